@@ -1,0 +1,733 @@
+//! The close machine: who has said what, and what follows from it (PROTOCOL.md, sections 5 and 9).
+//!
+//! ```text
+//!     each direction:   Open ──GOAWAY──▶ Leaving ──CLOSE──▶ Closed ──FIN──▶ Finished
+//!                         └──────────────────┴──CLOSE(error)──▶ Failed ──FIN──┘
+//!
+//!     the one order:    GOAWAY (client) → last answers → CLOSE (server) → CLOSE (client) → FIN, FIN
+//! ```
+//!
+//! A [`Machine`] is the product of the two directions of one connection, as one side sees them. It knows no frame
+//! and no socket: [`Event`]s go in, [`Action`]s come out, and another protocol can use it with frames of its own.
+//! What such a protocol chooses is its [`Policy`]. The function is total: every state answers every event, and a
+//! new state or event does not compile until each has its answer.
+
+use crate::account::{Account, Watermark};
+use crate::error::{CloseCode, Violation};
+use crate::outcome::{End, Outcome, Side};
+use crate::timers::Deadline;
+use Direction::{Closed, Failed, Finished, Leaving, Open};
+
+/// Which end of the conversation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Makes requests.
+    Client,
+    /// Accepts and answers them.
+    Server,
+}
+
+/// How far one direction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// Nothing is said about an end.
+    Open,
+    /// GOAWAY: no more requests (client), please finish (server).
+    Leaving,
+    /// The last word, in the usual order.
+    Closed,
+    /// The last word, out of the usual order: an error or a refusal. What still comes in is discarded.
+    Failed,
+    /// FIN.
+    Finished,
+}
+
+/// What last words a protocol has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Words {
+    /// None: closing is FIN, and proves nothing.
+    None,
+    /// The server's only: the client's clean end is a proof, the server's is not.
+    Server,
+    /// The server's, and the client's that acknowledges it: both ends can be clean.
+    Acknowledged,
+}
+
+/// In which order answers come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// In the order of the requests.
+    Asked,
+    /// In any order.
+    Any,
+}
+
+/// What a protocol chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// Its last words.
+    pub words: Words,
+    /// The order of its answers.
+    pub order: Order,
+    /// Who sends FIN first, and so holds TIME_WAIT (RFC 9293 section 3.6). A client learns it from the server.
+    pub first_fin: Role,
+}
+
+impl Policy {
+    /// echo/1: acknowledged last words, answers in order, the client sends FIN first.
+    pub const FRAMED: Self = Self { words: Words::Acknowledged, order: Order::Asked, first_fin: Role::Client };
+    /// The plain wire: no last word, who leaves sends FIN.
+    pub const PLAIN: Self = Self { words: Words::None, order: Order::Asked, first_fin: Role::Client };
+}
+
+/// Why a side leaves: the body of GOAWAY and CLOSE.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Farewell {
+    /// The code.
+    pub code: CloseCode,
+    /// The reason, at most 123 bytes on the wire.
+    pub reason: String,
+}
+
+impl Farewell {
+    /// A code and a reason.
+    pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    /// 1000 without a reason.
+    pub fn normal() -> Self {
+        Self::new(CloseCode::NORMAL, "")
+    }
+}
+
+/// What happened, or what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The user of a client makes a request.
+    Send,
+    /// The server answered the request it accepted as this number: the answer is queued.
+    Answered(u64),
+    /// The user wants to end.
+    Leave(Farewell),
+    /// The user refuses to go on: an error of its own, a refusal.
+    Fail(Farewell),
+    /// The user wants to let go at once.
+    Abort,
+    /// A request came, with its number.
+    Request(u64),
+    /// An answer came, with the number of its request.
+    Answer(u64),
+    /// The peer's GOAWAY came. From a client: with the number of its last request.
+    GoAway {
+        /// The number.
+        last: u64,
+    },
+    /// The peer's last word came.
+    Close {
+        /// From a server: the last request it accepted. From a client: the last answer it got.
+        last: u64,
+        /// Why.
+        farewell: Farewell,
+        /// Who is to send FIN first, if the peer's word says so.
+        first_fin: Role,
+    },
+    /// Something came that means nothing to this protocol but is allowed before a last word.
+    Other,
+    /// Something came that breaks the protocol.
+    Violation(Violation),
+    /// The peer's FIN came.
+    Fin,
+    /// The transport was reset, or failed.
+    Reset,
+    /// A deadline passed.
+    Deadline(Deadline),
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The request or answer counts: number it, run it, hand it over.
+    Deliver,
+    /// It does not: forget it.
+    Discard,
+    /// Send GOAWAY with [`Machine::last`] and [`Machine::farewell`].
+    GoAway,
+    /// Send the last word with [`Machine::last`] and [`Machine::farewell`].
+    Close,
+    /// Send FIN behind all that is queued.
+    Fin,
+    /// Let go of the transport at once, what is queued included.
+    Abort,
+}
+
+/// Up to three [`Action`]s, in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Actions {
+    list: [Option<Action>; 3],
+}
+
+impl Actions {
+    fn push(&mut self, action: Action) {
+        if let Some(free) = self.list.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(action);
+        }
+    }
+
+    /// Whether `action` is among them.
+    pub fn contains(&self, action: Action) -> bool {
+        self.list.contains(&Some(action))
+    }
+}
+
+impl IntoIterator for Actions {
+    type Item = Action;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Action>, 3>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter().flatten()
+    }
+}
+
+/// One side of a conversation, from its first request to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Machine {
+    role: Role,
+    policy: Policy,
+    sent: Direction,
+    heard: Direction,
+    /// What this side says when it goes.
+    farewell: Farewell,
+    /// The verdict, once there is one.
+    end: Option<End>,
+    began: Option<Side>,
+    account: Account,
+    /// Server: the answers queued, of those accepted.
+    queued: Watermark,
+}
+
+/// How a frame is to be taken in the present state.
+enum Hearing {
+    /// As in the beginning.
+    Open,
+    /// After the peer's GOAWAY.
+    Leaving,
+    /// After the peer's last word: whatever comes is a violation.
+    Over,
+    /// Nothing that comes matters any more.
+    Deaf,
+}
+
+impl Machine {
+    /// The beginning of a conversation.
+    pub fn new(role: Role, policy: Policy) -> Self {
+        let accepted = match role {
+            Role::Client => None,
+            Role::Server => Some(0),
+        };
+        Self {
+            role,
+            policy,
+            sent: Open,
+            heard: Open,
+            farewell: Farewell::normal(),
+            end: None,
+            began: None,
+            account: Account { accepted, ..Account::default() },
+            queued: Watermark::default(),
+        }
+    }
+
+    /// Takes one event and says what to do.
+    pub fn handle(&mut self, event: Event) -> Actions {
+        let mut out = Actions::default();
+        match event {
+            Event::Send => self.on_send(&mut out),
+            Event::Answered(seq) => self.on_answered(seq, &mut out),
+            Event::Leave(farewell) => self.on_leave(farewell, &mut out),
+            Event::Fail(farewell) => self.on_fail(farewell, &mut out),
+            Event::Abort => self.on_gone(End::Reset, Side::Local, &mut out),
+            Event::Request(seq) => self.on_request(seq, &mut out),
+            Event::Answer(seq) => self.on_answer(seq, &mut out),
+            Event::GoAway { last } => self.on_goaway(last, &mut out),
+            Event::Close { last, farewell, first_fin } => self.on_close(last, farewell, first_fin, &mut out),
+            Event::Other => self.on_other(&mut out),
+            Event::Violation(violation) => self.on_violation(violation, &mut out),
+            Event::Fin => self.on_fin(&mut out),
+            Event::Reset => self.on_gone(End::Reset, Side::Peer, &mut out),
+            Event::Deadline(deadline) => self.on_deadline(deadline, &mut out),
+        }
+        out
+    }
+
+    // ---- what the user wants ----
+
+    fn on_send(&mut self, out: &mut Actions) {
+        match (self.role, self.sent) {
+            (Role::Client, Open) => {
+                self.account.asked += 1;
+                out.push(Action::Deliver);
+            }
+            (Role::Client, Leaving | Closed | Failed | Finished) | (Role::Server, _) => out.push(Action::Discard),
+        }
+    }
+
+    fn on_answered(&mut self, seq: u64, out: &mut Actions) {
+        let owed = self.role == Role::Server && seq <= self.accepted();
+        match self.sent {
+            Open | Leaving if owed && self.queued.insert(seq) => {
+                out.push(Action::Deliver);
+                self.close_if_due(out);
+            }
+            Open | Leaving | Closed | Failed | Finished => out.push(Action::Discard),
+        }
+    }
+
+    fn on_leave(&mut self, farewell: Farewell, out: &mut Actions) {
+        match (self.sent, self.heard) {
+            (Open, Open | Leaving | Finished) => {
+                self.begin(Side::Local);
+                self.farewell = farewell;
+                self.sent = Leaving;
+                match self.policy.words {
+                    Words::None => self.close_if_due(out),
+                    Words::Server | Words::Acknowledged => {
+                        if self.heard == Open {
+                            out.push(Action::GoAway);
+                        }
+                    }
+                }
+            }
+            (Open, Closed | Failed) | (Leaving | Closed | Failed | Finished, _) => (),
+        }
+    }
+
+    fn on_fail(&mut self, farewell: Farewell, out: &mut Actions) {
+        let end = End::Failed { code: farewell.code, reason: farewell.reason.clone() };
+        self.settle(end, Side::Local);
+        self.last_word_out_of_order(farewell, out);
+    }
+
+    // ---- what the peer said ----
+
+    fn on_request(&mut self, seq: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Server, Hearing::Open) if seq != self.account.asked + 1 => {
+                let expected = format!("request {}", self.account.asked + 1);
+                self.violate(expected, format!("request {seq}"), out);
+            }
+            (Role::Server, Hearing::Open) => {
+                self.account.asked = seq;
+                self.account.begun = seq;
+                match self.sent {
+                    Open | Leaving => {
+                        self.account.accepted = Some(seq);
+                        out.push(Action::Deliver);
+                    }
+                    Closed | Failed | Finished => out.push(Action::Discard),
+                }
+            }
+            (Role::Server, Hearing::Leaving) => self.violate("CLOSE or FIN", format!("request {seq}"), out),
+            (Role::Client, Hearing::Open | Hearing::Leaving) => {
+                self.violate("an answer, GOAWAY or CLOSE", format!("request {seq} from a server"), out);
+            }
+            (_, Hearing::Over) => self.violate("FIN after the last word", format!("request {seq}"), out),
+            (_, Hearing::Deaf) => out.push(Action::Discard),
+        }
+    }
+
+    fn on_answer(&mut self, seq: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Client, Hearing::Open | Hearing::Leaving) => match self.unexpected_answer(seq) {
+                Some(expected) => self.violate(expected, format!("answer {seq}"), out),
+                None => {
+                    self.account.answered.insert(seq);
+                    out.push(Action::Deliver);
+                }
+            },
+            (Role::Server, Hearing::Open | Hearing::Leaving) => {
+                self.violate("a request, GOAWAY or CLOSE", format!("answer {seq} from a client"), out);
+            }
+            (_, Hearing::Over) => self.violate("FIN after the last word", format!("answer {seq}"), out),
+            (_, Hearing::Deaf) => out.push(Action::Discard),
+        }
+    }
+
+    fn on_goaway(&mut self, last: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Server, Hearing::Open) if last != self.account.asked => {
+                self.violate(format!("GOAWAY {}", self.account.asked), format!("GOAWAY {last}"), out);
+            }
+            (Role::Server, Hearing::Open) => {
+                self.begin(Side::Peer);
+                self.heard = Leaving;
+                self.close_if_due(out);
+            }
+            (Role::Client, Hearing::Open) => {
+                self.begin(Side::Peer);
+                self.heard = Leaving;
+                if self.sent == Open {
+                    self.sent = Leaving;
+                    out.push(Action::GoAway);
+                }
+            }
+            (_, Hearing::Leaving) => self.violate("at most one GOAWAY", "another", out),
+            (_, Hearing::Over) => self.violate("FIN after the last word", "GOAWAY", out),
+            (_, Hearing::Deaf) => out.push(Action::Discard),
+        }
+    }
+
+    fn on_close(&mut self, last: u64, farewell: Farewell, first_fin: Role, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving if !farewell.code.is_clean() => {
+                self.note_close(last, first_fin);
+                self.heard = Failed;
+                self.settle(End::Failed { code: farewell.code, reason: farewell.reason }, Side::Peer);
+                self.sent = Failed;
+                self.fin_if_due(out);
+            }
+            Hearing::Open | Hearing::Leaving => match (self.role, self.sent) {
+                (Role::Client, Open | Leaving) => self.on_servers_close(last, farewell.code, first_fin, out),
+                (Role::Server, Closed) => self.on_clients_close(last, out),
+                (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
+                // Not reached: such a side is deaf, or has heard a last word.
+                (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
+            },
+            Hearing::Over => self.violate("FIN after the last word", "CLOSE again", out),
+            Hearing::Deaf => out.push(Action::Discard),
+        }
+    }
+
+    /// The client acknowledges only what it holds: every answer through `last`, and none above (contract rule 3).
+    fn on_servers_close(&mut self, last: u64, code: CloseCode, first_fin: Role, out: &mut Actions) {
+        let answered = self.account.answered.count();
+        if self.account.answered.mark() != last || answered != last {
+            let expected = format!("CLOSE {answered} (the answers so far)");
+            return self.violate(expected, format!("CLOSE {last}"), out);
+        }
+        self.note_close(last, first_fin);
+        self.heard = Closed;
+        self.sent = Closed;
+        self.settle(End::Clean(code), Side::Peer);
+        match self.policy.words {
+            Words::Acknowledged => out.push(Action::Close),
+            Words::Server | Words::None => (),
+        }
+        self.fin_if_due(out);
+    }
+
+    fn on_clients_close(&mut self, last: u64, out: &mut Actions) {
+        if last != self.accepted() || self.policy.words != Words::Acknowledged {
+            return self.violate(format!("CLOSE {}", self.accepted()), format!("CLOSE {last}"), out);
+        }
+        self.account.answered = Watermark::through(last);
+        self.heard = Closed;
+        self.settle(End::Clean(self.farewell.code), Side::Peer);
+        self.fin_if_due(out);
+    }
+
+    /// What a last word says of the account holds whatever its code, if it can be true (contract rule 6).
+    fn note_close(&mut self, last: u64, first_fin: Role) {
+        match self.role {
+            Role::Client => {
+                self.policy.first_fin = first_fin;
+                if last <= self.account.begun && self.account.answered.mark() <= last {
+                    self.account.accepted = Some(last);
+                }
+            }
+            Role::Server if last <= self.queued.mark() => self.account.answered = Watermark::through(last),
+            Role::Server => (),
+        }
+    }
+
+    fn on_other(&mut self, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving | Hearing::Deaf => out.push(Action::Discard),
+            Hearing::Over => self.violate("FIN after the last word", "another frame", out),
+        }
+    }
+
+    fn on_violation(&mut self, violation: Violation, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving | Hearing::Over => {
+                let farewell = Farewell::new(violation.code(), violation.to_string());
+                self.settle(End::Violation(violation), Side::Peer);
+                self.last_word_out_of_order(farewell, out);
+            }
+            Hearing::Deaf => out.push(Action::Discard),
+        }
+    }
+
+    fn on_fin(&mut self, out: &mut Actions) {
+        match self.heard {
+            Open | Leaving => match (self.policy.words, self.sent) {
+                // Plain, and a server whose last word nobody acknowledges: FIN is all there is to come.
+                (Words::None, _) | (Words::Server, Closed) => self.begin(Side::Peer),
+                (Words::Server, Open | Leaving | Failed | Finished) | (Words::Acknowledged, _) => {
+                    self.settle(End::Truncated, Side::Peer);
+                }
+            },
+            Closed | Failed | Finished => (),
+        }
+        self.heard = Finished;
+        self.close_if_due(out);
+        self.fin_if_due(out);
+    }
+
+    // ---- what happened to the transport and the clock ----
+
+    fn on_gone(&mut self, end: End, side: Side, out: &mut Actions) {
+        self.settle(end, side);
+        self.sent = Finished;
+        self.heard = Finished;
+        out.push(Action::Abort);
+    }
+
+    fn on_deadline(&mut self, deadline: Deadline, out: &mut Actions) {
+        match deadline {
+            Deadline::Connect | Deadline::Write | Deadline::Shutdown => {
+                self.on_gone(End::TimedOut(deadline), Side::Local, out);
+            }
+            Deadline::Detect => self.fail_on(deadline, CloseCode::PROTOCOL_ERROR, out),
+            Deadline::Answer => self.fail_on(deadline, CloseCode::POLICY, out),
+            Deadline::Idle => self.on_idle(out),
+            Deadline::Drain => self.on_drain(out),
+            Deadline::Close | Deadline::Fin => match (self.sent, self.heard) {
+                (Closed | Failed, Open | Leaving | Closed | Failed) => {
+                    self.settle(End::TimedOut(deadline), Side::Peer);
+                    self.sent = Finished;
+                    out.push(Action::Fin);
+                }
+                (Open | Leaving | Finished, _) | (_, Finished) => (),
+            },
+            Deadline::Linger => match (self.sent, self.heard) {
+                (Finished, Open | Leaving | Closed | Failed) => {
+                    self.on_gone(End::TimedOut(deadline), Side::Peer, out);
+                }
+                (Open | Leaving | Closed | Failed, _) | (Finished, Finished) => (),
+            },
+        }
+    }
+
+    /// An idle client is asked to leave, and can still end clean; where there are no words, FIN must do.
+    fn on_idle(&mut self, out: &mut Actions) {
+        if self.policy.words == Words::None && self.sent == Open {
+            self.settle(End::TimedOut(Deadline::Idle), Side::Local);
+        }
+        self.on_leave(Farewell::new(CloseCode::GOING_AWAY, "idle"), out);
+    }
+
+    /// Rule 2: the server says its last word though the client has not said GOAWAY, unless it owes an answer.
+    fn on_drain(&mut self, out: &mut Actions) {
+        match (self.role, self.sent) {
+            (Role::Server, Open | Leaving) if self.owes() => {
+                self.on_gone(End::TimedOut(Deadline::Drain), Side::Local, out);
+            }
+            (Role::Server, Open | Leaving) => {
+                self.sent = Closed;
+                out.push(Action::Close);
+                self.fin_if_due(out);
+            }
+            (Role::Client, Open | Leaving) => self.fail_on(Deadline::Drain, CloseCode::POLICY, out),
+            (_, Closed | Failed | Finished) => (),
+        }
+    }
+
+    // ---- what follows ----
+
+    /// The server's last word is due when the client asks no more and is owed nothing.
+    fn close_if_due(&mut self, out: &mut Actions) {
+        if self.owes() || !matches!(self.sent, Open | Leaving) {
+            return;
+        }
+        match (self.role, self.policy.words, self.heard) {
+            (_, Words::None, _) if self.sent == Leaving || self.heard == Finished => {
+                self.sent = Closed;
+                self.fin_if_due(out);
+            }
+            (Role::Server, Words::Server | Words::Acknowledged, Leaving) => {
+                self.sent = Closed;
+                out.push(Action::Close);
+                self.fin_if_due(out);
+            }
+            (_, Words::Server | Words::Acknowledged, Finished) => {
+                let farewell = Farewell::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
+                self.last_word_out_of_order(farewell, out);
+            }
+            (_, Words::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
+        }
+    }
+
+    /// Rule 6: an error or a refusal says why first, unless the last word is said.
+    fn last_word_out_of_order(&mut self, farewell: Farewell, out: &mut Actions) {
+        match self.sent {
+            Open | Leaving => {
+                self.farewell = farewell;
+                self.sent = Failed;
+                out.push(Action::Close);
+            }
+            Closed => self.sent = Failed,
+            Failed | Finished => (),
+        }
+        self.fin_if_due(out);
+    }
+
+    /// FIN follows the last words: at once from the side that is to send it first, from the other upon the peer's.
+    fn fin_if_due(&mut self, out: &mut Actions) {
+        let first = self.policy.first_fin == self.role;
+        let due = match (self.policy.words, self.sent, self.heard) {
+            (_, Open | Leaving | Finished, _) => false,
+            (Words::None, Closed | Failed, _) => true,
+            (_, Closed | Failed, Finished) => true,
+            (Words::Server, Closed, Open | Leaving) => first,
+            (Words::Acknowledged, Closed, Open | Leaving) => false,
+            (_, Closed, Closed | Failed) => first,
+            (_, Failed, Open | Leaving | Closed | Failed) => first,
+        };
+        if due {
+            self.sent = Finished;
+            out.push(Action::Fin);
+        }
+    }
+
+    fn fail_on(&mut self, deadline: Deadline, code: CloseCode, out: &mut Actions) {
+        match self.sent {
+            Open | Leaving => {
+                self.settle(End::TimedOut(deadline), Side::Local);
+                self.last_word_out_of_order(Farewell::new(code, format!("{deadline} deadline")), out);
+            }
+            Closed | Failed | Finished => (),
+        }
+    }
+
+    fn violate(&mut self, expected: impl Into<String>, got: impl Into<String>, out: &mut Actions) {
+        self.on_violation(Violation::protocol(expected.into(), got.into()), out);
+    }
+
+    /// The first verdict stands; only a violation overrules a clean end.
+    fn settle(&mut self, end: End, side: Side) {
+        self.begin(side);
+        match (&self.end, &end) {
+            (None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(end),
+            (Some(_), _) => (),
+        }
+    }
+
+    fn begin(&mut self, side: Side) {
+        self.began.get_or_insert(side);
+    }
+
+    fn hearing(&self) -> Hearing {
+        match (self.sent, self.heard) {
+            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Deaf,
+            (Open | Leaving | Closed, Open) => Hearing::Open,
+            (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
+            (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Hearing::Over,
+        }
+    }
+
+    fn unexpected_answer(&self, seq: u64) -> Option<String> {
+        let answered = &self.account.answered;
+        let next = answered.mark() + 1;
+        let due = match self.policy.order {
+            Order::Asked => seq == next && seq <= self.account.begun,
+            Order::Any => seq <= self.account.begun && !answered.contains(seq),
+        };
+        match (due, answered.count() < self.account.begun) {
+            (true, _) => None,
+            (false, true) => Some(format!("answer {next}")),
+            (false, false) => Some("no answer, none is owed".into()),
+        }
+    }
+
+    fn owes(&self) -> bool {
+        self.role == Role::Server && self.queued.count() < self.accepted()
+    }
+
+    fn accepted(&self) -> u64 {
+        self.account.accepted.unwrap_or_default()
+    }
+
+    // ---- what can be seen ----
+
+    /// Tells that the first byte of request `seq`, and of all before it, was taken by the transport (client).
+    pub fn note_begun(&mut self, seq: u64) {
+        self.account.begun = self.account.begun.max(seq.min(self.account.asked));
+    }
+
+    /// How far this side's own direction has come.
+    pub fn sent(&self) -> Direction {
+        self.sent
+    }
+
+    /// How far the peer's direction has come.
+    pub fn heard(&self) -> Direction {
+        self.heard
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The policy; a client's `first_fin` follows what the server's last word said.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Why this side leaves, for the next GOAWAY or CLOSE.
+    pub fn farewell(&self) -> &Farewell {
+        &self.farewell
+    }
+
+    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a last word what was accepted or answered.
+    pub fn last(&self, action: Action) -> u64 {
+        match (self.role, action) {
+            (Role::Client, Action::GoAway) => self.account.asked,
+            (Role::Client, _) => self.account.answered.mark(),
+            (Role::Server, Action::GoAway) => 0,
+            (Role::Server, _) => self.accepted(),
+        }
+    }
+
+    /// What became of the requests, so far.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether this side only waits for the end of what comes, and drops it unread.
+    pub fn is_deaf(&self) -> bool {
+        matches!(self.hearing(), Hearing::Deaf)
+    }
+
+    /// Whether the ending has begun.
+    pub fn is_ending(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// The deadline that bounds the present wait of the ending, if it is one.
+    pub fn waiting(&self) -> Option<Deadline> {
+        match (self.sent, self.heard) {
+            (Open, Open) | (Finished, Finished) => None,
+            (Leaving, _) | (Open, Leaving | Closed | Failed | Finished) => Some(Deadline::Drain),
+            (Closed, Open | Leaving) => match self.policy.words {
+                Words::Acknowledged => Some(Deadline::Close),
+                Words::Server | Words::None => Some(Deadline::Fin),
+            },
+            (Closed, Closed | Failed | Finished) | (Failed, _) => Some(Deadline::Fin),
+            (Finished, Open | Leaving | Closed | Failed) => Some(Deadline::Linger),
+        }
+    }
+
+    /// The outcome, once both directions are finished.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match (self.sent, self.heard) {
+            (Finished, Finished) => Some(Outcome {
+                end: self.end.clone().unwrap_or(End::Unproven),
+                began: self.began.unwrap_or(Side::Peer),
+                account: self.account.tally(),
+            }),
+            (Open | Leaving | Closed | Failed, _) | (Finished, Open | Leaving | Closed | Failed) => None,
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
+
+use crate::close::{self, Action, Farewell, Role};
+use crate::error::{ApiMisuse, Violation};
+use crate::frame::{Decoder, Frame};
+use crate::limits::Config;
+use crate::outcome::Outcome;
+use crate::plain::{Splitter, foreign};
+use crate::preface::{FIRST_BYTE, Greeting, VERSION};
+use crate::stamp::{Stamp, Stamps};
+use crate::talk::{Talk, Traffic, Voice};
+use crate::timers::Deadline;
+use std::time::Duration;
+
+/// One end of a conversation.
+///
+/// Every method that takes `now` wants the time since the connection began; it must not go backwards. After any
+/// `handle_*` and any wish, call [`Connection::poll_output`] until it says [`Output::Wait`] or [`Output::Ended`].
+/// An idle connection owns no buffer: input is borrowed, and only an incomplete frame or line and what is not yet
+/// sent are kept.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    wire: Wire,
+    talk: Talk,
+    /// Server: refuse the client once its wire is known.
+    refusal: Option<Farewell>,
+    /// Plain wire: when the input has been quiet long enough to make a message of what has come.
+    quiet_at: Option<Duration>,
+}
+
+/// How the input is to be read.
+#[derive(Clone, Debug)]
+enum Wire {
+    /// Server: the client has not spoken.
+    Silent,
+    /// The peer's preface is incomplete.
+    Greeting(Greeting),
+    Framed(Decoder),
+    Plain {
+        splitter: Splitter,
+        first: bool,
+    },
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Write these bytes, `header` first; then tell how many were taken with [`Connection::handle_sent`].
+    Transmit {
+        /// Frames and their headers.
+        header: &'a [u8],
+        /// A large payload that follows, or nothing.
+        payload: &'a [u8],
+    },
+    /// Half-close: send FIN; then call [`Connection::handle_fin_sent`].
+    Fin,
+    /// Let go of the transport at once, by RST if it can; then call [`Connection::handle_fin_sent`].
+    Abort,
+    /// Nothing until something happens, or until this moment: then call [`Connection::handle_time`].
+    Wait(Option<Duration>),
+    /// The conversation is over; let go of the transport.
+    Ended(Outcome),
+}
+
+/// What came in, payloads borrowed from the input where it was whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The peer's preface was read and the version agreed, or the plain wire recognised (version 0).
+    Greeted {
+        /// The version.
+        version: u8,
+    },
+    /// Server: a request was accepted, and its answer is queued.
+    Request {
+        /// Its number.
+        seq: u64,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// Client: an answer.
+    Reply(Reply<'a>),
+    /// Client on the plain wire: bytes the server sent.
+    Text(&'a [u8]),
+    /// The peer's GOAWAY.
+    Leaving(Farewell),
+    /// The peer's last word.
+    LastWord(Farewell),
+    /// Something that does not count: after the end, unknown, or a violation, which the outcome will name.
+    Discarded,
+}
+
+/// An answer, as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The request's number.
+    pub seq: u64,
+    /// The request's message, come back.
+    pub payload: &'a [u8],
+    /// When it was sent, received, answered and received.
+    pub stamps: Stamps,
+}
+
+impl Connection {
+    /// A client on the framed wire; `epoch` is the wall clock now.
+    pub fn client(config: Config, epoch: Stamp) -> Self {
+        let talk = Talk::new(Role::Client, Voice::Framed { version: VERSION }, config, epoch);
+        Self::with(Wire::Greeting(Greeting::new(Role::Server)), talk)
+    }
+
+    /// A client on the plain wire; `epoch` is the wall clock now.
+    pub fn plain_client(config: Config, epoch: Stamp) -> Self {
+        let talk = Talk::new(Role::Client, Voice::Plain, config, epoch);
+        let splitter = Splitter::new(config.payload_limit());
+        Self::with(Wire::Plain { splitter, first: false }, talk)
+    }
+
+    /// A server, for either wire; `epoch` is the wall clock now.
+    pub fn server(config: Config, epoch: Stamp) -> Self {
+        Self::with(Wire::Silent, Talk::new(Role::Server, Voice::Silent, config, epoch))
+    }
+
+    /// A server that refuses the client as soon as it has spoken, in the client's own wire.
+    pub fn refusing_server(config: Config, epoch: Stamp, refusal: Farewell) -> Self {
+        Self { refusal: Some(refusal), ..Self::server(config, epoch) }
+    }
+
+    fn with(wire: Wire, talk: Talk) -> Self {
+        Self { wire, talk, refusal: None, quiet_at: None }
+    }
+
+    // ---- what happened ----
+
+    /// Takes one piece of meaning from the front of `input`, which moves on by what was used.
+    ///
+    /// Call it until it gives `None`: then `input` is either used up, or the peer must read before more is taken
+    /// ([`Connection::wants_input`]), and what is left of `input` has to be offered again.
+    pub fn handle_input<'a, 'i: 'a>(&'a mut self, now: Duration, input: &mut &'i [u8]) -> Option<Event<'a>> {
+        if input.is_empty() || !self.talk.wants_input() {
+            return None;
+        }
+        if self.talk.machine().is_deaf() {
+            *input = &[];
+            return Some(Event::Discarded);
+        }
+        if let Wire::Silent = self.wire {
+            self.recognise(now, input[0]);
+            if self.talk.machine().is_deaf() {
+                return Some(Event::Discarded);
+            }
+        }
+        if let Wire::Greeting(greeting) = &mut self.wire {
+            let preface = greeting.take(input);
+            return self.on_preface(preface, now);
+        }
+        match &mut self.wire {
+            Wire::Silent | Wire::Greeting(_) => None,
+            Wire::Framed(decoder) => match decoder.decode(input) {
+                Ok(None) => None,
+                Ok(Some(frame)) => Some(on_frame(&mut self.talk, frame, now)),
+                Err(violation) => {
+                    self.talk.happen(close::Event::Violation(violation), now);
+                    Some(Event::Discarded)
+                }
+            },
+            Wire::Plain { .. } if self.talk.role() == Role::Client => {
+                let text = std::mem::take(input);
+                Some(on_text(&mut self.talk, text, now))
+            }
+            Wire::Plain { splitter, first } => {
+                let message = match self.talk.config.quiet.is_zero() {
+                    true => splitter.read(input),
+                    false => splitter.line(input),
+                };
+                let quiet = self.talk.config.quiet;
+                self.quiet_at = match message {
+                    Some(_) => None,
+                    None => now.checked_add(quiet),
+                };
+                message.map(|message| on_message(&mut self.talk, message, first, now))
+            }
+        }
+    }
+
+    /// The peer's FIN was read.
+    pub fn handle_fin(&mut self, now: Duration) {
+        self.fall_quiet(now);
+        self.talk.happen(close::Event::Fin, now);
+    }
+
+    /// The transport was reset, or failed to read.
+    pub fn handle_reset(&mut self, now: Duration) {
+        self.talk.happen(close::Event::Reset, now);
+    }
+
+    /// The transport failed to write. What it has received may still be read: go on reading without waiting, and
+    /// call [`Connection::handle_reset`] when there is no more.
+    pub fn handle_write_failed(&mut self) {
+        self.talk.write_failed();
+    }
+
+    /// The transport took the first `count` bytes of the last [`Output::Transmit`].
+    pub fn handle_sent(&mut self, now: Duration, count: usize) {
+        self.talk.sent(count, now);
+    }
+
+    /// FIN was sent, or the transport let go.
+    pub fn handle_fin_sent(&mut self, now: Duration) {
+        self.talk.fin_sent(now);
+    }
+
+    /// Time has passed: whatever is due at `now` happens.
+    pub fn handle_time(&mut self, now: Duration) {
+        if self.quiet_at.is_some_and(|at| at <= now) {
+            self.fall_quiet(now);
+        }
+        while let Some(deadline) = self.talk.expired(now) {
+            self.talk.happen(close::Event::Deadline(deadline), now);
+        }
+    }
+
+    // ---- what is wanted ----
+
+    /// Makes a request; gives its number: 1, 2, 3 … On the plain wire the bytes are sent as they are.
+    ///
+    /// # Errors
+    /// [`ApiMisuse`] if the conversation is ending, the payload is over the limit, or this is a server.
+    pub fn send(&mut self, now: Duration, payload: &[u8]) -> Result<u64, ApiMisuse> {
+        let limit = self.talk.config.payload_limit();
+        if self.talk.role() == Role::Server {
+            return Err(ApiMisuse::NotAClient);
+        }
+        if payload.len() > limit {
+            return Err(ApiMisuse::TooBig { len: payload.len(), limit });
+        }
+        if !self.talk.happen(close::Event::Send, now).contains(Action::Deliver) {
+            return Err(ApiMisuse::Ending);
+        }
+        Ok(self.talk.ask(payload, now))
+    }
+
+    /// Ends politely, by the usual order: a client closes, a server drains. The farewell's code should be one of the
+    /// usual order (1000, 1001, 1012).
+    pub fn leave(&mut self, now: Duration, farewell: Farewell) {
+        self.talk.happen(close::Event::Leave(farewell), now);
+    }
+
+    /// Ends with an error of one's own: says why, and takes nothing more.
+    pub fn fail(&mut self, now: Duration, farewell: Farewell) {
+        self.talk.happen(close::Event::Fail(farewell), now);
+    }
+
+    /// Lets go at once, by RST if the transport can.
+    pub fn abort(&mut self, now: Duration) {
+        self.talk.happen(close::Event::Abort, now);
+    }
+
+    // ---- what to do ----
+
+    /// Says what to do next.
+    pub fn poll_output(&mut self, now: Duration) -> Output<'_> {
+        self.talk.drop_unsendable();
+        if let Some(outcome) = self.talk.outcome() {
+            return Output::Ended(outcome);
+        }
+        if self.talk.is_aborted() && self.talk.fin_is_due() {
+            return Output::Abort;
+        }
+        if self.talk.has_output() {
+            let (header, payload) = self.talk.lend(now);
+            return Output::Transmit { header, payload };
+        }
+        if self.talk.fin_is_due() {
+            return Output::Fin;
+        }
+        Output::Wait(self.next_time())
+    }
+
+    /// The moment at which [`Connection::handle_time`] is due.
+    pub fn next_time(&self) -> Option<Duration> {
+        [self.talk.next_deadline(), self.quiet_at].into_iter().flatten().min()
+    }
+
+    // ---- what can be seen ----
+
+    /// Whether input should be read from the transport. If not, the peer has to read first.
+    pub fn wants_input(&self) -> bool {
+        self.talk.wants_input()
+    }
+
+    /// Client: whether a request would be taken and not pile up behind others that wait to be sent.
+    pub fn wants_requests(&self) -> bool {
+        self.talk.wants_requests()
+    }
+
+    /// Whether the transport failed to write.
+    pub fn is_mute(&self) -> bool {
+        self.talk.is_mute()
+    }
+
+    /// The close machine, for what each direction has come to.
+    pub fn machine(&self) -> &close::Machine {
+        self.talk.machine()
+    }
+
+    /// What went over the connection so far.
+    pub fn traffic(&self) -> Traffic {
+        self.talk.traffic()
+    }
+
+    /// Bytes that wait to be sent.
+    pub fn waiting_output(&self) -> usize {
+        self.talk.waiting()
+    }
+
+    /// Whether the client speaks the plain wire; `None` while a server does not know.
+    pub fn is_plain(&self) -> Option<bool> {
+        match self.wire {
+            Wire::Silent => None,
+            Wire::Greeting(_) | Wire::Framed(_) => Some(false),
+            Wire::Plain { .. } => Some(true),
+        }
+    }
+
+    /// The outcome, once the conversation is over.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.talk.outcome()
+    }
+
+    // ---- inside ----
+
+    /// Server: the first byte tells the wire (clause 1.3).
+    fn recognise(&mut self, now: Duration, first_byte: u8) {
+        if first_byte == FIRST_BYTE {
+            self.talk.speak(Voice::Framed { version: VERSION });
+            self.talk.start(Deadline::Detect, now);
+            self.wire = Wire::Greeting(Greeting::new(Role::Client));
+        } else {
+            self.talk.speak(Voice::Plain);
+            self.wire = Wire::Plain { splitter: Splitter::new(self.talk.config.payload_limit()), first: true };
+            self.refuse(now);
+        }
+    }
+
+    fn on_preface<'a>(&mut self, preface: Result<Option<u8>, Violation>, now: Duration) -> Option<Event<'a>> {
+        match preface {
+            Ok(None) => None,
+            Ok(Some(version)) => {
+                self.wire = Wire::Framed(Decoder::new(self.talk.config.payload_limit()));
+                self.talk.greeted(version, now);
+                self.refuse(now);
+                Some(Event::Greeted { version })
+            }
+            Err(violation) => {
+                self.talk.happen(close::Event::Violation(violation), now);
+                Some(Event::Discarded)
+            }
+        }
+    }
+
+    fn refuse(&mut self, now: Duration) {
+        if let Some(farewell) = self.refusal.take() {
+            self.talk.happen(close::Event::Fail(farewell), now);
+        }
+    }
+
+    /// Plain wire: what has come of a line is a message (clause 2.2).
+    fn fall_quiet(&mut self, now: Duration) {
+        self.quiet_at = None;
+        if let Wire::Plain { splitter, first } = &mut self.wire
+            && let Some(message) = splitter.flush()
+        {
+            on_message(&mut self.talk, message, first, now);
+        }
+    }
+}
+
+fn on_frame<'a>(talk: &mut Talk, frame: Frame<'a>, now: Duration) -> Event<'a> {
+    match frame {
+        Frame::Echo { seq, t1, payload } => {
+            if !talk.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+                return Event::Discarded;
+            }
+            talk.reply(seq, t1, payload, now);
+            Event::Request { seq, payload }
+        }
+        Frame::Reply { seq, t1, t2, t3, payload } => {
+            if !talk.happen(close::Event::Answer(seq), now).contains(Action::Deliver) {
+                return Event::Discarded;
+            }
+            talk.answered(payload, now);
+            Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: talk.stamp(now) } })
+        }
+        Frame::GoAway { last, farewell } => {
+            talk.happen(close::Event::GoAway { last }, now);
+            Event::Leaving(farewell)
+        }
+        Frame::Close { last, farewell, first_fin } => {
+            talk.happen(close::Event::Close { last, farewell: farewell.clone(), first_fin }, now);
+            Event::LastWord(farewell)
+        }
+        Frame::Unknown { .. } => {
+            talk.happen(close::Event::Other, now);
+            Event::Discarded
+        }
+    }
+}
+
+/// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
+fn on_message<'a>(talk: &mut Talk, message: &'a [u8], first: &mut bool, now: Duration) -> Event<'a> {
+    if std::mem::replace(first, false)
+        && let Some(violation) = foreign(message)
+    {
+        talk.happen(close::Event::Violation(violation), now);
+        return Event::Discarded;
+    }
+    let seq = talk.machine().account().asked + 1;
+    if !talk.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+        return Event::Discarded;
+    }
+    talk.answer_plainly(seq, message, now);
+    Event::Request { seq, payload: message }
+}
+
+fn on_text<'a>(talk: &mut Talk, text: &'a [u8], now: Duration) -> Event<'a> {
+    talk.answered(text, now);
+    Event::Text(text)
+}

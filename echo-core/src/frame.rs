@@ -1,0 +1,318 @@
+//! Frames: bytes to frames, incrementally and bounded, and back (PROTOCOL.md, section 4).
+
+use crate::close::{Farewell, Role};
+use crate::error::{CloseCode, Violation};
+use crate::stamp::Stamp;
+use std::borrow::Cow;
+
+/// Length of a frame's header: `len:24 kind:8 seq:64`, big endian.
+pub const HEADER: usize = 12;
+/// The most a frame's body can hold: the length field has 24 bits.
+pub const MAX_BODY: usize = 0xFF_FFFF;
+/// The most a payload can hold: a REPLY carries three stamps before it.
+pub const MAX_PAYLOAD: usize = MAX_BODY - REPLY_STAMPS;
+/// The most a reason can hold, in bytes of UTF-8: that of RFC 6455 section 5.5.1.
+pub const MAX_REASON: usize = 123;
+
+const ECHO_STAMPS: usize = 8;
+const REPLY_STAMPS: usize = 24;
+const FAREWELL: usize = 3;
+const FLAG_FIN_FIRST: u8 = 1;
+
+/// One frame, its payload borrowed from the input or from the [`Decoder`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A request.
+    Echo {
+        /// Its number: 1, 2, 3 …
+        seq: u64,
+        /// When the client sent it.
+        t1: Stamp,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// The answer to the request of the same number.
+    Reply {
+        /// The request's number.
+        seq: u64,
+        /// The request's `t1`.
+        t1: Stamp,
+        /// When the server received the request.
+        t2: Stamp,
+        /// When the server sent this answer.
+        t3: Stamp,
+        /// The request's message.
+        payload: &'a [u8],
+    },
+    /// "I send no more requests" (client, with the last one's number), "finish up" (server).
+    GoAway {
+        /// The number.
+        last: u64,
+        /// Why.
+        farewell: Farewell,
+    },
+    /// The last word.
+    Close {
+        /// Server: the last request accepted. Client: the last answer received.
+        last: u64,
+        /// Why.
+        farewell: Farewell,
+        /// Who sends FIN first: the server if its flag says so.
+        first_fin: Role,
+    },
+    /// A kind below 0x80 that this version does not know; its body was skipped.
+    Unknown {
+        /// The kind.
+        kind: u8,
+    },
+}
+
+/// The kind byte of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Echo,
+    Reply,
+    GoAway,
+    Close,
+    Unknown(u8),
+}
+
+impl Kind {
+    /// Kinds of 0x80 and above are critical: who does not know one cannot go on (clause 4.7).
+    fn of(byte: u8) -> Result<Self, Violation> {
+        match byte {
+            1 => Ok(Self::Echo),
+            2 => Ok(Self::Reply),
+            3 => Ok(Self::GoAway),
+            4 => Ok(Self::Close),
+            0 | 5..=0x7F => Ok(Self::Unknown(byte)),
+            0x80..=0xFF => {
+                Err(Violation::protocol("a kind of frame below 0x80", format!("the unknown kind {byte:#04x}")))
+            }
+        }
+    }
+
+    fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Echo => "ECHO".into(),
+            Self::Reply => "REPLY".into(),
+            Self::GoAway => "GOAWAY".into(),
+            Self::Close => "CLOSE".into(),
+            Self::Unknown(kind) => format!("a frame of kind {kind:#04x}").into(),
+        }
+    }
+
+    /// The lengths a body of this kind may have, with payloads of at most `limit` bytes.
+    fn body(self, limit: usize) -> (usize, usize) {
+        match self {
+            Self::Echo => (ECHO_STAMPS, ECHO_STAMPS + limit),
+            Self::Reply => (REPLY_STAMPS, REPLY_STAMPS + limit),
+            Self::GoAway | Self::Close => (FAREWELL, FAREWELL + MAX_REASON),
+            Self::Unknown(_) => (0, REPLY_STAMPS + limit),
+        }
+    }
+}
+
+/// Takes frames out of a stream of bytes that arrives in pieces of any size.
+///
+/// It owns at most one incomplete frame, and nothing between frames. A length over the limit is refused as soon as
+/// the header is there, before anything is allocated for the body; memory grows only with what really came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Decoder {
+    limit: usize,
+    partial: Vec<u8>,
+    /// `partial` holds a whole frame that was lent by the last call.
+    lent: bool,
+    skip: Option<Skip>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Skip {
+    kind: u8,
+    left: usize,
+}
+
+impl Decoder {
+    /// A decoder for payloads of at most `limit` bytes (capped at [`MAX_PAYLOAD`]).
+    pub fn new(limit: usize) -> Self {
+        Self { limit: limit.min(MAX_PAYLOAD), partial: Vec::new(), lent: false, skip: None }
+    }
+
+    /// Takes the next frame from the front of `input`, which moves on by what was used; `None` means all of it was
+    /// used and more is needed.
+    ///
+    /// # Errors
+    /// A [`Violation`] that says what was expected and what came. The stream cannot be decoded further.
+    pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Frame<'a>>, Violation> {
+        if self.lent {
+            self.lent = false;
+            self.partial = Vec::new();
+        }
+        if self.skip.is_some() {
+            return Ok(self.skip_some(input));
+        }
+        if self.partial.is_empty()
+            && let Some(header) = Header::of(input, self.limit)?
+        {
+            if let Kind::Unknown(kind) = header.kind {
+                *input = &input[HEADER..];
+                self.skip = Some(Skip { kind, left: header.body });
+                return Ok(self.skip_some(input));
+            }
+            if let Some((frame, rest)) = input.split_at_checked(HEADER + header.body) {
+                *input = rest;
+                return header.frame(&frame[HEADER..]).map(Some);
+            }
+        }
+        self.gather(input)
+    }
+
+    /// Whether a frame has begun and is not complete.
+    pub fn is_partial(&self) -> bool {
+        self.skip.is_some() || (!self.lent && !self.partial.is_empty())
+    }
+
+    fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Frame<'_>>, Violation> {
+        self.take(input, HEADER);
+        let Some(header) = Header::of(&self.partial, self.limit)? else { return Ok(None) };
+        if let Kind::Unknown(kind) = header.kind {
+            self.partial = Vec::new();
+            self.skip = Some(Skip { kind, left: header.body });
+            return Ok(self.skip_some(input));
+        }
+        self.take(input, HEADER + header.body);
+        if self.partial.len() < HEADER + header.body {
+            return Ok(None);
+        }
+        self.lent = true;
+        header.frame(&self.partial[HEADER..]).map(Some)
+    }
+
+    /// Moves bytes from `input` until `partial` holds `want`.
+    fn take(&mut self, input: &mut &[u8], want: usize) {
+        let missing = want.saturating_sub(self.partial.len()).min(input.len());
+        let (taken, rest) = input.split_at(missing);
+        self.partial.extend_from_slice(taken);
+        *input = rest;
+    }
+
+    fn skip_some(&mut self, input: &mut &[u8]) -> Option<Frame<'static>> {
+        let skip = self.skip.as_mut()?;
+        let step = skip.left.min(input.len());
+        *input = &input[step..];
+        skip.left -= step;
+        if skip.left > 0 {
+            return None;
+        }
+        let kind = skip.kind;
+        self.skip = None;
+        Some(Frame::Unknown { kind })
+    }
+}
+
+struct Header {
+    kind: Kind,
+    body: usize,
+    seq: u64,
+}
+
+impl Header {
+    /// Reads and judges a header; `None` while it is incomplete.
+    fn of(bytes: &[u8], limit: usize) -> Result<Option<Self>, Violation> {
+        let Some(header) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let [a, b, c, kind, seq @ ..] = *header;
+        let kind = Kind::of(kind)?;
+        let body = u32::from_be_bytes([0, a, b, c]) as usize;
+        let (least, most) = kind.body(limit);
+        let name = kind.name();
+        if body < least {
+            let expected = format!("a body of at least {least} bytes in {name}");
+            return Err(Violation::protocol(expected, format!("{body}")));
+        }
+        if body > most {
+            let expected = format!("a body of at most {most} bytes in {name}");
+            return Err(match kind {
+                Kind::Echo | Kind::Reply | Kind::Unknown(_) => Violation::too_big(expected, format!("{body}")),
+                Kind::GoAway | Kind::Close => Violation::protocol(expected, format!("{body}")),
+            });
+        }
+        Ok(Some(Self { kind, body, seq: u64::from_be_bytes(seq) }))
+    }
+
+    fn frame<'a>(&self, body: &'a [u8]) -> Result<Frame<'a>, Violation> {
+        let seq = self.seq;
+        Ok(match self.kind {
+            Kind::Echo => Frame::Echo { seq, t1: stamp(body, 0), payload: &body[ECHO_STAMPS..] },
+            Kind::Reply => Frame::Reply {
+                seq,
+                t1: stamp(body, 0),
+                t2: stamp(body, 8),
+                t3: stamp(body, 16),
+                payload: &body[REPLY_STAMPS..],
+            },
+            Kind::GoAway => Frame::GoAway { last: seq, farewell: farewell("GOAWAY", body)? },
+            Kind::Close => {
+                let first_fin = if body[2] & FLAG_FIN_FIRST == 0 { Role::Client } else { Role::Server };
+                Frame::Close { last: seq, farewell: farewell("CLOSE", body)?, first_fin }
+            }
+            Kind::Unknown(kind) => Frame::Unknown { kind },
+        })
+    }
+}
+
+/// The stamp at `at`; a header was judged, so it is there.
+fn stamp(body: &[u8], at: usize) -> Stamp {
+    let bytes = body.get(at..at + 8).and_then(|b| b.first_chunk()).copied().unwrap_or_default();
+    Stamp(i64::from_be_bytes(bytes))
+}
+
+fn farewell(name: &str, body: &[u8]) -> Result<Farewell, Violation> {
+    let code = CloseCode(u16::from_be_bytes([body[0], body[1]]));
+    match std::str::from_utf8(&body[FAREWELL..]) {
+        Ok(reason) => Ok(Farewell::new(code, reason)),
+        Err(_) => {
+            let got = format!("the bytes {}", crate::error::escape(&body[FAREWELL..], 40));
+            Err(Violation::protocol(format!("a reason in UTF-8 in {name}"), got))
+        }
+    }
+}
+
+fn header(out: &mut Vec<u8>, body: usize, kind: u8, seq: u64) {
+    debug_assert!(body <= MAX_BODY, "payloads are limited to MAX_PAYLOAD before they get here");
+    out.extend_from_slice(&(body as u32).to_be_bytes()[1..]);
+    out.push(kind);
+    out.extend_from_slice(&seq.to_be_bytes());
+}
+
+/// Appends an ECHO's header and stamp; `len` bytes of payload (at most [`MAX_PAYLOAD`]) are to follow.
+pub fn echo_header(out: &mut Vec<u8>, seq: u64, t1: Stamp, len: usize) {
+    header(out, ECHO_STAMPS + len, 1, seq);
+    out.extend_from_slice(&t1.0.to_be_bytes());
+}
+
+/// Appends a REPLY's header and stamps; `len` bytes of payload (at most [`MAX_PAYLOAD`]) are to follow.
+pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: usize) {
+    header(out, REPLY_STAMPS + len, 2, seq);
+    for stamp in [t1, t2, t3] {
+        out.extend_from_slice(&stamp.0.to_be_bytes());
+    }
+}
+
+/// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut at a character.
+pub fn goaway(out: &mut Vec<u8>, last: u64, farewell: &Farewell) {
+    put_farewell(out, 3, last, farewell, 0);
+}
+
+/// Appends a CLOSE; only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut at a
+/// character.
+pub fn close(out: &mut Vec<u8>, last: u64, farewell: &Farewell, fin_first: bool) {
+    put_farewell(out, 4, last, farewell, if fin_first { FLAG_FIN_FIRST } else { 0 });
+}
+
+fn put_farewell(out: &mut Vec<u8>, kind: u8, last: u64, farewell: &Farewell, flags: u8) {
+    let reason = &farewell.reason[..farewell.reason.floor_char_boundary(MAX_REASON)];
+    header(out, FAREWELL + reason.len(), kind, last);
+    out.extend_from_slice(&farewell.code.0.to_be_bytes());
+    out.push(flags);
+    out.extend_from_slice(reason.as_bytes());
+}

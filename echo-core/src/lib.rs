@@ -1,0 +1,82 @@
+//! The echo/1 protocol and its close contract, without any I/O.
+//!
+//! This crate is deterministic: it knows no socket, no clock, no randomness and no thread. What happened goes in
+//! through `handle_*`, what is wanted through [`Connection::send`], [`Connection::leave`], [`Connection::fail`] and
+//! [`Connection::abort`], and [`Connection::poll_output`] says what to do, until it says to wait. The normative text
+//! is `PROTOCOL.md` beside this crate.
+//!
+//! Two ends, a message, and an end that both can prove:
+//!
+//! ```
+//! use echo_core::{Config, Connection, End, Event, Output, Stamp};
+//! use std::time::Duration;
+//!
+//! /// Hands what `from` wants to send to `to`; gives the payloads of the answers that `to` was given.
+//! fn carry(from: &mut Connection, to: &mut Connection, now: Duration) -> Vec<Vec<u8>> {
+//!     let mut answers = Vec::new();
+//!     loop {
+//!         match from.poll_output(now) {
+//!             Output::Transmit { header, payload } => {
+//!                 let bytes = [header, payload].concat();
+//!                 from.handle_sent(now, bytes.len());
+//!                 let mut input = bytes.as_slice();
+//!                 while let Some(event) = to.handle_input(now, &mut input) {
+//!                     if let Event::Reply(reply) = event {
+//!                         answers.push(reply.payload.to_vec());
+//!                     }
+//!                 }
+//!             }
+//!             Output::Fin => {
+//!                 from.handle_fin_sent(now);
+//!                 to.handle_fin(now);
+//!             }
+//!             Output::Abort | Output::Wait(_) | Output::Ended(_) => return answers,
+//!         }
+//!     }
+//! }
+//!
+//! let now = Duration::ZERO;
+//! let mut client = Connection::client(Config::default(), Stamp(0));
+//! let mut server = Connection::server(Config::default(), Stamp(0));
+//! client.send(now, b"hello")?;
+//! client.leave(now, echo_core::Farewell::normal());
+//! let mut answers = Vec::new();
+//! for _ in 0..4 {
+//!     carry(&mut client, &mut server, now);
+//!     answers.extend(carry(&mut server, &mut client, now));
+//! }
+//! assert_eq!(answers, [b"hello"]);
+//! let outcome = client.outcome().expect("both FINs were seen");
+//! assert!(matches!(outcome.end, End::Clean(_)));
+//! assert_eq!(outcome.account.answered, 1);
+//! assert!(matches!(server.outcome().expect("ended").end, End::Clean(_)));
+//! # Ok::<(), echo_core::ApiMisuse>(())
+//! ```
+//!
+//! A protocol with other frames uses the parts: [`close::Machine`] for the end of a conversation, with a
+//! [`close::Policy`] of its own, and [`account::Account`] for what became of each request.
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod close;
+mod connection;
+pub mod error;
+pub mod frame;
+mod limits;
+mod outbox;
+pub mod outcome;
+pub mod plain;
+pub mod preface;
+mod stamp;
+mod talk;
+pub mod timers;
+
+pub use account::{Account, Fate, Tally};
+pub use close::{Farewell, Role};
+pub use connection::{Connection, Event, Output, Reply};
+pub use error::{ApiMisuse, CloseCode, Violation};
+pub use limits::{Config, HIGH_WATER};
+pub use outcome::{End, Outcome, Side};
+pub use stamp::{Stamp, Stamps};
+pub use talk::Traffic;
+pub use timers::{Deadline, Deadlines};

@@ -1,0 +1,99 @@
+//! How a conversation ended, and what became of every request (PROTOCOL.md, section 7).
+
+use crate::account::Tally;
+use crate::error::{CloseCode, Violation};
+use crate::timers::Deadline;
+use std::fmt;
+
+/// Who did something, seen from the side that reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The reporting side.
+    Local,
+    /// The other side, or the network on its behalf.
+    Peer,
+}
+
+/// How the conversation ended, as far as one side can know.
+///
+/// A clean end never claims that the peer's end was clean too: the very last word can be lost (two generals).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Both last words were exchanged with a code of the usual order (1000, 1001, 1012). At a server it proves
+    /// that the client holds every answer; at a client, that the server owes none and ran nothing above.
+    Clean(CloseCode),
+    /// The wire has no last word (plain): both FINs were seen, which proves nothing.
+    Unproven,
+    /// A last word out of the usual order: the code and reason of the side that began.
+    Failed {
+        /// The code on the wire.
+        code: CloseCode,
+        /// The reason on the wire; escape it before showing it.
+        reason: String,
+    },
+    /// FIN came before the last word.
+    Truncated,
+    /// The transport was reset, or aborted by this side.
+    Reset,
+    /// A wait reached its deadline.
+    TimedOut(Deadline),
+    /// The peer broke the protocol.
+    Violation(Violation),
+}
+
+impl End {
+    /// The kind in one word, for tables and counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Clean(_) => "clean",
+            Self::Unproven => "unproven",
+            Self::Failed { .. } => "failed",
+            Self::Truncated => "truncated",
+            Self::Reset => "reset",
+            Self::TimedOut(_) => "timed out",
+            Self::Violation(_) => "violation",
+        }
+    }
+
+    /// All that [`End::name`] can say, in a fixed order.
+    pub const NAMES: [&'static str; 7] =
+        ["clean", "unproven", "failed", "truncated", "reset", "timed out", "violation"];
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean(code) => write!(f, "clean ({code})"),
+            Self::Unproven => write!(f, "unproven"),
+            Self::Failed { code, reason } if reason.is_empty() => write!(f, "failed ({code})"),
+            Self::Failed { code, reason } => {
+                write!(f, "failed ({code}: {})", crate::error::escape(reason.as_bytes(), 123))
+            }
+            Self::Truncated => write!(f, "truncated"),
+            Self::Reset => write!(f, "reset"),
+            Self::TimedOut(deadline) => write!(f, "timed out ({deadline})"),
+            Self::Violation(violation) => write!(f, "violation ({violation})"),
+        }
+    }
+}
+
+/// One side's report of a finished conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// Who began the ending.
+    pub began: Side,
+    /// What became of the requests.
+    pub account: Tally,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let began = match self.began {
+            Side::Local => "us",
+            Side::Peer => "the peer",
+        };
+        write!(f, "{}, begun by {began}; {}", self.end, self.account)
+    }
+}

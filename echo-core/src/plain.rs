@@ -1,0 +1,99 @@
+//! The plain wire: lines to messages, and the time before each answer (PROTOCOL.md, section 2).
+
+use crate::error::{Violation, escape};
+use crate::stamp::Stamp;
+use chrono::{DateTime, FixedOffset};
+
+/// Takes messages out of a stream of bytes: lines, and what a quiet moment or the end cuts off.
+///
+/// It owns at most one incomplete line, and nothing between messages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Splitter {
+    limit: usize,
+    partial: Vec<u8>,
+    lent: bool,
+}
+
+impl Splitter {
+    /// A splitter for messages of at most `limit` bytes (at least 1); a longer line comes in pieces.
+    pub fn new(limit: usize) -> Self {
+        Self { limit: limit.max(1), partial: Vec::new(), lent: false }
+    }
+
+    /// Takes the next line, or piece of `limit` bytes, from the front of `input`; `None` means all of it was used.
+    pub fn line<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Option<&'a [u8]> {
+        self.forget_lent();
+        let room = self.limit - self.partial.len();
+        let window = &input[..input.len().min(room)];
+        let (taken, complete) = match window.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (window.len(), window.len() == room),
+        };
+        let (message, rest) = input.split_at(taken);
+        *input = rest;
+        if complete && self.partial.is_empty() {
+            return Some(message);
+        }
+        self.partial.extend_from_slice(message);
+        self.lent = complete;
+        complete.then_some(self.partial.as_slice())
+    }
+
+    /// Takes all of `input`, up to `limit` bytes, as one message: the classic program's `recv`.
+    pub fn read<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (message, rest) = input.split_at(input.len().min(self.limit));
+        *input = rest;
+        (!message.is_empty()).then_some(message)
+    }
+
+    /// Takes what has come of an incomplete line: the input fell quiet, or ended.
+    pub fn flush(&mut self) -> Option<&[u8]> {
+        self.forget_lent();
+        self.lent = true;
+        (!self.partial.is_empty()).then_some(self.partial.as_slice())
+    }
+
+    /// Whether a line has begun and is not complete.
+    pub fn is_partial(&self) -> bool {
+        !self.lent && !self.partial.is_empty()
+    }
+
+    fn forget_lent(&mut self) {
+        if self.lent {
+            self.lent = false;
+            self.partial = Vec::new();
+        }
+    }
+}
+
+/// What stands before an answer: `[` ctime `] `, ctime as C prints it without its newline
+/// (`%a %b %e %H:%M:%S %Y`), `east` seconds east of Greenwich.
+pub fn ctime_header(stamp: Stamp, east: i32) -> String {
+    let offset = FixedOffset::east_opt(east).unwrap_or(FixedOffset::east_opt(0).expect("zero is in range"));
+    let time = DateTime::from_timestamp(stamp.seconds(), 0).unwrap_or(DateTime::UNIX_EPOCH);
+    format!("[{}] ", time.with_timezone(&offset).format("%a %b %e %H:%M:%S %Y"))
+}
+
+/// Names the protocol of a client that meant another server, judged by its first message (clause 1.5).
+pub fn foreign(message: &[u8]) -> Option<Violation> {
+    let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();
+    let got = if matches!(message, [0x16, 0x03, 0x00..=0x04, ..]) {
+        "a TLS hello".to_owned()
+    } else if is_http_request(line) {
+        format!("an HTTP request ({})", escape(line, 60))
+    } else {
+        return None;
+    };
+    Some(Violation::protocol("a line of text or the preface of echo/1", got))
+}
+
+/// `METHOD target HTTP/version`, RFC 9112 section 3.
+fn is_http_request(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let version = words.next_back().unwrap_or_default();
+    !method.is_empty()
+        && method.iter().all(u8::is_ascii_uppercase)
+        && version.starts_with(b"HTTP/")
+        && words.next().is_some()
+}

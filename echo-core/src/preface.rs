@@ -1,0 +1,82 @@
+//! The prefaces of echo/1: who speaks, and which version (PROTOCOL.md, section 1).
+
+use crate::close::Role;
+use crate::error::{Violation, escape};
+
+/// The version this crate speaks.
+pub const VERSION: u8 = 1;
+/// Length of a preface: seven fixed bytes and the version.
+pub const LENGTH: usize = 8;
+/// The first byte of both prefaces; no text begins with it.
+pub const FIRST_BYTE: u8 = 0x89;
+
+/// The preface that `role` sends to offer (client) or choose (server) `version`.
+pub fn preface(role: Role, version: u8) -> [u8; LENGTH] {
+    match role {
+        Role::Client => [FIRST_BYTE, b'E', b'C', b'H', b'O', b'\r', b'\n', version],
+        Role::Server => [FIRST_BYTE, b'e', b'c', b'h', b'o', b'\r', b'\n', version],
+    }
+}
+
+/// Gathers the peer's preface from a stream of bytes that arrives in pieces of any size.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Greeting {
+    from: Role,
+    seen: Vec<u8>,
+}
+
+impl Greeting {
+    /// Waits for the preface of `from`.
+    pub fn new(from: Role) -> Self {
+        Self { from, seen: Vec::new() }
+    }
+
+    /// Takes bytes from the front of `input`; gives the version to speak once the preface is complete.
+    ///
+    /// # Errors
+    /// A [`Violation`] at the first byte that does not fit. It names a mirror, a plain-only server and the like.
+    pub fn take(&mut self, input: &mut &[u8]) -> Result<Option<u8>, Violation> {
+        while self.seen.len() < LENGTH {
+            let [byte, rest @ ..] = *input else { return Ok(None) };
+            if !self.fits(*byte) {
+                return Err(self.mismatch(input));
+            }
+            self.seen.push(*byte);
+            *input = rest;
+        }
+        Ok(self.seen.last().map(|version| (*version).min(VERSION)))
+    }
+
+    /// A server chooses at most what was offered, so a higher choice does not fit; nor does version 0.
+    fn fits(&self, byte: u8) -> bool {
+        let at = self.seen.len();
+        match (at + 1 == LENGTH, self.from) {
+            (false, role) => preface(role, VERSION)[at] == byte,
+            (true, Role::Client) => byte != 0,
+            (true, Role::Server) => (1..=VERSION).contains(&byte),
+        }
+    }
+
+    fn mismatch(&self, rest: &[u8]) -> Violation {
+        let mut seen = self.seen.clone();
+        seen.extend_from_slice(&rest[..rest.len().min(40)]);
+        match self.from {
+            Role::Client => {
+                let got = format!("{} bytes of it, then {}", self.seen.len(), escape(rest, 40));
+                Violation::protocol("a client's preface \\x89ECHO\\r\\n and a version from 1", got)
+            }
+            Role::Server => Violation::protocol("a server's preface \\x89echo\\r\\n\\x01", who_speaks(&seen)),
+        }
+    }
+}
+
+/// Names a peer that is no framed echo server by the first bytes it sent.
+fn who_speaks(seen: &[u8]) -> String {
+    match seen {
+        [FIRST_BYTE, b'E', ..] => "our own preface back: this is a mirror, not an echo/1 server".into(),
+        [b'[', ..] => format!("{}: this server speaks the plain wire only", escape(seen, 40)),
+        [b'H', b'T', b'T', b'P', b'/', ..] => format!("{}: this is an HTTP server", escape(seen, 40)),
+        [0x15, 0x03, ..] => "a TLS alert: this is a TLS server".into(),
+        [_, ..] | [] => escape(seen, 40),
+    }
+}

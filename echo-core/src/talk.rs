@@ -1,0 +1,425 @@
+//! One conversation below its wire: the close machine, the deadlines and the output, kept in step.
+
+use crate::close::{Action, Actions, Direction, Event, Machine, Policy, Role, Words};
+use crate::frame;
+use crate::limits::{Config, HIGH_WATER};
+use crate::outbox::{Mark, Outbox};
+use crate::outcome::Outcome;
+use crate::plain::ctime_header;
+use crate::preface::{VERSION, preface};
+use crate::stamp::Stamp;
+use crate::timers::{Deadline, Timers};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What went over a connection: whole messages and the bytes of their payloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Traffic {
+    /// Server: requests answered. Client: answers received.
+    pub messages: u64,
+    /// Payload bytes of those messages.
+    pub bytes: u64,
+}
+
+/// In which way this side can say something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Voice {
+    /// Not at all: the client has not spoken, and so its wire is unknown.
+    Silent,
+    /// Lines.
+    Plain,
+    /// Frames, behind the preface of the version.
+    Framed { version: u8 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fin {
+    NotYet,
+    Due,
+    Sent,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    pub(crate) config: Config,
+    epoch: Stamp,
+    machine: Machine,
+    voice: Voice,
+    greeted: bool,
+    /// Client: nothing but the preface leaves before the server's is read.
+    held: bool,
+    timers: Timers,
+    outbox: Outbox,
+    /// Client: where requests begin of which no byte has left.
+    starts: VecDeque<(u64, Mark)>,
+    fin: Fin,
+    /// The transport takes nothing any more.
+    mute: bool,
+    aborted: bool,
+    traffic: Traffic,
+}
+
+impl Talk {
+    pub(crate) fn new(role: Role, voice: Voice, config: Config, epoch: Stamp) -> Self {
+        let mut talk = Self {
+            config,
+            epoch,
+            machine: Machine::new(role, Policy::PLAIN),
+            voice: Voice::Silent,
+            greeted: false,
+            held: false,
+            timers: Timers::default(),
+            outbox: Outbox::default(),
+            starts: VecDeque::new(),
+            fin: Fin::NotYet,
+            mute: false,
+            aborted: false,
+            traffic: Traffic::default(),
+        };
+        talk.speak(voice);
+        match role {
+            Role::Server => talk.start(Deadline::Idle, Duration::ZERO),
+            Role::Client => talk.greet_as_client(),
+        }
+        talk
+    }
+
+    fn greet_as_client(&mut self) {
+        if let Voice::Framed { version } = self.voice {
+            self.greet(version);
+            self.held = true;
+            self.start(Deadline::Connect, Duration::ZERO);
+            self.rearm(Duration::ZERO);
+        }
+    }
+
+    /// The wire is known.
+    pub(crate) fn speak(&mut self, voice: Voice) {
+        self.voice = voice;
+        if let Voice::Framed { .. } = voice {
+            let policy = Policy { first_fin: self.config.first_fin, ..Policy::FRAMED };
+            let policy = if self.role() == Role::Client { Policy::FRAMED } else { policy };
+            self.machine = Machine::new(self.role(), policy);
+        }
+    }
+
+    /// The peer's preface is read, and `version` is to be spoken.
+    pub(crate) fn greeted(&mut self, version: u8, now: Duration) {
+        self.voice = Voice::Framed { version };
+        self.held = false;
+        self.timers.stop(Deadline::Connect);
+        self.timers.stop(Deadline::Detect);
+        match self.role() {
+            Role::Server => {
+                self.greet(version);
+                self.touch(now);
+            }
+            Role::Client if self.owes_us() => self.start(Deadline::Answer, now),
+            Role::Client => (),
+        }
+        self.rearm(now);
+    }
+
+    fn greet(&mut self, version: u8) {
+        if !std::mem::replace(&mut self.greeted, true) {
+            let role = self.role();
+            self.outbox.append(|out| out.extend_from_slice(&preface(role, version)));
+        }
+    }
+
+    // ---- events ----
+
+    /// Gives an event to the close machine and does what it says.
+    pub(crate) fn happen(&mut self, event: Event, now: Duration) -> Actions {
+        if self.is_over() {
+            return Actions::default();
+        }
+        let actions = self.machine.handle(event);
+        for action in actions {
+            match action {
+                Action::Deliver | Action::Discard => (),
+                Action::GoAway | Action::Close => self.say(action),
+                Action::Fin => self.fin = Fin::Due,
+                Action::Abort => {
+                    self.aborted = true;
+                    self.fin = Fin::Due;
+                    self.outbox.clear();
+                }
+            }
+        }
+        self.rearm(now);
+        actions
+    }
+
+    fn say(&mut self, action: Action) {
+        match self.voice {
+            Voice::Silent => (),
+            Voice::Plain => self.say_plainly(action),
+            Voice::Framed { version } => self.say_framed(action, version),
+        }
+    }
+
+    /// Clause 2.6: the plain wire has no last word, but a refusal says why in one line.
+    fn say_plainly(&mut self, action: Action) {
+        if self.role() == Role::Server && action == Action::Close {
+            let farewell = self.machine.farewell();
+            let line = match farewell.reason.as_str() {
+                "" => format!("echo: {}\n", farewell.code.name()),
+                reason => format!("echo: {reason}\n"),
+            };
+            self.outbox.append(|out| out.extend_from_slice(line.as_bytes()));
+        }
+    }
+
+    fn say_framed(&mut self, action: Action, version: u8) {
+        self.greet(version);
+        if action == Action::Close {
+            self.take_back_requests();
+            self.held = false;
+        }
+        let (last, farewell) = (self.machine.last(action), self.machine.farewell());
+        let policy = self.machine.policy();
+        let fin_first = self.role() == Role::Server && policy.first_fin == Role::Server;
+        self.outbox.append(|out| match action == Action::Close {
+            true => frame::close(out, last, farewell, fin_first),
+            false => frame::goaway(out, last, farewell),
+        });
+    }
+
+    /// Requests of which no byte left are refused: they do not go out ahead of a last word (contract rule 8).
+    fn take_back_requests(&mut self) {
+        if let Some((_, mark)) = self.starts.front() {
+            self.outbox.truncate(*mark);
+            self.starts.clear();
+        }
+    }
+
+    // ---- requests and answers ----
+
+    /// Client: queues a request that the machine let pass, and numbers it.
+    pub(crate) fn ask(&mut self, payload: &[u8], now: Duration) -> u64 {
+        let seq = self.machine.account().asked;
+        if self.machine.policy().words == Words::None {
+            self.outbox.payload(payload);
+            self.machine.note_begun(seq);
+        } else {
+            self.starts.push_back((seq, self.outbox.mark()));
+            self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
+            self.outbox.stamp_later();
+            self.outbox.payload(payload);
+            if !self.held && !self.machine.is_ending() {
+                self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
+            }
+        }
+        self.rearm(now);
+        seq
+    }
+
+    /// Client: an answer came; the wait for the next one begins.
+    pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
+        self.count(payload);
+        if self.owes_us() && !self.machine.is_ending() {
+            self.start(Deadline::Answer, now);
+        } else {
+            self.timers.stop(Deadline::Answer);
+        }
+    }
+
+    /// Server: queues the answer to request `seq` as a REPLY.
+    pub(crate) fn reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
+        let t2 = self.stamp(now);
+        self.outbox.append(|out| frame::reply_header(out, seq, [t1, t2, t2], payload.len()));
+        self.outbox.stamp_later();
+        self.finish_answer(seq, payload, now);
+    }
+
+    /// Server: queues the answer to a plain message.
+    pub(crate) fn answer_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
+        let stamp = self.stamp(now);
+        let header = ctime_header(stamp, (self.config.utc_offset)(stamp));
+        self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
+        self.finish_answer(seq, message, now);
+    }
+
+    fn finish_answer(&mut self, seq: u64, payload: &[u8], now: Duration) {
+        self.outbox.payload(payload);
+        self.count(payload);
+        self.touch(now);
+        self.happen(Event::Answered(seq), now);
+    }
+
+    fn count(&mut self, payload: &[u8]) {
+        self.traffic.messages += 1;
+        self.traffic.bytes += payload.len() as u64;
+    }
+
+    // ---- time ----
+
+    pub(crate) fn start(&mut self, deadline: Deadline, now: Duration) {
+        self.timers.start(deadline, now, &self.config.deadlines);
+    }
+
+    /// A complete request came: the idle wait begins anew, unless the ending has begun.
+    fn touch(&mut self, now: Duration) {
+        if !self.machine.is_ending() {
+            self.start(Deadline::Idle, now);
+        }
+    }
+
+    pub(crate) fn expired(&mut self, now: Duration) -> Option<Deadline> {
+        self.timers.expired(now)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    /// The deadlines that run follow from the state. Once the ending has begun none is prolonged (clause 8.2).
+    fn rearm(&mut self, now: Duration) {
+        let lengths = &self.config.deadlines;
+        if self.machine.is_ending() {
+            self.timers.stop(Deadline::Idle);
+            self.timers.stop(Deadline::Answer);
+            self.timers.ensure(Deadline::Shutdown, now, lengths);
+        }
+        let waiting = self.machine.waiting();
+        for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {
+            if waiting == Some(deadline) {
+                self.timers.ensure(deadline, now, lengths);
+            } else {
+                self.timers.stop(deadline);
+            }
+        }
+        if self.has_output() {
+            self.timers.ensure(Deadline::Write, now, lengths);
+        } else {
+            self.timers.stop(Deadline::Write);
+        }
+        if self.is_over() {
+            self.timers.clear();
+        }
+    }
+
+    // ---- output ----
+
+    /// The next bytes to send, with the stamps that are due set to `now`; both empty if there is nothing.
+    pub(crate) fn lend(&mut self, now: Duration) -> (&[u8], &[u8]) {
+        let stamp = self.stamp(now);
+        if self.held {
+            let left = frame_start(&self.starts, &self.outbox);
+            let (header, _) = self.outbox.lend();
+            return (&header[..left.min(header.len())], &[]);
+        }
+        self.outbox.stamp(stamp);
+        self.outbox.lend()
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        match self.held {
+            true => self.outbox.sent() < preface(Role::Client, VERSION).len() as u64,
+            false => self.outbox.waiting() > 0,
+        }
+    }
+
+    pub(crate) fn sent(&mut self, count: usize, now: Duration) {
+        self.outbox.consume(count);
+        while let Some((seq, mark)) = self.starts.front() {
+            if mark.offset >= self.outbox.sent() {
+                break;
+            }
+            self.machine.note_begun(*seq);
+            self.starts.pop_front();
+        }
+        if !self.machine.is_ending() {
+            self.timers.stop(Deadline::Write);
+        }
+        self.rearm(now);
+    }
+
+    pub(crate) fn fin_is_due(&self) -> bool {
+        self.fin == Fin::Due
+    }
+
+    pub(crate) fn fin_sent(&mut self, now: Duration) {
+        self.fin = Fin::Sent;
+        self.rearm(now);
+    }
+
+    /// The transport takes nothing any more: what waits is lost, and FIN is as good as sent.
+    pub(crate) fn write_failed(&mut self) {
+        self.mute = true;
+    }
+
+    /// Drops what cannot be sent any more.
+    pub(crate) fn drop_unsendable(&mut self) {
+        if self.mute {
+            self.outbox.clear();
+            if self.fin == Fin::Due {
+                self.fin = Fin::Sent;
+            }
+        }
+    }
+
+    // ---- what can be seen ----
+
+    pub(crate) fn stamp(&self, now: Duration) -> Stamp {
+        self.epoch.after(now)
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.machine.role()
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    pub(crate) fn is_mute(&self) -> bool {
+        self.mute
+    }
+
+    /// Whether to let go at once, instead of the FIN that is due.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.waiting()
+    }
+
+    /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first.
+    pub(crate) fn wants_input(&self) -> bool {
+        let open = self.machine.heard() != Direction::Finished;
+        let room = self.role() == Role::Client || self.machine.is_deaf() || self.outbox.waiting() < HIGH_WATER;
+        open && room
+    }
+
+    /// Client: whether a request would not pile up behind others that wait to be sent.
+    pub(crate) fn wants_requests(&self) -> bool {
+        self.machine.sent() == Direction::Open && self.outbox.waiting() < HIGH_WATER
+    }
+
+    fn owes_us(&self) -> bool {
+        self.machine.account().answered.count() < self.machine.account().asked
+    }
+
+    fn is_over(&self) -> bool {
+        self.machine.outcome().is_some() && self.fin == Fin::Sent && self.outbox.waiting() == 0
+    }
+
+    /// The outcome, once nothing is left to do.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.machine.outcome().filter(|_| self.is_over())
+    }
+}
+
+/// How many bytes wait before the first request.
+fn frame_start(starts: &VecDeque<(u64, Mark)>, outbox: &Outbox) -> usize {
+    let end = starts.front().map_or(outbox.mark().offset, |(_, mark)| mark.offset);
+    usize::try_from(end.saturating_sub(outbox.sent())).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,172 @@
+//! The named deadlines: every wait of the protocol has one (PROTOCOL.md, section 8).
+
+use std::fmt;
+use std::time::Duration;
+
+/// A wait that ends, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Deadline {
+    /// Client: from the first attempt to connect until the server's preface is read.
+    Connect,
+    /// Server: from the first byte until it is known which wire the client speaks.
+    Detect,
+    /// Client: no answer while at least one request is unanswered.
+    Answer,
+    /// Server: no complete request.
+    Idle,
+    /// The transport takes no byte of the output.
+    Write,
+    /// From the first GOAWAY until the server's last word.
+    Drain,
+    /// From the server's last word until the client's.
+    Close,
+    /// From the last words until the peer's FIN, when the peer is to send FIN first.
+    Fin,
+    /// From one's own FIN until the peer's.
+    Linger,
+    /// From the beginning of the ending until its end: caps the sum of the others.
+    Shutdown,
+}
+
+impl Deadline {
+    /// All deadlines, in the order in which they fire when several are due at the same moment.
+    pub const ALL: [Self; 10] = [
+        Self::Connect,
+        Self::Detect,
+        Self::Answer,
+        Self::Idle,
+        Self::Write,
+        Self::Drain,
+        Self::Close,
+        Self::Fin,
+        Self::Linger,
+        Self::Shutdown,
+    ];
+
+    /// The deadline's name, as in PROTOCOL.md and in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Detect => "detect",
+            Self::Answer => "answer",
+            Self::Idle => "idle",
+            Self::Write => "write",
+            Self::Drain => "drain",
+            Self::Close => "close",
+            Self::Fin => "fin",
+            Self::Linger => "linger",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How long each wait may take. [`Duration::MAX`] means for ever; the defaults are those of PROTOCOL.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deadlines {
+    /// See [`Deadline::Connect`]. Default 10 s.
+    pub connect: Duration,
+    /// See [`Deadline::Detect`]. Default 5 s.
+    pub detect: Duration,
+    /// See [`Deadline::Answer`]. Default 30 s.
+    pub answer: Duration,
+    /// See [`Deadline::Idle`]. Default 300 s.
+    pub idle: Duration,
+    /// See [`Deadline::Write`]. Default 30 s.
+    pub write: Duration,
+    /// See [`Deadline::Drain`]. Default 5 s.
+    pub drain: Duration,
+    /// See [`Deadline::Close`]. Default 3 s.
+    pub close: Duration,
+    /// See [`Deadline::Fin`]. Default 2 s.
+    pub fin: Duration,
+    /// See [`Deadline::Linger`]. Default 2 s.
+    pub linger: Duration,
+    /// See [`Deadline::Shutdown`]. Default 10 s.
+    pub shutdown: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(10),
+            detect: seconds(5),
+            answer: seconds(30),
+            idle: seconds(300),
+            write: seconds(30),
+            drain: seconds(5),
+            close: seconds(3),
+            fin: seconds(2),
+            linger: seconds(2),
+            shutdown: seconds(10),
+        }
+    }
+}
+
+impl Deadlines {
+    /// How long the wait called `deadline` may take.
+    pub fn length(&self, deadline: Deadline) -> Duration {
+        match deadline {
+            Deadline::Connect => self.connect,
+            Deadline::Detect => self.detect,
+            Deadline::Answer => self.answer,
+            Deadline::Idle => self.idle,
+            Deadline::Write => self.write,
+            Deadline::Drain => self.drain,
+            Deadline::Close => self.close,
+            Deadline::Fin => self.fin,
+            Deadline::Linger => self.linger,
+            Deadline::Shutdown => self.shutdown,
+        }
+    }
+}
+
+/// Which deadlines run, and when each is due. Time is the time since the connection began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Timers {
+    due: [Option<Duration>; Deadline::ALL.len()],
+}
+
+impl Timers {
+    /// Starts `deadline` anew; a length of [`Duration::MAX`] means it never comes.
+    pub fn start(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
+        self.due[deadline as usize] = now.checked_add(lengths.length(deadline));
+    }
+
+    /// Starts `deadline` unless it runs already.
+    pub fn ensure(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
+        if self.due[deadline as usize].is_none() {
+            self.start(deadline, now, lengths);
+        }
+    }
+
+    /// Stops `deadline`.
+    pub fn stop(&mut self, deadline: Deadline) {
+        self.due[deadline as usize] = None;
+    }
+
+    /// Stops every deadline.
+    pub fn clear(&mut self) {
+        self.due = Default::default();
+    }
+
+    /// The moment of the next deadline.
+    pub fn next(&self) -> Option<Duration> {
+        self.due.iter().flatten().min().copied()
+    }
+
+    /// Takes the deadline that is due at `now`: the earliest, and of several at one moment the first in
+    /// [`Deadline::ALL`].
+    pub fn expired(&mut self, now: Duration) -> Option<Deadline> {
+        let earliest = self.next().filter(|due| *due <= now)?;
+        let deadline = Deadline::ALL.into_iter().find(|d| self.due[*d as usize] == Some(earliest))?;
+        self.stop(deadline);
+        Some(deadline)
+    }
+}

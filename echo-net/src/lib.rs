@@ -1,0 +1,1 @@
+//! The echo/1 protocol over any `AsyncRead + AsyncWrite`.
