@@ -1,1 +1,51 @@
-//! The echo/1 protocol over any `AsyncRead + AsyncWrite`.
+//! The echo/1 protocol over any `AsyncRead + AsyncWrite`: a server, a client, and the polite close.
+//!
+//! ```
+//! use echo_net::{Client, ClientConfig, ServerConfig, serve};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let server = tokio::spawn(serve(listener, ServerConfig::default(), async { stopped.await.unwrap_or(()) }));
+//!
+//! let client = Client::connect(address, ClientConfig::default()).await?;
+//! let answer = client.request("hello").await?;
+//! assert_eq!(answer.payload, b"hello");
+//! println!("there and back in {} ns", answer.stamps.delay());
+//!
+//! let outcome = client.close().await;
+//! assert_eq!(outcome.end.name(), "clean");
+//! assert_eq!(outcome.account.answered, 1);
+//!
+//! drop(stop); // the server drains and reports
+//! let report = server.await?;
+//! assert_eq!(report.ended("clean"), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
+//! them. Other transports implement [`Transport`] and [`Listener`].
+
+mod client;
+mod clock;
+mod connect;
+mod driver;
+mod plain_client;
+mod polite;
+mod report;
+mod server;
+mod transport;
+
+pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
+pub use clock::Clock;
+pub use connect::{ConnectError, connect_tcp};
+pub use echo_core;
+pub use plain_client::converse_plainly;
+pub use polite::{Closed, Linger, PeerEnd, polite_close};
+pub use report::Report;
+pub use server::{ServerConfig, serve, serve_until};
+pub use transport::{Listener, Transport};

@@ -1,0 +1,342 @@
+//! The client: a handle that can be cloned, requests in a row over one connection, and one outcome.
+
+use crate::clock::Clock;
+use crate::connect::{ConnectError, connect_tcp};
+use crate::driver::Driver;
+use crate::transport::Transport;
+use echo_core::close::Direction;
+use echo_core::{Config, Connection, Event, Farewell, Fate, Outcome, Stamps};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use tokio::net::ToSocketAddrs;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// Requests that wait in the handle's queue; one more waits in its own future.
+const QUEUE: usize = 16;
+
+/// The settings of a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientConfig {
+    /// What the connection is told.
+    pub connection: Config,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The request's number on this connection.
+    pub seq: u64,
+    /// The message, come back.
+    pub payload: Vec<u8>,
+    /// t1–t4, and from them [`delay`](Stamps::delay) and [`offset`](Stamps::offset), in nanoseconds.
+    pub stamps: Stamps,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The server never ran it: safe to send again elsewhere.
+    Refused,
+    /// It may have run.
+    Unknown,
+    /// The payload is longer than the limit; nothing was sent.
+    TooBig {
+        /// Its length in bytes.
+        len: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => write!(f, "the request was refused: the conversation has ended, and it never ran"),
+            Self::Unknown => write!(f, "the conversation ended before the answer: the request may have run"),
+            Self::TooBig { len, limit } => write!(f, "a message of {len} bytes is over the limit of {limit}"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+type Answered = oneshot::Sender<Result<Answer, RequestError>>;
+
+enum Wish {
+    Request(Vec<u8>, Answered),
+    Close,
+}
+
+/// How far a conversation has come, as the handles see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Progress {
+    Connecting,
+    Greeted,
+    /// The server has said GOAWAY.
+    Leaving(Farewell),
+    Ended(Outcome),
+}
+
+/// A conversation on the framed wire. Clones share it.
+///
+/// Requests may be made at once, by any clone: they go out in order over the one connection and are answered in
+/// order. Dropping the future of a request changes nothing for the request.
+///
+/// When the last handle is dropped without [`close`](Client::close), the conversation is closed politely in the
+/// background, within its deadlines, if the runtime lives so long; nobody learns the outcome.
+#[derive(Clone, Debug)]
+pub struct Client {
+    wishes: mpsc::Sender<Wish>,
+    abort: watch::Sender<bool>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Client {
+    /// Connects by TCP to the first of the resolved addresses that accepts, and waits for the server's preface.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: the name does not resolve, no address accepts, the connect deadline passes, or what answers
+    /// is no echo/1 server.
+    pub async fn connect(address: impl ToSocketAddrs, config: ClientConfig) -> Result<Self, ConnectError> {
+        let began = Instant::now();
+        let whole = config.connection.deadlines.connect;
+        let stream = connect_tcp(address, whole).await?;
+        let mut config = config;
+        config.connection.deadlines.connect = whole.saturating_sub(began.elapsed());
+        let client = Self::start(stream, config);
+        client.greeted().await.map_err(ConnectError::Ended)?;
+        Ok(client)
+    }
+
+    /// Begins a conversation on a connected stream. Must be called in a tokio runtime, which runs it as a task.
+    pub fn start<T: Transport>(stream: T, config: ClientConfig) -> Self {
+        let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
+        let (wishes, inbox) = mpsc::channel(QUEUE);
+        let (abort, aborted) = watch::channel(false);
+        let (report, progress) = watch::channel(Progress::Connecting);
+        tokio::spawn(Conversation { driver, inbox, handles: true, waiting: BTreeMap::new(), report }.run(aborted));
+        Self { wishes, abort, progress }
+    }
+
+    /// Sends `payload` and waits for its answer. With many requests under way this waits for its turn first.
+    ///
+    /// # Errors
+    /// [`RequestError`]: the message is too long, or the conversation ended before the answer.
+    pub async fn request(&self, payload: impl Into<Vec<u8>>) -> Result<Answer, RequestError> {
+        self.submit(payload).await?.answer().await
+    }
+
+    /// Queues `payload` and gives a token for its answer, so that the next request can follow at once. Waits while
+    /// the queue is full: the server has to take some first.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] if the conversation has ended.
+    pub async fn submit(&self, payload: impl Into<Vec<u8>>) -> Result<Pending, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        let wish = Wish::Request(payload.into(), sender);
+        self.wishes.send(wish).await.map_err(|_| RequestError::Refused)?;
+        Ok(Pending(receiver))
+    }
+
+    /// Ends the conversation politely: what was queued before is sent, every answer comes, and both sides say their
+    /// last words. Gives the outcome with the account; concurrent and later calls get the same.
+    pub async fn close(&self) -> Outcome {
+        // If the conversation has ended already, nobody takes the wish, and the outcome is there.
+        let _ = self.wishes.send(Wish::Close).await;
+        self.ended().await
+    }
+
+    /// Ends the conversation at once, by RST: requests without an answer are unknown.
+    pub fn abort(&self) {
+        self.abort.send_replace(true);
+    }
+
+    /// Waits for the end of the conversation, whoever brings it about.
+    pub async fn ended(&self) -> Outcome {
+        let mut progress = self.progress.clone();
+        loop {
+            if let Progress::Ended(outcome) = &*progress.borrow_and_update() {
+                return outcome.clone();
+            }
+            if progress.changed().await.is_err() {
+                return lost_outcome(&progress.borrow());
+            }
+        }
+    }
+
+    /// Waits until the server wants to leave (its GOAWAY), or the conversation has ended: `None`.
+    pub async fn leaving(&self) -> Option<Farewell> {
+        let mut progress = self.progress.clone();
+        loop {
+            match &*progress.borrow_and_update() {
+                Progress::Leaving(farewell) => return Some(farewell.clone()),
+                Progress::Ended(_) => return None,
+                Progress::Connecting | Progress::Greeted => (),
+            }
+            progress.changed().await.ok()?;
+        }
+    }
+
+    /// Waits for the server's preface.
+    async fn greeted(&self) -> Result<(), Outcome> {
+        let mut progress = self.progress.clone();
+        loop {
+            match &*progress.borrow_and_update() {
+                Progress::Greeted | Progress::Leaving(_) => return Ok(()),
+                Progress::Ended(outcome) => return Err(outcome.clone()),
+                Progress::Connecting => (),
+            }
+            if progress.changed().await.is_err() {
+                return Err(lost_outcome(&progress.borrow()));
+            }
+        }
+    }
+}
+
+/// The task was dropped with its runtime: as far as anybody knows, the transport was reset by this side.
+fn lost_outcome(last: &Progress) -> Outcome {
+    match last {
+        Progress::Ended(outcome) => outcome.clone(),
+        Progress::Connecting | Progress::Greeted | Progress::Leaving(_) => {
+            Outcome { end: echo_core::End::Reset, began: echo_core::Side::Local, account: echo_core::Tally::default() }
+        }
+    }
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Answer, RequestError>>);
+
+impl Pending {
+    /// Waits for the answer. Dropping this future changes nothing for the request.
+    ///
+    /// # Errors
+    /// [`RequestError`]: the message was too long, or the conversation ended before the answer.
+    pub async fn answer(self) -> Result<Answer, RequestError> {
+        // The sender is dropped only with its task, by a runtime that ends: then nobody knows.
+        self.0.await.unwrap_or(Err(RequestError::Unknown))
+    }
+}
+
+/// The task behind the handles.
+struct Conversation<T> {
+    driver: Driver<T>,
+    inbox: mpsc::Receiver<Wish>,
+    /// Whether there are handles left.
+    handles: bool,
+    waiting: BTreeMap<u64, Answered>,
+    report: watch::Sender<Progress>,
+}
+
+impl<T: Transport> Conversation<T> {
+    async fn run(mut self, mut aborted: watch::Receiver<bool>) {
+        let outcome = {
+            // When all handles are gone nobody can abort any more.
+            let abort = async {
+                if aborted.wait_for(|aborted| *aborted).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::pin!(abort);
+            let mut aborting = false;
+            poll_fn(|cx| {
+                if !aborting && std::future::Future::poll(abort.as_mut(), cx).is_ready() {
+                    aborting = true;
+                    self.driver.abort();
+                }
+                self.poll(cx)
+            })
+            .await
+        };
+        self.settle(outcome);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            let more = self.take_wishes(cx);
+            let Self { driver, waiting, report, .. } = self;
+            if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| on_event(event, waiting, report)) {
+                return Poll::Ready(outcome);
+            }
+            // Wishes that were left lying for want of room have no other way to be heard.
+            if !more || !self.takes_wishes() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// A request must not pile up behind others that wait to be sent. In an ending it is refused at once.
+    fn takes_wishes(&self) -> bool {
+        let connection = self.driver.connection();
+        self.handles && (connection.wants_requests() || connection.machine().sent() != Direction::Open)
+    }
+
+    /// Takes wishes in their order; whether some may be left.
+    fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.takes_wishes() {
+            match self.inbox.poll_recv(cx) {
+                Poll::Ready(Some(Wish::Request(payload, answered))) => match self.driver.send(&payload) {
+                    Ok(seq) => {
+                        self.waiting.insert(seq, answered);
+                    }
+                    Err(misuse) => refuse(answered, misuse),
+                },
+                Poll::Ready(Some(Wish::Close)) => self.driver.leave(Farewell::normal()),
+                Poll::Ready(None) => {
+                    self.handles = false;
+                    self.driver.leave(Farewell::normal());
+                }
+                Poll::Pending => return false,
+            }
+        }
+        self.handles
+    }
+
+    /// Gives everybody their answer, and the outcome last.
+    fn settle(mut self, outcome: Outcome) {
+        self.inbox.close();
+        while let Ok(wish) = self.inbox.try_recv() {
+            match wish {
+                Wish::Request(_, answered) => drop(answered.send(Err(RequestError::Refused))),
+                Wish::Close => (),
+            }
+        }
+        let account = self.driver.connection().machine().account();
+        for (seq, answered) in std::mem::take(&mut self.waiting) {
+            let error = match account.fate(seq) {
+                Fate::Refused => RequestError::Refused,
+                Fate::Unknown | Fate::Answered => RequestError::Unknown,
+            };
+            // Who dropped the future of a request does not want to know.
+            drop(answered.send(Err(error)));
+        }
+        self.report.send_replace(Progress::Ended(outcome));
+    }
+}
+
+fn refuse(answered: Answered, misuse: echo_core::ApiMisuse) {
+    let error = match misuse {
+        echo_core::ApiMisuse::TooBig { len, limit } => RequestError::TooBig { len, limit },
+        echo_core::ApiMisuse::Ending | echo_core::ApiMisuse::NotAClient => RequestError::Refused,
+    };
+    drop(answered.send(Err(error)));
+}
+
+fn on_event(event: Event<'_>, waiting: &mut BTreeMap<u64, Answered>, report: &watch::Sender<Progress>) {
+    match event {
+        Event::Greeted { .. } => drop(report.send_replace(Progress::Greeted)),
+        Event::Leaving(farewell) => drop(report.send_replace(Progress::Leaving(farewell))),
+        Event::Reply(reply) => {
+            if let Some(answered) = waiting.remove(&reply.seq) {
+                let answer = Answer { seq: reply.seq, payload: reply.payload.to_vec(), stamps: reply.stamps };
+                drop(answered.send(Ok(answer)));
+            }
+        }
+        Event::Request { .. } | Event::Text(_) | Event::LastWord(_) | Event::Discarded => (),
+    }
+}

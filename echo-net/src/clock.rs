@@ -1,0 +1,68 @@
+//! The only reader of clocks.
+
+use chrono::{Local, Offset, TimeZone, Utc};
+use echo_core::Stamp;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Where the wall time comes from, and the time zone of the plain wire.
+///
+/// Both are plain functions, so that a simulation can give its own. Monotonic time is tokio's, and so it is virtual
+/// when tokio's time is paused.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// The wall time now. It is read once, when a connection begins.
+    pub wall: fn() -> Stamp,
+    /// Seconds east of Greenwich at a moment.
+    pub utc_offset: fn(Stamp) -> i32,
+}
+
+impl Clock {
+    /// The system's clock and time zone (`TZ`, `/etc/localtime`).
+    pub fn local() -> Self {
+        Self { wall: system_wall, utc_offset: local_offset }
+    }
+
+    /// The system's clock, in UTC.
+    pub fn utc() -> Self {
+        Self { wall: system_wall, utc_offset: |_| 0 }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::local()
+    }
+}
+
+fn system_wall() -> Stamp {
+    Stamp(Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))
+}
+
+fn local_offset(stamp: Stamp) -> i32 {
+    match Utc.timestamp_opt(stamp.seconds(), 0).single() {
+        Some(time) => time.with_timezone(&Local).offset().fix().local_minus_utc(),
+        None => 0,
+    }
+}
+
+/// The time since a connection began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeline {
+    start: Instant,
+}
+
+impl Timeline {
+    pub(crate) fn begin() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The moment on tokio's clock; one that is out of reach is as good as never.
+    pub(crate) fn at(&self, since: Duration) -> Option<Instant> {
+        self.start.checked_add(since)
+    }
+}

@@ -1,0 +1,202 @@
+//! The loop between a connection and its transport. It takes no decision about the protocol.
+
+use crate::clock::{Clock, Timeline};
+use crate::transport::Transport;
+use echo_core::{Config, Connection, Event, Farewell, Outcome, Output, Stamp};
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::ReadBuf;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How much is read at once.
+const READ: usize = 64 * 1024;
+
+thread_local! {
+    /// Read into before it is known whether there is anything to read, so that an idle connection owns no buffer.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A connection on its transport.
+pub(crate) struct Driver<T> {
+    /// `None` once it was let go.
+    stream: Option<T>,
+    connection: Connection,
+    timeline: Timeline,
+    /// Input that was read and must wait until the peer has read.
+    rest: Vec<u8>,
+    peer_finished: bool,
+    /// Something was written since the last flush.
+    unflushed: bool,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<T: Transport> Driver<T> {
+    /// Begins a connection now; `make` gets the settings with the clock's time zone, and the wall time.
+    pub(crate) fn new(stream: T, clock: Clock, config: Config, make: impl FnOnce(Config, Stamp) -> Connection) -> Self {
+        let config = Config { utc_offset: clock.utc_offset, ..config };
+        let timeline = Timeline::begin();
+        Self {
+            stream: Some(stream),
+            connection: make(config, (clock.wall)()),
+            timeline,
+            rest: Vec::new(),
+            peer_finished: false,
+            unflushed: false,
+            alarm: Box::pin(sleep_until(Instant::now())),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn send(&mut self, payload: &[u8]) -> Result<u64, echo_core::ApiMisuse> {
+        self.connection.send(self.timeline.now(), payload)
+    }
+
+    pub(crate) fn leave(&mut self, farewell: Farewell) {
+        self.connection.leave(self.timeline.now(), farewell);
+    }
+
+    pub(crate) fn abort(&mut self) {
+        self.connection.abort(self.timeline.now());
+    }
+
+    /// Does all that can be done without waiting. Ready once the conversation is over and the transport let go.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
+        loop {
+            let now = self.timeline.now();
+            self.connection.handle_time(now);
+            if let Poll::Ready(outcome) = self.poll_output(cx, now) {
+                self.stream = None;
+                return Poll::Ready(outcome);
+            }
+            if self.poll_input(cx, now, on_event).is_ready() {
+                continue;
+            }
+            if self.poll_alarm(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes until the transport takes no more or there is no more to write.
+    fn poll_output(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<Outcome> {
+        while let Some(stream) = &mut self.stream {
+            let stream = Pin::new(stream);
+            match self.connection.poll_output(now) {
+                Output::Transmit { header, payload } => {
+                    let slices = [IoSlice::new(header), IoSlice::new(payload)];
+                    match stream.poll_write_vectored(cx, &slices) {
+                        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => self.connection.handle_write_failed(),
+                        Poll::Ready(Ok(count)) => {
+                            self.unflushed = true;
+                            self.connection.handle_sent(now, count);
+                        }
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Output::Fin => match stream.poll_shutdown(cx) {
+                    Poll::Ready(result) => {
+                        if result.is_err() {
+                            self.connection.handle_write_failed();
+                        }
+                        self.connection.handle_fin_sent(now);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+                Output::Abort => {
+                    if let Some(stream) = self.stream.take() {
+                        stream.abort();
+                    }
+                    self.connection.handle_fin_sent(now);
+                }
+                Output::Wait(_) => {
+                    if !self.unflushed {
+                        return Poll::Pending;
+                    }
+                    match stream.poll_flush(cx) {
+                        Poll::Ready(Ok(())) => self.unflushed = false,
+                        Poll::Ready(Err(_)) => {
+                            self.unflushed = false;
+                            self.connection.handle_write_failed();
+                        }
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Output::Ended(outcome) => return Poll::Ready(outcome),
+            }
+        }
+        match self.connection.outcome() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Reads once, if input is wanted; ready when something came.
+    fn poll_input(&mut self, cx: &mut Context<'_>, now: Duration, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
+        if !self.connection.wants_input() || self.peer_finished {
+            return Poll::Pending;
+        }
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.take_in(&rest, now, on_event);
+            return Poll::Ready(());
+        }
+        let mut scratch = SCRATCH.take();
+        scratch.resize(READ, 0);
+        let came = self.read_into(&mut scratch, cx, now, on_event);
+        SCRATCH.set(scratch);
+        came
+    }
+
+    fn read_into(
+        &mut self,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+        now: Duration,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> Poll<()> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        let mut buffer = ReadBuf::new(scratch);
+        match Pin::new(stream).poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(())) => match buffer.filled() {
+                [] => {
+                    self.peer_finished = true;
+                    self.connection.handle_fin(now);
+                }
+                filled => self.take_in(filled, now, on_event),
+            },
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
+            Poll::Ready(Err(_)) => self.connection.handle_reset(now),
+            // It cannot be written to, and all it had received is read.
+            Poll::Pending if self.connection.is_mute() => self.connection.handle_reset(now),
+            Poll::Pending => return Poll::Pending,
+        }
+        Poll::Ready(())
+    }
+
+    fn take_in(&mut self, mut input: &[u8], now: Duration, on_event: &mut impl FnMut(Event<'_>)) {
+        while let Some(event) = self.connection.handle_input(now, &mut input) {
+            on_event(event);
+        }
+        if !input.is_empty() {
+            self.rest = input.to_vec();
+        }
+    }
+
+    /// Ready when the next deadline has come.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.connection.next_time().and_then(|since| self.timeline.at(since)) else {
+            return Poll::Pending;
+        };
+        if self.alarm.deadline() != at {
+            self.alarm.as_mut().reset(at);
+        }
+        self.alarm.as_mut().poll(cx)
+    }
+}

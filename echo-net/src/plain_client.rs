@@ -1,0 +1,62 @@
+//! A client on the plain wire, for servers that speak no other: bytes there, bytes back, and FIN.
+
+use crate::client::ClientConfig;
+use crate::driver::Driver;
+use crate::transport::Transport;
+use echo_core::{Connection, Event, Farewell, Outcome};
+use std::future::poll_fn;
+use std::task::Poll;
+use tokio::sync::mpsc;
+
+/// Runs a conversation on the plain wire: what `outgoing` gives is sent, what comes goes to `on_text`. When
+/// `outgoing` has ended and all is sent, FIN follows; the outcome is there when the server's FIN has come too.
+///
+/// While the server does not read, no more is taken from `outgoing`.
+pub async fn converse_plainly<T: Transport>(
+    stream: T,
+    config: ClientConfig,
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    mut on_text: impl FnMut(&[u8]),
+) -> Outcome {
+    let mut driver = Driver::new(stream, config.clock, config.connection, Connection::plain_client);
+    let mut open = true;
+    poll_fn(|cx| {
+        loop {
+            let mut starved = false;
+            while open {
+                starved = !driver.connection().wants_requests();
+                if starved {
+                    break;
+                }
+                match outgoing.poll_recv(cx) {
+                    Poll::Ready(Some(bytes)) => send(&mut driver, &bytes),
+                    Poll::Ready(None) => {
+                        open = false;
+                        driver.leave(Farewell::normal());
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            let ended = driver.poll(cx, &mut |event| {
+                if let Event::Text(text) = event {
+                    on_text(text);
+                }
+            });
+            // What was left lying for want of room has no other way to be heard.
+            if ended.is_ready() || !starved || !driver.connection().wants_requests() {
+                return ended;
+            }
+        }
+    })
+    .await
+}
+
+/// A stream has no messages, so bytes over the limit go in pieces.
+fn send<T: Transport>(driver: &mut Driver<T>, bytes: &[u8]) {
+    const PIECE: usize = 64 * 1024;
+    for piece in bytes.chunks(PIECE) {
+        // The conversation is open, as was asked before; a piece is under any limit but one set below it.
+        let sent = driver.send(piece);
+        debug_assert!(sent.is_ok(), "{sent:?}");
+    }
+}

@@ -1,0 +1,231 @@
+//! The server: a listener, a configuration and a shutdown give a report.
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::report::Report;
+use crate::transport::{Listener, Transport};
+use echo_core::{CloseCode, Config, Connection, Farewell, Outcome, Traffic};
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+/// How long the server waits after it could not accept, most often for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The settings of a server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// What each connection is told.
+    pub connection: Config,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// So many connections are served at once; one more is refused with CLOSE 1013, or a line on the plain wire.
+    pub max_connections: usize,
+    /// So many refusals are under way at once; beyond, nothing is accepted until one has ended.
+    pub max_refusals: usize,
+    /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
+    pub farewell: Farewell,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connection: Config::default(),
+            clock: Clock::default(),
+            max_connections: 1024,
+            max_refusals: 64,
+            farewell: Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down"),
+        }
+    }
+}
+
+/// Serves until `shutdown` is ready, then drains by the close contract: every client is told, gets its answers, and
+/// has until the deadlines of the configuration. All connections have ended when this returns; dropping the future
+/// drops them all at once.
+///
+/// A connection that cannot be accepted does not stop the server.
+pub async fn serve<L: Listener>(listener: L, config: ServerConfig, shutdown: impl Future<Output = ()>) -> Report {
+    serve_until(listener, config, shutdown, pending()).await
+}
+
+/// Like [`serve`], and aborts all connections once `abort` is ready, whether or not `shutdown` was.
+pub async fn serve_until<L: Listener>(
+    listener: L,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()>,
+    abort: impl Future<Output = ()>,
+) -> Report {
+    let (phase, _) = watch::channel(Phase::Serving);
+    let report = Report::default();
+    let mut server = Server { config, phase, served: JoinSet::new(), refused: JoinSet::new(), report };
+    let mut abort = pin!(abort);
+    let mut listener = Some(listener);
+    {
+        let mut shutdown = pin!(shutdown);
+        while let Some(open) = &mut listener {
+            tokio::select! { biased;
+                () = &mut abort => break,
+                () = &mut shutdown => listener = None,
+                () = server.run(open) => (),
+            }
+        }
+    }
+    if listener.take().is_none() {
+        info!("draining {} connections", server.served.len() + server.refused.len());
+        server.phase.send_replace(Phase::Draining);
+        tokio::select! { biased;
+            () = &mut abort => (),
+            () = server.join_all() => (),
+        }
+    }
+    server.phase.send_replace(Phase::Aborting);
+    server.join_all().await;
+    server.report
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Draining,
+    Aborting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Served,
+    Refused,
+}
+
+/// What a connection's task leaves behind.
+type Ended = (Outcome, Traffic);
+
+struct Server {
+    config: ServerConfig,
+    phase: watch::Sender<Phase>,
+    served: JoinSet<Ended>,
+    refused: JoinSet<Ended>,
+    report: Report,
+}
+
+impl Server {
+    /// Accepts and joins, for ever.
+    async fn run<L: Listener>(&mut self, listener: &mut L) {
+        loop {
+            let kind = self.room();
+            tokio::select! { biased;
+                Some(ended) = self.served.join_next() => self.count(ended),
+                Some(ended) = self.refused.join_next() => self.count(ended),
+                accepted = listener.accept(), if kind.is_some() => match accepted {
+                    Ok((stream, peer)) => self.begin(stream, peer, kind.unwrap_or(Kind::Refused)),
+                    Err(error) => self.pause(&error).await,
+                },
+            }
+        }
+    }
+
+    /// What can be done with one more connection.
+    fn room(&self) -> Option<Kind> {
+        if self.served.len() < self.config.max_connections {
+            Some(Kind::Served)
+        } else if self.refused.len() < self.config.max_refusals {
+            Some(Kind::Refused)
+        } else {
+            None
+        }
+    }
+
+    fn begin<T: Transport>(&mut self, stream: T, peer: String, kind: Kind) {
+        self.report.accepted += 1;
+        let number = self.report.accepted;
+        let limit = self.config.max_connections;
+        let driver = Driver::new(stream, self.config.clock, self.config.connection, |config, epoch| match kind {
+            Kind::Served => Connection::server(config, epoch),
+            Kind::Refused => {
+                let reason = format!("try again later: all {limit} connections are in use");
+                Connection::refusing_server(config, epoch, Farewell::new(CloseCode::TRY_LATER, reason))
+            }
+        });
+        info!("connection {number} from {peer} begins{}", if kind == Kind::Refused { ", to be refused" } else { "" });
+        let (phase, farewell) = (self.phase.subscribe(), self.config.farewell.clone());
+        let task = async move {
+            let (outcome, traffic) = converse(driver, phase, farewell).await;
+            info!("connection {number} from {peer} ends: {outcome}");
+            (outcome, traffic)
+        };
+        match kind {
+            Kind::Served => self.served.spawn(task),
+            Kind::Refused => {
+                self.report.refused += 1;
+                self.refused.spawn(task)
+            }
+        };
+    }
+
+    fn count(&mut self, ended: Result<Ended, JoinError>) {
+        match ended {
+            Ok((outcome, traffic)) => self.report.count(&outcome, traffic),
+            Err(error) => {
+                // A bug of ours; every other connection goes on.
+                warn!("a connection's task failed: {error}");
+                self.report.panicked += 1;
+            }
+        }
+    }
+
+    /// A connection that was gone before it was accepted costs nothing; want of descriptors or memory passes.
+    async fn pause(&mut self, error: &io::Error) {
+        self.report.accept_errors += 1;
+        warn!("cannot accept a connection: {error}");
+        match error.kind() {
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => (),
+            _ => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+
+    async fn join_all(&mut self) {
+        loop {
+            tokio::select! { biased;
+                Some(ended) = self.served.join_next() => self.count(ended),
+                Some(ended) = self.refused.join_next() => self.count(ended),
+                else => return,
+            }
+        }
+    }
+}
+
+/// One connection, from its first byte to its end.
+async fn converse<T: Transport>(
+    mut driver: Driver<T>,
+    phase: watch::Receiver<Phase>,
+    farewell: Farewell,
+) -> (Outcome, Traffic) {
+    let (mut for_drain, mut for_abort) = (phase.clone(), phase);
+    let mut drain = pin!(reached(&mut for_drain, Phase::Draining));
+    let mut abort = pin!(reached(&mut for_abort, Phase::Aborting));
+    let (mut draining, mut aborting) = (false, false);
+    let outcome = poll_fn(|cx| {
+        if !draining && drain.as_mut().poll(cx).is_ready() {
+            draining = true;
+            driver.leave(farewell.clone());
+        }
+        if !aborting && abort.as_mut().poll(cx).is_ready() {
+            aborting = true;
+            driver.abort();
+        }
+        driver.poll(cx, &mut |_| ())
+    })
+    .await;
+    (outcome, driver.connection().traffic())
+}
+
+/// Waits for a phase; never ready if the server is gone, for then its tasks are aborted.
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
+        pending::<()>().await;
+    }
+}

@@ -1,0 +1,67 @@
+//! What a connection runs over: any byte stream, and what listens for it.
+
+use std::future::Future;
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A stream of bytes in both directions whose write half can be shut down by itself (half-close).
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Lets go at once, so that the peer learns it was no regular end: by RST where the transport has one.
+    /// Otherwise the stream is dropped.
+    fn abort(self)
+    where
+        Self: Sized,
+    {
+    }
+}
+
+impl Transport for TcpStream {
+    /// Sends RST: linger time zero, RFC 9293 section 3.10.5 (ABORT).
+    fn abort(self) {
+        // If the option cannot be set, the connection is gone already, and dropping it is all that is left to do.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// An in-memory stream, for tests.
+impl Transport for DuplexStream {}
+
+/// Accepts streams.
+pub trait Listener: Send + 'static {
+    /// What it accepts.
+    type Stream: Transport;
+
+    /// The next stream, and a name for its peer. Must be cancel safe.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, String)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Answers are gathered before they are written, so waiting for more (Nagle) only delays them.
+        stream.set_nodelay(true)?;
+        Ok((stream, peer.to_string()))
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::{Listener, Transport};
+    use std::io;
+    use tokio::net::{UnixListener, UnixStream};
+
+    /// A local socket has no RST: aborting is dropping.
+    impl Transport for UnixStream {}
+
+    impl Listener for UnixListener {
+        type Stream = UnixStream;
+
+        async fn accept(&mut self) -> io::Result<(UnixStream, String)> {
+            let (stream, _) = UnixListener::accept(self).await?;
+            Ok((stream, "a local socket".to_owned()))
+        }
+    }
+}
