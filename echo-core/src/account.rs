@@ -46,7 +46,7 @@ impl Watermark {
     }
 
     /// How many numbers of the set are above `seq`.
-    fn above(&self, seq: u64) -> u64 {
+    pub(crate) fn above(&self, seq: u64) -> u64 {
         self.through.saturating_sub(seq) + self.beyond.range(seq.saturating_add(1)..).count() as u64
     }
 }

@@ -250,8 +250,12 @@ impl Machine {
     }
 
     fn on_clients_close(&mut self, last: u64, out: &mut Actions) {
-        if last != self.accepted() || self.policy.words != Words::Acknowledged {
-            return self.violate(format!("CLOSE {}", self.accepted()), format!("CLOSE {last}"), out);
+        match self.policy.words {
+            Words::Server | Words::None => return self.violate("FIN, no word of the client's", "CLOSE", out),
+            Words::Acknowledged if last != self.accepted() => {
+                return self.violate(format!("CLOSE {}", self.accepted()), format!("CLOSE {last}"), out);
+            }
+            Words::Acknowledged => (),
         }
         self.account.answered = Watermark::through(last);
         self.heard = Closed;
@@ -264,7 +268,7 @@ impl Machine {
         match self.role {
             Role::Client => {
                 self.policy.first_fin = first_fin;
-                if last <= self.account.begun && self.account.answered.mark() <= last {
+                if last <= self.account.begun && self.account.answered.above(last) == 0 {
                     self.account.accepted = Some(last);
                 }
             }
@@ -285,6 +289,9 @@ impl Machine {
             Hearing::Open | Hearing::Leaving | Hearing::Over => {
                 let farewell = Farewell::new(violation.code(), violation.to_string());
                 self.settle(End::Violation(violation), Side::Peer);
+                if self.heard == Closed {
+                    self.heard = Failed;
+                }
                 self.last_word_out_of_order(farewell, out);
             }
             Hearing::Deaf => out.push(Action::Discard),
@@ -295,8 +302,8 @@ impl Machine {
         match self.heard {
             Open | Leaving => match (self.policy.words, self.sent) {
                 // Plain, and a server whose last word nobody acknowledges: FIN is all there is to come.
-                (Words::None, _) | (Words::Server, Closed) => self.begin(Side::Peer),
-                (Words::Server, Open | Leaving | Failed | Finished) | (Words::Acknowledged, _) => {
+                (Words::None, _) | (Words::Server, Closed | Finished) => self.begin(Side::Peer),
+                (Words::Server, Open | Leaving | Failed) | (Words::Acknowledged, _) => {
                     self.settle(End::Truncated, Side::Peer);
                 }
             },
@@ -324,21 +331,16 @@ impl Machine {
             Deadline::Detect => self.fail_on(deadline, CloseCode::PROTOCOL_ERROR, out),
             Deadline::Answer => self.fail_on(deadline, CloseCode::POLICY, out),
             Deadline::Idle => self.on_idle(out),
+            // The waits of the ending: one that is over has no deadline any more.
+            Deadline::Drain | Deadline::Close | Deadline::Fin | Deadline::Linger
+                if self.waiting() != Some(deadline) => {}
             Deadline::Drain => self.on_drain(out),
-            Deadline::Close | Deadline::Fin => match (self.sent, self.heard) {
-                (Closed | Failed, Open | Leaving | Closed | Failed) => {
-                    self.settle(End::TimedOut(deadline), Side::Peer);
-                    self.sent = Finished;
-                    out.push(Action::Fin);
-                }
-                (Open | Leaving | Finished, _) | (_, Finished) => (),
-            },
-            Deadline::Linger => match (self.sent, self.heard) {
-                (Finished, Open | Leaving | Closed | Failed) => {
-                    self.on_gone(End::TimedOut(deadline), Side::Peer, out);
-                }
-                (Open | Leaving | Closed | Failed, _) | (Finished, Finished) => (),
-            },
+            Deadline::Close | Deadline::Fin => {
+                self.settle(End::TimedOut(deadline), Side::Peer);
+                self.sent = Finished;
+                out.push(Action::Fin);
+            }
+            Deadline::Linger => self.on_gone(End::TimedOut(deadline), Side::Peer, out),
         }
     }
 
@@ -526,6 +528,11 @@ impl Machine {
     /// What became of the requests, so far.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// The verdict so far: the first that was reached, unless a violation overruled a clean one (clause 7.4).
+    pub fn verdict(&self) -> Option<&End> {
+        self.end.as_ref()
     }
 
     /// Whether this side only waits for the end of what comes, and drops it unread.

@@ -158,13 +158,14 @@ impl Connection {
                 Ok(None) => None,
                 Ok(Some(frame)) => Some(on_frame(&mut self.talk, frame, now)),
                 Err(violation) => {
+                    *input = &[];
                     self.talk.happen(close::Event::Violation(violation), now);
                     Some(Event::Discarded)
                 }
             },
             Wire::Plain { .. } if self.talk.role() == Role::Client => {
                 let text = std::mem::take(input);
-                Some(on_text(&mut self.talk, text, now))
+                Some(on_text(&mut self.talk, text))
             }
             Wire::Plain { splitter, first } => {
                 let message = match self.talk.config.quiet.is_zero() {
@@ -421,7 +422,7 @@ fn on_message<'a>(talk: &mut Talk, message: &'a [u8], first: &mut bool, now: Dur
     Event::Request { seq, payload: message }
 }
 
-fn on_text<'a>(talk: &mut Talk, text: &'a [u8], now: Duration) -> Event<'a> {
-    talk.answered(text, now);
+fn on_text<'a>(talk: &mut Talk, text: &'a [u8]) -> Event<'a> {
+    talk.heard_text(text);
     Event::Text(text)
 }

@@ -56,6 +56,8 @@
 //! A protocol with other frames uses the parts: [`close::Machine`] for the end of a conversation, with a
 //! [`close::Policy`] of its own, and [`account::Account`] for what became of each request.
 #![forbid(unsafe_code)]
+// A new state, event or error must not slip through a catch-all arm.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod account;
 pub mod close;

@@ -6,7 +6,7 @@ use crate::limits::{Config, HIGH_WATER};
 use crate::outbox::{Mark, Outbox};
 use crate::outcome::Outcome;
 use crate::plain::ctime_header;
-use crate::preface::{VERSION, preface};
+use crate::preface;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
 use std::collections::VecDeque;
@@ -123,7 +123,7 @@ impl Talk {
     fn greet(&mut self, version: u8) {
         if !std::mem::replace(&mut self.greeted, true) {
             let role = self.role();
-            self.outbox.append(|out| out.extend_from_slice(&preface(role, version)));
+            self.outbox.append(|out| out.extend_from_slice(&preface::preface(role, version)));
         }
     }
 
@@ -143,7 +143,7 @@ impl Talk {
                 Action::Abort => {
                     self.aborted = true;
                     self.fin = Fin::Due;
-                    self.outbox.clear();
+                    self.drop_output();
                 }
             }
         }
@@ -165,7 +165,7 @@ impl Talk {
             let farewell = self.machine.farewell();
             let line = match farewell.reason.as_str() {
                 "" => format!("echo: {}\n", farewell.code.name()),
-                reason => format!("echo: {reason}\n"),
+                reason => format!("echo: {}\n", reason.replace(char::is_control, " ")),
             };
             self.outbox.append(|out| out.extend_from_slice(line.as_bytes()));
         }
@@ -202,6 +202,9 @@ impl Talk {
         if self.machine.policy().words == Words::None {
             self.outbox.payload(payload);
             self.machine.note_begun(seq);
+            if !payload.is_empty() && !self.machine.is_ending() {
+                self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
+            }
         } else {
             self.starts.push_back((seq, self.outbox.mark()));
             self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
@@ -213,6 +216,12 @@ impl Talk {
         }
         self.rearm(now);
         seq
+    }
+
+    /// Client on the plain wire: something came. Whether it is the whole answer nobody can tell, so the wait is over.
+    pub(crate) fn heard_text(&mut self, text: &[u8]) {
+        self.count(text);
+        self.timers.stop(Deadline::Answer);
     }
 
     /// Client: an answer came; the wait for the next one begins.
@@ -306,7 +315,7 @@ impl Talk {
     pub(crate) fn lend(&mut self, now: Duration) -> (&[u8], &[u8]) {
         let stamp = self.stamp(now);
         if self.held {
-            let left = frame_start(&self.starts, &self.outbox);
+            let left = self.left_of_preface();
             let (header, _) = self.outbox.lend();
             return (&header[..left.min(header.len())], &[]);
         }
@@ -315,13 +324,17 @@ impl Talk {
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        match self.held {
-            true => self.outbox.sent() < preface(Role::Client, VERSION).len() as u64,
-            false => self.outbox.waiting() > 0,
-        }
+        self.outbox.waiting() > 0 && (!self.held || self.left_of_preface() > 0)
+    }
+
+    fn left_of_preface(&self) -> usize {
+        preface::LENGTH.saturating_sub(usize::try_from(self.outbox.sent()).unwrap_or(usize::MAX))
     }
 
     pub(crate) fn sent(&mut self, count: usize, now: Duration) {
+        if count == 0 {
+            return;
+        }
         self.outbox.consume(count);
         while let Some((seq, mark)) = self.starts.front() {
             if mark.offset >= self.outbox.sent() {
@@ -353,11 +366,17 @@ impl Talk {
     /// Drops what cannot be sent any more.
     pub(crate) fn drop_unsendable(&mut self) {
         if self.mute {
-            self.outbox.clear();
+            self.drop_output();
             if self.fin == Fin::Due {
                 self.fin = Fin::Sent;
             }
         }
+    }
+
+    /// Forgets what waits to be sent. Of the requests among it no byte leaves any more.
+    fn drop_output(&mut self) {
+        self.outbox.clear();
+        self.starts.clear();
     }
 
     // ---- what can be seen ----
@@ -416,10 +435,4 @@ impl Talk {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.machine.outcome().filter(|_| self.is_over())
     }
-}
-
-/// How many bytes wait before the first request.
-fn frame_start(starts: &VecDeque<(u64, Mark)>, outbox: &Outbox) -> usize {
-    let end = starts.front().map_or(outbox.mark().offset, |(_, mark)| mark.offset);
-    usize::try_from(end.saturating_sub(outbox.sent())).unwrap_or(usize::MAX)
 }
