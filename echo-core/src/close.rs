@@ -136,9 +136,15 @@ impl Machine {
     }
 
     fn on_fail(&mut self, farewell: Farewell, out: &mut Actions) {
-        let end = End::Failed { code: farewell.code, reason: farewell.reason.clone() };
-        self.settle(end, Side::Local);
-        self.last_word_out_of_order(farewell, out);
+        match self.sent {
+            Open | Leaving | Closed | Failed => {
+                let end = End::Failed { code: farewell.code, reason: farewell.reason.clone() };
+                self.settle(end, Side::Local);
+                self.last_word_out_of_order(farewell, out);
+            }
+            // Behind one's own FIN nothing can be said.
+            Finished => (),
+        }
     }
 
     // ---- what the peer said ----

@@ -127,6 +127,25 @@ impl Deadlines {
     }
 }
 
+impl Deadlines {
+    /// Sets how long the wait called `deadline` may take.
+    pub fn set(&mut self, deadline: Deadline, length: Duration) {
+        let slot = match deadline {
+            Deadline::Connect => &mut self.connect,
+            Deadline::Detect => &mut self.detect,
+            Deadline::Answer => &mut self.answer,
+            Deadline::Idle => &mut self.idle,
+            Deadline::Write => &mut self.write,
+            Deadline::Drain => &mut self.drain,
+            Deadline::Close => &mut self.close,
+            Deadline::Fin => &mut self.fin,
+            Deadline::Linger => &mut self.linger,
+            Deadline::Shutdown => &mut self.shutdown,
+        };
+        *slot = length;
+    }
+}
+
 /// Which deadlines run, and when each is due. Time is the time since the connection began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timers {

@@ -1,0 +1,214 @@
+//! The close machine's table, whole: every reachable state × every event (PROTOCOL.md, section 9).
+
+use crate::machines::{Effect, SAMPLES, SETUPS, Setup, State, Verdict, deadline_of, table};
+use echo_core::close::Direction::{self, Closed, Failed, Finished, Leaving, Open};
+use echo_core::close::Words;
+use echo_core::{Deadline, Role};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+type Row = BTreeMap<usize, BTreeSet<Effect>>;
+
+fn state_name(state: State) -> String {
+    let mut name = format!("{:?} / {:?}", state.sent, state.heard);
+    if state.owes {
+        name += ", owing";
+    }
+    match state.verdict {
+        Verdict::None => (),
+        Verdict::Clean => name += ", clean",
+        Verdict::Other => name += ", not clean",
+    }
+    name
+}
+
+fn effect_name(state: State, effect: &Effect) -> String {
+    let mut text = effect.actions.join(" ");
+    if (effect.sent, effect.heard) != (state.sent, state.heard) {
+        let space = if text.is_empty() { "" } else { " " };
+        let _ = write!(text, "{space}→ {:?} / {:?}", effect.sent, effect.heard);
+    }
+    if let Some(verdict) = &effect.verdict {
+        let _ = write!(text, ", {verdict}");
+    }
+    if text.is_empty() { "nothing".into() } else { text }
+}
+
+/// Samples with the same effects, in the order of the first of each.
+fn grouped(state: State, row: &Row) -> Vec<(Vec<&'static str>, String)> {
+    let mut groups: Vec<(Vec<&'static str>, String)> = Vec::new();
+    for (at, effects) in row {
+        let names: BTreeSet<String> = effects.iter().map(|effect| effect_name(state, effect)).collect();
+        let text = names.into_iter().collect::<Vec<_>>().join(", or ");
+        match groups.iter_mut().find(|(_, other)| *other == text) {
+            Some((samples, _)) => samples.push(SAMPLES[*at]),
+            None => groups.push((vec![SAMPLES[*at]], text)),
+        }
+    }
+    groups
+}
+
+/// Names in a group; everything a peer can say is one word.
+fn sample_names(samples: &[&'static str], setup: Setup) -> String {
+    let from_peer = |sample: &&'static str| {
+        ["request", "answer:", "answer out", "GOAWAY", "CLOSE", "unknown", "violation"]
+            .iter()
+            .any(|p| sample.starts_with(p))
+    };
+    let all: Vec<&str> = setup.samples().filter(|sample| from_peer(sample)).collect();
+    if !all.iter().all(|sample| samples.contains(sample)) {
+        return samples.join(" | ");
+    }
+    let mut names: Vec<&str> = samples.iter().filter(|sample| !from_peer(sample)).copied().collect();
+    names.push("whatever comes but FIN");
+    names.join(" | ")
+}
+
+/// Holds clause 9.1: every state answers every event, and this is what it answers.
+#[test]
+fn every_state_and_event() {
+    for setup in SETUPS {
+        let mut text = String::new();
+        for (state, row) in table(setup) {
+            assert_eq!(row.len(), setup.samples().count(), "every sample was tried in {}", state_name(state));
+            let _ = writeln!(text, "{}", state_name(state));
+            for (samples, effect) in grouped(state, &row) {
+                let _ = writeln!(text, "    {}: {effect}", sample_names(&samples, setup));
+            }
+        }
+        text += "\nNever:\n";
+        for (sent, heard) in pairs() {
+            if let Some(reason) = unreachable(setup, sent, heard) {
+                let _ = writeln!(text, "    {sent:?} / {heard:?}: {reason}");
+            }
+        }
+        insta::assert_snapshot!(setup.name.replace(' ', "_"), text);
+    }
+}
+
+fn pairs() -> impl Iterator<Item = (Direction, Direction)> {
+    let all = [Open, Leaving, Closed, Failed, Finished];
+    all.into_iter().flat_map(move |sent| all.into_iter().map(move |heard| (sent, heard)))
+}
+
+/// Why a state cannot be, or `None` if it can.
+fn unreachable(setup: Setup, sent: Direction, heard: Direction) -> Option<&'static str> {
+    let fin_first = setup.role == setup.policy.first_fin;
+    match (setup.policy.words, setup.role, sent, heard) {
+        (Words::None, _, _, Leaving | Closed | Failed) => Some("the plain wire has no words"),
+        (Words::None, _, Closed | Failed, _) => Some("without words, FIN follows at once"),
+        (Words::None, Role::Client, Leaving, _) => Some("a plain client owes nothing, so FIN follows at once"),
+        (_, _, Open | Leaving | Closed, Failed) => Some("an error in the peer's last word ends one's own words"),
+        (_, _, Closed | Failed, Finished) => Some("the peer's FIN is followed by FIN at once"),
+        (_, Role::Client, Open, Leaving) => Some("a client answers GOAWAY at once"),
+        (_, Role::Client, Open | Leaving, Closed) => Some("a client answers the last word at once"),
+        (_, Role::Client, Open | Leaving, Finished) => Some("a client answers FIN at once"),
+        (_, Role::Client, Closed, Open | Leaving) => Some("a client's last word in order follows the server's"),
+        (_, Role::Client, Failed, Open | Leaving) => Some("a client that knows of no other setting sends FIN first"),
+        (_, Role::Server, Open | Leaving, Closed) => Some("a client's last word in order follows the server's"),
+        (Words::Server, Role::Server, _, Closed) => Some("the client has no last word"),
+        (Words::Server, Role::Server, Closed, Open | Leaving) if fin_first => Some("FIN follows the last word at once"),
+        (_, Role::Server, Closed, Closed) if fin_first => Some("FIN follows the last words at once"),
+        (_, Role::Server, Failed, _) if fin_first => Some("FIN follows an error at once"),
+        _ => None,
+    }
+}
+
+/// Holds clause 9.2: a state is reachable unless there is a reason why not.
+#[test]
+fn unreachable_states_have_a_reason() {
+    for setup in SETUPS {
+        let reached: BTreeSet<_> = table(setup).into_keys().map(|state| (state.sent, state.heard)).collect();
+        for (sent, heard) in pairs() {
+            let reason = unreachable(setup, sent, heard);
+            let is_reached = reached.contains(&(sent, heard));
+            assert_eq!(is_reached, reason.is_none(), "{}: {sent:?} / {heard:?}, {reason:?}", setup.name);
+        }
+    }
+}
+
+/// Holds clause 9.3: these let go at once in every state, so that the printed table need not repeat them.
+#[test]
+fn some_events_end_everything() {
+    for setup in SETUPS {
+        for (state, row) in table(setup) {
+            for (at, effects) in row {
+                if lets_go(SAMPLES[at]) {
+                    for effect in effects {
+                        assert_eq!(effect.actions, ["abort"], "{} in {}", SAMPLES[at], state_name(state));
+                        assert_eq!((effect.sent, effect.heard), (Finished, Finished));
+                        assert!(effect.verdict.is_none() || state.verdict == Verdict::None, "the first verdict stands");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn lets_go(sample: &str) -> bool {
+    let deadline = deadline_of(sample);
+    ["abort", "reset"].contains(&sample)
+        || [Deadline::Connect, Deadline::Write, Deadline::Shutdown].map(Some).contains(&deadline)
+}
+
+/// The deadlines that never run at `role`.
+fn foreign_deadline(role: Role, sample: &str) -> bool {
+    match role {
+        Role::Client => ["deadline detect", "deadline idle"].contains(&sample),
+        Role::Server => sample == "deadline answer",
+    }
+}
+
+/// The row with the kinds of its verdicts only, not their texts; a deadline is named already.
+fn without_details(mut row: Row) -> Row {
+    for effects in row.values_mut() {
+        *effects = std::mem::take(effects)
+            .into_iter()
+            .map(|effect| Effect {
+                verdict: effect.verdict.map(|text| text.split(" (").next().unwrap_or_default().to_owned()),
+                ..effect
+            })
+            .collect();
+    }
+    row
+}
+
+/// Section 9 of PROTOCOL.md, for one role on the framed wire: only what changes something.
+fn printed(setup: Setup) -> String {
+    let mut text = String::from("| sent / heard | what happens | what follows |\n|---|---|---|\n");
+    for (state, row) in table(setup) {
+        let mut name = state_name(state);
+        for (mut samples, effect) in grouped(state, &without_details(row)) {
+            samples.retain(|sample| !lets_go(sample) && !foreign_deadline(setup.role, sample));
+            if !samples.is_empty() && !["nothing", "discard"].contains(&effect.as_str()) {
+                let samples = sample_names(&samples, setup).replace(", ", " with ").replace(" | ", ", ");
+                let _ = writeln!(text, "| {} | {samples} | {effect} |", std::mem::take(&mut name));
+            }
+        }
+        if !name.is_empty() {
+            let _ = writeln!(text, "| {name} | whatever it is | nothing |");
+        }
+    }
+    text
+}
+
+/// Holds clause 9.4: the table in PROTOCOL.md is the machine's. `UPDATE_PROTOCOL=1` writes it anew.
+#[test]
+fn protocol_md_holds_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROTOCOL.md");
+    let mut text = std::fs::read_to_string(path).expect("PROTOCOL.md is there");
+    for setup in &SETUPS[..2] {
+        let begin = format!("<!-- table of the {} -->\n", setup.name);
+        let from = text.find(&begin).expect("PROTOCOL.md marks the table's beginning") + begin.len();
+        let to = from + text[from..].find("<!-- end of table -->").expect("and its end");
+        let table = printed(*setup);
+        if std::env::var_os("UPDATE_PROTOCOL").is_some() {
+            text.replace_range(from..to, &table);
+        } else {
+            assert_eq!(&text[from..to], table, "run this test with UPDATE_PROTOCOL=1 and read the difference");
+        }
+    }
+    if std::env::var_os("UPDATE_PROTOCOL").is_some() {
+        std::fs::write(path, text).expect("PROTOCOL.md can be written");
+    }
+}
