@@ -1,0 +1,394 @@
+//! Two connections of `echo-core`, two sockets that behave as Linux's do, and a queue of packets in virtual time.
+//!
+//! A socket that is closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST;
+//! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
+
+use super::Backend;
+use crate::board::{Board, Unit, What, other};
+use crate::director::{Director, Order};
+use crate::ear::{Ear, Segment};
+use crate::link::Links;
+use crate::record::{Record, takes_away};
+use crate::scenario::{Action, Millis, Scenario};
+use crate::setting;
+use echo_core::{Connection, Event, Farewell, Output, Role};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub(super) fn run(scenario: &Scenario) -> Record {
+    let mut pair = Pair::new(scenario);
+    let over_at = pair.run(setting::budget(scenario));
+    Record {
+        scenario: scenario.clone(),
+        backend: Backend::Pair,
+        over_at,
+        unreached: pair.director.left(),
+        entries: pair.world.board.into_entries(),
+    }
+}
+
+struct Pair {
+    client: End,
+    server: End,
+    director: Director,
+    world: World,
+}
+
+/// What both ends have in common.
+struct World {
+    scenario: Scenario,
+    board: Board,
+    links: Links<Packet>,
+}
+
+#[derive(Clone, Debug)]
+enum Packet {
+    Data(Vec<u8>),
+    Fin,
+    Reset,
+}
+
+impl Packet {
+    fn segment(&self) -> Segment<'_> {
+        match self {
+            Self::Data(bytes) => Segment::Data(bytes),
+            Self::Fin => Segment::Fin,
+            Self::Reset => Segment::Reset,
+        }
+    }
+}
+
+impl World {
+    fn send(&mut self, from: Role, packet: Packet) {
+        let units = self.links.push(&mut self.board, from, packet.segment(), packet.clone());
+        for unit in units {
+            // A kernel answers every packet for a socket that is gone with RST; one is enough to know.
+            if unit != Unit::Reset || !self.board.has_sent(from, |sent| *sent == Unit::Reset) {
+                self.board.note(from, What::Sent(unit));
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.board.now())
+    }
+}
+
+/// One program and its socket.
+struct End {
+    role: Role,
+    connection: Connection,
+    /// Hears what this end reads.
+    ear: Ear,
+    socket: Socket,
+    inbox: VecDeque<u8>,
+    fin_came: bool,
+    reset_came: bool,
+    /// FIN was sent.
+    shut: bool,
+    /// The program reads.
+    reads: bool,
+    /// The program is there.
+    runs: bool,
+}
+
+/// What the kernel of one end has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Socket {
+    /// A socket that a program holds.
+    Open,
+    /// A socket that was closed with FIN: it still knows its peer, and answers data with RST.
+    Orphan,
+    /// None, or one that was reset: whatever comes is answered with RST. What had come before can still be read.
+    None,
+    /// No power.
+    Dark,
+}
+
+impl Pair {
+    fn new(scenario: &Scenario) -> Self {
+        let config = setting::config(scenario);
+        let client = match scenario.wire.first_fin() {
+            Some(_) => Connection::client(config, setting::EPOCH),
+            None => Connection::plain_client(config, setting::EPOCH),
+        };
+        Self {
+            client: End::new(Role::Client, client, scenario),
+            server: End::new(Role::Server, Connection::server(config, setting::EPOCH), scenario),
+            director: Director::new(scenario),
+            world: World { scenario: scenario.clone(), board: Board::default(), links: Links::new(scenario) },
+        }
+    }
+
+    /// Runs until nothing is left to happen, and says when that was.
+    fn run(&mut self, budget: Millis) -> Option<Millis> {
+        loop {
+            self.settle();
+            let Some(next) = self.next_moment() else { return Some(self.world.board.now()) };
+            if next > budget {
+                return None;
+            }
+            self.world.board.advance(next);
+            for end in [&mut self.client, &mut self.server] {
+                if end.runs {
+                    end.connection.handle_time(self.world.now());
+                }
+            }
+            self.deliver();
+        }
+    }
+
+    /// Lets both programs and the director do what they can do now.
+    fn settle(&mut self) {
+        loop {
+            self.client.pump(&mut self.world);
+            self.server.pump(&mut self.world);
+            let Some(order) = self.director.next(&self.world.board) else { return };
+            match order {
+                Order::Act(Role::Client, action) => self.client.act(action, &mut self.world),
+                Order::Act(Role::Server, action) => self.server.act(action, &mut self.world),
+                Order::Ask(seq) => self.client.ask(seq, &self.world),
+                Order::Cut(span) => {
+                    self.world.links.cut(self.world.board.now(), span);
+                    self.world.board.note(Role::Client, What::Cut);
+                }
+            }
+        }
+    }
+
+    /// The packets that are due, one by one.
+    fn deliver(&mut self) {
+        loop {
+            let now = self.world.board.now();
+            if let Some(packet) = self.world.links.pop(Role::Client, now) {
+                self.server.receive(packet, &mut self.world);
+            } else if let Some(packet) = self.world.links.pop(Role::Server, now) {
+                self.client.receive(packet, &mut self.world);
+            } else {
+                return;
+            }
+            self.settle();
+        }
+    }
+
+    fn next_moment(&self) -> Option<Millis> {
+        let timers = [&self.client, &self.server].into_iter().filter(|end| end.runs);
+        let timers = timers.filter_map(|end| end.connection.next_time()).map(round_up);
+        timers.chain(self.world.links.next_due()).min()
+    }
+}
+
+fn round_up(time: Duration) -> Millis {
+    Millis::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(Millis::MAX)
+}
+
+impl End {
+    fn new(role: Role, connection: Connection, scenario: &Scenario) -> Self {
+        Self {
+            role,
+            connection,
+            ear: Ear::new(other(role), scenario),
+            socket: Socket::Open,
+            inbox: VecDeque::new(),
+            fin_came: false,
+            reset_came: false,
+            shut: false,
+            reads: true,
+            runs: true,
+        }
+    }
+
+    // ---- the program ----
+
+    /// Reads, and writes, until there is nothing more to do: the driver's loop.
+    fn pump(&mut self, world: &mut World) {
+        while self.runs {
+            self.write(world);
+            if !self.runs || !self.read(world) {
+                return;
+            }
+        }
+    }
+
+    /// Reads once; whether anything came.
+    fn read(&mut self, world: &mut World) -> bool {
+        if !self.reads {
+            if !self.inbox.is_empty() {
+                self.leave(world);
+            }
+            return false;
+        }
+        if !self.connection.wants_input() {
+            return false;
+        }
+        let now = world.now();
+        if !self.inbox.is_empty() {
+            return self.read_some(world);
+        }
+        if self.fin_came {
+            self.fin_came = false;
+            world.board.note(self.role, What::Got(Unit::Fin));
+            self.connection.handle_fin(now);
+            return true;
+        }
+        if self.reset_came {
+            self.reset_came = false;
+            world.board.note(self.role, What::Got(Unit::Reset));
+            self.connection.handle_reset(now);
+            return true;
+        }
+        if self.connection.is_mute() {
+            self.connection.handle_reset(now);
+            return true;
+        }
+        false
+    }
+
+    fn read_some(&mut self, world: &mut World) -> bool {
+        let most = if world.scenario.network.reads == 0 { usize::MAX } else { world.scenario.network.reads };
+        let bytes: Vec<u8> = self.inbox.iter().take(most).copied().collect();
+        let mut input = bytes.as_slice();
+        let mut noted = 0;
+        let mut handed = Vec::new();
+        loop {
+            let event = self.connection.handle_input(world.now(), &mut input);
+            let used = bytes.len() - input.len();
+            for unit in self.ear.hear(Segment::Data(&bytes[noted..used])) {
+                if let (Unit::Answer(seq), None) = (&unit, world.scenario.wire.first_fin()) {
+                    handed.push(*seq);
+                }
+                world.board.note(self.role, What::Got(unit));
+            }
+            noted = used;
+            match event {
+                None => break,
+                Some(Event::Request { seq, .. }) => world.board.note(self.role, What::Accepted(seq)),
+                Some(Event::Reply(reply)) => world.board.note(self.role, What::Handed(reply.seq)),
+                Some(Event::Text(_)) => {
+                    for seq in handed.drain(..) {
+                        world.board.note(self.role, What::Handed(seq));
+                    }
+                }
+                Some(Event::Greeted { .. } | Event::Leaving(_) | Event::LastWord(_) | Event::Discarded) => (),
+            }
+        }
+        self.inbox.drain(..noted);
+        noted > 0
+    }
+
+    fn write(&mut self, world: &mut World) {
+        let most = if world.scenario.network.writes == 0 { usize::MAX } else { world.scenario.network.writes };
+        loop {
+            let now = world.now();
+            match self.connection.poll_output(now) {
+                Output::Transmit { header, payload } => {
+                    if self.shut || self.socket != Socket::Open {
+                        self.connection.handle_write_failed();
+                        continue;
+                    }
+                    let mut bytes = [header, payload].concat();
+                    bytes.truncate(most);
+                    let count = bytes.len();
+                    world.send(self.role, Packet::Data(bytes));
+                    self.connection.handle_sent(now, count);
+                }
+                Output::Fin => {
+                    self.shut_down(world);
+                    self.connection.handle_fin_sent(now);
+                }
+                Output::Abort => {
+                    self.reset(world);
+                    self.connection.handle_fin_sent(now);
+                }
+                Output::Wait(_) => return,
+                Output::Ended(outcome) => {
+                    world.board.note(self.role, What::Ended(outcome));
+                    return self.leave(world);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, seq: u64, world: &World) {
+        if let Some(payload) = setting::payload_of(&world.scenario, seq).filter(|_| self.runs) {
+            // A conversation that is ending takes no more requests; the board shows that none was sent.
+            let _ = self.connection.send(world.now(), &payload);
+        }
+    }
+
+    fn act(&mut self, action: Action, world: &mut World) {
+        if !self.runs {
+            return;
+        }
+        world.board.note(self.role, What::Did(action));
+        match action {
+            Action::Close => {
+                let farewell = match self.role {
+                    Role::Client => Farewell::normal(),
+                    Role::Server => setting::servers_farewell(),
+                };
+                self.connection.leave(world.now(), farewell);
+            }
+            Action::HalfClose => self.shut_down(world),
+            Action::Drop | Action::Crash => self.leave(world),
+            Action::DropUnread => self.reads = false,
+            Action::Abort => self.reset(world),
+            Action::Vanish => {
+                self.socket = Socket::Dark;
+                world.links.lose(self.role);
+            }
+        }
+        if takes_away(action) && action != Action::DropUnread {
+            self.runs = false;
+        }
+    }
+
+    // ---- the socket ----
+
+    /// `shutdown(SHUT_WR)`.
+    fn shut_down(&mut self, world: &mut World) {
+        if self.socket == Socket::Open && !self.shut {
+            world.send(self.role, Packet::Fin);
+        }
+        self.shut = true;
+    }
+
+    /// `close()`: RST if input is unread, otherwise FIN. The program has no socket any more.
+    fn leave(&mut self, world: &mut World) {
+        self.runs = false;
+        if self.socket != Socket::Open {
+            return;
+        }
+        if !self.inbox.is_empty() {
+            return self.reset(world);
+        }
+        self.shut_down(world);
+        self.socket = Socket::Orphan;
+    }
+
+    /// `close()` with linger time zero.
+    fn reset(&mut self, world: &mut World) {
+        if self.socket == Socket::Open {
+            world.send(self.role, Packet::Reset);
+        }
+        self.socket = Socket::None;
+    }
+
+    /// A packet arrives.
+    fn receive(&mut self, packet: Packet, world: &mut World) {
+        match (self.socket, packet) {
+            (Socket::Open, Packet::Data(bytes)) => self.inbox.extend(bytes),
+            (Socket::Open, Packet::Fin) => self.fin_came = true,
+            (Socket::Open, Packet::Reset) => {
+                self.reset_came = true;
+                self.socket = Socket::None;
+            }
+            (Socket::Orphan, Packet::Data(_)) | (Socket::None, Packet::Data(_) | Packet::Fin) => {
+                self.socket = Socket::None;
+                world.send(self.role, Packet::Reset);
+            }
+            (Socket::Orphan, Packet::Reset) => self.socket = Socket::None,
+            (Socket::Orphan, Packet::Fin) | (Socket::None, Packet::Reset) | (Socket::Dark, _) => (),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The tap: a stream that writes on the board what passes through it, and can be taken from its program.
+//!
+//! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
+
+use crate::board::{Board, Unit, What, other};
+use crate::ear::{Ear, Segment};
+use crate::scenario::{Action, Scenario};
+use echo_core::Role;
+use echo_net::Transport;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(super) type SharedBoard = Arc<Mutex<Board>>;
+
+/// The board, whatever became of others who held it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The end of a tap that the program holds.
+#[derive(Debug)]
+pub(super) struct Tap<S>(Arc<Mutex<Inner<S>>>);
+
+/// The end of a tap that the harness holds.
+#[derive(Debug)]
+pub(super) struct Handle<S>(Arc<Mutex<Inner<S>>>);
+
+impl<S> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Inner<S> {
+    /// `None` once the program or the harness let go.
+    stream: Option<S>,
+    role: Role,
+    board: SharedBoard,
+    hears: Ear,
+    says: Ear,
+    /// A read gives, a write takes at most so many bytes.
+    reads: usize,
+    writes: usize,
+    state: State,
+    /// FIN was sent.
+    shut: bool,
+    /// The peer's RST has arrived.
+    reset: bool,
+    /// Somebody waits to read.
+    reader: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The program has it.
+    Held,
+    /// The program does not read any more.
+    Unread,
+    /// The program let go by RST.
+    Aborted,
+    /// The program, or its plan, let go.
+    Gone,
+}
+
+impl<S: Transport> Tap<S> {
+    pub(super) fn new(stream: S, role: Role, scenario: &Scenario, board: SharedBoard) -> (Self, Handle<S>) {
+        let most = |limit: usize| if limit == 0 { usize::MAX } else { limit };
+        let inner = Arc::new(Mutex::new(Inner {
+            stream: Some(stream),
+            role,
+            board,
+            hears: Ear::new(other(role), scenario),
+            says: Ear::new(role, scenario),
+            reads: most(scenario.network.reads),
+            writes: most(scenario.network.writes),
+            state: State::Held,
+            shut: false,
+            reset: false,
+            reader: None,
+        }));
+        (Self(Arc::clone(&inner)), Handle(inner))
+    }
+}
+
+impl<S: Transport> Handle<S> {
+    /// Carries out an action from below. Must be called where the stream may be used.
+    pub(super) fn act(&self, action: Action) {
+        let mut inner = lock(&self.0);
+        match action {
+            // Wishes of the program, not of its socket.
+            Action::Close => (),
+            Action::HalfClose => {
+                let _ = inner.shut_down(&mut Context::from_waker(Waker::noop()));
+            }
+            Action::Drop | Action::Crash | Action::Vanish => inner.let_go(State::Gone),
+            Action::DropUnread => inner.state = State::Unread,
+            Action::Abort => inner.let_go(State::Aborted),
+        }
+        inner.wake();
+    }
+
+    /// Whether its program, or its plan, let go by RST.
+    pub(super) fn is_aborted(&self) -> bool {
+        lock(&self.0).state == State::Aborted
+    }
+
+    /// The peer's RST arrives.
+    pub(super) fn reset(&self) {
+        let mut inner = lock(&self.0);
+        inner.reset = true;
+        inner.wake();
+    }
+
+    /// For a program that does not read: once there is something to read, lets go of it unread. Ready when done.
+    pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = lock(&self.0);
+        let Some(stream) = &mut inner.stream else { return Poll::Ready(()) };
+        // One byte is taken to see that there is more; the rest is what stays unread.
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        match Pin::new(stream).poll_read(cx, &mut buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => {
+                inner.let_go(State::Gone);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl<S: Transport> Inner<S> {
+    fn note(&self, what: What) {
+        lock(&self.board).note(self.role, what);
+    }
+
+    fn let_go(&mut self, state: State) {
+        if let Some(stream) = self.stream.take() {
+            self.state = state;
+            drop(stream);
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        if self.reset {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
+        if self.shut {
+            return Poll::Ready(Ok(()));
+        }
+        let result = Pin::new(stream).poll_shutdown(cx);
+        if let Poll::Ready(Ok(())) = result {
+            self.shut = true;
+            self.note(What::Sent(Unit::Fin));
+        }
+        result
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.reader = Some(cx.waker().clone());
+        if self.state == State::Unread {
+            return Poll::Pending;
+        }
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        let mut piece = buffer.take(self.reads);
+        let result = Pin::new(stream).poll_read(cx, &mut piece);
+        let bytes = piece.filled().to_vec();
+        match result {
+            Poll::Pending if self.reset => {
+                self.note(What::Got(Unit::Reset));
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => {
+                self.note(What::Got(Unit::Reset));
+                return Poll::Ready(Err(error));
+            }
+            Poll::Ready(Ok(())) => (),
+        }
+        let segment = if bytes.is_empty() { Segment::Fin } else { Segment::Data(&bytes) };
+        for unit in self.hears.hear(segment) {
+            self.note(What::Got(unit));
+        }
+        buffer.put_slice(&bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        if self.shut || self.reset {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let piece = &bytes[..bytes.len().min(self.writes)];
+        let result = Pin::new(stream).poll_write(cx, piece);
+        if let Poll::Ready(Ok(count)) = &result {
+            for unit in self.says.hear(Segment::Data(&piece[..*count])) {
+                self.note(What::Sent(unit));
+            }
+        }
+        result
+    }
+}
+
+impl<S: Transport> AsyncRead for Tap<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        lock(&self.0).read(cx, buffer)
+    }
+}
+
+impl<S: Transport> AsyncWrite for Tap<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        lock(&self.0).write(cx, bytes)
+    }
+
+    /// All slices as one piece, so that one write is one packet whatever the transport makes of slices.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        lock(&self.0).write(cx, &bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.0).shut_down(cx)
+    }
+}
+
+impl<S: Transport> Transport for Tap<S> {
+    fn abort(self) {
+        lock(&self.0).let_go(State::Aborted);
+    }
+}
+
+/// Dropping the program's end drops the stream, as closing a socket does.
+impl<S> Drop for Tap<S> {
+    fn drop(&mut self) {
+        let stream = lock(&self.0).stream.take();
+        drop(stream);
+    }
+}

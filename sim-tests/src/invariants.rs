@@ -1,0 +1,349 @@
+//! The close contract, held against a record.
+
+use crate::board::{Entry, Unit, What, name, other};
+use crate::record::{Ending, Record};
+use crate::scenario::{Action, Millis, Plan};
+use crate::setting;
+use echo_core::{Deadline, End, Role, Tally};
+use std::fmt;
+
+/// The contract in short: one name for each promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// Truth: clean at the server means that it holds the client's acknowledging last word, and the client every
+    /// answer.
+    ServersProof,
+    /// Truth: clean at the client means that it has every answer through the server's last word, and that nothing
+    /// above was accepted.
+    ClientsProof,
+    /// Truth: a FIN without a last word is never clean.
+    FinIsNoProof,
+    /// Truth: no answer is missing, doubled, out of order or made up.
+    Answers,
+    /// Truth: an account is never rosier than what happened.
+    Account,
+    /// Order: nothing follows a last word, and there is one in each direction.
+    LastWord,
+    /// Order: two correct peers never see a violation.
+    NoViolation,
+    /// End: both sides end, within the sum of their deadlines, and an ending within its cap.
+    End,
+    /// Care: nobody aborts and nothing is lost without a fault, and who is to send FIN first does.
+    Care,
+    /// The harness itself: what is got was sent, in that order.
+    Wire,
+}
+
+impl Rule {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServersProof => "truth: the server's proof",
+            Self::ClientsProof => "truth: the client's proof",
+            Self::FinIsNoProof => "truth: FIN is no proof",
+            Self::Answers => "truth: answers",
+            Self::Account => "truth: account",
+            Self::LastWord => "order: last word",
+            Self::NoViolation => "order: no violation",
+            Self::End => "end",
+            Self::Care => "care",
+            Self::Wire => "harness: wire",
+        }
+    }
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// Which.
+    pub rule: Rule,
+    /// Where, and how it shows.
+    pub what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule.name(), self.what)
+    }
+}
+
+const SIDES: [Role; 2] = [Role::Client, Role::Server];
+
+/// Holds `record` against the contract; gives what is broken.
+pub fn check(record: &Record) -> Vec<Breach> {
+    let mut court = Court { record, breaches: Vec::new() };
+    court.servers_proof();
+    court.clients_proof();
+    court.answers();
+    for side in SIDES {
+        court.fin_is_no_proof(side);
+        court.account(side);
+        court.last_word(side);
+        court.violation(side);
+        court.end(side);
+        court.wire(side);
+    }
+    court.care();
+    court.breaches
+}
+
+struct Court<'a> {
+    record: &'a Record,
+    breaches: Vec<Breach>,
+}
+
+impl Court<'_> {
+    fn breach(&mut self, rule: Rule, what: impl Into<String>) {
+        self.breaches.push(Breach { rule, what: what.into() });
+    }
+
+    fn is_clean(&self, side: Role) -> bool {
+        self.record.ending(side).name() == "clean"
+    }
+
+    /// The clean last word that `side` got, by its number.
+    fn clean_word(&self, side: Role) -> Option<u64> {
+        self.record.got(side).find_map(|unit| match unit {
+            Unit::LastWord { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
+            Unit::LastWord { .. } | Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => None,
+            Unit::Other(_) | Unit::Broken(_) | Unit::Fin | Unit::Reset => None,
+        })
+    }
+
+    /// The answers that `role` sent or got.
+    fn answers_of(units: impl Iterator<Item = Unit>) -> Vec<u64> {
+        units.filter_map(|unit| if let Unit::Answer(seq) = unit { Some(seq) } else { None }).collect()
+    }
+
+    fn servers_proof(&mut self) {
+        if !self.is_clean(Role::Server) {
+            return;
+        }
+        let Some(last) = self.clean_word(Role::Server) else {
+            return self.breach(Rule::ServersProof, "the server is clean without the client's last word");
+        };
+        let accepted = self.record.accepted();
+        if accepted != last {
+            self.breach(Rule::ServersProof, format!("CLOSE {last} acknowledges less than the {accepted} accepted"));
+        }
+        let got = Self::answers_of(self.record.got(Role::Client).cloned());
+        if got != (1..=last).collect::<Vec<_>>() {
+            self.breach(Rule::ServersProof, format!("CLOSE {last} acknowledges answers, the client got {got:?}"));
+        }
+        if let Ending::Outcome(outcome) = self.record.ending(Role::Server)
+            && outcome.account != (Tally { answered: last, refused: 0, unknown: 0 })
+        {
+            self.breach(Rule::ServersProof, format!("the clean account says {}", outcome.account));
+        }
+    }
+
+    fn clients_proof(&mut self) {
+        if !self.is_clean(Role::Client) {
+            return;
+        }
+        let Some(last) = self.clean_word(Role::Client) else {
+            return self.breach(Rule::ClientsProof, "the client is clean without the server's last word");
+        };
+        let handed = self.record.handed();
+        if handed != (1..=last).collect::<Vec<_>>() {
+            self.breach(Rule::ClientsProof, format!("CLOSE {last}, and the client's user was given {handed:?}"));
+        }
+        let accepted = self.record.accepted();
+        if accepted > last {
+            self.breach(Rule::ClientsProof, format!("CLOSE {last}, and the server accepted {accepted}"));
+        }
+    }
+
+    fn fin_is_no_proof(&mut self, side: Role) {
+        let last_word = |unit: &Unit| matches!(unit, Unit::LastWord { .. });
+        let first = self.record.got(side).find(|unit| last_word(unit) || **unit == Unit::Fin);
+        if self.is_clean(side) && first == Some(&Unit::Fin) {
+            self.breach(Rule::FinIsNoProof, format!("the {} is clean on a FIN", name(side)));
+        }
+    }
+
+    fn answers(&mut self) {
+        let (mut sent, mut got, mut handed, mut requests) = (0, 0, 0, 0);
+        for Entry { at, side, what } in &self.record.entries {
+            let wrong = match (side, what) {
+                (Role::Server, What::Sent(Unit::Answer(seq))) => {
+                    sent += 1;
+                    *seq != sent || *seq > requests
+                }
+                (Role::Server, What::Got(Unit::Request(seq))) => {
+                    requests += 1;
+                    *seq != requests
+                }
+                (Role::Client, What::Got(Unit::Answer(seq))) => {
+                    got += 1;
+                    *seq != got || *seq > sent
+                }
+                (Role::Client, What::Handed(seq)) => {
+                    handed += 1;
+                    *seq != handed || *seq > got
+                }
+                (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
+                (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
+                (_, What::Ended(_) | What::EndedAs(_) | What::Held | What::Cut) => false,
+            };
+            if wrong {
+                self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
+            }
+        }
+        // Who reports an outcome has handed over every answer that it read before its end.
+        let over = matches!(self.record.ending(Role::Client), Ending::Outcome(_) | Ending::Named(_));
+        if over && self.is_clean(Role::Client) && handed != got {
+            self.breach(Rule::Answers, format!("the client got {got} answers, and its user was given {handed}"));
+        }
+    }
+
+    fn account(&mut self, side: Role) {
+        let Ending::Outcome(outcome) = self.record.ending(side) else { return };
+        let Tally { answered, refused, unknown } = outcome.account;
+        let asked = answered + refused + unknown;
+        let holds = match side {
+            Role::Client => self.record.handed().len() as u64,
+            Role::Server => Self::answers_of(self.record.got(Role::Client).cloned()).len() as u64,
+        };
+        if answered > holds {
+            let text = format!("the {} says {answered} answered, and the client was given {holds}", name(side));
+            self.breach(Rule::Account, text);
+        }
+        let ran = self.record.accepted();
+        if refused > 0 && ran > asked - refused {
+            let text = format!("the {} says {refused} of {asked} refused, and {ran} were accepted", name(side));
+            self.breach(Rule::Account, text);
+        }
+        let most = self.record.scenario.talk.len() as u64;
+        if asked > most {
+            self.breach(Rule::Account, format!("the {} counts {asked} requests, and there are {most}", name(side)));
+        }
+    }
+
+    fn last_word(&mut self, side: Role) {
+        let (mut word, mut fin, mut reset) = (false, false, false);
+        let mut wrong = Vec::new();
+        for unit in self.record.sent(side) {
+            match unit {
+                Unit::Reset => reset = true,
+                Unit::Fin if fin || reset => wrong.push(unit),
+                Unit::Fin => fin = true,
+                Unit::LastWord { .. } => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                    word = true;
+                }
+                Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                }
+                Unit::Other(_) | Unit::Broken(_) => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                }
+            }
+        }
+        for unit in wrong {
+            self.breach(Rule::LastWord, format!("the {} sent {unit} after its last word, FIN or RST", name(side)));
+        }
+    }
+
+    /// A side that half-closes below the protocol is no correct peer.
+    fn violation(&mut self, side: Role) {
+        let strange = matches!(self.record.scenario.plan(other(side)), Plan::Do(Action::HalfClose, _));
+        let ending = self.record.ending(side);
+        if ending.name() == "violation" && !strange {
+            let text = match ending {
+                Ending::Outcome(outcome) => outcome.to_string(),
+                Ending::Named(_) | Ending::Gone(_) | Ending::Open => "violation".to_owned(),
+            };
+            self.breach(Rule::NoViolation, format!("at the {}: {text}", name(side)));
+        }
+    }
+
+    fn end(&mut self, side: Role) {
+        if self.record.ending(side) == Ending::Open {
+            self.breach(Rule::End, format!("the {} never ended", name(side)));
+        }
+        if self.record.over_at.is_none() && side == Role::Client {
+            self.breach(Rule::End, "something still happens after the sum of all deadlines");
+        }
+        let cap = setting::deadlines().length(Deadline::Shutdown).as_millis();
+        if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
+            && u128::from(ended.saturating_sub(began)) > cap + 2
+        {
+            let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", name(side));
+            self.breach(Rule::End, text);
+        }
+    }
+
+    /// When `side` knew that the end had begun.
+    fn ending_began(&self, side: Role) -> Option<Millis> {
+        if matches!(self.record.scenario.plan(side), Plan::Do(Action::HalfClose | Action::DropUnread, _)) {
+            return None;
+        }
+        let begins = |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::LastWord { .. } | Unit::Fin | Unit::Reset);
+        let began = |what: &What| match what {
+            What::Sent(unit) | What::Got(unit) => begins(unit),
+            What::Did(action) => *action == Action::Close,
+            What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::EndedAs(_) | What::Held | What::Cut => false,
+        };
+        self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
+    }
+
+    fn ended_at(&self, side: Role) -> Option<Millis> {
+        let ended = |what: &What| matches!(what, What::Ended(_) | What::EndedAs(_));
+        self.record.entries.iter().find(|entry| entry.side == side && ended(&entry.what)).map(|entry| entry.at)
+    }
+
+    fn wire(&mut self, side: Role) {
+        let mut sent = self.record.sent(other(side)).filter(|unit| **unit != Unit::Reset);
+        let got = self.record.got(side).filter(|unit| **unit != Unit::Reset);
+        for unit in got {
+            if sent.next() != Some(unit) {
+                let text = format!("the {} got {unit}, which was not sent then", name(side));
+                return self.breach(Rule::Wire, text);
+            }
+        }
+    }
+
+    /// Holds where nobody misbehaves, no fault happens and no deadline of the ending expires.
+    fn care(&mut self) {
+        let timed_out = SIDES.into_iter().any(|side| self.timed_out_in_the_ending(side));
+        if !self.record.scenario.is_peaceful() || timed_out {
+            return;
+        }
+        for side in SIDES {
+            if self.record.sent(side).any(|unit| *unit == Unit::Reset) {
+                self.breach(Rule::Care, format!("the {} sent RST in peace", name(side)));
+            }
+            let (sent, got) = (self.record.sent(side).count(), self.record.got(other(side)).count());
+            if got < sent {
+                let text = format!("the {} sent {sent} things, and only {got} were read", name(side));
+                self.breach(Rule::Care, text);
+            }
+        }
+        let first_fin = self.record.entries.iter().find(|entry| entry.what == What::Sent(Unit::Fin));
+        if let (Some(named), Some(entry)) = (self.record.scenario.wire.first_fin(), first_fin)
+            && entry.side != named
+        {
+            self.breach(Rule::Care, format!("the {} sent FIN first, not the {}", name(entry.side), name(named)));
+        }
+    }
+
+    /// An idle conversation that is ended by its deadline is at peace all the same.
+    fn timed_out_in_the_ending(&self, side: Role) -> bool {
+        match self.record.ending(side) {
+            Ending::Outcome(outcome) => match outcome.end {
+                End::TimedOut(deadline) => deadline != Deadline::Idle,
+                End::Clean(_) | End::Unproven | End::Failed { .. } | End::Truncated | End::Reset => false,
+                End::Violation(_) => false,
+            },
+            Ending::Named(name) => name == "timed out",
+            Ending::Gone(_) | Ending::Open => false,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A record: what happened when a scenario was run on a backend.
+
+use crate::backend::Backend;
+use crate::board::{Entry, Unit, What, name};
+use crate::scenario::{Action, Millis, Scenario};
+use echo_core::{Outcome, Role};
+use std::fmt::Write;
+
+/// What happened. Two backends' records of one scenario can be laid side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What was run.
+    pub scenario: Scenario,
+    /// On what.
+    pub backend: Backend,
+    /// Everything, in order.
+    pub entries: Vec<Entry>,
+    /// When nothing was left to happen; `None` if the budget was used up before.
+    pub over_at: Option<Millis>,
+    /// Parts of the scenario whose point was never reached.
+    pub unreached: Vec<String>,
+}
+
+/// How one end came out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It reported an outcome.
+    Outcome(Outcome),
+    /// It reported an outcome, of which only the name is known.
+    Named(&'static str),
+    /// Its plan took it away, so it reports nothing.
+    Gone(Action),
+    /// It never ended: a broken promise.
+    Open,
+}
+
+impl Ending {
+    /// One or two words: [`echo_core::End::name`], "gone" or "open".
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Outcome(outcome) => outcome.end.name(),
+            Self::Named(name) => name,
+            Self::Gone(_) => "gone",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl Record {
+    /// How `side` came out of it.
+    pub fn ending(&self, side: Role) -> Ending {
+        let mut ending = Ending::Open;
+        for what in self.of(side) {
+            match what {
+                What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
+                What::EndedAs(name) => return Ending::Named(name),
+                What::Did(action) if takes_away(*action) => ending = Ending::Gone(*action),
+                What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
+                What::Held | What::Cut => (),
+            }
+        }
+        // Who stops reading is gone only when it has let go.
+        match ending {
+            Ending::Gone(Action::DropUnread) if !self.of(side).any(|what| *what == What::Sent(Unit::Reset)) => {
+                Ending::Open
+            }
+            Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
+        }
+    }
+
+    /// What is about `side`, in order.
+    pub fn of(&self, side: Role) -> impl Iterator<Item = &What> {
+        self.entries.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
+    }
+
+    /// What `side` sent, in order.
+    pub fn sent(&self, side: Role) -> impl Iterator<Item = &Unit> {
+        self.of(side).filter_map(|what| if let What::Sent(unit) = what { Some(unit) } else { None })
+    }
+
+    /// What `side` got, in order.
+    pub fn got(&self, side: Role) -> impl Iterator<Item = &Unit> {
+        self.of(side).filter_map(|what| if let What::Got(unit) = what { Some(unit) } else { None })
+    }
+
+    /// The requests that the server accepted, as far as can be seen: it said so, or it answered.
+    pub fn accepted(&self) -> u64 {
+        let seen = |what: &What| match what {
+            What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) | What::EndedAs(_) => None,
+            What::Held | What::Cut => None,
+        };
+        self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
+    }
+
+    /// The answers that the client's user was given, in order.
+    pub fn handed(&self) -> Vec<u64> {
+        let seq = |what: &What| if let What::Handed(seq) = what { Some(*seq) } else { None };
+        self.of(Role::Client).filter_map(seq).collect()
+    }
+
+    /// The record as text, one line an entry, without times: what is compared between runs, builds and processes.
+    pub fn trace(&self) -> String {
+        let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
+        for entry in &self.entries {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{} {}", name(entry.side), entry.what);
+        }
+        for left in &self.unreached {
+            let _ = writeln!(text, "never reached: {left}");
+        }
+        let _ = writeln!(text, "{}", if self.over_at.is_some() { "over" } else { "NOT OVER" });
+        text
+    }
+
+    /// The hash of [`Record::trace`].
+    pub fn hash(&self) -> u64 {
+        fnv(self.trace().as_bytes())
+    }
+}
+
+/// Whether an end that does this can report no outcome.
+pub(crate) fn takes_away(action: Action) -> bool {
+    match action {
+        Action::Close | Action::HalfClose => false,
+        Action::Drop | Action::DropUnread | Action::Abort | Action::Crash | Action::Vanish => true,
+    }
+}
+
+/// FNV-1a, 64 bits: a hash that is the same in every process, build and version.
+pub fn fnv(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, step)
+}

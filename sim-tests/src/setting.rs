@@ -1,0 +1,64 @@
+//! What every run has in common: deadlines, the wall clock at the beginning, payloads.
+
+use crate::scenario::{Millis, Scenario, Wire};
+use echo_core::{CloseCode, Config, Deadline, Deadlines, Farewell, Role, Stamp};
+use std::time::Duration;
+
+/// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
+pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
+
+/// The deadlines of PROTOCOL.md in their proportions, ten times as fast (idle fifty times): waiting costs steps.
+pub fn deadlines() -> Deadlines {
+    let ms = Duration::from_millis;
+    Deadlines {
+        connect: ms(1000),
+        detect: ms(500),
+        answer: ms(3000),
+        idle: ms(6000),
+        write: ms(3000),
+        drain: ms(500),
+        close: ms(300),
+        fin: ms(200),
+        linger: ms(200),
+        shutdown: ms(1000),
+    }
+}
+
+/// The configuration of either end.
+pub fn config(scenario: &Scenario) -> Config {
+    Config {
+        deadlines: deadlines(),
+        first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
+        ..Config::default()
+    }
+}
+
+/// What a server tells its clients when it drains.
+pub fn servers_farewell() -> Farewell {
+    Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down")
+}
+
+/// Both ends must have ended by then: the sum of all deadlines, and time for the last packets.
+pub fn budget(scenario: &Scenario) -> Millis {
+    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines().length(*deadline)).sum();
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(10 * scenario.network.latency)
+}
+
+/// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.
+pub fn payload(wire: Wire, seq: u64, size: usize) -> Vec<u8> {
+    let mut text = format!("request {seq}").into_bytes();
+    match wire {
+        Wire::Framed | Wire::FramedServerFin => text.resize(text.len().max(size), b'.'),
+        Wire::Plain => {
+            text.resize(text.len().max(size.saturating_sub(1)), b'.');
+            text.push(b'\n');
+        }
+    }
+    text
+}
+
+/// The message of request `seq` of `scenario`, if it has so many.
+pub fn payload_of(scenario: &Scenario, seq: u64) -> Option<Vec<u8>> {
+    let index = usize::try_from(seq).ok()?.checked_sub(1)?;
+    scenario.talk.get(index).map(|size| payload(scenario.wire, seq, *size))
+}
