@@ -1,0 +1,245 @@
+//! The plain wire: section 2 of PROTOCOL.md.
+
+use crate::pair::{EPOCH, Seen, Solo};
+use echo_core::plain::{Splitter, ctime_header, foreign};
+use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Stamp};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const HEADER: &str = "[Mon Nov 23 08:16:00 2026] ";
+
+fn server_with(config: Config) -> Solo {
+    Solo::new(Connection::server(config, EPOCH))
+}
+
+fn sent(solo: &Solo) -> String {
+    String::from_utf8(solo.sent.clone()).expect("ASCII in this test")
+}
+
+/// clause 2.3: hand-checked dates; a day of one digit is padded with a space.
+#[test]
+fn ctime() {
+    let at = |seconds: i64| ctime_header(Stamp(seconds * 1_000_000_000), 0);
+    assert_eq!(at(0), "[Thu Jan  1 00:00:00 1970] ");
+    assert_eq!(at(-1), "[Wed Dec 31 23:59:59 1969] ");
+    assert_eq!(at(951_782_400), "[Tue Feb 29 00:00:00 2000] ");
+    assert_eq!(at(1_000_000_000), "[Sun Sep  9 01:46:40 2001] ");
+    assert_eq!(ctime_header(EPOCH, 0), HEADER);
+    assert_eq!(ctime_header(EPOCH, 5 * 3600 + 1800), "[Mon Nov 23 13:46:00 2026] ");
+    assert_eq!(ctime_header(EPOCH, -9 * 3600), "[Sun Nov 22 23:16:00 2026] ");
+    assert_eq!(ctime_header(Stamp(i64::MAX), 0), "[Fri Apr 11 23:47:16 2262] ");
+    assert_eq!(ctime_header(Stamp(i64::MIN), 0), "[Tue Sep 21 00:12:43 1677] ");
+    assert_eq!(ctime_header(EPOCH, i32::MAX), HEADER, "an offset that cannot be is none");
+}
+
+/// clause 2.3: the header is in local time if the settings say so, and moves with monotonic time.
+#[test]
+fn local_time() {
+    let mut server = server_with(Config { utc_offset: |_| 3600, ..Config::default() });
+    server.advance(Duration::from_secs(59));
+    server.feed(b"a\n");
+    assert_eq!(sent(&server), "[Mon Nov 23 09:16:59 2026] a\n");
+}
+
+/// clause 2.1: each line is answered with its own bytes, the newline among them, in order.
+#[test]
+fn lines() {
+    let mut server = Solo::server();
+    server.feed(b"one\ntwo\r\n\n");
+    assert_eq!(sent(&server), format!("{HEADER}one\n{HEADER}two\r\n{HEADER}\n"));
+    assert_eq!(server.numbers(), [1, 2, 3]);
+}
+
+/// clause 2.2: what has come of a line is a message once it is quiet, and not before.
+#[test]
+fn quiet() {
+    let mut server = Solo::server();
+    server.feed(b"hel");
+    server.advance(Duration::from_millis(19));
+    server.feed(b"lo");
+    server.advance(Duration::from_millis(19));
+    assert_eq!(sent(&server), "");
+    server.advance(Duration::from_millis(1));
+    assert_eq!(sent(&server), format!("{HEADER}hello"));
+    server.advance(Duration::from_secs(1));
+    assert_eq!(server.connection.traffic().messages, 1, "quiet alone is no message");
+}
+
+/// clause 2.2: with a quiet of zero each read is one message, as in the classic program.
+#[test]
+fn each_read() {
+    let mut server = server_with(Config { quiet: Duration::ZERO, limit: 8, ..Config::default() });
+    server.feed(b"a\nb");
+    server.feed(b"c");
+    server.feed(b"12345678");
+    server.feed(b"123456789");
+    assert_eq!(
+        sent(&server),
+        ["a\nb", "c", "12345678", "12345678", "9"].map(|message| format!("{HEADER}{message}")).concat()
+    );
+}
+
+/// clause 2.1: a line of the limit's length, its newline included, is one message; one byte more makes it two.
+#[test]
+fn limit() {
+    let server = |input: &[u8]| {
+        let mut server = server_with(Config { limit: 4, ..Config::default() });
+        server.feed(input);
+        server.feed_fin();
+        sent(&server)
+    };
+    assert_eq!(server(b"abc\n"), format!("{HEADER}abc\n"));
+    assert_eq!(server(b"abcd\n"), format!("{HEADER}abcd{HEADER}\n"));
+    assert_eq!(server(b"abcdefghi"), format!("{HEADER}abcd{HEADER}efgh{HEADER}i"));
+}
+
+/// clause 2.5: FIN ends the last line; the answer comes before the server's FIN, and nothing is proven.
+#[test]
+fn end_of_input() {
+    let mut server = Solo::server();
+    server.feed(b"no newline");
+    server.feed_fin();
+    assert_eq!(sent(&server), format!("{HEADER}no newline"));
+    assert!(server.fin.is_some() && !server.aborted);
+    assert_eq!(server.wait_for_end().end, End::Unproven);
+    let mut nothing = Solo::server();
+    nothing.feed_fin();
+    assert_eq!((sent(&nothing).as_str(), nothing.wait_for_end().end), ("", End::Unproven));
+}
+
+/// clause 2.4: every byte is legal but the framed wire's first, and comes back as it is.
+#[test]
+fn any_byte_is_legal() {
+    let mut input: Vec<u8> = vec![0xFF, 0xFD, 0x18, 0, 0];
+    input.extend(0..=u8::MAX);
+    let mut server = server_with(Config { quiet: Duration::ZERO, ..Config::default() });
+    server.feed(&input);
+    assert_eq!(server.sent, [HEADER.as_bytes(), &input].concat());
+}
+
+/// clause 2.6: a refusal is one line, then FIN, whatever the reason holds.
+#[test]
+fn refusals() {
+    let refused = |farewell| {
+        let mut server = Solo::new(Connection::refusing_server(Config::default(), EPOCH, farewell));
+        server.feed(b"hello\n");
+        assert!(server.fin.is_some());
+        server.feed_fin();
+        assert_eq!(server.wait_for_end().end.name(), "failed");
+        assert!(server.numbers().is_empty());
+        sent(&server)
+    };
+    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "too many clients")), "echo: too many clients\n");
+    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "")), "echo: try again later\n");
+    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "a\nb\rc")), "echo: a b c\n");
+}
+
+/// clause 8.1: an idle plain client gets FIN, and the outcome says why.
+#[test]
+fn idle() {
+    let mut server = Solo::server();
+    server.feed(b"a\n");
+    let outcome = server.wait_for_end();
+    assert_eq!((outcome.end, outcome.account.unknown), (End::TimedOut(Deadline::Idle), 1));
+    assert_eq!(server.fin, Some(Duration::from_secs(300)));
+}
+
+/// clause 8.1: a plain client waits for an answer, but is not thrown out at its prompt once something came.
+#[test]
+fn client_at_its_prompt() {
+    let mut client = Solo::new(Connection::plain_client(Config::default(), EPOCH));
+    let ask = |client: &mut Solo| {
+        client.wish(|client, now| {
+            client.send(now, b"hi\n").expect("open");
+        });
+    };
+    ask(&mut client);
+    client.feed(b"[Mon Nov 23 08:16:00 2026] hi\n");
+    client.advance(Duration::from_secs(86_400));
+    assert_eq!((client.outcome.as_ref(), client.connection.next_time()), (None, None));
+    assert_eq!(client.seen.len(), 1);
+    ask(&mut client);
+    client.advance(Duration::from_millis(29_999));
+    assert_eq!(client.fin, None);
+    assert_eq!(client.wait_for_end().end, End::TimedOut(Deadline::Answer));
+}
+
+/// clause 2.5, clause 2.7: a plain client's end is unproven, and its requests unknown, however well all went.
+#[test]
+fn client() {
+    let mut client = Solo::new(Connection::plain_client(Config::default(), EPOCH));
+    client.wish(|client, now| {
+        client.send(now, b"hi\n").expect("open");
+        client.leave(now, Farewell::normal());
+    });
+    assert_eq!(client.sent, b"hi\n");
+    client.feed(b"answer");
+    assert_eq!(client.seen, [Seen::Text(b"answer".to_vec())], "a half-closed client reads on");
+    client.feed_fin();
+    let outcome = client.wait_for_end();
+    assert_eq!((outcome.end, outcome.account.unknown), (End::Unproven, 1));
+}
+
+/// clause 1.5: an HTTP request and a TLS hello are refused by name, but only as the first message.
+#[test]
+fn foreign_clients() {
+    for (input, name) in [
+        (&b"GET / HTTP/1.1\r\n"[..], "an HTTP request (GET / HTTP/1.1)"),
+        (b"OPTIONS * HTTP/2.0\n", "an HTTP request (OPTIONS * HTTP/2.0)"),
+        (b"\x16\x03\x01\x02\x00\x01", "a TLS hello"),
+    ] {
+        let violation = foreign(input).expect("foreign");
+        assert_eq!(violation.to_string(), format!("expected a line of text or the preface of echo/1, got {name}"));
+        let mut server = Solo::server();
+        server.feed(input);
+        server.advance(Duration::from_millis(20));
+        assert_eq!(sent(&server), format!("echo: {violation}\n"));
+        assert!(server.connection.traffic().messages == 0 && server.fin.is_some());
+        server.feed_fin();
+        assert_eq!(server.wait_for_end().end, End::Violation(violation));
+        let mut later = Solo::server();
+        later.feed(b"hello\n");
+        later.feed(input);
+        later.advance(Duration::from_millis(20));
+        assert_eq!(later.connection.traffic().messages, 2);
+    }
+    for own in [
+        &b"get / HTTP/1.1\n"[..],
+        b"GET /\n",
+        b"HTTP/1.1\n",
+        b"GET HTTP/1.1\n",
+        b"\x16\x04\x01",
+        b"\x16\x03",
+        b"\n",
+        b"",
+    ] {
+        assert_eq!(foreign(own), None);
+    }
+}
+
+proptest! {
+    /// clause 2.1: wherever the input is cut, the same messages come out, none longer than the limit, and no byte is lost.
+    #[test]
+    fn any_cut_gives_the_same_messages(
+        bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..60),
+        limit in 1_usize..10,
+        size in 1_usize..7,
+    ) {
+        let split = |size: usize| {
+            let mut splitter = Splitter::new(limit);
+            let mut messages: Vec<Vec<u8>> = Vec::new();
+            for piece in bytes.chunks(size) {
+                let mut input = piece;
+                while let Some(message) = splitter.line(&mut input) {
+                    messages.push(message.to_vec());
+                }
+            }
+            messages.extend(splitter.flush().map(<[u8]>::to_vec));
+            messages
+        };
+        let whole = split(bytes.len().max(1));
+        prop_assert_eq!(&split(size), &whole);
+        prop_assert_eq!(whole.concat(), bytes.clone());
+        prop_assert!(whole.iter().all(|message| !message.is_empty() && message.len() <= limit));
+    }
+}

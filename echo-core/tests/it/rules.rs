@@ -1,0 +1,477 @@
+//! The close contract (PROTOCOL.md, section 5), rule by rule, on two connections.
+
+use crate::pair::{
+    CLOSE, ECHO, EPOCH, GOAWAY, HELLO, Pair, REPLY, Seen, Solo, WELCOME, raw_echo, raw_farewell, raw_reply,
+};
+use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Outcome, Role, Side, Tally};
+use std::time::Duration;
+
+fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {
+    Tally { answered, refused, unknown }
+}
+
+fn clean(outcome: &Outcome) -> bool {
+    matches!(outcome.end, End::Clean(_))
+}
+
+fn send(pair: &mut Pair, count: usize) {
+    for _ in 0..count {
+        pair.client.wish(|client, now| {
+            client.send(now, b"message").expect("open");
+        });
+    }
+}
+
+fn leave(solo: &mut Solo) {
+    solo.wish(|connection, now| connection.leave(now, Farewell::normal()));
+}
+
+fn fail(solo: &mut Solo, code: CloseCode) {
+    solo.wish(|connection, now| connection.fail(now, Farewell::new(code, "because")));
+}
+
+/// A server that has read a client's preface.
+fn greeted_server() -> Solo {
+    let mut server = Solo::server();
+    server.feed(&HELLO);
+    server
+}
+
+/// A client that has read the server's preface and sent `count` requests.
+fn greeted_client(count: usize) -> Solo {
+    let mut client = Solo::client();
+    client.feed(&WELCOME);
+    for _ in 0..count {
+        client.wish(|client, now| {
+            client.send(now, b"message").expect("open");
+        });
+    }
+    client
+}
+
+fn close(last: u64, code: u16) -> Vec<u8> {
+    raw_farewell(CLOSE, last, code, 0, b"")
+}
+
+fn goaway(last: u64, code: u16) -> Vec<u8> {
+    raw_farewell(GOAWAY, last, code, 0, b"")
+}
+
+/// clause 5.1, clause 5.2, clause 5.3: the client begins, and both ends can prove the end.
+#[test]
+fn client_leaves_clean() {
+    let mut pair = Pair::new();
+    send(&mut pair, 3);
+    leave(&mut pair.client);
+    let (client, server) = pair.finish(usize::MAX);
+    assert_eq!(pair.client.words(), [(ECHO, 1), (ECHO, 2), (ECHO, 3), (GOAWAY, 3), (CLOSE, 3)]);
+    assert_eq!(pair.server.words(), [(REPLY, 1), (REPLY, 2), (REPLY, 3), (CLOSE, 3)]);
+    assert_eq!(
+        (client.end, client.began, client.account),
+        (End::Clean(CloseCode::NORMAL), Side::Local, tally(3, 0, 0))
+    );
+    assert_eq!((server.end, server.began, server.account), (End::Clean(CloseCode::NORMAL), Side::Peer, tally(3, 0, 0)));
+}
+
+/// clause 5.1: the server begins; the client answers with its own GOAWAY.
+#[test]
+fn server_leaves_clean() {
+    let mut pair = Pair::new();
+    send(&mut pair, 2);
+    pair.exchange(7);
+    pair.server.wish(|server, now| server.leave(now, Farewell::new(CloseCode::RESTART, "update")));
+    let (client, server) = pair.finish(7);
+    assert_eq!(pair.server.words(), [(REPLY, 1), (REPLY, 2), (GOAWAY, 0), (CLOSE, 2)]);
+    assert_eq!(pair.client.words(), [(ECHO, 1), (ECHO, 2), (GOAWAY, 2), (CLOSE, 2)]);
+    assert_eq!((client.end, client.began), (End::Clean(CloseCode::RESTART), Side::Peer));
+    assert_eq!((server.end, server.began), (End::Clean(CloseCode::RESTART), Side::Local));
+    assert!(pair.client.seen.contains(&Seen::Leaving(1012)));
+}
+
+/// clause 5.1, clause 5.13: GOAWAYs that cross do no harm.
+#[test]
+fn both_leave_at_once() {
+    let mut pair = Pair::new();
+    send(&mut pair, 2);
+    pair.exchange(usize::MAX);
+    leave(&mut pair.client);
+    leave(&mut pair.server);
+    let (client, server) = pair.finish(1);
+    assert_eq!(pair.client.words().iter().filter(|word| word.0 == GOAWAY).count(), 1);
+    assert_eq!(pair.server.words().iter().filter(|word| word.0 == GOAWAY).count(), 1);
+    assert!(clean(&client) && clean(&server));
+    assert_eq!((client.began, server.began), (Side::Local, Side::Local));
+}
+
+/// clause 5.1: no request behind GOAWAY, one GOAWAY, the right number.
+#[test]
+fn wrong_goaways_are_violations() {
+    let cases: [(&[Vec<u8>], &str); 3] = [
+        (&[goaway(1, 1000)], "expected GOAWAY 0, got GOAWAY 1"),
+        (&[goaway(0, 1000), goaway(0, 1000)], "expected at most one GOAWAY, got another"),
+        (&[goaway(0, 1000), raw_echo(1, b"late")], "expected CLOSE or FIN, got request 1"),
+    ];
+    for (frames, text) in cases {
+        let mut server = greeted_server();
+        server.feed(&frames.concat());
+        server.feed_fin();
+        let End::Violation(violation) = server.wait_for_end().end else { panic!("a violation: {text}") };
+        assert_eq!(violation.to_string(), text);
+        assert_eq!(server.numbers(), [0; 0]);
+    }
+}
+
+/// clause 5.2: the drain deadline passes and the client says nothing: the server's last word counts what it accepted,
+/// and what comes later does not run.
+#[test]
+fn drain_deadline_closes_and_runs_nothing_later() {
+    let mut server = greeted_server();
+    server.feed(&raw_echo(1, b"in time"));
+    leave(&mut server);
+    server.advance(Duration::from_millis(4_999));
+    assert_eq!(server.words(), [(REPLY, 1), (GOAWAY, 0)]);
+    server.advance(Duration::from_millis(1));
+    assert_eq!(server.words(), [(REPLY, 1), (GOAWAY, 0), (CLOSE, 1)]);
+    server.feed(&raw_echo(2, b"late"));
+    assert_eq!(server.numbers(), [1]);
+    server.feed(&close(1, 1000));
+    server.feed_fin();
+    let outcome = server.wait_for_end();
+    assert!(clean(&outcome), "{outcome}");
+    assert_eq!(outcome.account, tally(1, 1, 0));
+}
+
+/// clause 5.2: a client hears of it as refused, and may ask again elsewhere.
+#[test]
+fn requests_above_the_servers_count_are_refused() {
+    let mut client = greeted_client(3);
+    client.feed(&[raw_reply(1, b"message"), goaway(0, 1001), close(1, 1001)].concat());
+    client.feed_fin();
+    let outcome = client.wait_for_end();
+    assert_eq!(outcome.end, End::Clean(CloseCode::GOING_AWAY));
+    assert_eq!(outcome.account, tally(1, 2, 0));
+}
+
+/// clause 5.3: a client acknowledges only what it holds.
+#[test]
+fn close_with_missing_answers_is_a_violation() {
+    for last in [0, 2, 3] {
+        let mut client = greeted_client(2);
+        client.feed(&[raw_reply(1, b"message"), close(last, 1000)].concat());
+        client.feed_fin();
+        let outcome = client.wait_for_end();
+        let End::Violation(violation) = outcome.end else { panic!("CLOSE {last} with one answer") };
+        assert_eq!(violation.to_string(), format!("expected CLOSE 1 (the answers so far), got CLOSE {last}"));
+        assert_eq!(outcome.account, tally(1, 0, 1), "a lie moves no account");
+    }
+}
+
+/// clause 5.3: the server takes nothing but its own count for a proof, and nothing before its own last word.
+#[test]
+fn wrong_acknowledgement_is_a_violation() {
+    for last in [0, 2] {
+        let mut server = greeted_server();
+        server.feed(&[raw_echo(1, b"x"), goaway(1, 1000), close(last, 1000)].concat());
+        server.feed_fin();
+        let outcome = server.wait_for_end();
+        assert!(matches!(outcome.end, End::Violation(_)), "{outcome}");
+        assert_eq!(outcome.account.answered, 0);
+    }
+    let mut early = greeted_server();
+    early.feed(&close(0, 1000));
+    early.feed_fin();
+    assert_eq!(early.wait_for_end().end.to_string(), "violation (expected GOAWAY first, got CLOSE)");
+}
+
+/// clause 5.3: when the very last word is lost the client is clean and the server is not.
+#[test]
+fn lost_last_word() {
+    let mut pair = Pair::new();
+    send(&mut pair, 1);
+    leave(&mut pair.client);
+    while pair.server.words().last() != Some(&(CLOSE, 1)) {
+        pair.carry_to_server(1);
+        pair.carry_to_client(1);
+    }
+    pair.cut_to_server();
+    let (client, server) = pair.finish(usize::MAX);
+    assert!(clean(&client), "{client}");
+    assert_eq!((server.end, server.account), (End::Truncated, tally(0, 0, 1)));
+}
+
+/// clause 5.4: the client's FIN goes with its CLOSE, the server's follows it.
+#[test]
+fn client_sends_fin_first() {
+    let mut pair = Pair::new();
+    pair.exchange(usize::MAX);
+    leave(&mut pair.client);
+    while pair.client.fin.is_none() {
+        assert!(pair.server.fin.is_none(), "TIME_WAIT stays off the server");
+        assert!(pair.carry_to_server(1) | pair.carry_to_client(1));
+    }
+    assert!(pair.server.fin.is_none());
+    let (client, server) = pair.finish(1);
+    assert!(clean(&client) && clean(&server));
+}
+
+/// clause 5.4: a server set to send FIN first says so, and the client waits for it.
+#[test]
+fn server_sends_fin_first() {
+    let mut pair = Pair::with(Config { first_fin: Role::Server, ..Config::default() });
+    pair.exchange(usize::MAX);
+    leave(&mut pair.client);
+    while pair.server.fin.is_none() {
+        assert!(pair.client.fin.is_none());
+        assert!(pair.carry_to_server(1) || pair.carry_to_client(1));
+    }
+    assert!(pair.client.fin.is_none());
+    let (_, _, body) = pair.server.frames().pop().expect("CLOSE");
+    assert_eq!(body[2], 1, "the flag");
+    let (client, server) = pair.finish(1);
+    assert!(clean(&client) && clean(&server));
+}
+
+/// clause 5.4, clause 5.11: a FIN that does not come is waited for until the fin deadline, and takes nothing from the verdict.
+#[test]
+fn fin_deadline() {
+    let mut server = greeted_server();
+    server.feed(&[goaway(0, 1000), close(0, 1000)].concat());
+    server.advance(Duration::from_millis(1_999));
+    assert_eq!(server.fin, None);
+    server.advance(Duration::from_millis(1));
+    assert_eq!(server.fin, Some(Duration::from_secs(2)));
+    let outcome = server.wait_for_end();
+    assert!(clean(&outcome) && server.aborted);
+    assert_eq!(server.now, Duration::from_secs(4), "linger is the last wait");
+}
+
+/// clause 5.5: behind its own FIN a side reads on and drops what comes, up to the peer's FIN or the linger deadline.
+#[test]
+fn reading_on() {
+    let mut client = greeted_client(1);
+    fail(&mut client, CloseCode::INTERNAL);
+    assert!(client.fin.is_some() && client.outcome.is_none() && !client.aborted);
+    client.feed(&raw_reply(1, b"message"));
+    assert_eq!(client.seen.last(), Some(&Seen::Discarded));
+    assert!(client.outcome.is_none());
+    client.advance(Duration::from_millis(1_999));
+    assert!(client.outcome.is_none() && !client.aborted);
+    client.feed_fin();
+    assert!(client.outcome.is_some() && !client.aborted, "no abort when the peer's FIN comes in time");
+}
+
+/// clause 5.6: a refusal says why first; the client is told, and nothing ran.
+#[test]
+fn refusal() {
+    let refusal = Farewell::new(CloseCode::TRY_LATER, "too many");
+    let server = Connection::refusing_server(Config::default(), EPOCH, refusal);
+    let mut pair = Pair::of(Connection::client(Config::default(), EPOCH), server);
+    send(&mut pair, 2);
+    let (client, server) = pair.finish(3);
+    assert_eq!(pair.server.sent, [&WELCOME[..], &raw_farewell(CLOSE, 0, 1013, 0, b"too many")].concat());
+    let failed = End::Failed { code: CloseCode::TRY_LATER, reason: "too many".into() };
+    assert_eq!((client.end, client.account), (failed.clone(), tally(0, 2, 0)));
+    assert_eq!((server.end, server.account.answered), (failed, 0));
+    assert!(pair.server.numbers().is_empty());
+}
+
+/// clause 5.6, clause 5.4: whoever complains, the side that the setting names sends FIN first.
+#[test]
+fn fin_order_after_an_error() {
+    for first_fin in [Role::Client, Role::Server] {
+        let mut pair = Pair::with(Config { first_fin, ..Config::default() });
+        send(&mut pair, 1);
+        pair.exchange(usize::MAX);
+        fail(&mut pair.server, CloseCode::INTERNAL);
+        assert_eq!(pair.server.fin.is_some(), first_fin == Role::Server);
+        pair.carry_to_client(usize::MAX);
+        assert_eq!(pair.client.fin.is_some(), first_fin == Role::Client);
+        let (client, server) = pair.finish(1);
+        let failed = End::Failed { code: CloseCode::INTERNAL, reason: "because".into() };
+        assert_eq!((&client.end, &server.end), (&failed, &failed));
+        assert_eq!((client.account, client.began, server.began), (tally(1, 0, 0), Side::Peer, Side::Local));
+        assert_eq!(pair.client.words(), [(ECHO, 1)], "who gets an error says no last word");
+    }
+    let mut pair = Pair::new();
+    pair.exchange(usize::MAX);
+    fail(&mut pair.client, CloseCode::INTERNAL);
+    assert!(pair.client.fin.is_some());
+    pair.carry_to_server(WELCOME.len() + raw_farewell(CLOSE, 0, 0, 0, b"because").len());
+    assert_eq!((pair.server.fin, pair.server.words()), (None, vec![]), "the server waits for the client's FIN");
+    let (client, server) = pair.finish(1);
+    assert_eq!((client.end.name(), server.end.name()), ("failed", "failed"));
+}
+
+/// clause 5.6: the client's error tells the server what it holds.
+#[test]
+fn account_holds_after_an_error() {
+    let mut server = greeted_server();
+    server.feed(&[raw_echo(1, b"a"), raw_echo(2, b"b"), close(1, 1011)].concat());
+    server.feed_fin();
+    let outcome = server.wait_for_end();
+    assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(1, 0, 1)));
+    let mut client = greeted_client(3);
+    client.feed(&[raw_reply(1, b"message"), close(2, 1011)].concat());
+    client.feed_fin();
+    let outcome = client.wait_for_end();
+    assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(1, 1, 1)));
+}
+
+/// clause 5.7: a half-close: every complete ECHO is answered, then CLOSE 1002 and FIN.
+#[test]
+fn half_close() {
+    let mut server = greeted_server();
+    let cut = raw_echo(3, b"cut short");
+    server.feed(&[raw_echo(1, b"a"), raw_echo(2, b"b"), cut[..cut.len() - 1].to_vec()].concat());
+    server.feed_fin();
+    assert_eq!(server.words(), [(REPLY, 1), (REPLY, 2), (CLOSE, 2)]);
+    let (_, _, body) = server.frames().pop().expect("CLOSE");
+    assert_eq!(body, [&1002_u16.to_be_bytes()[..], &[0], b"FIN before the last word"].concat());
+    let outcome = server.wait_for_end();
+    assert_eq!((outcome.end, outcome.account), (End::Truncated, tally(0, 0, 2)));
+    assert!(server.fin.is_some() && !server.aborted);
+}
+
+/// clause 5.7: a client whose server says FIN without a last word is truncated; after the last word it is not.
+#[test]
+fn servers_fin() {
+    let mut client = greeted_client(2);
+    client.feed(&raw_reply(1, b"message"));
+    client.feed_fin();
+    let outcome = client.wait_for_end();
+    assert_eq!((outcome.end, outcome.account), (End::Truncated, tally(1, 0, 1)));
+    assert_eq!(client.words().last(), Some(&(CLOSE, 1)));
+    let mut client = greeted_client(0);
+    client.feed(&close(0, 1001));
+    client.feed_fin();
+    assert!(clean(&client.wait_for_end()));
+}
+
+/// clause 5.8, clause 1.8: requests of which no byte left are taken back before a last word, and refused.
+#[test]
+fn unsent_requests_are_taken_back() {
+    let mut client = greeted_client(1);
+    client.stalled = true;
+    for _ in 0..2 {
+        client.wish(|client, now| {
+            client.send(now, &[7; 5000]).expect("open");
+        });
+    }
+    leave(&mut client);
+    client.feed(&[raw_reply(1, b"message"), close(1, 1001)].concat());
+    client.stalled = false;
+    client.settle();
+    assert_eq!(client.words(), [(ECHO, 1), (CLOSE, 1)], "neither the requests nor their GOAWAY");
+    client.feed_fin();
+    assert_eq!(client.wait_for_end().account, tally(1, 2, 0));
+}
+
+/// clause 5.8: a request of which a byte left stays, whole.
+#[test]
+fn begun_requests_stay_whole() {
+    let mut client = greeted_client(0);
+    client.stalled = true;
+    for _ in 0..2 {
+        client.wish(|client, now| {
+            client.send(now, b"message").expect("open");
+        });
+    }
+    assert!(matches!(client.connection.poll_output(client.now), echo_core::Output::Transmit { .. }));
+    let (first, _) = (raw_echo(1, b"message").len(), client.connection.handle_sent(client.now, 1));
+    assert_eq!(client.connection.waiting_output(), 2 * first - 1);
+    client.feed(&close(0, 1001));
+    assert_eq!(client.connection.waiting_output(), first - 1 + close(0, 1000).len());
+    client.stalled = false;
+    client.feed_fin();
+    assert_eq!(client.wait_for_end().account, tally(0, 2, 0), "the server's count refuses the first as well");
+}
+
+/// clause 5.9: every state of a connection that has not ended waits for something with a deadline.
+#[test]
+fn a_server_never_waits_without_a_deadline() {
+    let steps: [fn(&mut Solo); 6] = [
+        |_| (),
+        |server| server.feed(&HELLO[..3]),
+        |server| server.feed(&HELLO),
+        |server| server.feed(&[&HELLO[..], &raw_echo(1, b"x")].concat()),
+        |server| server.feed(&[&HELLO[..], &goaway(0, 1000)].concat()),
+        |server| server.feed(b"plain"),
+    ];
+    for step in steps {
+        let mut server = Solo::server();
+        step(&mut server);
+        assert!(server.connection.next_time().is_some());
+        server.wait_for_end();
+        assert!(server.now <= Duration::from_secs(300 + 10));
+    }
+}
+
+/// clause 5.10: nothing follows a last word: neither answers, nor a second one when more goes wrong.
+#[test]
+fn one_last_word() {
+    let mut server = greeted_server();
+    server.feed(&goaway(0, 1000));
+    assert_eq!(server.words(), [(CLOSE, 0)]);
+    server.feed(&raw_echo(1, b"against the rules"));
+    fail(&mut server, CloseCode::INTERNAL);
+    leave(&mut server);
+    server.feed(&[0xFF; 40]);
+    server.feed_fin();
+    let outcome = server.wait_for_end();
+    assert_eq!(server.words(), [(CLOSE, 0)]);
+    assert_eq!(outcome.end.to_string(), "violation (expected CLOSE or FIN, got request 1)", "the first verdict stands");
+}
+
+/// clause 5.11, clause 7.4: a clean end survives a reset, a late FIN and an abort, but not what the peer sends behind its last word.
+#[test]
+fn only_a_violation_overrules_clean() {
+    let ended = || {
+        let mut client = greeted_client(0);
+        leave(&mut client);
+        client.feed(&close(0, 1000));
+        client
+    };
+    let mut reset = ended();
+    reset.reset();
+    assert!(clean(&reset.wait_for_end()));
+    let mut aborted = ended();
+    aborted.wish(Connection::abort);
+    assert!(clean(&aborted.wait_for_end()));
+    let mut late = ended();
+    assert!(clean(&late.wait_for_end()));
+    for more in [raw_reply(1, b"more"), close(0, 1000), vec![0xFF; 12], crate::pair::raw(9, 0, b"")] {
+        let mut broken = ended();
+        broken.feed(&more);
+        broken.feed(&more);
+        broken.feed_fin();
+        assert_eq!(broken.wait_for_end().end.name(), "violation");
+    }
+}
+
+/// clause 5.12: an idle client is asked to leave and ends clean.
+#[test]
+fn idle() {
+    let mut pair = Pair::new();
+    send(&mut pair, 1);
+    pair.exchange(usize::MAX);
+    pair.step();
+    assert_eq!(pair.server.now, Duration::from_secs(300));
+    let (client, server) = pair.finish(usize::MAX);
+    assert_eq!((client.end, server.end), (End::Clean(CloseCode::GOING_AWAY), End::Clean(CloseCode::GOING_AWAY)));
+    assert_eq!(pair.client.now, Duration::from_secs(300), "no deadline of the ending was needed");
+}
+
+/// clause 5.9, clause 6.2: a client that gets no answer says 1008, a second one that gets no last word too.
+#[test]
+fn a_silent_server() {
+    let mut client = greeted_client(1);
+    let outcome = client.wait_for_end();
+    assert_eq!((outcome.end, outcome.account), (End::TimedOut(Deadline::Answer), tally(0, 0, 1)));
+    assert_eq!(client.now, Duration::from_secs(30 + 2));
+    let mut client = greeted_client(1);
+    leave(&mut client);
+    assert_eq!(client.wait_for_end().end, End::TimedOut(Deadline::Drain));
+    assert_eq!(client.now, Duration::from_secs(5 + 2));
+    let (_, _, body) = client.frames().pop().expect("CLOSE");
+    assert_eq!(body, [&1008_u16.to_be_bytes()[..], &[0], b"drain deadline"].concat());
+}

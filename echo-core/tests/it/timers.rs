@@ -1,0 +1,206 @@
+//! Deadlines: section 8 of PROTOCOL.md.
+
+use crate::machines::{SETUPS, reachable};
+use crate::pair::{CLOSE, GOAWAY, HELLO, Pair, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
+use echo_core::close::Event;
+use echo_core::timers::Timers;
+use echo_core::{Config, Deadline, Deadlines, End, Farewell};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// clause 8.1: the defaults are those of the table in PROTOCOL.md.
+#[test]
+fn defaults_are_those_of_the_table() {
+    let protocol = include_str!("../../PROTOCOL.md");
+    let defaults = Deadlines::default();
+    for deadline in Deadline::ALL {
+        let row = protocol.lines().find(|line| line.starts_with(&format!("| {deadline} |"))).expect("a row");
+        let default = row.split('|').nth(3).expect("a default").trim();
+        assert_eq!(default, format!("{} s", defaults.length(deadline).as_secs()), "{deadline}");
+    }
+}
+
+/// clause 8.1: each setting moves its own deadline.
+#[test]
+fn settings_by_name() {
+    for deadline in Deadline::ALL {
+        let mut lengths = Deadlines::default();
+        lengths.set(deadline, Duration::from_millis(1));
+        for other in Deadline::ALL {
+            let expected =
+                if other == deadline { Duration::from_millis(1) } else { Deadlines::default().length(other) };
+            assert_eq!(lengths.length(other), expected);
+        }
+    }
+}
+
+/// clause 8.3: the earliest first; of several at one moment, the first of the table.
+#[test]
+fn order_of_expiry() {
+    let lengths = Deadlines { fin: SECOND, linger: SECOND, ..Deadlines::default() };
+    let mut timers = Timers::default();
+    for deadline in [Deadline::Linger, Deadline::Fin, Deadline::Close] {
+        timers.start(deadline, Duration::ZERO, &lengths);
+    }
+    assert_eq!(timers.next(), Some(SECOND));
+    assert_eq!(timers.expired(SECOND - Duration::from_nanos(1)), None);
+    let order: Vec<Deadline> = std::iter::from_fn(|| timers.expired(10 * SECOND)).collect();
+    assert_eq!(order, [Deadline::Fin, Deadline::Linger, Deadline::Close]);
+}
+
+/// clause 8.2: `ensure` prolongs nothing, `start` does, and for ever is never.
+#[test]
+fn ensure_and_start() {
+    let lengths = Deadlines { fin: SECOND, linger: Duration::MAX, ..Deadlines::default() };
+    let mut timers = Timers::default();
+    timers.ensure(Deadline::Fin, Duration::ZERO, &lengths);
+    timers.ensure(Deadline::Fin, SECOND / 2, &lengths);
+    timers.start(Deadline::Linger, SECOND, &lengths);
+    assert_eq!(timers.next(), Some(SECOND));
+    timers.start(Deadline::Fin, SECOND / 2, &lengths);
+    assert_eq!(timers.next(), Some(SECOND * 3 / 2));
+    timers.clear();
+    assert_eq!(timers.next(), None);
+}
+
+/// clause 8.4: in every reachable state, a deadline of the ending that is not waited for does nothing.
+#[test]
+fn only_the_wait_has_its_deadline() {
+    for setup in SETUPS {
+        for machine in reachable(setup) {
+            for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {
+                let mut after = machine.clone();
+                let actions = after.handle(Event::Deadline(deadline));
+                let waited_for = machine.waiting() == Some(deadline);
+                assert_eq!(after != machine, waited_for, "{deadline} in {machine:?}");
+                assert_eq!(actions != Default::default(), waited_for);
+            }
+        }
+    }
+}
+
+/// Feeds `more` once a second until the end; gives the outcome and when it came.
+fn drip(mut solo: Solo, mut more: impl FnMut(usize) -> Vec<u8>) -> (End, Duration) {
+    for turn in 0..1000 {
+        if let Some(outcome) = solo.outcome {
+            return (outcome.end, solo.now);
+        }
+        solo.feed(&more(turn));
+        solo.advance(SECOND);
+    }
+    panic!("kept alive");
+}
+
+/// clause 8.1, clause 8.2: one byte a second keeps nothing alive: not the preface, not a frame, not the ending.
+#[test]
+fn one_byte_a_second() {
+    let (end, at) = drip(Solo::server(), |turn| HELLO.get(turn..=turn).unwrap_or_default().to_vec());
+    assert_eq!((end, at.as_secs()), (End::TimedOut(Deadline::Detect), 5 + 2 + 2));
+    let mut framed = Solo::server();
+    framed.feed(&HELLO);
+    let frame = raw_echo(1, &[b'x'; 900]);
+    let (end, at) = drip(framed, |turn| vec![frame[turn]]);
+    assert_eq!((end, at.as_secs()), (End::TimedOut(Deadline::Close), 300 + 5 + 3 + 2));
+    let mut skipped = Solo::server();
+    skipped.feed(&HELLO);
+    let (end, _) = drip(skipped, |_| raw(0x70, 0, b"I am still here"));
+    assert_eq!(end, End::TimedOut(Deadline::Close), "clause 4.7: unknown frames do not reset idle");
+}
+
+/// clause 8.2: whole requests do not prolong an ending, and no deadline goes on behind it.
+#[test]
+fn requests_do_not_prolong_an_ending() {
+    let mut server = Solo::server();
+    server.feed(&HELLO);
+    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    let (end, at) = drip(server, |turn| raw_echo(turn as u64 + 1, b"again"));
+    assert_eq!((end, at), (End::TimedOut(Deadline::Close), 10 * SECOND));
+}
+
+/// clause 8.1: only a complete REPLY resets the wait for answers.
+#[test]
+fn answers_in_time() {
+    let ask = |count: u64| {
+        let mut client = Solo::client();
+        client.feed(&WELCOME);
+        for _ in 0..count {
+            client.wish(|client, now| {
+                client.send(now, b"x").expect("open");
+            });
+        }
+        client
+    };
+    let reply = raw_reply(1, &[b'x'; 900]);
+    let (end, at) = drip(ask(2), |turn| vec![reply[turn]]);
+    assert_eq!((end, at.as_secs()), (End::TimedOut(Deadline::Answer), 30 + 2));
+    let mut patient = ask(2);
+    for seq in 1..=2 {
+        patient.advance(29 * SECOND);
+        patient.feed(&raw_reply(seq, b"x"));
+    }
+    patient.advance(1000 * SECOND);
+    assert!(patient.outcome.is_none(), "nothing is owed, nothing is waited for");
+}
+
+/// clause 8.1: a server that does not answer the preface; a transport that takes nothing.
+#[test]
+fn connect_and_write() {
+    let mut client = Solo::client();
+    assert_eq!(client.wait_for_end().end, End::TimedOut(Deadline::Connect));
+    assert_eq!((client.now, client.aborted), (10 * SECOND, true));
+    let mut server = Solo::server();
+    server.stalled = true;
+    server.feed(&HELLO);
+    assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Write));
+    assert_eq!((server.now, server.aborted), (30 * SECOND, true));
+}
+
+/// clause 8.1: a transport that takes a byte now and then is slow, not dead; taking none is no progress.
+#[test]
+fn slow_transport() {
+    let mut server = Solo::server();
+    server.stalled = true;
+    server.feed(&[&HELLO[..], &raw_echo(1, b"x")].concat());
+    server.advance(29 * SECOND);
+    server.connection.handle_sent(server.now, 1);
+    server.advance(29 * SECOND);
+    assert!(server.outcome.is_none());
+    server.connection.handle_sent(server.now, 0);
+    server.advance(SECOND);
+    assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Write));
+}
+
+/// clause 8.2: shutdown caps the sum.
+#[test]
+fn shutdown_caps() {
+    let deadlines = Deadlines { shutdown: 4 * SECOND, ..Deadlines::default() };
+    let mut pair = Pair::with(Config { deadlines, ..Config::default() });
+    pair.exchange(usize::MAX);
+    pair.server.wish(|server, now| server.leave(now, Farewell::normal()));
+    assert_eq!(pair.server.wait_for_end().end, End::TimedOut(Deadline::Shutdown));
+    assert_eq!(pair.server.now, 4 * SECOND);
+}
+
+/// clause 8.1: the whole chain of a server whose client says nothing: GOAWAY, CLOSE, FIN, abort.
+#[test]
+fn a_client_that_says_nothing() {
+    let mut server = Solo::server();
+    server.feed(&HELLO);
+    for (at, words, fin) in [
+        (299, vec![], false),
+        (300, vec![(GOAWAY, 0)], false),
+        (305, vec![(GOAWAY, 0), (CLOSE, 0)], false),
+        (308, vec![(GOAWAY, 0), (CLOSE, 0)], true),
+    ] {
+        server.advance_to(at * SECOND);
+        assert_eq!((server.words(), server.fin.is_some()), (words, fin), "at {at} s");
+    }
+    assert_eq!(server.frames()[1].2, raw_farewell(CLOSE, 0, 1001, 0, b"idle")[12..]);
+    server.advance_to(310 * SECOND);
+    assert!(server.aborted);
+    assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Close));
+    let mut silent = Solo::server();
+    assert_eq!(silent.wait_for_end().end, End::TimedOut(Deadline::Idle));
+    assert_eq!((silent.sent.len(), silent.fin), (0, Some(300 * SECOND)));
+}
