@@ -49,23 +49,7 @@ impl Ending {
 impl Record {
     /// How `side` came out of it.
     pub fn ending(&self, side: Role) -> Ending {
-        let mut ending = Ending::Open;
-        for what in self.of(side) {
-            match what {
-                What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
-                What::EndedAs(name) => return Ending::Named(name),
-                What::Did(action) if takes_away(*action) => ending = Ending::Gone(*action),
-                What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
-                What::Held | What::Cut => (),
-            }
-        }
-        // Who stops reading is gone only when it has let go.
-        match ending {
-            Ending::Gone(Action::DropUnread) if !self.of(side).any(|what| *what == What::Sent(Unit::Reset)) => {
-                Ending::Open
-            }
-            Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
-        }
+        ending(&self.entries, side)
     }
 
     /// What is about `side`, in order.
@@ -116,6 +100,27 @@ impl Record {
     /// The hash of [`Record::trace`].
     pub fn hash(&self) -> u64 {
         fnv(self.trace().as_bytes())
+    }
+}
+
+/// How `side` came out of what stands on the board.
+pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
+    let mut ending = Ending::Open;
+    let mut sent_reset = false;
+    for entry in entries.iter().filter(|entry| entry.side == side) {
+        match &entry.what {
+            What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
+            What::EndedAs(name) => return Ending::Named(name),
+            What::Did(action) if takes_away(*action) => ending = Ending::Gone(*action),
+            What::Sent(Unit::Reset) => sent_reset = true,
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
+            What::Held | What::Cut => (),
+        }
+    }
+    match ending {
+        // Who stops reading is gone only when it has let go.
+        Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
+        Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
     }
 }
 

@@ -52,6 +52,18 @@ struct Inner<S> {
     reset: bool,
     /// Somebody waits to read.
     reader: Option<Waker>,
+    /// Somebody waits until it is let go.
+    watcher: Option<Waker>,
+}
+
+/// The waker last, so that whoever is woken finds the stream gone.
+impl<S> Inner<S> {
+    fn release(&mut self) {
+        drop(self.stream.take());
+        if let Some(waker) = self.watcher.take() {
+            waker.wake();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +93,7 @@ impl<S: Transport> Tap<S> {
             shut: false,
             reset: false,
             reader: None,
+            watcher: None,
         }));
         (Self(Arc::clone(&inner)), Handle(inner))
     }
@@ -108,6 +121,21 @@ impl<S: Transport> Handle<S> {
         lock(&self.0).state == State::Aborted
     }
 
+    /// Whether the peer's RST has arrived.
+    pub(super) fn is_reset(&self) -> bool {
+        lock(&self.0).reset
+    }
+
+    /// Ready when the program has let go.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = lock(&self.0);
+        if inner.stream.is_none() {
+            return Poll::Ready(());
+        }
+        inner.watcher = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// The peer's RST arrives.
     pub(super) fn reset(&self) {
         let mut inner = lock(&self.0);
@@ -115,19 +143,22 @@ impl<S: Transport> Handle<S> {
         inner.wake();
     }
 
-    /// For a program that does not read: once there is something to read, lets go of it unread. Ready when done.
+    /// Once there is something to read for a program that reads no more, lets go of it unread. Ready when done.
     pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = lock(&self.0);
-        let Some(stream) = &mut inner.stream else { return Poll::Ready(()) };
-        // One byte is taken to see that there is more; the rest is what stays unread.
+        if inner.state != State::Unread {
+            return Poll::Pending;
+        }
+        let Some(stream) = &mut inner.stream else { return Poll::Pending };
+        // One byte is taken to see that something is there. A FIN, or a RST, is nothing to leave unread.
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         match Pin::new(stream).poll_read(cx, &mut buffer) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => {
-                inner.let_go(State::Gone);
+            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                inner.let_go(State::Aborted);
                 Poll::Ready(())
             }
+            Poll::Ready(_) | Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -138,9 +169,9 @@ impl<S: Transport> Inner<S> {
     }
 
     fn let_go(&mut self, state: State) {
-        if let Some(stream) = self.stream.take() {
+        if self.stream.is_some() {
             self.state = state;
-            drop(stream);
+            self.release();
         }
     }
 
@@ -254,7 +285,6 @@ impl<S: Transport> Transport for Tap<S> {
 /// Dropping the program's end drops the stream, as closing a socket does.
 impl<S> Drop for Tap<S> {
     fn drop(&mut self) {
-        let stream = lock(&self.0).stream.take();
-        drop(stream);
+        lock(&self.0).release();
     }
 }
