@@ -41,7 +41,10 @@ impl fmt::Display for ConnectError {
                 echo_core::End::TimedOut(Deadline::Connect) => {
                     write!(f, "connected, but the server did not say that it speaks echo/1 in time")
                 }
-                end => write!(f, "connected, but there is no echo/1 server: {end}"),
+                echo_core::End::Violation(violation) => {
+                    write!(f, "connected, but there is no echo/1 server: {violation}")
+                }
+                end => write!(f, "connected, but the conversation ended before it began: {end}"),
             },
         }
     }

@@ -38,6 +38,7 @@ mod plain_client;
 mod polite;
 mod report;
 mod server;
+mod text;
 mod transport;
 
 pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
@@ -48,4 +49,5 @@ pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;
 pub use server::{ServerConfig, serve, serve_until};
+pub use text::printable;
 pub use transport::{Listener, Transport};

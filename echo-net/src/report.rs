@@ -41,7 +41,7 @@ impl fmt::Display for Report {
         write!(f, "{} connections", self.accepted)?;
         let named = End::NAMES.iter().map(|name| (*name, self.ended(name))).filter(|(_, count)| *count > 0);
         for (at, (name, count)) in named.enumerate() {
-            write!(f, "{} {count} {name}", if at == 0 { " (" } else { "," })?;
+            write!(f, "{}{count} {name}", if at == 0 { " (" } else { ", " })?;
         }
         if !self.outcomes.is_empty() {
             write!(f, ")")?;

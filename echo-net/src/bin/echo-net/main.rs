@@ -1,2 +1,50 @@
-//! The program.
-fn main() {}
+//! `echo-net`: the echo server and client as programs.
+
+mod came_back;
+mod connect;
+mod exit;
+mod options;
+mod piped;
+mod plain;
+mod prompt;
+mod serve;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use exit::Exit;
+use std::process::ExitCode;
+
+/// An echo server and client that know when a conversation is over.
+#[derive(Debug, Parser)]
+#[command(name = "echo-net", version, after_help = exit::HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer every message with its time, on both wires (framed echo/1 and plain lines).
+    Serve(serve::Arguments),
+    /// Talk to a server: at a prompt, or line by line from a pipe.
+    Connect(connect::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match &arguments.command {
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        Command::Connect(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    };
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::fail(Exit::System, &format!("cannot start: {error}")),
+    };
+    let exit = match arguments.command {
+        Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
+    };
+    // A thread that waits for standard input cannot be told to stop; it ends with the process.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,120 @@
+//! Whether every byte that was sent came back, on a wire that adds times where the server cut messages.
+
+use std::collections::VecDeque;
+
+/// `[Mon Nov 23 08:16:00 2026] `: `a` a letter, `9` a digit or a space, anything else itself.
+const STAMP: &[u8] = b"[aaa aaa 99 99:99:99 9999] ";
+
+/// Compares what comes with what was sent.
+///
+/// A time may stand anywhere, and the bytes sent may look like one, so every reading that fits so far is followed:
+/// it is a place in what was sent, and how much of a time was read there.
+#[derive(Debug)]
+pub(crate) struct CameBack {
+    /// What was sent from place `base` on.
+    sent: VecDeque<u8>,
+    base: u64,
+    readings: Vec<(u64, usize)>,
+}
+
+impl Default for CameBack {
+    fn default() -> Self {
+        Self { sent: VecDeque::new(), base: 0, readings: vec![(0, 0)] }
+    }
+}
+
+impl CameBack {
+    /// These bytes are sent.
+    pub(crate) fn sent(&mut self, bytes: &[u8]) {
+        self.sent.extend(bytes);
+    }
+
+    /// These bytes came.
+    pub(crate) fn came(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let mut next = Vec::with_capacity(self.readings.len() + 1);
+            for &(place, in_stamp) in &self.readings {
+                if in_stamp == 0 && self.at(place) == Some(*byte) {
+                    next.push((place + 1, 0));
+                }
+                if fits(STAMP[in_stamp], *byte) {
+                    next.push((place, (in_stamp + 1) % STAMP.len()));
+                }
+            }
+            next.sort_unstable();
+            next.dedup();
+            self.readings = next;
+        }
+        let needed = self.readings.first().map_or(self.end(), |(place, _)| *place);
+        self.sent.drain(..(needed - self.base) as usize);
+        self.base = needed;
+    }
+
+    /// Whether everything sent so far is back.
+    pub(crate) fn all(&self) -> bool {
+        self.readings.contains(&(self.end(), 0))
+    }
+
+    fn at(&self, place: u64) -> Option<u8> {
+        self.sent.get((place - self.base) as usize).copied()
+    }
+
+    fn end(&self) -> u64 {
+        self.base + self.sent.len() as u64
+    }
+}
+
+fn fits(pattern: u8, byte: u8) -> bool {
+    match pattern {
+        b'a' => byte.is_ascii_alphabetic(),
+        b'9' => byte.is_ascii_digit() || byte == b' ',
+        literal => literal == byte,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CameBack;
+
+    fn check(sent: &[u8], came: &[u8]) -> bool {
+        let mut check = CameBack::default();
+        check.sent(sent);
+        check.came(came);
+        check.all()
+    }
+
+    const TIME: &str = "[Mon Nov 23 08:16:00 2026] ";
+
+    #[test]
+    fn times_may_stand_between_any_bytes() {
+        assert!(check(b"hello\n", format!("{TIME}hello\n").as_bytes()));
+        assert!(check(b"hello\n", format!("{TIME}hel{TIME}lo\n").as_bytes()));
+        assert!(check(b"hello\n", b"hello\n"), "a mirror gives every byte back");
+        assert!(check(b"", b""));
+    }
+
+    #[test]
+    fn what_is_missing_changed_or_added_is_noticed() {
+        assert!(!check(b"hello\n", format!("{TIME}hello").as_bytes()), "one byte missing");
+        assert!(!check(b"hello\n", format!("{TIME}hellO\n").as_bytes()), "one byte changed");
+        assert!(!check(b"hello\n", format!("{TIME}hello\n!").as_bytes()), "one byte too many");
+        assert!(!check(b"hello\n", &TIME.as_bytes()[..20]), "a time cut short");
+    }
+
+    #[test]
+    fn a_message_that_looks_like_a_time_is_still_a_message() {
+        assert!(check(TIME.as_bytes(), format!("{TIME}{TIME}").as_bytes()));
+        assert!(check(b"[[Mon", format!("{TIME}[[Mon").as_bytes()));
+        assert!(!check(format!("{TIME}x").as_bytes(), format!("{TIME}{TIME}").as_bytes()));
+    }
+
+    #[test]
+    fn what_came_back_is_forgotten() {
+        let mut check = CameBack::default();
+        for _ in 0..100 {
+            check.sent(&[b'x'; 1000]);
+            check.came(&[b'x'; 1000]);
+            assert!(check.all() && check.sent.is_empty());
+        }
+    }
+}
