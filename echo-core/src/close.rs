@@ -460,6 +460,8 @@ impl Machine {
 
     fn hearing(&self) -> Hearing {
         match (self.sent, self.heard) {
+            // Where FIN is the only goodbye, a client that has said it still waits for its answers.
+            (Finished, Open) if self.role == Role::Client && self.policy.words == Words::None => Hearing::Open,
             (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Deaf,
             (Open | Leaving | Closed, Open) => Hearing::Open,
             (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
