@@ -118,7 +118,8 @@ impl Board {
 
     /// Whether the conversation is at `point`.
     pub fn is_at(&self, point: Point) -> bool {
-        let under_way = |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(other(from), like);
+        let under_way =
+            |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(other(from), like);
         match point {
             Point::Idle => self.has_got(Role::Client, |unit| *unit == Unit::Answer(1)),
             Point::RequestInFlight => under_way(Role::Client, |unit| *unit == Unit::Request(2)),

@@ -1,7 +1,7 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
-use crate::record::{Ending, Record};
+use crate::record::{Ending, Record, is_at_rest};
 use crate::scenario::{Action, Millis, Plan};
 use crate::setting;
 use echo_core::{Deadline, End, Role, Tally};
@@ -265,7 +265,9 @@ impl Court<'_> {
     }
 
     fn end(&mut self, side: Role) {
-        if self.record.ending(side) == Ending::Open {
+        // Clause 8.1: a client has deadlines for what it waits for, and none for its user to want something.
+        let rests = side == Role::Client && is_at_rest(&self.record.entries);
+        if self.record.ending(side) == Ending::Open && !rests {
             self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         if self.record.over_at.is_none() && side == Role::Client {
@@ -285,7 +287,8 @@ impl Court<'_> {
         if matches!(self.record.scenario.plan(side), Plan::Do(Action::HalfClose | Action::DropUnread, _)) {
             return None;
         }
-        let begins = |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::LastWord { .. } | Unit::Fin | Unit::Reset);
+        let begins =
+            |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::LastWord { .. } | Unit::Fin | Unit::Reset);
         let began = |what: &What| match what {
             What::Sent(unit) | What::Got(unit) => begins(unit),
             What::Did(action) => *action == Action::Close,

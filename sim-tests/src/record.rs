@@ -30,7 +30,7 @@ pub enum Ending {
     Named(&'static str),
     /// Its plan took it away, so it reports nothing.
     Gone(Action),
-    /// It never ended: a broken promise.
+    /// It never ended: a broken promise, unless it waits for nothing.
     Open,
 }
 
@@ -122,6 +122,21 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
         Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
         Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
     }
+}
+
+/// Whether the client waits for nothing: it is owed no answer, and neither side's word of an end has reached it.
+pub(crate) fn is_at_rest(entries: &[Entry]) -> bool {
+    let (mut asked, mut answered) = (0, 0);
+    for entry in entries.iter().filter(|entry| entry.side == Role::Client) {
+        match &entry.what {
+            What::Sent(Unit::Request(_)) => asked += 1,
+            What::Got(Unit::Answer(_)) => answered += 1,
+            What::Sent(Unit::Preface) | What::Got(Unit::Preface) => (),
+            What::Handed(_) | What::Accepted(_) | What::Held | What::Cut => (),
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Ended(_) | What::EndedAs(_) => return false,
+        }
+    }
+    asked > 0 && asked == answered
 }
 
 /// Whether an end that does this can report no outcome.

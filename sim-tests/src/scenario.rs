@@ -116,12 +116,7 @@ impl Scenario {
         match self.plan(role) {
             Plan::Nothing | Plan::Do(Action::Close, _) => false,
             Plan::Do(
-                Action::HalfClose
-                | Action::Drop
-                | Action::DropUnread
-                | Action::Abort
-                | Action::Crash
-                | Action::Vanish,
+                Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Crash | Action::Vanish,
                 _,
             ) => true,
         }
@@ -310,7 +305,8 @@ impl FromStr for Scenario {
         let (client, server) = (plan(client, "client")?, plan(server, "server")?);
         let mut scenario = Self::new(wire, client, server, network.parse()?);
         if let Some(talk) = talk {
-            let sizes: Result<Vec<usize>, _> = talk.strip_prefix("talk-").unwrap_or_default().split('-').map(str::parse).collect();
+            let sizes: Result<Vec<usize>, _> =
+                talk.strip_prefix("talk-").unwrap_or_default().split('-').map(str::parse).collect();
             scenario.talk = sizes.map_err(|_| Refusal(format!("talk-SIZE-SIZE… expected, not {talk:?}")))?;
         }
         scenario.check()?;

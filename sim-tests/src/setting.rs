@@ -26,11 +26,7 @@ pub fn deadlines() -> Deadlines {
 
 /// The configuration of either end.
 pub fn config(scenario: &Scenario) -> Config {
-    Config {
-        deadlines: deadlines(),
-        first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
-        ..Config::default()
-    }
+    Config { deadlines: deadlines(), first_fin: scenario.wire.first_fin().unwrap_or(Role::Client), ..Config::default() }
 }
 
 /// What a server tells its clients when it drains.

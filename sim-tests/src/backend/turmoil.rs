@@ -11,7 +11,7 @@ use crate::board::{Board, Unit, What};
 use crate::director::{Director, Order};
 use crate::ear::{Ear, Segment};
 use crate::link::Links;
-use crate::record::{Ending, Record, ending};
+use crate::record::{Ending, Record, ending, is_at_rest};
 use crate::scenario::{Action, Refusal, Scenario, Wire};
 use crate::setting;
 use echo_core::Role;
@@ -122,18 +122,23 @@ impl Stage {
 
     /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
     fn run(&mut self, budget: u64) -> Result<bool, Refusal> {
-        let mut seen = 0;
+        /// A command, or a packet that was just delivered, takes a step to show.
+        const QUIET: u32 = 3;
+        let (mut seen, mut quiet) = (0, 0);
         for now in 1..=budget {
             lock(&self.board).advance(now);
             self.sim.step().map_err(|error| Refusal(format!("turmoil: {error}")))?;
             self.carry();
             self.direct();
             let board = lock(&self.board);
-            if seen != board.entries().len() || self.links.next_due().is_some() {
-                seen = board.entries().len();
+            if board.entries().len() != seen || self.links.next_due().is_some() {
+                (seen, quiet) = (board.entries().len(), 0);
                 continue;
             }
-            if [Role::Client, Role::Server].into_iter().all(|side| ending(board.entries(), side) != Ending::Open) {
+            quiet += 1;
+            let entries = board.entries();
+            let client_is_over = ending(entries, Role::Client) != Ending::Open || is_at_rest(entries);
+            if quiet >= QUIET && client_is_over && ending(entries, Role::Server) != Ending::Open {
                 return Ok(true);
             }
         }
