@@ -460,13 +460,17 @@ impl Machine {
 
     fn hearing(&self) -> Hearing {
         match (self.sent, self.heard) {
-            // Where FIN is the only goodbye, a client that has said it still waits for its answers.
-            (Finished, Open) if self.role == Role::Client && self.policy.words == Words::None => Hearing::Open,
+            // Where FIN is the only goodbye, a client that has said it still waits for its answers (clause 2.7).
+            (Finished, Open) if self.hears_behind_fin() => Hearing::Open,
             (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Deaf,
             (Open | Leaving | Closed, Open) => Hearing::Open,
             (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
             (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Hearing::Over,
         }
+    }
+
+    fn hears_behind_fin(&self) -> bool {
+        self.role == Role::Client && self.policy.words == Words::None && self.end.is_none()
     }
 
     fn unexpected_answer(&self, seq: u64) -> Option<String> {

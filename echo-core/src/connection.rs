@@ -139,7 +139,7 @@ impl Connection {
         if input.is_empty() || !self.talk.wants_input() {
             return None;
         }
-        if self.talk.machine().is_deaf() && !self.still_reads_text() {
+        if self.talk.machine().is_deaf() {
             *input = &[];
             return Some(Event::Discarded);
         }
@@ -341,12 +341,6 @@ impl Connection {
             self.wire = Wire::Plain { splitter: Splitter::new(self.talk.config.payload_limit()), first: true };
             self.refuse(now);
         }
-    }
-
-    /// Client on the plain wire: answers may come behind one's own FIN, which was a half-close (clause 2.7).
-    fn still_reads_text(&self) -> bool {
-        let plain_client = self.talk.role() == Role::Client && self.is_plain() == Some(true);
-        plain_client && self.talk.machine().verdict().is_none()
     }
 
     fn on_preface<'a>(&mut self, preface: Result<Option<u8>, Violation>, now: Duration) -> Option<Event<'a>> {

@@ -316,3 +316,33 @@ fn put_farewell(out: &mut Vec<u8>, kind: u8, last: u64, farewell: &Farewell, fla
     out.push(flags);
     out.extend_from_slice(reason.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory grows with what came, not with what was claimed, and is given back behind each frame.
+    #[test]
+    fn the_decoder_owns_what_came() {
+        let mut decoder = Decoder::new(MAX_PAYLOAD);
+        let mut claim = Vec::new();
+        echo_header(&mut claim, 1, Stamp(0), MAX_PAYLOAD);
+        assert_eq!(decoder.decode(&mut claim.as_slice()), Ok(None));
+        assert!(decoder.partial.capacity() < 1024);
+        let mut echo = Vec::new();
+        echo_header(&mut echo, 1, Stamp(0), 0);
+        let mut whole = Decoder::new(10);
+        assert!(matches!(whole.decode(&mut echo.as_slice()), Ok(Some(_))));
+        assert_eq!(whole.partial.capacity(), 0, "a whole frame is borrowed");
+        let (one, two) = echo.split_at(5);
+        assert_eq!(whole.decode(&mut &one[..]), Ok(None));
+        assert!(matches!(whole.decode(&mut &two[..]), Ok(Some(_))));
+        assert_eq!(whole.decode(&mut [].as_slice()), Ok(None));
+        assert_eq!(whole.partial.capacity(), 0);
+        echo_header(&mut claim, 1, Stamp(0), 0);
+        claim[3] = 9;
+        let mut skipping = Decoder::new(MAX_PAYLOAD);
+        assert_eq!(skipping.decode(&mut claim.as_slice()), Ok(None));
+        assert_eq!(skipping.partial.capacity(), 0, "what is skipped is not kept");
+    }
+}

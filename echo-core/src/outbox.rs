@@ -136,6 +136,12 @@ impl Outbox {
         *self = Self { queued: self.sent, sent: self.sent, ..Self::default() };
     }
 
+    /// Bytes of memory it owns.
+    #[cfg(test)]
+    pub(crate) fn owned(&self) -> usize {
+        self.small.capacity() + self.large.capacity() + self.unstamped.capacity()
+    }
+
     fn compact(&mut self) {
         if self.waiting() == 0 {
             self.clear();
@@ -144,5 +150,103 @@ impl Outbox {
             self.base += self.at as u64;
             self.at = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small(outbox: &mut Outbox, text: &[u8]) {
+        outbox.append(|out| out.extend_from_slice(text));
+    }
+
+    /// Sends everything in steps of `step` bytes; gives what was sent.
+    fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let mut sent = Vec::new();
+        while outbox.waiting() > 0 {
+            let (header, payload) = outbox.lend();
+            let bytes = [header, payload].concat();
+            let count = bytes.len().min(step);
+            sent.extend_from_slice(&bytes[..count]);
+            outbox.consume(count);
+        }
+        sent
+    }
+
+    #[test]
+    fn order_is_kept_in_any_step() {
+        let large = |byte| vec![byte; LARGE + 3];
+        let expected = [b"one".to_vec(), large(b'a'), large(b'b'), b"two".to_vec(), large(b'c')].concat();
+        for step in [1, 7, LARGE, usize::MAX] {
+            let mut outbox = Outbox::default();
+            small(&mut outbox, b"one");
+            outbox.payload(&large(b'a'));
+            outbox.payload(&large(b'b'));
+            small(&mut outbox, b"two");
+            outbox.payload(&large(b'c'));
+            assert_eq!(outbox.waiting(), expected.len());
+            assert_eq!(drain(&mut outbox, step), expected, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn empty_means_no_memory() {
+        let mut outbox = Outbox::default();
+        small(&mut outbox, &[1; COMPACT]);
+        outbox.payload(&[2; LARGE]);
+        drain(&mut outbox, 1000);
+        assert_eq!(outbox.owned(), 0);
+    }
+
+    #[test]
+    fn long_queues_are_compacted() {
+        let mut outbox = Outbox::default();
+        small(&mut outbox, &[1; 2 * COMPACT]);
+        outbox.consume(COMPACT);
+        assert_eq!((outbox.at, outbox.small.len()), (0, COMPACT));
+        outbox.stamp_later();
+        outbox.stamp(Stamp(-1));
+        assert_eq!(outbox.lend().0[COMPACT - 9..], [&[1; 1][..], &[0xFF; 8]].concat());
+    }
+
+    /// What is taken back is gone, and nothing else: with large payloads on both sides of the mark, sent in part or not.
+    #[test]
+    fn truncate_takes_back_to_the_mark() {
+        for sent in [0, 1, 3, 4, LARGE, LARGE + 3] {
+            for before in [1, LARGE] {
+                let mut outbox = Outbox::default();
+                small(&mut outbox, b"abc");
+                outbox.payload(&vec![b'x'; before]);
+                let mark = outbox.mark();
+                small(&mut outbox, b"gone, and a stamp");
+                outbox.stamp_later();
+                outbox.payload(&[b'y'; LARGE]);
+                let sent = sent.min(3 + before);
+                let mut left = sent;
+                while left > 0 {
+                    let (header, payload) = outbox.lend();
+                    let count = left.min(header.len() + payload.len());
+                    outbox.consume(count);
+                    left -= count;
+                }
+                outbox.truncate(mark);
+                small(&mut outbox, b"end");
+                let whole = [b"abc".to_vec(), vec![b'x'; before], b"end".to_vec()].concat();
+                assert_eq!(drain(&mut outbox, usize::MAX), whole[sent..], "{sent} of {before} + 3 sent");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cleared_queue_goes_on() {
+        let mut outbox = Outbox::default();
+        small(&mut outbox, b"abc");
+        outbox.consume(1);
+        outbox.clear();
+        assert_eq!((outbox.waiting(), outbox.sent()), (0, 1));
+        small(&mut outbox, b"d");
+        assert_eq!(drain(&mut outbox, 1), b"d");
+        assert_eq!(outbox.sent(), 2);
     }
 }

@@ -436,3 +436,39 @@ impl Talk {
         self.machine.outcome().filter(|_| self.is_over())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An idle conversation owns no output and no list of requests.
+    #[test]
+    fn idle_owns_no_buffer() {
+        let mut client = Talk::new(Role::Client, Voice::Framed { version: 1 }, Config::default(), Stamp(0));
+        client.greeted(1, Duration::ZERO);
+        client.happen(Event::Send, Duration::ZERO);
+        client.ask(b"hello", Duration::ZERO);
+        let count = client.lend(Duration::ZERO).0.len();
+        client.sent(count, Duration::ZERO);
+        assert_eq!((client.outbox.waiting(), client.outbox.owned()), (0, 0));
+        assert!(client.starts.is_empty());
+    }
+
+    /// The transport failed while requests wait: they are forgotten, and a last word finds nothing to take back.
+    #[test]
+    fn what_is_lost_is_not_taken_back() {
+        let mut client = Talk::new(Role::Client, Voice::Framed { version: 1 }, Config::default(), Stamp(0));
+        client.greeted(1, Duration::ZERO);
+        for _ in 0..2 {
+            client.happen(Event::Send, Duration::ZERO);
+            client.ask(b"hello", Duration::ZERO);
+        }
+        client.lend(Duration::ZERO);
+        client.sent(10, Duration::ZERO);
+        client.write_failed();
+        client.drop_unsendable();
+        client.happen(Event::Fail(crate::close::Farewell::normal()), Duration::ZERO);
+        client.drop_unsendable();
+        assert_eq!((client.waiting(), client.has_output()), (0, false));
+    }
+}

@@ -2,12 +2,16 @@
 //! left out.
 
 mod account;
+mod clauses;
 mod frame;
+mod input;
 mod machines;
 mod pair;
 mod plain;
 mod preface;
+mod random;
 mod rules;
+mod sources;
 mod stamp;
 mod table;
 mod timers;

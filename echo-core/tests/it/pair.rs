@@ -43,6 +43,7 @@ pub(crate) struct Solo {
     pub(crate) fin: Option<Duration>,
     pub(crate) aborted: bool,
     pub(crate) outcome: Option<Outcome>,
+    pub(crate) ended: Option<Duration>,
     /// The transport takes nothing for now.
     pub(crate) stalled: bool,
     /// When the ending began.
@@ -62,6 +63,7 @@ impl Solo {
             fin: None,
             aborted: false,
             outcome: None,
+            ended: None,
             stalled: false,
             ending: None,
             pending: Vec::new(),
@@ -146,10 +148,10 @@ impl Solo {
     /// Takes input and gives output until neither goes on.
     pub(crate) fn settle(&mut self) {
         for _ in 0..SPINNING {
+            self.pump();
             let before = self.pending.len();
             self.take();
-            self.pump();
-            if self.pending.len() == before || self.pending.is_empty() {
+            if self.pending.len() == before {
                 break;
             }
         }
@@ -200,6 +202,9 @@ impl Solo {
                 Output::Wait(_) => return,
                 Output::Ended(outcome) => {
                     self.outcome = Some(outcome);
+                    self.ended.get_or_insert(self.now);
+                    // Who lets go of a transport without FIN cannot but reset it.
+                    self.aborted |= self.fin.is_none();
                     return;
                 }
             }

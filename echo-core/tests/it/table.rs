@@ -29,7 +29,8 @@ fn effect_name(state: State, effect: &Effect) -> String {
         let _ = write!(text, "{space}→ {:?} / {:?}", effect.sent, effect.heard);
     }
     if let Some(verdict) = &effect.verdict {
-        let _ = write!(text, ", {verdict}");
+        let comma = if text.is_empty() { "" } else { ", " };
+        let _ = write!(text, "{comma}{verdict}");
     }
     if text.is_empty() { "nothing".into() } else { text }
 }
