@@ -59,7 +59,6 @@ pub const GROUPS: &[Group] = &[
             "framed/client:close@idle/server:none/fin-late",
             "framed/client:close@idle/server:none/cut-healed",
             "framed/client:none/server:close@request-in-flight/cut-healed",
-            "framed/client:close@request-in-flight/server:none/latency-10+cut-request-in-flight-ever",
         ],
     },
     Group {
@@ -110,6 +109,7 @@ pub const GROUPS: &[Group] = &[
             "framed/client:close@answer-in-flight/server:none/cut-closing",
             "framed/client:close@idle/server:close@idle/cut-closing",
             "framed/client:close@idle/server:none/cut-idle",
+            "framed/client:close@request-in-flight/server:none/latency-10+cut-request-in-flight-ever",
         ],
     },
     Group {

@@ -116,7 +116,10 @@ impl Network {
     }
 
     fn part(&mut self, part: &str) -> Result<(), Refusal> {
-        let bad = || Refusal(format!("no network {part:?}; see the list of networks"));
+        let bad = || {
+            let names = Self::NAMED.map(|(name, _)| name).join(", ");
+            Refusal(format!("no network {part:?}; there are {names}, and parts such as latency-10+reads-1"))
+        };
         let (kind, rest) = part.split_once('-').ok_or_else(bad)?;
         match kind {
             "latency" => self.latency = rest.parse().map_err(|_| bad())?,

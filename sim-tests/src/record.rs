@@ -126,13 +126,17 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
 
 /// Whether the client waits for nothing: it is owed no answer, and neither side's word of an end has reached it.
 pub(crate) fn is_at_rest(entries: &[Entry]) -> bool {
-    let (mut asked, mut answered) = (0, 0);
+    let (mut asked, mut answered, mut half_closed) = (0, 0, false);
     for entry in entries.iter().filter(|entry| entry.side == Role::Client) {
         match &entry.what {
             What::Sent(Unit::Request(_)) => asked += 1,
             What::Got(Unit::Answer(_)) => answered += 1,
             What::Sent(Unit::Preface) | What::Got(Unit::Preface) => (),
             What::Handed(_) | What::Accepted(_) | What::Held | What::Cut => (),
+            // What is done below the protocol, the protocol does not know.
+            What::Did(Action::DropUnread) => (),
+            What::Did(Action::HalfClose) => half_closed = true,
+            What::Sent(Unit::Fin) if half_closed => (),
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Ended(_) | What::EndedAs(_) => return false,
         }
     }

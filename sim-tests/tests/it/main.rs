@@ -1,1 +1,8 @@
-//! Tests.
+//! The harness's own tests.
+
+mod backends;
+mod contract;
+mod determinism;
+mod ladders;
+mod program;
+mod random;

@@ -1,0 +1,303 @@
+//! The contract on the catalogue, and the judge itself: for every rule a record that lies, and is caught.
+
+use echo_core::{CloseCode, End, Outcome, Role, Side, Tally, Violation};
+use sim_tests::{Action, Backend, Entry, Record, Rule, Scenario, Unit, What, catalogue, check};
+use std::collections::BTreeSet;
+
+const CLIENT: Role = Role::Client;
+const SERVER: Role = Role::Server;
+
+fn record(id: &str) -> Record {
+    let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
+    Backend::Pair.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
+}
+
+/// A polite end with two answers, as the pair ran it.
+fn polite() -> Record {
+    record("framed/client:close@answer-in-flight/server:none/clear")
+}
+
+fn index(record: &Record, side: Role, what: &What) -> usize {
+    let found = record.entries.iter().position(|entry| entry.side == side && entry.what == *what);
+    found.unwrap_or_else(|| panic!("no {what} at the {side:?}:\n{}", record.trace()))
+}
+
+fn remove(record: &mut Record, side: Role, what: What) {
+    let index = index(record, side, &what);
+    record.entries.remove(index);
+}
+
+fn add_after(record: &mut Record, side: Role, what: &What, more: What) {
+    let index = index(record, side, what);
+    let at = record.entries[index].at;
+    record.entries.insert(index + 1, Entry { at, side, what: more });
+}
+
+fn end_as(record: &mut Record, side: Role, end: End, account: Tally) {
+    for entry in &mut record.entries {
+        if entry.side == side && matches!(entry.what, What::Ended(_)) {
+            entry.what = What::Ended(Outcome { end: end.clone(), began: Side::Local, account });
+        }
+    }
+}
+
+#[track_caller]
+fn caught(record: &Record, rule: Rule) {
+    let rules: Vec<_> = check(record).into_iter().map(|breach| breach.rule).collect();
+    assert!(rules.contains(&rule), "{rule:?} is not among {rules:?}:\n{}", record.trace());
+}
+
+fn last_word(last: u64) -> Unit {
+    Unit::LastWord { last, code: 1000, fin_first: false }
+}
+
+fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {
+    Tally { answered, refused, unknown }
+}
+
+const CLEAN: End = End::Clean(CloseCode::NORMAL);
+
+#[test]
+fn the_catalogue_keeps_the_contract_on_every_backend() {
+    for id in catalogue::ids() {
+        let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
+        assert_eq!(scenario.to_string(), id, "an id of the catalogue is in its shortest form");
+        for backend in Backend::ALL {
+            let record = backend.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
+            assert_eq!(catalogue::judge(&record), [], "{}", record.trace());
+        }
+    }
+}
+
+#[test]
+fn no_id_stands_twice_in_the_catalogue() {
+    let ids: BTreeSet<_> = catalogue::ids().collect();
+    assert_eq!(ids.len(), catalogue::ids().count());
+}
+
+/// What counts is the number of different traces, not of ids: no two of the catalogue tell the same story.
+#[test]
+fn the_catalogue_reaches_what_it_claims() {
+    let outcomes: BTreeSet<_> = catalogue::ids()
+        .map(record)
+        .map(|record| (record.ending(CLIENT).name(), record.ending(SERVER).name()))
+        .collect();
+    for pair in [
+        ("clean", "clean"),
+        ("clean", "timed out"),
+        ("clean", "gone"),
+        ("timed out", "timed out"),
+        ("failed", "truncated"),
+        ("reset", "truncated"),
+        ("truncated", "failed"),
+        ("truncated", "reset"),
+        ("truncated", "gone"),
+        ("reset", "gone"),
+        ("timed out", "gone"),
+        ("gone", "truncated"),
+        ("gone", "reset"),
+        ("gone", "timed out"),
+        ("open", "timed out"),
+        ("unproven", "unproven"),
+    ] {
+        assert!(outcomes.contains(&pair), "nothing ends {pair:?}");
+    }
+}
+
+#[test]
+fn an_honest_record_passes() {
+    assert_eq!(check(&polite()), []);
+}
+
+#[test]
+fn a_clean_server_without_the_clients_last_word_is_caught() {
+    let mut record = polite();
+    remove(&mut record, SERVER, What::Got(last_word(2)));
+    caught(&record, Rule::ServersProof);
+}
+
+#[test]
+fn a_clean_server_whose_client_lacks_an_answer_is_caught() {
+    let mut record = polite();
+    remove(&mut record, CLIENT, What::Got(Unit::Answer(2)));
+    caught(&record, Rule::ServersProof);
+}
+
+#[test]
+fn a_clean_server_that_accepted_more_than_was_acknowledged_is_caught() {
+    let mut record = polite();
+    add_after(&mut record, SERVER, &What::Accepted(2), What::Accepted(3));
+    caught(&record, Rule::ServersProof);
+}
+
+#[test]
+fn a_clean_server_with_an_account_that_is_not_whole_is_caught() {
+    let mut record = polite();
+    end_as(&mut record, SERVER, CLEAN, tally(1, 0, 1));
+    caught(&record, Rule::ServersProof);
+}
+
+#[test]
+fn a_clean_client_without_the_servers_last_word_is_caught() {
+    let mut record = polite();
+    remove(&mut record, CLIENT, What::Got(last_word(2)));
+    caught(&record, Rule::ClientsProof);
+}
+
+#[test]
+fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
+    let mut record = polite();
+    remove(&mut record, CLIENT, What::Handed(2));
+    caught(&record, Rule::ClientsProof);
+    caught(&record, Rule::Answers);
+}
+
+#[test]
+fn a_request_that_ran_above_the_servers_last_word_is_caught() {
+    let mut record = polite();
+    add_after(&mut record, SERVER, &What::Sent(last_word(2)), What::Accepted(3));
+    caught(&record, Rule::ClientsProof);
+}
+
+#[test]
+fn a_clean_end_upon_a_fin_is_caught() {
+    let mut record = record("framed/client:none/server:drop@idle/clear");
+    end_as(&mut record, CLIENT, CLEAN, tally(1, 0, 0));
+    caught(&record, Rule::FinIsNoProof);
+    caught(&record, Rule::ClientsProof);
+}
+
+#[test]
+fn answers_that_are_doubled_swapped_or_made_up_are_caught() {
+    for more in [Unit::Answer(1), Unit::Answer(3), Unit::Broken("answer 2 with another payload".into())] {
+        let mut record = polite();
+        add_after(&mut record, CLIENT, &What::Got(Unit::Answer(1)), What::Got(more));
+        caught(&record, Rule::Answers);
+    }
+    let mut record = polite();
+    remove(&mut record, SERVER, What::Got(Unit::Request(2)));
+    caught(&record, Rule::Answers);
+}
+
+#[test]
+fn an_account_that_claims_an_answer_nobody_has_is_caught() {
+    for side in [CLIENT, SERVER] {
+        let mut record = record("framed/client:none/server:half-close@request-in-flight/clear");
+        end_as(&mut record, side, End::Truncated, tally(2, 0, 0));
+        caught(&record, Rule::Account);
+    }
+}
+
+#[test]
+fn an_account_that_calls_run_work_refused_is_caught() {
+    let mut record = record("framed/client:none/server:crash@answer-in-flight/clear");
+    end_as(&mut record, CLIENT, End::Truncated, tally(1, 1, 0));
+    caught(&record, Rule::Account);
+}
+
+#[test]
+fn an_account_of_requests_that_were_never_made_is_caught() {
+    let mut record = polite();
+    end_as(&mut record, CLIENT, End::Truncated, tally(2, 0, 1));
+    caught(&record, Rule::Account);
+}
+
+#[test]
+fn whatever_follows_a_last_word_is_caught() {
+    for more in [
+        last_word(2),
+        Unit::Answer(3),
+        Unit::Request(3),
+        Unit::GoAway { last: 0, code: 1001 },
+        Unit::Preface,
+        Unit::Other("x".into()),
+    ] {
+        for side in [CLIENT, SERVER] {
+            let mut record = polite();
+            add_after(&mut record, side, &What::Sent(last_word(2)), What::Sent(more.clone()));
+            caught(&record, Rule::LastWord);
+        }
+    }
+    let mut record = polite();
+    add_after(&mut record, SERVER, &What::Sent(Unit::Fin), What::Sent(Unit::Fin));
+    caught(&record, Rule::LastWord);
+}
+
+#[test]
+fn a_violation_between_correct_peers_is_caught() {
+    let mut record = polite();
+    end_as(&mut record, SERVER, End::Violation(Violation::protocol("this", "that")), tally(0, 0, 2));
+    caught(&record, Rule::NoViolation);
+}
+
+#[test]
+fn an_end_that_never_ends_is_caught() {
+    let mut record = polite();
+    record.entries.retain(|entry| !(entry.side == SERVER && matches!(entry.what, What::Ended(_))));
+    caught(&record, Rule::End);
+
+    let mut record = polite();
+    record.over_at = None;
+    caught(&record, Rule::End);
+}
+
+#[test]
+fn a_client_that_waits_for_nothing_may_stay_and_one_that_waits_may_not() {
+    let mut record = record("framed/client:none/server:none/cut-idle");
+    assert_eq!(check(&record), []);
+    add_after(&mut record, CLIENT, &What::Handed(1), What::Sent(Unit::Request(2)));
+    caught(&record, Rule::End);
+}
+
+#[test]
+fn an_ending_over_its_cap_is_caught() {
+    let mut record = polite();
+    let ended = record.entries.iter().position(|entry| entry.side == CLIENT && matches!(entry.what, What::Ended(_)));
+    record.entries[ended.expect("the client ends")].at += 2000;
+    caught(&record, Rule::End);
+}
+
+#[test]
+fn an_abort_in_peace_is_caught() {
+    let mut record = polite();
+    add_after(&mut record, CLIENT, &What::Sent(Unit::Fin), What::Sent(Unit::Reset));
+    caught(&record, Rule::Care);
+}
+
+#[test]
+fn something_lost_in_peace_is_caught() {
+    let mut record = polite();
+    remove(&mut record, CLIENT, What::Got(Unit::Fin));
+    caught(&record, Rule::Care);
+}
+
+#[test]
+fn time_wait_on_the_wrong_side_is_caught() {
+    let mut record = polite();
+    record.scenario.wire = sim_tests::Wire::FramedServerFin;
+    caught(&record, Rule::Care);
+}
+
+#[test]
+fn something_got_that_was_not_sent_is_caught() {
+    let mut record = polite();
+    remove(&mut record, CLIENT, What::Sent(Unit::Request(2)));
+    caught(&record, Rule::Wire);
+}
+
+/// An outcome that the contract allows in general, and this sequence does not.
+#[test]
+fn an_outcome_outside_its_set_is_caught() {
+    let mut record = polite();
+    end_as(&mut record, SERVER, End::Truncated, tally(0, 0, 2));
+    assert_eq!(check(&record), [], "truncated breaks no promise by itself");
+    let faults = catalogue::judge(&record);
+    assert!(matches!(faults[..], [catalogue::Fault::Unexpected { side: SERVER, got: "truncated", .. }]), "{faults:?}");
+}
+
+#[test]
+fn a_plan_that_was_never_carried_out_is_told() {
+    let record = record("framed/client:close@idle/server:abort@answer-in-flight/clear/talk-16");
+    assert_eq!(record.unreached, ["server:abort@answer-in-flight"]);
+    assert!(!record.of(SERVER).any(|what| *what == What::Did(Action::Abort)));
+}
