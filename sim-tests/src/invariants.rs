@@ -131,7 +131,7 @@ impl Court<'_> {
             self.breach(Rule::ServersProof, format!("CLOSE {last} acknowledges answers, the client got {got:?}"));
         }
         if let Ending::Outcome(outcome) = self.record.ending(Role::Server)
-            && outcome.account != (Tally { answered: last, refused: 0, unknown: 0 })
+            && (outcome.account.answered != last || outcome.account.unknown != 0)
         {
             self.breach(Rule::ServersProof, format!("the clean account says {}", outcome.account));
         }
@@ -266,7 +266,7 @@ impl Court<'_> {
 
     fn end(&mut self, side: Role) {
         // Clause 8.1: a client has deadlines for what it waits for, and none for its user to want something.
-        let rests = side == Role::Client && is_at_rest(&self.record.entries);
+        let rests = side == Role::Client && is_at_rest(&self.record.entries, self.record.scenario.wire);
         if self.record.ending(side) == Ending::Open && !rests {
             self.breach(Rule::End, format!("the {} never ended", name(side)));
         }

@@ -2,7 +2,7 @@
 
 use crate::backend::Backend;
 use crate::board::{Entry, Unit, What, name};
-use crate::scenario::{Action, Millis, Scenario};
+use crate::scenario::{Action, Millis, Scenario, Wire};
 use echo_core::{Outcome, Role};
 use std::fmt::Write;
 
@@ -125,11 +125,13 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
 }
 
 /// Whether the client waits for nothing: it is owed no answer, and neither side's word of an end has reached it.
-pub(crate) fn is_at_rest(entries: &[Entry]) -> bool {
+/// On the plain wire, where nobody can count answers, anything that comes is one (clause 8.1).
+pub(crate) fn is_at_rest(entries: &[Entry], wire: Wire) -> bool {
     let (mut asked, mut answered, mut half_closed) = (0, 0, false);
     for entry in entries.iter().filter(|entry| entry.side == Role::Client) {
         match &entry.what {
             What::Sent(Unit::Request(_)) => asked += 1,
+            What::Got(Unit::Answer(_)) if wire == Wire::Plain => answered = asked,
             What::Got(Unit::Answer(_)) => answered += 1,
             What::Sent(Unit::Preface) | What::Got(Unit::Preface) => (),
             What::Handed(_) | What::Accepted(_) | What::Held | What::Cut => (),

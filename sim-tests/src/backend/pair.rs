@@ -283,7 +283,7 @@ impl End {
             match self.connection.poll_output(now) {
                 Output::Transmit { header, payload } => {
                     if self.shut || self.socket != Socket::Open {
-                        self.connection.handle_write_failed();
+                        self.connection.handle_write_failed(now);
                         continue;
                     }
                     let mut bytes = [header, payload].concat();

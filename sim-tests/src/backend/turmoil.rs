@@ -60,6 +60,7 @@ struct Stage {
     client: Host,
     server: Host,
     client_address: IpAddr,
+    wire: Wire,
 }
 
 /// What the harness has of a host.
@@ -115,6 +116,7 @@ impl Stage {
             director: Director::new(scenario),
             links: Links::new(scenario),
             held: Vec::new(),
+            wire: scenario.wire,
             client,
             server,
         }
@@ -137,7 +139,7 @@ impl Stage {
             }
             quiet += 1;
             let entries = board.entries();
-            let client_is_over = ending(entries, Role::Client) != Ending::Open || is_at_rest(entries);
+            let client_is_over = ending(entries, Role::Client) != Ending::Open || is_at_rest(entries, self.wire);
             if quiet >= QUIET && client_is_over && ending(entries, Role::Server) != Ending::Open {
                 return Ok(true);
             }
