@@ -1,6 +1,6 @@
 //! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
 
-use crate::close::{self, Action, Farewell, Role};
+use crate::close::{self, Action, Direction, Farewell, Role};
 use crate::error::{ApiMisuse, Violation};
 use crate::frame::{Decoder, Frame};
 use crate::limits::Config;
@@ -196,8 +196,13 @@ impl Connection {
 
     /// The transport failed to write. What it has received may still be read: go on reading without waiting, and
     /// call [`Connection::handle_reset`] when there is no more.
-    pub fn handle_write_failed(&mut self) {
+    ///
+    /// If the peer's FIN was read before, there is no more: it is a reset at once.
+    pub fn handle_write_failed(&mut self, now: Duration) {
         self.talk.write_failed();
+        if self.talk.machine().heard() == Direction::Finished {
+            self.handle_reset(now);
+        }
     }
 
     /// The transport took the first `count` bytes of the last [`Output::Transmit`].

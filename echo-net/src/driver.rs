@@ -92,7 +92,7 @@ impl<T: Transport> Driver<T> {
                 Output::Transmit { header, payload } => {
                     let slices = [IoSlice::new(header), IoSlice::new(payload)];
                     match stream.poll_write_vectored(cx, &slices) {
-                        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => self.connection.handle_write_failed(),
+                        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => self.connection.handle_write_failed(now),
                         Poll::Ready(Ok(count)) => {
                             self.unflushed = true;
                             self.connection.handle_sent(now, count);
@@ -103,7 +103,7 @@ impl<T: Transport> Driver<T> {
                 Output::Fin => match stream.poll_shutdown(cx) {
                     Poll::Ready(result) => {
                         if result.is_err() {
-                            self.connection.handle_write_failed();
+                            self.connection.handle_write_failed(now);
                         }
                         self.connection.handle_fin_sent(now);
                     }
@@ -123,7 +123,7 @@ impl<T: Transport> Driver<T> {
                         Poll::Ready(Ok(())) => self.unflushed = false,
                         Poll::Ready(Err(_)) => {
                             self.unflushed = false;
-                            self.connection.handle_write_failed();
+                            self.connection.handle_write_failed(now);
                         }
                         Poll::Pending => return Poll::Pending,
                     }

@@ -186,7 +186,7 @@ fn a_client_that_does_not_read() {
 #[test]
 fn write_failures() {
     let mut connection = Connection::client(Config::default(), crate::pair::EPOCH);
-    connection.handle_write_failed();
+    connection.handle_write_failed(std::time::Duration::ZERO);
     let mut fresh = Solo::new(connection);
     assert_eq!((fresh.sent.len(), fresh.connection.waiting_output()), (0, 0));
     fresh.reset();
@@ -203,7 +203,7 @@ fn write_failures() {
     assert!(matches!(client.connection.poll_output(client.now), echo_core::Output::Transmit { .. }));
     client.connection.handle_sent(client.now, 5);
     client.stalled = false;
-    client.connection.handle_write_failed();
+    client.connection.handle_write_failed(client.now);
     client.settle();
     client.feed(&raw_farewell(CLOSE, 0, 1001, 0, b""));
     client.feed_fin();
@@ -220,4 +220,16 @@ fn no_abort_without_need() {
     let (client, server) = pair.finish(3);
     assert_eq!((client.end.name(), server.end.name()), ("failed", "violation"));
     assert!(!pair.client.aborted && !pair.server.aborted);
+}
+
+/// A write that fails behind the peer's FIN lost the answers to a half-closed client: that is a reset, though the
+/// plain wire has nothing else to tell by (clause 2.5, clause 7.3).
+#[test]
+fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
+    let mut server = Solo::server();
+    server.stalled = true;
+    server.feed(b"hello\n");
+    server.connection.handle_fin(server.now);
+    server.connection.handle_write_failed(server.now);
+    assert_eq!(server.wait_for_end().end, End::Reset);
 }

@@ -71,7 +71,7 @@ fn apply(pair: &mut Pair, op: &Op) {
         Op::Cut(Role::Server) => pair.cut_to_server(),
         Op::Cut(Role::Client) => pair.cut_to_client(),
         Op::Reset(role) => side(pair, *role).reset(),
-        Op::WriteFails(role) => side(pair, *role).wish(|side, _| side.handle_write_failed()),
+        Op::WriteFails(role) => side(pair, *role).wish(|side, now| side.handle_write_failed(now)),
         Op::Stall(role, on) => {
             let side = side(pair, *role);
             side.stalled = *on;
