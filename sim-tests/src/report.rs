@@ -39,7 +39,7 @@ pub fn ending(ending: &Ending) -> String {
         Ending::Outcome(outcome) => outcome.to_string(),
         Ending::Named(name) => (*name).to_owned(),
         Ending::Gone(action) => format!("gone ({})", action.id()),
-        Ending::Open => "still open: it never ended".to_owned(),
+        Ending::Open => "still open".to_owned(),
     }
 }
 

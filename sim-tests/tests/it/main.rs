@@ -6,3 +6,4 @@ mod determinism;
 mod ladders;
 mod program;
 mod random;
+mod turmoil;

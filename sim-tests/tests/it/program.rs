@@ -21,7 +21,10 @@ fn without_arguments_it_checks_the_whole_catalogue() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     for id in catalogue::ids() {
-        assert!(text.lines().any(|line| line.starts_with("ok ") && line.ends_with(id)), "{id} has no good row:\n{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with("ok ") && line.ends_with(id)),
+            "{id} has no good row:\n{text}"
+        );
     }
     assert!(text.contains(&format!("{} sequences on 2 backends: the contract holds", catalogue::ids().count())));
 }
