@@ -159,7 +159,6 @@ impl Connection {
                 Ok(None) => None,
                 Ok(Some(frame)) => Some(on_frame(&mut self.talk, frame, now)),
                 Err(violation) => {
-                    *input = &[];
                     self.talk.happen(close::Event::Violation(violation), now);
                     Some(Event::Discarded)
                 }

@@ -231,6 +231,7 @@ mod tests {
                     left -= count;
                 }
                 outbox.truncate(mark);
+                outbox.stamp(Stamp(-1));
                 small(&mut outbox, b"end");
                 let whole = [b"abc".to_vec(), vec![b'x'; before], b"end".to_vec()].concat();
                 assert_eq!(drain(&mut outbox, usize::MAX), whole[sent..], "{sent} of {before} + 3 sent");

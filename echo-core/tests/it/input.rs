@@ -181,6 +181,20 @@ fn a_client_that_does_not_read() {
     assert_eq!(server.numbers().len(), 20, "it goes on when the client reads");
 }
 
+/// clause 5.5: a server that has failed reads on and discards, though its client does not read.
+#[test]
+fn a_deaf_server_reads_on() {
+    let mut server = Solo::server();
+    server.feed(&HELLO);
+    server.stalled = true;
+    server.feed(&raw_echo(1, &[b'x'; HIGH_WATER]));
+    assert!(!server.connection.wants_input());
+    server.wish(|server, now| server.fail(now, echo_core::Farewell::new(CloseCode::INTERNAL, "")));
+    assert!(server.connection.wants_input());
+    server.feed(&raw_echo(2, b"x"));
+    assert_eq!(server.numbers(), [1]);
+}
+
 /// A transport that failed to write: nothing spins, what was read still counts, and requests of which no byte left
 /// are refused (clause 5.8, clause 7.2).
 #[test]

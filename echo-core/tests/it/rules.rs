@@ -386,6 +386,25 @@ fn begun_requests_stay_whole() {
     assert_eq!(client.wait_for_end().account, tally(0, 2, 0), "the server's count refuses the first as well");
 }
 
+/// clause 5.8: all of one request has left and nothing of the next: the border is exact.
+#[test]
+fn the_border_between_begun_and_not() {
+    for (extra, begun) in [(0, 1), (1, 2)] {
+        let mut client = greeted_client(0);
+        client.stalled = true;
+        for _ in 0..2 {
+            client.wish(|client, now| {
+                client.send(now, b"message").expect("open");
+            });
+        }
+        assert!(matches!(client.connection.poll_output(client.now), echo_core::Output::Transmit { .. }));
+        client.connection.handle_sent(client.now, raw_echo(1, b"message").len() + extra);
+        assert_eq!(client.connection.machine().account().begun, begun);
+        client.wish(Connection::abort);
+        assert_eq!(client.wait_for_end().account, tally(0, 2 - begun, begun));
+    }
+}
+
 /// clause 5.9: every state of a connection that has not ended waits for something with a deadline.
 #[test]
 fn a_server_never_waits_without_a_deadline() {

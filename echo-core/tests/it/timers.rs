@@ -167,8 +167,8 @@ fn slow_transport() {
     server.advance(29 * SECOND);
     assert!(server.outcome.is_none());
     server.connection.handle_sent(server.now, 0);
-    server.advance(SECOND);
     assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Write));
+    assert_eq!(server.now, (29 + 30) * SECOND);
 }
 
 /// clause 8.2: shutdown caps the sum.
