@@ -1,7 +1,6 @@
 //! Backends: what a scenario can be run on.
 
 mod pair;
-mod tap;
 mod turmoil;
 
 use crate::record::Record;

@@ -1,0 +1,257 @@
+//! What runs on the hosts: the program of `echo-net` behind a tap, and an ear for the director's commands.
+
+use super::CAPACITY;
+use super::tap::{Handle, SharedBoard, Tap, lock};
+use crate::board::{Unit, What};
+use crate::ear::{Ear, Segment};
+use crate::scenario::{Action, Scenario, Wire};
+use crate::setting;
+use echo_core::Role;
+use echo_net::{Client, ClientConfig, Clock, Listener, Report, ServerConfig, Transport, converse_plainly, serve};
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Notify, mpsc};
+use turmoil::net::{TcpListener, TcpStream};
+
+const PORT: u16 = 4007;
+
+/// What the director wants of a host.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Command {
+    Act(Action),
+    Ask(u64),
+}
+
+/// The tap of a host's connection, once there is one.
+pub(super) type Slot = Arc<Mutex<Option<Handle<Stream>>>>;
+
+pub(super) type Inbox = mpsc::UnboundedReceiver<Command>;
+
+/// What the software of a host is given.
+#[derive(Clone)]
+pub(super) struct Cast {
+    scenario: Scenario,
+    board: SharedBoard,
+    handle: Slot,
+    role: Role,
+}
+
+impl Cast {
+    pub(super) fn new(role: Role, scenario: &Scenario, board: SharedBoard, handle: Slot) -> Self {
+        Self { scenario: scenario.clone(), board, handle, role }
+    }
+
+    /// Runs the host's program until the host is no more.
+    pub(super) async fn play(&self, inbox: Inbox) -> io::Result<()> {
+        match (self.role, self.scenario.wire) {
+            (Role::Server, _) => self.serve(inbox).await,
+            (Role::Client, Wire::Framed | Wire::FramedServerFin) => self.ask(inbox).await,
+            (Role::Client, Wire::Plain) => self.ask_plainly(inbox).await,
+        }
+    }
+
+    fn note(&self, what: What) {
+        lock(&self.board).note(self.role, what);
+    }
+
+    fn clock() -> Clock {
+        Clock { wall: || setting::EPOCH, utc_offset: |_| 0 }
+    }
+
+    fn tap(&self, stream: TcpStream) -> (Tap<Stream>, Handle<Stream>) {
+        let (tap, handle) = Tap::new(Stream(stream), self.role, &self.scenario, Arc::clone(&self.board));
+        *lock(&self.handle) = Some(handle.clone());
+        (tap, handle)
+    }
+
+    fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
+        lock(&self.handle).as_ref().map_or(Poll::Pending, |handle| handle.poll_unread(cx))
+    }
+
+    async fn connect(&self) -> io::Result<(Tap<Stream>, Handle<Stream>)> {
+        Ok(self.tap(TcpStream::connect(("server", PORT)).await?))
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        ClientConfig { connection: setting::config(&self.scenario), clock: Self::clock() }
+    }
+
+    /// The framed client.
+    async fn ask(&self, mut inbox: Inbox) -> io::Result<()> {
+        let (tap, handle) = self.connect().await?;
+        let client = Client::start(tap, self.client_config());
+        let mut ended = pin!(client.ended());
+        loop {
+            tokio::select! { biased;
+                command = inbox.recv() => match command {
+                    Some(Command::Ask(seq)) => self.request(client.clone(), seq),
+                    Some(Command::Act(Action::Close)) => {
+                        let client = client.clone();
+                        tokio::task::spawn_local(async move { client.close().await });
+                    }
+                    Some(Command::Act(action)) => take_action(&handle, action).await,
+                    None => return Ok(()),
+                },
+                () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
+                outcome = &mut ended => {
+                    self.note(What::Ended(outcome));
+                    pending().await
+
+                }
+            }
+        }
+    }
+
+    fn request(&self, client: Client, seq: u64) {
+        let Some(payload) = setting::payload_of(&self.scenario, seq) else { return };
+        let cast = self.clone();
+        tokio::task::spawn_local(async move {
+            // What is refused, or never answered, shows in the account.
+            if let Ok(answer) = client.request(payload).await {
+                cast.note(What::Handed(answer.seq));
+            }
+        });
+    }
+
+    /// The plain client.
+    async fn ask_plainly(&self, mut inbox: Inbox) -> io::Result<()> {
+        let (tap, handle) = self.connect().await?;
+        let (sender, outgoing) = mpsc::channel(CAPACITY);
+        let mut sender = Some(sender);
+        let mut ear = Ear::new(Role::Server, &self.scenario);
+        let mut ended = pin!(converse_plainly(tap, self.client_config(), outgoing, |text| {
+            for unit in ear.hear(Segment::Data(text)) {
+                if let Unit::Answer(seq) = unit {
+                    self.note(What::Handed(seq));
+                }
+            }
+        }));
+        loop {
+            tokio::select! { biased;
+                command = inbox.recv() => match command {
+                    Some(Command::Ask(seq)) => {
+                        if let (Some(sender), Some(line)) = (&sender, setting::payload_of(&self.scenario, seq)) {
+                            // A conversation that is over takes no more lines.
+                            let _ = sender.send(line).await;
+                        }
+                    }
+                    Some(Command::Act(Action::Close)) => sender = None,
+                    Some(Command::Act(action)) => take_action(&handle, action).await,
+                    None => return Ok(()),
+                },
+                () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
+                outcome = &mut ended => {
+                    self.note(What::Ended(outcome));
+                    pending().await
+
+                }
+            }
+        }
+    }
+
+    /// The server.
+    async fn serve(&self, mut inbox: Inbox) -> io::Result<()> {
+        let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+        let (stop, accepted) = (Notify::new(), Notify::new());
+        let config = ServerConfig {
+            connection: setting::config(&self.scenario),
+            clock: Self::clock(),
+            farewell: setting::servers_farewell(),
+            ..ServerConfig::default()
+        };
+        let accepted = Arc::new(accepted);
+        let listener = Door { listener, cast: self.clone(), accepted: Arc::clone(&accepted) };
+        let mut serving = pin!(serve(listener, config, stop.notified()));
+        // Its one conversation is all this server serves: then its report is due.
+        let mut over = pin!(async {
+            accepted.notified().await;
+            let handle = lock(&self.handle).clone();
+            poll_fn(|cx| handle.as_ref().map_or(Poll::Pending, |handle| handle.poll_gone(cx))).await;
+            stop.notify_one();
+            pending::<()>().await;
+        });
+        loop {
+            tokio::select! { biased;
+                command = inbox.recv() => match command {
+                    Some(Command::Act(Action::Close)) => stop.notify_one(),
+                    Some(Command::Act(action)) => {
+                        let handle = lock(&self.handle).clone();
+                        if let Some(handle) = handle {
+                            take_action(&handle, action).await;
+                        }
+                    }
+                    Some(Command::Ask(_)) => (),
+                    None => return Ok(()),
+                },
+                () = poll_fn(|cx| self.poll_unread(cx)) => pending().await,
+                report = &mut serving => {
+                    self.note(What::EndedAs(only_outcome(&report)));
+                    pending().await
+
+                }
+                () = &mut over => (),
+            }
+        }
+    }
+}
+
+/// Carries out an action below the protocol; never returns if it takes the program away.
+async fn take_action(handle: &Handle<Stream>, action: Action) {
+    handle.act(action);
+    match action {
+        Action::Close | Action::HalfClose | Action::DropUnread => (),
+        Action::Drop | Action::Abort | Action::Crash | Action::Vanish => pending().await,
+    }
+}
+
+fn only_outcome(report: &Report) -> &'static str {
+    report.outcomes.keys().next().copied().unwrap_or("no outcome")
+}
+
+/// Accepts, and puts a tap on what it accepts.
+struct Door {
+    listener: TcpListener,
+    cast: Cast,
+    accepted: Arc<Notify>,
+}
+
+impl Listener for Door {
+    type Stream = Tap<Stream>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
+        let (stream, _) = self.listener.accept().await?;
+        let (tap, _) = self.cast.tap(stream);
+        self.accepted.notify_one();
+        Ok((tap, "client".to_owned()))
+    }
+}
+
+/// turmoil's stream as a transport. Its `abort` is the tap's business.
+#[derive(Debug)]
+pub(super) struct Stream(TcpStream);
+
+impl Transport for Stream {}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
