@@ -237,7 +237,7 @@ impl Machine {
         }
     }
 
-    /// The client acknowledges only what it holds: every answer through `last`, and none above (contract rule 3).
+    /// The client acknowledges only what it holds: every answer through `last`, and none above (clause 5.3).
     fn on_servers_close(&mut self, last: u64, code: CloseCode, first_fin: Role, out: &mut Actions) {
         let answered = self.account.answered.count();
         if self.account.answered.mark() != last || answered != last {
@@ -269,7 +269,7 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// What a last word says of the account holds whatever its code, if it can be true (contract rule 6).
+    /// What a last word says of the account holds whatever its code, if it can be true (clause 5.6).
     fn note_close(&mut self, last: u64, first_fin: Role) {
         match self.role {
             Role::Client => {
@@ -350,7 +350,7 @@ impl Machine {
         }
     }
 
-    /// An idle client is asked to leave, and can still end clean; where there are no words, FIN must do.
+    /// An idle client is asked to leave, and can still end clean (clause 5.12); where there are no words, FIN must do.
     fn on_idle(&mut self, out: &mut Actions) {
         if self.policy.words == Words::None && self.sent == Open {
             self.settle(End::TimedOut(Deadline::Idle), Side::Local);
@@ -358,7 +358,7 @@ impl Machine {
         self.on_leave(Farewell::new(CloseCode::GOING_AWAY, "idle"), out);
     }
 
-    /// Rule 2: the server says its last word though the client has not said GOAWAY, unless it owes an answer.
+    /// Clause 5.2: the server says its last word though the client has not said GOAWAY, unless it owes an answer.
     fn on_drain(&mut self, out: &mut Actions) {
         match (self.role, self.sent) {
             (Role::Server, Open | Leaving) if self.owes() => {
@@ -399,7 +399,7 @@ impl Machine {
         }
     }
 
-    /// Rule 6: an error or a refusal says why first, unless the last word is said.
+    /// Clause 5.6: an error or a refusal says why first, unless the last word is said.
     fn last_word_out_of_order(&mut self, farewell: Farewell, out: &mut Actions) {
         match self.sent {
             Open | Leaving => {
@@ -413,7 +413,8 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// FIN follows the last words: at once from the side that is to send it first, from the other upon the peer's.
+    /// FIN follows the last words: at once from the side that is to send it first, from the other upon the peer's
+    /// (clause 5.4).
     fn fin_if_due(&mut self, out: &mut Actions) {
         let first = self.policy.first_fin == self.role;
         let due = match (self.policy.words, self.sent, self.heard) {
@@ -445,7 +446,7 @@ impl Machine {
         self.on_violation(Violation::protocol(expected.into(), got.into()), out);
     }
 
-    /// The first verdict stands; only a violation overrules a clean end.
+    /// The first verdict stands; only a violation overrules a clean end (clause 5.11).
     fn settle(&mut self, end: End, side: Side) {
         self.begin(side);
         match (&self.end, &end) {

@@ -186,7 +186,7 @@ impl Talk {
         });
     }
 
-    /// Requests of which no byte left are refused: they do not go out ahead of a last word (contract rule 8).
+    /// Requests of which no byte left are refused: they do not go out ahead of a last word (clause 5.8).
     fn take_back_requests(&mut self) {
         if let Some((_, mark)) = self.starts.front() {
             self.outbox.truncate(*mark);

@@ -10,9 +10,10 @@ const HELD_ELSEWHERE: [(&str, &str); 0] = [];
 fn clauses() -> BTreeMap<String, String> {
     let mut clauses: BTreeMap<String, String> = BTreeMap::new();
     let mut current = None;
+    let mut after_empty = true;
     for line in include_str!("../../PROTOCOL.md").lines() {
         let number = line.split(' ').next().unwrap_or_default();
-        if is_number(number) {
+        if after_empty && is_number(number) {
             assert!(!clauses.contains_key(number), "clause {number} is there twice");
             current = Some(number.to_owned());
         } else if line.starts_with('#') {
@@ -21,6 +22,7 @@ fn clauses() -> BTreeMap<String, String> {
         if let Some(number) = &current {
             clauses.entry(number.clone()).or_default().push_str(line);
         }
+        after_empty = line.is_empty();
     }
     clauses
 }
