@@ -5,13 +5,13 @@ use crate::options::ConnectionOptions;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
 use echo_net::{Clock, ServerConfig, serve_until};
+use std::cell::Cell;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 /// The command line of `serve`.
 #[derive(Debug, Args)]
@@ -82,45 +82,40 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(address) => say(&format!("listening on {address}")),
         Err(error) => return fail(Exit::System, &format!("cannot listen on {}: {error}", arguments.listen)),
     }
-    let aborted = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let abort = {
-        let (signals, aborted) = (signals.clone(), aborted.clone());
-        async move {
-            take(&signals, 2).await;
-            aborted.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
+    let aborted = Cell::new(false);
+    let abort = async {
+        reached(signals.clone(), 2).await;
+        aborted.set(true);
     };
-    let report = serve_until(listener, arguments.config(), take(&signals, 1), abort).await;
+    let report = serve_until(listener, arguments.config(), reached(signals.clone(), 1), abort).await;
     say(&format!("served {report}"));
-    if aborted.load(std::sync::atomic::Ordering::Relaxed) {
+    if aborted.get() {
         return fail(Exit::NotClean, "stopped by a second signal: connections were aborted");
     }
     Exit::Clean.into()
 }
 
 /// Counts SIGINT and SIGTERM.
-fn count_signals() -> std::io::Result<Arc<Semaphore>> {
+fn count_signals() -> std::io::Result<watch::Receiver<u32>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let count = Arc::new(Semaphore::new(0));
-    let counter = count.clone();
+    let (count, signals) = watch::channel(0);
     tokio::spawn(async move {
         loop {
             tokio::select! { biased;
                 _ = interrupt.recv() => (),
                 _ = terminate.recv() => (),
             }
-            counter.add_permits(1);
+            count.send_modify(|count| *count += 1);
         }
     });
-    Ok(count)
+    Ok(signals)
 }
 
 /// Waits until so many signals have come.
-async fn take(signals: &Semaphore, count: u32) {
-    // The permits go back when they are dropped, so that the second signal completes two.
-    let permits = signals.acquire_many(count).await;
-    debug_assert!(permits.is_ok(), "the semaphore is never closed");
+async fn reached(mut signals: watch::Receiver<u32>, wanted: u32) {
+    let counted = signals.wait_for(|count| *count >= wanted).await;
+    debug_assert!(counted.is_ok(), "the counter runs as long as the program");
 }
 
 /// A line on standard output; that nobody reads it is no reason to stop.
