@@ -1,1 +1,8 @@
-//! Tests.
+//! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
+
+mod descriptors;
+mod interrupt;
+mod killed_client;
+mod memory;
+mod prompt;
+mod support;

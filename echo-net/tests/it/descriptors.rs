@@ -1,0 +1,76 @@
+//! Ten thousand conversations, and nothing is left of them.
+
+use crate::support::alone::alone;
+use crate::support::{eventually, within};
+use echo_net::{Client, ClientConfig, ServerConfig, serve};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+
+const CONNECTIONS: u64 = 10_000;
+const AT_ONCE: usize = 50;
+
+/// Clauses 5.4 and 5.5; it counts what a process has, so it has one for itself.
+#[test]
+fn ten_thousand_connections_leave_nothing_behind() {
+    if !alone("descriptors::ten_thousand_connections_leave_nothing_behind", &[]) {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(within(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let before = crate::support::sockets::Sockets::now();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+        // Whatever is made at first use is there before the count begins.
+        converse(address).await;
+        eventually_settled(1).await;
+        let (tasks, descriptors) = (alive(), open_descriptors());
+
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        for _ in 1..CONNECTIONS {
+            let turn = turns.clone().acquire_owned().await.expect("it is never closed");
+            tokio::spawn(async move {
+                converse(address).await;
+                drop(turn);
+            });
+        }
+        drop(turns.acquire_many(AT_ONCE as u32).await.expect("it is never closed"));
+        eventually_settled(tasks).await;
+        eventually("the descriptors of the beginning", || open_descriptors() == descriptors);
+        let sockets = crate::support::sockets::Sockets::now().without(&before).of(address.port());
+        assert_eq!(sockets.time_wait_at(address.port()), [], "TIME_WAIT is the client's");
+        assert_eq!(sockets.half_closed(), 0);
+
+        drop(stop);
+        let report = server.await.expect("the server does not panic");
+        assert_eq!(report.accepted, CONNECTIONS);
+        assert_eq!(report.ended("clean"), CONNECTIONS, "{report}");
+        assert_eq!((report.messages, report.bytes), (CONNECTIONS, CONNECTIONS * 7), "{report}");
+        assert_eq!((report.refused, report.accept_errors, report.panicked), (0, 0, 0), "{report}");
+    }));
+}
+
+async fn converse(address: std::net::SocketAddr) {
+    let client = Client::connect(address, ClientConfig::default()).await.expect("the server accepts");
+    let answer = client.request("message").await.expect("the server answers");
+    assert_eq!(answer.payload, b"message");
+    let outcome = client.close().await;
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", 1), "{outcome}");
+}
+
+/// Waits until no more tasks than these are left: of the clients, and of the server's connections.
+async fn eventually_settled(tasks: usize) {
+    while alive() > tasks {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+fn alive() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+fn open_descriptors() -> usize {
+    procfs::process::Process::myself().and_then(|me| me.fd_count()).expect("/proc/self/fd can be read")
+}

@@ -1,0 +1,188 @@
+//! A client of raw bytes and frames: it does what it is told, right or wrong.
+
+use super::PATIENCE;
+use echo_net::echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD};
+use echo_net::echo_core::preface::preface;
+use echo_net::echo_core::{CloseCode, Farewell, Role, Stamp};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+/// What the server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Reply { seq: u64, payload: Vec<u8> },
+    GoAway { code: u16 },
+    Close { last: u64, code: u16, reason: String, fin_first: bool },
+    Fin,
+    Reset,
+}
+
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    input: Vec<u8>,
+    decoder: Decoder,
+}
+
+impl Raw {
+    /// Connects and says nothing.
+    #[track_caller]
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::on(TcpStream::connect(address).expect("the server accepts"))
+    }
+
+    pub(crate) fn on(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("an option can be set");
+        Self { stream, input: Vec::new(), decoder: Decoder::new(MAX_PAYLOAD) }
+    }
+
+    /// Connects, and both prefaces are exchanged.
+    #[track_caller]
+    pub(crate) fn greeted(address: SocketAddr) -> Self {
+        let mut raw = Self::connect(address);
+        raw.send(&hello());
+        raw.hears_preface();
+        raw
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server takes bytes");
+    }
+
+    #[track_caller]
+    pub(crate) fn hears_preface(&mut self) {
+        let mut got = [0; 8];
+        self.stream.read_exact(&mut got).expect("the server's preface");
+        assert_eq!(got, preface(Role::Server, 1), "clause 1.2");
+    }
+
+    /// FIN.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("the connection stands");
+    }
+
+    /// Waits for so many bytes, as they are.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut got = vec![0; count];
+        self.stream.read_exact(&mut got).expect("the server says so much");
+        got
+    }
+
+    /// Waits for a byte, and takes what one read gives.
+    #[track_caller]
+    pub(crate) fn some(&mut self) -> Vec<u8> {
+        let mut got = vec![0; 64 * 1024];
+        let count = self.stream.read(&mut got).expect("the server says something");
+        got.truncate(count);
+        got
+    }
+
+    /// Everything up to the server's FIN.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut got = Vec::new();
+        self.stream.read_to_end(&mut got).expect("the server's FIN, not a reset");
+        got
+    }
+
+    /// The next frame, or the end.
+    #[track_caller]
+    pub(crate) fn hears(&mut self) -> Said {
+        loop {
+            let mut input = self.input.as_slice();
+            let said = self.decoder.decode(&mut input).expect("a server sends valid frames").map(said);
+            self.input = input.to_vec();
+            if let Some(said) = said {
+                return said;
+            }
+            let mut chunk = vec![0; 64 * 1024];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Said::Fin,
+                Ok(count) => self.input.extend_from_slice(&chunk[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                    return Said::Reset;
+                }
+                Err(error) => panic!("nothing came: {error}"),
+            }
+        }
+    }
+
+    /// Asks request `seq`, and holds the answer.
+    #[track_caller]
+    pub(crate) fn asks(&mut self, seq: u64, payload: &[u8]) {
+        self.send(&echo(seq, payload));
+        assert_eq!(self.hears(), Said::Reply { seq, payload: payload.to_vec() });
+    }
+
+    /// Ends by the usual order, with `asked` requests all answered.
+    #[track_caller]
+    pub(crate) fn ends_clean(self, asked: u64) {
+        self.ends_clean_as(asked, 1000);
+    }
+
+    /// The same with the code that the server goes with.
+    #[track_caller]
+    pub(crate) fn ends_clean_as(mut self, asked: u64, code: u16) {
+        self.send(&goaway(asked));
+        match self.hears() {
+            Said::Close { last, code: came, fin_first: false, .. } => assert_eq!((last, came), (asked, code)),
+            said => panic!("expected CLOSE {asked}, got {said:?}"),
+        }
+        self.send(&close(asked));
+        self.finish();
+        assert_eq!(self.hears(), Said::Fin);
+    }
+}
+
+fn said(frame: Frame<'_>) -> Said {
+    match frame {
+        Frame::Reply { seq, payload, .. } => Said::Reply { seq, payload: payload.to_vec() },
+        Frame::GoAway { last, farewell } => {
+            assert_eq!(last, 0, "a server's GOAWAY carries no number: clause 5.1");
+            Said::GoAway { code: farewell.code.0 }
+        }
+        Frame::Close { last, farewell, first_fin } => {
+            Said::Close { last, code: farewell.code.0, reason: farewell.reason, fin_first: first_fin == Role::Server }
+        }
+        Frame::Echo { .. } | Frame::Unknown { .. } => panic!("a server does not send {frame:?}"),
+    }
+}
+
+/// The client's preface.
+pub(crate) fn hello() -> [u8; 8] {
+    preface(Role::Client, 1)
+}
+
+pub(crate) fn echo(seq: u64, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::echo_header(&mut out, seq, Stamp(0), payload.len());
+    out.extend_from_slice(payload);
+    out
+}
+
+pub(crate) fn reply(seq: u64, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::reply_header(&mut out, seq, [Stamp(0); 3], payload.len());
+    out.extend_from_slice(payload);
+    out
+}
+
+pub(crate) fn goaway(last: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::goaway(&mut out, last, &Farewell::normal());
+    out
+}
+
+pub(crate) fn close(last: u64) -> Vec<u8> {
+    close_with(last, 1000, "")
+}
+
+pub(crate) fn close_with(last: u64, code: u16, reason: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::close(&mut out, last, &Farewell::new(CloseCode(code), reason), false);
+    out
+}

@@ -1,0 +1,89 @@
+//! The library's server in this process, and servers that do wrong.
+
+use super::raw::Raw;
+use super::sockets::Sockets;
+use super::{PATIENCE, bounded};
+use echo_net::echo_core::Deadlines;
+use echo_net::{Report, ServerConfig, serve_until};
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// A server with threads of its own, so that tests can block.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// What the kernel knew of the port before: sockets of other tests.
+    before: Sockets,
+    stop: oneshot::Sender<()>,
+    abort: oneshot::Sender<()>,
+    thread: JoinHandle<Report>,
+}
+
+impl Server {
+    pub(crate) fn start(config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("an option can be set");
+        let address = listener.local_addr().expect("it listens");
+        let (stop, stopped) = oneshot::channel();
+        let (abort, aborted) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+                let (stopped, aborted) = (async { drop(stopped.await) }, async { drop(aborted.await) });
+                serve_until(listener, config, stopped, aborted).await
+            })
+        });
+        Self { address, before: Sockets::now().of(address.port()), stop, abort, thread }
+    }
+
+    /// With the default settings but for the deadlines.
+    pub(crate) fn with_deadlines(set: impl FnOnce(&mut Deadlines)) -> Self {
+        let mut config = ServerConfig::default();
+        set(&mut config.connection.deadlines);
+        Self::start(config)
+    }
+
+    /// Drains, and gives the report.
+    #[track_caller]
+    pub(crate) fn drain(self) -> Report {
+        let Self { stop, abort, thread, .. } = self;
+        let _ = stop.send(());
+        let report = bounded("the server's end", move || thread.join().expect("the server does not panic"));
+        drop(abort);
+        assert_eq!(report.panicked, 0);
+        report
+    }
+
+    /// What the kernel knows of this server's port and did not know before it.
+    pub(crate) fn sockets(&self) -> Sockets {
+        Sockets::now().of(self.address.port()).without(&self.before)
+    }
+}
+
+/// A server that does what `act` does with the first connection; gives its address, and what `act` gave.
+pub(crate) fn fake<T: Send + 'static>(act: impl FnOnce(Raw) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        act(Raw::on(stream))
+    });
+    (address, thread)
+}
+
+/// An address that refuses connections: its listener is gone.
+pub(crate) fn closed_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it listens")
+}
+
+/// Takes a client's bytes until its FIN, or its reset.
+pub(crate) fn swallow(raw: Raw) -> Vec<u8> {
+    use std::io::Read;
+    let mut raw = raw;
+    let mut got = Vec::new();
+    raw.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let _ = raw.stream.read_to_end(&mut got);
+    got
+}
