@@ -120,7 +120,11 @@ impl Machine {
         match (self.sent, self.heard) {
             (Open, Open | Leaving | Finished) => {
                 self.begin(Side::Local);
-                self.farewell = farewell;
+                self.farewell = if farewell.code.is_clean() {
+                    farewell
+                } else {
+                    Farewell { code: CloseCode::GOING_AWAY, ..farewell }
+                };
                 self.sent = Leaving;
                 match self.policy.words {
                     Words::None => self.close_if_due(out),
@@ -137,6 +141,9 @@ impl Machine {
 
     fn on_fail(&mut self, farewell: Farewell, out: &mut Actions) {
         match self.sent {
+            Open | Leaving | Closed | Failed if farewell.code.is_clean() => {
+                self.on_fail(Farewell { code: CloseCode::INTERNAL, ..farewell }, out);
+            }
             Open | Leaving | Closed | Failed => {
                 let end = End::Failed { code: farewell.code, reason: farewell.reason.clone() };
                 self.settle(end, Side::Local);

@@ -165,7 +165,7 @@ impl Connection {
             },
             Wire::Plain { .. } if self.talk.role() == Role::Client => {
                 let text = std::mem::take(input);
-                Some(on_text(&mut self.talk, text))
+                Some(on_text(&mut self.talk, text, now))
             }
             Wire::Plain { splitter, first } => {
                 let message = match self.talk.config.quiet.is_zero() {
@@ -244,13 +244,14 @@ impl Connection {
         Ok(self.talk.ask(payload, now))
     }
 
-    /// Ends politely, by the usual order: a client closes, a server drains. The farewell's code should be one of the
-    /// usual order (1000, 1001, 1012).
+    /// Ends politely, by the usual order: a client closes, a server drains. A farewell whose code is not of
+    /// the usual order (1000, 1001, 1012) is sent as 1001, so that the end can be clean.
     pub fn leave(&mut self, now: Duration, farewell: Farewell) {
         self.talk.happen(close::Event::Leave(farewell), now);
     }
 
-    /// Ends with an error of one's own: says why, and takes nothing more.
+    /// Ends with an error of one's own: says why, and takes nothing more. A farewell whose code is one of the usual
+    /// order is sent as 1011, so that nobody takes the end for clean.
     pub fn fail(&mut self, now: Duration, farewell: Farewell) {
         self.talk.happen(close::Event::Fail(farewell), now);
     }
@@ -427,7 +428,7 @@ fn on_message<'a>(talk: &mut Talk, message: &'a [u8], first: &mut bool, now: Dur
     Event::Request { seq, payload: message }
 }
 
-fn on_text<'a>(talk: &mut Talk, text: &'a [u8]) -> Event<'a> {
-    talk.heard_text(text);
+fn on_text<'a>(talk: &mut Talk, text: &'a [u8], now: Duration) -> Event<'a> {
+    talk.heard_text(text, now);
     Event::Text(text)
 }

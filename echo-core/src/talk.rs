@@ -77,9 +77,9 @@ impl Talk {
             traffic: Traffic::default(),
         };
         talk.speak(voice);
-        match role {
-            Role::Server => talk.start(Deadline::Idle, Duration::ZERO),
-            Role::Client => talk.greet_as_client(),
+        match voice {
+            Voice::Framed { .. } => talk.greet_as_client(),
+            Voice::Silent | Voice::Plain => talk.start(Deadline::Idle, Duration::ZERO),
         }
         talk
     }
@@ -109,11 +109,9 @@ impl Talk {
         self.held = false;
         self.timers.stop(Deadline::Connect);
         self.timers.stop(Deadline::Detect);
+        self.touch(now);
         match self.role() {
-            Role::Server => {
-                self.greet(version);
-                self.touch(now);
-            }
+            Role::Server => self.greet(version),
             Role::Client if self.owes_us() => self.start(Deadline::Answer, now),
             Role::Client => (),
         }
@@ -199,6 +197,9 @@ impl Talk {
     /// Client: queues a request that the machine let pass, and numbers it.
     pub(crate) fn ask(&mut self, payload: &[u8], now: Duration) -> u64 {
         let seq = self.machine.account().asked;
+        if !self.held {
+            self.touch(now);
+        }
         if self.machine.policy().words == Words::None {
             self.outbox.payload(payload);
             self.machine.note_begun(seq);
@@ -219,14 +220,16 @@ impl Talk {
     }
 
     /// Client on the plain wire: something came. Whether it is the whole answer nobody can tell, so the wait is over.
-    pub(crate) fn heard_text(&mut self, text: &[u8]) {
+    pub(crate) fn heard_text(&mut self, text: &[u8], now: Duration) {
         self.count(text);
+        self.touch(now);
         self.timers.stop(Deadline::Answer);
     }
 
     /// Client: an answer came; the wait for the next one begins.
     pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
         self.count(payload);
+        self.touch(now);
         if self.owes_us() && !self.machine.is_ending() {
             self.start(Deadline::Answer, now);
         } else {
@@ -268,7 +271,7 @@ impl Talk {
         self.timers.start(deadline, now, &self.config.deadlines);
     }
 
-    /// A complete request came: the idle wait begins anew, unless the ending has begun.
+    /// A complete request or answer came or goes: the idle wait begins anew, unless the ending has begun.
     fn touch(&mut self, now: Duration) {
         if !self.machine.is_ending() {
             self.start(Deadline::Idle, now);

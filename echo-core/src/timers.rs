@@ -12,7 +12,7 @@ pub enum Deadline {
     Detect,
     /// Client: no answer while at least one request is unanswered.
     Answer,
-    /// Server: no complete request.
+    /// No complete request and no complete answer.
     Idle,
     /// The transport takes no byte of the output.
     Write,

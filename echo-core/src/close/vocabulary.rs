@@ -93,9 +93,9 @@ pub enum Event {
     Send,
     /// The server answered the request it accepted as this number: the answer is queued.
     Answered(u64),
-    /// The user wants to end.
+    /// The user wants to end. A code that is not of the usual order becomes 1001 (clause 6.1).
     Leave(Farewell),
-    /// The user refuses to go on: an error of its own, a refusal.
+    /// The user refuses to go on: an error of its own, a refusal. A code of the usual order becomes 1011 (clause 6.1).
     Fail(Farewell),
     /// The user wants to let go at once.
     Abort,

@@ -155,9 +155,12 @@ fn client_at_its_prompt() {
     };
     ask(&mut client);
     client.feed(b"[Mon Nov 23 08:16:00 2026] hi\n");
-    client.advance(Duration::from_secs(86_400));
-    assert_eq!((client.outcome.as_ref(), client.connection.next_time()), (None, None));
+    client.advance(Duration::from_millis(299_999));
+    assert_eq!((client.outcome.as_ref(), client.fin), (None, None));
     assert_eq!(client.seen.len(), 1);
+    let mut idle = Solo::new(client.connection.clone());
+    idle.now = client.now;
+    assert_eq!(idle.wait_for_end().end, End::TimedOut(Deadline::Idle));
     ask(&mut client);
     client.advance(Duration::from_millis(29_999));
     assert_eq!(client.fin, None);

@@ -494,3 +494,25 @@ fn a_silent_server() {
     let (_, _, body) = client.frames().pop().expect("CLOSE");
     assert_eq!(body, [&1008_u16.to_be_bytes()[..], &[0], b"drain deadline"].concat());
 }
+
+/// clause 6.1: leaving never looks like an error, nor an error like leaving, whatever code the user gives.
+#[test]
+fn codes_fit_what_they_say() {
+    for (given, sent) in [(1012, 1012), (1013, 1001), (4000, 1001)] {
+        let mut pair = Pair::new();
+        send(&mut pair, 1);
+        pair.exchange(usize::MAX);
+        pair.server.wish(|server, now| server.leave(now, Farewell::new(CloseCode(given), "why")));
+        let (client, server) = pair.finish(usize::MAX);
+        assert_eq!((client.end, server.end), (End::Clean(CloseCode(sent)), End::Clean(CloseCode(sent))), "{given}");
+    }
+    for (given, sent) in [(1013, 1013), (1000, 1011), (1012, 1011)] {
+        let mut pair = Pair::new();
+        send(&mut pair, 1);
+        pair.exchange(usize::MAX);
+        pair.server.wish(|server, now| server.fail(now, Farewell::new(CloseCode(given), "why")));
+        let (client, server) = pair.finish(usize::MAX);
+        let failed = End::Failed { code: CloseCode(sent), reason: "why".into() };
+        assert_eq!((client.end, server.end), (failed.clone(), failed), "{given}");
+    }
+}
