@@ -1,8 +1,10 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
+mod ctime;
 mod descriptors;
 mod interrupt;
 mod killed_client;
 mod memory;
+mod plain_wire;
 mod prompt;
 mod support;

@@ -6,6 +6,7 @@ pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod sockets;
+pub(crate) mod time;
 
 use std::process::Command;
 use std::sync::mpsc;
