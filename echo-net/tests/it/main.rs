@@ -1,5 +1,6 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
+mod bad_input;
 mod ctime;
 mod descriptors;
 mod interrupt;
@@ -7,4 +8,5 @@ mod killed_client;
 mod memory;
 mod plain_wire;
 mod prompt;
+mod slow_input;
 mod support;

@@ -1,6 +1,7 @@
 //! What the tests share: bounded waits, programs that are killed when a test fails, and a client of raw frames.
 
 pub(crate) mod alone;
+pub(crate) mod bystander;
 pub(crate) mod person;
 pub(crate) mod program;
 pub(crate) mod raw;
