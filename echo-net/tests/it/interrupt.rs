@@ -35,11 +35,11 @@ fn five_clients_are_told_and_the_server_is_gone_within_its_cap() {
     let signalled = Instant::now();
     serve.kid.signal("INT");
     let idle = std::thread::spawn(move || {
-        assert_eq!(idle.hears(), Said::GoAway { code: 1001 });
+        assert_eq!(idle.hears(), Said::GoAway { last: 0, code: 1001 });
         idle.ends_clean_as(1, 1001);
     });
     let half = std::thread::spawn(move || {
-        assert_eq!(half.hears(), Said::GoAway { code: 1001 });
+        assert_eq!(half.hears(), Said::GoAway { last: 0, code: 1001 });
         half.send(&request[20..]);
         assert_eq!(half.hears(), Said::Reply { seq: 1, payload: b"mid-request".to_vec() });
         half.ends_clean_as(1, 1001);

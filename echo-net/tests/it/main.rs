@@ -5,6 +5,7 @@ mod ctime;
 mod descriptors;
 mod interrupt;
 mod killed_client;
+mod limits;
 mod memory;
 mod plain_wire;
 mod prompt;

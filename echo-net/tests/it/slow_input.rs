@@ -55,7 +55,7 @@ fn a_framed_client_that_is_idle_is_asked_to_leave_and_ends_clean() {
     let serve = Serve::start(&["--deadline", "idle=0.5"]);
     let mut idle = Raw::greeted(serve.address);
     idle.asks(1, b"the last for a while");
-    assert_eq!(idle.hears(), Said::GoAway { code: 1001 });
+    assert_eq!(idle.hears(), Said::GoAway { last: 0, code: 1001 });
     idle.ends_clean_as(1, 1001);
     serve.kid.logs("ends: clean (1001 going away), begun by us; 1 answered");
 }
@@ -85,7 +85,7 @@ fn a_request_that_drips_is_no_request() {
     let serve = Serve::start(&["--deadline", "idle=0.5", "--deadline", "drain=0.3", "--deadline", "close=0.3"]);
     let mut slow = Raw::greeted(serve.address);
     drips(&slow, raw::echo(1, &[b'x'; 100]));
-    assert_eq!(slow.hears(), Said::GoAway { code: 1001 });
+    assert_eq!(slow.hears(), Said::GoAway { last: 0, code: 1001 });
     match slow.hears() {
         Said::Close { last: 0, code: 1001, .. } => (),
         said => panic!("expected CLOSE 1001, got {said:?}"),

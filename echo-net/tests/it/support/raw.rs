@@ -7,11 +7,12 @@ use echo_net::echo_core::{CloseCode, Farewell, Role, Stamp};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-/// What the server said.
+/// What the other side said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
+    Echo { seq: u64, payload: Vec<u8> },
     Reply { seq: u64, payload: Vec<u8> },
-    GoAway { code: u16 },
+    GoAway { last: u64, code: u16 },
     Close { last: u64, code: u16, reason: String, fin_first: bool },
     Fin,
     Reset,
@@ -58,6 +59,13 @@ impl Raw {
         assert_eq!(got, preface(Role::Server, 1), "clause 1.2");
     }
 
+    /// As a server: takes the client's preface and gives one's own.
+    #[track_caller]
+    pub(crate) fn greets(&mut self) {
+        assert_eq!(self.bytes(8), hello(), "clause 1.2");
+        self.send(&preface(Role::Server, 1));
+    }
+
     /// FIN.
     #[track_caller]
     pub(crate) fn finish(&mut self) {
@@ -94,7 +102,7 @@ impl Raw {
     pub(crate) fn hears(&mut self) -> Said {
         loop {
             let mut input = self.input.as_slice();
-            let said = self.decoder.decode(&mut input).expect("a server sends valid frames").map(said);
+            let said = self.decoder.decode(&mut input).expect("it sends valid frames").map(said);
             self.input = input.to_vec();
             if let Some(said) = said {
                 return said;
@@ -141,14 +149,12 @@ impl Raw {
 fn said(frame: Frame<'_>) -> Said {
     match frame {
         Frame::Reply { seq, payload, .. } => Said::Reply { seq, payload: payload.to_vec() },
-        Frame::GoAway { last, farewell } => {
-            assert_eq!(last, 0, "a server's GOAWAY carries no number: clause 5.1");
-            Said::GoAway { code: farewell.code.0 }
-        }
+        Frame::GoAway { last, farewell } => Said::GoAway { last, code: farewell.code.0 },
         Frame::Close { last, farewell, first_fin } => {
             Said::Close { last, code: farewell.code.0, reason: farewell.reason, fin_first: first_fin == Role::Server }
         }
-        Frame::Echo { .. } | Frame::Unknown { .. } => panic!("a server does not send {frame:?}"),
+        Frame::Echo { seq, payload, .. } => Said::Echo { seq, payload: payload.to_vec() },
+        Frame::Unknown { .. } => panic!("nobody sends {frame:?}"),
     }
 }
 

@@ -1,0 +1,235 @@
+//! Limits: connections, message sizes, descriptors, and what waits for a client that does not read.
+
+use crate::support::program::{ECHO_NET, Serve};
+use crate::support::raw::{self, Raw, Said};
+use crate::support::server::{Server, fake};
+use crate::support::time::HEADER;
+use crate::support::{eventually, within};
+use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
+use std::io::{ErrorKind, Write};
+use std::process::Command;
+use std::time::Duration;
+
+fn full(limit: usize, refusals: usize) -> Server {
+    Server::start(ServerConfig { max_connections: limit, max_refusals: refusals, ..ServerConfig::default() })
+}
+
+/// Clauses 1.1, 2.6, 5.6: a refused client hears why, in its own wire, once it has spoken.
+#[test]
+fn one_connection_over_the_limit_is_refused_with_the_reason() {
+    let server = full(1, 1);
+    let mut first = Raw::greeted(server.address);
+    first.asks(1, b"I was here first");
+
+    let mut framed = Raw::connect(server.address);
+    framed.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("an option can be set");
+    let silence = std::io::Read::read(&mut framed.stream, &mut [0]).expect_err("nothing before it has spoken");
+    assert_eq!(silence.kind(), ErrorKind::WouldBlock);
+    let mut framed = Raw::on(framed.stream);
+    framed.send(&raw::hello());
+    framed.hears_preface();
+    let reason = "try again later: all 1 connections are in use".to_owned();
+    assert_eq!(framed.hears(), Said::Close { last: 0, code: 1013, reason, fin_first: false });
+    framed.finish();
+    assert_eq!(framed.hears(), Said::Fin);
+
+    let mut plain = Raw::connect(server.address);
+    plain.send(b"hello\n");
+    assert_eq!(plain.rest(), b"echo: try again later: all 1 connections are in use\n");
+    drop(plain);
+
+    first.asks(2, b"and still am");
+    first.ends_clean(2);
+    let report = server.drain();
+    assert_eq!((report.accepted, report.refused), (3, 2), "{report}");
+    assert_eq!((report.ended("clean"), report.ended("failed")), (1, 2), "{report}");
+}
+
+/// The place of a connection that has ended is free.
+#[test]
+fn a_place_that_becomes_free_is_given_away() {
+    let server = full(1, 1);
+    for _ in 0..20 {
+        // The server sees its end a moment later than the client: until then it may refuse.
+        let mut accepted = None;
+        eventually("the free place", || {
+            let mut client = Raw::greeted(server.address);
+            client.send(&raw::echo(1, b"free?"));
+            match client.hears() {
+                Said::Reply { seq: 1, .. } => accepted = Some(client),
+                Said::Close { code: 1013, .. } => client.finish(),
+                said => panic!("neither served nor refused: {said:?}"),
+            }
+            accepted.is_some()
+        });
+        accepted.expect("it was served").ends_clean(1);
+    }
+    assert_eq!(server.drain().ended("clean"), 20);
+}
+
+/// A client that is being refused and lingers has a place too; beyond these places nothing is accepted.
+#[test]
+fn beyond_the_refusals_nothing_is_accepted_until_a_place_is_free() {
+    let server = full(1, 1);
+    let mut first = Raw::greeted(server.address);
+    let mut refused = Raw::greeted(server.address);
+    assert!(matches!(refused.hears(), Said::Close { code: 1013, .. }));
+    // The kernel has taken it, the server has not: it waits its turn, unanswered.
+    let mut waiting = Raw::connect(server.address);
+    waiting.send(&raw::hello());
+    first.asks(1, b"a round trip");
+    waiting.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("an option can be set");
+    let silence = std::io::Read::read(&mut waiting.stream, &mut [0]).expect_err("not accepted");
+    assert_eq!(silence.kind(), ErrorKind::WouldBlock);
+    // The refusal ends, and its place goes to the one that waits.
+    refused.finish();
+    assert_eq!(refused.hears(), Said::Fin);
+    let mut waiting = Raw::on(waiting.stream);
+    waiting.hears_preface();
+    assert!(matches!(waiting.hears(), Said::Close { code: 1013, .. }));
+    waiting.finish();
+    assert_eq!(waiting.hears(), Said::Fin);
+    first.ends_clean(1);
+    let report = server.drain();
+    assert_eq!((report.accepted, report.refused, report.ended("failed")), (3, 2, 2), "{report}");
+}
+
+/// Clause 4.4 at the server; the plain wire cuts instead (clause 2.1).
+#[test]
+fn a_message_at_the_limit_passes_and_one_byte_more_does_not() {
+    let mut config = ServerConfig::default();
+    config.connection.limit = 100_000;
+    let server = Server::start(config);
+    let mut client = Raw::greeted(server.address);
+    client.asks(1, &[b'x'; 100_000]);
+    client.send(&raw::echo(2, &[b'x'; 100_001]));
+    assert!(matches!(client.hears(), Said::Close { last: 1, code: 1009, .. }));
+    client.finish();
+    assert_eq!(client.hears(), Said::Fin);
+
+    let mut plain = Raw::connect(server.address);
+    plain.send(&[b'x'; 100_001]);
+    assert!(plain.bytes(HEADER + 100_000).starts_with(b"["));
+    let more = plain.bytes(HEADER + 1);
+    assert_eq!((more[0], &more[HEADER..]), (b'[', &b"x"[..]));
+    plain.finish();
+    assert_eq!(plain.rest(), b"");
+    let report = server.drain();
+    assert_eq!((report.ended("violation"), report.ended("unproven")), (1, 1), "{report}");
+}
+
+/// Clause 4.4: the most that any limit allows, there and back.
+#[test]
+fn the_longest_message_there_can_be() {
+    let most = echo_net::echo_core::frame::MAX_PAYLOAD;
+    let mut config = ServerConfig::default();
+    config.connection.limit = most;
+    let server = Server::start(config);
+    let mut client = Raw::greeted(server.address);
+    let mut asking = client.stream.try_clone().expect("a second handle");
+    let payload = vec![b'm'; most];
+    let request = raw::echo(1, &payload);
+    let asker = std::thread::spawn(move || asking.write_all(&request));
+    assert!(client.hears() == Said::Reply { seq: 1, payload });
+    asker.join().expect("no panic").expect("it was taken");
+    client.ends_clean(1);
+    assert_eq!(server.drain().bytes, most as u64);
+}
+
+/// Clauses 4.4 and 6.4 at the client: what it sends, and what it is sent.
+#[tokio::test]
+async fn a_client_keeps_its_limit_both_ways() {
+    let server = Server::start(ServerConfig::default());
+    let mut config = ClientConfig::default();
+    config.connection.limit = 1000;
+    let client = within(Client::connect(server.address, config)).await.expect("a server");
+    assert_eq!(within(client.request([b'x'; 1000])).await.map(|answer| answer.payload.len()), Ok(1000));
+    assert_eq!(within(client.request([b'x'; 1001])).await, Err(RequestError::TooBig { len: 1001, limit: 1000 }));
+    assert_eq!(within(client.request("and on it goes")).await.map(|answer| answer.seq), Ok(2), "nothing was sent");
+    assert_eq!(within(client.close()).await.end.name(), "clean");
+    assert_eq!(server.drain().ended("clean"), 1);
+
+    let (address, liar) = fake(|mut raw| {
+        raw.greets();
+        raw.bytes(raw::echo(1, b"short").len());
+        raw.send(&raw::reply(1, &[b'x'; 1001]));
+        match raw.hears() {
+            Said::Close { last: 0, code: 1009, reason, .. } => reason,
+            said => panic!("expected CLOSE 1009, got {said:?}"),
+        }
+    });
+    let client = within(Client::connect(address, config)).await.expect("something like a server");
+    assert_eq!(within(client.request("short")).await, Err(RequestError::Unknown), "clause 7.2");
+    let outcome = within(client.ended()).await;
+    assert_eq!(outcome.end.name(), "violation", "{outcome}");
+    let reason = liar.join().expect("it heard the last word");
+    assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");
+}
+
+/// A framed client that is refused learns the code and the reason.
+#[tokio::test]
+async fn a_refused_library_client_knows_why() {
+    let server = full(0, 1);
+    let client = within(Client::connect(server.address, ClientConfig::default())).await;
+    let why = "failed (1013 try again later: try again later: all 0 connections are in use)";
+    match client {
+        // The refusal may come with the preface or behind it.
+        Ok(client) => assert_eq!(within(client.ended()).await.end.to_string(), why),
+        Err(ConnectError::Ended(outcome)) => assert_eq!(outcome.end.to_string(), why),
+        Err(error) => panic!("{error}"),
+    }
+    let report = server.drain();
+    assert_eq!((report.refused, report.ended("failed")), (1, 1), "{report}");
+}
+
+/// Want of descriptors passes, and the server serves on.
+#[test]
+fn a_server_out_of_descriptors_recovers() {
+    let script = "ulimit -n 20; exec \"$0\" serve --listen 127.0.0.1:0";
+    let serve = Serve::of(Command::new("sh").args(["-c", script, ECHO_NET]));
+    let crowd: Vec<Raw> = (0..40).map(|_| Raw::connect(serve.address)).collect();
+    serve.kid.logs("cannot accept a connection: ");
+    drop(crowd);
+    let mut client = Raw::greeted(serve.address);
+    client.asks(1, b"are you well?");
+    client.ends_clean(1);
+    let (code, report) = serve.drain();
+    assert_eq!(code, Some(0));
+    assert!(report.contains("1 clean") && report.contains("failed accepts"), "{report}");
+}
+
+/// Clause 4.9: who does not read is not read from; once it reads, nothing is lost.
+#[test]
+fn a_client_that_does_not_read_is_not_read_from() {
+    let server = Server::start(ServerConfig::default());
+    let mut client = Raw::greeted(server.address);
+    socket2::SockRef::from(&client.stream).set_recv_buffer_size(64 * 1024).expect("an option can be set");
+    client.stream.set_nonblocking(true).expect("an option can be set");
+    let payload = vec![b'x'; 64 * 1024];
+    let (mut unsent, mut asked, mut calm) = (Vec::new(), 0, std::time::Instant::now());
+    while calm.elapsed() < Duration::from_millis(500) {
+        if unsent.is_empty() {
+            asked += 1;
+            assert!(asked < 4096, "256 MiB are more than all buffers on the way: the server hoards");
+            unsent = raw::echo(asked, &payload);
+        }
+        match client.stream.write(&unsent) {
+            Ok(count) => {
+                unsent.drain(..count);
+                calm = std::time::Instant::now();
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(5)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    client.stream.set_nonblocking(false).expect("an option can be set");
+    let mut rest = client.stream.try_clone().expect("a second handle");
+    let writer = std::thread::spawn(move || rest.write_all(&unsent));
+    for seq in 1..=asked {
+        assert!(client.hears() == Said::Reply { seq, payload: payload.clone() }, "answer {seq}");
+    }
+    writer.join().expect("no panic").expect("the rest was taken");
+    client.ends_clean(asked);
+    let report = server.drain();
+    assert_eq!((report.ended("clean"), report.messages), (1, asked), "{report}");
+}
