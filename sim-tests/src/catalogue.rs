@@ -90,22 +90,14 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        why: "A client that is owed nothing and wants nothing waits for nothing: when the cable is cut it \
-              stays open until its user wants something. The server's deadlines end its side.",
-        client: &["open"],
-        server: &["timed out"],
-        ids: &[
-            "framed/client:none/server:close@idle/cut-closing",
-            "framed/client:none/server:none/cut-idle",
-            "plain/client:none/server:none/cut-idle",
-        ],
-    },
-    Group {
-        why: "The cable is cut while somebody waits: each side ends by the deadline of what it waits for.",
+        why: "The cable is cut: each side ends by the deadline of what it waits for, and an idle one by its \
+              idle deadline and then those of the ending, for nobody answers its GOAWAY.",
         client: &["timed out"],
         server: &["timed out"],
         ids: &[
             "framed/client:close@idle/server:none/cut-closing",
+            "framed/client:none/server:close@idle/cut-closing",
+            "framed/client:none/server:none/cut-idle",
             "framed/client:close@answer-in-flight/server:none/cut-closing",
             "framed/client:close@idle/server:close@idle/cut-closing",
             "framed/client:close@idle/server:none/cut-idle",
@@ -235,10 +227,10 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        why: "Nobody closes: the server's idle deadline does, and that is its outcome, for it has no word for \
-              it.",
-        client: &["unproven"],
-        server: &["timed out"],
+        why: "Nobody closes: an idle deadline does, and that is the outcome of whoever's it is, for the wire has \
+              no word for it. The other's may pass before the FIN is there (timed out), or not (unproven).",
+        client: &["timed out", "unproven"],
+        server: &["timed out", "unproven"],
         ids: &["plain/client:none/server:none/clear"],
     },
     Group {
@@ -301,11 +293,13 @@ pub const GROUPS: &[Group] = &[
         ids: &["plain/client:none/server:close@idle/fin-held"],
     },
     Group {
-        why: "Cut for good while the FINs are under way: the client lingers in vain, the server's idle \
-              deadline ends its side.",
+        why: "Cut for good: who has sent FIN lingers in vain, and who has not ends by its idle deadline.",
         client: &["timed out"],
         server: &["timed out"],
-        ids: &["plain/client:close@answer-in-flight/server:none/latency-10+cut-finishing-ever"],
+        ids: &[
+            "plain/client:close@answer-in-flight/server:none/latency-10+cut-finishing-ever",
+            "plain/client:none/server:none/cut-idle",
+        ],
     },
 ];
 

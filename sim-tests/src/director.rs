@@ -10,8 +10,13 @@ use echo_core::Role;
 pub(crate) enum Order {
     /// Let a side carry out its plan.
     Act(Role, Action),
-    /// Let the client make this request.
-    Ask(u64),
+    /// Let the client make these requests, all at once.
+    Ask {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
     /// Cut the network.
     Cut(Span),
 }
@@ -48,8 +53,9 @@ impl Director {
         }
         let due = self.asked == 0 || (self.asked < self.talk && board.is_at(Point::Idle));
         due.then(|| {
-            self.asked += 1;
-            Order::Ask(self.asked)
+            let from = self.asked + 1;
+            self.asked = if from == 1 { 1 } else { self.talk };
+            Order::Ask { from, to: self.asked }
         })
     }
 
@@ -58,7 +64,7 @@ impl Director {
         let name = |(point, order): &(Point, Order)| match order {
             Order::Act(Role::Client, action) => format!("client:{}@{}", action.id(), point.id()),
             Order::Act(Role::Server, action) => format!("server:{}@{}", action.id(), point.id()),
-            Order::Ask(seq) => format!("request {seq}"),
+            Order::Ask { from, to } => format!("requests {from} to {to}"),
             Order::Cut(_) => format!("cut@{}", point.id()),
         };
         self.waiting.iter().map(name).collect()

@@ -1,7 +1,7 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
-use crate::record::{Ending, Record, is_at_rest};
+use crate::record::{Ending, Record};
 use crate::scenario::{Action, Millis, Plan};
 use crate::setting;
 use echo_core::{Deadline, End, Role, Tally};
@@ -265,9 +265,7 @@ impl Court<'_> {
     }
 
     fn end(&mut self, side: Role) {
-        // Clause 8.1: a client has deadlines for what it waits for, and none for its user to want something.
-        let rests = side == Role::Client && is_at_rest(&self.record.entries, self.record.scenario.wire);
-        if self.record.ending(side) == Ending::Open && !rests {
+        if self.record.ending(side) == Ending::Open {
             self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         if self.record.over_at.is_none() && side == Role::Client {

@@ -2,7 +2,7 @@
 
 use crate::backend::Backend;
 use crate::board::{Entry, Unit, What, name};
-use crate::scenario::{Action, Millis, Scenario, Wire};
+use crate::scenario::{Action, Millis, Scenario};
 use echo_core::{Outcome, Role};
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ pub enum Ending {
     Named(&'static str),
     /// Its plan took it away, so it reports nothing.
     Gone(Action),
-    /// It never ended: a broken promise, unless it waits for nothing.
+    /// It never ended: a broken promise.
     Open,
 }
 
@@ -122,27 +122,6 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
         Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
         Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
     }
-}
-
-/// Whether the client waits for nothing: it is owed no answer, and neither side's word of an end has reached it.
-/// On the plain wire, where nobody can count answers, anything that comes is one (clause 8.1).
-pub(crate) fn is_at_rest(entries: &[Entry], wire: Wire) -> bool {
-    let (mut asked, mut answered, mut half_closed) = (0, 0, false);
-    for entry in entries.iter().filter(|entry| entry.side == Role::Client) {
-        match &entry.what {
-            What::Sent(Unit::Request(_)) => asked += 1,
-            What::Got(Unit::Answer(_)) if wire == Wire::Plain => answered = asked,
-            What::Got(Unit::Answer(_)) => answered += 1,
-            What::Sent(Unit::Preface) | What::Got(Unit::Preface) => (),
-            What::Handed(_) | What::Accepted(_) | What::Held | What::Cut => (),
-            // What is done below the protocol, the protocol does not know.
-            What::Did(Action::DropUnread) => (),
-            What::Did(Action::HalfClose) => half_closed = true,
-            What::Sent(Unit::Fin) if half_closed => (),
-            What::Sent(_) | What::Got(_) | What::Did(_) | What::Ended(_) | What::EndedAs(_) => return false,
-        }
-    }
-    asked > 0 && asked == answered
 }
 
 /// Whether an end that does this can report no outcome.

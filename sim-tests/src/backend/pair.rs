@@ -147,7 +147,7 @@ impl Pair {
             match order {
                 Order::Act(Role::Client, action) => self.client.act(action, &mut self.world),
                 Order::Act(Role::Server, action) => self.server.act(action, &mut self.world),
-                Order::Ask(seq) => self.client.ask(seq, &self.world),
+                Order::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
                 Order::Cut(span) => {
                     self.world.links.cut(self.world.board.now(), span);
                     self.world.board.note(Role::Client, What::Cut);

@@ -114,7 +114,6 @@ An id reads wire/client:WHAT@WHEN/server:WHAT@WHEN/network. Outcomes, as each en
   truncated  FIN came before the last word       failed     the peer said why it could not go on
   reset      RST                                 timed out  a deadline passed
   gone       this end was taken away by the plan, and reports nothing
-  open       a client that waits for nothing, and so was not told that the cable is cut
 ";
 
 fn list() -> String {

@@ -97,7 +97,6 @@ fn the_catalogue_reaches_what_it_claims() {
         ("gone", "truncated"),
         ("gone", "reset"),
         ("gone", "timed out"),
-        ("open", "timed out"),
         ("unproven", "unproven"),
     ] {
         assert!(outcomes.contains(&pair), "nothing ends {pair:?}");
@@ -238,14 +237,6 @@ fn an_end_that_never_ends_is_caught() {
 
     let mut record = polite();
     record.over_at = None;
-    caught(&record, Rule::End);
-}
-
-#[test]
-fn a_client_that_waits_for_nothing_may_stay_and_one_that_waits_may_not() {
-    let mut record = record("framed/client:none/server:none/cut-idle");
-    assert_eq!(check(&record), []);
-    add_after(&mut record, CLIENT, &What::Handed(1), What::Sent(Unit::Request(2)));
     caught(&record, Rule::End);
 }
 

@@ -65,6 +65,7 @@ fn hold_to_the_contract(backend: Backend, scenario: &Scenario) -> Result<(), Tes
     let record = backend.run(scenario).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
     let breaches = check(&record);
     prop_assert!(breaches.is_empty(), "{breaches:?}\n{}", report::ladder(&record, true));
+    prop_assert_eq!(Ok(record), backend.run(scenario), "a second run differs");
     Ok(())
 }
 

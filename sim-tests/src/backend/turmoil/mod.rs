@@ -15,8 +15,8 @@ use crate::board::{Board, Unit, What};
 use crate::director::{Director, Order};
 use crate::ear::Segment;
 use crate::link::Links;
-use crate::record::{Ending, Record, ending, is_at_rest};
-use crate::scenario::{Action, Refusal, Scenario, Wire};
+use crate::record::{Ending, Record, ending};
+use crate::scenario::{Action, Refusal, Scenario};
 use crate::setting;
 use echo_core::Role;
 use std::future::pending;
@@ -56,7 +56,6 @@ struct Stage {
     client: Host,
     server: Host,
     client_address: IpAddr,
-    wire: Wire,
 }
 
 /// What the harness has of a host.
@@ -104,7 +103,6 @@ impl Stage {
             director: Director::new(scenario),
             links: Links::new(scenario),
             held: Vec::new(),
-            wire: scenario.wire,
             client,
             server,
         }
@@ -126,9 +124,8 @@ impl Stage {
                 continue;
             }
             quiet += 1;
-            let entries = board.entries();
-            let client_is_over = ending(entries, Role::Client) != Ending::Open || is_at_rest(entries, self.wire);
-            if quiet >= QUIET && client_is_over && ending(entries, Role::Server) != Ending::Open {
+            let is_over = |side| ending(board.entries(), side) != Ending::Open;
+            if quiet >= QUIET && is_over(Role::Client) && is_over(Role::Server) {
                 return Ok(true);
             }
         }
@@ -186,7 +183,7 @@ impl Stage {
             let order = self.director.next(&lock(&self.board));
             match order {
                 None => return,
-                Some(Order::Ask(seq)) => self.client.command(Command::Ask(seq)),
+                Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
                 Some(Order::Act(side, action)) => self.act(side, action),
                 Some(Order::Cut(span)) => {
                     let mut board = lock(&self.board);
