@@ -1,13 +1,17 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
 mod bad_input;
+mod command_line;
+mod connect_errors;
 mod ctime;
 mod descriptors;
 mod interrupt;
 mod killed_client;
 mod limits;
 mod memory;
+mod piped;
 mod plain_wire;
 mod prompt;
+mod second_signal;
 mod slow_input;
 mod support;

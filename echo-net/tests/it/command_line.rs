@@ -1,0 +1,48 @@
+//! Command lines that are wrong, and addresses that cannot be listened on.
+
+use crate::support::program::{Kid, Serve};
+
+#[track_caller]
+fn fails(arguments: &[&str], exit: i32, needles: &[&str]) {
+    let (code, out, err) = Kid::echo_net(arguments).finish();
+    assert_eq!((code, out.as_str()), (Some(exit), ""), "{arguments:?}: {err}");
+    for needle in needles {
+        assert!(err.contains(needle), "{arguments:?}: {needle:?} is not in {err:?}");
+    }
+    assert!(!err.contains("panicked"), "{err}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let first = Serve::start(&[]);
+    let address = first.address.to_string();
+    fails(&["serve", "--listen", &address], 3, &[&format!("cannot listen on {address}: Address already in use")]);
+    fails(&["serve", "--listen", "nonsense"], 3, &["cannot listen on nonsense: "]);
+}
+
+#[test]
+fn a_wrong_option_is_told_what_was_expected() {
+    fails(&["serve", "--max-message", "0"], 2, &["--max-message", "expected a number of bytes from 1 to 16777191"]);
+    fails(&["serve", "--max-message", "16777192"], 2, &["expected a number of bytes from 1 to 16777191"]);
+    fails(&["serve", "--max-message", "many"], 2, &["expected a number of bytes from 1 to 16777191"]);
+    fails(&["serve", "--deadline", "idle"], 2, &["expected NAME=SECONDS, such as idle=60"]);
+    fails(&["serve", "--deadline", "lunch=60"], 2, &["lunch is none of connect, detect, answer, idle, write, drain"]);
+    fails(&["serve", "--deadline", "idle=soon"], 2, &["soon is no number of seconds"]);
+    fails(&["serve", "--deadline", "idle=-1"], 2, &["-1 s: "]);
+    fails(&["serve", "--deadline", "idle=NaN"], 2, &["NaN s: "]);
+    fails(&["serve", "--first-fin", "nobody"], 2, &["nobody", "client, server"]);
+    fails(&["serve", "--quiet", "20ms"], 2, &["20ms", "--quiet"]);
+    fails(&["connect", "one", "two"], 2, &["two"]);
+    fails(&["connect", "--plane"], 2, &["--plane", "--plain"]);
+    fails(&["dance"], 2, &["dance"]);
+    fails(&[], 2, &["serve", "connect"]);
+}
+
+#[test]
+fn the_exit_codes_are_documented() {
+    let (code, out, _) = Kid::echo_net(&["--help"]).finish();
+    assert_eq!(code, Some(0));
+    for line in ["Exit codes:", "  0  ", "  1  ", "  2  ", "  3  ", "  4  "] {
+        assert!(out.lines().any(|shown| shown.starts_with(line)), "{line:?} is not in {out}");
+    }
+}

@@ -1,0 +1,154 @@
+//! `echo-net connect` in a pipe: each line a message, each answer a line, diagnostics beside.
+
+use crate::support::need;
+use crate::support::program::{ECHO_NET, Kid, Serve, piped};
+use crate::support::raw::Raw;
+use crate::support::server::{fake, swallow};
+use crate::support::time::HEADER;
+use std::process::Command;
+
+#[track_caller]
+fn connect(server: &str, options: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    let mut kid = Kid::echo_net(&[&["connect", server], options].concat());
+    kid.write(input);
+    kid.end_input();
+    kid.finish()
+}
+
+#[test]
+fn each_line_is_a_message_and_each_answer_a_line() {
+    let serve = Serve::start(&[]);
+    let (code, out, err) = connect(&serve.address.to_string(), &[], b"one\n\nthree \x1b[1m\nno newline");
+    assert_eq!(code, Some(0), "{err}");
+    let messages: Vec<&str> = out.lines().map(|line| &line[HEADER..]).collect();
+    assert_eq!(messages, ["one", "", "three \x1b[1m", "no newline"]);
+    assert!(out.ends_with('\n') && out.lines().all(|line| line.starts_with('[')), "{out:?}");
+    let why =
+        "echo-net: the conversation ended clean (1000 normal), begun by us; 4 answered, 0 refused, 0 unknown";
+    assert_eq!(err.lines().collect::<Vec<_>>(), [why]);
+}
+
+#[test]
+fn answers_come_while_the_input_stays_open() {
+    let serve = Serve::start(&[]);
+    let mut kid = Kid::echo_net(&["connect", &serve.address.to_string()]);
+    kid.write(b"first\n");
+    kid.says("] first");
+    kid.write(b"second\n");
+    kid.says("] second");
+    kid.end_input();
+    assert_eq!(kid.finish().0, Some(0));
+}
+
+#[test]
+fn ten_thousand_lines_come_back_in_order() {
+    let serve = Serve::start(&[]);
+    let input: String = (0..10_000).map(|n| format!("line {n}\n")).collect();
+    let (code, out, err) = connect(&serve.address.to_string(), &[], input.as_bytes());
+    assert_eq!(code, Some(0), "{err}");
+    let back: String = out.lines().map(|line| format!("{}\n", &line[HEADER..])).collect();
+    assert!(back == input);
+    assert!(err.contains("10000 answered, 0 refused, 0 unknown"), "{err}");
+}
+
+#[test]
+fn a_line_over_the_limit_is_named_and_what_came_before_is_answered() {
+    let serve = Serve::start(&[]);
+    let server = serve.address.to_string();
+    let (code, out, _) = connect(&server, &["--max-message", "5"], b"12345\n12345\n");
+    assert_eq!((code, out.lines().count()), (Some(0), 2), "at the limit");
+    let (code, out, err) = connect(&server, &["--max-message", "5"], b"12345\n123456\n12345\n");
+    assert_eq!((code, out.lines().count()), (Some(1), 1), "one past it: {err}");
+    assert!(err.contains("line 2 of the input is longer than 5 bytes (see --max-message)"), "{err}");
+}
+
+/// Clause 5.1: the server goes, and the client notices though its input says nothing.
+#[test]
+fn a_server_that_drains_ends_it_clean_while_the_input_stays_open() {
+    let serve = Serve::start(&[]);
+    let mut kid = Kid::echo_net(&["connect", &serve.address.to_string()]);
+    kid.write(b"first\n");
+    kid.says("] first");
+    let (code, _) = serve.drain();
+    assert_eq!(code, Some(0));
+    assert_eq!(kid.wait().code(), Some(0));
+    assert!(kid.stderr().contains("ended clean (1001 going away)"), "{}", kid.stderr());
+}
+
+#[test]
+fn nobody_reads_the_answers() {
+    let serve = Serve::start(&[]);
+    let script = "yes | \"$0\" connect \"$1\" | head -n 1";
+    let address = serve.address.to_string();
+    let (_, out, err) = Kid::spawn(piped(Command::new("sh").args(["-c", script, ECHO_NET, &address]))).finish();
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(err.contains("cannot write the answers") && !err.contains("panicked"), "{err}");
+    serve.kid.logs("ends: clean");
+}
+
+/// The plain wire proves nothing, but the bytes are counted.
+#[test]
+fn plain_and_every_byte_came_back() {
+    let serve = Serve::start(&[]);
+    let (code, out, err) = connect(&serve.address.to_string(), &["--plain"], b"one\ntwo\0\nno newline");
+    assert_eq!(code, Some(0), "{err}");
+    let messages: Vec<&str> = out.lines().map(|line| &line[HEADER..]).collect();
+    assert_eq!(messages, ["one", "two\0", "no newline"]);
+    assert_eq!(err, "echo-net: the conversation ended unproven; every byte sent came back\n");
+}
+
+#[test]
+fn plain_through_a_mirror_every_byte_comes_back_too() {
+    if !need("socat") {
+        return;
+    }
+    let mut command = Command::new("socat");
+    let socat = Kid::spawn(piped(command.args(["-d", "-d", "TCP4-LISTEN:0,bind=127.0.0.1", "PIPE"])));
+    let line = socat.logs("listening on ");
+    let address = line.split_whitespace().last().expect("an address");
+    let (code, out, err) = connect(address, &["--plain"], b"hello\n");
+    assert_eq!((code, out.as_str()), (Some(0), "hello\n"), "{err}");
+}
+
+/// What a server does to the one message that it gets, and how the program takes it.
+#[track_caller]
+fn plain_against(act: impl FnOnce(Raw) + Send + 'static) -> (Option<i32>, String) {
+    let (address, server) = fake(act);
+    let (code, _, err) = connect(&address.to_string(), &["--plain"], b"hello\n");
+    server.join().expect("no panic");
+    (code, err)
+}
+
+#[test]
+fn plain_against_a_server_that_changes_a_byte() {
+    let (code, err) = plain_against(|mut raw| {
+        raw.bytes(6);
+        raw.send(b"[Mon Nov 23 08:16:00 2026] hellO\n");
+        raw.finish();
+        swallow(raw);
+    });
+    assert_eq!(code, Some(1));
+    assert_eq!(err, "echo-net: the conversation ended unproven; not every byte sent came back\n");
+}
+
+#[test]
+fn plain_against_a_server_that_closes_early() {
+    let (code, err) = plain_against(|mut raw| {
+        raw.bytes(6);
+        raw.send(b"[Mon Nov 23 08:16:00 2026] hel");
+        raw.finish();
+        swallow(raw);
+    });
+    assert_eq!(code, Some(1));
+    assert_eq!(err, "echo-net: the conversation ended unproven; not every byte sent came back\n");
+}
+
+#[test]
+fn plain_against_a_server_that_resets() {
+    let (code, err) = plain_against(|mut raw| {
+        raw.bytes(6);
+        socket2::SockRef::from(&raw.stream).set_linger(Some(std::time::Duration::ZERO)).expect("an option can be set");
+    });
+    assert_eq!(code, Some(1));
+    assert_eq!(err, "echo-net: the conversation ended reset; not every byte sent came back\n");
+}
