@@ -75,7 +75,7 @@ impl<T: Transport> Driver<T> {
                 self.stream = None;
                 return Poll::Ready(outcome);
             }
-            if self.poll_input(cx, now, on_event).is_ready() {
+            if self.poll_input(cx, on_event).is_ready() {
                 continue;
             }
             if self.poll_alarm(cx).is_pending() {
@@ -138,18 +138,18 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Reads once, if input is wanted; ready when something came.
-    fn poll_input(&mut self, cx: &mut Context<'_>, now: Duration, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
+    fn poll_input(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
         if !self.connection.wants_input() || self.peer_finished {
             return Poll::Pending;
         }
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            self.take_in(&rest, now, on_event);
+            self.take_in(&rest, self.timeline.now(), on_event);
             return Poll::Ready(());
         }
         let mut scratch = SCRATCH.take();
         scratch.resize(READ, 0);
-        let came = self.read_into(&mut scratch, cx, now, on_event);
+        let came = self.read_into(&mut scratch, cx, on_event);
         SCRATCH.set(scratch);
         came
     }
@@ -158,12 +158,14 @@ impl<T: Transport> Driver<T> {
         &mut self,
         scratch: &mut [u8],
         cx: &mut Context<'_>,
-        now: Duration,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Poll<()> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         let mut buffer = ReadBuf::new(scratch);
-        match Pin::new(stream).poll_read(cx, &mut buffer) {
+        let read = Pin::new(stream).poll_read(cx, &mut buffer);
+        // After the read: what came may be younger than what was written before it.
+        let now = self.timeline.now();
+        match read {
             Poll::Ready(Ok(())) => match buffer.filled() {
                 [] => {
                     self.peer_finished = true;
