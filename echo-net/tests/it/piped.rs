@@ -23,8 +23,7 @@ fn each_line_is_a_message_and_each_answer_a_line() {
     let messages: Vec<&str> = out.lines().map(|line| &line[HEADER..]).collect();
     assert_eq!(messages, ["one", "", "three \x1b[1m", "no newline"]);
     assert!(out.ends_with('\n') && out.lines().all(|line| line.starts_with('[')), "{out:?}");
-    let why =
-        "echo-net: the conversation ended clean (1000 normal), begun by us; 4 answered, 0 refused, 0 unknown";
+    let why = "echo-net: the conversation ended clean (1000 normal), begun by us; 4 answered, 0 refused, 0 unknown";
     assert_eq!(err.lines().collect::<Vec<_>>(), [why]);
 }
 

@@ -41,4 +41,18 @@ impl Sockets {
         peers.sort_unstable();
         peers
     }
+
+    /// Sockets in TIME_WAIT, at either end.
+    pub(crate) fn time_waits(&self) -> usize {
+        self.in_state(TcpState::TimeWait)
+    }
+
+    /// Sockets that nobody has begun to close.
+    pub(crate) fn established(&self) -> usize {
+        self.in_state(TcpState::Established)
+    }
+
+    fn in_state(&self, wanted: TcpState) -> usize {
+        self.0.iter().filter(|(.., state)| *state == wanted).count()
+    }
 }

@@ -1,0 +1,212 @@
+//! The library's client against the library's server.
+
+use crate::support::server::{Server, closed_port};
+use crate::support::{eventually, within};
+use echo_net::echo_core::{CloseCode, Role};
+use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
+use std::time::Duration;
+
+async fn connect(server: &Server) -> Client {
+    within(Client::connect(server.address, ClientConfig::default())).await.expect("the server accepts")
+}
+
+/// Clauses 3.1–3.3, 4.6.
+#[tokio::test]
+async fn requests_from_clones_are_answered_in_order_with_their_stamps() {
+    const CLONES: u64 = 4;
+    const EACH: u64 = 250;
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    let tasks: Vec<_> = (0..CLONES)
+        .map(|clone| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                for number in 0..EACH {
+                    let message = format!("{clone}/{number}");
+                    answers.push((client.submit(message.clone()).await.expect("it is open"), message));
+                }
+                let mut seqs = Vec::new();
+                for (pending, message) in answers {
+                    let answer = pending.answer().await.expect("an answer");
+                    assert_eq!(answer.payload, message.as_bytes());
+                    let stamps = answer.stamps;
+                    assert!(stamps.t1 <= stamps.t4 && stamps.t2 <= stamps.t3, "{stamps:?}");
+                    let second = 1_000_000_000;
+                    assert!((0..30 * second).contains(&stamps.delay()), "{stamps:?}");
+                    // One machine, one clock; less than the delay, and a wide margin for a clock that is set.
+                    assert!(stamps.offset().abs() <= stamps.delay() / 2 + second, "{stamps:?}");
+                    seqs.push(answer.seq);
+                }
+                assert!(seqs.is_sorted(), "a clone's requests go out in its order");
+                seqs
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(within(task).await.expect("no panic"));
+    }
+    all.sort_unstable();
+    assert_eq!(all, (1..=CLONES * EACH).collect::<Vec<_>>(), "every number once: clause 4.6");
+    let outcome = within(client.close()).await;
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", CLONES * EACH));
+    assert_eq!(server.drain().messages, CLONES * EACH);
+}
+
+/// Clause 7.1: exactly one outcome.
+#[tokio::test]
+async fn several_clones_that_close_get_one_outcome() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    let pending = client.submit("under way").await.expect("it is open");
+    let closes: Vec<_> = (0..5).map(|_| client.clone()).map(|c| tokio::spawn(async move { c.close().await })).collect();
+    let outcome = within(client.ended()).await;
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", 1));
+    for close in closes {
+        assert_eq!(within(close).await.expect("no panic"), outcome);
+    }
+    assert_eq!(within(client.close()).await, outcome, "and later calls too");
+    assert_eq!(within(pending.answer()).await.expect("answered before the last word").payload, b"under way");
+    assert_eq!(server.drain().ended("clean"), 1);
+}
+
+/// Clause 6.4.
+#[tokio::test]
+async fn a_request_after_the_end_is_refused_at_once() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    let outcome = within(client.close()).await;
+    assert_eq!(within(client.request("too late")).await, Err(RequestError::Refused));
+    assert!(matches!(within(client.submit("too late")).await, Err(RequestError::Refused)));
+    assert_eq!(within(client.ended()).await, outcome, "nothing changed");
+    assert_eq!(server.drain().messages, 0);
+}
+
+/// Clauses 5.1–5.3: what was queued is answered, and the server has its proof.
+#[tokio::test]
+async fn dropping_the_last_handle_closes_politely() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    let pending: Vec<_> = [client.submit("one").await, client.clone().submit("two").await].into();
+    drop(client);
+    for pending in pending {
+        assert!(within(pending.expect("it was open").answer()).await.is_ok());
+    }
+    let report = settled(server).await;
+    assert_eq!((report.ended("clean"), report.messages), (1, 2), "{report}");
+}
+
+/// Clause 9.3.
+#[tokio::test]
+async fn abort_is_a_reset_at_the_server() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    within(client.request("one")).await.expect("an answer");
+    client.abort();
+    let outcome = within(client.ended()).await;
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("reset", 1));
+    let report = settled(server).await;
+    assert_eq!((report.ended("reset"), report.ended("clean")), (1, 0), "{report}");
+}
+
+/// Clause 5.4: the setting is the server's.
+#[tokio::test]
+async fn time_wait_is_on_the_side_that_the_setting_names() {
+    for (first_fin, at_server) in [(Role::Client, 0), (Role::Server, 1)] {
+        let mut config = ServerConfig::default();
+        config.connection.first_fin = first_fin;
+        let server = Server::start(config);
+        let client = connect(&server).await;
+        within(client.request("one")).await.expect("an answer");
+        assert_eq!(within(client.close()).await.end.name(), "clean");
+        let port = server.address.port();
+        let all = || server.sockets();
+        eventually("TIME_WAIT at one side", || all().time_waits() == 1);
+        assert_eq!(all().time_wait_at(port).len(), at_server, "{first_fin:?}");
+        assert_eq!(all().half_closed(), 0);
+        assert_eq!(server.drain().ended("clean"), 1);
+    }
+}
+
+#[tokio::test]
+async fn connect_tries_all_addresses() {
+    let server = Server::start(ServerConfig::default());
+    let closed = closed_port();
+    let both = [closed, server.address];
+    let client = within(Client::connect(both.as_slice(), ClientConfig::default())).await.expect("the second accepts");
+    assert_eq!(within(client.close()).await.end.name(), "clean");
+    assert_eq!(server.drain().ended("clean"), 1);
+
+    match within(Client::connect([closed, closed].as_slice(), ClientConfig::default())).await {
+        Err(ConnectError::Refused(tried)) => assert_eq!(tried.len(), 2, "each with its reason"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Clause 5.8: giving up the wait changes no account.
+#[tokio::test]
+async fn dropping_the_future_of_a_request_changes_nothing() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    drop(client.submit("token dropped").await.expect("it is open"));
+    {
+        // Far enough to have been queued, for which nothing else has to run.
+        let request = std::pin::pin!(client.request("future dropped"));
+        assert!(
+            std::future::Future::poll(request, &mut std::task::Context::from_waker(std::task::Waker::noop()))
+                .is_pending()
+        );
+    }
+    assert_eq!(within(client.request("the third")).await.map(|answer| answer.seq), Ok(3));
+    assert_eq!(within(client.close()).await.account.answered, 3);
+    assert_eq!(server.drain().messages, 3);
+}
+
+/// Clauses 5.1, 5.13: the server goes while requests are under way; all are answered, and both ends are clean.
+#[tokio::test]
+async fn a_server_that_drains_answers_what_is_under_way() {
+    let server = Server::start(ServerConfig {
+        farewell: echo_net::echo_core::Farewell::new(CloseCode::RESTART, "back soon"),
+        ..ServerConfig::default()
+    });
+    let client = connect(&server).await;
+    within(client.request("before")).await.expect("an answer");
+    let asker = {
+        let client = client.clone();
+        tokio::spawn(async move {
+            let mut answered = 1;
+            loop {
+                match client.request("again").await {
+                    Ok(_) => answered += 1,
+                    Err(error) => return (answered, error),
+                }
+            }
+        })
+    };
+    let drain = tokio::task::spawn_blocking(|| server.drain());
+    let farewell = within(client.leaving()).await;
+    if let Some(farewell) = farewell {
+        assert_eq!((farewell.code, farewell.reason.as_str()), (CloseCode::RESTART, "back soon"));
+    }
+    let (answered, error) = within(asker).await.expect("no panic");
+    assert_eq!(error, RequestError::Refused, "no request is in doubt");
+    let outcome = within(client.ended()).await;
+    assert_eq!(outcome.end.to_string(), "clean (1012 restart)");
+    assert_eq!((outcome.account.answered, outcome.account.unknown), (answered, 0));
+    let report = within(drain).await.expect("no panic");
+    assert_eq!((report.ended("clean"), report.messages), (1, answered), "{report}");
+}
+
+/// Waits until the server's side of the one connection has ended by itself, so that draining plays no part.
+async fn settled(server: Server) -> echo_net::Report {
+    let half = Duration::from_millis(2);
+    let sockets = || server.sockets().established();
+    within(async {
+        while sockets() > 0 {
+            tokio::time::sleep(half).await;
+        }
+    })
+    .await;
+    tokio::task::spawn_blocking(|| server.drain()).await.expect("no panic")
+}

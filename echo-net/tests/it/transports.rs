@@ -1,0 +1,65 @@
+//! The protocol on other transports than TCP.
+
+use crate::support::within;
+use echo_net::echo_core::Outcome;
+use echo_net::{Client, ClientConfig, Listener, Report, ServerConfig, Transport, serve};
+use std::io;
+use tokio::io::DuplexStream;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+/// One conversation over `stream` with a server at `listener`.
+async fn converse<L: Listener>(listener: L, stream: impl Transport) -> (Outcome, Report) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+    let client = Client::start(stream, ClientConfig::default());
+    for (seq, message) in (1..).zip(["small".to_owned(), "large ".repeat(50_000), String::new()]) {
+        let answer = within(client.request(message.clone())).await.expect("an answer");
+        assert!(answer.seq == seq && answer.payload == message.as_bytes());
+    }
+    let outcome = within(client.close()).await;
+    drop(stop);
+    (outcome, within(server).await.expect("no panic"))
+}
+
+#[track_caller]
+fn both_are_clean((outcome, report): (Outcome, Report)) {
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", 3), "{outcome}");
+    assert_eq!((report.ended("clean"), report.messages), (1, 3), "{report}");
+}
+
+#[tokio::test]
+async fn a_unix_socket() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("unix-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("a local socket");
+    let stream = within(UnixStream::connect(&path)).await.expect("it listens");
+    let both = converse(listener, stream).await;
+    let _ = std::fs::remove_file(&path);
+    both_are_clean(both);
+}
+
+/// A listener of a user's own.
+struct Handed(mpsc::Receiver<DuplexStream>);
+
+impl Listener for Handed {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, String)> {
+        match self.0.recv().await {
+            Some(stream) => Ok((stream, "this process".to_owned())),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Clause 4.8: frames may be cut at any byte.
+#[tokio::test]
+async fn memory_of_any_size() {
+    for size in [1, 7, 64 * 1024] {
+        let (near, far) = tokio::io::duplex(size);
+        let (hand, handed) = mpsc::channel(1);
+        hand.send(far).await.expect("there is room");
+        both_are_clean(converse(Handed(handed), near).await);
+    }
+}
