@@ -14,10 +14,11 @@
 
 use crate::account::{Account, Watermark};
 use crate::error::{CloseCode, Violation};
-use crate::outcome::{End, Outcome, Side};
+use crate::outcome::{End, Side};
 use crate::timers::Deadline;
 pub use vocabulary::{Action, Actions, Direction, Event, Farewell, Order, Policy, Role, Words};
 
+mod view;
 mod vocabulary;
 
 use Direction::{Closed, Failed, Finished, Leaving, Open};
@@ -91,6 +92,11 @@ impl Machine {
             Event::Deadline(deadline) => self.on_deadline(deadline, &mut out),
         }
         out
+    }
+
+    /// Tells that the first byte of request `seq`, and of all before it, was taken by the transport (client).
+    pub fn note_begun(&mut self, seq: u64) {
+        self.account.begun = self.account.begun.max(seq.min(self.account.asked));
     }
 
     // ---- what the user wants ----
@@ -501,93 +507,5 @@ impl Machine {
 
     fn accepted(&self) -> u64 {
         self.account.accepted.unwrap_or_default()
-    }
-
-    // ---- what can be seen ----
-
-    /// Tells that the first byte of request `seq`, and of all before it, was taken by the transport (client).
-    pub fn note_begun(&mut self, seq: u64) {
-        self.account.begun = self.account.begun.max(seq.min(self.account.asked));
-    }
-
-    /// How far this side's own direction has come.
-    pub fn sent(&self) -> Direction {
-        self.sent
-    }
-
-    /// How far the peer's direction has come.
-    pub fn heard(&self) -> Direction {
-        self.heard
-    }
-
-    /// Which end this is.
-    pub fn role(&self) -> Role {
-        self.role
-    }
-
-    /// The policy; a client's `first_fin` follows what the server's last word said.
-    pub fn policy(&self) -> Policy {
-        self.policy
-    }
-
-    /// Why this side leaves, for the next GOAWAY or CLOSE.
-    pub fn farewell(&self) -> &Farewell {
-        &self.farewell
-    }
-
-    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a last word what was accepted or answered.
-    pub fn last(&self, action: Action) -> u64 {
-        match (self.role, action) {
-            (Role::Client, Action::GoAway) => self.account.asked,
-            (Role::Client, _) => self.account.answered.mark(),
-            (Role::Server, Action::GoAway) => 0,
-            (Role::Server, _) => self.accepted(),
-        }
-    }
-
-    /// What became of the requests, so far.
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// The verdict so far: the first that was reached, unless a violation overruled a clean one (clause 7.4).
-    pub fn verdict(&self) -> Option<&End> {
-        self.end.as_ref()
-    }
-
-    /// Whether this side only waits for the end of what comes, and drops it unread.
-    pub fn is_deaf(&self) -> bool {
-        matches!(self.hearing(), Hearing::Deaf)
-    }
-
-    /// Whether the ending has begun.
-    pub fn is_ending(&self) -> bool {
-        self.began.is_some()
-    }
-
-    /// The deadline that bounds the present wait of the ending, if it is one.
-    pub fn waiting(&self) -> Option<Deadline> {
-        match (self.sent, self.heard) {
-            (Open, Open) | (Finished, Finished) => None,
-            (Leaving, _) | (Open, Leaving | Closed | Failed | Finished) => Some(Deadline::Drain),
-            (Closed, Open | Leaving) => match self.policy.words {
-                Words::Acknowledged => Some(Deadline::Close),
-                Words::Server | Words::None => Some(Deadline::Fin),
-            },
-            (Closed, Closed | Failed | Finished) | (Failed, _) => Some(Deadline::Fin),
-            (Finished, Open | Leaving | Closed | Failed) => Some(Deadline::Linger),
-        }
-    }
-
-    /// The outcome, once both directions are finished.
-    pub fn outcome(&self) -> Option<Outcome> {
-        match (self.sent, self.heard) {
-            (Finished, Finished) => Some(Outcome {
-                end: self.end.clone().unwrap_or(End::Unproven),
-                began: self.began.unwrap_or(Side::Peer),
-                account: self.account.tally(),
-            }),
-            (Open | Leaving | Closed | Failed, _) | (Finished, Open | Leaving | Closed | Failed) => None,
-        }
     }
 }

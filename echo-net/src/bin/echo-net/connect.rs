@@ -79,18 +79,3 @@ fn with_port(server: &str) -> String {
         format!("{server}:2012")
     }
 }
-
-/// How the conversation ended, for a person, and the exit code.
-pub(crate) fn conclude(outcome: &Outcome) -> ExitCode {
-    eprintln!("echo-net: the conversation ended {outcome}");
-    match outcome.end {
-        End::Clean(_) if outcome.account.refused == 0 && outcome.account.unknown == 0 => Exit::Clean.into(),
-        End::Clean(_)
-        | End::Unproven
-        | End::Failed { .. }
-        | End::Truncated
-        | End::Reset
-        | End::TimedOut(_)
-        | End::Violation(_) => Exit::NotClean.into(),
-    }
-}

@@ -1,5 +1,6 @@
 //! Exit codes: documented, and the same for every command.
 
+use echo_net::echo_core::{End, Outcome};
 use std::process::ExitCode;
 
 /// What `--help` says of them.
@@ -31,4 +32,19 @@ impl From<Exit> for ExitCode {
 pub(crate) fn fail(exit: Exit, line: &str) -> ExitCode {
     eprintln!("echo-net: {line}");
     exit.into()
+}
+
+/// How the conversation ended, for a person, and the exit code.
+pub(crate) fn conclude(outcome: &Outcome) -> ExitCode {
+    eprintln!("echo-net: the conversation ended {outcome}");
+    match outcome.end {
+        End::Clean(_) if outcome.account.refused == 0 && outcome.account.unknown == 0 => Exit::Clean.into(),
+        End::Clean(_)
+        | End::Unproven
+        | End::Failed { .. }
+        | End::Truncated
+        | End::Reset
+        | End::TimedOut(_)
+        | End::Violation(_) => Exit::NotClean.into(),
+    }
 }

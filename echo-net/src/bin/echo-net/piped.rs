@@ -1,8 +1,7 @@
 //! Lines from a pipe, on the framed wire: each line is a message, each answer a line.
 
-use crate::connect::conclude;
-use crate::exit::{Exit, fail};
-use crate::prompt::header;
+use crate::answer::header;
+use crate::exit::{Exit, conclude, fail};
 use echo_net::{Client, Pending};
 use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::process::ExitCode;

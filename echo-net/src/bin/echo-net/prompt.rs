@@ -1,11 +1,10 @@
 //! A person at a prompt, on the framed wire.
 
-use crate::connect::conclude;
-use crate::exit::{Exit, fail};
+use crate::answer::header;
+use crate::exit::{Exit, conclude, fail};
 use crate::terminal::{Terminal, Wish};
-use echo_net::echo_core::plain::ctime_header;
 use echo_net::echo_core::{Farewell, Outcome};
-use echo_net::{Answer, Client, Clock, Pending, RequestError, printable};
+use echo_net::{Answer, Client, Pending, RequestError, printable};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -103,9 +102,4 @@ fn show(terminal: &mut Terminal, answer: Result<Answer, RequestError>) {
         }
         Err(error) => terminal.write(&error.to_string()),
     }
-}
-
-/// The time at which the server answered, as the classic program shows it, in this client's time zone.
-pub(crate) fn header(answer: &Answer) -> String {
-    ctime_header(answer.stamps.t3, (Clock::local().utc_offset)(answer.stamps.t3))
 }

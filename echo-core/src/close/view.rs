@@ -1,0 +1,90 @@
+//! What can be seen of the close machine: nothing here changes it.
+
+use super::Direction::{Closed, Failed, Finished, Leaving, Open};
+use super::{Action, Direction, Farewell, Hearing, Machine, Policy, Role, Words};
+use crate::account::Account;
+use crate::outcome::{End, Outcome, Side};
+use crate::timers::Deadline;
+
+impl Machine {
+    /// How far this side's own direction has come.
+    pub fn sent(&self) -> Direction {
+        self.sent
+    }
+
+    /// How far the peer's direction has come.
+    pub fn heard(&self) -> Direction {
+        self.heard
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The policy; a client's `first_fin` follows what the server's last word said.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Why this side leaves, for the next GOAWAY or CLOSE.
+    pub fn farewell(&self) -> &Farewell {
+        &self.farewell
+    }
+
+    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a last word what was accepted or answered.
+    pub fn last(&self, action: Action) -> u64 {
+        match (self.role, action) {
+            (Role::Client, Action::GoAway) => self.account.asked,
+            (Role::Client, _) => self.account.answered.mark(),
+            (Role::Server, Action::GoAway) => 0,
+            (Role::Server, _) => self.accepted(),
+        }
+    }
+
+    /// What became of the requests, so far.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The verdict so far: the first that was reached, unless a violation overruled a clean one (clause 7.4).
+    pub fn verdict(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// Whether this side only waits for the end of what comes, and drops it unread.
+    pub fn is_deaf(&self) -> bool {
+        matches!(self.hearing(), Hearing::Deaf)
+    }
+
+    /// Whether the ending has begun.
+    pub fn is_ending(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// The deadline that bounds the present wait of the ending, if it is one.
+    pub fn waiting(&self) -> Option<Deadline> {
+        match (self.sent, self.heard) {
+            (Open, Open) | (Finished, Finished) => None,
+            (Leaving, _) | (Open, Leaving | Closed | Failed | Finished) => Some(Deadline::Drain),
+            (Closed, Open | Leaving) => match self.policy.words {
+                Words::Acknowledged => Some(Deadline::Close),
+                Words::Server | Words::None => Some(Deadline::Fin),
+            },
+            (Closed, Closed | Failed | Finished) | (Failed, _) => Some(Deadline::Fin),
+            (Finished, Open | Leaving | Closed | Failed) => Some(Deadline::Linger),
+        }
+    }
+
+    /// The outcome, once both directions are finished.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match (self.sent, self.heard) {
+            (Finished, Finished) => Some(Outcome {
+                end: self.end.clone().unwrap_or(End::Unproven),
+                began: self.began.unwrap_or(Side::Peer),
+                account: self.account.tally(),
+            }),
+            (Open | Leaving | Closed | Failed, _) | (Finished, Open | Leaving | Closed | Failed) => None,
+        }
+    }
+}

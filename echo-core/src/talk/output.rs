@@ -1,0 +1,80 @@
+//! A conversation's output: what the transport is lent, and what becomes of it.
+
+use super::{Fin, Talk};
+use crate::preface;
+use crate::timers::Deadline;
+use std::time::Duration;
+
+impl Talk {
+    /// The next bytes to send, with the stamps that are due set to `now`; both empty if there is nothing.
+    pub(crate) fn lend(&mut self, now: Duration) -> (&[u8], &[u8]) {
+        let stamp = self.stamp(now);
+        if self.held {
+            let left = self.left_of_preface();
+            let (header, _) = self.outbox.lend();
+            return (&header[..left.min(header.len())], &[]);
+        }
+        self.outbox.stamp(stamp);
+        self.outbox.lend()
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        self.outbox.waiting() > 0 && (!self.held || self.left_of_preface() > 0)
+    }
+
+    fn left_of_preface(&self) -> usize {
+        preface::LENGTH.saturating_sub(usize::try_from(self.outbox.sent()).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn sent(&mut self, count: usize, now: Duration) {
+        if count == 0 {
+            return;
+        }
+        self.outbox.consume(count);
+        while let Some((seq, mark)) = self.starts.front() {
+            if mark.offset >= self.outbox.sent() {
+                break;
+            }
+            self.machine.note_begun(*seq);
+            self.starts.pop_front();
+        }
+        if self.starts.is_empty() {
+            // An idle connection owns nothing.
+            self.starts = std::collections::VecDeque::new();
+        }
+        if !self.machine.is_ending() {
+            self.timers.stop(Deadline::Write);
+        }
+        self.rearm(now);
+    }
+
+    pub(crate) fn fin_is_due(&self) -> bool {
+        self.fin == Fin::Due
+    }
+
+    pub(crate) fn fin_sent(&mut self, now: Duration) {
+        self.fin = Fin::Sent;
+        self.rearm(now);
+    }
+
+    /// The transport takes nothing any more: what waits is lost, and FIN is as good as sent.
+    pub(crate) fn write_failed(&mut self) {
+        self.mute = true;
+    }
+
+    /// Drops what cannot be sent any more.
+    pub(crate) fn drop_unsendable(&mut self) {
+        if self.mute {
+            self.drop_output();
+            if self.fin == Fin::Due {
+                self.fin = Fin::Sent;
+            }
+        }
+    }
+
+    /// Forgets what waits to be sent. Of the requests among it no byte leaves any more.
+    pub(super) fn drop_output(&mut self) {
+        self.outbox.clear();
+        self.starts.clear();
+    }
+}
