@@ -2,7 +2,7 @@
 
 use crate::support::program::{Kid, piped};
 use crate::support::raw::{self, Raw};
-use crate::support::server::{closed_port, fake, swallow};
+use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, need};
 use std::io::{Read, Write};
 use std::process::Command;
@@ -123,7 +123,8 @@ fn a_server_that_hangs_up() {
 
 #[test]
 fn a_closed_port() {
-    let address = closed_port().to_string();
+    let closed = ClosedPort::new();
+    let address = closed.address.to_string();
     let line = connect(&address, &[], NO_CONNECTION);
     assert!(line.contains(&format!("{address}: Connection refused")), "{line}");
     let line = connect(&address, &["--plain"], NO_CONNECTION);

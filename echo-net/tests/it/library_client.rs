@@ -1,6 +1,6 @@
 //! The library's client against the library's server.
 
-use crate::support::server::{Server, closed_port};
+use crate::support::server::{ClosedPort, Server};
 use crate::support::{eventually, within};
 use echo_net::echo_core::{CloseCode, Role};
 use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
@@ -132,7 +132,8 @@ async fn time_wait_is_on_the_side_that_the_setting_names() {
 #[tokio::test]
 async fn connect_tries_all_addresses() {
     let server = Server::start(ServerConfig::default());
-    let closed = closed_port();
+    let port = ClosedPort::new();
+    let closed = port.address;
     let both = [closed, server.address];
     let client = within(Client::connect(both.as_slice(), ClientConfig::default())).await.expect("the second accepts");
     assert_eq!(within(client.close()).await.end.name(), "clean");

@@ -1,10 +1,10 @@
 //! The library's server in this process, and servers that do wrong.
 
+use super::bounded;
 use super::raw::Raw;
 use super::sockets::Sockets;
-use super::{PATIENCE, bounded};
-use echo_net::echo_core::Deadlines;
 use echo_net::{Report, ServerConfig, serve_until};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -37,13 +37,6 @@ impl Server {
         Self { address, before: Sockets::now().of(address.port()), stop, abort, thread }
     }
 
-    /// With the default settings but for the deadlines.
-    pub(crate) fn with_deadlines(set: impl FnOnce(&mut Deadlines)) -> Self {
-        let mut config = ServerConfig::default();
-        set(&mut config.connection.deadlines);
-        Self::start(config)
-    }
-
     /// Drains, and gives the report.
     #[track_caller]
     pub(crate) fn drain(self) -> Report {
@@ -72,18 +65,24 @@ pub(crate) fn fake<T: Send + 'static>(act: impl FnOnce(Raw) -> T + Send + 'stati
     (address, thread)
 }
 
-/// An address that refuses connections: its listener is gone.
-pub(crate) fn closed_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it listens")
+/// A port that refuses connections as long as this lives: it is bound, so that nobody else gets it, and nobody listens.
+pub(crate) struct ClosedPort {
+    pub(crate) address: SocketAddr,
+    _bound: socket2::Socket,
+}
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+        let address = bound.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+        Self { address, _bound: bound }
+    }
 }
 
 /// Takes a client's bytes until its FIN, or its reset.
-pub(crate) fn swallow(raw: Raw) -> Vec<u8> {
-    use std::io::Read;
-    let mut raw = raw;
+pub(crate) fn swallow(mut raw: Raw) -> Vec<u8> {
     let mut got = Vec::new();
-    raw.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     let _ = raw.stream.read_to_end(&mut got);
     got
 }
