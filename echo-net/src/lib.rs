@@ -48,6 +48,6 @@ pub use echo_core;
 pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;
-pub use server::{ServerConfig, serve, serve_until};
+pub use server::{Ended, OnEnd, ServerConfig, serve, serve_until};
 pub use text::printable;
 pub use transport::{Listener, Transport};

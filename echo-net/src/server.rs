@@ -5,9 +5,11 @@ use crate::driver::Driver;
 use crate::report::Report;
 use crate::transport::{Listener, Transport};
 use echo_core::{CloseCode, Config, Connection, Farewell, Outcome, Traffic};
+use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -30,6 +32,44 @@ pub struct ServerConfig {
     pub max_refusals: usize,
     /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
     pub farewell: Farewell,
+    /// Called at the end of each connection.
+    pub on_end: OnEnd,
+}
+
+/// A connection that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its number: 1 for the first the server accepted.
+    pub number: u64,
+    /// What the listener calls its peer.
+    pub peer: String,
+    /// Whether it was one over the limit, accepted only to be refused.
+    pub refused: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it carried.
+    pub traffic: Traffic,
+}
+
+/// Something to call at the end of each connection, or nothing (the default).
+///
+/// It is called from the server's own task, in the order of the ends; while it runs nothing is accepted.
+#[derive(Clone, Default)]
+pub struct OnEnd(Option<Arc<Call>>);
+
+type Call = dyn Fn(&Ended) + Send + Sync;
+
+impl OnEnd {
+    /// Calls `call`.
+    pub fn call(call: impl Fn(&Ended) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(call)))
+    }
+}
+
+impl fmt::Debug for OnEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "OnEnd(..)" } else { "OnEnd(nothing)" })
+    }
 }
 
 impl Default for ServerConfig {
@@ -40,6 +80,7 @@ impl Default for ServerConfig {
             max_connections: 1024,
             max_refusals: 64,
             farewell: Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down"),
+            on_end: OnEnd::default(),
         }
     }
 }
@@ -101,9 +142,6 @@ enum Kind {
     Refused,
 }
 
-/// What a connection's task leaves behind.
-type Ended = (Outcome, Traffic);
-
 struct Server {
     config: ServerConfig,
     phase: watch::Sender<Phase>,
@@ -155,7 +193,7 @@ impl Server {
         let task = async move {
             let (outcome, traffic) = converse(driver, phase, farewell).await;
             info!("connection {number} from {peer} ends: {outcome}");
-            (outcome, traffic)
+            Ended { number, peer, refused: kind == Kind::Refused, outcome, traffic }
         };
         match kind {
             Kind::Served => self.served.spawn(task),
@@ -168,7 +206,12 @@ impl Server {
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {
         match ended {
-            Ok((outcome, traffic)) => self.report.count(&outcome, traffic),
+            Ok(ended) => {
+                self.report.count(&ended.outcome, ended.traffic);
+                if let OnEnd(Some(call)) = &self.config.on_end {
+                    call(&ended);
+                }
+            }
             Err(error) => {
                 // A bug of ours; every other connection goes on.
                 warn!("a connection's task failed: {error}");

@@ -54,8 +54,6 @@ pub enum What {
     Handed(u64),
     /// Its conversation is over.
     Ended(Outcome),
-    /// Its conversation is over, and of its outcome only the name is known.
-    EndedAs(&'static str),
     /// The network begins to hold what this end sends.
     Held,
     /// The network is cut, both ways.
@@ -179,7 +177,6 @@ impl fmt::Display for What {
             Self::Accepted(seq) => write!(f, "accepted request {seq}"),
             Self::Handed(seq) => write!(f, "handed over answer {seq}"),
             Self::Ended(outcome) => write!(f, "ended {outcome}"),
-            Self::EndedAs(name) => write!(f, "ended {name}"),
             Self::Held => f.write_str("is held from here on"),
             Self::Cut => f.write_str("is cut off"),
         }

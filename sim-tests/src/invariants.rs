@@ -178,14 +178,14 @@ impl Court<'_> {
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
                 (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
-                (_, What::Ended(_) | What::EndedAs(_) | What::Held | What::Cut) => false,
+                (_, What::Ended(_) | What::Held | What::Cut) => false,
             };
             if wrong {
                 self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
             }
         }
         // Who reports an outcome has handed over every answer that it read before its end.
-        let over = matches!(self.record.ending(Role::Client), Ending::Outcome(_) | Ending::Named(_));
+        let over = matches!(self.record.ending(Role::Client), Ending::Outcome(_));
         if over && self.is_clean(Role::Client) && handed != got {
             self.breach(Rule::Answers, format!("the client got {got} answers, and its user was given {handed}"));
         }
@@ -253,7 +253,7 @@ impl Court<'_> {
         if ending.name() == "violation" && !strange {
             let text = match ending {
                 Ending::Outcome(outcome) => outcome.to_string(),
-                Ending::Named(_) | Ending::Gone(_) | Ending::Open => "violation".to_owned(),
+                Ending::Gone(_) | Ending::Open => "violation".to_owned(),
             };
             self.breach(Rule::NoViolation, format!("at the {}: {text}", name(side)));
         }
@@ -285,13 +285,13 @@ impl Court<'_> {
         let began = |what: &What| match what {
             What::Sent(unit) | What::Got(unit) => begins(unit),
             What::Did(action) => *action == Action::Close,
-            What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::EndedAs(_) | What::Held | What::Cut => false,
+            What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }
 
     fn ended_at(&self, side: Role) -> Option<Millis> {
-        let ended = |what: &What| matches!(what, What::Ended(_) | What::EndedAs(_));
+        let ended = |what: &What| matches!(what, What::Ended(_));
         self.record.entries.iter().find(|entry| entry.side == side && ended(&entry.what)).map(|entry| entry.at)
     }
 
@@ -338,7 +338,6 @@ impl Court<'_> {
                 End::Clean(_) | End::Unproven | End::Failed { .. } | End::Truncated | End::Reset => false,
                 End::Violation(_) => false,
             },
-            Ending::Named(name) => name == "timed out",
             Ending::Gone(_) | Ending::Open => false,
         }
     }

@@ -26,8 +26,6 @@ pub struct Record {
 pub enum Ending {
     /// It reported an outcome.
     Outcome(Outcome),
-    /// It reported an outcome, of which only the name is known.
-    Named(&'static str),
     /// Its plan took it away, so it reports nothing.
     Gone(Action),
     /// It never ended: a broken promise.
@@ -39,7 +37,6 @@ impl Ending {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Outcome(outcome) => outcome.end.name(),
-            Self::Named(name) => name,
             Self::Gone(_) => "gone",
             Self::Open => "open",
         }
@@ -71,7 +68,7 @@ impl Record {
     pub fn accepted(&self) -> u64 {
         let seen = |what: &What| match what {
             What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
-            What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) | What::EndedAs(_) => None,
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) => None,
             What::Held | What::Cut => None,
         };
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
@@ -110,7 +107,6 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
     for entry in entries.iter().filter(|entry| entry.side == side) {
         match &entry.what {
             What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
-            What::EndedAs(name) => return Ending::Named(name),
             What::Did(action) if takes_away(*action) => ending = Ending::Gone(*action),
             What::Sent(Unit::Reset) => sent_reset = true,
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
@@ -120,7 +116,7 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
     match ending {
         // Who stops reading is gone only when it has let go.
         Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
-        Ending::Outcome(_) | Ending::Named(_) | Ending::Gone(_) | Ending::Open => ending,
+        Ending::Outcome(_) | Ending::Gone(_) | Ending::Open => ending,
     }
 }
 

@@ -37,7 +37,6 @@ pub fn ladder(record: &Record, times: bool) -> String {
 pub fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Outcome(outcome) => outcome.to_string(),
-        Ending::Named(name) => (*name).to_owned(),
         Ending::Gone(action) => format!("gone ({})", action.id()),
         Ending::Open => "still open".to_owned(),
     }
@@ -63,7 +62,6 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
         What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),
         What::Cut => ("~ the network is cut".into(), "~ the network is cut".into()),
         What::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),
-        What::EndedAs(name) => put(format!("= {name}"), format!("= {name}")),
         What::Accepted(_) | What::Handed(_) => return None,
     })
 }

@@ -10,6 +10,7 @@ mod killed_client;
 mod library_client;
 mod limits;
 mod memory;
+mod on_end;
 mod piped;
 mod plain_wire;
 mod polite_close;

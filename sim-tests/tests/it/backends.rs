@@ -11,7 +11,7 @@ fn seen(record: &Record, side: Role) -> Vec<String> {
     let common = |what: &&What| match what {
         What::Sent(unit) | What::Got(unit) => *unit != Unit::Reset,
         What::Did(_) | What::Handed(_) => true,
-        What::Accepted(_) | What::Ended(_) | What::EndedAs(_) | What::Held | What::Cut => false,
+        What::Accepted(_) | What::Ended(_) | What::Held | What::Cut => false,
     };
     record.of(side).filter(common).map(ToString::to_string).collect()
 }
@@ -23,7 +23,7 @@ fn the_real_client_and_server_do_what_the_two_cores_do() {
         let scenario: Scenario = id.parse().expect("an id of the catalogue");
         let [pair, turmoil] = Backend::ALL.map(|backend| backend.run(&scenario).expect("expressible"));
         for side in SIDES {
-            assert_eq!(pair.ending(side).name(), turmoil.ending(side).name(), "{id}: how the {side:?} ends");
+            assert_eq!(pair.ending(side), turmoil.ending(side), "{id}: outcome and account at the {side:?}");
             if seen(&pair, side) != seen(&turmoil, side) {
                 different.push(format!(
                     "{id} at the {side:?}:\n  {:?}\n  {:?}",

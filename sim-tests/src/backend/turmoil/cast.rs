@@ -7,7 +7,7 @@ use crate::ear::{Ear, Segment};
 use crate::scenario::{Action, Scenario, Wire};
 use crate::setting;
 use echo_core::Role;
-use echo_net::{Client, ClientConfig, Clock, Listener, Report, ServerConfig, Transport, converse_plainly, serve};
+use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -153,27 +153,19 @@ impl Cast {
         }
     }
 
-    /// The server.
+    /// The server. It serves on until the host is no more; the end of its one conversation is what counts.
     async fn serve(&self, mut inbox: Inbox) -> io::Result<()> {
         let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
-        let (stop, accepted) = (Notify::new(), Notify::new());
+        let stop = Notify::new();
+        let witness = self.clone();
         let config = ServerConfig {
             connection: setting::config(&self.scenario),
             clock: Self::clock(),
             farewell: setting::servers_farewell(),
+            on_end: OnEnd::call(move |ended| witness.note(What::Ended(ended.outcome.clone()))),
             ..ServerConfig::default()
         };
-        let accepted = Arc::new(accepted);
-        let listener = Door { listener, cast: self.clone(), accepted: Arc::clone(&accepted) };
-        let mut serving = pin!(serve(listener, config, stop.notified()));
-        // Its one conversation is all this server serves: then its report is due.
-        let mut over = pin!(async {
-            accepted.notified().await;
-            let handle = lock(&self.handle).clone();
-            poll_fn(|cx| handle.as_ref().map_or(Poll::Pending, |handle| handle.poll_gone(cx))).await;
-            stop.notify_one();
-            pending::<()>().await;
-        });
+        let mut serving = pin!(serve(Door { listener, cast: self.clone() }, config, stop.notified()));
         loop {
             tokio::select! { biased;
                 command = inbox.recv() => match command {
@@ -188,12 +180,7 @@ impl Cast {
                     None => return Ok(()),
                 },
                 () = poll_fn(|cx| self.poll_unread(cx)) => pending().await,
-                report = &mut serving => {
-                    self.note(What::EndedAs(only_outcome(&report)));
-                    pending().await
-
-                }
-                () = &mut over => (),
+                _ = &mut serving => pending().await,
             }
         }
     }
@@ -208,15 +195,10 @@ async fn take_action(handle: &Handle<Stream>, action: Action) {
     }
 }
 
-fn only_outcome(report: &Report) -> &'static str {
-    report.outcomes.keys().next().copied().unwrap_or("no outcome")
-}
-
 /// Accepts, and puts a tap on what it accepts.
 struct Door {
     listener: TcpListener,
     cast: Cast,
-    accepted: Arc<Notify>,
 }
 
 impl Listener for Door {
@@ -225,7 +207,6 @@ impl Listener for Door {
     async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
         let (stream, _) = self.listener.accept().await?;
         let (tap, _) = self.cast.tap(stream);
-        self.accepted.notify_one();
         Ok((tap, "client".to_owned()))
     }
 }

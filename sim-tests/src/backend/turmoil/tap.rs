@@ -126,16 +126,6 @@ impl<S: Transport> Handle<S> {
         lock(&self.0).reset
     }
 
-    /// Ready when the program has let go.
-    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inner = lock(&self.0);
-        if inner.stream.is_none() {
-            return Poll::Ready(());
-        }
-        inner.watcher = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
     /// The peer's RST arrives.
     pub(super) fn reset(&self) {
         let mut inner = lock(&self.0);

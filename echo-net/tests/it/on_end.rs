@@ -1,0 +1,35 @@
+//! A server's user is told of each end, with the whole outcome.
+
+use crate::support::server::Server;
+use crate::support::within;
+use echo_net::echo_core::End;
+use echo_net::{Client, ClientConfig, Ended, OnEnd, ServerConfig};
+use std::sync::{Arc, Mutex};
+
+/// Clause 7.1: each connection has exactly one outcome, and the user is given it.
+#[tokio::test]
+async fn every_end_is_told_once_with_its_account() {
+    let ends: Arc<Mutex<Vec<Ended>>> = Arc::default();
+    let witness = ends.clone();
+    let on_end = OnEnd::call(move |ended| witness.lock().expect("no panic").push(ended.clone()));
+    let server = Server::start(ServerConfig { on_end, ..ServerConfig::default() });
+    for messages in 1..=2 {
+        let client = within(Client::connect(server.address, ClientConfig::default())).await.expect("it accepts");
+        for _ in 0..messages {
+            within(client.request("hello")).await.expect("an answer");
+        }
+        within(client.close()).await;
+    }
+    server.drain();
+    let mut ends = ends.lock().expect("no panic").clone();
+    ends.sort_by_key(|ended| ended.number);
+    assert_eq!(ends.len(), 2);
+    for (ended, number) in ends.iter().zip(1..) {
+        assert_eq!((ended.number, ended.refused), (number, false));
+        assert!(matches!(ended.outcome.end, End::Clean(_)), "{}", ended.outcome);
+        assert_eq!(
+            (ended.outcome.account.answered, ended.traffic.messages, ended.traffic.bytes),
+            (number, number, 5 * number)
+        );
+    }
+}
