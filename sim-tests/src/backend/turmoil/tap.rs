@@ -52,18 +52,6 @@ struct Inner<S> {
     reset: bool,
     /// Somebody waits to read.
     reader: Option<Waker>,
-    /// Somebody waits until it is let go.
-    watcher: Option<Waker>,
-}
-
-/// The waker last, so that whoever is woken finds the stream gone.
-impl<S> Inner<S> {
-    fn release(&mut self) {
-        drop(self.stream.take());
-        if let Some(waker) = self.watcher.take() {
-            waker.wake();
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +81,6 @@ impl<S: Transport> Tap<S> {
             shut: false,
             reset: false,
             reader: None,
-            watcher: None,
         }));
         (Self(Arc::clone(&inner)), Handle(inner))
     }
@@ -161,7 +148,7 @@ impl<S: Transport> Inner<S> {
     fn let_go(&mut self, state: State) {
         if self.stream.is_some() {
             self.state = state;
-            self.release();
+            drop(self.stream.take());
         }
     }
 
@@ -275,6 +262,6 @@ impl<S: Transport> Transport for Tap<S> {
 /// Dropping the program's end drops the stream, as closing a socket does.
 impl<S> Drop for Tap<S> {
     fn drop(&mut self) {
-        lock(&self.0).release();
+        drop(lock(&self.0).stream.take());
     }
 }
