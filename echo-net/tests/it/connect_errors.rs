@@ -15,8 +15,7 @@ const WRONG_SERVER: i32 = 4;
 #[track_caller]
 fn connect(server: &str, options: &[&str], exit: i32) -> String {
     let mut kid = Kid::echo_net(&[&["connect", server], options].concat());
-    kid.write(b"a message that no wrong server gets\n");
-    kid.end_input();
+    kid.offer(b"a message that no wrong server gets\n");
     let (code, out, err) = kid.finish();
     assert_eq!(code, Some(exit), "{err}");
     assert_eq!(out, "");

@@ -10,8 +10,7 @@ use std::process::Command;
 #[track_caller]
 fn connect(server: &str, options: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
     let mut kid = Kid::echo_net(&[&["connect", server], options].concat());
-    kid.write(input);
-    kid.end_input();
+    kid.offer(input);
     kid.finish()
 }
 

@@ -1,6 +1,5 @@
 //! Running a test in a process of its own: for what a process has only once, such as descriptors and a time zone.
 
-use super::eventually;
 use super::program::Kid;
 use std::process::{Command, Stdio};
 
@@ -18,7 +17,7 @@ pub(crate) fn alone(name: &str, environment: &[(&str, &str)]) -> bool {
     let mut command = this_binary(name);
     command.envs(environment.iter().copied()).env(MARK, mark).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut kid = Kid::spawn(&mut command);
-    eventually(&format!("{name} in its own process"), || kid.has_ended());
+    kid.wait();
     let (out, err) = (kid.stdout(), kid.stderr());
     assert!(out.contains("1 passed"), "{name} {environment:?} in its own process:\n{out}\n{err}");
     false

@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 /// Killed by its drop.
+///
+/// The size of the terminal is left as it is: crossterm 0.29 can forget a key that comes together with a change of size.
 pub(crate) struct Person(OsSession);
 
 impl Person {
@@ -19,7 +21,6 @@ impl Person {
         let mut command = Command::new(ECHO_NET);
         command.arg("connect").args(options).arg(address.to_string()).env("TERM", "xterm");
         let mut session = Session::spawn(command).expect("a pty");
-        session.get_process_mut().set_window_size(120, 40).expect("a pty has a size");
         session.set_expect_timeout(Some(PATIENCE));
         let mut person = Self(session);
         person.sees("ends the conversation");

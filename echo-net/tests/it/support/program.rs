@@ -42,6 +42,13 @@ impl Kid {
         input.write_all(bytes).and_then(|()| input.flush()).expect("it reads its input");
     }
 
+    /// Writes to its standard input and ends that, if the program has not ended before.
+    pub(crate) fn offer(&mut self, bytes: &[u8]) {
+        if let Some(mut input) = self.child.stdin.take() {
+            let _ = input.write_all(bytes);
+        }
+    }
+
     /// Ends its standard input.
     pub(crate) fn end_input(&mut self) {
         self.child.stdin = None;

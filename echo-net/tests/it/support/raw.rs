@@ -84,9 +84,15 @@ impl Raw {
     #[track_caller]
     pub(crate) fn some(&mut self) -> Vec<u8> {
         let mut got = vec![0; 64 * 1024];
-        let count = self.stream.read(&mut got).expect("the server says something");
-        got.truncate(count);
-        got
+        loop {
+            match self.stream.read(&mut got) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                count => {
+                    got.truncate(count.expect("the server says something"));
+                    return got;
+                }
+            }
+        }
     }
 
     /// Everything up to the server's FIN.
@@ -114,6 +120,7 @@ impl Raw {
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                     return Said::Reset;
                 }
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
                 Err(error) => panic!("nothing came: {error}"),
             }
         }
