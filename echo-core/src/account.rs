@@ -23,6 +23,10 @@ impl Watermark {
         if self.contains(seq) {
             return false;
         }
+        if seq == self.through + 1 && self.beyond.is_empty() {
+            self.through = seq;
+            return true;
+        }
         self.beyond.insert(seq);
         while self.beyond.remove(&(self.through + 1)) {
             self.through += 1;

@@ -4,7 +4,7 @@ use crate::close::{self, Action, Direction, Farewell, Role};
 use crate::error::{ApiMisuse, Violation};
 use crate::frame::{Decoder, Frame};
 use crate::limits::Config;
-use crate::outcome::Outcome;
+use crate::outcome::{End, Outcome};
 use crate::plain::{Splitter, foreign};
 use crate::preface::{FIRST_BYTE, Greeting, VERSION};
 use crate::stamp::{Stamp, Stamps};
@@ -398,18 +398,23 @@ fn on_frame<'a>(talk: &mut Talk, frame: Frame<'a>, now: Duration) -> Event<'a> {
             Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: talk.stamp(now) } })
         }
         Frame::GoAway { last, farewell } => {
-            talk.happen(close::Event::GoAway { last }, now);
-            Event::Leaving(farewell)
+            let actions = talk.happen(close::Event::GoAway { last }, now);
+            if counts(talk, actions) { Event::Leaving(farewell) } else { Event::Discarded }
         }
         Frame::Close { last, farewell, first_fin } => {
-            talk.happen(close::Event::Close { last, farewell: farewell.clone(), first_fin }, now);
-            Event::LastWord(farewell)
+            let actions = talk.hear_close(last, farewell.clone(), first_fin, now);
+            if counts(talk, actions) { Event::LastWord(farewell) } else { Event::Discarded }
         }
         Frame::Unknown { .. } => {
             talk.happen(close::Event::Other, now);
             Event::Discarded
         }
     }
+}
+
+/// Whether a word of the peer's is what it seems, and neither came too late nor broke the protocol.
+fn counts(talk: &Talk, actions: close::Actions) -> bool {
+    !actions.contains(Action::Discard) && !matches!(talk.machine().verdict(), Some(End::Violation(_)))
 }
 
 /// Plain wire, server: a message, unless it is the first and shows that the client meant another server.

@@ -2,7 +2,8 @@
 
 mod output;
 
-use crate::close::{Action, Actions, Direction, Event, Machine, Policy, Role, Words};
+use crate::close::{Action, Actions, Direction, Event, Farewell, Machine, Policy, Role, Words};
+use crate::error::Violation;
 use crate::frame;
 use crate::limits::{Config, HIGH_WATER};
 use crate::outbox::{Mark, Outbox};
@@ -52,8 +53,10 @@ pub(crate) struct Talk {
     held: bool,
     timers: Timers,
     outbox: Outbox,
-    /// Client: where requests begin of which no byte has left.
+    /// Where requests (client) or answers (server) begin of which no byte has left.
     starts: VecDeque<(u64, Mark)>,
+    /// Where this side's own last word ends in the output.
+    word_end: Option<u64>,
     fin: Fin,
     /// The transport takes nothing any more.
     mute: bool,
@@ -73,6 +76,7 @@ impl Talk {
             timers: Timers::default(),
             outbox: Outbox::default(),
             starts: VecDeque::new(),
+            word_end: None,
             fin: Fin::NotYet,
             mute: false,
             aborted: false,
@@ -139,7 +143,10 @@ impl Talk {
             match action {
                 Action::Deliver | Action::Discard => (),
                 Action::GoAway | Action::Close => self.say(action),
-                Action::Fin => self.fin = Fin::Due,
+                Action::Fin => {
+                    self.take_back_requests();
+                    self.fin = Fin::Due;
+                }
                 Action::Abort => {
                     self.aborted = true;
                     self.fin = Fin::Due;
@@ -184,14 +191,36 @@ impl Talk {
             true => frame::close(out, last, farewell, fin_first),
             false => frame::goaway(out, last, farewell),
         });
+        if action == Action::Close {
+            self.word_end = Some(self.outbox.mark().offset);
+        }
     }
 
-    /// Requests of which no byte left are refused: they do not go out ahead of a last word (clause 5.8).
+    /// Requests of which no byte left are refused: they do not go out ahead of a last word or FIN (clause 5.8).
     fn take_back_requests(&mut self) {
+        if self.role() == Role::Server {
+            return;
+        }
         if let Some((_, mark)) = self.starts.front() {
             self.outbox.truncate(*mark);
             self.starts.clear();
         }
+    }
+
+    /// The peer's last word came. A server takes it for an acknowledgement only of what has left: who acknowledges
+    /// what was not sent lies (clause 5.3, clause 7.3).
+    pub(crate) fn hear_close(&mut self, last: u64, farewell: Farewell, first_fin: Role, now: Duration) -> Actions {
+        let server = self.role() == Role::Server;
+        let unsent_word = self.word_end.is_some_and(|end| end > self.outbox.sent());
+        if server && unsent_word && self.machine.sent() == Direction::Closed && farewell.code.is_clean() {
+            let got = format!("CLOSE {last} before that was sent");
+            let violation = Violation::protocol("an answer to this side's CLOSE", got);
+            return self.happen(Event::Violation(violation), now);
+        }
+        let unsent_answer = self.starts.front().map_or(u64::MAX, |(seq, _)| *seq);
+        // No account has so many, so that this count will change none.
+        let last = if server && last >= unsent_answer { u64::MAX } else { last };
+        self.happen(Event::Close { last, farewell, first_fin }, now)
     }
 
     // ---- requests and answers ----
@@ -242,6 +271,7 @@ impl Talk {
     /// Server: queues the answer to request `seq` as a REPLY.
     pub(crate) fn reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
         let t2 = self.stamp(now);
+        self.starts.push_back((seq, self.outbox.mark()));
         self.outbox.append(|out| frame::reply_header(out, seq, [t1, t2, t2], payload.len()));
         self.outbox.stamp_later();
         self.finish_answer(seq, payload, now);
@@ -290,13 +320,18 @@ impl Talk {
 
     /// The deadlines that run follow from the state. Once the ending has begun none is prolonged (clause 8.2).
     fn rearm(&mut self, now: Duration) {
+        if self.aborted || self.is_over() {
+            return self.timers.clear();
+        }
         let lengths = &self.config.deadlines;
         if self.machine.is_ending() {
             self.timers.stop(Deadline::Idle);
             self.timers.stop(Deadline::Answer);
             self.timers.ensure(Deadline::Shutdown, now, lengths);
         }
-        let waiting = self.machine.waiting();
+        // Behind output that the peer still takes, FIN has not left: the wait for the peer's has not begun.
+        let fin_left = self.fin == Fin::Sent;
+        let waiting = self.machine.waiting().filter(|deadline| *deadline != Deadline::Linger || fin_left);
         for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {
             if waiting == Some(deadline) {
                 self.timers.ensure(deadline, now, lengths);
@@ -308,9 +343,6 @@ impl Talk {
             self.timers.ensure(Deadline::Write, now, lengths);
         } else {
             self.timers.stop(Deadline::Write);
-        }
-        if self.is_over() {
-            self.timers.clear();
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Deadline {
     /// Client: from the first attempt to connect until the server's preface is read.
     Connect,
-    /// Server: from the first byte until it is known which wire the client speaks.
+    /// Server: from a first byte that promises the framed wire until the client's preface is complete.
     Detect,
     /// Client: no answer while at least one request is unanswered.
     Answer,

@@ -245,5 +245,6 @@ fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
     server.feed(b"hello\n");
     server.connection.handle_fin(server.now);
     server.connection.handle_write_failed(server.now);
+    server.settle();
     assert_eq!(server.wait_for_end().end, End::Reset);
 }

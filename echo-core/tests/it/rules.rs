@@ -235,7 +235,8 @@ fn server_sends_fin_first() {
 #[test]
 fn fin_deadline() {
     let mut server = greeted_server();
-    server.feed(&[goaway(0, 1000), close(0, 1000)].concat());
+    server.feed(&goaway(0, 1000));
+    server.feed(&close(0, 1000));
     server.advance(Duration::from_millis(1_999));
     assert_eq!(server.fin, None);
     server.advance(Duration::from_millis(1));
@@ -306,7 +307,8 @@ fn fin_order_after_an_error() {
 #[test]
 fn account_holds_after_an_error() {
     let mut server = greeted_server();
-    server.feed(&[raw_echo(1, b"a"), raw_echo(2, b"b"), close(1, 1011)].concat());
+    server.feed(&[raw_echo(1, b"a"), raw_echo(2, b"b")].concat());
+    server.feed(&close(1, 1011));
     server.feed_fin();
     let outcome = server.wait_for_end();
     assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(1, 0, 1)));
@@ -514,5 +516,72 @@ fn codes_fit_what_they_say() {
         let (client, server) = pair.finish(usize::MAX);
         let failed = End::Failed { code: CloseCode(sent), reason: "why".into() };
         assert_eq!((client.end, server.end), (failed.clone(), failed), "{given}");
+    }
+}
+
+/// clause 5.3, clause 7.3: who acknowledges a last word, or answers, that have not left this side lies.
+#[test]
+fn acknowledged_before_it_was_sent() {
+    let mut server = greeted_server();
+    server.feed(&[raw_echo(1, b"a"), goaway(1, 1000), close(1, 1000)].concat());
+    server.feed_fin();
+    let outcome = server.wait_for_end();
+    assert_eq!((outcome.end.name(), outcome.account), ("violation", tally(0, 0, 1)));
+    let mut server = greeted_server();
+    server.feed(&[raw_echo(1, b"a"), close(1, 1011)].concat());
+    server.feed_fin();
+    let outcome = server.wait_for_end();
+    assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(0, 0, 1)), "the claim changes no account");
+}
+
+/// clause 5.6, clause 5.8: behind the server's error nothing but FIN leaves, and what had not left is refused.
+#[test]
+fn an_error_takes_back_what_has_not_left() {
+    let mut client = greeted_client(0);
+    client.stalled = true;
+    for _ in 0..2 {
+        client.wish(|client, now| drop(client.send(now, &[b'x'; 300_000])));
+    }
+    client.feed(&close(0, 1013));
+    assert_eq!(client.connection.waiting_output(), 0);
+    client.stalled = false;
+    client.settle();
+    assert!(client.fin.is_some(), "at once");
+    client.feed_fin();
+    assert_eq!(client.wait_for_end().account, tally(0, 2, 0));
+}
+
+/// clause 8.1: the linger deadline begins when FIN has left, not while answers wait ahead of it.
+#[test]
+fn linger_begins_with_fin() {
+    let mut server = Solo::server();
+    server.stalled = true;
+    server.feed(&[b"x".repeat(50_000), b"\n".to_vec()].concat());
+    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    server.advance(Duration::from_secs(9));
+    assert_eq!((server.fin, server.aborted), (None, false));
+    server.stalled = false;
+    server.settle();
+    assert_eq!(server.fin, Some(server.now), "every byte of the answer has left, and FIN behind it");
+    server.advance(Duration::from_millis(999));
+    assert!(!server.aborted);
+    assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Shutdown), "the whole ending is capped");
+}
+
+/// clause 5.9: a deadline of no length at all passes, and then things go on.
+#[test]
+fn deadlines_of_no_length() {
+    for deadline in Deadline::ALL {
+        let mut config = Config::default();
+        config.deadlines.set(deadline, Duration::ZERO);
+        let mut client = Solo::new(Connection::client(config, crate::pair::EPOCH));
+        client.advance(Duration::from_millis(1));
+        client.feed(&WELCOME);
+        client.wish(|client, now| client.leave(now, Farewell::normal()));
+        client.wait_for_end();
+        let mut server = Solo::new(Connection::server(config, crate::pair::EPOCH));
+        server.feed(&HELLO);
+        server.wish(|server, now| server.leave(now, Farewell::normal()));
+        server.wait_for_end();
     }
 }
