@@ -20,7 +20,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// Server: who sends FIN first and holds TIME_WAIT. Default: the client.
     pub first_fin: Role,
-    /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC.
+    /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC. (echo-net
+    /// sets it from its clock.)
     pub utc_offset: fn(Stamp) -> i32,
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// What went over a connection: whole messages and the bytes of their payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traffic {
-    /// Server: requests answered. Client: answers received.
+    /// Server: requests whose answer was queued. Client: answers received.
     pub messages: u64,
     /// Payload bytes of those messages.
     pub bytes: u64,

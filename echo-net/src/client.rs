@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 /// Requests that wait in the handle's queue; one more waits in its own future.
 const QUEUE: usize = 16;
+/// Requests that wait for their answers: no more is sent until the server has answered some.
+const UNANSWERED: usize = 64 * 1024;
 
 /// The settings of a client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,13 +75,13 @@ enum Wish {
 }
 
 /// How far a conversation has come, as the handles see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Progress {
-    Connecting,
-    Greeted,
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// The server's preface was read.
+    greeted: bool,
     /// The server has said GOAWAY.
-    Leaving(Farewell),
-    Ended(Outcome),
+    leaving: Option<Farewell>,
+    outcome: Option<Outcome>,
 }
 
 /// A conversation on the framed wire. Clones share it.
@@ -118,7 +120,7 @@ impl Client {
         let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
         let (wishes, inbox) = mpsc::channel(QUEUE);
         let (abort, aborted) = watch::channel(false);
-        let (report, progress) = watch::channel(Progress::Connecting);
+        let (report, progress) = watch::channel(Progress::default());
         tokio::spawn(Conversation { driver, inbox, handles: true, waiting: BTreeMap::new(), report }.run(aborted));
         Self { wishes, abort, progress }
     }
@@ -143,8 +145,10 @@ impl Client {
         Ok(Pending(receiver))
     }
 
-    /// Ends the conversation politely: what was queued before is sent, every answer comes, and both sides say their
-    /// last words. Gives the outcome with the account; concurrent and later calls get the same.
+    /// Ends the conversation politely: what was submitted before is sent, the answers come, and both sides say their
+    /// last words, all within the deadlines (answers later than the drain deadline do not count any more). The ending
+    /// begins when the requests submitted before have been taken. Gives the outcome with the account; concurrent and
+    /// later calls get the same.
     pub async fn close(&self) -> Outcome {
         // If the conversation has ended already, nobody takes the wish, and the outcome is there.
         let _ = self.wishes.send(Wish::Close).await;
@@ -158,54 +162,45 @@ impl Client {
 
     /// Waits for the end of the conversation, whoever brings it about.
     pub async fn ended(&self) -> Outcome {
-        let mut progress = self.progress.clone();
-        loop {
-            if let Progress::Ended(outcome) = &*progress.borrow_and_update() {
-                return outcome.clone();
-            }
-            if progress.changed().await.is_err() {
-                return lost_outcome(&progress.borrow());
-            }
-        }
+        self.see(|progress| progress.outcome.clone()).await.unwrap_or_else(lost_outcome)
     }
 
-    /// Waits until the server wants to leave (its GOAWAY), or the conversation has ended: `None`.
+    /// Waits until the server wants to leave (its GOAWAY); `None` if the conversation ended without that.
     pub async fn leaving(&self) -> Option<Farewell> {
-        let mut progress = self.progress.clone();
-        loop {
-            match &*progress.borrow_and_update() {
-                Progress::Leaving(farewell) => return Some(farewell.clone()),
-                Progress::Ended(_) => return None,
-                Progress::Connecting | Progress::Greeted => (),
-            }
-            progress.changed().await.ok()?;
-        }
+        let seen = self.see(|progress| match (&progress.leaving, &progress.outcome) {
+            (None, None) => None,
+            (leaving, _) => Some(leaving.clone()),
+        });
+        seen.await.flatten()
     }
 
     /// Waits for the server's preface.
     async fn greeted(&self) -> Result<(), Outcome> {
+        let seen = self.see(|progress| match (progress.greeted, &progress.outcome) {
+            (true, _) => Some(Ok(())),
+            (false, Some(outcome)) => Some(Err(outcome.clone())),
+            (false, None) => None,
+        });
+        seen.await.unwrap_or_else(|| Err(lost_outcome()))
+    }
+
+    /// Waits until `look` finds something; `None` if the task is gone and nothing will come any more.
+    async fn see<T>(&self, look: impl Fn(&Progress) -> Option<T>) -> Option<T> {
         let mut progress = self.progress.clone();
         loop {
-            match &*progress.borrow_and_update() {
-                Progress::Greeted | Progress::Leaving(_) => return Ok(()),
-                Progress::Ended(outcome) => return Err(outcome.clone()),
-                Progress::Connecting => (),
+            if let Some(found) = look(&progress.borrow_and_update()) {
+                return Some(found);
             }
             if progress.changed().await.is_err() {
-                return Err(lost_outcome(&progress.borrow()));
+                return look(&progress.borrow());
             }
         }
     }
 }
 
 /// The task was dropped with its runtime: as far as anybody knows, the transport was reset by this side.
-fn lost_outcome(last: &Progress) -> Outcome {
-    match last {
-        Progress::Ended(outcome) => outcome.clone(),
-        Progress::Connecting | Progress::Greeted | Progress::Leaving(_) => {
-            Outcome { end: echo_core::End::Reset, began: echo_core::Side::Local, account: echo_core::Tally::default() }
-        }
-    }
+fn lost_outcome() -> Outcome {
+    Outcome { end: echo_core::End::Reset, began: echo_core::Side::Local, account: echo_core::Tally::default() }
 }
 
 /// A request on its way.
@@ -273,7 +268,8 @@ impl<T: Transport> Conversation<T> {
     /// A request must not pile up behind others that wait to be sent. In an ending it is refused at once.
     fn takes_wishes(&self) -> bool {
         let connection = self.driver.connection();
-        self.handles && (connection.wants_requests() || connection.machine().sent() != Direction::Open)
+        let room = connection.wants_requests() && self.waiting.len() < UNANSWERED;
+        self.handles && (room || connection.machine().sent() != Direction::Open)
     }
 
     /// Takes wishes in their order; whether some may be left.
@@ -315,7 +311,7 @@ impl<T: Transport> Conversation<T> {
             // Who dropped the future of a request does not want to know.
             drop(answered.send(Err(error)));
         }
-        self.report.send_replace(Progress::Ended(outcome));
+        self.report.send_modify(|progress| progress.outcome = Some(outcome));
     }
 }
 
@@ -329,8 +325,8 @@ fn refuse(answered: Answered, misuse: echo_core::ApiMisuse) {
 
 fn on_event(event: Event<'_>, waiting: &mut BTreeMap<u64, Answered>, report: &watch::Sender<Progress>) {
     match event {
-        Event::Greeted { .. } => drop(report.send_replace(Progress::Greeted)),
-        Event::Leaving(farewell) => drop(report.send_replace(Progress::Leaving(farewell))),
+        Event::Greeted { .. } => report.send_modify(|progress| progress.greeted = true),
+        Event::Leaving(farewell) => report.send_modify(|progress| progress.leaving = Some(farewell)),
         Event::Reply(reply) => {
             if let Some(answered) = waiting.remove(&reply.seq) {
                 let answer = Answer { seq: reply.seq, payload: reply.payload.to_vec(), stamps: reply.stamps };

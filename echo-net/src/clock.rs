@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub struct Clock {
     /// The wall time now. It is read once, when a connection begins.
     pub wall: fn() -> Stamp,
-    /// Seconds east of Greenwich at a moment.
+    /// Seconds east of Greenwich at a moment. It takes the place of [`Config::utc_offset`](echo_core::Config).
     pub utc_offset: fn(Stamp) -> i32,
 }
 

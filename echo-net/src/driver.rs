@@ -14,6 +14,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
+/// How often is read before deadlines are looked at.
+const READS: u32 = 32;
 
 thread_local! {
     /// Read into before it is known whether there is anything to read, so that an idle connection owns no buffer.
@@ -29,6 +31,8 @@ pub(crate) struct Driver<T> {
     /// Input that was read and must wait until the peer has read.
     rest: Vec<u8>,
     peer_finished: bool,
+    /// The transport takes nothing, and the last read gave nothing either.
+    read_in_vain: bool,
     /// Something was written since the last flush.
     unflushed: bool,
     alarm: Pin<Box<Sleep>>,
@@ -45,6 +49,7 @@ impl<T: Transport> Driver<T> {
             timeline,
             rest: Vec::new(),
             peer_finished: false,
+            read_in_vain: false,
             unflushed: false,
             alarm: Box::pin(sleep_until(Instant::now())),
         }
@@ -68,19 +73,25 @@ impl<T: Transport> Driver<T> {
 
     /// Does all that can be done without waiting. Ready once the conversation is over and the transport let go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
+        let mut reads = 0;
         loop {
             let now = self.timeline.now();
-            self.connection.handle_time(now);
             if let Poll::Ready(outcome) = self.poll_output(cx, now) {
                 self.stream = None;
                 return Poll::Ready(outcome);
             }
-            if self.poll_input(cx, on_event).is_ready() {
+            if reads < READS && self.poll_input(cx, on_event).is_ready() {
+                reads += 1;
                 continue;
             }
-            if self.poll_alarm(cx).is_pending() {
+            // What has come is read before a deadline is held against the peer, unless it never ceases to come.
+            let now = self.timeline.now();
+            if self.connection.next_time().is_some_and(|due| due <= now) {
+                self.connection.handle_time(now);
+            } else if reads < READS && self.poll_alarm(cx).is_pending() {
                 return Poll::Pending;
             }
+            reads = 0;
         }
     }
 
@@ -176,9 +187,17 @@ impl<T: Transport> Driver<T> {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
             Poll::Ready(Err(_)) => self.connection.handle_reset(now),
             // It cannot be written to, and all it had received is read.
-            Poll::Pending if self.connection.is_mute() => self.connection.handle_reset(now),
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending if self.connection.is_mute() && self.read_in_vain => self.connection.handle_reset(now),
+            Poll::Pending => {
+                // The runtime may have held back what is there (its budget is spent), so one more poll must tell.
+                self.read_in_vain = self.connection.is_mute();
+                if self.read_in_vain {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
         }
+        self.read_in_vain = false;
         Poll::Ready(())
     }
 

@@ -9,7 +9,8 @@ use std::task::Poll;
 use tokio::sync::mpsc;
 
 /// Runs a conversation on the plain wire: what `outgoing` gives is sent, what comes goes to `on_text`. When
-/// `outgoing` has ended and all is sent, FIN follows; the outcome is there when the server's FIN has come too.
+/// `outgoing` has ended and all is sent, FIN follows; the outcome is there when the server's FIN has come too. What
+/// comes later than the linger deadline after one's own FIN is lost, so give it time for the answers.
 ///
 /// While the server does not read, no more is taken from `outgoing`.
 pub async fn converse_plainly<T: Transport>(

@@ -13,7 +13,7 @@ pub struct Report {
     pub refused: u64,
     /// Connections by how they ended, by [`End::name`].
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// Requests answered.
+    /// Requests accepted, their answers queued; whether the client got them is in the outcomes.
     pub messages: u64,
     /// Payload bytes of these requests.
     pub bytes: u64,

@@ -10,6 +10,7 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -28,7 +29,8 @@ pub struct ServerConfig {
     pub clock: Clock,
     /// So many connections are served at once; one more is refused with CLOSE 1013, or a line on the plain wire.
     pub max_connections: usize,
-    /// So many refusals are under way at once; beyond, nothing is accepted until one has ended.
+    /// So many refusals are under way at once (at least 1); beyond, nothing is accepted until one has ended. A client
+    /// that is to be refused and says nothing is let go at the detect deadline.
     pub max_refusals: usize,
     /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
     pub farewell: Farewell,
@@ -96,7 +98,7 @@ pub async fn serve<L: Listener>(listener: L, config: ServerConfig, shutdown: imp
 
 /// Like [`serve`], and aborts all connections once `abort` is ready, whether or not `shutdown` was.
 pub async fn serve_until<L: Listener>(
-    listener: L,
+    mut listener: L,
     config: ServerConfig,
     shutdown: impl Future<Output = ()>,
     abort: impl Future<Output = ()>,
@@ -105,18 +107,18 @@ pub async fn serve_until<L: Listener>(
     let report = Report::default();
     let mut server = Server { config, phase, served: JoinSet::new(), refused: JoinSet::new(), report };
     let mut abort = pin!(abort);
-    let mut listener = Some(listener);
+    let mut aborting = false;
     {
         let mut shutdown = pin!(shutdown);
-        while let Some(open) = &mut listener {
-            tokio::select! { biased;
-                () = &mut abort => break,
-                () = &mut shutdown => listener = None,
-                () = server.run(open) => (),
-            }
+        tokio::select! { biased;
+            () = &mut abort => aborting = true,
+            () = &mut shutdown => server.accept_waiting(&mut listener).await,
+            () = server.run(&mut listener) => (),
         }
+        // From here on the system refuses who comes.
+        drop(listener);
     }
-    if listener.take().is_none() {
+    if !aborting {
         info!("draining {} connections", server.served.len() + server.refused.len());
         server.phase.send_replace(Phase::Draining);
         tokio::select! { biased;
@@ -166,11 +168,26 @@ impl Server {
         }
     }
 
+    /// Accepts who has connected already: they are to be told, not reset with the listener.
+    async fn accept_waiting<L: Listener>(&mut self, listener: &mut L) {
+        while let Some(kind) = self.room() {
+            let accepted = tokio::select! { biased;
+                accepted = listener.accept() => accepted,
+                // The runtime hears of new connections only between two turns.
+                () = tokio::task::yield_now() => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.begin(stream, peer, kind),
+                Err(_) => return,
+            }
+        }
+    }
+
     /// What can be done with one more connection.
     fn room(&self) -> Option<Kind> {
         if self.served.len() < self.config.max_connections {
             Some(Kind::Served)
-        } else if self.refused.len() < self.config.max_refusals {
+        } else if self.refused.len() < self.config.max_refusals.max(1) {
             Some(Kind::Refused)
         } else {
             None
@@ -181,9 +198,11 @@ impl Server {
         self.report.accepted += 1;
         let number = self.report.accepted;
         let limit = self.config.max_connections;
-        let driver = Driver::new(stream, self.config.clock, self.config.connection, |config, epoch| match kind {
+        let driver = Driver::new(stream, self.config.clock, self.config.connection, |mut config, epoch| match kind {
             Kind::Served => Connection::server(config, epoch),
             Kind::Refused => {
+                // A client that says nothing must not keep a place from one that is to hear why it is refused.
+                config.deadlines.idle = config.deadlines.idle.min(config.deadlines.detect);
                 let reason = format!("try again later: all {limit} connections are in use");
                 Connection::refusing_server(config, epoch, Farewell::new(CloseCode::TRY_LATER, reason))
             }
@@ -252,15 +271,21 @@ async fn converse<T: Transport>(
     let mut abort = pin!(reached(&mut for_abort, Phase::Aborting));
     let (mut draining, mut aborting) = (false, false);
     let outcome = poll_fn(|cx| {
-        if !draining && drain.as_mut().poll(cx).is_ready() {
-            draining = true;
-            driver.leave(farewell.clone());
+        loop {
+            // What has come already is answered before the client is told to leave.
+            if let Poll::Ready(outcome) = driver.poll(cx, &mut |_| ()) {
+                return Poll::Ready(outcome);
+            }
+            if !aborting && abort.as_mut().poll(cx).is_ready() {
+                aborting = true;
+                driver.abort();
+            } else if !draining && drain.as_mut().poll(cx).is_ready() {
+                draining = true;
+                driver.leave(farewell.clone());
+            } else {
+                return Poll::Pending;
+            }
         }
-        if !aborting && abort.as_mut().poll(cx).is_ready() {
-            aborting = true;
-            driver.abort();
-        }
-        driver.poll(cx, &mut |_| ())
     })
     .await;
     (outcome, driver.connection().traffic())
