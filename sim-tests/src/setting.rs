@@ -24,9 +24,16 @@ pub fn deadlines() -> Deadlines {
     }
 }
 
-/// The configuration of either end.
-pub fn config(scenario: &Scenario) -> Config {
-    Config { deadlines: deadlines(), first_fin: scenario.wire.first_fin().unwrap_or(Role::Client), ..Config::default() }
+/// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The configuration of an end.
+pub fn config(scenario: &Scenario, role: Role) -> Config {
+    let mut deadlines = deadlines();
+    if role == Role::Client {
+        deadlines.idle += PATIENCE;
+    }
+    Config { deadlines, first_fin: scenario.wire.first_fin().unwrap_or(Role::Client), ..Config::default() }
 }
 
 /// What a server tells its clients when it drains.
@@ -37,6 +44,7 @@ pub fn servers_farewell() -> Farewell {
 /// Both ends must have ended by then: the sum of all deadlines, and time for the last packets.
 pub fn budget(scenario: &Scenario) -> Millis {
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines().length(*deadline)).sum();
+    let all = all + PATIENCE;
     Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(10 * scenario.network.latency)
 }
 

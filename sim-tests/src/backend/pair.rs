@@ -107,14 +107,14 @@ enum Socket {
 
 impl Pair {
     fn new(scenario: &Scenario) -> Self {
-        let config = setting::config(scenario);
+        let [for_client, for_server] = [Role::Client, Role::Server].map(|role| setting::config(scenario, role));
         let client = match scenario.wire.first_fin() {
-            Some(_) => Connection::client(config, setting::EPOCH),
-            None => Connection::plain_client(config, setting::EPOCH),
+            Some(_) => Connection::client(for_client, setting::EPOCH),
+            None => Connection::plain_client(for_client, setting::EPOCH),
         };
         Self {
             client: End::new(Role::Client, client, scenario),
-            server: End::new(Role::Server, Connection::server(config, setting::EPOCH), scenario),
+            server: End::new(Role::Server, Connection::server(for_server, setting::EPOCH), scenario),
             director: Director::new(scenario),
             world: World { scenario: scenario.clone(), board: Board::default(), links: Links::new(scenario) },
         }
@@ -129,12 +129,14 @@ impl Pair {
                 return None;
             }
             self.world.board.advance(next);
+            self.deliver();
+            // As the real driver does: what has come is read before a deadline is held against the peer.
+            self.settle();
             for end in [&mut self.client, &mut self.server] {
                 if end.runs {
                     end.connection.handle_time(self.world.now());
                 }
             }
-            self.deliver();
         }
     }
 

@@ -77,7 +77,7 @@ impl Cast {
     }
 
     fn client_config(&self) -> ClientConfig {
-        ClientConfig { connection: setting::config(&self.scenario), clock: Self::clock() }
+        ClientConfig { connection: setting::config(&self.scenario, self.role), clock: Self::clock() }
     }
 
     /// The framed client.
@@ -159,7 +159,7 @@ impl Cast {
         let stop = Notify::new();
         let witness = self.clone();
         let config = ServerConfig {
-            connection: setting::config(&self.scenario),
+            connection: setting::config(&self.scenario, self.role),
             clock: Self::clock(),
             farewell: setting::servers_farewell(),
             on_end: OnEnd::call(move |ended| witness.note(What::Ended(ended.outcome.clone()))),
