@@ -31,6 +31,8 @@ pub(crate) struct Driver<T> {
     /// Input that was read and must wait until the peer has read.
     rest: Vec<u8>,
     peer_finished: bool,
+    /// The user takes no more input for now.
+    paused: bool,
     /// The transport takes nothing, and the last read gave nothing either.
     read_in_vain: bool,
     /// Something was written since the last flush.
@@ -49,6 +51,7 @@ impl<T: Transport> Driver<T> {
             timeline,
             rest: Vec::new(),
             peer_finished: false,
+            paused: false,
             read_in_vain: false,
             unflushed: false,
             alarm: Box::pin(sleep_until(Instant::now())),
@@ -65,6 +68,11 @@ impl<T: Transport> Driver<T> {
 
     pub(crate) fn leave(&mut self, farewell: Farewell) {
         self.connection.leave(self.timeline.now(), farewell);
+    }
+
+    /// Whether to leave what comes in the transport, and so the peer waiting, for now.
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     pub(crate) fn abort(&mut self) {
@@ -150,7 +158,7 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once, if input is wanted; ready when something came.
     fn poll_input(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
-        if !self.connection.wants_input() || self.peer_finished {
+        if !self.connection.wants_input() || self.peer_finished || self.paused {
             return Poll::Pending;
         }
         if !self.rest.is_empty() {

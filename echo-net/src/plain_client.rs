@@ -5,21 +5,28 @@ use crate::driver::Driver;
 use crate::transport::Transport;
 use echo_core::{Connection, Event, Farewell, Outcome};
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use tokio::sync::mpsc;
+
+/// The most that is queued at once.
+const PIECE: usize = 64 * 1024;
 
 /// Runs a conversation on the plain wire: what `outgoing` gives is sent, what comes goes to `on_text`. When
 /// `outgoing` has ended and all is sent, FIN follows; the outcome is there when the server's FIN has come too. What
 /// comes later than the linger deadline after one's own FIN is lost, so give it time for the answers.
 ///
-/// While the server does not read, no more is taken from `outgoing`.
+/// While the server does not read, no more is taken from `outgoing`. Before anything is read, `room` is asked: while
+/// it is pending nothing is, and so a server cannot fill the memory of a user who does not keep up; it must wake the
+/// task when that changes. `|_| Poll::Ready(())` always has room.
 pub async fn converse_plainly<T: Transport>(
     stream: T,
     config: ClientConfig,
     mut outgoing: mpsc::Receiver<Vec<u8>>,
     mut on_text: impl FnMut(&[u8]),
+    mut room: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Outcome {
     let mut driver = Driver::new(stream, config.clock, config.connection, Connection::plain_client);
+    let piece = config.connection.limit.clamp(1, PIECE);
     let mut open = true;
     poll_fn(|cx| {
         loop {
@@ -30,7 +37,7 @@ pub async fn converse_plainly<T: Transport>(
                     break;
                 }
                 match outgoing.poll_recv(cx) {
-                    Poll::Ready(Some(bytes)) => send(&mut driver, &bytes),
+                    Poll::Ready(Some(bytes)) => send(&mut driver, &bytes, piece),
                     Poll::Ready(None) => {
                         open = false;
                         driver.leave(Farewell::normal());
@@ -38,6 +45,7 @@ pub async fn converse_plainly<T: Transport>(
                     Poll::Pending => break,
                 }
             }
+            driver.pause(room(cx).is_pending());
             let ended = driver.poll(cx, &mut |event| {
                 if let Event::Text(text) = event {
                     on_text(text);
@@ -52,11 +60,10 @@ pub async fn converse_plainly<T: Transport>(
     .await
 }
 
-/// A stream has no messages, so bytes over the limit go in pieces.
-fn send<T: Transport>(driver: &mut Driver<T>, bytes: &[u8]) {
-    const PIECE: usize = 64 * 1024;
-    for piece in bytes.chunks(PIECE) {
-        // The conversation is open, as was asked before; a piece is under any limit but one set below it.
+/// A stream has no messages, so bytes go in pieces that no limit forbids.
+fn send<T: Transport>(driver: &mut Driver<T>, bytes: &[u8], piece: usize) {
+    for piece in bytes.chunks(piece) {
+        // The conversation is open, as was asked before, and the piece is within the limit.
         let sent = driver.send(piece);
         debug_assert!(sent.is_ok(), "{sent:?}");
     }

@@ -55,6 +55,11 @@ impl CameBack {
         self.readings.contains(&(self.end(), 0))
     }
 
+    /// Bytes that were sent and are not back.
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.sent.len() as u64
+    }
+
     fn at(&self, place: u64) -> Option<u8> {
         self.sent.get((place - self.base) as usize).copied()
     }

@@ -59,7 +59,9 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
     let (exit, hint) = match error {
         ConnectError::Resolve(_) | ConnectError::Refused(_) | ConnectError::TimedOut(..) => (Exit::System, ""),
-        ConnectError::Ended(Outcome { end: End::Violation(violation), .. }) if violation.got.contains("plain") => {
+        ConnectError::Ended(Outcome { end: End::Violation(violation), .. })
+            if violation.got.ends_with("speaks the plain wire only") =>
+        {
             (Exit::WrongServer, " (try --plain)")
         }
         ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => (Exit::WrongServer, ""),

@@ -1,16 +1,20 @@
 //! Exit codes: documented, and the same for every command.
 
 use echo_net::echo_core::{End, Outcome};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What `--help` says of them.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  the end was clean; with connect --plain: every byte sent came back, and then FIN;
-     serve: every connection was told and has ended
-  1  the conversation did not end clean, or the server was stopped by a second signal
+  0  connect: the end was clean, and every message was answered;
+     connect --plain: every byte sent came back, and then FIN;
+     serve: stopped by one signal, and every connection has ended, within the deadlines
+  1  anything else: the end was not clean, a message has no answer, the input or output failed;
+     serve: stopped by a second signal
   2  the command line is wrong
-  3  no connection: refused, unknown host, no answer in time; serve: the address cannot be listened on
+  3  it could not begin: refused, unknown host, no answer in time, no terminal;
+     serve: the address cannot be listened on
   4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent";
 
 /// The codes.
@@ -28,15 +32,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// A line for a person; that nobody reads it is no reason to stop.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "echo-net: {line}");
+}
+
 /// Says in one line what went wrong.
 pub(crate) fn fail(exit: Exit, line: &str) -> ExitCode {
-    eprintln!("echo-net: {line}");
+    say(line);
     exit.into()
 }
 
 /// How the conversation ended, for a person, and the exit code.
 pub(crate) fn conclude(outcome: &Outcome) -> ExitCode {
-    eprintln!("echo-net: the conversation ended {outcome}");
+    say(&format!("the conversation ended {outcome}"));
     match outcome.end {
         End::Clean(_) if outcome.account.refused == 0 && outcome.account.unknown == 0 => Exit::Clean.into(),
         End::Clean(_)

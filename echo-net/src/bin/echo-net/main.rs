@@ -5,6 +5,7 @@ mod came_back;
 mod connect;
 mod exit;
 mod options;
+mod output;
 mod piped;
 mod plain;
 mod prompt;

@@ -2,8 +2,9 @@
 
 use crate::answer::header;
 use crate::exit::{Exit, conclude, fail};
+use crate::output::Output;
 use echo_net::{Client, Pending};
-use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 
@@ -13,14 +14,16 @@ const AHEAD: usize = 64;
 /// Sends standard input line by line and writes the answers in order; ends when the input does, or the conversation.
 pub(crate) async fn run(client: Client, limit: usize) -> ExitCode {
     let (sender, answers) = mpsc::channel(AHEAD);
-    let (problem, written) = tokio::join!(ask(&client, limit, sender), write_answers(answers));
+    let output = Output::start();
+    let (problem, complete) = tokio::join!(ask(&client, limit, sender), write_answers(answers, output.sender()));
     let outcome = client.close().await;
+    let written = output.finish().await;
     let exit = conclude(&outcome);
     match (problem, written) {
         (Some(problem), _) => fail(Exit::NotClean, &problem),
         (None, Err(error)) => fail(Exit::NotClean, &format!("cannot write the answers: {error}")),
-        (None, Ok(false)) => Exit::NotClean.into(),
-        (None, Ok(true)) => exit,
+        (None, Ok(())) if complete => exit,
+        (None, Ok(())) => Exit::NotClean.into(),
     }
 }
 
@@ -84,31 +87,17 @@ fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Option<Vec<u8
 }
 
 /// Writes the answers; whether there was one for every request.
-async fn write_answers(mut answers: mpsc::Receiver<Pending>) -> io::Result<bool> {
-    let mut out = BufWriter::new(io::stdout().lock());
+async fn write_answers(mut answers: mpsc::Receiver<Pending>, output: mpsc::Sender<Vec<u8>>) -> bool {
     let mut complete = true;
-    loop {
-        let pending = match answers.try_recv() {
-            Ok(pending) => pending,
-            Err(_) => {
-                // Nothing is under way: what is there is to be seen now.
-                out.flush()?;
-                match answers.recv().await {
-                    Some(pending) => pending,
-                    None => return out.flush().map(|()| complete),
-                }
-            }
+    while let Some(pending) = answers.recv().await {
+        let Ok(answer) = pending.answer().await else {
+            complete = false;
+            continue;
         };
-        match pending.answer().await {
-            Ok(answer) => {
-                out.write_all(header(&answer).as_bytes())?;
-                out.write_all(&answer.payload)?;
-                out.write_all(b"\n")?;
-                if answers.is_empty() {
-                    out.flush()?;
-                }
-            }
-            Err(_) => complete = false,
+        let line = [header(&answer).as_bytes(), &answer.payload, b"\n"].concat();
+        if output.send(line).await.is_err() {
+            return false;
         }
     }
+    complete
 }

@@ -9,12 +9,14 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
+use tokio::sync::mpsc;
 
 /// An answer on its way; boxed because the queue of them is polled in place.
 type Waiting = Pin<Box<dyn Future<Output = Result<Answer, RequestError>>>>;
 
 /// What came first.
 enum Event {
+    Sent(Result<Pending, RequestError>),
     Ended(Outcome),
     Leaving(Option<Farewell>),
     Answer(Result<Answer, RequestError>),
@@ -36,10 +38,16 @@ pub(crate) async fn run(client: Client, server: &str) -> ExitCode {
 
 async fn talk(client: &Client, terminal: &mut Terminal) -> Outcome {
     let mut answers: VecDeque<Waiting> = VecDeque::new();
-    let (mut told, mut interrupts, mut person) = (false, 0, true);
+    // Lines wait here for their turn, so that a server that takes none yet does not stop the prompt.
+    let (lines, typed) = mpsc::unbounded_channel();
+    let (sent, mut sending) = mpsc::unbounded_channel();
+    tokio::spawn(send_lines(client.clone(), typed, sent));
+    let mut lines = Some(lines);
+    let (mut told, mut person) = (false, true);
     loop {
         // Answers come before the end that follows them, and the network before the person.
         let event = tokio::select! { biased;
+            Some(sent) = sending.recv() => Event::Sent(sent),
             answer = next(&mut answers) => Event::Answer(answer),
             outcome = client.ended() => Event::Ended(outcome),
             farewell = client.leaving(), if !told => Event::Leaving(farewell),
@@ -56,31 +64,35 @@ async fn talk(client: &Client, terminal: &mut Terminal) -> Outcome {
                     terminal.write(&format!("the server leaves: {} ({reason})", farewell.code));
                 }
             }
-            Event::Wish(Some(Wish::Line(line))) => match client.submit(line).await {
-                Ok(pending) => answers.push_back(Box::pin(Pending::answer(pending))),
-                Err(error) => terminal.write(&error.to_string()),
-            },
-            Event::Wish(Some(Wish::End)) => begin_close(client, terminal),
-            Event::Wish(Some(Wish::Interrupt)) => {
-                interrupts += 1;
-                match interrupts {
-                    1 => begin_close(client, terminal),
-                    _ => client.abort(),
+            Event::Sent(Ok(pending)) => answers.push_back(Box::pin(Pending::answer(pending))),
+            Event::Sent(Err(error)) => terminal.write(&error.to_string()),
+            Event::Wish(Some(Wish::Line(line))) => {
+                if let Some(lines) = &lines {
+                    // The task that sends them lives as long as there are lines to come.
+                    let _ = lines.send(line);
                 }
             }
-            Event::Wish(None) => {
-                person = false;
-                begin_close(client, terminal);
+            Event::Wish(Some(Wish::Interrupt)) if lines.is_none() => client.abort(),
+            Event::Wish(wish) => {
+                person = wish.is_some();
+                terminal.ending();
+                lines = None;
             }
         }
     }
 }
 
-/// Ends politely while the loop goes on showing what comes.
-fn begin_close(client: &Client, terminal: &mut Terminal) {
-    terminal.ending();
-    let client = client.clone();
-    tokio::spawn(async move { client.close().await });
+/// Sends what was typed, in order; when no more comes, ends politely.
+async fn send_lines(
+    client: Client,
+    mut typed: mpsc::UnboundedReceiver<String>,
+    sent: mpsc::UnboundedSender<Result<Pending, RequestError>>,
+) {
+    while let Some(line) = typed.recv().await {
+        // The prompt listens until the conversation has ended.
+        let _ = sent.send(client.submit(line).await);
+    }
+    client.close().await;
 }
 
 async fn next(answers: &mut VecDeque<Waiting>) -> Result<Answer, RequestError> {

@@ -69,7 +69,13 @@ impl Arguments {
 /// Serves until the first SIGINT or SIGTERM, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let level = if arguments.silent { tracing::Level::WARN } else { tracing::Level::INFO };
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false).init();
+    // That nobody reads the log is no reason to stop.
+    tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        .init();
     let signals = match count_signals() {
         Ok(signals) => signals,
         Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),

@@ -123,13 +123,15 @@ impl Cast {
         let (sender, outgoing) = mpsc::channel(CAPACITY);
         let mut sender = Some(sender);
         let mut ear = Ear::new(Role::Server, &self.scenario);
-        let mut ended = pin!(converse_plainly(tap, self.client_config(), outgoing, |text| {
+        let hand_over = |text: &[u8]| {
             for unit in ear.hear(Segment::Data(text)) {
                 if let Unit::Answer(seq) = unit {
                     self.note(What::Handed(seq));
                 }
             }
-        }));
+        };
+        let room = |_: &mut Context<'_>| Poll::Ready(());
+        let mut ended = pin!(converse_plainly(tap, self.client_config(), outgoing, hand_over, room));
         loop {
             tokio::select! { biased;
                 command = inbox.recv() => match command {

@@ -1,0 +1,60 @@
+//! Standard output from a thread of its own, so that a reader who stalls holds up no conversation.
+
+use echo_net::printable;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::thread::{JoinHandle, spawn};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+/// Writes that wait for the reader.
+const WAITING: usize = 64;
+
+pub(crate) struct Output {
+    sender: mpsc::Sender<Vec<u8>>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Output {
+    pub(crate) fn start() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        Self { sender, thread: spawn(|| write_all(receiver)) }
+    }
+
+    /// Where to send bytes to. It is closed once they cannot be written any more.
+    pub(crate) fn sender(&self) -> mpsc::Sender<Vec<u8>> {
+        self.sender.clone()
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// What kept it from being written.
+    pub(crate) async fn finish(self) -> io::Result<()> {
+        drop(self.sender);
+        match spawn_blocking(|| self.thread.join()).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) | Err(_) => Err(io::Error::other("the thread that writes is gone")),
+        }
+    }
+}
+
+/// What is on its way to a terminal is made safe for it; into a pipe bytes go as they are.
+fn write_all(mut receiver: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+    let terminal = io::stdout().is_terminal();
+    let mut out = BufWriter::new(io::stdout());
+    while let Some(bytes) = receiver.blocking_recv() {
+        match terminal {
+            true => out.write_all(safe_lines(&bytes).as_bytes())?,
+            false => out.write_all(&bytes)?,
+        }
+        if receiver.is_empty() {
+            out.flush()?;
+        }
+    }
+    out.flush()
+}
+
+fn safe_lines(bytes: &[u8]) -> String {
+    let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(printable).collect();
+    lines.join("\n")
+}
