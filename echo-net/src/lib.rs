@@ -28,7 +28,7 @@
 //! ```
 //!
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
-//! them. Other transports implement [`Transport`] and [`Listener`].
+//! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
 
 mod client;
 mod clock;
@@ -50,4 +50,4 @@ pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;
 pub use server::{Ended, OnEnd, ServerConfig, serve, serve_until};
 pub use text::printable;
-pub use transport::{Listener, Transport};
+pub use transport::{Listener, Over, Transport};

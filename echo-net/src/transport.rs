@@ -1,8 +1,10 @@
 //! What a connection runs over: any byte stream, and what listens for it.
 
 use std::future::Future;
-use std::io;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A stream of bytes in both directions whose write half can be shut down by itself (half-close).
@@ -26,6 +28,47 @@ impl Transport for TcpStream {
 
 /// An in-memory stream, for tests.
 impl Transport for DuplexStream {}
+
+/// A stream of anybody's as a transport whose abort is to be dropped: `Over(tls_stream)`.
+#[derive(Debug)]
+pub struct Over<T>(
+    /// The stream.
+    pub T,
+);
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Over<T> {}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Over<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Over<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
 
 /// Accepts streams.
 pub trait Listener: Send + 'static {

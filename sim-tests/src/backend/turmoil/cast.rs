@@ -7,13 +7,12 @@ use crate::ear::{Ear, Segment};
 use crate::scenario::{Action, Scenario, Wire};
 use crate::setting;
 use echo_core::Role;
-use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
+use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, Over, ServerConfig, converse_plainly, serve};
 use std::future::{pending, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, mpsc};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -63,7 +62,7 @@ impl Cast {
     }
 
     fn tap(&self, stream: TcpStream) -> (Tap<Stream>, Handle<Stream>) {
-        let (tap, handle) = Tap::new(Stream(stream), self.role, &self.scenario, Arc::clone(&self.board));
+        let (tap, handle) = Tap::new(Over(stream), self.role, &self.scenario, Arc::clone(&self.board));
         *lock(&self.handle) = Some(handle.clone());
         (tap, handle)
     }
@@ -214,27 +213,4 @@ impl Listener for Door {
 }
 
 /// turmoil's stream as a transport. Its `abort` is the tap's business.
-#[derive(Debug)]
-pub(super) struct Stream(TcpStream);
-
-impl Transport for Stream {}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
+pub(super) type Stream = Over<TcpStream>;
