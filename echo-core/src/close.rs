@@ -49,7 +49,7 @@ enum Hearing {
     /// After the peer's last word: whatever comes is a violation.
     Over,
     /// Nothing that comes matters any more.
-    Deaf,
+    Discarding,
 }
 
 impl Machine {
@@ -184,7 +184,7 @@ impl Machine {
                 self.violate("an answer, GOAWAY or CLOSE", format!("request {seq} from a server"), out);
             }
             (_, Hearing::Over) => self.violate("FIN after the last word", format!("request {seq}"), out),
-            (_, Hearing::Deaf) => out.push(Action::Discard),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
 
@@ -201,7 +201,7 @@ impl Machine {
                 self.violate("a request, GOAWAY or CLOSE", format!("answer {seq} from a client"), out);
             }
             (_, Hearing::Over) => self.violate("FIN after the last word", format!("answer {seq}"), out),
-            (_, Hearing::Deaf) => out.push(Action::Discard),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
 
@@ -225,7 +225,7 @@ impl Machine {
             }
             (_, Hearing::Leaving) => self.violate("at most one GOAWAY", "another", out),
             (_, Hearing::Over) => self.violate("FIN after the last word", "GOAWAY", out),
-            (_, Hearing::Deaf) => out.push(Action::Discard),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
 
@@ -242,11 +242,11 @@ impl Machine {
                 (Role::Client, Open | Leaving) => self.on_servers_close(last, farewell.code, first_fin, out),
                 (Role::Server, Closed) => self.on_clients_close(last, out),
                 (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
-                // Not reached: such a side is deaf, or has heard a last word.
+                // Not reached: such a side discards what comes, or has heard a last word.
                 (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
             },
             Hearing::Over => self.violate("FIN after the last word", "CLOSE again", out),
-            Hearing::Deaf => out.push(Action::Discard),
+            Hearing::Discarding => out.push(Action::Discard),
         }
     }
 
@@ -298,7 +298,7 @@ impl Machine {
 
     fn on_other(&mut self, out: &mut Actions) {
         match self.hearing() {
-            Hearing::Open | Hearing::Leaving | Hearing::Deaf => out.push(Action::Discard),
+            Hearing::Open | Hearing::Leaving | Hearing::Discarding => out.push(Action::Discard),
             Hearing::Over => self.violate("FIN after the last word", "another frame", out),
         }
     }
@@ -313,7 +313,7 @@ impl Machine {
                 }
                 self.last_word_out_of_order(farewell, out);
             }
-            Hearing::Deaf => out.push(Action::Discard),
+            Hearing::Discarding => out.push(Action::Discard),
         }
     }
 
@@ -476,7 +476,7 @@ impl Machine {
         match (self.sent, self.heard) {
             // Where FIN is the only goodbye, a client that has said it still waits for its answers (clause 2.7).
             (Finished, Open) if self.hears_behind_fin() => Hearing::Open,
-            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Deaf,
+            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Discarding,
             (Open | Leaving | Closed, Open) => Hearing::Open,
             (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
             (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Hearing::Over,

@@ -7,8 +7,8 @@ use crate::limits::Config;
 use crate::outcome::{End, Outcome};
 use crate::plain::{Splitter, foreign};
 use crate::preface::{FIRST_BYTE, Greeting, VERSION};
+use crate::session::{Session, Traffic, Wire};
 use crate::stamp::{Stamp, Stamps};
-use crate::talk::{Talk, Traffic, Voice};
 use crate::timers::Deadline;
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// sent are kept.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    wire: Wire,
-    talk: Talk,
+    parser: Parser,
+    session: Session,
     /// Server: refuse the client once its wire is known.
     refusal: Option<Farewell>,
     /// Plain wire: when the input has been quiet long enough to make a message of what has come.
@@ -30,9 +30,9 @@ pub struct Connection {
 
 /// How the input is to be read.
 #[derive(Clone, Debug)]
-enum Wire {
+enum Parser {
     /// Server: the client has not spoken.
-    Silent,
+    Undetected,
     /// The peer's preface is incomplete.
     Greeting(Greeting),
     Framed(Decoder),
@@ -104,20 +104,20 @@ pub struct Reply<'a> {
 impl Connection {
     /// A client on the framed wire; `epoch` is the wall clock now.
     pub fn client(config: Config, epoch: Stamp) -> Self {
-        let talk = Talk::new(Role::Client, Voice::Framed { version: VERSION }, config, epoch);
-        Self::with(Wire::Greeting(Greeting::new(Role::Server)), talk)
+        let session = Session::new(Role::Client, Wire::Framed { version: VERSION }, config, epoch);
+        Self::with(Parser::Greeting(Greeting::new(Role::Server)), session)
     }
 
     /// A client on the plain wire; `epoch` is the wall clock now.
     pub fn plain_client(config: Config, epoch: Stamp) -> Self {
-        let talk = Talk::new(Role::Client, Voice::Plain, config, epoch);
+        let session = Session::new(Role::Client, Wire::Plain, config, epoch);
         let splitter = Splitter::new(config.payload_limit());
-        Self::with(Wire::Plain { splitter, first: false }, talk)
+        Self::with(Parser::Plain { splitter, first: false }, session)
     }
 
     /// A server, for either wire; `epoch` is the wall clock now.
     pub fn server(config: Config, epoch: Stamp) -> Self {
-        Self::with(Wire::Silent, Talk::new(Role::Server, Voice::Silent, config, epoch))
+        Self::with(Parser::Undetected, Session::new(Role::Server, Wire::Undetected, config, epoch))
     }
 
     /// A server that refuses the client as soon as it has spoken, in the client's own wire.
@@ -125,8 +125,8 @@ impl Connection {
         Self { refusal: Some(refusal), ..Self::server(config, epoch) }
     }
 
-    fn with(wire: Wire, talk: Talk) -> Self {
-        Self { wire, talk, refusal: None, quiet_at: None }
+    fn with(parser: Parser, session: Session) -> Self {
+        Self { parser, session, refusal: None, quiet_at: None }
     }
 
     // ---- what happened ----
@@ -136,48 +136,48 @@ impl Connection {
     /// Call it until it gives `None`: then `input` is either used up, or the peer must read before more is taken
     /// ([`Connection::wants_input`]), and what is left of `input` has to be offered again.
     pub fn handle_input<'a, 'i: 'a>(&'a mut self, now: Duration, input: &mut &'i [u8]) -> Option<Event<'a>> {
-        if input.is_empty() || !self.talk.wants_input() {
+        if input.is_empty() || !self.session.wants_input() {
             return None;
         }
-        if self.talk.machine().is_deaf() {
+        if self.session.machine().is_discarding() {
             *input = &[];
             return Some(Event::Discarded);
         }
-        if let Wire::Silent = self.wire {
+        if let Parser::Undetected = self.parser {
             self.recognise(now, input[0]);
-            if self.talk.machine().is_deaf() {
+            if self.session.machine().is_discarding() {
                 return Some(Event::Discarded);
             }
         }
-        if let Wire::Greeting(greeting) = &mut self.wire {
+        if let Parser::Greeting(greeting) = &mut self.parser {
             let preface = greeting.take(input);
             return self.on_preface(preface, now);
         }
-        match &mut self.wire {
-            Wire::Silent | Wire::Greeting(_) => None,
-            Wire::Framed(decoder) => match decoder.decode(input) {
+        match &mut self.parser {
+            Parser::Undetected | Parser::Greeting(_) => None,
+            Parser::Framed(decoder) => match decoder.decode(input) {
                 Ok(None) => None,
-                Ok(Some(frame)) => Some(on_frame(&mut self.talk, frame, now)),
+                Ok(Some(frame)) => Some(on_frame(&mut self.session, frame, now)),
                 Err(violation) => {
-                    self.talk.happen(close::Event::Violation(violation), now);
+                    self.session.happen(close::Event::Violation(violation), now);
                     Some(Event::Discarded)
                 }
             },
-            Wire::Plain { .. } if self.talk.role() == Role::Client => {
+            Parser::Plain { .. } if self.session.role() == Role::Client => {
                 let text = std::mem::take(input);
-                Some(on_text(&mut self.talk, text, now))
+                Some(on_text(&mut self.session, text, now))
             }
-            Wire::Plain { splitter, first } => {
-                let message = match self.talk.config.quiet.is_zero() {
+            Parser::Plain { splitter, first } => {
+                let message = match self.session.config.quiet.is_zero() {
                     true => splitter.read(input),
                     false => splitter.line(input),
                 };
-                let quiet = self.talk.config.quiet;
+                let quiet = self.session.config.quiet;
                 self.quiet_at = match message {
                     Some(_) => None,
                     None => now.checked_add(quiet),
                 };
-                message.map(|message| on_message(&mut self.talk, message, first, now))
+                message.map(|message| on_message(&mut self.session, message, first, now))
             }
         }
     }
@@ -185,12 +185,12 @@ impl Connection {
     /// The peer's FIN was read.
     pub fn handle_fin(&mut self, now: Duration) {
         self.fall_quiet(now);
-        self.talk.happen(close::Event::Fin, now);
+        self.session.happen(close::Event::Fin, now);
     }
 
     /// The transport was reset, or failed to read.
     pub fn handle_reset(&mut self, now: Duration) {
-        self.talk.happen(close::Event::Reset, now);
+        self.session.happen(close::Event::Reset, now);
     }
 
     /// The transport failed to write. What it has received may still be read: go on reading without waiting, and
@@ -198,20 +198,20 @@ impl Connection {
     ///
     /// If the peer's FIN was read before, there is no more: it is a reset at once.
     pub fn handle_write_failed(&mut self, now: Duration) {
-        self.talk.write_failed();
-        if self.talk.machine().heard() == Direction::Finished {
+        self.session.write_failed();
+        if self.session.machine().heard() == Direction::Finished {
             self.handle_reset(now);
         }
     }
 
     /// The transport took the first `count` bytes of the last [`Output::Transmit`].
     pub fn handle_sent(&mut self, now: Duration, count: usize) {
-        self.talk.sent(count, now);
+        self.session.sent(count, now);
     }
 
     /// FIN was sent, or the transport let go.
     pub fn handle_fin_sent(&mut self, now: Duration) {
-        self.talk.fin_sent(now);
+        self.session.fin_sent(now);
     }
 
     /// Time has passed: whatever is due at `now` happens.
@@ -219,8 +219,8 @@ impl Connection {
         if self.quiet_at.is_some_and(|at| at <= now) {
             self.fall_quiet(now);
         }
-        while let Some(deadline) = self.talk.expired(now) {
-            self.talk.happen(close::Event::Deadline(deadline), now);
+        while let Some(deadline) = self.session.expired(now) {
+            self.session.happen(close::Event::Deadline(deadline), now);
         }
     }
 
@@ -231,52 +231,52 @@ impl Connection {
     /// # Errors
     /// [`ApiMisuse`] if the conversation is ending, the payload is over the limit, or this is a server.
     pub fn send(&mut self, now: Duration, payload: &[u8]) -> Result<u64, ApiMisuse> {
-        let limit = self.talk.config.payload_limit();
-        if self.talk.role() == Role::Server {
+        let limit = self.session.config.payload_limit();
+        if self.session.role() == Role::Server {
             return Err(ApiMisuse::NotAClient);
         }
         if payload.len() > limit {
             return Err(ApiMisuse::TooBig { len: payload.len(), limit });
         }
-        if !self.talk.happen(close::Event::Send, now).contains(Action::Deliver) {
+        if !self.session.happen(close::Event::Send, now).contains(Action::Deliver) {
             return Err(ApiMisuse::Ending);
         }
-        Ok(self.talk.ask(payload, now))
+        Ok(self.session.ask(payload, now))
     }
 
     /// Ends politely, by the usual order: a client closes, a server drains. A farewell whose code is not of
     /// the usual order (1000, 1001, 1012) is sent as 1001, so that the end can be clean.
     pub fn leave(&mut self, now: Duration, farewell: Farewell) {
-        self.talk.happen(close::Event::Leave(farewell), now);
+        self.session.happen(close::Event::Leave(farewell), now);
     }
 
     /// Ends with an error of one's own: says why, and takes nothing more. A farewell whose code is one of the usual
     /// order is sent as 1011, so that nobody takes the end for clean.
     pub fn fail(&mut self, now: Duration, farewell: Farewell) {
-        self.talk.happen(close::Event::Fail(farewell), now);
+        self.session.happen(close::Event::Fail(farewell), now);
     }
 
     /// Lets go at once, by RST if the transport can.
     pub fn abort(&mut self, now: Duration) {
-        self.talk.happen(close::Event::Abort, now);
+        self.session.happen(close::Event::Abort, now);
     }
 
     // ---- what to do ----
 
     /// Says what to do next.
     pub fn poll_output(&mut self, now: Duration) -> Output<'_> {
-        self.talk.drop_unsendable();
-        if let Some(outcome) = self.talk.outcome() {
+        self.session.drop_unsendable();
+        if let Some(outcome) = self.session.outcome() {
             return Output::Ended(outcome);
         }
-        if self.talk.is_aborted() && self.talk.fin_is_due() {
+        if self.session.is_aborted() && self.session.fin_is_due() {
             return Output::Abort;
         }
-        if self.talk.has_output() {
-            let (header, payload) = self.talk.lend(now);
+        if self.session.has_output() {
+            let (header, payload) = self.session.lend(now);
             return Output::Transmit { header, payload };
         }
-        if self.talk.fin_is_due() {
+        if self.session.fin_is_due() {
             return Output::Fin;
         }
         Output::Wait(self.next_time())
@@ -284,53 +284,53 @@ impl Connection {
 
     /// The moment at which [`Connection::handle_time`] is due.
     pub fn next_time(&self) -> Option<Duration> {
-        [self.talk.next_deadline(), self.quiet_at].into_iter().flatten().min()
+        [self.session.next_deadline(), self.quiet_at].into_iter().flatten().min()
     }
 
     // ---- what can be seen ----
 
     /// Whether input should be read from the transport. If not, the peer has to read first.
     pub fn wants_input(&self) -> bool {
-        self.talk.wants_input()
+        self.session.wants_input()
     }
 
     /// Client: whether a request would be taken and not pile up behind others that wait to be sent.
     pub fn wants_requests(&self) -> bool {
-        self.talk.wants_requests()
+        self.session.wants_requests()
     }
 
     /// Whether the transport failed to write.
-    pub fn is_mute(&self) -> bool {
-        self.talk.is_mute()
+    pub fn is_write_closed(&self) -> bool {
+        self.session.is_write_closed()
     }
 
     /// The close machine, for what each direction has come to.
     pub fn machine(&self) -> &close::Machine {
-        self.talk.machine()
+        self.session.machine()
     }
 
     /// What went over the connection so far.
     pub fn traffic(&self) -> Traffic {
-        self.talk.traffic()
+        self.session.traffic()
     }
 
     /// Bytes that wait to be sent.
     pub fn waiting_output(&self) -> usize {
-        self.talk.waiting()
+        self.session.waiting()
     }
 
     /// Whether the client speaks the plain wire; `None` while a server does not know.
     pub fn is_plain(&self) -> Option<bool> {
-        match self.wire {
-            Wire::Silent => None,
-            Wire::Greeting(_) | Wire::Framed(_) => Some(false),
-            Wire::Plain { .. } => Some(true),
+        match self.parser {
+            Parser::Undetected => None,
+            Parser::Greeting(_) | Parser::Framed(_) => Some(false),
+            Parser::Plain { .. } => Some(true),
         }
     }
 
     /// The outcome, once the conversation is over.
     pub fn outcome(&self) -> Option<Outcome> {
-        self.talk.outcome()
+        self.session.outcome()
     }
 
     // ---- inside ----
@@ -338,12 +338,12 @@ impl Connection {
     /// Server: the first byte tells the wire (clause 1.3).
     fn recognise(&mut self, now: Duration, first_byte: u8) {
         if first_byte == FIRST_BYTE {
-            self.talk.speak(Voice::Framed { version: VERSION });
-            self.talk.start(Deadline::Detect, now);
-            self.wire = Wire::Greeting(Greeting::new(Role::Client));
+            self.session.set_wire(Wire::Framed { version: VERSION });
+            self.session.start(Deadline::Detect, now);
+            self.parser = Parser::Greeting(Greeting::new(Role::Client));
         } else {
-            self.talk.speak(Voice::Plain);
-            self.wire = Wire::Plain { splitter: Splitter::new(self.talk.config.payload_limit()), first: true };
+            self.session.set_wire(Wire::Plain);
+            self.parser = Parser::Plain { splitter: Splitter::new(self.session.config.payload_limit()), first: true };
             self.refuse(now);
         }
     }
@@ -352,13 +352,13 @@ impl Connection {
         match preface {
             Ok(None) => None,
             Ok(Some(version)) => {
-                self.wire = Wire::Framed(Decoder::new(self.talk.config.payload_limit()));
-                self.talk.greeted(version, now);
+                self.parser = Parser::Framed(Decoder::new(self.session.config.payload_limit()));
+                self.session.greeted(version, now);
                 self.refuse(now);
                 Some(Event::Greeted { version })
             }
             Err(violation) => {
-                self.talk.happen(close::Event::Violation(violation), now);
+                self.session.happen(close::Event::Violation(violation), now);
                 Some(Event::Discarded)
             }
         }
@@ -366,74 +366,74 @@ impl Connection {
 
     fn refuse(&mut self, now: Duration) {
         if let Some(farewell) = self.refusal.take() {
-            self.talk.happen(close::Event::Fail(farewell), now);
+            self.session.happen(close::Event::Fail(farewell), now);
         }
     }
 
     /// Plain wire: what has come of a line is a message (clause 2.2).
     fn fall_quiet(&mut self, now: Duration) {
         self.quiet_at = None;
-        if let Wire::Plain { splitter, first } = &mut self.wire
+        if let Parser::Plain { splitter, first } = &mut self.parser
             && let Some(message) = splitter.flush()
         {
-            on_message(&mut self.talk, message, first, now);
+            on_message(&mut self.session, message, first, now);
         }
     }
 }
 
-fn on_frame<'a>(talk: &mut Talk, frame: Frame<'a>, now: Duration) -> Event<'a> {
+fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duration) -> Event<'a> {
     match frame {
         Frame::Echo { seq, t1, payload } => {
-            if !talk.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+            if !session.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
-            talk.reply(seq, t1, payload, now);
+            session.reply(seq, t1, payload, now);
             Event::Request { seq, payload }
         }
         Frame::Reply { seq, t1, t2, t3, payload } => {
-            if !talk.happen(close::Event::Answer(seq), now).contains(Action::Deliver) {
+            if !session.happen(close::Event::Answer(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
-            talk.answered(payload, now);
-            Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: talk.stamp(now) } })
+            session.answered(payload, now);
+            Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
         }
         Frame::GoAway { last, farewell } => {
-            let actions = talk.happen(close::Event::GoAway { last }, now);
-            if counts(talk, actions) { Event::Leaving(farewell) } else { Event::Discarded }
+            let actions = session.happen(close::Event::GoAway { last }, now);
+            if counts(session, actions) { Event::Leaving(farewell) } else { Event::Discarded }
         }
         Frame::Close { last, farewell, first_fin } => {
-            let actions = talk.hear_close(last, farewell.clone(), first_fin, now);
-            if counts(talk, actions) { Event::LastWord(farewell) } else { Event::Discarded }
+            let actions = session.on_close_frame(last, farewell.clone(), first_fin, now);
+            if counts(session, actions) { Event::LastWord(farewell) } else { Event::Discarded }
         }
         Frame::Unknown { .. } => {
-            talk.happen(close::Event::Other, now);
+            session.happen(close::Event::Other, now);
             Event::Discarded
         }
     }
 }
 
 /// Whether a word of the peer's is what it seems, and neither came too late nor broke the protocol.
-fn counts(talk: &Talk, actions: close::Actions) -> bool {
-    !actions.contains(Action::Discard) && !matches!(talk.machine().verdict(), Some(End::Violation(_)))
+fn counts(session: &Session, actions: close::Actions) -> bool {
+    !actions.contains(Action::Discard) && !matches!(session.machine().verdict(), Some(End::Violation(_)))
 }
 
 /// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
-fn on_message<'a>(talk: &mut Talk, message: &'a [u8], first: &mut bool, now: Duration) -> Event<'a> {
+fn on_message<'a>(session: &mut Session, message: &'a [u8], first: &mut bool, now: Duration) -> Event<'a> {
     if std::mem::replace(first, false)
         && let Some(violation) = foreign(message)
     {
-        talk.happen(close::Event::Violation(violation), now);
+        session.happen(close::Event::Violation(violation), now);
         return Event::Discarded;
     }
-    let seq = talk.machine().account().asked + 1;
-    if !talk.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+    let seq = session.machine().account().asked + 1;
+    if !session.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
         return Event::Discarded;
     }
-    talk.answer_plainly(seq, message, now);
+    session.answer_plainly(seq, message, now);
     Event::Request { seq, payload: message }
 }
 
-fn on_text<'a>(talk: &mut Talk, text: &'a [u8], now: Duration) -> Event<'a> {
-    talk.heard_text(text, now);
+fn on_text<'a>(session: &mut Session, text: &'a [u8], now: Duration) -> Event<'a> {
+    session.heard_text(text, now);
     Event::Text(text)
 }

@@ -69,8 +69,8 @@ mod outbox;
 pub mod outcome;
 pub mod plain;
 pub mod preface;
+mod session;
 mod stamp;
-mod talk;
 pub mod timers;
 
 pub use account::{Account, Fate, Tally};
@@ -79,6 +79,6 @@ pub use connection::{Connection, Event, Output, Reply};
 pub use error::{ApiMisuse, CloseCode, Violation};
 pub use limits::{Config, HIGH_WATER};
 pub use outcome::{End, Outcome, Side};
+pub use session::Traffic;
 pub use stamp::{Stamp, Stamps};
-pub use talk::Traffic;
 pub use timers::{Deadline, Deadlines};

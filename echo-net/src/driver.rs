@@ -195,10 +195,12 @@ impl<T: Transport> Driver<T> {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
             Poll::Ready(Err(_)) => self.connection.handle_reset(now),
             // It cannot be written to, and all it had received is read.
-            Poll::Pending if self.connection.is_mute() && self.read_in_vain => self.connection.handle_reset(now),
+            Poll::Pending if self.connection.is_write_closed() && self.read_in_vain => {
+                self.connection.handle_reset(now)
+            }
             Poll::Pending => {
                 // The runtime may have held back what is there (its budget is spent), so one more poll must tell.
-                self.read_in_vain = self.connection.is_mute();
+                self.read_in_vain = self.connection.is_write_closed();
                 if self.read_in_vain {
                     cx.waker().wake_by_ref();
                 }

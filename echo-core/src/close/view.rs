@@ -53,8 +53,8 @@ impl Machine {
     }
 
     /// Whether this side only waits for the end of what comes, and drops it unread.
-    pub fn is_deaf(&self) -> bool {
-        matches!(self.hearing(), Hearing::Deaf)
+    pub fn is_discarding(&self) -> bool {
+        matches!(self.hearing(), Hearing::Discarding)
     }
 
     /// Whether the ending has begun.

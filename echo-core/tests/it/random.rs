@@ -133,7 +133,7 @@ fn run(pair: &mut Pair, ops: &[Op]) -> (Outcome, Outcome) {
         // A transport that failed to write says so to its reader in the end.
         for role in [Role::Client, Role::Server] {
             let side = side(pair, role);
-            if side.connection.is_mute() && side.outcome.is_none() {
+            if side.connection.is_write_closed() && side.outcome.is_none() {
                 side.reset();
             }
         }

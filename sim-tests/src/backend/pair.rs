@@ -239,7 +239,7 @@ impl End {
             self.connection.handle_reset(now);
             return true;
         }
-        if self.connection.is_mute() {
+        if self.connection.is_write_closed() {
             self.connection.handle_reset(now);
             return true;
         }

@@ -24,11 +24,11 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-/// In which way this side can say something.
+/// What is spoken: in which way this side can say something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Voice {
+pub(crate) enum Wire {
     /// Not at all: the client has not spoken, and so its wire is unknown.
-    Silent,
+    Undetected,
     /// Lines.
     Plain,
     /// Frames, behind the preface of the version.
@@ -43,11 +43,11 @@ enum Fin {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Talk {
+pub(crate) struct Session {
     pub(crate) config: Config,
     epoch: Stamp,
     machine: Machine,
-    voice: Voice,
+    wire: Wire,
     greeted: bool,
     /// Client: nothing but the preface leaves before the server's is read.
     held: bool,
@@ -59,18 +59,18 @@ pub(crate) struct Talk {
     word_end: Option<u64>,
     fin: Fin,
     /// The transport takes nothing any more.
-    mute: bool,
+    write_closed: bool,
     aborted: bool,
     traffic: Traffic,
 }
 
-impl Talk {
-    pub(crate) fn new(role: Role, voice: Voice, config: Config, epoch: Stamp) -> Self {
-        let mut talk = Self {
+impl Session {
+    pub(crate) fn new(role: Role, wire: Wire, config: Config, epoch: Stamp) -> Self {
+        let mut session = Self {
             config,
             epoch,
             machine: Machine::new(role, Policy::PLAIN),
-            voice: Voice::Silent,
+            wire: Wire::Undetected,
             greeted: false,
             held: false,
             timers: Timers::default(),
@@ -78,20 +78,20 @@ impl Talk {
             starts: VecDeque::new(),
             word_end: None,
             fin: Fin::NotYet,
-            mute: false,
+            write_closed: false,
             aborted: false,
             traffic: Traffic::default(),
         };
-        talk.speak(voice);
-        match voice {
-            Voice::Framed { .. } => talk.greet_as_client(),
-            Voice::Silent | Voice::Plain => talk.start(Deadline::Idle, Duration::ZERO),
+        session.set_wire(wire);
+        match wire {
+            Wire::Framed { .. } => session.greet_as_client(),
+            Wire::Undetected | Wire::Plain => session.start(Deadline::Idle, Duration::ZERO),
         }
-        talk
+        session
     }
 
     fn greet_as_client(&mut self) {
-        if let Voice::Framed { version } = self.voice {
+        if let Wire::Framed { version } = self.wire {
             self.greet(version);
             self.held = true;
             self.start(Deadline::Connect, Duration::ZERO);
@@ -100,9 +100,9 @@ impl Talk {
     }
 
     /// The wire is known.
-    pub(crate) fn speak(&mut self, voice: Voice) {
-        self.voice = voice;
-        if let Voice::Framed { .. } = voice {
+    pub(crate) fn set_wire(&mut self, wire: Wire) {
+        self.wire = wire;
+        if let Wire::Framed { .. } = wire {
             let policy = Policy { first_fin: self.config.first_fin, ..Policy::FRAMED };
             let policy = if self.role() == Role::Client { Policy::FRAMED } else { policy };
             self.machine = Machine::new(self.role(), policy);
@@ -111,7 +111,7 @@ impl Talk {
 
     /// The peer's preface is read, and `version` is to be spoken.
     pub(crate) fn greeted(&mut self, version: u8, now: Duration) {
-        self.voice = Voice::Framed { version };
+        self.wire = Wire::Framed { version };
         self.held = false;
         self.timers.stop(Deadline::Connect);
         self.timers.stop(Deadline::Detect);
@@ -159,10 +159,10 @@ impl Talk {
     }
 
     fn say(&mut self, action: Action) {
-        match self.voice {
-            Voice::Silent => (),
-            Voice::Plain => self.say_plainly(action),
-            Voice::Framed { version } => self.say_framed(action, version),
+        match self.wire {
+            Wire::Undetected => (),
+            Wire::Plain => self.say_plainly(action),
+            Wire::Framed { version } => self.say_framed(action, version),
         }
     }
 
@@ -209,7 +209,7 @@ impl Talk {
 
     /// The peer's last word came. A server takes it for an acknowledgement only of what has left: who acknowledges
     /// what was not sent lies (clause 5.3, clause 7.3).
-    pub(crate) fn hear_close(&mut self, last: u64, farewell: Farewell, first_fin: Role, now: Duration) -> Actions {
+    pub(crate) fn on_close_frame(&mut self, last: u64, farewell: Farewell, first_fin: Role, now: Duration) -> Actions {
         let server = self.role() == Role::Server;
         let unsent_word = self.word_end.is_some_and(|end| end > self.outbox.sent());
         if server && unsent_word && self.machine.sent() == Direction::Closed && farewell.code.is_clean() {
@@ -364,8 +364,8 @@ impl Talk {
         self.traffic
     }
 
-    pub(crate) fn is_mute(&self) -> bool {
-        self.mute
+    pub(crate) fn is_write_closed(&self) -> bool {
+        self.write_closed
     }
 
     /// Whether to let go at once, instead of the FIN that is due.
@@ -381,7 +381,7 @@ impl Talk {
     /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first.
     pub(crate) fn wants_input(&self) -> bool {
         let open = self.machine.heard() != Direction::Finished;
-        let room = self.role() == Role::Client || self.machine.is_deaf() || self.outbox.waiting() < HIGH_WATER;
+        let room = self.role() == Role::Client || self.machine.is_discarding() || self.outbox.waiting() < HIGH_WATER;
         open && room
     }
 
@@ -411,7 +411,7 @@ mod tests {
     /// An idle conversation owns no output and no list of requests.
     #[test]
     fn idle_owns_no_buffer() {
-        let mut client = Talk::new(Role::Client, Voice::Framed { version: 1 }, Config::default(), Stamp(0));
+        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
         client.happen(Event::Send, Duration::ZERO);
         client.ask(b"hello", Duration::ZERO);
@@ -424,7 +424,7 @@ mod tests {
     /// The transport failed while requests wait: they are forgotten, and a last word finds nothing to take back.
     #[test]
     fn what_is_lost_is_not_taken_back() {
-        let mut client = Talk::new(Role::Client, Voice::Framed { version: 1 }, Config::default(), Stamp(0));
+        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
         for _ in 0..2 {
             client.happen(Event::Send, Duration::ZERO);

@@ -1,11 +1,11 @@
 //! A conversation's output: what the transport is lent, and what becomes of it.
 
-use super::{Fin, Talk};
+use super::{Fin, Session};
 use crate::preface;
 use crate::timers::Deadline;
 use std::time::Duration;
 
-impl Talk {
+impl Session {
     /// The next bytes to send, with the stamps that are due set to `now`; both empty if there is nothing.
     pub(crate) fn lend(&mut self, now: Duration) -> (&[u8], &[u8]) {
         let stamp = self.stamp(now);
@@ -59,12 +59,12 @@ impl Talk {
 
     /// The transport takes nothing any more: what waits is lost, and FIN is as good as sent.
     pub(crate) fn write_failed(&mut self) {
-        self.mute = true;
+        self.write_closed = true;
     }
 
     /// Drops what cannot be sent any more.
     pub(crate) fn drop_unsendable(&mut self) {
-        if self.mute {
+        if self.write_closed {
             self.drop_output();
             if self.fin == Fin::Due {
                 self.fin = Fin::Sent;
