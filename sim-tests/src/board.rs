@@ -1,6 +1,6 @@
 //! The board: everything both ends sent, got and did, in one order, as nobody in the real world could see it.
 
-use crate::scenario::{Action, Millis, Point};
+use crate::plan::{Action, Millis, Point};
 use echo_core::{Outcome, Role};
 use std::fmt;
 

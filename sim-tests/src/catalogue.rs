@@ -3,10 +3,11 @@
 //! An outcome is demanded as a *set*, for TCP itself allows more than one in places; why each member can happen stands
 //! beside it. What the sets were compared with is the contract (PROTOCOL.md), not what a simulator did.
 
-use crate::backend::Backend;
 use crate::invariants::{Breach, check};
+use crate::plan::Refusal;
+use crate::record::Backend;
 use crate::record::{Record, fnv};
-use crate::scenario::{Refusal, Scenario};
+use crate::scenario::Scenario;
 use echo_core::Role;
 
 /// Close sequences that the contract allows the same outcomes, and why.

@@ -2,7 +2,8 @@
 
 use crate::board::Board;
 use crate::network::{Fault, Span};
-use crate::scenario::{Action, Plan, Point, Scenario};
+use crate::plan::{Action, Plan, Point};
+use crate::scenario::Scenario;
 use echo_core::Role;
 
 /// What a backend is to do at once.

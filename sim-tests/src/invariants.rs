@@ -1,8 +1,9 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
+use crate::plan::{Action, Millis, Plan};
 use crate::record::{Ending, Record};
-use crate::scenario::{Action, Millis, Plan, Wire};
+use crate::scenario::Wire;
 use crate::setting;
 use echo_core::{Deadline, End, Role, Tally};
 use std::fmt;

@@ -25,14 +25,15 @@ mod ear;
 mod invariants;
 mod link;
 mod network;
+mod plan;
 mod record;
 pub mod report;
 mod scenario;
 pub mod setting;
 
-pub use backend::Backend;
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
 pub use network::{Fault, Mark, Network, Span, Whose};
-pub use record::{Ending, Record, fnv};
-pub use scenario::{Action, Millis, Plan, Point, Refusal, Scenario, Wire};
+pub use plan::{Action, Millis, Plan, Point, Refusal};
+pub use record::{Backend, Ending, Record, fnv};
+pub use scenario::{Scenario, Wire};

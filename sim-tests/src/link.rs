@@ -3,7 +3,8 @@
 use crate::board::{Board, Unit, What, other};
 use crate::ear::{Ear, Segment};
 use crate::network::{Fault, Mark, Network, Span};
-use crate::scenario::{Millis, Scenario};
+use crate::plan::Millis;
+use crate::scenario::Scenario;
 use echo_core::Role;
 use std::collections::VecDeque;
 

@@ -1,6 +1,6 @@
 //! The network of a scenario: how long a packet takes, how much a read gives, and a timeline of faults.
 
-use crate::scenario::{Millis, Point, Refusal, pick};
+use crate::plan::{Millis, Point, Refusal, pick};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;

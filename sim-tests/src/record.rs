@@ -1,10 +1,41 @@
 //! A record: what happened when a scenario was run on a backend.
 
-use crate::backend::Backend;
 use crate::board::{Entry, Unit, What, name};
-use crate::scenario::{Action, Millis, Scenario};
+use crate::plan::{Action, Millis, Refusal, pick};
+use crate::scenario::Scenario;
 use echo_core::{Outcome, Role};
 use std::fmt::Write;
+use std::str::FromStr;
+
+/// Something a scenario can be run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Backend {
+    /// Two cores of `echo-core` and a queue of events, without any runtime.
+    Pair,
+    /// The real client and server of `echo-net` on turmoil's simulated network.
+    Turmoil,
+}
+
+impl Backend {
+    /// All backends.
+    pub const ALL: [Self; 2] = [Self::Pair, Self::Turmoil];
+
+    /// Its name.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Pair => "pair",
+            Self::Turmoil => "turmoil",
+        }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = Refusal;
+
+    fn from_str(name: &str) -> Result<Self, Refusal> {
+        pick("backend", name, &Self::ALL, Self::id)
+    }
+}
 
 /// What happened. Two backends' records of one scenario can be laid side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]

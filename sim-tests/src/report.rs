@@ -1,10 +1,11 @@
 //! A record as text: for people.
 
-use crate::backend::Backend;
 use crate::board::{What, name};
 use crate::catalogue::{Fault, judge};
+use crate::plan::Refusal;
+use crate::record::Backend;
 use crate::record::{Ending, Record};
-use crate::scenario::{Refusal, Scenario};
+use crate::scenario::Scenario;
 use echo_core::Role;
 use std::fmt::Write;
 

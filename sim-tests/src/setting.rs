@@ -1,6 +1,7 @@
 //! What every run has in common: deadlines, the wall clock at the beginning, payloads.
 
-use crate::scenario::{Millis, Scenario, Wire};
+use crate::plan::Millis;
+use crate::scenario::{Scenario, Wire};
 use echo_core::{CloseCode, Config, Deadline, Deadlines, Farewell, Role, Stamp};
 use std::time::Duration;
 

@@ -3,31 +3,11 @@
 mod pair;
 mod turmoil;
 
-use crate::record::Record;
-use crate::scenario::{Refusal, Scenario, pick};
-use std::str::FromStr;
-
-/// Something a scenario can be run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Backend {
-    /// Two cores of `echo-core` and a queue of events, without any runtime.
-    Pair,
-    /// The real client and server of `echo-net` on turmoil's simulated network.
-    Turmoil,
-}
+use crate::plan::Refusal;
+use crate::record::{Backend, Record};
+use crate::scenario::Scenario;
 
 impl Backend {
-    /// All backends.
-    pub const ALL: [Self; 2] = [Self::Pair, Self::Turmoil];
-
-    /// Its name.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Pair => "pair",
-            Self::Turmoil => "turmoil",
-        }
-    }
-
     /// Runs `scenario`.
     ///
     /// # Errors
@@ -38,13 +18,5 @@ impl Backend {
             Self::Pair => Ok(pair::run(scenario)),
             Self::Turmoil => turmoil::run(scenario),
         }
-    }
-}
-
-impl FromStr for Backend {
-    type Err = Refusal;
-
-    fn from_str(name: &str) -> Result<Self, Refusal> {
-        pick("backend", name, &Self::ALL, Self::id)
     }
 }

@@ -4,7 +4,8 @@
 
 use crate::board::{Board, Unit, What, other};
 use crate::ear::{Ear, Segment};
-use crate::scenario::{Action, Scenario};
+use crate::plan::Action;
+use crate::scenario::Scenario;
 use echo_core::Role;
 use echo_net::Transport;
 use std::io;
