@@ -1,7 +1,7 @@
 //! Bad input, and what is said to it (PROTOCOL.md, sections 1, 4 and 6): a snapshot of the bytes sent back, the outcome
 //! and the violation's words.
 
-use crate::pair::{CLOSE, GOAWAY, HELLO, Pair, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
+use crate::pair::{CLOSE, GOAWAY, HELLO, Pair, Seen, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use echo_core::error::escape;
 use echo_core::frame::MAX_BODY;
 use echo_core::{ApiMisuse, CloseCode, Config, Connection, End, HIGH_WATER};
@@ -247,4 +247,44 @@ fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
     server.connection.handle_write_failed(server.now);
     server.settle();
     assert_eq!(server.wait_for_end().end, End::Reset);
+}
+
+/// clause 5.1, clause 5.3: a GOAWAY or CLOSE that breaks the protocol is none, and nobody is told of a farewell.
+#[test]
+fn words_that_are_violations_are_discarded() {
+    let echo = || raw_echo(1, b"x");
+    let leaving = vec![
+        ("a GOAWAY of requests that never came", Solo::server(), framed(&[echo(), goaway(2)])),
+        ("a GOAWAY that forgets a request", Solo::server(), framed(&[echo(), goaway(0)])),
+        ("a client's second GOAWAY", Solo::server(), framed(&[goaway(0), goaway(0)])),
+        ("a CLOSE before GOAWAY", Solo::server(), framed(&[echo(), close(1)])),
+        ("a CLOSE before the server's", Solo::server(), framed(&[echo(), goaway(1), close(1)])),
+        ("a server's second GOAWAY", Solo::client(), welcomed(&[goaway(0), goaway(0)])),
+        ("a server's CLOSE with a wrong count", Solo::client(), welcomed(&[close(1)])),
+        ("a server's second CLOSE", Solo::client(), welcomed(&[close(0), close(0)])),
+    ];
+    for (name, mut solo, input) in leaving {
+        solo.feed(&input);
+        assert_eq!(solo.seen.last(), Some(&Seen::Discarded), "{name}: {:?}", solo.seen);
+        let told = |seen: &&Seen| matches!(seen, Seen::Leaving(_) | Seen::LastWord(_));
+        assert!(solo.seen.iter().filter(told).count() <= 1, "{name}: {:?}", solo.seen);
+        solo.feed_fin();
+        assert_eq!(solo.wait_for_end().end.name(), "violation", "{name}");
+    }
+    let mut server = Solo::server();
+    server.feed(&framed(&[echo(), goaway(1)]));
+    server.feed(&close(0));
+    assert_eq!(server.seen[2..], [Seen::Leaving(1000), Seen::Discarded], "a client's CLOSE with a wrong count");
+}
+
+/// clause 5.1, clause 5.3: those that are right are told.
+#[test]
+fn words_in_order_are_told() {
+    let mut server = Solo::server();
+    server.feed(&framed(&[goaway(0)]));
+    server.feed(&close(0));
+    assert_eq!(server.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::LastWord(1000)]);
+    let mut client = Solo::client();
+    client.feed(&welcomed(&[goaway(0), close(0)]));
+    assert_eq!(client.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::LastWord(1000)]);
 }

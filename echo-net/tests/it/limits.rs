@@ -2,10 +2,12 @@
 
 use crate::support::program::{ECHO_NET, Serve};
 use crate::support::raw::{self, Raw, Said};
-use crate::support::server::{Server, fake};
+use crate::support::server::{Server, fake, swallow};
 use crate::support::time::HEADER;
 use crate::support::{eventually, within};
-use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
+use echo_net::echo_core::Role;
+use echo_net::echo_core::preface::preface;
+use echo_net::{Client, ClientConfig, RequestError, ServerConfig};
 use std::io::{ErrorKind, Write};
 use std::process::Command;
 use std::time::Duration;
@@ -70,7 +72,17 @@ fn a_place_that_becomes_free_is_given_away() {
 /// A client that is being refused and lingers has a place too; beyond these places nothing is accepted.
 #[test]
 fn beyond_the_refusals_nothing_is_accepted_until_a_place_is_free() {
-    let server = full(1, 1);
+    one_refusal_at_a_time(full(1, 1));
+}
+
+/// None at all would leave who comes without a word.
+#[test]
+fn no_refusals_are_one() {
+    one_refusal_at_a_time(full(1, 0));
+}
+
+#[track_caller]
+fn one_refusal_at_a_time(server: Server) {
     let mut first = Raw::greeted(server.address);
     let mut refused = Raw::greeted(server.address);
     assert!(matches!(refused.hears(), Said::Close { code: 1013, .. }));
@@ -92,6 +104,33 @@ fn beyond_the_refusals_nothing_is_accepted_until_a_place_is_free() {
     first.ends_clean(1);
     let report = server.drain();
     assert_eq!((report.accepted, report.refused, report.ended("failed")), (3, 2, 2), "{report}");
+}
+
+/// Clauses 1.1, 8.1: a client that is to be refused and says nothing hears FIN at the detect deadline, and though it
+/// does not answer that, its place is given to the next.
+#[test]
+fn a_silent_client_keeps_no_refusals_place() {
+    let mut config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
+    config.connection.deadlines.detect = Duration::from_millis(300);
+    config.connection.deadlines.linger = Duration::from_millis(300);
+    let server = Server::start(config);
+    let mut first = Raw::greeted(server.address);
+    first.asks(1, b"I was here first");
+    let mut silent = Raw::connect(server.address);
+    let mut next = Raw::connect(server.address);
+    next.send(&raw::hello());
+    assert_eq!(silent.rest(), b"", "FIN alone");
+    next.hears_preface();
+    assert!(matches!(next.hears(), Said::Close { code: 1013, .. }));
+    next.finish();
+    assert_eq!(next.hears(), Said::Fin);
+    drop(silent);
+    first.asks(2, b"and still am");
+    first.ends_clean(2);
+    let report = server.drain();
+    assert_eq!((report.accepted, report.refused), (3, 2), "{report}");
+    let ends = (report.ended("clean"), report.ended("failed"), report.ended("timed out"));
+    assert_eq!(ends, (1, 1, 1), "{report}");
 }
 
 /// Clause 4.4 at the server; the plain wire cuts instead (clause 2.1).
@@ -166,20 +205,35 @@ async fn a_client_keeps_its_limit_both_ways() {
     assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");
 }
 
-/// A framed client that is refused learns the code and the reason.
+/// A framed client that is refused learns the code and the reason. The server's preface comes first, so there is a
+/// conversation, and it has ended.
 #[tokio::test]
 async fn a_refused_library_client_knows_why() {
     let server = full(0, 1);
-    let client = within(Client::connect(server.address, ClientConfig::default())).await;
-    let why = "failed (1013 try again later: try again later: all 0 connections are in use)";
-    match client {
-        // The refusal may come with the preface or behind it.
-        Ok(client) => assert_eq!(within(client.ended()).await.end.to_string(), why),
-        Err(ConnectError::Ended(outcome)) => assert_eq!(outcome.end.to_string(), why),
-        Err(error) => panic!("{error}"),
+    for _ in 0..20 {
+        let client = within(Client::connect(server.address, ClientConfig::default())).await.expect("a server");
+        let why = "failed (1013 try again later: try again later: all 0 connections are in use)";
+        assert_eq!(within(client.ended()).await.end.to_string(), why);
+        assert_eq!(within(client.leaving()).await, None, "it was no GOAWAY");
     }
     let report = server.drain();
-    assert_eq!((report.refused, report.ended("failed")), (1, 1), "{report}");
+    assert_eq!((report.refused, report.ended("failed")), (20, 20), "{report}");
+}
+
+/// The same with preface, last word and FIN in one.
+#[tokio::test]
+async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
+    for _ in 0..20 {
+        let (address, server) = fake(|mut raw| {
+            assert_eq!(raw.bytes(8), raw::hello(), "clause 1.2");
+            raw.send(&[&preface(Role::Server, 1)[..], &raw::close_with(0, 1013, "full")].concat());
+            raw.finish();
+            swallow(raw)
+        });
+        let client = within(Client::connect(address, ClientConfig::default())).await.expect("a server");
+        assert_eq!(within(client.ended()).await.end.to_string(), "failed (1013 try again later: full)");
+        assert_eq!(server.join().expect("no panic"), b"", "no last word upon an error: clause 5.6");
+    }
 }
 
 /// Want of descriptors passes, and the server serves on.

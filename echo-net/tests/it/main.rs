@@ -1,5 +1,6 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
+mod accept_queue;
 mod bad_input;
 mod command_line;
 mod connect_errors;
@@ -15,6 +16,7 @@ mod piped;
 mod plain_wire;
 mod polite_close;
 mod prompt;
+mod readers;
 mod second_signal;
 mod slow_input;
 mod support;

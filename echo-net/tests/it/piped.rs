@@ -1,6 +1,7 @@
 //! `echo-net connect` in a pipe: each line a message, each answer a line, diagnostics beside.
 
 use crate::support::need;
+use crate::support::person::Person;
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
 use crate::support::raw::Raw;
 use crate::support::server::{fake, swallow};
@@ -29,13 +30,15 @@ fn each_line_is_a_message_and_each_answer_a_line() {
 #[test]
 fn answers_come_while_the_input_stays_open() {
     let serve = Serve::start(&[]);
-    let mut kid = Kid::echo_net(&["connect", &serve.address.to_string()]);
-    kid.write(b"first\n");
-    kid.says("] first");
-    kid.write(b"second\n");
-    kid.says("] second");
-    kid.end_input();
-    assert_eq!(kid.finish().0, Some(0));
+    for options in [&[][..], &["--plain"]] {
+        let mut kid = Kid::echo_net(&[&["connect", &serve.address.to_string()], options].concat());
+        kid.write(b"first\n");
+        kid.says("] first");
+        kid.write(b"second\n");
+        kid.says("] second");
+        kid.end_input();
+        assert_eq!(kid.finish().0, Some(0));
+    }
 }
 
 #[test]
@@ -93,6 +96,35 @@ fn plain_and_every_byte_came_back() {
     let messages: Vec<&str> = out.lines().map(|line| &line[HEADER..]).collect();
     assert_eq!(messages, ["one", "two\0", "no newline"]);
     assert_eq!(err, "echo-net: the conversation ended unproven; every byte sent came back\n");
+}
+
+/// Clause 2.1: the limit is one of messages, and on the plain wire this client has none.
+#[test]
+fn plain_and_longer_than_the_limit() {
+    let serve = Serve::start(&[]);
+    let server = serve.address.to_string();
+    let (code, out, err) = connect(&server, &["--plain", "--max-message", "100"], &[b'x'; 10_000]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(out.matches('x').count(), 10_000, "no time has an x");
+    assert_eq!(err, "echo-net: the conversation ended unproven; every byte sent came back\n");
+}
+
+#[test]
+fn on_a_terminal_the_servers_bytes_are_escaped_and_in_a_pipe_they_are_not() {
+    let serve = Serve::start(&[]);
+    let address = serve.address.to_string();
+    for options in [&[][..], &["--plain"]] {
+        let (code, out, err) = connect(&address, options, b"red \x1b[31m\n");
+        assert_eq!(code, Some(0), "{err}");
+        assert!(out.ends_with("] red \x1b[31m\n"), "{out:?}");
+
+        let script = r#"printf 'red \033[31m\n' | "$0" connect "$@""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, ECHO_NET]).args(options).arg(&address);
+        let (shown, code) = Person::of(command).leaves();
+        assert_eq!(code, 0, "{shown:?}");
+        assert!(shown.contains("] red \\u{1b}[31m\r\n") && !shown.contains('\x1b'), "{shown:?}");
+    }
 }
 
 #[test]

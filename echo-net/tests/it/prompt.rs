@@ -2,6 +2,22 @@
 
 use crate::support::person::Person;
 use crate::support::program::Serve;
+use crate::support::raw::{Raw, Said};
+use crate::support::server::fake;
+use crate::support::{PATIENCE, bounded};
+use std::sync::mpsc;
+
+/// No deadline but Ctrl-C.
+const PATIENT: [&str; 8] = [
+    "--deadline",
+    "drain=never",
+    "--deadline",
+    "linger=never",
+    "--deadline",
+    "idle=never",
+    "--deadline",
+    "shutdown=never",
+];
 
 #[test]
 fn answers_are_shown_above_the_prompt_and_an_empty_line_ends() {
@@ -63,4 +79,48 @@ fn on_the_plain_wire_what_comes_is_shown_and_a_server_that_goes_ends_it() {
     // The line that was not sent is nobody's loss: every byte sent came back (clause 2.5: it proves no more).
     assert!(shown.contains("ended unproven; every byte sent came back"), "{shown:?}");
     assert_eq!(code, 0);
+}
+
+/// A person who wants to end by `key` at a server that does `hears` with that and no more, and then by Ctrl-C; gives
+/// what was shown, and the server's connection.
+#[track_caller]
+fn ends_at_a_server_that_ignores_it(options: &[&str], key: &str, hears: fn(&mut Raw)) -> (String, Raw) {
+    let (heard, hearing) = mpsc::channel();
+    let (address, server) = fake(move |mut raw| {
+        hears(&mut raw);
+        heard.send(()).expect("the test waits for it");
+        raw
+    });
+    let mut person = Person::at_prompt(address, &[&PATIENT, options].concat());
+    person.types(key);
+    hearing.recv_timeout(PATIENCE).expect("the server hears of the end");
+    // Joined, not dropped: it stays open.
+    let raw = bounded("the server's connection", move || server.join().expect("no panic"));
+    person.types("\x03");
+    let (shown, code) = person.leaves();
+    assert_eq!(code, 1, "{shown:?}");
+    (shown, raw)
+}
+
+#[test]
+fn on_the_plain_wire_a_second_ctrl_c_lets_go_of_a_server_that_ignores_fin() {
+    for key in ["\x04", "\x03", "\r"] {
+        let hears = |raw: &mut Raw| assert_eq!(raw.rest(), b"");
+        let (shown, _raw) = ends_at_a_server_that_ignores_it(&["--plain"], key, hears);
+        assert!(shown.contains("let go without waiting for the server"), "{shown:?}");
+    }
+}
+
+/// Clause 9.3: abort.
+#[test]
+fn a_second_ctrl_c_aborts_at_a_server_that_ignores_goaway() {
+    for key in ["\x04", "\x03", "\r"] {
+        let hears = |raw: &mut Raw| {
+            raw.greets();
+            assert_eq!(raw.hears(), Said::GoAway { last: 0, code: 1000 });
+        };
+        let (shown, mut raw) = ends_at_a_server_that_ignores_it(&[], key, hears);
+        assert!(shown.contains("the conversation ended reset, begun by us"), "{shown:?}");
+        assert_eq!(raw.hears(), Said::Reset);
+    }
 }

@@ -3,7 +3,7 @@
 use crate::support::raw::{self, Raw, Said};
 use crate::support::server::{fake, swallow};
 use crate::support::within;
-use echo_net::echo_core::Tally;
+use echo_net::echo_core::{Farewell, Tally};
 use echo_net::{Client, ClientConfig, Pending, RequestError};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -135,5 +135,41 @@ async fn a_server_that_answers_out_of_order() {
     let (client, pending) = with_three(address, ClientConfig::default()).await;
     assert_eq!(fates(pending).await, vec![Err(RequestError::Unknown); 3]);
     assert_eq!(within(client.ended()).await.end.to_string(), "violation (expected answer 1, got answer 2)");
+    server.join().expect("no panic");
+}
+
+/// Clause 5.1: the GOAWAY of a server is known however late one asks for it, and whatever came behind it.
+#[tokio::test]
+async fn a_goaway_is_not_lost_in_the_end_that_comes_with_it() {
+    let ends: [(Vec<u8>, &str); 3] = [
+        (raw::close(0), "clean (1000 normal)"),
+        (raw::close_with(0, 1011, "out of paper"), "failed (1011 internal error: out of paper)"),
+        (Vec::new(), "truncated"),
+    ];
+    for (end, expected) in ends {
+        let (address, server) = fake(move |mut raw| {
+            raw.greets();
+            raw.send(&[raw::goaway(0), end].concat());
+            raw.finish();
+            swallow(raw);
+        });
+        let client = within(Client::connect(address, ClientConfig::default())).await.expect("something like a server");
+        assert_eq!(within(client.ended()).await.end.to_string(), expected);
+        assert_eq!(within(client.leaving()).await, Some(Farewell::normal()), "{expected}");
+        server.join().expect("no panic");
+    }
+}
+
+/// Clause 5.1: an end without a GOAWAY is no leaving.
+#[tokio::test]
+async fn a_server_that_ends_without_a_goaway_was_not_leaving() {
+    let (address, server) = fake(|mut raw| {
+        raw.greets();
+        raw.send(&raw::close_with(0, 1011, "out of paper"));
+        swallow(raw);
+    });
+    let client = within(Client::connect(address, ClientConfig::default())).await.expect("something like a server");
+    assert_eq!(within(client.leaving()).await, None);
+    assert_eq!(within(client.ended()).await.end.name(), "failed");
     server.join().expect("no panic");
 }

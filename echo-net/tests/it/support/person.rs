@@ -20,12 +20,18 @@ impl Person {
     pub(crate) fn at_prompt(address: SocketAddr, options: &[&str]) -> Self {
         let mut command = Command::new(ECHO_NET);
         command.arg("connect").args(options).arg(address.to_string()).env("TERM", "xterm");
-        let mut session = Session::spawn(command).expect("a pty");
-        session.set_expect_timeout(Some(PATIENCE));
-        let mut person = Self(session);
+        let mut person = Self::of(command);
         person.sees("ends the conversation");
         person.sees("> ");
         person
+    }
+
+    /// Starts a command at the terminal.
+    #[track_caller]
+    pub(crate) fn of(command: Command) -> Self {
+        let mut session = Session::spawn(command).expect("a pty");
+        session.set_expect_timeout(Some(PATIENCE));
+        Self(session)
     }
 
     #[track_caller]

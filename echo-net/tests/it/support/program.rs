@@ -158,7 +158,12 @@ impl Serve {
     /// A command that serves.
     #[track_caller]
     pub(crate) fn of(command: &mut Command) -> Self {
-        let kid = Kid::spawn(piped(command));
+        Self::by(Kid::spawn(piped(command)))
+    }
+
+    /// A program that serves, and says so on its standard output.
+    #[track_caller]
+    pub(crate) fn by(kid: Kid) -> Self {
         let line = kid.says("listening on ");
         let (_, address) = line.split_once("listening on ").expect("it was found");
         Self { address: address.parse().expect("an address"), kid }

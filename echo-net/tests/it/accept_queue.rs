@@ -1,0 +1,65 @@
+//! Clients that wait to be accepted when the server is told to stop.
+
+use crate::support::raw::{close_with, hello};
+use crate::support::within;
+use echo_net::echo_core::preface::preface;
+use echo_net::echo_core::{CloseCode, Role, frame};
+use echo_net::{Listener, ServerConfig, serve};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+/// A listener whose clients are there only once it is open.
+struct Queue {
+    open: Arc<AtomicBool>,
+    waiting: VecDeque<DuplexStream>,
+}
+
+impl Listener for Queue {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, String)> {
+        if self.open.load(Ordering::Relaxed)
+            && let Some(stream) = self.waiting.pop_front()
+        {
+            return Ok((stream, "the queue".to_owned()));
+        }
+        std::future::pending().await
+    }
+}
+
+/// They are served or refused as far as there is room, and not dropped unheard.
+#[tokio::test]
+async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
+    let (open, mut near, mut far) = (Arc::new(AtomicBool::new(false)), VecDeque::new(), Vec::new());
+    for _ in 0..3 {
+        let (one, mut other) = duplex(1024);
+        other.write_all(&hello()).await.expect("there is room");
+        near.push_back(one);
+        far.push(other);
+    }
+    let listener = Queue { open: open.clone(), waiting: near };
+    // The shutdown is looked at before the listener, so that nobody is accepted before it.
+    let shutdown = async move { open.store(true, Ordering::Relaxed) };
+    let config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
+    let farewell = config.farewell.clone();
+    let server = tokio::spawn(serve(listener, config, shutdown));
+
+    let welcome = preface(Role::Server, 1);
+    let mut goaway = Vec::new();
+    frame::goaway(&mut goaway, 0, &farewell);
+    let refusal = close_with(0, CloseCode::TRY_LATER.0, "try again later: all 1 connections are in use");
+    for (client, word) in far.iter_mut().zip([goaway, refusal]) {
+        let mut said = vec![0; welcome.len() + word.len()];
+        within(client.read_exact(&mut said)).await.expect("it is told");
+        assert_eq!(said, [&welcome[..], &word].concat());
+    }
+    let mut rest = Vec::new();
+    within(far[2].read_to_end(&mut rest)).await.expect("an end");
+    assert_eq!(rest, b"", "there was no room for it");
+    drop(far);
+    let report = within(server).await.expect("no panic");
+    assert_eq!((report.accepted, report.refused), (2, 1), "{report}");
+}
