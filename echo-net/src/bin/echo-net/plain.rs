@@ -89,6 +89,7 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig) -> ExitCo
     let room = |cx: &mut Context<'_>| incoming.borrow_mut().poll_written(cx);
     let outcome = tokio::select! { biased;
         outcome = converse_plainly(stream, config, inbox, on_text, room) => outcome,
+        never = keep_writing(&incoming) => match never {},
         never = pump(outgoing, output.sender(), &came_back, &progress) => match never {},
     };
     poll_fn(|cx| incoming.borrow_mut().poll_written(cx)).await;
@@ -97,6 +98,16 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig) -> ExitCo
         return fail(Exit::NotClean, &format!("cannot write what came: {error}"));
     }
     conclude(&outcome, &came_back.borrow())
+}
+
+/// Hands on what came in this very turn of the conversation, which asks for room only at its next.
+async fn keep_writing(incoming: &RefCell<Incoming>) -> Infallible {
+    poll_fn(|cx| {
+        // Whether ready or not: what comes next wakes the task, and so does room for what waits.
+        let _ = incoming.borrow_mut().poll_written(cx);
+        Poll::Pending
+    })
+    .await
 }
 
 /// Sends what standard input gives, while it comes back and can be written; then waits for the end.
