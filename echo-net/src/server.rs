@@ -170,6 +170,9 @@ impl Server {
 
     /// Accepts who has connected already: they are to be told, not reset with the listener.
     async fn accept_waiting<L: Listener>(&mut self, listener: &mut L) {
+        while let Some(ended) = self.served.try_join_next().or_else(|| self.refused.try_join_next()) {
+            self.count(ended);
+        }
         while let Some(kind) = self.room() {
             let accepted = tokio::select! { biased;
                 accepted = listener.accept() => accepted,

@@ -69,10 +69,13 @@ impl Arguments {
 /// Serves until the first SIGINT or SIGTERM, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let level = if arguments.silent { tracing::Level::WARN } else { tracing::Level::INFO };
-    // That nobody reads the log is no reason to stop.
+    // That nobody reads the log, or that its reader stalls, is no reason to stop: a thread writes it, and when lines
+    // pile up they are dropped.
+    let (log, _writing) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
         .log_internal_errors(false)
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(log)
         .with_max_level(level)
         .with_target(false)
         .init();
