@@ -3,6 +3,7 @@
 
 mod account;
 mod clauses;
+mod disorder;
 mod frame;
 mod input;
 mod machines;
