@@ -377,11 +377,7 @@ impl Machine {
             (Role::Server, Open | Leaving) if self.owes() => {
                 self.on_gone(End::TimedOut(Deadline::Drain), Side::Local, out);
             }
-            (Role::Server, Open | Leaving) => {
-                self.sent = Closed;
-                out.push(Action::Close);
-                self.fin_if_due(out);
-            }
+            (Role::Server, Open | Leaving) => self.last_word_in_order(out),
             (Role::Client, Open | Leaving) => self.fail_on(Deadline::Drain, CloseCode::POLICY, out),
             (_, Closed | Failed | Finished) => (),
         }
@@ -399,17 +395,20 @@ impl Machine {
                 self.sent = Closed;
                 self.fin_if_due(out);
             }
-            (Role::Server, Words::Server | Words::Acknowledged, Leaving) => {
-                self.sent = Closed;
-                out.push(Action::Close);
-                self.fin_if_due(out);
-            }
+            (Role::Server, Words::Server | Words::Acknowledged, Leaving) => self.last_word_in_order(out),
             (_, Words::Server | Words::Acknowledged, Finished) => {
                 let farewell = Farewell::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
                 self.last_word_out_of_order(farewell, out);
             }
             (_, Words::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
         }
+    }
+
+    /// Clause 5.2: the server has answered all it accepted.
+    fn last_word_in_order(&mut self, out: &mut Actions) {
+        self.sent = Closed;
+        out.push(Action::Close);
+        self.fin_if_due(out);
     }
 
     /// Clause 5.6: an error or a refusal says why first, unless the last word is said.

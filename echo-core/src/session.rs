@@ -103,8 +103,10 @@ impl Session {
     pub(crate) fn set_wire(&mut self, wire: Wire) {
         self.wire = wire;
         if let Wire::Framed { .. } = wire {
-            let policy = Policy { first_fin: self.config.first_fin, ..Policy::FRAMED };
-            let policy = if self.role() == Role::Client { Policy::FRAMED } else { policy };
+            let policy = match self.role() {
+                Role::Client => Policy::FRAMED,
+                Role::Server => Policy { first_fin: self.config.first_fin, ..Policy::FRAMED },
+            };
             self.machine = Machine::new(self.role(), policy);
         }
     }
@@ -231,20 +233,19 @@ impl Session {
         if !self.held {
             self.touch(now);
         }
-        if self.machine.policy().words == Words::None {
+        let answer_due = if self.machine.policy().words == Words::None {
             self.outbox.payload(payload);
             self.machine.note_begun(seq);
-            if !payload.is_empty() && !self.machine.is_ending() {
-                self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
-            }
+            !payload.is_empty()
         } else {
             self.starts.push_back((seq, self.outbox.mark()));
             self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
             self.outbox.stamp_later();
             self.outbox.payload(payload);
-            if !self.held && !self.machine.is_ending() {
-                self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
-            }
+            !self.held
+        };
+        if answer_due && !self.machine.is_ending() {
+            self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
         }
         self.rearm(now);
         seq

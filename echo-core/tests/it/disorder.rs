@@ -1,7 +1,7 @@
 //! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
 
 use crate::pair::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
-use crate::rules::{clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
+use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Role, Side};
 use std::time::Duration;
 
@@ -117,11 +117,7 @@ fn unsent_requests_are_taken_back() {
 fn begun_requests_stay_whole() {
     let mut client = greeted_client(0);
     client.stalled = true;
-    for _ in 0..2 {
-        client.wish(|client, now| {
-            client.send(now, b"message").expect("open");
-        });
-    }
+    ask(&mut client, 2);
     assert!(matches!(client.connection.poll_output(client.now), echo_core::Output::Transmit { .. }));
     let (first, _) = (raw_echo(1, b"message").len(), client.connection.handle_sent(client.now, 1));
     assert_eq!(client.connection.waiting_output(), 2 * first - 1);
@@ -138,11 +134,7 @@ fn the_border_between_begun_and_not() {
     for (extra, begun) in [(0, 1), (1, 2)] {
         let mut client = greeted_client(0);
         client.stalled = true;
-        for _ in 0..2 {
-            client.wish(|client, now| {
-                client.send(now, b"message").expect("open");
-            });
-        }
+        ask(&mut client, 2);
         assert!(matches!(client.connection.poll_output(client.now), echo_core::Output::Transmit { .. }));
         client.connection.handle_sent(client.now, raw_echo(1, b"message").len() + extra);
         assert_eq!(client.connection.machine().account().begun, begun);

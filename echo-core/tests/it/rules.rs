@@ -13,8 +13,13 @@ pub(crate) fn clean(outcome: &Outcome) -> bool {
 }
 
 pub(crate) fn send(pair: &mut Pair, count: usize) {
+    ask(&mut pair.client, count);
+}
+
+/// Makes `count` requests.
+pub(crate) fn ask(client: &mut Solo, count: usize) {
     for _ in 0..count {
-        pair.client.wish(|client, now| {
+        client.wish(|client, now| {
             client.send(now, b"message").expect("open");
         });
     }
@@ -39,11 +44,7 @@ pub(crate) fn greeted_server() -> Solo {
 pub(crate) fn greeted_client(count: usize) -> Solo {
     let mut client = Solo::client();
     client.feed(&WELCOME);
-    for _ in 0..count {
-        client.wish(|client, now| {
-            client.send(now, b"message").expect("open");
-        });
-    }
+    ask(&mut client, count);
     client
 }
 
