@@ -1,11 +1,10 @@
 //! `echo-net connect` and what may answer instead of an echo/1 server: one line that says it, and the exit code.
 
-use crate::support::program::{Kid, piped};
+use crate::support::program::{Kid, socat_mirror};
 use crate::support::raw::{self, Raw};
 use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, need};
 use std::io::{Read, Write};
-use std::process::Command;
 
 /// What nobody could connect to, and what is no echo/1 server, by the exit codes of `--help`.
 const NO_CONNECTION: i32 = 3;
@@ -58,11 +57,8 @@ fn a_mirror_of_socats() {
     if !need("socat") {
         return;
     }
-    let mut command = Command::new("socat");
-    let socat = Kid::spawn(piped(command.args(["-d", "-d", "TCP4-LISTEN:0,bind=127.0.0.1", "PIPE"])));
-    let line = socat.logs("listening on ");
-    let address = line.split_whitespace().last().expect("an address");
-    let line = connect(address, &[], WRONG_SERVER);
+    let (_socat, address) = socat_mirror();
+    let line = connect(&address, &[], WRONG_SERVER);
     assert!(line.contains("this is a mirror, not an echo/1 server"), "{line}");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::need;
 use crate::support::person::Person;
-use crate::support::program::{ECHO_NET, Kid, Serve, piped};
+use crate::support::program::{ECHO_NET, Kid, Serve, piped, socat_mirror};
 use crate::support::raw::Raw;
 use crate::support::server::{fake, swallow};
 use crate::support::time::HEADER;
@@ -132,11 +132,8 @@ fn plain_through_a_mirror_every_byte_comes_back_too() {
     if !need("socat") {
         return;
     }
-    let mut command = Command::new("socat");
-    let socat = Kid::spawn(piped(command.args(["-d", "-d", "TCP4-LISTEN:0,bind=127.0.0.1", "PIPE"])));
-    let line = socat.logs("listening on ");
-    let address = line.split_whitespace().last().expect("an address");
-    let (code, out, err) = connect(address, &["--plain"], b"hello\n");
+    let (_socat, address) = socat_mirror();
+    let (code, out, err) = connect(&address, &["--plain"], b"hello\n");
     assert_eq!((code, out.as_str()), (Some(0), "hello\n"), "{err}");
 }
 

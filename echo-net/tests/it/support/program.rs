@@ -204,3 +204,13 @@ impl Gathered {
         eventually("the end of what a program prints", || self.reader.as_ref().is_none_or(JoinHandle::is_finished));
     }
 }
+
+/// socat as a mirror for one connection, and its address.
+#[track_caller]
+pub(crate) fn socat_mirror() -> (Kid, String) {
+    let mut command = Command::new("socat");
+    let socat = Kid::spawn(piped(command.args(["-d", "-d", "TCP4-LISTEN:0,bind=127.0.0.1", "PIPE"])));
+    let line = socat.logs("listening on ");
+    let address = line.split_whitespace().last().expect("an address").to_owned();
+    (socat, address)
+}

@@ -100,7 +100,6 @@ impl Cast {
                 outcome = &mut ended => {
                     self.note(What::Ended(outcome));
                     pending().await
-
                 }
             }
         }
@@ -149,7 +148,6 @@ impl Cast {
                 outcome = &mut ended => {
                     self.note(What::Ended(outcome));
                     pending().await
-
                 }
             }
         }
