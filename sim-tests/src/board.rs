@@ -54,6 +54,10 @@ pub enum What {
     Handed(u64),
     /// Its conversation is over.
     Ended(Outcome),
+    /// Its transport takes no more of what it has to say, so that it stands at this point.
+    Stalled(Point),
+    /// A relay has sent this to it.
+    Relayed(Unit),
     /// The network begins to hold what this end sends.
     Held,
     /// The network is cut, both ways.
@@ -114,25 +118,39 @@ impl Board {
         self.entries.iter().any(|e| e.side == side && matches!(&e.what, What::Got(unit) if like(unit)))
     }
 
-    /// Whether the conversation is at `point`.
-    pub fn is_at(&self, point: Point) -> bool {
+    /// Whether the conversation, as far as it concerns `side`, is at `point`.
+    pub fn is_at(&self, point: Point, side: Role) -> bool {
         let under_way =
             |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(other(from), like);
+        let somebody = |holds: &dyn Fn(Role) -> bool| holds(Role::Client) || holds(Role::Server);
         match point {
+            Point::Connecting => !self.entries.iter().any(|entry| matches!(entry.what, What::Sent(_))),
+            Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
+                self.entries.iter().any(|entry| entry.side == side && entry.what == What::Stalled(point))
+            }
             Point::Idle => self.has_got(Role::Client, |unit| *unit == Unit::Answer(1)),
             Point::RequestInFlight => under_way(Role::Client, |unit| *unit == Unit::Request(2)),
             Point::AnswerInFlight => under_way(Role::Server, |unit| *unit == Unit::Answer(2)),
-            Point::Draining => [Role::Client, Role::Server]
-                .into_iter()
-                .any(|side| self.has_sent(side, |unit| matches!(unit, Unit::GoAway { .. }))),
-            Point::LastWordInFlight => [Role::Client, Role::Server]
-                .into_iter()
-                .any(|side| under_way(side, |unit| matches!(unit, Unit::LastWord { .. }))),
-            Point::Finishing => {
-                [Role::Client, Role::Server].into_iter().any(|side| self.has_sent(side, |unit| *unit == Unit::Fin))
-            }
+            Point::Draining => somebody(&|side| self.has_sent(side, is_goaway)),
+            Point::LastWordInFlight => somebody(&|side| under_way(side, is_last_word)),
+            Point::Finishing => somebody(&|side| self.has_sent(side, is_fin)),
+            Point::AfterGoAway => self.has_got(side, is_goaway),
+            Point::AfterLastWord => self.has_got(side, is_last_word),
+            Point::AfterFin => self.has_got(side, is_fin),
         }
     }
+}
+
+pub(crate) fn is_goaway(unit: &Unit) -> bool {
+    matches!(unit, Unit::GoAway { .. })
+}
+
+pub(crate) fn is_last_word(unit: &Unit) -> bool {
+    matches!(unit, Unit::LastWord { .. })
+}
+
+pub(crate) fn is_fin(unit: &Unit) -> bool {
+    *unit == Unit::Fin
 }
 
 /// The other end.
@@ -177,6 +195,8 @@ impl fmt::Display for What {
             Self::Accepted(seq) => write!(f, "accepted request {seq}"),
             Self::Handed(seq) => write!(f, "handed over answer {seq}"),
             Self::Ended(outcome) => write!(f, "ended {outcome}"),
+            Self::Stalled(point) => write!(f, "can say no more ({})", point.id()),
+            Self::Relayed(unit) => write!(f, "is sent {unit} by the relay"),
             Self::Held => f.write_str("is held from here on"),
             Self::Cut => f.write_str("is cut off"),
         }

@@ -1,16 +1,18 @@
 //! The director: reads the board, and says what is to be done now. The same for every backend.
 
-use crate::board::Board;
+use crate::board::{Board, name, other};
 use crate::network::{Fault, Span};
-use crate::plan::{Action, Plan, Point};
+use crate::plan::{Point, Step};
 use crate::scenario::Scenario;
 use echo_core::Role;
 
 /// What a backend is to do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Let a side carry out its plan.
-    Act(Role, Action),
+    /// Let a side carry out a step of its plan.
+    Act(Role, Step),
+    /// Let a side never read again.
+    Deafen(Role),
     /// Let the client make these requests, all at once.
     Ask {
         /// The first.
@@ -25,8 +27,10 @@ pub(crate) enum Order {
 /// Everything a scenario has in store that is not done yet.
 #[derive(Debug)]
 pub(crate) struct Director {
-    /// What waits for a point, in the order in which things happen that are due together.
-    waiting: Vec<(Point, Order)>,
+    /// What waits for a point of a side, in the order in which things happen that are due together.
+    waiting: Vec<(Point, Role, Order)>,
+    /// What became due when its side was gone.
+    missed: Vec<String>,
     asked: u64,
     talk: u64,
 }
@@ -36,23 +40,26 @@ impl Director {
         let mut waiting = Vec::new();
         for fault in &scenario.network.faults {
             if let Fault::Cut { point, span } = fault {
-                waiting.push((*point, Order::Cut(*span)));
+                waiting.push((*point, Role::Client, Order::Cut(*span)));
             }
         }
         for side in [Role::Client, Role::Server] {
-            if let Plan::Do(action, point) = scenario.plan(side) {
-                waiting.push((point, Order::Act(side, action)));
+            for step in &scenario.plan(side).steps {
+                if step.point == Point::PeerNotReading {
+                    waiting.push((step.point, side, Order::Deafen(other(side))));
+                }
+                waiting.push((step.point, side, Order::Act(side, *step)));
             }
         }
-        Self { waiting, asked: 0, talk: scenario.talk.len() as u64 }
+        Self { waiting, missed: Vec::new(), asked: 0, talk: scenario.talk.len() as u64 }
     }
 
     /// The next thing that is due; to be asked again until there is none.
     pub(crate) fn next(&mut self, board: &Board) -> Option<Order> {
-        if let Some(index) = self.waiting.iter().position(|(point, _)| board.is_at(*point)) {
-            return Some(self.waiting.remove(index).1);
+        if let Some(index) = self.waiting.iter().position(|(point, side, _)| board.is_at(*point, *side)) {
+            return Some(self.waiting.remove(index).2);
         }
-        let due = self.asked == 0 || (self.asked < self.talk && board.is_at(Point::Idle));
+        let due = self.asked == 0 || (self.asked < self.talk && board.is_at(Point::Idle, Role::Client));
         due.then(|| {
             let from = self.asked + 1;
             self.asked = if from == 1 { 1 } else { self.talk };
@@ -60,14 +67,22 @@ impl Director {
         })
     }
 
-    /// What never became due.
-    pub(crate) fn left(&self) -> Vec<String> {
-        let name = |(point, order): &(Point, Order)| match order {
-            Order::Act(Role::Client, action) => format!("client:{}@{}", action.id(), point.id()),
-            Order::Act(Role::Server, action) => format!("server:{}@{}", action.id(), point.id()),
-            Order::Ask { from, to } => format!("requests {from} to {to}"),
-            Order::Cut(_) => format!("cut@{}", point.id()),
-        };
-        self.waiting.iter().map(name).collect()
+    /// A step became due, and there was nobody left to carry it out.
+    pub(crate) fn miss(&mut self, side: Role, step: Step) {
+        self.missed.push(named(side, step));
     }
+
+    /// What was never carried out.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let part = |(point, _, order): &(Point, Role, Order)| match order {
+            Order::Act(side, step) => Some(named(*side, *step)),
+            Order::Cut(_) => Some(format!("cut@{}", point.id())),
+            Order::Ask { .. } | Order::Deafen(_) => None,
+        };
+        self.missed.iter().cloned().chain(self.waiting.iter().filter_map(part)).collect()
+    }
+}
+
+fn named(side: Role, step: Step) -> String {
+    format!("{}:{}@{}", name(side), step.action.id(), step.point.id())
 }

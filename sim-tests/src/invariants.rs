@@ -1,7 +1,7 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
-use crate::plan::{Action, Millis, Plan};
+use crate::plan::{Action, Millis};
 use crate::record::{Ending, Record};
 use crate::scenario::Wire;
 use crate::setting;
@@ -98,6 +98,10 @@ impl Court<'_> {
         self.breaches.push(Breach { rule, what: what.into() });
     }
 
+    fn does(&self, side: Role, actions: &[Action]) -> bool {
+        self.record.scenario.plan(side).steps.iter().any(|step| actions.contains(&step.action))
+    }
+
     fn is_clean(&self, side: Role) -> bool {
         self.record.ending(side).name() == "clean"
     }
@@ -179,7 +183,7 @@ impl Court<'_> {
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
                 (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
-                (_, What::Ended(_) | What::Held | What::Cut) => false,
+                (_, What::Ended(_) | What::Held | What::Cut | What::Stalled(_) | What::Relayed(_)) => false,
             };
             if wrong {
                 self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
@@ -217,6 +221,9 @@ impl Court<'_> {
     }
 
     fn last_word(&mut self, side: Role) {
+        if self.does(side, &[Action::Violate]) {
+            return;
+        }
         let (mut word, mut fin, mut reset) = (false, false, false);
         let mut wrong = Vec::new();
         for unit in self.record.sent(side) {
@@ -249,7 +256,7 @@ impl Court<'_> {
 
     /// A side that half-closes below the protocol is no correct peer.
     fn violation(&mut self, side: Role) {
-        let strange = matches!(self.record.scenario.plan(other(side)), Plan::Do(Action::HalfClose, _));
+        let strange = self.does(other(side), &[Action::HalfClose, Action::Violate]);
         let ending = self.record.ending(side);
         if ending.name() == "violation" && !strange {
             let text = match ending {
@@ -278,7 +285,7 @@ impl Court<'_> {
 
     /// When `side` knew that the end had begun.
     fn ending_began(&self, side: Role) -> Option<Millis> {
-        if matches!(self.record.scenario.plan(side), Plan::Do(Action::HalfClose | Action::DropUnread, _)) {
+        if self.does(side, &[Action::HalfClose, Action::DropUnread, Action::Violate]) {
             return None;
         }
         let begins =
@@ -287,6 +294,7 @@ impl Court<'_> {
             What::Sent(unit) | What::Got(unit) => begins(unit),
             What::Did(action) => *action == Action::Close,
             What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
+            What::Stalled(_) | What::Relayed(_) => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }
@@ -297,8 +305,11 @@ impl Court<'_> {
     }
 
     fn wire(&mut self, side: Role) {
-        let mut sent = self.record.sent(other(side)).filter(|unit| **unit != Unit::Reset);
-        let got = self.record.got(side).filter(|unit| **unit != Unit::Reset);
+        let relayed = self.record.scenario.network.relay.is_some();
+        // RST may overtake, and a relay makes FINs of its own.
+        let counts = |unit: &&Unit| **unit != Unit::Reset && !(relayed && **unit == Unit::Fin);
+        let mut sent = self.record.sent(other(side)).filter(counts);
+        let got = self.record.got(side).filter(counts);
         for unit in got {
             if sent.next() != Some(unit) {
                 let text = format!("the {} got {unit}, which was not sent then", name(side));
@@ -324,8 +335,11 @@ impl Court<'_> {
             }
         }
         let first_fin = self.record.entries.iter().find(|entry| entry.what == What::Sent(Unit::Fin));
+        // A server that leaves before the client has spoken knows no wire, and sends FIN alone (clause 1.1).
+        let met = self.record.sent(Role::Server).any(|unit| *unit == Unit::Preface);
         if let (Some(named), Some(entry)) = (self.record.scenario.wire.first_fin(), first_fin)
             && entry.side != named
+            && met
         {
             self.breach(Rule::Care, format!("the {} sent FIN first, not the {}", name(entry.side), name(named)));
         }

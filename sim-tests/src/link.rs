@@ -1,117 +1,312 @@
-//! The two directions of a network: when each packet may arrive. It draws nothing at random.
+//! The way between the two ends: when each packet may arrive, and what a relay makes of it. It draws nothing at random.
 
-use crate::board::{Board, Unit, What, other};
-use crate::ear::{Ear, Segment};
-use crate::network::{Fault, Mark, Network, Span};
+use crate::board::other;
 use crate::plan::Millis;
-use crate::scenario::Scenario;
+use crate::relay::{Move, Relay, State};
 use echo_core::Role;
 use std::collections::VecDeque;
 
 /// When a packet may arrive; later than every moment if it never does.
 const NEVER: Millis = Millis::MAX;
 
+/// What a packet is to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Data,
+    Fin,
+    Reset,
+}
+
+/// What arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival<P> {
+    /// What an end has sent.
+    Packet(P),
+    /// What a relay has made: a FIN or a RST.
+    Made(Kind),
+}
+
+/// How packets travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// How long every packet takes.
+    pub(crate) latency: Millis,
+    /// Packets arrive only at multiples of this; 0 is at any time.
+    pub(crate) batch: Millis,
+    /// A RST overtakes what is on its way, which is lost.
+    pub(crate) overtaking: bool,
+    /// What stands in the middle.
+    pub(crate) relay: Option<Relay>,
+}
+
 /// Both directions. `P` is what a backend keeps of a packet.
 #[derive(Debug)]
 pub(crate) struct Links<P> {
-    network: Network,
-    /// The faults that wait for a packet.
-    holds: Vec<Fault>,
-    from_client: Link<P>,
-    from_server: Link<P>,
+    path: Path,
+    /// From each end: to the relay, or to the other end if there is none. By [`Role`].
+    out: [Leg<P>; 2],
+    /// From the relay, by the end that the packets come from.
+    onward: [Leg<P>; 2],
+    relay: State,
 }
 
 #[derive(Debug)]
-struct Link<P> {
-    queue: VecDeque<(Millis, P)>,
+struct Leg<P> {
+    queue: VecDeque<(Millis, Kind, Arrival<P>)>,
     /// Nothing arrives before.
     floor: Millis,
-    ear: Ear,
+}
+
+impl<P> Leg<P> {
+    fn new() -> Self {
+        Self { queue: VecDeque::new(), floor: 0 }
+    }
+
+    fn push(&mut self, at: Millis, kind: Kind, packet: Arrival<P>) {
+        let after = self.queue.back().map_or(0, |(due, _, _)| *due);
+        self.queue.push_back((at.max(self.floor).max(after), kind, packet));
+    }
+
+    fn pop(&mut self, now: Millis) -> Option<(Millis, Kind, Arrival<P>)> {
+        match self.queue.front() {
+            Some((due, _, _)) if *due <= now => self.queue.pop_front(),
+            Some(_) | None => None,
+        }
+    }
+
+    fn hold(&mut self, until: Millis) {
+        self.floor = self.floor.max(until);
+    }
+
+    /// Holds what is on its way, too.
+    fn stop(&mut self, until: Millis) {
+        self.hold(until);
+        for (due, _, _) in &mut self.queue {
+            *due = (*due).max(until);
+        }
+    }
+
+    fn next(&self) -> Option<Millis> {
+        self.queue.front().map(|(due, _, _)| *due).filter(|due| *due != NEVER)
+    }
 }
 
 impl<P> Links<P> {
-    pub(crate) fn new(scenario: &Scenario) -> Self {
-        let link = |from| Link { queue: VecDeque::new(), floor: 0, ear: Ear::new(from, scenario) };
-        Self {
-            network: scenario.network.clone(),
-            holds: scenario.network.faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
-            from_client: link(Role::Client),
-            from_server: link(Role::Server),
-        }
+    pub(crate) fn new(path: Path) -> Self {
+        let legs = || [Leg::new(), Leg::new()];
+        Self { path, out: legs(), onward: legs(), relay: State::default() }
     }
 
-    /// Takes a packet from `from`, and gives what it carries. Packets of one direction arrive in their order.
-    pub(crate) fn push(&mut self, board: &mut Board, from: Role, segment: Segment<'_>, packet: P) -> Vec<Unit> {
-        let units = self.link(from).ear.hear(segment);
-        let now = board.now();
-        let is_due = |fault: &Fault| match fault {
-            Fault::Hold { from: whose, mark, .. } => whose.means(from) && units.iter().any(|unit| carries(unit, *mark)),
-            Fault::Cut { .. } => false,
-        };
-        while let Some(index) = self.holds.iter().position(is_due) {
-            if let Fault::Hold { span, .. } = self.holds.remove(index) {
-                let floor = span.after(now).unwrap_or(NEVER);
-                let link = self.link(from);
-                link.floor = link.floor.max(floor);
-                board.note(from, What::Held);
-            }
+    /// Takes a packet from `from`. Packets of one direction arrive in their order, unless a RST overtakes.
+    pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, packet: P) {
+        let leg = &mut self.out[from as usize];
+        if kind == Kind::Reset && self.path.overtaking {
+            leg.queue.clear();
         }
-        let latency = self.network.latency;
-        let link = self.link(from);
-        let after = link.queue.back().map_or(0, |(due, _)| *due);
-        let due = now.saturating_add(latency).max(link.floor).max(after);
-        link.queue.push_back((due, packet));
-        units
+        let whole = self.path.latency;
+        let latency = if self.path.relay.is_some() { whole / 2 } else { whole };
+        let at = now.saturating_add(latency);
+        let due = if self.path.relay.is_some() { at } else { batched(at, self.path.batch) };
+        leg.push(due, kind, Arrival::Packet(packet));
     }
 
-    /// Nothing gets through for `span`, in either direction.
-    pub(crate) fn cut(&mut self, now: Millis, span: Span) {
-        let floor = span.after(now).unwrap_or(NEVER);
-        for link in [&mut self.from_client, &mut self.from_server] {
-            link.floor = link.floor.max(floor);
-            for (due, _) in &mut link.queue {
-                *due = (*due).max(floor);
-            }
+    /// What `from` sends from now on arrives at `until` or later; `None` is never.
+    pub(crate) fn hold(&mut self, from: Role, until: Option<Millis>) {
+        self.out[from as usize].hold(until.unwrap_or(NEVER));
+    }
+
+    /// Nothing gets through before `until`, in either direction; `None` is never.
+    pub(crate) fn cut(&mut self, until: Option<Millis>) {
+        for leg in self.out.iter_mut().chain(&mut self.onward) {
+            leg.stop(until.unwrap_or(NEVER));
         }
     }
 
     /// The power of `side` is lost: nothing reaches it any more, and nothing new leaves it.
     pub(crate) fn lose(&mut self, side: Role) {
-        self.link(side).floor = NEVER;
-        let towards = self.link(other(side));
-        towards.floor = NEVER;
-        for (due, _) in &mut towards.queue {
-            *due = NEVER;
+        self.out[side as usize].hold(NEVER);
+        match self.path.relay {
+            Some(_) => self.onward[other(side) as usize].stop(NEVER),
+            None => self.out[other(side) as usize].stop(NEVER),
         }
     }
 
     /// The next packet from `from` that may arrive by `now`.
-    pub(crate) fn pop(&mut self, from: Role, now: Millis) -> Option<P> {
-        let link = self.link(from);
-        match link.queue.front() {
-            Some((due, _)) if *due <= now => link.queue.pop_front().map(|(_, packet)| packet),
-            Some(_) | None => None,
+    pub(crate) fn pop(&mut self, from: Role, now: Millis) -> Option<Arrival<P>> {
+        let Some(relay) = self.path.relay else {
+            return self.out[from as usize].pop(now).map(|(_, _, packet)| packet);
+        };
+        self.pass(relay, now);
+        self.onward[from as usize].pop(now).map(|(_, _, packet)| packet)
+    }
+
+    /// Lets the relay do what it has to do by `now`.
+    fn pass(&mut self, relay: Relay, now: Millis) {
+        loop {
+            let heads = [Role::Client, Role::Server].map(|from| (self.out[from as usize].next(), from));
+            let first = heads.into_iter().filter_map(|(due, from)| Some((due?, from))).min_by_key(|(due, _)| *due);
+            let first = first.filter(|(due, _)| *due <= now);
+            let patience = self.relay.patience().filter(|at| *at <= now);
+            let moves = match (first, patience) {
+                (Some((due, _)), Some(at)) if at < due => self.relay.give_up(at),
+                (None, Some(at)) => self.relay.give_up(at),
+                (Some((_, from)), _) => {
+                    let Some((due, kind, packet)) = self.out[from as usize].pop(now) else { return };
+                    let moves = self.relay.take(relay, due, from, kind);
+                    if let Some(Move::Forward) = moves.first() {
+                        self.onward(from, due, kind, packet);
+                    }
+                    moves
+                }
+                (None, None) => return,
+            };
+            for step in moves {
+                if let Move::Make { towards, kind, at } = step {
+                    self.onward(other(towards), at, kind, Arrival::Made(kind));
+                }
+            }
         }
     }
 
-    /// When the next packet of either direction may arrive.
+    fn onward(&mut self, from: Role, at: Millis, kind: Kind, packet: Arrival<P>) {
+        let latency = self.path.latency - self.path.latency / 2;
+        let due = batched(at.saturating_add(latency), self.path.batch);
+        let leg = &mut self.onward[from as usize];
+        if kind == Kind::Reset && self.path.overtaking {
+            leg.queue.clear();
+        }
+        leg.push(due, kind, packet);
+    }
+
+    /// When something happens here next.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        let heads = [&self.from_client, &self.from_server].into_iter().filter_map(|link| link.queue.front());
-        heads.map(|(due, _)| *due).filter(|due| *due != NEVER).min()
-    }
-
-    fn link(&mut self, from: Role) -> &mut Link<P> {
-        match from {
-            Role::Client => &mut self.from_client,
-            Role::Server => &mut self.from_server,
-        }
+        let legs = self.out.iter().chain(&self.onward).filter_map(Leg::next);
+        legs.chain(self.relay.patience()).min()
     }
 }
 
-fn carries(unit: &Unit, mark: Mark) -> bool {
-    match mark {
-        Mark::GoAway => matches!(unit, Unit::GoAway { .. }),
-        Mark::LastWord => matches!(unit, Unit::LastWord { .. }),
-        Mark::Fin => matches!(unit, Unit::Fin),
+fn batched(at: Millis, batch: Millis) -> Millis {
+    if batch == 0 { at } else { at.div_ceil(batch).saturating_mul(batch) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Role::{Client, Server};
+
+    fn path(relay: Option<Relay>) -> Path {
+        Path { latency: 10, batch: 0, overtaking: false, relay }
+    }
+
+    /// Everything that arrives, in order, with its time.
+    fn drain(links: &mut Links<&'static str>) -> Vec<(Millis, Role, Arrival<&'static str>)> {
+        let mut all = Vec::new();
+        while let Some(now) = links.next_due() {
+            for from in [Client, Server] {
+                while let Some(packet) = links.pop(from, now) {
+                    all.push((now, from, packet));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn packets_take_their_time_and_keep_their_order() {
+        let mut links = Links::new(path(None));
+        links.push(0, Client, Kind::Data, "a");
+        links.hold(Client, Some(50));
+        links.push(1, Client, Kind::Data, "b");
+        links.push(2, Server, Kind::Data, "c");
+        let expected = [(10, Client, "a"), (12, Server, "c"), (50, Client, "b")];
+        assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
+    }
+
+    #[test]
+    fn a_batch_arrives_together() {
+        let mut links = Links::new(Path { batch: 7, ..path(None) });
+        for (at, text) in [(0, "a"), (3, "b"), (5, "c")] {
+            links.push(at, Client, Kind::Data, text);
+        }
+        let times: Vec<_> = drain(&mut links).into_iter().map(|(at, _, _)| at).collect();
+        assert_eq!(times, [14, 14, 21]);
+    }
+
+    #[test]
+    fn a_rst_overtakes_where_it_may() {
+        for (overtaking, expected) in [(false, 2), (true, 1)] {
+            let mut links = Links::new(Path { overtaking, ..path(None) });
+            links.push(0, Server, Kind::Data, "answer");
+            links.push(1, Server, Kind::Reset, "rst");
+            assert_eq!(drain(&mut links).len(), expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_holds_what_is_on_its_way() {
+        let mut links = Links::new(path(None));
+        links.push(0, Client, Kind::Data, "a");
+        links.cut(Some(100));
+        assert_eq!(drain(&mut links), [(100, Client, Arrival::Packet("a"))]);
+        links.cut(None);
+        links.push(101, Client, Kind::Data, "b");
+        assert_eq!(drain(&mut links), []);
+    }
+
+    #[test]
+    fn no_relay_passes_a_rst_on() {
+        for relay in [Relay::PassesHalfClose, Relay::ClosesBoth, Relay::CutsOff(10)] {
+            let mut links = Links::new(path(Some(relay)));
+            links.push(0, Server, Kind::Data, "half an answer");
+            links.push(1, Server, Kind::Reset, "rst");
+            let arrived = drain(&mut links);
+            let expected = [(10, Server, Arrival::Packet("half an answer")), (11, Server, Arrival::Made(Kind::Fin))];
+            assert_eq!(arrived, expected, "{relay:?}");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_closes_both_loses_the_answer_to_a_half_close() {
+        let mut links = Links::new(path(Some(Relay::ClosesBoth)));
+        links.push(0, Client, Kind::Fin, "fin");
+        links.push(10, Server, Kind::Data, "answer");
+        let expected = [
+            (10, Client, Arrival::Packet("fin")),
+            (10, Server, Arrival::Made(Kind::Fin)),
+            (20, Client, Arrival::Made(Kind::Reset)),
+        ];
+        assert_eq!(drain(&mut links), expected);
+    }
+
+    #[test]
+    fn a_relay_that_cuts_off_loses_only_a_late_answer() {
+        for (at, arrives) in [(10, true), (30, false)] {
+            let mut links = Links::new(path(Some(Relay::CutsOff(10))));
+            links.push(0, Client, Kind::Fin, "fin");
+            // Packets are pushed when they are sent, as in a run.
+            let mut arrived = Vec::new();
+            for now in 0..60 {
+                if now == at {
+                    links.push(now, Server, Kind::Data, "answer");
+                }
+                while let Some(packet) = links.pop(Server, now) {
+                    arrived.push(packet);
+                }
+                while links.pop(Client, now).is_some() {}
+            }
+            let answered = arrived.contains(&Arrival::Packet("answer"));
+            assert_eq!(answered, arrives, "answered at {at} ms");
+            assert_eq!(arrived.last(), Some(&Arrival::Made(Kind::Fin)));
+        }
+    }
+
+    #[test]
+    fn a_relay_passes_a_half_close_and_both_fins() {
+        let mut links = Links::new(path(Some(Relay::PassesHalfClose)));
+        links.push(0, Client, Kind::Fin, "fin");
+        links.push(10, Server, Kind::Data, "answer");
+        links.push(11, Server, Kind::Fin, "fin");
+        let expected = [(10, Client, "fin"), (20, Server, "answer"), (21, Server, "fin")];
+        assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }
 }

@@ -1,6 +1,9 @@
-//! The network of a scenario: how long a packet takes, how much a read gives, and a timeline of faults.
+//! The network of a scenario: how long a packet takes, how much a read gives, what stands between, and a timeline of
+//! faults.
 
+use crate::link::Path;
 use crate::plan::{Millis, Point, Refusal, pick};
+use crate::relay::Relay;
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +11,8 @@ use std::str::FromStr;
 /// What lies between the two ends. It is in-order and loses nothing for good: what TCP sends again comes late.
 ///
 /// In an id it is a name ([`Network::NAMED`]) or its parts joined by `+`, such as
-/// `latency-10+reads-1+hold-first-fin-2000`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `latency-10+reads-1+hold-first-fin-800`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     /// How long every packet takes.
     pub latency: Millis,
@@ -17,12 +20,29 @@ pub struct Network {
     pub reads: usize,
     /// A write takes at most so many bytes; 0 is no limit.
     pub writes: usize,
+    /// Packets arrive only at multiples of this, several at once; 0 is at any time.
+    pub batch: Millis,
+    /// What a RST does to what is on its way before it.
+    pub rst: Rst,
+    /// What stands in the middle.
+    pub relay: Option<Relay>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
 
+/// What a RST does to what its sender has sent before it, and is still on its way. TCP allows both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rst {
+    /// It comes behind it: all of it can be read.
+    InOrder,
+    /// It comes before it: all of it is lost.
+    Overtakes,
+    /// Either: not one run, but two ([`Scenario::runs`](crate::Scenario::runs)).
+    Races,
+}
+
 /// Something that goes wrong. It happens once, when its trigger is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// What `from` sends is held on its way, from the packet on that carries `mark`.
     Hold {
@@ -43,7 +63,7 @@ pub enum Fault {
 }
 
 /// Whose packets a fault is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// Those of the side that sends such a packet first.
     First,
@@ -54,7 +74,7 @@ pub enum Whose {
 }
 
 /// What a packet carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
     /// A GOAWAY.
     GoAway,
@@ -65,7 +85,7 @@ pub enum Mark {
 }
 
 /// How long a fault lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// So many milliseconds.
     For(Millis),
@@ -75,44 +95,67 @@ pub enum Span {
 
 impl Network {
     /// The networks with a name, and what they are good for.
-    pub const NAMED: [(&'static str, &'static str); 11] = [
-        ("clear", "10 ms each way"),
-        ("slow", "60 ms each way, still within every deadline"),
+    pub const NAMED: [(&'static str, &'static str); 17] = [
+        ("clear", "4 ms each way"),
+        ("slow", "24 ms each way, still within every deadline"),
         ("one-byte-reads", "every read gives one byte"),
-        ("last-word-late", "the first last word is held for 100 ms, within the deadlines"),
+        ("coalesced", "packets arrive only every 10 ms, several at once"),
+        ("last-word-late", "the first last word is held for 40 ms, within the deadlines"),
         ("last-word-held", "the first last word is held for longer than any deadline of the ending"),
         ("ack-held", "the client's last word is held for longer than any deadline of the ending"),
-        ("fin-late", "the first FIN is held for 100 ms, within the deadlines"),
+        ("fin-late", "the first FIN is held for 40 ms, within the deadlines"),
         ("fin-held", "the first FIN is held for longer than any deadline of the ending"),
+        ("rst-race", "a RST arrives behind what was sent before it, or overtakes it and destroys it"),
+        ("rst-overtakes", "a RST overtakes what was sent before it, and destroys it"),
         ("cut-idle", "the cable is cut when the conversation is idle"),
         ("cut-closing", "the cable is cut when the first GOAWAY was sent"),
-        ("cut-healed", "as cut-closing, but healed after 100 ms, within the deadlines"),
+        ("cut-healed", "as cut-closing, but healed after 40 ms, within the deadlines"),
+        ("relay-rst-to-fin", "a relay that makes a FIN of every RST"),
+        ("relay-closes-both", "a relay that does the same, and takes a half-close for the end of both directions"),
+        ("relay-cuts-off", "a relay that does the same, and cuts a half-closed conversation off after 20 ms"),
     ];
 
     /// A network without faults.
     pub fn clear(latency: Millis) -> Self {
-        Self { latency, reads: 0, writes: 0, faults: Vec::new() }
+        Self { latency, reads: 0, writes: 0, batch: 0, rst: Rst::InOrder, relay: None, faults: Vec::new() }
     }
 
     /// The network called `name`.
     pub fn named(name: &str) -> Option<Self> {
-        let faulty = |fault| Self { faults: vec![fault], ..Self::clear(10) };
+        let clear = Self::clear(4);
+        let faulty = |fault| Self { faults: vec![fault], ..Self::clear(4) };
         let hold = |from, mark, span| faulty(Fault::Hold { from, mark, span });
         let cut = |point, span| faulty(Fault::Cut { point, span });
+        let relay = |relay| Self { relay: Some(relay), ..Self::clear(4) };
         Some(match name {
-            "clear" => Self::clear(10),
-            "slow" => Self::clear(60),
-            "one-byte-reads" => Self { reads: 1, ..Self::clear(10) },
-            "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(100)),
-            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(2000)),
-            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(2000)),
-            "fin-late" => hold(Whose::First, Mark::Fin, Span::For(100)),
-            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(2000)),
+            "clear" => clear,
+            "slow" => Self::clear(24),
+            "one-byte-reads" => Self { reads: 1, ..clear },
+            "coalesced" => Self { batch: 10, ..clear },
+            "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(40)),
+            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(800)),
+            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(800)),
+            "fin-late" => hold(Whose::First, Mark::Fin, Span::For(40)),
+            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(800)),
+            "rst-race" => Self { rst: Rst::Races, ..clear },
+            "rst-overtakes" => Self { rst: Rst::Overtakes, ..clear },
             "cut-idle" => cut(Point::Idle, Span::Ever),
             "cut-closing" => cut(Point::Draining, Span::Ever),
-            "cut-healed" => cut(Point::Draining, Span::For(100)),
+            "cut-healed" => cut(Point::Draining, Span::For(40)),
+            "relay-rst-to-fin" => relay(Relay::PassesHalfClose),
+            "relay-closes-both" => relay(Relay::ClosesBoth),
+            "relay-cuts-off" => relay(Relay::CutsOff(20)),
             _ => return None,
         })
+    }
+
+    /// Whether it does nothing that a cable would not do.
+    pub fn is_faithful(&self) -> bool {
+        self.faults.is_empty() && self.relay.is_none() && self.rst == Rst::InOrder
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        Path { latency: self.latency, batch: self.batch, overtaking: self.rst == Rst::Overtakes, relay: self.relay }
     }
 
     fn part(&mut self, part: &str) -> Result<(), Refusal> {
@@ -120,25 +163,47 @@ impl Network {
             let names = Self::NAMED.map(|(name, _)| name).join(", ");
             Refusal(format!("no network {part:?}; there are {names}, and parts such as latency-10+reads-1"))
         };
-        let (kind, rest) = part.split_once('-').ok_or_else(bad)?;
-        match kind {
-            "latency" => self.latency = rest.parse().map_err(|_| bad())?,
-            "reads" => self.reads = rest.parse().map_err(|_| bad())?,
-            "writes" => self.writes = rest.parse().map_err(|_| bad())?,
-            "cut" => {
-                let (point, span) = rest.rsplit_once('-').ok_or_else(bad)?;
-                self.faults.push(Fault::Cut { point: Point::parse(point)?, span: Span::parse(span).ok_or_else(bad)? });
-            }
-            "hold" => {
-                let (from, rest) = rest.split_once('-').ok_or_else(bad)?;
-                let (mark, span) = rest.rsplit_once('-').ok_or_else(bad)?;
-                let from = pick("sender", from, &Whose::ALL, Whose::id)?;
-                let mark = pick("mark", mark, &Mark::ALL, Mark::id)?;
-                self.faults.push(Fault::Hold { from, mark, span: Span::parse(span).ok_or_else(bad)? });
-            }
-            _ => return Err(bad()),
+        match part {
+            "rst-race" => self.rst = Rst::Races,
+            "rst-overtakes" => self.rst = Rst::Overtakes,
+            "relay-rst-to-fin" => self.relay = Some(Relay::PassesHalfClose),
+            "relay-closes-both" => self.relay = Some(Relay::ClosesBoth),
+            _ => return self.part_with_a_number(part).ok_or_else(bad)?,
         }
         Ok(())
+    }
+
+    /// A part with an argument; `None` if there is no such part.
+    fn part_with_a_number(&mut self, part: &str) -> Option<Result<(), Refusal>> {
+        let (kind, rest) = part.split_once('-')?;
+        match kind {
+            "latency" => self.latency = rest.parse().ok()?,
+            "reads" => self.reads = rest.parse().ok()?,
+            "writes" => self.writes = rest.parse().ok()?,
+            "batch" => self.batch = rest.parse().ok()?,
+            "relay" => self.relay = Some(Relay::CutsOff(rest.strip_prefix("cuts-off-after-")?.parse().ok()?)),
+            "cut" => {
+                let (point, span) = rest.rsplit_once('-')?;
+                let span = Span::parse(span)?;
+                match Point::parse(point) {
+                    Ok(point) => self.faults.push(Fault::Cut { point, span }),
+                    Err(refusal) => return Some(Err(refusal)),
+                }
+            }
+            "hold" => {
+                let (from, rest) = rest.split_once('-')?;
+                let (mark, span) = rest.rsplit_once('-')?;
+                let span = Span::parse(span)?;
+                let from = pick("sender", from, &Whose::ALL, Whose::id);
+                let mark = pick("mark", mark, &Mark::ALL, Mark::id);
+                match (from, mark) {
+                    (Ok(from), Ok(mark)) => self.faults.push(Fault::Hold { from, mark, span }),
+                    (Err(refusal), _) | (_, Err(refusal)) => return Some(Err(refusal)),
+                }
+            }
+            _ => return None,
+        }
+        Some(Ok(()))
     }
 }
 
@@ -148,19 +213,32 @@ impl fmt::Display for Network {
             return f.write_str(name);
         }
         write!(f, "latency-{}", self.latency)?;
-        if self.reads > 0 {
-            write!(f, "+reads-{}", self.reads)?;
-        }
-        if self.writes > 0 {
-            write!(f, "+writes-{}", self.writes)?;
-        }
-        for fault in &self.faults {
-            match fault {
-                Fault::Hold { from, mark, span } => write!(f, "+hold-{}-{}-{span}", from.id(), mark.id())?,
-                Fault::Cut { point, span } => write!(f, "+cut-{}-{span}", point.id())?,
+        for (name, size) in [("reads", self.reads as u64), ("writes", self.writes as u64), ("batch", self.batch)] {
+            if size > 0 {
+                write!(f, "+{name}-{size}")?;
             }
         }
-        Ok(())
+        match self.rst {
+            Rst::InOrder => (),
+            Rst::Overtakes => f.write_str("+rst-overtakes")?,
+            Rst::Races => f.write_str("+rst-race")?,
+        }
+        match self.relay {
+            None => (),
+            Some(Relay::PassesHalfClose) => f.write_str("+relay-rst-to-fin")?,
+            Some(Relay::ClosesBoth) => f.write_str("+relay-closes-both")?,
+            Some(Relay::CutsOff(span)) => write!(f, "+relay-cuts-off-after-{span}")?,
+        }
+        self.faults.iter().try_for_each(|fault| write!(f, "+{fault}"))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hold { from, mark, span } => write!(f, "hold-{}-{}-{span}", from.id(), mark.id()),
+            Self::Cut { point, span } => write!(f, "cut-{}-{span}", point.id()),
+        }
     }
 }
 
@@ -171,7 +249,7 @@ impl FromStr for Network {
         if let Some(network) = Self::named(text) {
             return Ok(network);
         }
-        let mut network = Self::clear(10);
+        let mut network = Self::clear(4);
         for part in text.split('+') {
             network.part(part)?;
         }

@@ -100,7 +100,7 @@ impl Record {
         let seen = |what: &What| match what {
             What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) => None,
-            What::Held | What::Cut => None,
+            What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => None,
         };
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
     }
@@ -138,24 +138,16 @@ pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
     for entry in entries.iter().filter(|entry| entry.side == side) {
         match &entry.what {
             What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
-            What::Did(action) if takes_away(*action) => ending = Ending::Gone(*action),
+            What::Did(action) if action.takes_away() => ending = Ending::Gone(*action),
             What::Sent(Unit::Reset) => sent_reset = true,
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
-            What::Held | What::Cut => (),
+            What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => (),
         }
     }
     match ending {
         // Who stops reading is gone only when it has let go.
         Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
         Ending::Outcome(_) | Ending::Gone(_) | Ending::Open => ending,
-    }
-}
-
-/// Whether an end that does this can report no outcome.
-pub(crate) fn takes_away(action: Action) -> bool {
-    match action {
-        Action::Close | Action::HalfClose => false,
-        Action::Drop | Action::DropUnread | Action::Abort | Action::Crash | Action::Vanish => true,
     }
 }
 

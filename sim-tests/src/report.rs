@@ -60,6 +60,8 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
         What::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
         What::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
         What::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
+        What::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
+        What::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
         What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),
         What::Cut => ("~ the network is cut".into(), "~ the network is cut".into()),
         What::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),

@@ -1,7 +1,8 @@
 //! A scenario: what each side and the network do, as a value with a stable id.
 
-use crate::network::{Fault, Mark, Network};
-use crate::plan::{Action, Plan, Point, Refusal, pick};
+use crate::board::other;
+use crate::network::{Fault, Mark, Network, Rst};
+use crate::plan::{Action, Plan, Point, Refusal, Step, pick};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 ///
 /// Its id reads `wire/client:PLAN/server:PLAN/NETWORK`, with `/talk-N-N…` behind it when the requests are not the
 /// usual ones; [`Scenario::from_str`] reads every id that [`fmt::Display`] writes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scenario {
     /// The wire.
     pub wire: Wire,
@@ -26,7 +27,7 @@ pub struct Scenario {
 }
 
 /// Which wire, and who is set to send FIN first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Wire {
     /// echo/1 as it is by default: the client sends FIN first.
     Framed,
@@ -45,27 +46,31 @@ impl Scenario {
     }
 
     /// What `role` does.
-    pub fn plan(&self, role: Role) -> Plan {
+    pub fn plan(&self, role: Role) -> &Plan {
         match role {
-            Role::Client => self.client,
-            Role::Server => self.server,
+            Role::Client => &self.client,
+            Role::Server => &self.server,
         }
     }
 
     /// Whether `role` does something that a correct peer never does.
     pub fn misbehaves(&self, role: Role) -> bool {
-        match self.plan(role) {
-            Plan::Nothing | Plan::Do(Action::Close, _) => false,
-            Plan::Do(
-                Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Crash | Action::Vanish,
-                _,
-            ) => true,
-        }
+        let deaf = self.plan(other(role)).points().any(|point| point == Point::PeerNotReading);
+        deaf || self.plan(role).misbehaves()
     }
 
     /// Whether nothing but polite ends happens: no fault, and no side misbehaves.
     pub fn is_peaceful(&self) -> bool {
-        self.network.faults.is_empty() && !self.misbehaves(Role::Client) && !self.misbehaves(Role::Server)
+        self.network.is_faithful() && !self.misbehaves(Role::Client) && !self.misbehaves(Role::Server)
+    }
+
+    /// The runs it stands for: itself, or, where TCP lets a race go either way, one for each way.
+    pub fn runs(&self) -> Vec<Self> {
+        let with = |rst| Self { network: Network { rst, ..self.network.clone() }, ..self.clone() };
+        match self.network.rst {
+            Rst::InOrder | Rst::Overtakes => vec![self.clone()],
+            Rst::Races => vec![with(Rst::InOrder), with(Rst::Overtakes)],
+        }
     }
 
     /// Says why this makes no sense, if so.
@@ -74,32 +79,58 @@ impl Scenario {
     /// A [`Refusal`] that names the part.
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |text: String| Err(Refusal(text));
-        if self.network.latency < 2 {
-            return refuse("the latency must be at least 2 ms: a point in flight has to last".into());
+        if !(2..=100_000).contains(&self.network.latency) {
+            return refuse("the latency must be from 2 ms, for a point in flight has to last, to 100000 ms".into());
         }
         if self.talk.is_empty() || self.talk.len() > 1000 || self.talk.iter().any(|size| *size > 1 << 20) {
             return refuse("between 1 and 1000 requests of at most 1 MiB each".into());
         }
+        if let Some(point) = self.network.faults.iter().filter_map(Fault::point).find(|point| point.is_of_one_side()) {
+            return refuse(format!("a cut needs a point of the conversation, and {} is one side's", point.id()));
+        }
+        if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
+            return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
+        }
+        for step in self.client.steps.iter().chain(&self.server.steps) {
+            self.check_step(*step)?;
+        }
         if self.wire == Wire::Plain {
-            let points = [self.client, self.server].into_iter().filter_map(Plan::point);
-            for point in points.chain(self.network.faults.iter().filter_map(Fault::point)) {
-                if matches!(point, Point::Draining | Point::LastWordInFlight) {
-                    return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
-                }
-            }
             for mark in self.network.faults.iter().filter_map(Fault::mark) {
                 if matches!(mark, Mark::GoAway | Mark::LastWord) {
                     return refuse(format!("the plain wire has no {}", mark.id()));
                 }
             }
+            for point in self.network.faults.iter().filter_map(Fault::point).filter(|point| point.is_framed()) {
+                return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
+            }
         }
         Ok(())
     }
 
+    fn check_step(&self, Step { action, point }: Step) -> Result<(), Refusal> {
+        if self.wire == Wire::Plain && point.is_framed() {
+            return Err(Refusal(format!("the plain wire has no point {}: it has no such word", point.id())));
+        }
+        if action != Action::Violate {
+            return Ok(());
+        }
+        if self.wire == Wire::Plain {
+            return Err(Refusal("the plain wire has no rule that could be broken".into()));
+        }
+        match point {
+            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
+                Err(Refusal(format!("violate@{} would break a preface or a frame, not the order of words", point.id())))
+            }
+            Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => {
+                Ok(())
+            }
+            Point::LastWordInFlight | Point::AfterLastWord | Point::Finishing | Point::AfterFin => Ok(()),
+        }
+    }
+
     fn usual_talk(&self) -> Vec<usize> {
-        let points = [self.client, self.server].into_iter().filter_map(Plan::point);
-        let in_flight = |point| matches!(point, Point::RequestInFlight | Point::AnswerInFlight);
-        let second = points.chain(self.network.faults.iter().filter_map(Fault::point)).any(in_flight);
+        let points = self.client.points().chain(self.server.points());
+        let second = points.chain(self.network.faults.iter().filter_map(Fault::point)).any(Point::needs_two);
         if second { vec![16, 16] } else { vec![16] }
     }
 }

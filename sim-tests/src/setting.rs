@@ -8,25 +8,28 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The deadlines of PROTOCOL.md in their proportions, ten times as fast (idle fifty times): waiting costs steps.
+/// The deadlines of PROTOCOL.md in their proportions, 25 times as fast (idle 200 times): waiting costs steps.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
-        connect: ms(1000),
-        detect: ms(500),
-        answer: ms(3000),
-        idle: ms(6000),
-        write: ms(3000),
-        drain: ms(500),
-        close: ms(300),
-        fin: ms(200),
-        linger: ms(200),
-        shutdown: ms(1000),
+        connect: ms(400),
+        detect: ms(200),
+        answer: ms(1200),
+        idle: ms(1500),
+        write: ms(1200),
+        drain: ms(200),
+        close: ms(120),
+        fin: ms(80),
+        linger: ms(80),
+        shutdown: ms(400),
     }
 }
 
 /// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// When a plain message that was not finished is one all the same.
+const QUIET: Duration = Duration::from_millis(9);
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
@@ -34,7 +37,12 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
     if role == Role::Client {
         deadlines.idle += PATIENCE;
     }
-    Config { deadlines, first_fin: scenario.wire.first_fin().unwrap_or(Role::Client), ..Config::default() }
+    Config {
+        deadlines,
+        quiet: QUIET,
+        first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
+        ..Config::default()
+    }
 }
 
 /// What a server tells its clients when it drains.

@@ -7,11 +7,14 @@ use super::Backend;
 use crate::board::{Board, Unit, What, other};
 use crate::director::{Director, Order};
 use crate::ear::{Ear, Segment};
-use crate::link::Links;
-use crate::plan::{Action, Millis};
-use crate::record::{Record, takes_away};
+use crate::gate::Gate;
+use crate::link::{Arrival, Kind};
+use crate::plan::{Action, Millis, Point, Step};
+use crate::post::Post;
+use crate::record::Record;
 use crate::scenario::Scenario;
 use crate::setting;
+use crate::throttle::{Throttle, violation};
 use echo_core::{Connection, Event, Farewell, Output, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,7 +26,7 @@ pub(super) fn run(scenario: &Scenario) -> Record {
         scenario: scenario.clone(),
         backend: Backend::Pair,
         over_at,
-        unreached: pair.director.left(),
+        unreached: [pair.director.left(), pair.world.post.left()].concat(),
         entries: pair.world.board.into_entries(),
     }
 }
@@ -39,7 +42,7 @@ struct Pair {
 struct World {
     scenario: Scenario,
     board: Board,
-    links: Links<Packet>,
+    post: Post<Packet>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,14 +62,32 @@ impl Packet {
     }
 }
 
+impl From<Arrival<Packet>> for Packet {
+    fn from(arrival: Arrival<Packet>) -> Self {
+        match arrival {
+            Arrival::Packet(packet) => packet,
+            Arrival::Made(Kind::Data) => Self::Data(Vec::new()),
+            Arrival::Made(Kind::Fin) => Self::Fin,
+            Arrival::Made(Kind::Reset) => Self::Reset,
+        }
+    }
+}
+
 impl World {
     fn send(&mut self, from: Role, packet: Packet) {
-        let units = self.links.push(&mut self.board, from, packet.segment(), packet.clone());
+        let units = self.post.push(&mut self.board, from, packet.segment(), packet.clone());
         for unit in units {
             // A kernel answers every packet for a socket that is gone with RST; one is enough to know.
             if unit != Unit::Reset || !self.board.has_sent(from, |sent| *sent == Unit::Reset) {
                 self.board.note(from, What::Sent(unit));
             }
+        }
+    }
+
+    /// The transport of `side` takes no more.
+    fn stall(&mut self, side: Role, point: Point) {
+        if !self.board.is_at(point, side) {
+            self.board.note(side, What::Stalled(point));
         }
     }
 
@@ -87,10 +108,24 @@ struct End {
     reset_came: bool,
     /// FIN was sent.
     shut: bool,
-    /// The program reads.
-    reads: bool,
+    /// Whether the program reads.
+    reading: Reading,
+    throttle: Throttle,
+    gate: Gate,
+    /// How much of the inbox the program has read, and not acted upon.
+    ahead: usize,
+    fin_read: bool,
     /// The program is there.
     runs: bool,
+}
+
+/// Whether a program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Yes,
+    /// It closes its socket as soon as there is something to read.
+    UntilThereIsSome,
+    Never,
 }
 
 /// What the kernel of one end has.
@@ -117,12 +152,13 @@ impl Pair {
             client: End::new(Role::Client, client, scenario),
             server: End::new(Role::Server, Connection::server(for_server, setting::EPOCH), scenario),
             director: Director::new(scenario),
-            world: World { scenario: scenario.clone(), board: Board::default(), links: Links::new(scenario) },
+            world: World { scenario: scenario.clone(), board: Board::default(), post: Post::new(scenario) },
         }
     }
 
     /// Runs until nothing is left to happen, and says when that was.
     fn run(&mut self, budget: Millis) -> Option<Millis> {
+        self.direct();
         loop {
             self.settle();
             let Some(next) = self.next_moment() else { return Some(self.world.board.now()) };
@@ -146,27 +182,45 @@ impl Pair {
         loop {
             self.client.pump(&mut self.world);
             self.server.pump(&mut self.world);
-            let Some(order) = self.director.next(&self.world.board) else { return };
+            if !self.direct() {
+                return;
+            }
+        }
+    }
+
+    /// Carries out what is due; whether anything was.
+    fn direct(&mut self) -> bool {
+        let mut any = false;
+        while let Some(order) = self.director.next(&self.world.board) {
+            any = true;
             match order {
-                Order::Act(Role::Client, action) => self.client.act(action, &mut self.world),
-                Order::Act(Role::Server, action) => self.server.act(action, &mut self.world),
+                Order::Act(side, step) => {
+                    let end = if side == Role::Client { &mut self.client } else { &mut self.server };
+                    if !end.act(step, &mut self.world) {
+                        self.director.miss(side, step);
+                    }
+                }
+                Order::Deafen(Role::Client) => self.client.reading = Reading::Never,
+                Order::Deafen(Role::Server) => self.server.reading = Reading::Never,
                 Order::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
                 Order::Cut(span) => {
-                    self.world.links.cut(self.world.board.now(), span);
+                    self.world.post.cut(self.world.board.now(), span);
                     self.world.board.note(Role::Client, What::Cut);
                 }
             }
         }
+        any
     }
 
     /// The packets that are due, one by one.
     fn deliver(&mut self) {
         loop {
-            let now = self.world.board.now();
-            if let Some(packet) = self.world.links.pop(Role::Client, now) {
-                self.server.receive(packet, &mut self.world);
-            } else if let Some(packet) = self.world.links.pop(Role::Server, now) {
-                self.client.receive(packet, &mut self.world);
+            let World { board, post, .. } = &mut self.world;
+            let now = board.now();
+            if let Some(arrival) = post.pop(board, Role::Client, now) {
+                self.server.receive(arrival.into(), &mut self.world);
+            } else if let Some(arrival) = post.pop(board, Role::Server, now) {
+                self.client.receive(arrival.into(), &mut self.world);
             } else {
                 return;
             }
@@ -177,7 +231,7 @@ impl Pair {
     fn next_moment(&self) -> Option<Millis> {
         let timers = [&self.client, &self.server].into_iter().filter(|end| end.runs);
         let timers = timers.filter_map(|end| end.connection.next_time()).map(round_up);
-        timers.chain(self.world.links.next_due()).min()
+        timers.chain(self.world.post.next_due()).min()
     }
 }
 
@@ -196,7 +250,11 @@ impl End {
             fin_came: false,
             reset_came: false,
             shut: false,
-            reads: true,
+            reading: Reading::Yes,
+            throttle: Throttle::new(scenario, role),
+            gate: Gate::new(scenario.plan(role)),
+            ahead: 0,
+            fin_read: false,
             runs: true,
         }
     }
@@ -215,13 +273,16 @@ impl End {
 
     /// Reads once; whether anything came.
     fn read(&mut self, world: &mut World) -> bool {
-        if !self.reads {
-            if !self.inbox.is_empty() {
+        match self.reading {
+            Reading::Yes => (),
+            Reading::UntilThereIsSome if self.inbox.len() <= self.ahead => return false,
+            Reading::UntilThereIsSome => {
                 self.leave(world);
+                return false;
             }
-            return false;
+            Reading::Never => return false,
         }
-        if !self.connection.wants_input() {
+        if self.gate.is_shut() || !self.connection.wants_input() {
             return false;
         }
         let now = world.now();
@@ -229,9 +290,10 @@ impl End {
             return self.read_some(world);
         }
         if self.fin_came {
-            self.fin_came = false;
-            world.board.note(self.role, What::Got(Unit::Fin));
-            self.connection.handle_fin(now);
+            if self.read_fin(world) {
+                self.fin_came = false;
+                self.connection.handle_fin(now);
+            }
             return true;
         }
         if self.reset_came {
@@ -247,22 +309,33 @@ impl End {
         false
     }
 
+    /// Notes FIN once; whether the program may act upon it.
+    fn read_fin(&mut self, world: &mut World) -> bool {
+        if !std::mem::replace(&mut self.fin_read, true) {
+            world.board.note(self.role, What::Got(Unit::Fin));
+        }
+        !self.gate.catches(&[Unit::Fin])
+    }
+
     fn read_some(&mut self, world: &mut World) -> bool {
         let most = if world.scenario.network.reads == 0 { usize::MAX } else { world.scenario.network.reads };
-        let bytes: Vec<u8> = self.inbox.iter().take(most).copied().collect();
+        let bytes: Vec<u8> = self.inbox.iter().take(most.max(self.ahead)).copied().collect();
+        if self.gate.is_armed() && self.look_ahead(&bytes, world) {
+            return true;
+        }
         let mut input = bytes.as_slice();
-        let mut noted = 0;
+        let mut used = 0;
         let mut handed = Vec::new();
         loop {
             let event = self.connection.handle_input(world.now(), &mut input);
-            let used = bytes.len() - input.len();
-            for unit in self.ear.hear(Segment::Data(&bytes[noted..used])) {
+            let from = used.max(self.ahead);
+            used = bytes.len() - input.len();
+            for unit in self.ear.hear(Segment::Data(&bytes[from.min(used)..used])) {
                 if let (Unit::Answer(seq), None) = (&unit, world.scenario.wire.first_fin()) {
                     handed.push(*seq);
                 }
                 world.board.note(self.role, What::Got(unit));
             }
-            noted = used;
             match event {
                 None => break,
                 Some(Event::Request { seq, .. }) => world.board.note(self.role, What::Accepted(seq)),
@@ -275,8 +348,22 @@ impl End {
                 Some(Event::Greeted { .. } | Event::Leaving(_) | Event::LastWord(_) | Event::Discarded) => (),
             }
         }
-        self.inbox.drain(..noted);
-        noted > 0
+        self.inbox.drain(..used);
+        self.ahead = self.ahead.saturating_sub(used);
+        used > 0
+    }
+
+    /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
+    fn look_ahead(&mut self, bytes: &[u8], world: &mut World) -> bool {
+        let mut ear = self.ear.clone();
+        let units = ear.hear(Segment::Data(&bytes[self.ahead..]));
+        if !self.gate.catches(&units) {
+            return false;
+        }
+        self.ear = ear;
+        self.ahead = bytes.len();
+        units.into_iter().for_each(|unit| world.board.note(self.role, What::Got(unit)));
+        true
     }
 
     fn write(&mut self, world: &mut World) {
@@ -290,8 +377,12 @@ impl End {
                         continue;
                     }
                     let mut bytes = [header, payload].concat();
-                    bytes.truncate(most);
+                    match self.throttle.take(bytes.len().min(most)) {
+                        Ok(count) => bytes.truncate(count),
+                        Err(point) => return world.stall(self.role, point),
+                    }
                     let count = bytes.len();
+                    self.throttle.took(count);
                     world.send(self.role, Packet::Data(bytes));
                     self.connection.handle_sent(now, count);
                 }
@@ -319,12 +410,13 @@ impl End {
         }
     }
 
-    fn act(&mut self, action: Action, world: &mut World) {
+    /// Carries out a step of the plan; whether there was still a program to do it.
+    fn act(&mut self, step: Step, world: &mut World) -> bool {
         if !self.runs {
-            return;
+            return false;
         }
-        world.board.note(self.role, What::Did(action));
-        match action {
+        world.board.note(self.role, What::Did(step.action));
+        match step.action {
             Action::Close => {
                 let farewell = match self.role {
                     Role::Client => Farewell::normal(),
@@ -334,16 +426,24 @@ impl End {
             }
             Action::HalfClose => self.shut_down(world),
             Action::Drop | Action::Crash => self.leave(world),
-            Action::DropUnread => self.reads = false,
+            Action::DropUnread => self.reading = Reading::UntilThereIsSome,
             Action::Abort => self.reset(world),
             Action::Vanish => {
                 self.socket = Socket::Dark;
-                world.links.lose(self.role);
+                world.post.lose(self.role);
+            }
+            Action::Violate => {
+                if self.socket == Socket::Open && !self.shut {
+                    world.send(self.role, Packet::Data(violation()));
+                }
             }
         }
-        if takes_away(action) && action != Action::DropUnread {
+        self.throttle.release(step.point);
+        self.gate.release(step.point);
+        if step.action.takes_away() && step.action != Action::DropUnread {
             self.runs = false;
         }
+        true
     }
 
     // ---- the socket ----
@@ -362,7 +462,7 @@ impl End {
         if self.socket != Socket::Open {
             return;
         }
-        if !self.inbox.is_empty() {
+        if self.inbox.len() > self.ahead {
             return self.reset(world);
         }
         self.shut_down(world);

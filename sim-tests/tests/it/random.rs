@@ -5,7 +5,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use sim_tests::{Action, Backend, Fault, Mark, Network, Plan, Point, Scenario, Span, Whose, Wire, check, report};
+use sim_tests::{
+    Action, Backend, Fault, Mark, Network, Plan, Point, Relay, Rst, Scenario, Span, Step, Whose, Wire, check, report,
+};
 
 /// The same schedules every time, unless `PROPTEST_RNG_SEED` or `PROPTEST_CASES` asks for others.
 fn config(cases: u32) -> ProptestConfig {
@@ -16,19 +18,31 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 fn points(wire: Wire) -> Vec<Point> {
-    let known = |point: &Point| wire != Wire::Plain || !matches!(point, Point::Draining | Point::LastWordInFlight);
-    Point::ALL.into_iter().filter(known).collect()
+    Point::ALL.into_iter().filter(|point| wire != Wire::Plain || !point.is_framed()).collect()
+}
+
+fn cuts(wire: Wire) -> Vec<Point> {
+    let all = points(wire).into_iter();
+    all.filter(|point| !point.is_of_one_side() && *point != Point::Connecting).collect()
 }
 
 fn marks(wire: Wire) -> Vec<Mark> {
     Mark::ALL.into_iter().filter(|mark| wire != Wire::Plain || *mark == Mark::Fin).collect()
 }
 
+fn steps(wire: Wire) -> Vec<Step> {
+    let all =
+        Action::ALL.into_iter().flat_map(|action| points(wire).into_iter().map(move |point| Step { action, point }));
+    let plan = |step: &Step| Plan { steps: vec![*step] };
+    all.filter(|step| Scenario::new(wire, plan(step), Plan::none(), Network::clear(4)).check().is_ok()).collect()
+}
+
 fn plan(wire: Wire) -> impl Strategy<Value = Plan> {
+    let polite: Vec<_> = steps(wire).into_iter().filter(|step| step.action == Action::Close).collect();
     prop_oneof![
-        2 => Just(Plan::Nothing),
-        3 => select(points(wire)).prop_map(|point| Plan::Do(Action::Close, point)),
-        3 => (select(&Action::ALL[..]), select(points(wire))).prop_map(|(action, point)| Plan::Do(action, point)),
+        2 => Just(Plan::none()),
+        3 => select(polite).prop_map(|step| Plan { steps: vec![step] }),
+        3 => prop::collection::vec(select(steps(wire)), 1..3).prop_map(|steps| Plan { steps }),
     ]
 }
 
@@ -43,14 +57,28 @@ fn fault(wire: Wire) -> impl Strategy<Value = Fault> {
             mark,
             span
         }),
-        (select(points(wire)), span()).prop_map(|(point, span)| Fault::Cut { point, span }),
+        (select(cuts(wire)), span()).prop_map(|(point, span)| Fault::Cut { point, span }),
     ]
 }
 
 fn network(wire: Wire, faults: usize) -> impl Strategy<Value = Network> {
+    let trouble = faults > 0;
     let size = || prop_oneof![2 => Just(0_usize), 1 => 1..40_usize, 1 => 40..4000_usize];
-    (2..70_u64, size(), size(), prop::collection::vec(fault(wire), 0..=faults))
-        .prop_map(|(latency, reads, writes, faults)| Network { latency, reads, writes, faults })
+    let relay = prop_oneof![
+        6 => Just(None),
+        1 => Just(Some(Relay::PassesHalfClose)),
+        1 => Just(Some(Relay::ClosesBoth)),
+        1 => (0..200_u64).prop_map(|span| Some(Relay::CutsOff(span))),
+    ];
+    let batch = prop_oneof![3 => Just(0_u64), 1 => 1..30_u64];
+    let rst = prop_oneof![2 => Just(Rst::InOrder), 1 => Just(Rst::Overtakes)];
+    (2..30_u64, size(), size(), batch, rst, relay, prop::collection::vec(fault(wire), 0..=faults)).prop_map(
+        move |(latency, reads, writes, batch, rst, relay, faults)| {
+            let relay = relay.filter(|_| trouble);
+            let rst = if trouble { rst } else { Rst::InOrder };
+            Network { latency, reads, writes, batch, rst, relay, faults }
+        },
+    )
 }
 
 fn scenario(faults: usize) -> impl Strategy<Value = Scenario> {
@@ -80,11 +108,13 @@ proptest! {
     /// Without faults and misdeeds, and with enough time, every framed conversation ends clean at both ends.
     #[test]
     fn peace_ends_clean(scenario in scenario(0)) {
-        let polite = |plan: Plan| match plan {
-            Plan::Nothing => plan,
-            Plan::Do(_, point) => Plan::Do(Action::Close, point),
+        let polite = |mut plan: Plan| {
+            plan.steps.retain(|step| !matches!(step.point, Point::Connecting | Point::InPreface | Point::PeerNotReading));
+            plan.steps.iter_mut().for_each(|step| step.action = Action::Close);
+            plan
         };
-        let scenario = Scenario { client: polite(scenario.client), server: polite(scenario.server), ..scenario };
+        let (client, server) = (polite(scenario.client.clone()), polite(scenario.server.clone()));
+        let scenario = Scenario { client, server, ..scenario };
         let record = Backend::Pair.run(&scenario).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
         let name = if scenario.wire == Wire::Plain { "unproven" } else { "clean" };
         for side in [echo_core::Role::Client, echo_core::Role::Server] {

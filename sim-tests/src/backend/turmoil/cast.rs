@@ -4,7 +4,7 @@ use super::CAPACITY;
 use super::tap::{Handle, SharedBoard, Tap, lock};
 use crate::board::{Unit, What};
 use crate::ear::{Ear, Segment};
-use crate::plan::Action;
+use crate::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::setting;
 use echo_core::Role;
@@ -22,12 +22,16 @@ const PORT: u16 = 4007;
 /// What the director wants of a host.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
-    Act(Action),
+    /// The connection is there: the program begins.
+    Begin,
+    Act(Step),
     Ask(u64),
 }
 
 /// The tap of a host's connection, once there is one.
 pub(super) type Slot = Arc<Mutex<Option<Handle<Stream>>>>;
+
+type Sender = mpsc::Sender<Vec<u8>>;
 
 pub(super) type Inbox = mpsc::UnboundedReceiver<Command>;
 
@@ -83,17 +87,14 @@ impl Cast {
     /// The framed client.
     async fn ask(&self, mut inbox: Inbox) -> io::Result<()> {
         let (tap, handle) = self.connect().await?;
+        // The first command is to begin.
+        inbox.recv().await;
         let client = Client::start(tap, self.client_config());
         let mut ended = pin!(client.ended());
         loop {
             tokio::select! { biased;
                 command = inbox.recv() => match command {
-                    Some(Command::Ask(seq)) => self.request(client.clone(), seq),
-                    Some(Command::Act(Action::Close)) => {
-                        let client = client.clone();
-                        tokio::task::spawn_local(async move { client.close().await });
-                    }
-                    Some(Command::Act(action)) => take_action(&handle, action).await,
+                    Some(command) => self.wish(&client, &handle, command).await,
                     None => return Ok(()),
                 },
                 () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
@@ -102,6 +103,20 @@ impl Cast {
                     pending().await
                 }
             }
+        }
+    }
+
+    /// Does what the director wants of a framed client.
+    async fn wish(&self, client: &Client, handle: &Handle<Stream>, command: Command) {
+        match command {
+            Command::Begin => (),
+            Command::Ask(seq) => self.request(client.clone(), seq),
+            Command::Act(step) if step.action == Action::Close => {
+                let client = client.clone();
+                tokio::task::spawn_local(async move { client.close().await });
+                handle.release(step.point);
+            }
+            Command::Act(step) => take_step(handle, step).await,
         }
     }
 
@@ -119,6 +134,8 @@ impl Cast {
     /// The plain client.
     async fn ask_plainly(&self, mut inbox: Inbox) -> io::Result<()> {
         let (tap, handle) = self.connect().await?;
+        // The first command is to begin.
+        inbox.recv().await;
         let (sender, outgoing) = mpsc::channel(CAPACITY);
         let mut sender = Some(sender);
         let mut ear = Ear::new(Role::Server, &self.scenario);
@@ -134,14 +151,7 @@ impl Cast {
         loop {
             tokio::select! { biased;
                 command = inbox.recv() => match command {
-                    Some(Command::Ask(seq)) => {
-                        if let (Some(sender), Some(line)) = (&sender, setting::payload_of(&self.scenario, seq)) {
-                            // A conversation that is over takes no more lines.
-                            let _ = sender.send(line).await;
-                        }
-                    }
-                    Some(Command::Act(Action::Close)) => sender = None,
-                    Some(Command::Act(action)) => take_action(&handle, action).await,
+                    Some(command) => self.wish_plainly(&mut sender, &handle, command).await,
                     None => return Ok(()),
                 },
                 () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
@@ -150,6 +160,24 @@ impl Cast {
                     pending().await
                 }
             }
+        }
+    }
+
+    /// Does what the director wants of a plain client.
+    async fn wish_plainly(&self, sender: &mut Option<Sender>, handle: &Handle<Stream>, command: Command) {
+        match command {
+            Command::Begin => (),
+            Command::Ask(seq) => {
+                if let (Some(sender), Some(line)) = (&sender, setting::payload_of(&self.scenario, seq)) {
+                    // A conversation that is over takes no more lines.
+                    let _ = sender.send(line).await;
+                }
+            }
+            Command::Act(step) if step.action == Action::Close => {
+                *sender = None;
+                handle.release(step.point);
+            }
+            Command::Act(step) => take_step(handle, step).await,
         }
     }
 
@@ -165,32 +193,41 @@ impl Cast {
             on_end: OnEnd::call(move |ended| witness.note(What::Ended(ended.outcome.clone()))),
             ..ServerConfig::default()
         };
-        let mut serving = pin!(serve(Door { listener, cast: self.clone() }, config, stop.notified()));
+        let begin = Arc::new(Notify::new());
+        let door = Door { listener, cast: self.clone(), begin: Arc::clone(&begin) };
+        let mut serving = pin!(serve(door, config, stop.notified()));
         loop {
             tokio::select! { biased;
+                // First, so that a connection that is there is accepted before the next command is heard.
+                _ = &mut serving => pending().await,
                 command = inbox.recv() => match command {
-                    Some(Command::Act(Action::Close)) => stop.notify_one(),
-                    Some(Command::Act(action)) => {
-                        let handle = lock(&self.handle).clone();
-                        if let Some(handle) = handle {
-                            take_action(&handle, action).await;
-                        }
-                    }
+                    Some(Command::Begin) => begin.notify_one(),
+                    Some(Command::Act(step)) => self.act_as_server(step, &stop).await,
                     Some(Command::Ask(_)) => (),
                     None => return Ok(()),
                 },
                 () = poll_fn(|cx| self.poll_unread(cx)) => pending().await,
-                _ = &mut serving => pending().await,
             }
+        }
+    }
+
+    async fn act_as_server(&self, step: Step, stop: &Notify) {
+        let handle = lock(&self.handle).clone();
+        let Some(handle) = handle else { return };
+        if step.action == Action::Close {
+            stop.notify_one();
+            handle.release(step.point);
+        } else {
+            take_step(&handle, step).await;
         }
     }
 }
 
-/// Carries out an action below the protocol; never returns if it takes the program away.
-async fn take_action(handle: &Handle<Stream>, action: Action) {
-    handle.act(action);
-    match action {
-        Action::Close | Action::HalfClose | Action::DropUnread => (),
+/// Carries out a step below the protocol; never returns if it takes the program away.
+async fn take_step(handle: &Handle<Stream>, step: Step) {
+    handle.act(step);
+    match step.action {
+        Action::Close | Action::HalfClose | Action::DropUnread | Action::Violate => (),
         Action::Drop | Action::Abort | Action::Crash | Action::Vanish => pending().await,
     }
 }
@@ -199,6 +236,7 @@ async fn take_action(handle: &Handle<Stream>, action: Action) {
 struct Door {
     listener: TcpListener,
     cast: Cast,
+    begin: Arc<Notify>,
 }
 
 impl Listener for Door {
@@ -207,6 +245,7 @@ impl Listener for Door {
     async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
         let (stream, _) = self.listener.accept().await?;
         let (tap, _) = self.cast.tap(stream);
+        self.begin.notified().await;
         Ok((tap, "client".to_owned()))
     }
 }

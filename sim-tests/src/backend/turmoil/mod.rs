@@ -14,8 +14,9 @@ use super::Backend;
 use crate::board::{Board, Unit, What};
 use crate::director::{Director, Order};
 use crate::ear::Segment;
-use crate::link::Links;
-use crate::plan::{Action, Refusal};
+use crate::link::{Arrival, Kind};
+use crate::plan::{Action, Refusal, Step};
+use crate::post::Post;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Scenario;
 use crate::setting;
@@ -41,7 +42,7 @@ pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
         scenario: scenario.clone(),
         backend: Backend::Turmoil,
         over_at,
-        unreached: stage.director.left(),
+        unreached: [stage.director.left(), stage.post.left()].concat(),
         entries,
     })
 }
@@ -51,7 +52,7 @@ struct Stage {
     sim: Sim<'static>,
     board: SharedBoard,
     director: Director,
-    links: Links<Parcel>,
+    post: Post<Parcel>,
     /// What turmoil holds, in its order.
     held: Vec<Held>,
     client: Host,
@@ -102,7 +103,7 @@ impl Stage {
             sim,
             board,
             director: Director::new(scenario),
-            links: Links::new(scenario),
+            post: Post::new(scenario),
             held: Vec::new(),
             client,
             server,
@@ -113,14 +114,15 @@ impl Stage {
     fn run(&mut self, budget: u64) -> Result<bool, Refusal> {
         /// A command, or a packet that was just delivered, takes a step to show.
         const QUIET: u32 = 3;
+        self.connect()?;
         let (mut seen, mut quiet) = (0, 0);
         for now in 1..=budget {
             lock(&self.board).advance(now);
-            self.sim.step().map_err(|error| Refusal(format!("turmoil: {error}")))?;
+            self.step()?;
             self.carry();
             self.direct();
             let board = lock(&self.board);
-            if board.entries().len() != seen || self.links.next_due().is_some() {
+            if board.entries().len() != seen || self.post.next_due().is_some() {
                 (seen, quiet) = (board.entries().len(), 0);
                 continue;
             }
@@ -133,10 +135,31 @@ impl Stage {
         Ok(false)
     }
 
+    /// Brings the connection about, in no time, and tells the hosts to begin.
+    fn connect(&mut self) -> Result<(), Refusal> {
+        /// SYN, its answer, and the accepting of what has come take a step each.
+        const STEPS: u32 = 10;
+        for _ in 0..STEPS {
+            self.step()?;
+            self.carry();
+            if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
+                self.client.command(Command::Begin);
+                self.server.command(Command::Begin);
+                self.direct();
+                return Ok(());
+            }
+        }
+        Err(Refusal("turmoil: the connection did not come about".into()))
+    }
+
+    fn step(&mut self) -> Result<(), Refusal> {
+        self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
+    }
+
     /// Takes the new packets onto the links, and delivers those that are due in the next step.
     fn carry(&mut self) {
         let mut board = lock(&self.board);
-        let Self { sim, links, held, client, server, client_address, .. } = self;
+        let Self { sim, post, held, client, server, client_address, .. } = self;
         sim.links(|all| {
             for (index, message) in all.flatten().enumerate() {
                 if index < held.len() {
@@ -144,7 +167,7 @@ impl Stage {
                 }
                 let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
                 let host = if from == Role::Client { &*client } else { &*server };
-                let state = host.take(from, message.protocol(), links, &mut board);
+                let state = host.take(from, message.protocol(), post, &mut board);
                 if state == Held::Leaves {
                     message.deliver();
                 }
@@ -154,12 +177,13 @@ impl Stage {
         let next = board.now() + 1;
         let mut due = [0, 0];
         for side in [Role::Client, Role::Server] {
-            while let Some(parcel) = links.pop(side, next) {
+            while let Some(arrival) = post.pop(&mut board, side, next) {
                 let to = if side == Role::Client { &*server } else { &*client };
-                match (parcel, lock(&to.handle).as_ref()) {
-                    (Parcel::Deliver, _) => due[side as usize] += 1,
-                    (Parcel::Reset, Some(handle)) => handle.reset(),
-                    (Parcel::Reset, None) => (),
+                match (arrival, lock(&to.handle).as_ref()) {
+                    (Arrival::Packet(Parcel::Deliver), _) => due[side as usize] += 1,
+                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(Kind::Reset), Some(handle)) => handle.reset(),
+                    (Arrival::Made(Kind::Fin), Some(handle)) => handle.fin(),
+                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(_), _) => (),
                 }
             }
         }
@@ -185,36 +209,53 @@ impl Stage {
             match order {
                 None => return,
                 Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
-                Some(Order::Act(side, action)) => self.act(side, action),
+                Some(Order::Act(side, step)) => self.act(side, step),
+                Some(Order::Deafen(side)) => {
+                    if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                        handle.deafen();
+                    }
+                }
                 Some(Order::Cut(span)) => {
                     let mut board = lock(&self.board);
-                    self.links.cut(board.now(), span);
+                    self.post.cut(board.now(), span);
                     board.note(Role::Client, What::Cut);
                 }
             }
         }
     }
 
-    fn act(&mut self, side: Role, action: Action) {
-        if ending(lock(&self.board).entries(), side) != Ending::Open {
-            return;
+    fn host(&mut self, side: Role) -> &mut Host {
+        match side {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
         }
-        lock(&self.board).note(side, What::Did(action));
-        let (host, address) = match side {
-            Role::Client => (&mut self.client, "client"),
-            Role::Server => (&mut self.server, "server"),
-        };
-        match action {
-            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort => {
-                host.command(Command::Act(action));
+    }
+
+    fn act(&mut self, side: Role, step: Step) {
+        if ending(lock(&self.board).entries(), side) != Ending::Open {
+            return self.director.miss(side, step);
+        }
+        lock(&self.board).note(side, What::Did(step.action));
+        let host = self.host(side);
+        match step.action {
+            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
+                host.command(Command::Act(step));
             }
-            Action::Crash => self.sim.crash(address),
+            Action::Crash => self.sim.crash(address(side)),
             Action::Vanish => {
                 host.dark = true;
-                self.links.lose(side);
-                self.sim.crash(address);
+                self.post.lose(side);
+                self.sim.crash(address(side));
             }
         }
+    }
+}
+
+/// The name of an end's host.
+fn address(side: Role) -> &'static str {
+    match side {
+        Role::Client => "client",
+        Role::Server => "server",
     }
 }
 
@@ -225,7 +266,7 @@ impl Host {
     }
 
     /// Takes a packet that this host has just sent onto the links.
-    fn take(&self, from: Role, message: &Protocol, links: &mut Links<Parcel>, board: &mut Board) -> Held {
+    fn take(&self, from: Role, message: &Protocol, post: &mut Post<Parcel>, board: &mut Board) -> Held {
         let (aborted, reset) = match &*lock(&self.handle) {
             Some(handle) => (handle.is_aborted(), handle.is_reset()),
             None => (false, false),
@@ -241,7 +282,7 @@ impl Host {
             turmoil::Segment::Rst if self.dark => return Held::Dead,
             turmoil::Segment::Rst => (Segment::Reset, Parcel::Deliver),
         };
-        for unit in links.push(board, from, segment, parcel) {
+        for unit in post.push(board, from, segment, parcel) {
             // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
             let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
             if by_kernel && !board.has_sent(from, |sent| *sent == unit) {

@@ -4,8 +4,10 @@
 
 use crate::board::{Board, Unit, What, other};
 use crate::ear::{Ear, Segment};
-use crate::plan::Action;
+use crate::gate::Gate;
+use crate::plan::{Action, Point, Step};
 use crate::scenario::Scenario;
+use crate::throttle::{Throttle, violation};
 use echo_core::Role;
 use echo_net::Transport;
 use std::io;
@@ -47,20 +49,29 @@ struct Inner<S> {
     reads: usize,
     writes: usize,
     state: State,
+    throttle: Throttle,
+    gate: Gate,
+    /// What was read, and has not been handed over; empty for a FIN.
+    stash: Option<Vec<u8>>,
     /// FIN was sent.
     shut: bool,
-    /// The peer's RST has arrived.
+    /// The peer's RST has arrived, or one that a relay made.
     reset: bool,
-    /// Somebody waits to read.
+    /// A FIN that a relay made has arrived.
+    fin: bool,
+    /// Somebody waits to read, or to write.
     reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The program has it.
     Held,
-    /// The program does not read any more.
+    /// The program reads no more, and lets go when there is something to read.
     Unread,
+    /// The program never reads any more.
+    Deaf,
     /// The program let go by RST.
     Aborted,
     /// The program, or its plan, let go.
@@ -79,19 +90,24 @@ impl<S: Transport> Tap<S> {
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),
             state: State::Held,
+            throttle: Throttle::new(scenario, role),
+            gate: Gate::new(scenario.plan(role)),
+            stash: None,
             shut: false,
             reset: false,
+            fin: false,
             reader: None,
+            writer: None,
         }));
         (Self(Arc::clone(&inner)), Handle(inner))
     }
 }
 
 impl<S: Transport> Handle<S> {
-    /// Carries out an action from below. Must be called where the stream may be used.
-    pub(super) fn act(&self, action: Action) {
+    /// Carries out a step from below. Must be called where the stream may be used.
+    pub(super) fn act(&self, step: Step) {
         let mut inner = lock(&self.0);
-        match action {
+        match step.action {
             // Wishes of the program, not of its socket.
             Action::Close => (),
             Action::HalfClose => {
@@ -100,8 +116,19 @@ impl<S: Transport> Handle<S> {
             Action::Drop | Action::Crash | Action::Vanish => inner.let_go(State::Gone),
             Action::DropUnread => inner.state = State::Unread,
             Action::Abort => inner.let_go(State::Aborted),
+            Action::Violate => inner.violate(),
         }
-        inner.wake();
+        inner.release(step.point);
+    }
+
+    /// The program was told its part of the plan: it is not held up at `point` any more.
+    pub(super) fn release(&self, point: Point) {
+        lock(&self.0).release(point);
+    }
+
+    /// From now on the program never reads.
+    pub(super) fn deafen(&self) {
+        lock(&self.0).state = State::Deaf;
     }
 
     /// Whether its program, or its plan, let go by RST.
@@ -114,10 +141,17 @@ impl<S: Transport> Handle<S> {
         lock(&self.0).reset
     }
 
-    /// The peer's RST arrives.
+    /// A RST arrives that turmoil knows nothing of.
     pub(super) fn reset(&self) {
         let mut inner = lock(&self.0);
         inner.reset = true;
+        inner.wake();
+    }
+
+    /// A FIN arrives that turmoil knows nothing of.
+    pub(super) fn fin(&self) {
+        let mut inner = lock(&self.0);
+        inner.fin = true;
         inner.wake();
     }
 
@@ -153,9 +187,27 @@ impl<S: Transport> Inner<S> {
         }
     }
 
+    fn release(&mut self, point: Point) {
+        self.throttle.release(point);
+        self.gate.release(point);
+        self.wake();
+    }
+
     fn wake(&mut self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
+        self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
+    }
+
+    fn violate(&mut self) {
+        let bytes = violation();
+        if self.shut || self.reset {
+            return;
+        }
+        let Some(stream) = &mut self.stream else { return };
+        // turmoil's streams take everything at once.
+        if let Poll::Ready(Ok(count)) = Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
+            for unit in self.says.hear(Segment::Data(&bytes[..count])) {
+                self.note(What::Sent(unit));
+            }
         }
     }
 
@@ -177,8 +229,15 @@ impl<S: Transport> Inner<S> {
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.reader = Some(cx.waker().clone());
-        if self.state == State::Unread {
+        let reads = match self.state {
+            State::Unread | State::Deaf => false,
+            State::Held | State::Aborted | State::Gone => !self.gate.is_shut(),
+        };
+        if !reads {
             return Poll::Pending;
+        }
+        if self.stash.is_some() {
+            return self.hand_over(buffer);
         }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         let mut piece = buffer.take(self.reads);
@@ -189,6 +248,7 @@ impl<S: Transport> Inner<S> {
                 self.note(What::Got(Unit::Reset));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
+            Poll::Pending if self.fin => (),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => {
                 self.note(What::Got(Unit::Reset));
@@ -197,26 +257,52 @@ impl<S: Transport> Inner<S> {
             Poll::Ready(Ok(())) => (),
         }
         let segment = if bytes.is_empty() { Segment::Fin } else { Segment::Data(&bytes) };
-        for unit in self.hears.hear(segment) {
+        let units = self.hears.hear(segment);
+        let waits = self.gate.catches(&units);
+        for unit in units {
             self.note(What::Got(unit));
         }
+        self.stash = Some(bytes);
+        if waits { Poll::Pending } else { self.hand_over(buffer) }
+    }
+
+    /// Hands what was read over to the program.
+    fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = self.stash.take().unwrap_or_default();
+        let rest = bytes.split_off(bytes.len().min(buffer.remaining()));
         buffer.put_slice(&bytes);
+        self.stash = Some(rest).filter(|rest| !rest.is_empty());
         Poll::Ready(Ok(()))
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writer = Some(cx.waker().clone());
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         if self.shut || self.reset {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let piece = &bytes[..bytes.len().min(self.writes)];
-        let result = Pin::new(stream).poll_write(cx, piece);
+        let count = match self.throttle.take(bytes.len().min(self.writes)) {
+            Ok(count) => count,
+            Err(point) => {
+                self.stall(point);
+                return Poll::Pending;
+            }
+        };
+        let result = Pin::new(stream).poll_write(cx, &bytes[..count]);
         if let Poll::Ready(Ok(count)) = &result {
-            for unit in self.says.hear(Segment::Data(&piece[..*count])) {
+            self.throttle.took(*count);
+            for unit in self.says.hear(Segment::Data(&bytes[..*count])) {
                 self.note(What::Sent(unit));
             }
         }
         result
+    }
+
+    fn stall(&self, point: Point) {
+        let mut board = lock(&self.board);
+        if !board.is_at(point, self.role) {
+            board.note(self.role, What::Stalled(point));
+        }
     }
 }
 

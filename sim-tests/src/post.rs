@@ -1,0 +1,105 @@
+//! What a scenario adds to the links: it hears what each packet carries, and holds those that carry a mark.
+
+use crate::board::{Board, Unit, What, other};
+use crate::ear::{Ear, Segment};
+use crate::link::{Arrival, Kind, Links};
+use crate::network::{Fault, Mark, Span};
+use crate::plan::Millis;
+use crate::scenario::Scenario;
+use echo_core::Role;
+
+/// The links of a scenario.
+#[derive(Debug)]
+pub(crate) struct Post<P> {
+    links: Links<P>,
+    /// The faults that wait for a packet.
+    holds: Vec<Fault>,
+    /// By [`Role`].
+    ears: [Ear; 2],
+}
+
+impl<P> Post<P> {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let faults = scenario.network.faults.iter();
+        Self {
+            links: Links::new(scenario.network.path()),
+            holds: faults.filter(|fault| fault.mark().is_some()).copied().collect(),
+            ears: [Role::Client, Role::Server].map(|from| Ear::new(from, scenario)),
+        }
+    }
+
+    /// Takes a packet from `from`, and gives what it carries.
+    pub(crate) fn push(&mut self, board: &mut Board, from: Role, segment: Segment<'_>, packet: P) -> Vec<Unit> {
+        let units = self.ears[from as usize].hear(segment);
+        let is_due = |fault: &Fault| match fault {
+            Fault::Hold { from: whose, mark, .. } => whose.means(from) && units.iter().any(|unit| carries(unit, *mark)),
+            Fault::Cut { .. } => false,
+        };
+        while let Some(index) = self.holds.iter().position(is_due) {
+            if let Fault::Hold { span, .. } = self.holds.remove(index) {
+                self.links.hold(from, span.after(board.now()));
+                board.note(from, What::Held);
+            }
+        }
+        self.links.push(board.now(), from, segment.kind(), packet);
+        units
+    }
+
+    /// Nothing gets through for `span`, in either direction.
+    pub(crate) fn cut(&mut self, now: Millis, span: Span) {
+        self.links.cut(span.after(now));
+    }
+
+    /// The power of `side` is lost: nothing reaches it any more, and nothing new leaves it.
+    pub(crate) fn lose(&mut self, side: Role) {
+        self.links.lose(side);
+    }
+
+    /// The next packet from `from` that may arrive by `now`. What a relay made of it is noted where it arrives.
+    pub(crate) fn pop(&mut self, board: &mut Board, from: Role, now: Millis) -> Option<Arrival<P>> {
+        let arrival = self.links.pop(from, now)?;
+        if let Arrival::Made(kind) = arrival {
+            board.note(other(from), What::Relayed(kind.unit()));
+        }
+        Some(arrival)
+    }
+
+    /// The faults whose packet never came.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.holds.iter().map(ToString::to_string).collect()
+    }
+
+    /// When something happens here next.
+    pub(crate) fn next_due(&self) -> Option<Millis> {
+        self.links.next_due()
+    }
+}
+
+impl Segment<'_> {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Data(_) => Kind::Data,
+            Self::Fin => Kind::Fin,
+            Self::Reset => Kind::Reset,
+        }
+    }
+}
+
+impl Kind {
+    /// What a reader of the wire calls it.
+    fn unit(self) -> Unit {
+        match self {
+            Self::Data => Unit::Other("data".to_owned()),
+            Self::Fin => Unit::Fin,
+            Self::Reset => Unit::Reset,
+        }
+    }
+}
+
+fn carries(unit: &Unit, mark: Mark) -> bool {
+    match mark {
+        Mark::GoAway => matches!(unit, Unit::GoAway { .. }),
+        Mark::LastWord => matches!(unit, Unit::LastWord { .. }),
+        Mark::Fin => matches!(unit, Unit::Fin),
+    }
+}
