@@ -55,7 +55,11 @@ impl State {
             Kind::Fin | Kind::Reset if self.closed => Vec::new(),
             Kind::Data => vec![Move::Forward],
             Kind::Fin => self.half_close(relay, now, from),
-            Kind::Reset => self.close(now),
+            Kind::Reset => {
+                // There is nobody left to send FIN to.
+                self.told[from as usize] = true;
+                self.close(now)
+            }
         }
     }
 
