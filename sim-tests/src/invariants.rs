@@ -1,6 +1,7 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
+use crate::network::Network;
 use crate::plan::{Action, Millis};
 use crate::record::{Ending, Record};
 use crate::scenario::Wire;
@@ -323,7 +324,7 @@ impl Court<'_> {
     /// Holds where nobody misbehaves, no fault happens and no deadline of the ending expires.
     fn care(&mut self) {
         let timed_out = SIDES.into_iter().any(|side| self.timed_out_in_the_ending(side));
-        if !self.record.scenario.is_peaceful() || timed_out {
+        if !self.record.scenario.is_peaceful() || timed_out || self.is_hurried() {
             return;
         }
         for side in SIDES {
@@ -345,6 +346,14 @@ impl Court<'_> {
         {
             self.breach(Rule::Care, format!("the {} sent FIN first, not the {}", name(entry.side), name(named)));
         }
+    }
+
+    /// Whether a round trip takes longer than who has sent FIN waits for the other's: then the linger deadline may
+    /// expire behind a clean verdict, and nobody can tell from the outcome.
+    fn is_hurried(&self) -> bool {
+        let Network { latency, batch, .. } = self.record.scenario.network;
+        let patience = setting::deadlines().linger.min(setting::deadlines().fin);
+        u128::from(2 * (latency + batch)) >= patience.as_millis()
     }
 
     /// An idle conversation that is ended by its deadline is at peace all the same.
