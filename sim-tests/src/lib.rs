@@ -20,6 +20,7 @@
 mod backend;
 mod board;
 pub mod catalogue;
+pub mod crew;
 mod director;
 mod ear;
 pub mod file;
@@ -29,6 +30,8 @@ mod link;
 mod network;
 mod plan;
 mod post;
+#[cfg(feature = "random")]
+pub mod random;
 mod record;
 mod relay;
 pub mod report;

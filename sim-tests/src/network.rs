@@ -273,6 +273,15 @@ impl Fault {
         }
     }
 
+    /// The same, for so long.
+    #[must_use]
+    pub fn lasting(self, span: Span) -> Self {
+        match self {
+            Self::Hold { from, mark, .. } => Self::Hold { from, mark, span },
+            Self::Cut { point, .. } => Self::Cut { point, span },
+        }
+    }
+
     /// What a packet has to carry for it to happen.
     pub fn mark(&self) -> Option<Mark> {
         match self {
