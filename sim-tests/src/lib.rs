@@ -26,6 +26,7 @@ mod gate;
 mod invariants;
 mod link;
 mod network;
+pub mod oracle;
 mod plan;
 mod post;
 mod record;

@@ -29,16 +29,21 @@ pub fn deadlines() -> Deadlines {
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// When a plain message that was not finished is one all the same.
-const QUIET: Duration = Duration::from_millis(9);
+pub const QUIET: Duration = Duration::from_millis(9);
 
-/// The configuration of an end.
-pub fn config(scenario: &Scenario, role: Role) -> Config {
+/// The deadlines of an end.
+pub fn deadlines_of(role: Role) -> Deadlines {
     let mut deadlines = deadlines();
     if role == Role::Client {
         deadlines.idle += PATIENCE;
     }
+    deadlines
+}
+
+/// The configuration of an end.
+pub fn config(scenario: &Scenario, role: Role) -> Config {
     Config {
-        deadlines,
+        deadlines: deadlines_of(role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
         ..Config::default()
