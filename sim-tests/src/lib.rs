@@ -28,6 +28,7 @@ mod gate;
 mod invariants;
 mod link;
 mod network;
+pub mod oracle;
 mod plan;
 mod post;
 #[cfg(feature = "random")]

@@ -1,7 +1,7 @@
 //! A record as text: for people.
 
 use crate::board::{What, name};
-use crate::catalogue::{Fault, judge};
+use crate::catalogue::judge;
 use crate::plan::Refusal;
 use crate::record::Backend;
 use crate::record::{Ending, Record};
@@ -69,17 +69,6 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
     })
 }
 
-/// What is wrong, in one line.
-pub fn fault(fault: &Fault) -> String {
-    match fault {
-        Fault::Breach(breach) => breach.to_string(),
-        Fault::Unexpected { side, got, allowed } => {
-            format!("outcome: the {} is {got}, and {} is allowed", name(*side), allowed.join(" or "))
-        }
-        Fault::Unreached(part) => format!("{part} was never reached"),
-    }
-}
-
 /// One scenario, run on some backends.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -100,7 +89,7 @@ impl Row {
     /// What is wrong, by backend. A backend that cannot express a scenario says so here: it is never just left out.
     pub fn faults(&self) -> Vec<(Backend, String)> {
         let of = |(backend, run): &(Backend, Result<Record, Refusal>)| match run {
-            Ok(record) => judge(record).iter().map(|found| (*backend, fault(found))).collect::<Vec<_>>(),
+            Ok(record) => judge(record).iter().map(|found| (*backend, found.to_string())).collect::<Vec<_>>(),
             Err(refusal) => vec![(*backend, format!("cannot be run: {refusal}"))],
         };
         self.runs.iter().flat_map(of).collect()

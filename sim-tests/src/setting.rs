@@ -29,16 +29,23 @@ pub fn deadlines() -> Deadlines {
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// When a plain message that was not finished is one all the same.
-const QUIET: Duration = Duration::from_millis(9);
+pub const QUIET: Duration = Duration::from_millis(9);
+
+/// The deadlines of an end, where the scenario sets none of its own.
+pub fn deadlines_of(role: Role) -> Deadlines {
+    let mut deadlines = deadlines();
+    if role == Role::Client {
+        deadlines.idle += PATIENCE;
+    }
+    deadlines
+}
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
-    let mut deadlines = deadlines();
+    let mut deadlines = deadlines_of(role);
     for (deadline, length) in &scenario.tuning.deadlines {
-        deadlines.set(*deadline, Duration::from_millis(*length));
-    }
-    if role == Role::Client {
-        deadlines.idle += PATIENCE;
+        let patience = if role == Role::Client && *deadline == Deadline::Idle { PATIENCE } else { Duration::ZERO };
+        deadlines.set(*deadline, Duration::from_millis(*length) + patience);
     }
     let usual = Config::default();
     Config {

@@ -91,7 +91,7 @@ fn check_all(options: &Check) -> Answer {
     let one = options.backend.map(Engine::backend);
     let backends = Backend::ALL.into_iter().filter(|backend| one.is_none_or(|one| one == *backend));
     let backends: Vec<_> = backends.collect();
-    let rows: Vec<_> = catalogue::ids().map(|id| report::Row::run(id, &backends)).collect();
+    let rows: Vec<_> = catalogue::all().iter().map(|one| report::Row::run(&one.id, &backends)).collect();
     let broken = rows.iter().filter(|row| !row.faults().is_empty()).count();
     let names: Vec<_> = backends.iter().map(|backend| backend.id()).collect();
     let text = format!(
@@ -118,13 +118,8 @@ An id reads wire/client:WHAT@WHEN/server:WHAT@WHEN/network. Outcomes, as each en
 
 fn list() -> String {
     let mut text = String::new();
-    for group in catalogue::GROUPS {
-        let _ = writeln!(text, "# {}", group.why);
-        let _ = writeln!(text, "# client: {}; server: {}", group.client.join(" or "), group.server.join(" or "));
-        for id in group.ids {
-            let _ = writeln!(text, "{id}");
-        }
-        text.push('\n');
+    for sequence in catalogue::all() {
+        let _ = writeln!(text, "{}", sequence.id);
     }
     let _ = writeln!(text, "# Networks");
     for (name, about) in Network::NAMED {
@@ -148,7 +143,7 @@ fn replay(options: &Replay) -> Answer {
     let mut text = report::ladder(&record, !options.no_times);
     let faults = catalogue::judge(&record);
     for found in &faults {
-        let _ = writeln!(text, "BROKEN: {}", report::fault(found));
+        let _ = writeln!(text, "BROKEN: {}", found);
     }
     Answer { text, code: u8::from(!faults.is_empty()) }
 }
