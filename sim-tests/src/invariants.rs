@@ -271,11 +271,11 @@ impl Court<'_> {
     }
 
     fn end(&mut self, side: Role) {
-        if self.record.ending(side) == Ending::Open {
-            self.breach(Rule::End, format!("the {} never ended", name(side)));
-        }
         if self.record.over_at.is_none() && side == Role::Client {
             self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
+        }
+        if self.record.ending(side) == Ending::Open {
+            self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))

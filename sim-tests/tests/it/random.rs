@@ -13,7 +13,8 @@ use std::ops::Range;
 /// Hunts, and shows the first thing that is found.
 fn nothing_is_found(backend: Backend, seeds: Range<u64>) {
     let count = seeds.end - seeds.start;
-    let hunt = random::hunt(&|scenario| backend.run(scenario), seeds, &|| ());
+    let seeds: Vec<u64> = seeds.collect();
+    let hunt = random::hunt(&|scenario| backend.run(scenario), &seeds, &|| ());
     assert!(hunt.broken.is_empty(), "{} of {count} seeds\n{}", hunt.broken.len(), shown(backend, &hunt.found[0]));
     assert_eq!(hunt.scenarios, count);
 }
@@ -76,7 +77,7 @@ fn steps(scenario: &Scenario) -> usize {
 #[test]
 fn a_planted_bug_is_found_shrunk_and_replayed() {
     for (run, rule, most) in [(&rude as Run<'_>, Rule::Care, 1), (&forgetful, Rule::End, 1)] {
-        let hunt = random::hunt(run, 0..300, &|| ());
+        let hunt = random::hunt(run, &(0..300).collect::<Vec<_>>(), &|| ());
         let found = hunt.found.first().expect("a planted bug is found");
         let random::Flaw::Breach(breach) = &found.flaw else { panic!("{}", found.flaw) };
         assert_eq!(breach.rule, rule, "{breach}");
