@@ -34,6 +34,7 @@ pub mod report;
 mod scenario;
 pub mod setting;
 mod throttle;
+pub mod trial;
 
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
