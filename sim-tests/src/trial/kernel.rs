@@ -19,7 +19,7 @@ use tokio::io::ReadBuf;
 /// How long a side that reads no more waits for unread input.
 const PATIENCE: Millis = 1000;
 /// A side with more I/O events than this does not come to an end by itself.
-const MOST_EVENTS: usize = 100_000;
+const MOST_EVENTS: usize = 10_000;
 
 const SIDES: [Role; 2] = [Role::Client, Role::Server];
 

@@ -5,6 +5,9 @@ use crate::report::{WIDTH, line};
 use echo_core::Role;
 use std::fmt::{Debug, Write};
 
+/// Of so many entries that are the same, each is shown; of more, the first and the last.
+const REPEATED: usize = 3;
+
 /// The ladder: the client's events to the left, the server's to the right, time in milliseconds downwards.
 ///
 /// `─▶` stands beside what leaves a side, `▶` beside what it reads. An I/O event has its number.
@@ -12,11 +15,20 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &Run<C, S>) -> String {
     let mut text = format!("{}\n", run.scenario);
     line(&mut text, "   ms  ", "client", "server");
     let mut events = [0, 0];
-    for entry in &run.log {
-        let count = &mut events[entry.side as usize];
-        *count += usize::from(entry.what.is_event());
-        let (left, right) = columns(entry, *count);
-        line(&mut text, &format!("{:>5}  ", entry.at), &left, &right);
+    for group in run.log.chunk_by(|one, next| one.side == next.side && one.what == next.what) {
+        for (index, entry) in group.iter().enumerate() {
+            let count = &mut events[entry.side as usize];
+            *count += usize::from(entry.what.is_event());
+            if index == 0 || index + 1 == group.len() || group.len() == REPEATED {
+                let (left, right) = columns(entry, *count);
+                line(&mut text, &format!("{:>5}  ", entry.at), &left, &right);
+            } else if index == 1 {
+                let words = format!("    … {} more", group.len() - 2);
+                let (left, right) =
+                    if entry.side == Role::Client { (words, String::new()) } else { (String::new(), words) };
+                line(&mut text, &" ".repeat(7), &left, &right);
+            }
+        }
     }
     // Writing to a string cannot fail.
     let _ = writeln!(text, "client: {}\nserver: {}", run.client, run.server);
@@ -38,7 +50,8 @@ fn columns(entry: &Entry, count: usize) -> (String, String) {
 /// An entry in few words.
 fn words(what: &What) -> String {
     match what {
-        What::Read(count) | What::Wrote(count) => count.to_string(),
+        What::Read(1) | What::Wrote(1) => "1 byte".to_owned(),
+        What::Read(count) | What::Wrote(count) => format!("{count} bytes"),
         What::ReadEnd => "the end".to_owned(),
         What::ReadFailed(kind) => kind.to_string(),
         What::Returned(outcome) => format!("= {outcome}"),

@@ -150,7 +150,7 @@ impl fmt::Display for What {
             Self::Dropped => f.write_str("dropped its stream"),
             Self::Returned(outcome) => write!(f, "returned {outcome}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::RanAway => f.write_str("was stopped: too many I/O events"),
+            Self::RanAway => f.write_str("too many I/O events"),
             Self::SentFin => f.write_str("FIN"),
             Self::SentReset => f.write_str("RST"),
             Self::RelayedFin => f.write_str("FIN of a relay"),

@@ -111,21 +111,22 @@ async fn perform<T>(program: Program<T>, stream: Stream, side: Role, kernel: &Sh
     let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
     poll_fn(|cx| {
         let is_taken = || kernel.with(|kernel| kernel.is_taken(side));
-        let polled = match &mut future {
-            Some(running) if !is_taken() => catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))),
-            Some(_) | None => Ok(Poll::Pending),
-        };
-        if is_taken() {
-            future = None;
-            return Poll::Pending;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = match &mut future {
+                Some(running) if !is_taken() => running.as_mut().poll(cx),
+                Some(_) | None => Poll::Pending,
+            };
+            if is_taken() {
+                future = None;
+                return Poll::Pending;
+            }
+            polled
+        }));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
+            Err(panic) => Poll::Ready(Err(message(&*panic))),
         }
-        let result = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(outcome)) => Ok(outcome),
-            Err(panic) => Err(message(&*panic)),
-        };
-        future = None;
-        Poll::Ready(result)
     })
     .await
 }

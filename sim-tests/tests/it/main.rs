@@ -6,4 +6,5 @@ mod determinism;
 mod ladders;
 mod program;
 mod random;
+mod trial;
 mod turmoil;
