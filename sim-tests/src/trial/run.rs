@@ -172,6 +172,16 @@ impl<C, S> Run<C, S> {
         self.of(side).filter(|what| what.is_event()).count()
     }
 
+    /// How many bytes `side` has read.
+    pub fn bytes_read(&self, side: Role) -> usize {
+        self.of(side).map(|what| if let What::Read(count) = what { *count } else { 0 }).sum()
+    }
+
+    /// How many bytes of `side` its stream has taken.
+    pub fn bytes_written(&self, side: Role) -> usize {
+        self.of(side).map(|what| if let What::Wrote(count) = what { *count } else { 0 }).sum()
+    }
+
     /// After how many I/O events of its side the fault struck; `None` if it never did.
     pub fn struck_at(&self) -> Option<usize> {
         let side = self.scenario.strike?.side;
