@@ -257,9 +257,11 @@ impl Court<'_> {
         }
     }
 
-    /// A side that half-closes below the protocol is no correct peer.
+    /// A side that half-closes below the protocol, or asks for more than the limit, is no correct peer.
     fn violation(&mut self, side: Role) {
-        let strange = self.does(other(side), &[Action::HalfClose, Action::Violate]);
+        let peer = other(side);
+        let too_much = peer == Role::Client && self.record.scenario.asks_too_much();
+        let strange = too_much || self.does(peer, &[Action::HalfClose, Action::Violate]);
         let ending = self.record.ending(side);
         if ending.name() == "violation" && !strange {
             let text = match ending {
@@ -277,9 +279,9 @@ impl Court<'_> {
             self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         if self.record.over_at.is_none() && side == Role::Client {
-            self.breach(Rule::End, "something still happens after the sum of all deadlines");
+            self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
         }
-        let cap = setting::deadlines().length(Deadline::Shutdown).as_millis();
+        let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
             && u128::from(ended.saturating_sub(began)) > cap + SLACK
         {

@@ -48,6 +48,8 @@ pub struct Record {
     pub entries: Vec<Entry>,
     /// When nothing was left to happen; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
+    /// How much virtual time it was given.
+    pub budget: Millis,
     /// Parts of the scenario whose point was never reached.
     pub unreached: Vec<String>,
 }

@@ -38,15 +38,20 @@ const QUIET: Duration = Duration::from_millis(9);
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
     let mut deadlines = deadlines();
+    for (deadline, length) in &scenario.tuning.deadlines {
+        deadlines.set(*deadline, Duration::from_millis(*length));
+    }
     if role == Role::Client {
         deadlines.idle += PATIENCE;
         deadlines.drain += DRAIN_PATIENCE;
     }
+    let usual = Config::default();
     Config {
+        limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
         deadlines,
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
-        ..Config::default()
+        ..usual
     }
 }
 
@@ -55,11 +60,14 @@ pub fn servers_farewell() -> Farewell {
     Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down")
 }
 
-/// Both ends must have ended by then: the sum of all deadlines, and time for the last packets.
+/// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
+/// packets.
 pub fn budget(scenario: &Scenario) -> Millis {
-    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines().length(*deadline)).sum();
-    let all = all + PATIENCE + DRAIN_PATIENCE;
-    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(10 * scenario.network.latency)
+    let deadlines = config(scenario, Role::Client).deadlines;
+    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
+    let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
+    let latency = 10 * scenario.network.latency;
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(latency)
 }
 
 /// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.

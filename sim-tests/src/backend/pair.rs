@@ -20,13 +20,14 @@ use echo_core::{Connection, Event, Farewell, Output, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub(super) fn run(scenario: &Scenario) -> Record {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
     let mut pair = Pair::new(scenario);
-    let over_at = pair.run(setting::budget(scenario));
+    let over_at = pair.run(budget);
     Record {
         scenario: scenario.clone(),
         backend: Backend::Pair,
         over_at,
+        budget,
         unreached: [pair.director.left(), pair.world.post.left()].concat(),
         entries: pair.world.board.into_entries(),
     }

@@ -15,7 +15,7 @@ use crate::board::{Board, Unit, What, other};
 use crate::director::{Director, Order};
 use crate::ear::Segment;
 use crate::link::{Arrival, Kind};
-use crate::plan::{Action, Point, Refusal, Step};
+use crate::plan::{Action, Millis, Point, Refusal, Step};
 use crate::post::Post;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Scenario;
@@ -32,9 +32,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
 const CAPACITY: usize = 1 << 16;
 
-pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
     let mut stage = Stage::new(scenario);
-    let over = stage.run(setting::budget(scenario))?;
+    let over = stage.run(budget)?;
     let mut board = lock(&stage.board);
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
@@ -42,6 +42,7 @@ pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
         scenario: scenario.clone(),
         backend: Backend::Turmoil,
         over_at,
+        budget,
         unreached: [stage.director.left(), stage.post.left()].concat(),
         entries,
     })
@@ -116,7 +117,7 @@ impl Stage {
     }
 
     /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
-    fn run(&mut self, budget: u64) -> Result<bool, Refusal> {
+    fn run(&mut self, budget: Millis) -> Result<bool, Refusal> {
         /// A command, or a packet that was just delivered, takes a step to show.
         const QUIET: u32 = 3;
         self.connect()?;
