@@ -22,6 +22,7 @@ mod board;
 pub mod catalogue;
 mod director;
 mod ear;
+pub mod file;
 mod gate;
 mod invariants;
 mod link;
@@ -34,7 +35,9 @@ pub mod report;
 mod scenario;
 pub mod setting;
 mod throttle;
+#[cfg(feature = "turmoil")]
 pub mod trial;
+mod tuning;
 
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
@@ -43,3 +46,4 @@ pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
 pub use record::{Backend, Ending, Record, fnv};
 pub use relay::Relay;
 pub use scenario::{Scenario, Wire};
+pub use tuning::Tuning;

@@ -86,6 +86,11 @@ impl<P> Leg<P> {
         }
     }
 
+    /// What has not arrived by `now` is lost.
+    fn destroy(&mut self, now: Millis) {
+        self.queue.retain(|(due, _, _)| *due <= now);
+    }
+
     fn next(&self) -> Option<Millis> {
         self.queue.front().map(|(due, _, _)| *due).filter(|due| *due != NEVER)
     }
@@ -101,7 +106,7 @@ impl<P> Links<P> {
     pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, packet: P) {
         let leg = &mut self.out[from as usize];
         if kind == Kind::Reset && self.path.overtaking {
-            leg.queue.clear();
+            leg.destroy(now);
         }
         let whole = self.path.latency;
         let latency = if self.path.relay.is_some() { whole / 2 } else { whole };
@@ -173,7 +178,7 @@ impl<P> Links<P> {
         let due = batched(at.saturating_add(latency), self.path.batch);
         let leg = &mut self.onward[from as usize];
         if kind == Kind::Reset && self.path.overtaking {
-            leg.queue.clear();
+            leg.destroy(at);
         }
         leg.push(due, kind, packet);
     }

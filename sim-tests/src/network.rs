@@ -266,6 +266,13 @@ impl Fault {
         }
     }
 
+    /// How long it lasts.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Hold { span, .. } | Self::Cut { span, .. } => *span,
+        }
+    }
+
     /// What a packet has to carry for it to happen.
     pub fn mark(&self) -> Option<Mark> {
         match self {

@@ -3,6 +3,7 @@
 mod backends;
 mod contract;
 mod determinism;
+mod file;
 mod ladders;
 mod program;
 mod random;

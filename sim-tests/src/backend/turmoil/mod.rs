@@ -9,13 +9,13 @@ mod cast;
 mod tap;
 
 use self::cast::{Cast, Command, Slot};
-use self::tap::{SharedBoard, lock};
+use self::tap::{Handle, SharedBoard, lock};
 use super::Backend;
-use crate::board::{Board, Unit, What};
+use crate::board::{Board, Unit, What, other};
 use crate::director::{Director, Order};
 use crate::ear::Segment;
 use crate::link::{Arrival, Kind};
-use crate::plan::{Action, Refusal, Step};
+use crate::plan::{Action, Millis, Point, Refusal, Step};
 use crate::post::Post;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Scenario;
@@ -32,9 +32,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
 const CAPACITY: usize = 1 << 16;
 
-pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
     let mut stage = Stage::new(scenario);
-    let over = stage.run(setting::budget(scenario))?;
+    let over = stage.run(budget)?;
     let mut board = lock(&stage.board);
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
@@ -42,6 +42,7 @@ pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
         scenario: scenario.clone(),
         backend: Backend::Turmoil,
         over_at,
+        budget,
         unreached: [stage.director.left(), stage.post.left()].concat(),
         entries,
     })
@@ -58,6 +59,8 @@ struct Stage {
     client: Host,
     server: Host,
     client_address: IpAddr,
+    /// Whom the plan holds up no more at which point, once they know what they are to do.
+    releases: Vec<(Role, Point)>,
 }
 
 /// What the harness has of a host.
@@ -66,6 +69,8 @@ struct Host {
     handle: Slot,
     /// It has lost its power.
     dark: bool,
+    /// Its process has died: its kernel answers data with RST, which turmoil's does not.
+    crashed: bool,
 }
 
 /// What the links have of a packet.
@@ -107,20 +112,31 @@ impl Stage {
             held: Vec::new(),
             client,
             server,
+            releases: Vec::new(),
         }
     }
 
     /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
-    fn run(&mut self, budget: u64) -> Result<bool, Refusal> {
+    fn run(&mut self, budget: Millis) -> Result<bool, Refusal> {
         /// A command, or a packet that was just delivered, takes a step to show.
         const QUIET: u32 = 3;
         self.connect()?;
-        let (mut seen, mut quiet) = (0, 0);
+        let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
         for now in 1..=budget {
             lock(&self.board).advance(now);
-            self.step()?;
-            self.carry();
-            self.direct();
+            // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
+            if ahead > 0 && !self.held.contains(&Held::Leaves) {
+                ahead -= 1;
+            } else {
+                self.step()?;
+            }
+            self.collect();
+            while self.direct() {
+                self.step()?;
+                self.collect();
+                ahead += 1;
+            }
+            self.deliver();
             let board = lock(&self.board);
             if board.entries().len() != seen || self.post.next_due().is_some() {
                 (seen, quiet) = (board.entries().len(), 0);
@@ -141,7 +157,7 @@ impl Stage {
         const STEPS: u32 = 10;
         for _ in 0..STEPS {
             self.step()?;
-            self.carry();
+            self.collect();
             if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
                 self.client.command(Command::Begin);
                 self.server.command(Command::Begin);
@@ -156,15 +172,13 @@ impl Stage {
         self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
     }
 
-    /// Takes the new packets onto the links, and delivers those that are due in the next step.
-    fn carry(&mut self) {
+    /// Takes the new packets onto the links.
+    fn collect(&mut self) {
         let mut board = lock(&self.board);
         let Self { sim, post, held, client, server, client_address, .. } = self;
+        held.retain(|state| *state != Held::Leaves);
         sim.links(|all| {
-            for (index, message) in all.flatten().enumerate() {
-                if index < held.len() {
-                    continue;
-                }
+            for message in all.flatten().skip(held.len()).collect::<Vec<_>>() {
                 let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
                 let host = if from == Role::Client { &*client } else { &*server };
                 let state = host.take(from, message.protocol(), post, &mut board);
@@ -174,8 +188,21 @@ impl Stage {
                 held.push(state);
             }
         });
+        for (from, host) in [(Role::Client, client), (Role::Server, server)] {
+            let owes = lock(&host.handle).as_ref().is_some_and(Handle::owes_reset);
+            if owes && !host.dark {
+                post.push(&mut board, from, Segment::Reset, Parcel::Reset);
+                board.note(from, What::Sent(Unit::Reset));
+            }
+        }
+    }
+
+    /// Delivers what is due in the next step.
+    fn deliver(&mut self) {
+        let mut board = lock(&self.board);
+        let Self { sim, post, held, client, server, .. } = self;
         let next = board.now() + 1;
-        let mut due = [0, 0];
+        let (mut due, mut refused) = ([0, 0], [false, false]);
         for side in [Role::Client, Role::Server] {
             while let Some(arrival) = post.pop(&mut board, side, next) {
                 let to = if side == Role::Client { &*server } else { &*client };
@@ -187,27 +214,39 @@ impl Stage {
                 }
             }
         }
-        let mut kept = Vec::new();
         sim.links(|all| {
-            for (message, state) in all.flatten().zip(held.iter()) {
-                match state {
-                    Held::Waits(from) if due[*from as usize] > 0 => {
-                        due[*from as usize] -= 1;
-                        message.deliver();
-                    }
-                    Held::Leaves => (),
-                    Held::Waits(_) | Held::Dead => kept.push(*state),
+            for (message, state) in all.flatten().zip(held.iter_mut()) {
+                if let Held::Waits(from) = *state
+                    && due[from as usize] > 0
+                {
+                    due[from as usize] -= 1;
+                    let to = if from == Role::Client { &*server } else { &*client };
+                    refused[from as usize] |= to.crashed && is_data(message.protocol());
+                    message.deliver();
+                    *state = Held::Leaves;
                 }
             }
         });
-        *held = kept;
+        for from in [Role::Client, Role::Server] {
+            if refused[from as usize] && !board.has_sent(other(from), |sent| *sent == Unit::Reset) {
+                post.push(&mut board, other(from), Segment::Reset, Parcel::Reset);
+                board.note(other(from), What::Sent(Unit::Reset));
+            }
+        }
     }
 
-    fn direct(&mut self) {
+    /// Tells the hosts what is due; whether anything was.
+    fn direct(&mut self) -> bool {
+        let mut any = !self.releases.is_empty();
+        for (side, point) in std::mem::take(&mut self.releases) {
+            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                handle.release(point);
+            }
+        }
         loop {
             let order = self.director.next(&lock(&self.board));
             match order {
-                None => return,
+                None => return any,
                 Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
                 Some(Order::Act(side, step)) => self.act(side, step),
                 Some(Order::Deafen(side)) => {
@@ -221,6 +260,7 @@ impl Stage {
                     board.note(Role::Client, What::Cut);
                 }
             }
+            any = true;
         }
     }
 
@@ -236,12 +276,16 @@ impl Stage {
             return self.director.miss(side, step);
         }
         lock(&self.board).note(side, What::Did(step.action));
+        self.releases.push((side, step.point));
         let host = self.host(side);
         match step.action {
             Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
                 host.command(Command::Act(step));
             }
-            Action::Crash => self.sim.crash(address(side)),
+            Action::Crash => {
+                host.crashed = true;
+                self.sim.crash(address(side));
+            }
             Action::Vanish => {
                 host.dark = true;
                 self.post.lose(side);
@@ -249,6 +293,10 @@ impl Stage {
             }
         }
     }
+}
+
+fn is_data(message: &Protocol) -> bool {
+    matches!(message, Protocol::Tcp(turmoil::Segment::Data(..)))
 }
 
 /// The name of an end's host.
@@ -317,5 +365,5 @@ fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedB
         Role::Client => sim.host("client", software),
         Role::Server => sim.host("server", software),
     }
-    Host { commands, handle, dark: false }
+    Host { commands, handle, dark: false, crashed: false }
 }
