@@ -136,13 +136,26 @@ pub(crate) fn networks() -> Vec<Network> {
     Network::ALL.into_iter().filter(|network| *network != Network::OneByteReads).collect()
 }
 
-pub(crate) fn main() {
-    let show = |what: &str, report: Report| println!("== {what}\n{report}");
-    let all = |manner, word| trial(manner, word).networks(&networks()).run();
-    show("the client closes when it has all answers; both must be right", all(Manner::Answered, Word::Both));
-    show("the client closes at once; the client must be right", all(Manner::AtOnce, Word::Clients));
-    show("the client closes at once; both must be right", all(Manner::AtOnce, Word::Both));
-    let one_byte = trial(Manner::Answered, Word::Both).networks(&[Network::OneByteReads]).faults(&[]);
-    let run = one_byte.replay("undisturbed/one-byte-reads").expect("an id");
+/// What is tried, and what is found.
+pub(crate) fn reports() -> [(&'static str, Report); 3] {
+    let run = |manner, word| trial(manner, word).networks(&networks()).run();
+    [
+        ("the client closes when it has all answers; both must be right", run(Manner::Answered, Word::Both)),
+        ("the client closes at once; the client must be right", run(Manner::AtOnce, Word::Clients)),
+        ("the client closes at once; both must be right", run(Manner::AtOnce, Word::Both)),
+    ]
+}
+
+/// The undisturbed run on the network on which tungstenite refuses the handshake.
+pub(crate) fn byte_by_byte() -> Run<Talk, Talk> {
+    trial(Manner::Answered, Word::Both).replay("undisturbed/one-byte-reads").expect("an id")
+}
+
+#[cfg_attr(test, expect(dead_code, reason = "a test includes this file, and prints nothing"))]
+fn main() {
+    for (what, report) in reports() {
+        println!("== {what}\n{report}");
+    }
+    let run = byte_by_byte();
     println!("== reads of one byte, undisturbed\nclient: {}\nserver: {}", run.client, run.server);
 }

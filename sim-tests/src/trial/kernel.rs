@@ -326,6 +326,17 @@ impl Kernel {
         }
     }
 
+    /// The program's own abort: linger time zero.
+    pub(super) fn abort_stream(&mut self, side: Role) {
+        if self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Nobody;
+            if self.socket(side).state == State::Open {
+                self.send_reset(side);
+            }
+            self.event(side, What::Dropped);
+        }
+    }
+
     // ---- the log, and the fault that waits for a line of it ----
 
     fn note(&mut self, side: Role, what: What) {

@@ -2,6 +2,7 @@
 
 use super::kernel::Kernel;
 use echo_core::Role;
+use echo_net::Transport;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,6 +75,13 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.kernel.with(|kernel| kernel.poll_shutdown(self.side))
+    }
+}
+
+/// Its abort sends RST.
+impl Transport for Stream {
+    fn abort(self) {
+        self.kernel.with(|kernel| kernel.abort_stream(self.side));
     }
 }
 

@@ -2,6 +2,7 @@
 //! behind its length.
 
 mod determinism;
+mod echo;
 mod entry;
 mod planted;
 mod sockets;
