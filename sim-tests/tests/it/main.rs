@@ -5,6 +5,7 @@ mod contract;
 mod determinism;
 mod file;
 mod ladders;
+mod orders;
 mod program;
 mod random;
 mod turmoil;
