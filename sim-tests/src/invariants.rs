@@ -182,7 +182,9 @@ impl Court<'_> {
                 (Role::Server, What::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
                 (Role::Client, What::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
-                (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
+                // What a violator says before its preface is no preface.
+                (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
+                (side, What::Got(Unit::Broken(_))) => !self.does(other(*side), &[Action::Violate]),
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
                 (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
                     false

@@ -145,6 +145,18 @@ impl<P> Links<P> {
         self.onward[from as usize].pop(now).map(|(_, _, packet)| packet)
     }
 
+    /// How many packets from `from` are on their way, and will arrive some time.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn under_way(&self, from: Role) -> usize {
+        self.out[from as usize].queue.iter().take_while(|(due, _, _)| *due != NEVER).count()
+    }
+
+    /// The next packet from `from`, whenever it is due. For networks without a relay.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn take(&mut self, from: Role) -> Option<Arrival<P>> {
+        self.out[from as usize].pop(NEVER - 1).map(|(_, _, packet)| packet)
+    }
+
     /// Lets the relay do what it has to do by `now`.
     fn pass(&mut self, relay: Relay, now: Millis) {
         loop {

@@ -6,6 +6,7 @@ mod determinism;
 mod file;
 mod http1;
 mod ladders;
+mod orders;
 mod program;
 mod random;
 mod trial;

@@ -5,16 +5,18 @@
 //! turned into a RST on the way; and a socket that was closed and gets a FIN answers with RST in turmoil, though
 //! Linux would acknowledge it - the peer has ended by then, so nobody sees the difference.
 
+mod carry;
 mod cast;
+pub(crate) mod schedule;
 mod tap;
 
+use self::carry::{Held, Parcel};
 use self::cast::{Cast, Command, Slot};
-use self::tap::{Handle, SharedBoard, lock};
+use self::schedule::Choices;
+use self::tap::{SharedBoard, lock};
 use super::Backend;
-use crate::board::{Board, Unit, What, other};
+use crate::board::What;
 use crate::director::{Director, Order};
-use crate::ear::Segment;
-use crate::link::{Arrival, Kind};
 use crate::plan::{Action, Millis, Point, Refusal, Step};
 use crate::post::Post;
 use crate::record::{Ending, Record, ending};
@@ -26,26 +28,26 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
-use turmoil::{Protocol, Sim};
+use turmoil::Sim;
 
 const TICK: Duration = Duration::from_millis(1);
 /// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
 const CAPACITY: usize = 1 << 16;
 
 pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
-    let mut stage = Stage::new(scenario);
+    run_as(scenario, budget, Timing::Links).map(|(record, _)| record)
+}
+
+/// Runs `scenario`, and gives the choices that were made in it, too.
+fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), Refusal> {
+    let mut stage = Stage { timing, ..Stage::new(scenario) };
     let over = stage.run(budget)?;
     let mut board = lock(&stage.board);
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
-    Ok(Record {
-        scenario: scenario.clone(),
-        backend: Backend::Turmoil,
-        over_at,
-        budget,
-        unreached: [stage.director.left(), stage.post.left()].concat(),
-        entries,
-    })
+    let unreached = [stage.director.left(), stage.post.left()].concat();
+    let record = Record { scenario: scenario.clone(), backend: Backend::Turmoil, over_at, budget, unreached, entries };
+    Ok((record, stage.timing))
 }
 
 /// Both hosts, the network between them, and the director.
@@ -61,6 +63,15 @@ struct Stage {
     client_address: IpAddr,
     /// Whom the plan holds up no more at which point, once they know what they are to do.
     releases: Vec<(Role, Point)>,
+    timing: Timing,
+}
+
+/// Who says when a packet is delivered.
+enum Timing {
+    /// The links: when it is due.
+    Links,
+    /// A schedule.
+    Choices(Choices),
 }
 
 /// What the harness has of a host.
@@ -71,25 +82,6 @@ struct Host {
     dark: bool,
     /// Its process has died: its kernel answers data with RST, which turmoil's does not.
     crashed: bool,
-}
-
-/// What the links have of a packet.
-#[derive(Clone, Copy, Debug)]
-enum Parcel {
-    /// The first of its direction that turmoil holds.
-    Deliver,
-    /// A FIN that means RST.
-    Reset,
-}
-
-/// What became of a packet that turmoil holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    Waits(Role),
-    /// It is delivered at once.
-    Leaves,
-    /// It stays with turmoil for ever.
-    Dead,
 }
 
 impl Stage {
@@ -113,6 +105,7 @@ impl Stage {
             client,
             server,
             releases: Vec::new(),
+            timing: Timing::Links,
         }
     }
 
@@ -170,69 +163,6 @@ impl Stage {
 
     fn step(&mut self) -> Result<(), Refusal> {
         self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
-    }
-
-    /// Takes the new packets onto the links.
-    fn collect(&mut self) {
-        let mut board = lock(&self.board);
-        let Self { sim, post, held, client, server, client_address, .. } = self;
-        held.retain(|state| *state != Held::Leaves);
-        sim.links(|all| {
-            for message in all.flatten().skip(held.len()).collect::<Vec<_>>() {
-                let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
-                let host = if from == Role::Client { &*client } else { &*server };
-                let state = host.take(from, message.protocol(), post, &mut board);
-                if state == Held::Leaves {
-                    message.deliver();
-                }
-                held.push(state);
-            }
-        });
-        for (from, host) in [(Role::Client, client), (Role::Server, server)] {
-            let owes = lock(&host.handle).as_ref().is_some_and(Handle::owes_reset);
-            if owes && !host.dark {
-                post.push(&mut board, from, Segment::Reset, Parcel::Reset);
-                board.note(from, What::Sent(Unit::Reset));
-            }
-        }
-    }
-
-    /// Delivers what is due in the next step.
-    fn deliver(&mut self) {
-        let mut board = lock(&self.board);
-        let Self { sim, post, held, client, server, .. } = self;
-        let next = board.now() + 1;
-        let (mut due, mut refused) = ([0, 0], [false, false]);
-        for side in [Role::Client, Role::Server] {
-            while let Some(arrival) = post.pop(&mut board, side, next) {
-                let to = if side == Role::Client { &*server } else { &*client };
-                match (arrival, lock(&to.handle).as_ref()) {
-                    (Arrival::Packet(Parcel::Deliver), _) => due[side as usize] += 1,
-                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(Kind::Reset), Some(handle)) => handle.reset(),
-                    (Arrival::Made(Kind::Fin), Some(handle)) => handle.fin(),
-                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(_), _) => (),
-                }
-            }
-        }
-        sim.links(|all| {
-            for (message, state) in all.flatten().zip(held.iter_mut()) {
-                if let Held::Waits(from) = *state
-                    && due[from as usize] > 0
-                {
-                    due[from as usize] -= 1;
-                    let to = if from == Role::Client { &*server } else { &*client };
-                    refused[from as usize] |= to.crashed && is_data(message.protocol());
-                    message.deliver();
-                    *state = Held::Leaves;
-                }
-            }
-        });
-        for from in [Role::Client, Role::Server] {
-            if refused[from as usize] && !board.has_sent(other(from), |sent| *sent == Unit::Reset) {
-                post.push(&mut board, other(from), Segment::Reset, Parcel::Reset);
-                board.note(other(from), What::Sent(Unit::Reset));
-            }
-        }
     }
 
     /// Tells the hosts what is due; whether anything was.
@@ -295,10 +225,6 @@ impl Stage {
     }
 }
 
-fn is_data(message: &Protocol) -> bool {
-    matches!(message, Protocol::Tcp(turmoil::Segment::Data(..)))
-}
-
 /// The name of an end's host.
 fn address(side: Role) -> &'static str {
     match side {
@@ -311,36 +237,6 @@ impl Host {
     fn command(&self, command: Command) {
         // A host that has crashed takes no commands.
         let _ = self.commands.send(command);
-    }
-
-    /// Takes a packet that this host has just sent onto the links.
-    fn take(&self, from: Role, message: &Protocol, post: &mut Post<Parcel>, board: &mut Board) -> Held {
-        let (aborted, reset) = match &*lock(&self.handle) {
-            Some(handle) => (handle.is_aborted(), handle.is_reset()),
-            None => (false, false),
-        };
-        let Protocol::Tcp(segment) = message else { return Held::Dead };
-        let (segment, parcel) = match segment {
-            // Connecting takes no time: a conversation begins when it is done.
-            turmoil::Segment::Syn(_) => return Held::Leaves,
-            turmoil::Segment::Data(_, bytes) => (Segment::Data(bytes.as_ref()), Parcel::Deliver),
-            turmoil::Segment::Fin(_) if reset || self.dark => return Held::Dead,
-            turmoil::Segment::Fin(_) if aborted => (Segment::Reset, Parcel::Reset),
-            turmoil::Segment::Fin(_) => (Segment::Fin, Parcel::Deliver),
-            turmoil::Segment::Rst if self.dark => return Held::Dead,
-            turmoil::Segment::Rst => (Segment::Reset, Parcel::Deliver),
-        };
-        for unit in post.push(board, from, segment, parcel) {
-            // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
-            let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
-            if by_kernel && !board.has_sent(from, |sent| *sent == unit) {
-                board.note(from, What::Sent(unit));
-            }
-        }
-        match parcel {
-            Parcel::Deliver => Held::Waits(from),
-            Parcel::Reset => Held::Dead,
-        }
     }
 }
 
