@@ -182,9 +182,13 @@ impl Court<'_> {
                 (Role::Server, What::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
                 (Role::Client, What::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
-                (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
+                // What a violator says before its preface is no preface.
+                (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
+                (side, What::Got(Unit::Broken(_))) => !self.does(other(*side), &[Action::Violate]),
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
-                (_, What::Ended(_) | What::Held | What::Cut | What::Stalled(_) | What::Relayed(_)) => false,
+                (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
+                    false
+                }
             };
             if wrong {
                 self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
@@ -271,6 +275,8 @@ impl Court<'_> {
     }
 
     fn end(&mut self, side: Role) {
+        /// A simulation's clock may lag behind its hosts' by some steps.
+        const SLACK: u128 = 5;
         if self.record.over_at.is_none() && side == Role::Client {
             self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
         }
@@ -279,7 +285,7 @@ impl Court<'_> {
         }
         let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
-            && u128::from(ended.saturating_sub(began)) > cap + 2
+            && u128::from(ended.saturating_sub(began)) > cap + SLACK
         {
             let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", name(side));
             self.breach(Rule::End, text);
@@ -297,7 +303,7 @@ impl Court<'_> {
             What::Sent(unit) | What::Got(unit) => begins(unit),
             What::Did(action) => *action == Action::Close,
             What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
-            What::Stalled(_) | What::Relayed(_) => false,
+            What::LetGo | What::Stalled(_) | What::Relayed(_) => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }

@@ -41,8 +41,12 @@ mod scenario;
 pub mod setting;
 mod shard;
 mod throttle;
+#[cfg(feature = "turmoil")]
+pub mod trial;
 mod tuning;
 
+#[cfg(feature = "turmoil")]
+pub use backend::every_order;
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
 pub use network::{Fault, Mark, Network, Rst, Span, Whose};

@@ -6,7 +6,7 @@ use echo_core::Role;
 use std::fmt::Write;
 
 /// Columns of the client's side of a ladder.
-const WIDTH: usize = 30;
+pub(crate) const WIDTH: usize = 30;
 
 /// The ladder: the client's events to the left, the server's to the right, time downwards.
 ///
@@ -39,7 +39,7 @@ pub fn ending(ending: &Ending) -> String {
     }
 }
 
-fn line(text: &mut String, margin: &str, left: &str, right: &str) {
+pub(crate) fn line(text: &mut String, margin: &str, left: &str, right: &str) {
     let pad = WIDTH.saturating_sub(left.chars().count());
     let whole = format!("{margin}{left}{:pad$}│ {right}", "");
     let _ = writeln!(text, "{}", whole.trim_end());
@@ -56,6 +56,7 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
         What::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
         What::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
         What::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
+        What::LetGo => put("* lets go".into(), "* lets go".into()),
         What::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
         What::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
         What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),

@@ -8,45 +8,53 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The deadlines of PROTOCOL.md in their proportions, 25 times as fast (idle 200 times): waiting costs steps.
+/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (idle 200 times), for waiting costs steps.
+/// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
         connect: ms(400),
-        detect: ms(200),
+        detect: ms(170),
         answer: ms(1200),
         idle: ms(1500),
-        write: ms(1200),
+        write: ms(1100),
         drain: ms(200),
-        close: ms(120),
+        close: ms(130),
         fin: ms(80),
-        linger: ms(80),
+        linger: ms(90),
         shutdown: ms(400),
     }
 }
 
 /// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// The same for the last word of a server that has waited for the client in vain: it comes when both have waited
+/// equally long.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(40);
 
 /// When a plain message that was not finished is one all the same.
 pub const QUIET: Duration = Duration::from_millis(9);
 
 /// The deadlines of an end, where the scenario sets none of its own.
 pub fn deadlines_of(role: Role) -> Deadlines {
-    let mut deadlines = deadlines();
+    with_patience(deadlines(), role)
+}
+
+fn with_patience(mut deadlines: Deadlines, role: Role) -> Deadlines {
     if role == Role::Client {
         deadlines.idle += PATIENCE;
+        deadlines.drain += DRAIN_PATIENCE;
     }
     deadlines
 }
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
-    let mut deadlines = deadlines_of(role);
+    let mut deadlines = deadlines();
     for (deadline, length) in &scenario.tuning.deadlines {
-        let patience = if role == Role::Client && *deadline == Deadline::Idle { PATIENCE } else { Duration::ZERO };
-        deadlines.set(*deadline, Duration::from_millis(*length) + patience);
+        deadlines.set(*deadline, Duration::from_millis(*length));
     }
+    let deadlines = with_patience(deadlines, role);
     let usual = Config::default();
     Config {
         limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),

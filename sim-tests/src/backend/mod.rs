@@ -4,6 +4,9 @@ mod pair;
 #[cfg(feature = "turmoil")]
 mod turmoil;
 
+#[cfg(feature = "turmoil")]
+pub use turmoil::schedule::every_order;
+
 use crate::plan::{Millis, Refusal};
 use crate::record::{Backend, Record};
 use crate::scenario::Scenario;
