@@ -28,7 +28,7 @@ enum Applies {
 }
 
 /// All rules. The first that applies counts.
-pub static EXCLUSIONS: [Exclusion; 8] = [
+pub static EXCLUSIONS: [Exclusion; 10] = [
     Exclusion {
         letter: 'w',
         name: "no such word",
@@ -52,6 +52,18 @@ pub static EXCLUSIONS: [Exclusion; 8] = [
         name: "the setting again",
         reason: "framed-server-fin only says who sends FIN first: more than one trouble is told on the framed wire",
         applies: Applies::ByPlan(is_the_setting_again),
+    },
+    Exclusion {
+        letter: 'k',
+        name: "a crash is a drop",
+        reason: "to the other end and to the network a crash is a drop: with a second trouble the drop tells it",
+        applies: Applies::ByPlan(is_a_drop),
+    },
+    Exclusion {
+        letter: 'p',
+        name: "only the pace",
+        reason: "slow, one-byte-reads and coalesced change no order: told with one plan alone and with two polite ones",
+        applies: Applies::ByPlan(changes_only_the_pace),
     },
     Exclusion {
         letter: 'n',
@@ -148,6 +160,17 @@ fn has_three_troubles(scenario: &Scenario) -> bool {
 fn is_the_setting_again(scenario: &Scenario) -> bool {
     let troubles = misdeeds(scenario) + usize::from(!is_clear(&scenario.network));
     scenario.wire == Wire::FramedServerFin && troubles > 1
+}
+
+fn is_a_drop(scenario: &Scenario) -> bool {
+    let crashes = plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| step.action == Action::Crash);
+    crashes && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
+}
+
+fn changes_only_the_pace(scenario: &Scenario) -> bool {
+    let network = &scenario.network;
+    let both = plans(scenario).into_iter().all(|plan| !plan.steps.is_empty());
+    both && misdeeds(scenario) > 0 && network.is_faithful() && !is_clear(network)
 }
 
 fn never_comes(expectation: &Expectation) -> bool {

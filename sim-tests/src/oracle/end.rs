@@ -29,8 +29,6 @@ pub(super) struct End {
     reset_came: bool,
     /// FIN was sent, by whomever.
     shut: bool,
-    /// The transport took no more: what is said is lost.
-    cannot_write: bool,
     pub(super) reading: Reading,
     /// Points at which its transport takes no more, or at which it does not act upon what it has read.
     stops: Vec<Point>,
@@ -72,7 +70,6 @@ impl End {
             fin_came: false,
             reset_came: false,
             shut: false,
-            cannot_write: false,
             reading: Reading::Yes,
             stops,
             is_held: false,
@@ -125,7 +122,7 @@ impl End {
             if !self.side.out.is_empty() {
                 if self.shut || self.socket != Socket::Open {
                     self.side.out.clear();
-                    self.cannot_write = true;
+                    self.side.lost = true;
                     continue;
                 }
                 match self.take() {
@@ -134,7 +131,7 @@ impl End {
                 }
                 continue;
             }
-            if !self.side.said.fin || self.side.fin_left {
+            if !self.side.said.fin || self.side.fin_left || self.side.lost {
                 return;
             }
             self.shut_down(wire);
@@ -225,7 +222,7 @@ impl End {
         if self.reset_came {
             wire.board().note_got(self.role(), Seen::Reset);
         }
-        if self.reset_came || self.cannot_write {
+        if self.reset_came || self.side.lost {
             self.reset_came = false;
             self.side.hear_reset();
             return true;
@@ -276,8 +273,7 @@ impl End {
         self.side.now = now;
         if self.quiet.is_some_and(|quiet| quiet <= now) {
             self.quiet = None;
-            self.side.heard.piece = false;
-            self.side.heard.texts += 1;
+            self.side.fall_quiet();
         }
         while let Some(_deadline) = self.side.waits.pass(now).filter(|_| self.runs) {
             self.side.follow_the_rules();

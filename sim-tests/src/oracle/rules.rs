@@ -35,6 +35,9 @@ const FRAMED: [Rule; 20] = [
     rule("1.1", |side| leaves_unspoken_to(side), |side| {
         side.bare = true;
         side.said.fin = true;
+        if passed(side, Deadline::Idle) {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+        }
     }),
     rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Word::Preface)),
     rule("1.8", |side| may_ask(side), |side| side.say(Word::Request(side.said.requests + 1))),
@@ -101,10 +104,7 @@ const PLAIN: [Rule; 7] = [
         side.say(Word::Request(side.said.requests + 1));
         side.heard.answers = side.said.requests - 1;
     }),
-    rule("2.5", |side| side.heard.piece && side.heard.fin, |side| {
-        side.heard.piece = false;
-        side.heard.texts += 1;
-    }),
+    rule("2.5", |side| side.heard.piece && side.heard.fin, Side::fall_quiet),
     rule("2.1", |side| side.heard.accepted + side.heard.texts > side.said.answers, |side| {
         let next = side.said.answers + 1;
         side.say(if next <= side.heard.accepted { Word::Answer(next) } else { Word::Text });

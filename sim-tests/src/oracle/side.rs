@@ -26,6 +26,8 @@ pub(super) struct Side {
     pub(super) heard: Heard,
     /// Said, and not on its way.
     pub(super) out: VecDeque<Word>,
+    /// Something it said was lost, for its transport takes no more.
+    pub(super) lost: bool,
     /// Requests of which a byte is on its way.
     pub(super) left: u64,
     /// FIN is on its way.
@@ -88,6 +90,7 @@ impl Side {
             said: Said::default(),
             heard: Heard::default(),
             out: VecDeque::new(),
+            lost: false,
             left: 0,
             fin_left: false,
             failed: false,
@@ -280,6 +283,13 @@ impl Side {
                 }
                 self.heard.piece = false;
             }
+        }
+    }
+
+    /// Clause 2.2: what has come of a line is a message.
+    pub(super) fn fall_quiet(&mut self) {
+        if std::mem::take(&mut self.heard.piece) {
+            self.heard.texts += 1;
         }
     }
 

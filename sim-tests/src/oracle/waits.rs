@@ -31,11 +31,11 @@ const WAITS: [fn(&Side) -> bool; 10] = [
         !side.is_ending() && (!side.is_framed() || from_the_start || side.heard.preface)
     },
     // write
-    |side| !side.out.is_empty(),
+    |side| !side.out.is_empty() || side.lost,
     // drain
     |side| {
         let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Bend::NoDrain);
-        waits && side.said.close.is_none() && side.said.goaway.is_some()
+        waits && side.said.close.is_none() && (side.wish.is_some() || side.said.goaway.is_some())
     },
     // close
     |side| {
