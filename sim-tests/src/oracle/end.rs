@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 /// Both programs use it to send, to note, and to know the time.
 pub(super) trait Wire {
     fn send(&mut self, from: Role, packet: Packet);
+    fn note_got(&mut self, side: Role, seen: Seen);
     fn board(&mut self) -> &mut Board;
     fn now(&self) -> Millis;
 }
@@ -212,7 +213,7 @@ impl End {
             return true;
         }
         if self.fin_came {
-            wire.board().note_got(self.role(), Seen::Fin);
+            wire.note_got(self.role(), Seen::Fin);
             if !self.catches(Point::AfterFin) {
                 self.fin_came = false;
                 self.side.heard.fin = true;
@@ -220,7 +221,7 @@ impl End {
             return true;
         }
         if self.reset_came {
-            wire.board().note_got(self.role(), Seen::Reset);
+            wire.note_got(self.role(), Seen::Reset);
         }
         if self.reset_came || self.side.lost {
             self.reset_came = false;
@@ -240,7 +241,7 @@ impl End {
             .map(|(word, _)| Seen::of(*word))
             .collect();
         for seen in &seen {
-            wire.board().note_got(self.role(), *seen);
+            wire.note_got(self.role(), *seen);
         }
         let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterLastWord)]
             .into_iter()

@@ -42,6 +42,8 @@ struct Way {
     under_way: [usize; 2],
     /// A RST was sent behind something that is on its way.
     raced: bool,
+    /// A hash of what was sent and got, in its order.
+    order: u64,
 }
 
 impl Wire for Way {
@@ -67,8 +69,14 @@ impl Wire for Way {
         self.under_way[from as usize] += 1;
         self.links.push(self.now, from, kind, packet);
         for seen in seen {
+            self.tell(from, 0, seen);
             self.board.note_sent(from, seen);
         }
+    }
+
+    fn note_got(&mut self, side: Role, seen: Seen) {
+        self.tell(side, 1, seen);
+        self.board.note_got(side, seen);
     }
 
     fn board(&mut self) -> &mut Board {
@@ -81,6 +89,11 @@ impl Wire for Way {
 }
 
 impl Way {
+    fn tell(&mut self, side: Role, what: u64, seen: Seen) {
+        let event = seen as u64 * 4 + what * 2 + side as u64 + 1;
+        self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
+    }
+
     /// The next packet from `from` that arrives by now.
     fn pop(&mut self, from: Role) -> Option<Packet> {
         let arrival = self.links.pop(from, self.now)?;
@@ -126,6 +139,7 @@ impl<'a> World<'a> {
             holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
             under_way: [0, 0],
             raced: false,
+            order: 0,
         };
         Self {
             ends: ROLES.map(end),
@@ -243,7 +257,8 @@ impl<'a> World<'a> {
             None => !self.way.raced,
         };
         let asked_again = self.asked_again;
-        Expectation { members: vec![Member { client, server, clauses }], unreached, is_unchanged, asked_again }
+        let members = vec![Member { client, server, clauses }];
+        Expectation { members, unreached, is_unchanged, asked_again, order: self.way.order }
     }
 }
 
