@@ -1,8 +1,10 @@
 //! One end: a connection, what its user may still want, and what was really said, heard, run and held.
 
+use super::hash::identity;
 use super::notes::{Notes, Sight, name};
 use super::rules::{Breach, Rule, ensure};
 use super::said::{Facts, Said};
+use super::setup::Setup;
 use super::unit::{Piece, Unit};
 use echo_core::close::{self, table::Sample};
 use echo_core::{CloseCode, Connection, Deadline, Event, Farewell, Outcome, Output, Role};
@@ -16,9 +18,9 @@ pub(super) const NOW: Duration = Duration::ZERO;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Wishes {
     pub(super) requests: u8,
-    pub(super) leave: bool,
-    pub(super) fail: bool,
-    pub(super) abort: bool,
+    pub(super) leave: u8,
+    pub(super) fail: u8,
+    pub(super) abort: u8,
 }
 
 /// What the user of an end wants.
@@ -46,12 +48,19 @@ impl Wish {
 }
 
 impl Wishes {
+    /// Those of one side in `setup`.
+    pub(super) fn of(setup: &Setup, role: Role) -> Self {
+        let wants = |roles: &[Role]| if roles.contains(&role) { setup.times } else { 0 };
+        let requests = if role == Role::Client { setup.requests } else { 0 };
+        Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
+    }
+
     pub(super) fn open(self) -> impl Iterator<Item = Wish> {
         let all = [
             (self.requests > 0, Wish::Send),
-            (self.leave, Wish::Leave),
-            (self.fail, Wish::Fail),
-            (self.abort, Wish::Abort),
+            (self.leave > 0, Wish::Leave),
+            (self.fail > 0, Wish::Fail),
+            (self.abort > 0, Wish::Abort),
         ];
         all.into_iter().filter_map(|(open, wish)| open.then_some(wish))
     }
@@ -107,6 +116,8 @@ pub(super) struct End {
     pub(super) outgoing: Vec<Piece>,
     /// FIN is due.
     pub(super) fin_due: bool,
+    /// See [`End::identify`].
+    pub(super) identity: u128,
 }
 
 /// The connection of a program that is not there decides nothing any more, what it reported is held against what
@@ -136,7 +147,13 @@ impl End {
             half_closed: false,
             outgoing: Vec::new(),
             fin_due: false,
+            identity: 0,
         }
+    }
+
+    /// Hashes the end, which is done once for every change of it.
+    pub(super) fn identify(&mut self) {
+        self.identity = identity(self);
     }
 
     pub(super) fn is_here(&self) -> bool {
@@ -177,27 +194,27 @@ impl End {
             Wish::Send => {
                 self.note(Sample::Send, notes);
                 self.left.requests -= 1;
-                let begun = self.connection.machine().account().begun;
-                let message = format!("ask {}\n", self.connection.machine().account().asked + 1);
+                let before = self.connection.machine().clone();
+                let message = format!("ask {}\n", before.account().asked + 1);
                 // A conversation that is ending takes no more, and says so.
                 let _ = self.connection.send(NOW, message.as_bytes());
-                self.note_first_byte(begun, notes);
+                self.note_first_byte(&before, notes);
             }
             Wish::Leave => {
                 self.note(Sample::Leave, notes);
-                self.left.leave = false;
+                self.left.leave -= 1;
                 let unspoken = self.role == Role::Server && self.connection.is_plain().is_none();
                 notes.see_if(unspoken, Sight::LeftUnspoken);
                 self.connection.leave(NOW, Farewell::normal());
             }
             Wish::Fail => {
                 self.note(Sample::Fail, notes);
-                self.left.fail = false;
+                self.left.fail -= 1;
                 self.connection.fail(NOW, Farewell::new(CloseCode::INTERNAL, "broken"));
             }
             Wish::Abort => {
                 self.note(Sample::Abort, notes);
-                self.left.abort = false;
+                self.left.abort -= 1;
                 self.connection.abort(NOW);
             }
         }
@@ -238,20 +255,20 @@ impl End {
 
     /// The transport takes the next `count` pieces.
     pub(super) fn write(&mut self, count: usize, notes: &mut Notes) -> Result<Vec<Piece>, Breach> {
-        let begun = self.connection.machine().account().begun;
+        let before = self.connection.machine().clone();
         let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
         let facts = Facts { ran: self.ran, held: self.held, heard: self.got.word.map(|(last, ..)| last) };
         for piece in &pieces {
             self.said.say(piece, facts)?;
         }
         self.connection.handle_sent(NOW, pieces.iter().map(|piece| piece.bytes.len()).sum());
-        self.note_first_byte(begun, notes);
+        self.note_first_byte(&before, notes);
         Ok(pieces)
     }
 
-    fn note_first_byte(&self, begun: u64, notes: &mut Notes) {
-        if self.connection.machine().account().begun > begun {
-            self.note(Sample::FirstByteLeft, notes);
+    fn note_first_byte(&self, before: &close::Machine, notes: &mut Notes) {
+        if self.connection.machine().account().begun > before.account().begun {
+            notes.pair(before, Sample::FirstByteLeft);
         }
     }
 
@@ -286,7 +303,7 @@ impl End {
                 notes.pair(&before, sample);
                 self.got.behind_word |= self.got.word.is_some();
             }
-            if sample == Some(Sample::NextRequest) {
+            if sample == Some(Sample::NextRequest) && self.role == Role::Server {
                 notes.see_if(!matches!(heard, Heard::Request(_)), Sight::NotRun);
             }
             self.hear(heard, unit, &before, notes)?;
@@ -299,7 +316,9 @@ impl End {
         let violation = close::Event::Violation(echo_core::Violation::protocol("", ""));
         let event = match unit {
             Unit::Preface => return None,
-            Unit::Line if self.role == Role::Client => return None,
+            Unit::Line | Unit::Broken if self.connection.is_plain() == Some(true) && self.role == Role::Client => {
+                return None;
+            }
             Unit::Line => close::Event::Request(machine.account().asked + 1),
             Unit::Echo(seq) => close::Event::Request(seq),
             Unit::Reply(seq) => close::Event::Answer(seq),

@@ -130,6 +130,33 @@ pub enum Sight {
     SentInPart,
 }
 
+impl Sight {
+    /// All that has to be seen: everything above, each deadline where it can run, each end at each side.
+    pub fn all() -> impl Iterator<Item = Self> {
+        use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
+        let once =
+            [Self::CrossingGoAways, Self::LastWordLost, Self::BothClean, Self::NotRun, Self::LeftUnspoken, Self::SentInPart];
+        let kinds = [
+            Self::Refused,
+            Self::Unknown,
+            Self::FinInside,
+            Self::ResetOvertook,
+            Self::ResetBehind,
+            Self::WriteFailed,
+            Self::WordBehindFailure,
+        ];
+        let both = [Role::Client, Role::Server];
+        let passed = [
+            (Role::Client, [Connect, Answer, Idle, Write, Drain, Fin, Linger, Shutdown]),
+            (Role::Server, [Detect, Close, Idle, Write, Drain, Fin, Linger, Shutdown]),
+        ];
+        let passed = passed.into_iter().flat_map(|(role, all)| all.map(|deadline| Self::Passed(role, deadline)));
+        let ended = both.into_iter().flat_map(|role| echo_core::End::NAMES.map(|name| Self::Ended(role, name)));
+        let sides = both.into_iter().flat_map(move |role| kinds.map(|kind| kind(role)));
+        once.into_iter().chain([Self::HalfCloseAnswered]).chain(sides).chain(passed).chain(ended)
+    }
+}
+
 impl fmt::Display for Sight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

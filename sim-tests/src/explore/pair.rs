@@ -10,12 +10,13 @@ use super::notes::{Notes, Sight, name};
 use super::rules::{Breach, Rule, ensure};
 use super::search::Model;
 use super::setup::{Fault, Setup};
-use super::unit::{Piece, Reach, reaches};
+use super::unit::{Piece, Reach, Unit, reaches};
 use super::{truth, waits};
 use echo_core::Role::{self, Client, Server};
 use echo_core::{Config, Connection, Deadline, End as Verdict, Outcome, Stamp};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 /// What the kernel of an end has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,14 +47,14 @@ fn other(role: Role) -> Role {
     }
 }
 
-/// A pair of ends. Two arrays by [`Role`], client first.
+/// A pair of ends, by [`Role`], client first. What a step leaves as it is, is shared between the states.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
-    setup: &'static Setup,
-    ends: [End; 2],
+    setup: Rc<Setup>,
+    ends: [Rc<End>; 2],
     sockets: [Socket; 2],
     /// The way to each end.
-    inboxes: [Way; 2],
+    inboxes: [Rc<Way>; 2],
     /// Faults that may still happen.
     faults: u8,
     /// No fault has happened, nobody wanted anything but a polite end, no deadline but idle has passed.
@@ -66,7 +67,8 @@ pub(super) struct Pair {
 /// holds nothing.
 impl Hash for Pair {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.ends, self.sockets, &self.inboxes, self.faults, self.peace, self.first_fin).hash(state);
+        let ends = [Client, Server].map(|role| self.end(role).identity);
+        (ends, self.sockets, &self.inboxes, self.faults, self.peace, self.first_fin).hash(state);
     }
 }
 
@@ -88,6 +90,21 @@ pub(super) enum Step {
 }
 
 impl Step {
+    /// The ends whose state it may change.
+    fn touches(self) -> &'static [Role] {
+        let role = match self {
+            Self::Wish(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
+            Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => role,
+            Self::Quiet(role) | Self::Expire(role, _) => role,
+            Self::Fault(Fault::Kill(role) | Fault::KillUnread(role) | Fault::HalfClose(role)) => role,
+            Self::Fault(Fault::Cut | Fault::Reset(_) | Fault::FinForReset(_) | Fault::FinForTheRest(_)) => return &[],
+        };
+        match role {
+            Client => &[Client],
+            Server => &[Server],
+        }
+    }
+
     /// Whether it happens by itself: nobody wants it, nothing goes wrong, and nobody's patience ends.
     fn is_ordinary(self) -> bool {
         match self {
@@ -99,7 +116,7 @@ impl Step {
 }
 
 impl Pair {
-    pub(super) fn new(setup: &'static Setup) -> Result<Self, Breach> {
+    pub(super) fn new(setup: Rc<Setup>) -> Result<Self, Breach> {
         let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
         let plain = setup.is_plain();
         let client = match plain {
@@ -107,18 +124,16 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let wishes = |role| {
-            let wants = |roles: &[Role]| roles.contains(&role);
-            let requests = if role == Client { setup.requests } else { 0 };
-            let (leave, fail, abort) = (wants(setup.leave), wants(setup.fail), wants(setup.abort));
-            Wishes { requests, leave, fail, abort }
-        };
+        let wishes = |role| Wishes::of(&setup, role);
         let mut pair = Self {
-            setup,
-            ends: [End::new(Client, client, plain, wishes(Client)), End::new(Server, server, plain, wishes(Server))],
+            ends: [
+                Rc::new(End::new(Client, client, plain, wishes(Client))),
+                Rc::new(End::new(Server, server, plain, wishes(Server))),
+            ],
             sockets: [Socket::Open; 2],
             inboxes: Default::default(),
             faults: setup.faults_at_most,
+            setup: Rc::clone(&setup),
             peace: true,
             first_fin: false,
         };
@@ -133,19 +148,20 @@ impl Pair {
     }
 
     fn end_mut(&mut self, role: Role) -> &mut End {
-        &mut self.ends[role as usize]
+        Rc::make_mut(&mut self.ends[role as usize])
     }
 
     fn inbox(&mut self, role: Role) -> &mut Way {
-        &mut self.inboxes[role as usize]
+        Rc::make_mut(&mut self.inboxes[role as usize])
     }
 
     // ---- what a connection does at once ----
 
     fn settle(&mut self, role: Role, notes: &mut Notes) -> Result<(), Breach> {
         while self.end(role).is_here() {
-            match self.ends[role as usize].settle(self.setup.cuts, notes) {
-                Turn::Rest => return Ok(()),
+            let cuts = self.setup.cuts;
+            match self.end_mut(role).settle(cuts, notes) {
+                Turn::Rest => break,
                 Turn::Abort => {
                     let ended = self.end(role).got.reset;
                     ensure(!self.peace || ended, Rule::Peace, || format!("the {} aborts", name(role)))?;
@@ -154,7 +170,16 @@ impl Pair {
                 Turn::Ended(outcome) => self.let_go(role, outcome, notes)?,
             }
         }
+        self.end_mut(role).identify();
         Ok(())
+    }
+
+    /// What is on its way to a side that drops it unread is all one: at most one piece of it is kept.
+    fn forget_what_is_dropped(&mut self, role: Role) {
+        let drops = self.end(role).connection.machine().is_discarding();
+        if drops && !self.inboxes[role as usize].pieces.is_empty() {
+            self.inbox(role).pieces = VecDeque::from([Piece::junk()]);
+        }
     }
 
     /// The program closes its socket with an outcome.
@@ -162,6 +187,8 @@ impl Pair {
         notes.see(Sight::Ended(role, outcome.end.name()));
         notes.see_if(outcome.account.refused > 0, Sight::Refused(role));
         notes.see_if(outcome.account.unknown > 0, Sight::Unknown(role));
+        let in_part = matches!(self.end(role).said.open, Some((Unit::Echo(_), ..)));
+        notes.see_if(in_part && outcome.account.unknown > 0, Sight::SentInPart);
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
         }
@@ -203,7 +230,7 @@ impl Pair {
     /// What is on the way to a socket that nobody reads is answered, data with RST, and forgotten. That it is at once
     /// changes nothing: nobody sees when it arrives, and the RST takes as long as it likes.
     fn bury(&mut self, role: Role) {
-        let inbox = std::mem::take(self.inbox(role));
+        let inbox = std::mem::take(&mut self.inboxes[role as usize]);
         self.inbox(role).dead = inbox.dead;
         let answered = match self.sockets[role as usize] {
             Socket::Open => false,
@@ -271,7 +298,7 @@ impl Pair {
     fn read(&mut self, role: Role, count: usize, notes: &mut Notes) -> Result<(), Breach> {
         let pieces: Vec<Piece> = self.inbox(role).pieces.drain(..count).collect();
         let units: Vec<_> = pieces.iter().filter(|piece| piece.ends).map(|piece| piece.unit).collect();
-        let bytes = pieces.iter().map(|piece| piece.bytes.as_slice()).collect::<Vec<_>>().concat();
+        let bytes = pieces.iter().map(|piece| &*piece.bytes).collect::<Vec<_>>().concat();
         let end = self.end_mut(role);
         end.got.inside = pieces.last().is_some_and(|piece| !piece.ends);
         end.read(&bytes, &units, notes)
@@ -300,7 +327,7 @@ impl Pair {
                 self.end_mut(role).half_closed = true;
                 self.push_fin(role);
             }
-            Fault::Cut => self.inboxes = [(); 2].map(|()| Way { dead: true, ..Way::default() }),
+            Fault::Cut => self.inboxes = [(); 2].map(|()| Rc::new(Way { dead: true, ..Way::default() })),
             Fault::Reset(role) => self.inbox(role).reset = true,
             Fault::FinForReset(role) => {
                 self.inbox(role).reset = false;
@@ -328,7 +355,7 @@ impl Model for Pair {
                 self.steps_of(role, &mut steps);
             }
         }
-        if self.faults > 0 && self.ends.iter().any(End::is_here) {
+        if self.faults > 0 && self.ends.iter().any(|end| end.is_here()) {
             steps.extend(self.setup.faults.iter().copied().filter(|fault| self.can(*fault)).map(Step::Fault));
         }
         steps
@@ -353,8 +380,12 @@ impl Model for Pair {
             Step::Fault(fault) => self.fault(fault),
         }
         self.first_fin &= self.peace;
-        self.settle(Client, notes)?;
-        self.settle(Server, notes)
+        for role in step.touches() {
+            self.settle(*role, notes)?;
+        }
+        self.forget_what_is_dropped(Client);
+        self.forget_what_is_dropped(Server);
+        Ok(())
     }
 
     fn check(&self, steps: &[Step], notes: &mut Notes) -> Result<(), Breach> {
@@ -496,6 +527,9 @@ impl Pair {
         let [client, server] = &self.ends;
         let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
         notes.see_if(clean(client) && clean(server), Sight::BothClean);
+        let answered = client.half_closed && client.held > 0 && client.held == server.ran;
+        let truncated = server.outcome().is_some_and(|outcome| outcome.end == Verdict::Truncated);
+        notes.see_if(answered && truncated, Sight::HalfCloseAnswered);
         notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Sight::LastWordLost);
         Ok(())
     }

@@ -80,7 +80,7 @@ impl fmt::Display for Fault {
 }
 
 /// One exploration. It visits every state there is; what is bounded is how much is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
     /// Its name.
     pub name: &'static str,
@@ -90,11 +90,13 @@ pub struct Setup {
     pub wire: Wire,
     /// How many requests the client may make.
     pub requests: u8,
-    /// Who may end politely, once.
+    /// How many times each of the wishes below may be had.
+    pub times: u8,
+    /// Who may end politely.
     pub leave: &'static [Role],
-    /// Who may fail, once.
+    /// Who may fail.
     pub fail: &'static [Role],
-    /// Who may abort, once.
+    /// Who may abort.
     pub abort: &'static [Role],
     /// What may go wrong.
     pub faults: &'static [Fault],
@@ -135,12 +137,14 @@ impl Setup {
 
 const BOTH: &[Role] = &[Client, Server];
 
-/// A calm conversation; the set-ups say what they add.
-const CALM: Setup = Setup {
-    name: "",
+/// A calm conversation: three requests, both sides may end politely, and nothing goes wrong. The set-ups say what they
+/// add.
+pub const CALM: Setup = Setup {
+    name: "calm",
     who: Who::Pair,
     wire: Wire::Framed,
     requests: 3,
+    times: 1,
     leave: BOTH,
     fail: &[],
     abort: &[],
@@ -150,15 +154,54 @@ const CALM: Setup = Setup {
     cuts: &[],
 };
 
-/// Everything, in a release build.
-pub static FULL: [Setup; 6] = [
-    Setup { name: "framed, peace", ..CALM },
-    Setup { name: "framed, peace, cuts", cuts: &[5, 13], ..CALM },
-    Setup { name: "framed, deadlines", deadlines: true, ..CALM },
-    Setup { name: "framed, wishes", fail: BOTH, abort: BOTH, ..CALM },
-    Setup { name: "framed, wishes, deadlines", fail: BOTH, abort: BOTH, deadlines: true, ..CALM },
-    Setup { name: "framed, faults, deadlines", faults: &Fault::ALL, faults_at_most: 1, deadlines: true, ..CALM },
-];
+/// Deadlines pass.
+const LATE: Setup = Setup { deadlines: true, ..CALM };
+/// Users fail and abort, too.
+const CROSS: Setup = Setup { fail: BOTH, abort: BOTH, ..LATE };
+/// One thing goes wrong.
+const FAULTY: Setup = Setup { faults: &Fault::ALL, faults_at_most: 1, ..LATE };
+/// The peer is none of ours.
+const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
+/// Inside the header and inside the body.
+const CUTS: &[usize] = &[5, 13];
 
-/// Enough for every rule, in a debug build.
-pub static QUICK: [Setup; 1] = [Setup { name: "framed, peace", requests: 2, ..CALM }];
+/// Explorations that together try everything, with up to three requests: for a release build.
+pub fn full() -> Vec<Setup> {
+    use Wire::{Framed, FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Who::Against(role, letters);
+    vec![
+        Setup { name: "framed, 3 requests, in peace, cut twice in every frame", cuts: CUTS, ..CALM },
+        Setup { name: "server first, 3 requests, in peace, cut twice in every frame", wire: FramedServerFin, cuts: CUTS, ..CALM },
+        Setup { name: "framed, 3 requests, deadlines", ..LATE },
+        Setup { name: "server first, 3 requests, deadlines", wire: FramedServerFin, ..LATE },
+        Setup { name: "framed, 3 requests, deadlines, a fault", ..FAULTY },
+        Setup { name: "server first, 2 requests, deadlines, a fault", wire: FramedServerFin, requests: 2, ..FAULTY },
+        Setup { name: "framed, 1 request, deadlines, two faults", requests: 1, faults_at_most: 2, ..FAULTY },
+        Setup { name: "framed, 2 requests, deadlines, fail and abort", requests: 2, ..CROSS },
+        Setup { name: "server first, 2 requests, deadlines, fail and abort", wire: FramedServerFin, requests: 2, ..CROSS },
+        Setup { name: "framed, 1 request, deadlines, cut in every frame", requests: 1, cuts: &[13], ..LATE },
+        Setup { name: "framed, 1 request, deadlines, a fault, cut in every header", requests: 1, cuts: &[5], leave: &[Client], ..FAULTY },
+        Setup { name: "plain, 3 requests, deadlines, a fault", wire: Plain, ..FAULTY },
+        Setup { name: "plain, 2 requests, deadlines, fail and abort, cut lines", wire: Plain, requests: 2, cuts: &[3], ..CROSS },
+        Setup { name: "plain, each read a message, 2 requests, deadlines, a fault, cut", wire: PlainReads, requests: 2, cuts: &[3], ..FAULTY },
+        Setup { name: "a framed server and any peer", who: against(Server, 6), ..ALONE },
+        Setup { name: "a framed server that sends FIN first and any peer", who: against(Server, 6), wire: FramedServerFin, ..ALONE },
+        Setup { name: "a framed server and any peer, cut in every frame", who: against(Server, 4), cuts: CUTS, ..ALONE },
+        Setup { name: "a framed client and any peer", who: against(Client, 6), wire: Framed, ..ALONE },
+        Setup { name: "a plain server and any peer", who: against(Server, 5), wire: Plain, ..ALONE },
+        Setup { name: "a plain client and any peer", who: against(Client, 5), wire: Plain, ..ALONE },
+    ]
+}
+
+/// The same with less of everything, in which every rule still shows: for a debug build.
+pub fn quick() -> Vec<Setup> {
+    use Wire::{FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Who::Against(role, letters);
+    vec![
+        Setup { name: "framed, 2 requests, in peace, cut in every header", requests: 2, cuts: &[5], ..CALM },
+        Setup { name: "server first, 3 requests, in peace", wire: FramedServerFin, ..CALM },
+        Setup { name: "a framed server and any peer", who: against(Server, 4), times: 1, fail: &[], abort: &[], ..ALONE },
+        Setup { name: "plain", wire: Plain, requests: 1, ..CROSS },
+        Setup { name: "plain, each read a message", wire: PlainReads, requests: 1, cuts: &[3], ..LATE },
+    ]
+}

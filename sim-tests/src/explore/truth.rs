@@ -73,3 +73,39 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), Breach> {
         && tally.answered + tally.refused + tally.unknown == account.asked;
     ensure(sums, Rule::Account, || format!("the {}'s sums are wrong: {tally}", name(end.role)))
 }
+
+/// What must be true of one end whatever its peer is.
+pub(super) fn check_alone(end: &End) -> Result<(), Breach> {
+    let who = name(end.role);
+    let machine = end.connection.machine();
+    let word = end.got.word;
+    if let Some(Verdict::Clean(_)) = machine.verdict() {
+        let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
+        ensure(clean_word, Rule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+        ensure(!end.got.behind_word, Rule::Violation, || {
+            format!("the {who} is clean, and something came behind the other's last word")
+        })?;
+        let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
+        match end.role {
+            echo_core::Role::Client => ensure(last == end.held, Rule::ClientsProof, || {
+                format!("the client is clean by CLOSE {last}, and holds {} answers", end.held)
+            })?,
+            echo_core::Role::Server => ensure(last == end.ran && in_time, Rule::ServersProof, || {
+                format!("the server is clean by CLOSE {last}; {} ran; its own word had left: {in_time}", end.ran)
+            })?,
+        }
+    }
+    let account = machine.account();
+    for seq in 1..=account.asked {
+        let above = word.is_some_and(|(last, ..)| seq > last);
+        let holds = match (account.fate(seq), end.role) {
+            (Fate::Answered, echo_core::Role::Client) => seq <= end.held,
+            (Fate::Answered, echo_core::Role::Server) => word.is_some() && seq <= end.said.replies,
+            (Fate::Refused, echo_core::Role::Client) => seq > end.held && (seq > end.said.requests || above),
+            (Fate::Refused, echo_core::Role::Server) => seq > end.ran,
+            (Fate::Unknown, _) => true,
+        };
+        ensure(holds, Rule::Account, || format!("the {who} calls {seq} {:?}", account.fate(seq)))?;
+    }
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use echo_core::{CloseCode, frame, preface};
 use std::fmt;
+use std::rc::Rc;
 
 /// A whole thing on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,13 +43,20 @@ impl fmt::Display for Unit {
 /// Bytes between two places where the stream may be cut.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Piece {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Rc<[u8]>,
     /// What they are of.
     pub(super) unit: Unit,
     /// How long that is.
     pub(super) length: usize,
     pub(super) begins: bool,
     pub(super) ends: bool,
+}
+
+impl Piece {
+    /// Something that will not be read.
+    pub(super) fn junk() -> Self {
+        Self { bytes: Rc::new([0]), unit: Unit::Broken, length: 1, begins: true, ends: true }
+    }
 }
 
 /// How far a read or write goes. What cannot be told apart from a shorter one is left out.
@@ -105,7 +113,7 @@ pub(super) fn pieces(plain: bool, open: Option<(Unit, usize, usize)>, bytes: &[u
         });
         let to = next_cut(cuts, at, length).min(at + rest.len());
         let (piece, behind) = rest.split_at(to - at);
-        pieces.push(Piece { bytes: piece.to_vec(), unit, length, begins: at == 0, ends: to == length });
+        pieces.push(Piece { bytes: piece.into(), unit, length, begins: at == 0, ends: to == length });
         open = (to < length).then_some((unit, to, length));
         rest = behind;
     }
