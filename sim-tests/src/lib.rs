@@ -22,6 +22,7 @@ mod board;
 pub mod catalogue;
 mod director;
 mod ear;
+pub mod explore;
 mod invariants;
 mod link;
 mod network;

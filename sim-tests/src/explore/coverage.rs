@@ -24,6 +24,22 @@ pub struct Coverage {
     pub wrong: Vec<(State, Sample)>,
 }
 
+impl Coverage {
+    /// Every pair that cannot be reached, below its reason.
+    pub fn listing(&self) -> String {
+        let mut text = String::new();
+        for (reason, pairs) in &self.unreachable {
+            text += &format!("{reason}:\n");
+            let mut by_state: BTreeMap<State, Vec<&str>> = BTreeMap::new();
+            pairs.iter().for_each(|(state, sample)| by_state.entry(*state).or_default().push(sample.name()));
+            for (state, samples) in by_state {
+                text += &format!("    {state}: {}\n", samples.join(" | "));
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unreachable: usize = self.unreachable.values().map(Vec::len).sum();
@@ -48,7 +64,8 @@ impl Coverage {
         let states: BTreeSet<State> = reachable(role, policy).iter().map(State::of).collect();
         let all: BTreeSet<_> =
             states.into_iter().flat_map(|state| Sample::of(policy).map(move |sample| (state, sample))).collect();
-        let reached = notes.pairs.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
+        let reached =
+            notes.pairs.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
         let reached: BTreeSet<_> = reached.collect();
         let mut coverage = Self { pairs: all.len(), reached: reached.intersection(&all).count(), ..Self::default() };
         coverage.wrong.extend(reached.difference(&all));
@@ -132,7 +149,9 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         Deadline::Detect => (at_first, "the client's preface has been read"),
         Deadline::Answer if role == Server => (false, "only a client waits for answers"),
         Deadline::Answer if !framed && !owes => (false, "no answer is due"),
-        Deadline::Answer | Deadline::Idle => ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait"),
+        Deadline::Answer | Deadline::Idle => {
+            ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait")
+        }
         Deadline::Write if role == Server && clean => (false, "a server is clean only when all it said has left"),
         Deadline::Write if subject == Subject::PlainClient && (sent, owes) == (Open, false) => (false, "nothing waits"),
         Deadline::Write => (true, ""),
@@ -145,7 +164,9 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
             let waits = matches!((sent, heard), (Closed, Closed) | (Failed, _));
             (waits, "the peer's FIN is not waited for, or with linger behind one's own")
         }
-        Deadline::Linger => (sent == Finished && heard != Finished, "one's own FIN has not left, or the peer's has come"),
+        Deadline::Linger => {
+            (sent == Finished && heard != Finished, "one's own FIN has not left, or the peer's has come")
+        }
         Deadline::Shutdown => ((sent, heard) != (Open, Open), "the ending has not begun"),
     };
     (!runs).then_some(reason)

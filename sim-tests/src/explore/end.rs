@@ -25,7 +25,7 @@ pub(super) struct Wishes {
 
 /// What the user of an end wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wish {
+pub(super) enum Wish {
     /// A request.
     Send,
     /// A polite end.

@@ -134,8 +134,14 @@ impl Sight {
     /// All that has to be seen: everything above, each deadline where it can run, each end at each side.
     pub fn all() -> impl Iterator<Item = Self> {
         use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
-        let once =
-            [Self::CrossingGoAways, Self::LastWordLost, Self::BothClean, Self::NotRun, Self::LeftUnspoken, Self::SentInPart];
+        let once = [
+            Self::CrossingGoAways,
+            Self::LastWordLost,
+            Self::BothClean,
+            Self::NotRun,
+            Self::LeftUnspoken,
+            Self::SentInPart,
+        ];
         let kinds = [
             Self::Refused,
             Self::Unknown,

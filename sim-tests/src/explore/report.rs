@@ -100,7 +100,8 @@ impl Summary {
     /// Whether every promise held in every state, every pair that can be reached was, and nothing that has to be
     /// possible is not.
     pub fn is_good(&self) -> bool {
-        let covered = self.coverage.iter().all(|(_, coverage)| coverage.missing.is_empty() && coverage.wrong.is_empty());
+        let covered =
+            self.coverage.iter().all(|(_, coverage)| coverage.missing.is_empty() && coverage.wrong.is_empty());
         self.holds && covered && self.unseen.is_empty()
     }
 }

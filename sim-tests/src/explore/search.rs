@@ -162,3 +162,77 @@ fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::{Rule, ensure};
+    use super::*;
+
+    /// Counts to ten by ones and threes, and from there on in a circle if it `turns`; eleven breaks a promise.
+    #[derive(Clone, Hash)]
+    struct Counter {
+        at: u8,
+        turns: bool,
+        most: u8,
+    }
+
+    impl Model for Counter {
+        type Step = u8;
+
+        fn steps(&self) -> Vec<u8> {
+            match self.at {
+                0..10 => vec![1, 3],
+                _ if self.turns => vec![0],
+                _ => vec![],
+            }
+        }
+
+        fn apply(&mut self, step: u8, _: &mut Notes) -> Result<(), Breach> {
+            self.at = if step == 0 { 5 } else { self.at + step };
+            Ok(())
+        }
+
+        fn check(&self, _: &[u8], _: &mut Notes) -> Result<(), Breach> {
+            ensure(self.at <= self.most, Rule::Counts, || format!("{} is over {}", self.at, self.most))
+        }
+
+        fn tell(&self, step: u8) -> String {
+            format!("+{step}")
+        }
+
+        fn show(&self) -> String {
+            self.at.to_string()
+        }
+    }
+
+    fn found(turns: bool, most: u8, limit: u64) -> Found {
+        search(&Counter { at: 0, turns, most }, limit, &mut |_| ())
+    }
+
+    #[test]
+    fn every_state_once() {
+        let found = found(false, 12, 1000);
+        assert!(found.complete && found.counterexample.is_none());
+        assert_eq!((found.states, found.transitions, found.ends, found.longest), (13, 20, 3, 10));
+    }
+
+    #[test]
+    fn a_limit_is_told() {
+        assert!(!found(false, 12, 12).complete);
+        assert!(found(false, 12, 13).complete);
+    }
+
+    #[test]
+    fn a_cycle_is_found() {
+        let (breach, ladder) = found(true, 12, 1000).counterexample.expect("from ten back to five");
+        assert_eq!((breach, ladder.len()), (Breach::cycle(), 1 + 6 + 1), "{ladder:?}");
+    }
+
+    /// By ones it is eleven steps to eleven, and depth first finds those; the ladder has the shortest of their kind.
+    #[test]
+    fn a_counterexample_is_shortened() {
+        let (breach, ladder) = found(false, 11, 1000).counterexample.expect("twelve is reached");
+        assert_eq!((breach.rule, breach.what.as_str()), (Rule::Counts, "12 is over 11"));
+        assert_eq!(ladder.len(), 1 + 10, "{ladder:?}");
+    }
+}

@@ -160,6 +160,16 @@ const LATE: Setup = Setup { deadlines: true, ..CALM };
 const CROSS: Setup = Setup { fail: BOTH, abort: BOTH, ..LATE };
 /// One thing goes wrong.
 const FAULTY: Setup = Setup { faults: &Fault::ALL, faults_at_most: 1, ..LATE };
+const HALF: &[Fault] = &[Fault::HalfClose(Client), Fault::HalfClose(Server)];
+/// Faults that somebody is told of, so that no deadline is needed.
+const DEAD: &[Fault] = &[
+    Fault::Kill(Client),
+    Fault::Kill(Server),
+    Fault::KillUnread(Client),
+    Fault::KillUnread(Server),
+    Fault::FinForReset(Client),
+    Fault::FinForReset(Server),
+];
 /// The peer is none of ours.
 const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
 /// Inside the header and inside the body.
@@ -171,22 +181,60 @@ pub fn full() -> Vec<Setup> {
     let against = |role, letters| Who::Against(role, letters);
     vec![
         Setup { name: "framed, 3 requests, in peace, cut twice in every frame", cuts: CUTS, ..CALM },
-        Setup { name: "server first, 3 requests, in peace, cut twice in every frame", wire: FramedServerFin, cuts: CUTS, ..CALM },
+        Setup {
+            name: "server first, 3 requests, in peace, cut twice in every frame",
+            wire: FramedServerFin,
+            cuts: CUTS,
+            ..CALM
+        },
         Setup { name: "framed, 3 requests, deadlines", ..LATE },
         Setup { name: "server first, 3 requests, deadlines", wire: FramedServerFin, ..LATE },
         Setup { name: "framed, 3 requests, deadlines, a fault", ..FAULTY },
         Setup { name: "server first, 2 requests, deadlines, a fault", wire: FramedServerFin, requests: 2, ..FAULTY },
         Setup { name: "framed, 1 request, deadlines, two faults", requests: 1, faults_at_most: 2, ..FAULTY },
         Setup { name: "framed, 2 requests, deadlines, fail and abort", requests: 2, ..CROSS },
-        Setup { name: "server first, 2 requests, deadlines, fail and abort", wire: FramedServerFin, requests: 2, ..CROSS },
+        Setup {
+            name: "server first, 2 requests, deadlines, fail and abort",
+            wire: FramedServerFin,
+            requests: 2,
+            ..CROSS
+        },
         Setup { name: "framed, 1 request, deadlines, cut in every frame", requests: 1, cuts: &[13], ..LATE },
-        Setup { name: "framed, 1 request, deadlines, a fault, cut in every header", requests: 1, cuts: &[5], leave: &[Client], ..FAULTY },
+        Setup {
+            name: "framed, 1 request, deadlines, a fault, cut in every header",
+            requests: 1,
+            cuts: &[5],
+            leave: &[Client],
+            ..FAULTY
+        },
         Setup { name: "plain, 3 requests, deadlines, a fault", wire: Plain, ..FAULTY },
-        Setup { name: "plain, 2 requests, deadlines, fail and abort, cut lines", wire: Plain, requests: 2, cuts: &[3], ..CROSS },
-        Setup { name: "plain, each read a message, 2 requests, deadlines, a fault, cut", wire: PlainReads, requests: 2, cuts: &[3], ..FAULTY },
+        Setup {
+            name: "plain, 2 requests, deadlines, fail and abort, cut lines",
+            wire: Plain,
+            requests: 2,
+            cuts: &[3],
+            ..CROSS
+        },
+        Setup {
+            name: "plain, each read a message, 2 requests, deadlines, a fault, cut",
+            wire: PlainReads,
+            requests: 2,
+            cuts: &[3],
+            ..FAULTY
+        },
         Setup { name: "a framed server and any peer", who: against(Server, 6), ..ALONE },
-        Setup { name: "a framed server that sends FIN first and any peer", who: against(Server, 6), wire: FramedServerFin, ..ALONE },
-        Setup { name: "a framed server and any peer, cut in every frame", who: against(Server, 4), cuts: CUTS, ..ALONE },
+        Setup {
+            name: "a framed server that sends FIN first and any peer",
+            who: against(Server, 6),
+            wire: FramedServerFin,
+            ..ALONE
+        },
+        Setup {
+            name: "a framed server and any peer, cut in every frame",
+            who: against(Server, 4),
+            cuts: CUTS,
+            ..ALONE
+        },
         Setup { name: "a framed client and any peer", who: against(Client, 6), wire: Framed, ..ALONE },
         Setup { name: "a plain server and any peer", who: against(Server, 5), wire: Plain, ..ALONE },
         Setup { name: "a plain client and any peer", who: against(Client, 5), wire: Plain, ..ALONE },
@@ -197,11 +245,43 @@ pub fn full() -> Vec<Setup> {
 pub fn quick() -> Vec<Setup> {
     use Wire::{FramedServerFin, Plain, PlainReads};
     let against = |role, letters| Who::Against(role, letters);
+    let late_alone = Setup { fail: &[], abort: &[], leave: BOTH, times: 1, ..ALONE };
+    let alone = Setup { requests: 1, ..ALONE };
     vec![
         Setup { name: "framed, 2 requests, in peace, cut in every header", requests: 2, cuts: &[5], ..CALM },
         Setup { name: "server first, 3 requests, in peace", wire: FramedServerFin, ..CALM },
-        Setup { name: "a framed server and any peer", who: against(Server, 4), times: 1, fail: &[], abort: &[], ..ALONE },
-        Setup { name: "plain", wire: Plain, requests: 1, ..CROSS },
+        Setup { name: "framed, 1 request, deadlines", requests: 1, ..LATE },
+        Setup { name: "server first, 1 request, deadlines", requests: 1, wire: FramedServerFin, ..LATE },
+        Setup { name: "framed, 3 requests, a fault", faults: DEAD, faults_at_most: 1, ..CALM },
+        Setup { name: "framed, deadlines, the network is cut", requests: 0, faults: &[Fault::Cut], ..FAULTY },
+        Setup { name: "framed, 1 request, fail and abort", requests: 1, deadlines: false, ..CROSS },
+        Setup {
+            name: "framed, a half-close, cut in every header",
+            requests: 1,
+            cuts: &[5],
+            faults: HALF,
+            faults_at_most: 1,
+            ..CALM
+        },
+        Setup { name: "plain, 1 request, deadlines", requests: 1, wire: Plain, ..CROSS },
         Setup { name: "plain, each read a message", wire: PlainReads, requests: 1, cuts: &[3], ..LATE },
+        Setup { name: "a framed server and any peer", who: against(Server, 4), ..late_alone },
+        Setup { name: "a framed server and any peer, fail and abort", who: against(Server, 3), ..alone },
+        Setup {
+            name: "a framed server that sends FIN first and any peer",
+            who: against(Server, 4),
+            wire: FramedServerFin,
+            ..late_alone
+        },
+        Setup {
+            name: "a framed server that sends FIN first and any peer, fail",
+            who: against(Server, 3),
+            wire: FramedServerFin,
+            ..alone
+        },
+        Setup { name: "a framed client and any peer", who: against(Client, 3), ..late_alone },
+        Setup { name: "a framed client and any peer, fail and abort", who: against(Client, 2), ..alone },
+        Setup { name: "a plain server and any peer", who: against(Server, 3), wire: Plain, ..alone },
+        Setup { name: "a plain client and any peer", who: against(Client, 3), wire: Plain, ..ALONE },
     ]
 }

@@ -86,21 +86,18 @@ impl Solo {
             None => letter.bytes(peer_of(self.end.role), &self.end),
         };
         self.end.got.inside = matches!(letter, Letter::Half | Letter::HalfLine);
-        match letter {
-            Letter::Half => {
-                let (half, rest) = bytes.split_at(bytes.len() / 2);
-                self.rest = Some((rest.to_vec(), unit));
-                self.end.read(half, &[], notes)
-            }
-            Letter::HalfLine => self.end.read(&bytes, &[], notes),
-            // The wire is known by the first byte, and the machine with it.
-            Letter::BrokenPreface if self.end.role == Role::Server => {
-                let (first, rest) = bytes.split_at(1);
-                self.end.read(first, &[], notes)?;
-                self.end.read(rest, &[unit], notes)
-            }
-            _ => self.end.read(&bytes, &[unit], notes),
+        if letter == Letter::Half {
+            let (half, rest) = bytes.split_at(bytes.len() / 2);
+            self.rest = Some((rest.to_vec(), unit));
+            return self.end.read(half, &[], notes);
         }
+        if letter == Letter::HalfLine {
+            return self.end.read(&bytes, &[], notes);
+        }
+        // A server knows the wire by the first byte, and has the machine of that wire from then on.
+        let (first, rest) = bytes.split_at(1);
+        self.end.read(first, &[], notes)?;
+        self.end.read(rest, &[unit], notes)
     }
 }
 

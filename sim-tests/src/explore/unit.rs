@@ -61,7 +61,7 @@ impl Piece {
 
 /// How far a read or write goes. What cannot be told apart from a shorter one is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reach {
+pub(super) enum Reach {
     /// To the next place where the stream may be cut.
     Piece,
     /// To the end of the frame, over the places inside it.

@@ -3,10 +3,10 @@
 use super::end::End;
 use super::notes::name;
 use super::rules::{Breach, Rule, ensure};
+use echo_core::Deadline;
 use echo_core::Role::{Client, Server};
 use echo_core::close::Direction::{Closed, Failed, Finished, Leaving, Open};
 use echo_core::close::Words;
-use echo_core::Deadline;
 
 /// Every wait has its deadline (clause 5.9), and something runs as long as a side has not ended.
 pub(super) fn check(end: &End) -> Result<(), Breach> {
