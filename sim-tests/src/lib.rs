@@ -23,6 +23,7 @@ pub mod catalogue;
 pub mod crew;
 mod director;
 mod ear;
+pub mod explore;
 pub mod file;
 mod gate;
 mod invariants;
