@@ -22,6 +22,7 @@ mod board;
 pub mod catalogue;
 mod director;
 mod ear;
+pub mod explore;
 pub mod file;
 mod gate;
 mod invariants;
