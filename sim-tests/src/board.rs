@@ -54,6 +54,8 @@ pub enum What {
     Handed(u64),
     /// Its conversation is over.
     Ended(Outcome),
+    /// It found something to read, and closed its socket without reading it.
+    LetGo,
     /// Its transport takes no more of what it has to say, so that it stands at this point.
     Stalled(Point),
     /// A relay has sent this to it.
@@ -195,6 +197,7 @@ impl fmt::Display for What {
             Self::Accepted(seq) => write!(f, "accepted request {seq}"),
             Self::Handed(seq) => write!(f, "handed over answer {seq}"),
             Self::Ended(outcome) => write!(f, "ended {outcome}"),
+            Self::LetGo => f.write_str("lets go"),
             Self::Stalled(point) => write!(f, "can say no more ({})", point.id()),
             Self::Relayed(unit) => write!(f, "is sent {unit} by the relay"),
             Self::Held => f.write_str("is held from here on"),

@@ -2,7 +2,7 @@
 
 use crate::board::{Board, name, other};
 use crate::network::{Fault, Span};
-use crate::plan::{Point, Step};
+use crate::plan::{Action, Point, Step};
 use crate::scenario::Scenario;
 use echo_core::Role;
 
@@ -22,6 +22,16 @@ pub(crate) enum Order {
     },
     /// Cut the network.
     Cut(Span),
+}
+
+impl Order {
+    /// Whether the server's program does it, and not its host or the network.
+    pub(crate) fn is_wish_of_the_server(&self) -> bool {
+        match self {
+            Self::Act(Role::Server, step) => !matches!(step.action, Action::Crash | Action::Vanish),
+            Self::Act(Role::Client, _) | Self::Deafen(_) | Self::Ask { .. } | Self::Cut(_) => false,
+        }
+    }
 }
 
 /// Everything a scenario has in store that is not done yet.

@@ -182,9 +182,13 @@ impl Court<'_> {
                 (Role::Server, What::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
                 (Role::Client, What::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
-                (_, What::Sent(Unit::Broken(_)) | What::Got(Unit::Broken(_))) => true,
+                // What a violator says before its preface is no preface.
+                (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
+                (side, What::Got(Unit::Broken(_))) => !self.does(other(*side), &[Action::Violate]),
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
-                (_, What::Ended(_) | What::Held | What::Cut | What::Stalled(_) | What::Relayed(_)) => false,
+                (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
+                    false
+                }
             };
             if wrong {
                 self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
@@ -255,9 +259,11 @@ impl Court<'_> {
         }
     }
 
-    /// A side that half-closes below the protocol is no correct peer.
+    /// A side that half-closes below the protocol, or asks for more than the limit, is no correct peer.
     fn violation(&mut self, side: Role) {
-        let strange = self.does(other(side), &[Action::HalfClose, Action::Violate]);
+        let peer = other(side);
+        let too_much = peer == Role::Client && self.record.scenario.asks_too_much();
+        let strange = too_much || self.does(peer, &[Action::HalfClose, Action::Violate]);
         let ending = self.record.ending(side);
         if ending.name() == "violation" && !strange {
             let text = match ending {
@@ -269,15 +275,17 @@ impl Court<'_> {
     }
 
     fn end(&mut self, side: Role) {
+        /// A simulation's clock may lag behind its hosts' by some steps.
+        const SLACK: u128 = 5;
         if self.record.ending(side) == Ending::Open {
             self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         if self.record.over_at.is_none() && side == Role::Client {
-            self.breach(Rule::End, "something still happens after the sum of all deadlines");
+            self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
         }
-        let cap = setting::deadlines().length(Deadline::Shutdown).as_millis();
+        let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
-            && u128::from(ended.saturating_sub(began)) > cap + 2
+            && u128::from(ended.saturating_sub(began)) > cap + SLACK
         {
             let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", name(side));
             self.breach(Rule::End, text);
@@ -295,7 +303,7 @@ impl Court<'_> {
             What::Sent(unit) | What::Got(unit) => begins(unit),
             What::Did(action) => *action == Action::Close,
             What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
-            What::Stalled(_) | What::Relayed(_) => false,
+            What::LetGo | What::Stalled(_) | What::Relayed(_) => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }

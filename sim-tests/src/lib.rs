@@ -22,6 +22,7 @@ mod board;
 pub mod catalogue;
 mod director;
 mod ear;
+pub mod file;
 mod gate;
 mod invariants;
 mod link;
@@ -35,7 +36,10 @@ pub mod report;
 mod scenario;
 pub mod setting;
 mod throttle;
+mod tuning;
 
+#[cfg(feature = "turmoil")]
+pub use backend::every_order;
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
 pub use network::{Fault, Mark, Network, Rst, Span, Whose};
@@ -43,3 +47,4 @@ pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
 pub use record::{Backend, Ending, Record, fnv};
 pub use relay::Relay;
 pub use scenario::{Scenario, Wire};
+pub use tuning::Tuning;

@@ -88,6 +88,11 @@ impl<P> Leg<P> {
         }
     }
 
+    /// What has not arrived by `now` is lost.
+    fn destroy(&mut self, now: Millis) {
+        self.queue.retain(|(due, _, _)| *due <= now);
+    }
+
     fn next(&self) -> Option<Millis> {
         self.queue.front().map(|(due, _, _)| *due).filter(|due| *due != NEVER)
     }
@@ -103,7 +108,7 @@ impl<P> Links<P> {
     pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, packet: P) {
         let leg = &mut self.out[from as usize];
         if kind == Kind::Reset && self.path.overtaking {
-            leg.queue.clear();
+            leg.destroy(now);
         }
         let whole = self.path.latency;
         let latency = if self.path.relay.is_some() { whole / 2 } else { whole };
@@ -142,6 +147,18 @@ impl<P> Links<P> {
         self.onward[from as usize].pop(now).map(|(_, _, packet)| packet)
     }
 
+    /// How many packets from `from` are on their way, and will arrive some time.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn under_way(&self, from: Role) -> usize {
+        self.out[from as usize].queue.iter().take_while(|(due, _, _)| *due != NEVER).count()
+    }
+
+    /// The next packet from `from`, whenever it is due. For networks without a relay.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn take(&mut self, from: Role) -> Option<Arrival<P>> {
+        self.out[from as usize].pop(NEVER - 1).map(|(_, _, packet)| packet)
+    }
+
     /// Lets the relay do what it has to do by `now`.
     fn pass(&mut self, relay: Relay, now: Millis) {
         loop {
@@ -176,7 +193,7 @@ impl<P> Links<P> {
         let due = batched(at.saturating_add(latency), self.path.batch);
         let leg = &mut self.onward[from as usize];
         if kind == Kind::Reset && self.path.overtaking {
-            leg.queue.clear();
+            leg.destroy(at);
         }
         leg.push(due, kind, packet);
     }

@@ -64,6 +64,18 @@ impl<P> Post<P> {
         Some(arrival)
     }
 
+    /// How many packets from `from` are on their way, and will arrive some time.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn under_way(&self, from: Role) -> usize {
+        self.links.under_way(from)
+    }
+
+    /// The next packet from `from`, whenever it is due. For networks without a relay.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn take(&mut self, from: Role) -> Option<Arrival<P>> {
+        self.links.take(from)
+    }
+
     /// The faults whose packet never came.
     pub(crate) fn left(&self) -> Vec<String> {
         self.holds.iter().map(ToString::to_string).collect()

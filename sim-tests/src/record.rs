@@ -48,6 +48,8 @@ pub struct Record {
     pub entries: Vec<Entry>,
     /// When nothing was left to happen; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
+    /// How much virtual time it was given.
+    pub budget: Millis,
     /// Parts of the scenario whose point was never reached.
     pub unreached: Vec<String>,
 }
@@ -100,7 +102,7 @@ impl Record {
         let seen = |what: &What| match what {
             What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) => None,
-            What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => None,
+            What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => None,
         };
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
     }
@@ -134,19 +136,19 @@ impl Record {
 /// How `side` came out of what stands on the board.
 pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
     let mut ending = Ending::Open;
-    let mut sent_reset = false;
+    let mut let_go = false;
     for entry in entries.iter().filter(|entry| entry.side == side) {
         match &entry.what {
             What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
             What::Did(action) if action.takes_away() => ending = Ending::Gone(*action),
-            What::Sent(Unit::Reset) => sent_reset = true,
+            What::LetGo => let_go = true,
             What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
             What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => (),
         }
     }
     match ending {
         // Who stops reading is gone only when it has let go.
-        Ending::Gone(Action::DropUnread) if !sent_reset => Ending::Open,
+        Ending::Gone(Action::DropUnread) if !let_go => Ending::Open,
         Ending::Outcome(_) | Ending::Gone(_) | Ending::Open => ending,
     }
 }

@@ -60,6 +60,7 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
         What::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
         What::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
         What::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
+        What::LetGo => put("* lets go".into(), "* lets go".into()),
         What::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
         What::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
         What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),

@@ -3,6 +3,8 @@
 use crate::board::other;
 use crate::network::{Fault, Mark, Network, Rst};
 use crate::plan::{Action, Plan, Point, Refusal, Step, pick};
+use crate::setting::payload_of;
+use crate::tuning::Tuning;
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +12,8 @@ use std::str::FromStr;
 /// One conversation: two plans, a network and a wire.
 ///
 /// Its id reads `wire/client:PLAN/server:PLAN/NETWORK`, with `/talk-N-N…` behind it when the requests are not the
-/// usual ones; [`Scenario::from_str`] reads every id that [`fmt::Display`] writes.
+/// usual ones, and a part for each setting of its own ([`Tuning`]); [`Scenario::from_str`] reads every id that
+/// [`fmt::Display`] writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scenario {
     /// The wire.
@@ -24,6 +27,8 @@ pub struct Scenario {
     /// The client's requests, by the size of their payloads. The first is made at once, the others together when it
     /// is answered.
     pub talk: Vec<usize>,
+    /// What is set otherwise than usual.
+    pub tuning: Tuning,
 }
 
 /// Which wire, and who is set to send FIN first.
@@ -40,7 +45,7 @@ pub enum Wire {
 impl Scenario {
     /// A scenario with the usual requests: one, and a second if a plan or a fault needs it.
     pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {
-        let mut scenario = Self { wire, client, server, network, talk: Vec::new() };
+        let mut scenario = Self { wire, client, server, network, talk: Vec::new(), tuning: Tuning::default() };
         scenario.talk = scenario.usual_talk();
         scenario
     }
@@ -56,7 +61,14 @@ impl Scenario {
     /// Whether `role` does something that a correct peer never does.
     pub fn misbehaves(&self, role: Role) -> bool {
         let deaf = self.plan(other(role)).points().any(|point| point == Point::PeerNotReading);
-        deaf || self.plan(role).misbehaves()
+        deaf || self.plan(role).misbehaves() || (role == Role::Client && self.asks_too_much())
+    }
+
+    /// Whether the client makes a request that is over the server's limit.
+    pub fn asks_too_much(&self) -> bool {
+        let over = |seq: usize, limit| payload_of(self, seq as u64).is_some_and(|payload| payload.len() > limit);
+        self.wire != Wire::Plain
+            && self.tuning.limit.is_some_and(|limit| (1..=self.talk.len()).any(|seq| over(seq, limit)))
     }
 
     /// Whether nothing but polite ends happens: no fault, and no side misbehaves.
@@ -91,6 +103,7 @@ impl Scenario {
         if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
         }
+        self.tuning.check()?;
         for step in self.client.steps.iter().chain(&self.server.steps) {
             self.check_step(*step)?;
         }
@@ -167,7 +180,7 @@ impl fmt::Display for Scenario {
                 write!(f, "-{size}")?;
             }
         }
-        Ok(())
+        write!(f, "{}", self.tuning)
     }
 }
 
@@ -176,10 +189,8 @@ impl FromStr for Scenario {
 
     fn from_str(id: &str) -> Result<Self, Refusal> {
         let parts: Vec<&str> = id.split('/').collect();
-        let (wire, client, server, network, talk) = match parts[..] {
-            [wire, client, server, network] => (wire, client, server, network, None),
-            [wire, client, server, network, talk] => (wire, client, server, network, Some(talk)),
-            _ => return Err(Refusal(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}"))),
+        let [wire, client, server, network, more @ ..] = &parts[..] else {
+            return Err(Refusal(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
         };
         let plan = |text: &str, side: &str| match text.strip_prefix(side).and_then(|rest| rest.strip_prefix(':')) {
             Some(plan) => Plan::parse(plan),
@@ -188,12 +199,24 @@ impl FromStr for Scenario {
         let wire = pick("wire", wire, &Wire::ALL, Wire::id)?;
         let (client, server) = (plan(client, "client")?, plan(server, "server")?);
         let mut scenario = Self::new(wire, client, server, network.parse()?);
-        if let Some(talk) = talk {
-            let sizes: Result<Vec<usize>, _> =
-                talk.strip_prefix("talk-").unwrap_or_default().split('-').map(str::parse).collect();
-            scenario.talk = sizes.map_err(|_| Refusal(format!("talk-SIZE-SIZE… expected, not {talk:?}")))?;
+        for part in more {
+            match part.strip_prefix("talk-") {
+                Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
+                None => scenario.tuning.part(part).unwrap_or_else(|| {
+                    let known = "talk-SIZE-SIZE…, limit-SIZE and deadline-NAME-MS";
+                    Err(Refusal(format!("behind the network may stand {known}, not {part:?}")))
+                })?,
+            }
         }
         scenario.check()?;
         Ok(scenario)
     }
+}
+
+/// The sizes of requests.
+pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, Refusal> {
+    let size = |text: &str| {
+        text.parse().map_err(|_| Refusal(format!("the size of a request in bytes expected, not {text:?}")))
+    };
+    sizes.map(size).collect()
 }

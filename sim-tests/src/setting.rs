@@ -8,45 +8,55 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The deadlines of PROTOCOL.md in their proportions, 25 times as fast (idle 200 times): waiting costs steps.
+/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (idle 200 times), for waiting costs steps.
+/// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
         connect: ms(400),
-        detect: ms(200),
+        detect: ms(170),
         answer: ms(1200),
         idle: ms(1500),
-        write: ms(1200),
+        write: ms(1100),
         drain: ms(200),
-        close: ms(120),
+        close: ms(130),
         fin: ms(80),
-        linger: ms(80),
+        linger: ms(90),
         shutdown: ms(400),
     }
 }
 
 /// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// The same for the last word of a server that has waited for the client in vain: it comes when both have waited
+/// equally long.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(40);
 
 /// When a plain message that was not finished is one all the same.
 pub const QUIET: Duration = Duration::from_millis(9);
 
 /// The deadlines of an end.
-pub fn deadlines_of(role: Role) -> Deadlines {
+pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
     let mut deadlines = deadlines();
+    for (deadline, length) in &scenario.tuning.deadlines {
+        deadlines.set(*deadline, Duration::from_millis(*length));
+    }
     if role == Role::Client {
         deadlines.idle += PATIENCE;
+        deadlines.drain += DRAIN_PATIENCE;
     }
     deadlines
 }
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
+    let usual = Config::default();
     Config {
-        deadlines: deadlines_of(role),
+        limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
+        deadlines: deadlines_of(scenario, role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
-        ..Config::default()
+        ..usual
     }
 }
 
@@ -55,11 +65,14 @@ pub fn servers_farewell() -> Farewell {
     Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down")
 }
 
-/// Both ends must have ended by then: the sum of all deadlines, and time for the last packets.
+/// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
+/// packets.
 pub fn budget(scenario: &Scenario) -> Millis {
-    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines().length(*deadline)).sum();
-    let all = all + PATIENCE;
-    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(10 * scenario.network.latency)
+    let deadlines = config(scenario, Role::Client).deadlines;
+    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
+    let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
+    let latency = 10 * scenario.network.latency;
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(latency)
 }
 
 /// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.

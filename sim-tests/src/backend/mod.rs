@@ -1,22 +1,46 @@
 //! Backends: what a scenario can be run on.
 
 mod pair;
+#[cfg(feature = "turmoil")]
 mod turmoil;
 
-use crate::plan::Refusal;
+#[cfg(feature = "turmoil")]
+pub use turmoil::schedule::every_order;
+
+use crate::plan::{Millis, Refusal};
 use crate::record::{Backend, Record};
 use crate::scenario::Scenario;
+use crate::setting;
+
+/// Without its feature a backend can be named, and not run.
+#[cfg(not(feature = "turmoil"))]
+mod turmoil {
+    use super::{Millis, Record, Refusal, Scenario};
+
+    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, Refusal> {
+        Err(Refusal("this program was built without the feature turmoil".into()))
+    }
+}
 
 impl Backend {
-    /// Runs `scenario`.
+    /// Runs `scenario` for as long as both ends may take ([`setting::budget`]).
     ///
     /// # Errors
     /// A [`Refusal`] if the scenario makes no sense, or this backend cannot express it.
     pub fn run(self, scenario: &Scenario) -> Result<Record, Refusal> {
+        self.run_within(scenario, setting::budget(scenario))
+    }
+
+    /// Runs `scenario` for at most `budget` milliseconds of virtual time. What is not over then is stopped, and its
+    /// record says so.
+    ///
+    /// # Errors
+    /// As [`Backend::run`].
+    pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
         scenario.check()?;
         match self {
-            Self::Pair => Ok(pair::run(scenario)),
-            Self::Turmoil => turmoil::run(scenario),
+            Self::Pair => Ok(pair::run(scenario, budget)),
+            Self::Turmoil => turmoil::run(scenario, budget),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::director::{Director, Order};
 use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
 use crate::link::{Arrival, Kind};
+use crate::network::Network;
 use crate::plan::{Action, Millis, Point, Step};
 use crate::post::Post;
 use crate::record::Record;
@@ -19,13 +20,14 @@ use echo_core::{Connection, Event, Farewell, Output, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub(super) fn run(scenario: &Scenario) -> Record {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
     let mut pair = Pair::new(scenario);
-    let over_at = pair.run(setting::budget(scenario));
+    let over_at = pair.run(budget);
     Record {
         scenario: scenario.clone(),
         backend: Backend::Pair,
         over_at,
+        budget,
         unreached: [pair.director.left(), pair.world.post.left()].concat(),
         entries: pair.world.board.into_entries(),
     }
@@ -104,6 +106,8 @@ struct End {
     ear: Ear,
     socket: Socket,
     inbox: VecDeque<u8>,
+    /// How long the packets are whose bytes are in the inbox.
+    packets: VecDeque<usize>,
     fin_came: bool,
     reset_came: bool,
     /// FIN was sent.
@@ -188,31 +192,39 @@ impl Pair {
         }
     }
 
-    /// Carries out what is due; whether anything was.
+    /// Carries out what is due; whether anything was. What is due together is the client's first, and what the client
+    /// says upon it.
     fn direct(&mut self) -> bool {
-        let mut any = false;
-        while let Some(order) = self.director.next(&self.world.board) {
-            any = true;
-            match order {
-                Order::Act(side, step) => {
-                    let end = if side == Role::Client { &mut self.client } else { &mut self.server };
-                    if !end.act(step, &mut self.world) {
-                        self.director.miss(side, step);
-                    }
-                }
-                Order::Deafen(Role::Client) => self.client.reading = Reading::Never,
-                Order::Deafen(Role::Server) => self.server.reading = Reading::Never,
-                Order::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
-                Order::Cut(span) => {
-                    self.world.post.cut(self.world.board.now(), span);
-                    self.world.board.note(Role::Client, What::Cut);
-                }
-            }
+        let due: Vec<Order> = std::iter::from_fn(|| self.director.next(&self.world.board)).collect();
+        let any = !due.is_empty();
+        let (servers, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Order::is_wish_of_the_server);
+        others.into_iter().for_each(|order| self.carry_out(order));
+        if !servers.is_empty() {
+            self.client.pump(&mut self.world);
         }
+        servers.into_iter().for_each(|order| self.carry_out(order));
         any
     }
 
-    /// The packets that are due, one by one.
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Act(side, step) => {
+                let end = if side == Role::Client { &mut self.client } else { &mut self.server };
+                if !end.act(step, &mut self.world) {
+                    self.director.miss(side, step);
+                }
+            }
+            Order::Deafen(Role::Client) => self.client.reading = Reading::Never,
+            Order::Deafen(Role::Server) => self.server.reading = Reading::Never,
+            Order::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
+            Order::Cut(span) => {
+                self.world.post.cut(self.world.board.now(), span);
+                self.world.board.note(Role::Client, What::Cut);
+            }
+        }
+    }
+
+    /// The packets that are due. All of them are there before a program runs.
     fn deliver(&mut self) {
         loop {
             let World { board, post, .. } = &mut self.world;
@@ -224,7 +236,6 @@ impl Pair {
             } else {
                 return;
             }
-            self.settle();
         }
     }
 
@@ -247,6 +258,7 @@ impl End {
             ear: Ear::new(other(role), scenario),
             socket: Socket::Open,
             inbox: VecDeque::new(),
+            packets: VecDeque::new(),
             fin_came: false,
             reset_came: false,
             shut: false,
@@ -275,12 +287,19 @@ impl End {
     fn read(&mut self, world: &mut World) -> bool {
         match self.reading {
             Reading::Yes => (),
-            Reading::UntilThereIsSome if self.inbox.len() <= self.ahead => return false,
-            Reading::UntilThereIsSome => {
+            Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
+                world.board.note(self.role, What::LetGo);
                 self.leave(world);
                 return false;
             }
-            Reading::Never => return false,
+            // Who cannot write, and finds nothing to read, has been reset.
+            Reading::UntilThereIsSome | Reading::Never => {
+                let lost = self.connection.is_write_closed();
+                if lost {
+                    self.connection.handle_reset(world.now());
+                }
+                return lost;
+            }
         }
         if self.gate.is_shut() || !self.connection.wants_input() {
             return false;
@@ -318,8 +337,7 @@ impl End {
     }
 
     fn read_some(&mut self, world: &mut World) -> bool {
-        let most = if world.scenario.network.reads == 0 { usize::MAX } else { world.scenario.network.reads };
-        let bytes: Vec<u8> = self.inbox.iter().take(most.max(self.ahead)).copied().collect();
+        let bytes: Vec<u8> = self.inbox.iter().take(self.readable(&world.scenario.network)).copied().collect();
         if self.gate.is_armed() && self.look_ahead(&bytes, world) {
             return true;
         }
@@ -348,9 +366,30 @@ impl End {
                 Some(Event::Greeted { .. } | Event::Leaving(_) | Event::LastWord(_) | Event::Discarded) => (),
             }
         }
+        self.consume(used);
+        used > 0
+    }
+
+    /// How many bytes one read gives: those of a packet, or of all that are there if the network coalesces.
+    fn readable(&self, network: &Network) -> usize {
+        let there = if network.batch > 0 { self.inbox.len() } else { self.packets.front().copied().unwrap_or(0) };
+        let most = if network.reads == 0 { there } else { there.min(network.reads) };
+        most.max(self.ahead)
+    }
+
+    fn consume(&mut self, used: usize) {
         self.inbox.drain(..used);
         self.ahead = self.ahead.saturating_sub(used);
-        used > 0
+        let mut left = used;
+        while let Some(packet) = self.packets.front_mut() {
+            let part = left.min(*packet);
+            *packet -= part;
+            left -= part;
+            if *packet > 0 {
+                break;
+            }
+            self.packets.pop_front();
+        }
     }
 
     /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
@@ -386,6 +425,7 @@ impl End {
                     world.send(self.role, Packet::Data(bytes));
                     self.connection.handle_sent(now, count);
                 }
+                Output::Fin if self.socket != Socket::Open => self.connection.handle_write_failed(now),
                 Output::Fin => {
                     self.shut_down(world);
                     self.connection.handle_fin_sent(now);
@@ -480,7 +520,10 @@ impl End {
     /// A packet arrives.
     fn receive(&mut self, packet: Packet, world: &mut World) {
         match (self.socket, packet) {
-            (Socket::Open, Packet::Data(bytes)) => self.inbox.extend(bytes),
+            (Socket::Open, Packet::Data(bytes)) => {
+                self.packets.push_back(bytes.len());
+                self.inbox.extend(bytes);
+            }
             (Socket::Open, Packet::Fin) => self.fin_came = true,
             (Socket::Open, Packet::Reset) => {
                 self.reset_came = true;

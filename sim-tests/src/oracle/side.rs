@@ -5,7 +5,7 @@ use super::member::Verdict;
 use super::waits::Waits;
 use super::word::{Close, Part, Word};
 use crate::plan::Millis;
-use crate::scenario::Wire;
+use crate::scenario::{Scenario, Wire};
 use echo_core::{Role, Tally};
 use std::collections::VecDeque;
 
@@ -78,10 +78,10 @@ pub(super) struct Heard {
 }
 
 impl Side {
-    pub(super) fn new(role: Role, wire: Wire, bend: Option<Bend>) -> Self {
+    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Bend>) -> Self {
         Self {
             role,
-            wire,
+            wire: scenario.wire,
             bend,
             now: 0,
             wish: None,
@@ -95,7 +95,7 @@ impl Side {
             fin_left: false,
             failed: false,
             verdict: None,
-            waits: Waits::new(role),
+            waits: Waits::new(scenario, role),
             aborts: false,
             over: false,
             clauses: Vec::new(),

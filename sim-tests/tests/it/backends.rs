@@ -11,7 +11,13 @@ fn seen(record: &Record, side: Role) -> Vec<String> {
     let common = |what: &&What| match what {
         What::Sent(unit) | What::Got(unit) => *unit != Unit::Reset,
         What::Did(_) | What::Handed(_) => true,
-        What::Accepted(_) | What::Ended(_) | What::Held | What::Cut | What::Stalled(_) | What::Relayed(_) => false,
+        What::Accepted(_)
+        | What::Ended(_)
+        | What::Held
+        | What::Cut
+        | What::LetGo
+        | What::Stalled(_)
+        | What::Relayed(_) => false,
     };
     record.of(side).filter(common).map(ToString::to_string).collect()
 }

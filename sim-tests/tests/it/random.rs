@@ -84,8 +84,9 @@ fn network(wire: Wire, faults: usize) -> impl Strategy<Value = Network> {
 fn scenario(faults: usize) -> impl Strategy<Value = Scenario> {
     select(&Wire::ALL[..]).prop_flat_map(move |wire| {
         let talk = prop::collection::vec(prop_oneof![4 => 0..64_usize, 1 => 64..9000_usize], 1..6);
-        (plan(wire), plan(wire), network(wire, faults), talk)
-            .prop_map(move |(client, server, network, talk)| Scenario { wire, client, server, network, talk })
+        (plan(wire), plan(wire), network(wire, faults), talk).prop_map(move |(client, server, network, talk)| {
+            Scenario { wire, client, server, network, talk, tuning: Default::default() }
+        })
     })
 }
 

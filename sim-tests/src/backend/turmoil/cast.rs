@@ -114,7 +114,6 @@ impl Cast {
             Command::Act(step) if step.action == Action::Close => {
                 let client = client.clone();
                 tokio::task::spawn_local(async move { client.close().await });
-                handle.release(step.point);
             }
             Command::Act(step) => take_step(handle, step).await,
         }
@@ -173,10 +172,7 @@ impl Cast {
                     let _ = sender.send(line).await;
                 }
             }
-            Command::Act(step) if step.action == Action::Close => {
-                *sender = None;
-                handle.release(step.point);
-            }
+            Command::Act(step) if step.action == Action::Close => *sender = None,
             Command::Act(step) => take_step(handle, step).await,
         }
     }
@@ -216,7 +212,6 @@ impl Cast {
         let Some(handle) = handle else { return };
         if step.action == Action::Close {
             stop.notify_one();
-            handle.release(step.point);
         } else {
             take_step(&handle, step).await;
         }

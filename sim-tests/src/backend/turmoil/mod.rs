@@ -5,17 +5,19 @@
 //! turned into a RST on the way; and a socket that was closed and gets a FIN answers with RST in turmoil, though
 //! Linux would acknowledge it - the peer has ended by then, so nobody sees the difference.
 
+mod carry;
 mod cast;
+pub(crate) mod schedule;
 mod tap;
 
+use self::carry::{Held, Parcel};
 use self::cast::{Cast, Command, Slot};
+use self::schedule::Choices;
 use self::tap::{SharedBoard, lock};
 use super::Backend;
-use crate::board::{Board, Unit, What};
+use crate::board::What;
 use crate::director::{Director, Order};
-use crate::ear::Segment;
-use crate::link::{Arrival, Kind};
-use crate::plan::{Action, Refusal, Step};
+use crate::plan::{Action, Millis, Point, Refusal, Step};
 use crate::post::Post;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Scenario;
@@ -26,25 +28,26 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
-use turmoil::{Protocol, Sim};
+use turmoil::Sim;
 
 const TICK: Duration = Duration::from_millis(1);
 /// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
 const CAPACITY: usize = 1 << 16;
 
-pub(super) fn run(scenario: &Scenario) -> Result<Record, Refusal> {
-    let mut stage = Stage::new(scenario);
-    let over = stage.run(setting::budget(scenario))?;
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
+    run_as(scenario, budget, Timing::Links).map(|(record, _)| record)
+}
+
+/// Runs `scenario`, and gives the choices that were made in it, too.
+fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), Refusal> {
+    let mut stage = Stage { timing, ..Stage::new(scenario) };
+    let over = stage.run(budget)?;
     let mut board = lock(&stage.board);
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
-    Ok(Record {
-        scenario: scenario.clone(),
-        backend: Backend::Turmoil,
-        over_at,
-        unreached: [stage.director.left(), stage.post.left()].concat(),
-        entries,
-    })
+    let unreached = [stage.director.left(), stage.post.left()].concat();
+    let record = Record { scenario: scenario.clone(), backend: Backend::Turmoil, over_at, budget, unreached, entries };
+    Ok((record, stage.timing))
 }
 
 /// Both hosts, the network between them, and the director.
@@ -58,6 +61,17 @@ struct Stage {
     client: Host,
     server: Host,
     client_address: IpAddr,
+    /// Whom the plan holds up no more at which point, once they know what they are to do.
+    releases: Vec<(Role, Point)>,
+    timing: Timing,
+}
+
+/// Who says when a packet is delivered.
+enum Timing {
+    /// The links: when it is due.
+    Links,
+    /// A schedule.
+    Choices(Choices),
 }
 
 /// What the harness has of a host.
@@ -66,25 +80,8 @@ struct Host {
     handle: Slot,
     /// It has lost its power.
     dark: bool,
-}
-
-/// What the links have of a packet.
-#[derive(Clone, Copy, Debug)]
-enum Parcel {
-    /// The first of its direction that turmoil holds.
-    Deliver,
-    /// A FIN that means RST.
-    Reset,
-}
-
-/// What became of a packet that turmoil holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
-    Waits(Role),
-    /// It is delivered at once.
-    Leaves,
-    /// It stays with turmoil for ever.
-    Dead,
+    /// Its process has died: its kernel answers data with RST, which turmoil's does not.
+    crashed: bool,
 }
 
 impl Stage {
@@ -107,20 +104,32 @@ impl Stage {
             held: Vec::new(),
             client,
             server,
+            releases: Vec::new(),
+            timing: Timing::Links,
         }
     }
 
     /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
-    fn run(&mut self, budget: u64) -> Result<bool, Refusal> {
+    fn run(&mut self, budget: Millis) -> Result<bool, Refusal> {
         /// A command, or a packet that was just delivered, takes a step to show.
         const QUIET: u32 = 3;
         self.connect()?;
-        let (mut seen, mut quiet) = (0, 0);
+        let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
         for now in 1..=budget {
             lock(&self.board).advance(now);
-            self.step()?;
-            self.carry();
-            self.direct();
+            // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
+            if ahead > 0 && !self.held.contains(&Held::Leaves) {
+                ahead -= 1;
+            } else {
+                self.step()?;
+            }
+            self.collect();
+            while self.direct() {
+                self.step()?;
+                self.collect();
+                ahead += 1;
+            }
+            self.deliver();
             let board = lock(&self.board);
             if board.entries().len() != seen || self.post.next_due().is_some() {
                 (seen, quiet) = (board.entries().len(), 0);
@@ -141,7 +150,7 @@ impl Stage {
         const STEPS: u32 = 10;
         for _ in 0..STEPS {
             self.step()?;
-            self.carry();
+            self.collect();
             if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
                 self.client.command(Command::Begin);
                 self.server.command(Command::Begin);
@@ -156,58 +165,18 @@ impl Stage {
         self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
     }
 
-    /// Takes the new packets onto the links, and delivers those that are due in the next step.
-    fn carry(&mut self) {
-        let mut board = lock(&self.board);
-        let Self { sim, post, held, client, server, client_address, .. } = self;
-        sim.links(|all| {
-            for (index, message) in all.flatten().enumerate() {
-                if index < held.len() {
-                    continue;
-                }
-                let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
-                let host = if from == Role::Client { &*client } else { &*server };
-                let state = host.take(from, message.protocol(), post, &mut board);
-                if state == Held::Leaves {
-                    message.deliver();
-                }
-                held.push(state);
-            }
-        });
-        let next = board.now() + 1;
-        let mut due = [0, 0];
-        for side in [Role::Client, Role::Server] {
-            while let Some(arrival) = post.pop(&mut board, side, next) {
-                let to = if side == Role::Client { &*server } else { &*client };
-                match (arrival, lock(&to.handle).as_ref()) {
-                    (Arrival::Packet(Parcel::Deliver), _) => due[side as usize] += 1,
-                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(Kind::Reset), Some(handle)) => handle.reset(),
-                    (Arrival::Made(Kind::Fin), Some(handle)) => handle.fin(),
-                    (Arrival::Packet(Parcel::Reset) | Arrival::Made(_), _) => (),
-                }
+    /// Tells the hosts what is due; whether anything was.
+    fn direct(&mut self) -> bool {
+        let mut any = !self.releases.is_empty();
+        for (side, point) in std::mem::take(&mut self.releases) {
+            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                handle.release(point);
             }
         }
-        let mut kept = Vec::new();
-        sim.links(|all| {
-            for (message, state) in all.flatten().zip(held.iter()) {
-                match state {
-                    Held::Waits(from) if due[*from as usize] > 0 => {
-                        due[*from as usize] -= 1;
-                        message.deliver();
-                    }
-                    Held::Leaves => (),
-                    Held::Waits(_) | Held::Dead => kept.push(*state),
-                }
-            }
-        });
-        *held = kept;
-    }
-
-    fn direct(&mut self) {
         loop {
             let order = self.director.next(&lock(&self.board));
             match order {
-                None => return,
+                None => return any,
                 Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
                 Some(Order::Act(side, step)) => self.act(side, step),
                 Some(Order::Deafen(side)) => {
@@ -221,6 +190,7 @@ impl Stage {
                     board.note(Role::Client, What::Cut);
                 }
             }
+            any = true;
         }
     }
 
@@ -236,12 +206,16 @@ impl Stage {
             return self.director.miss(side, step);
         }
         lock(&self.board).note(side, What::Did(step.action));
+        self.releases.push((side, step.point));
         let host = self.host(side);
         match step.action {
             Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
                 host.command(Command::Act(step));
             }
-            Action::Crash => self.sim.crash(address(side)),
+            Action::Crash => {
+                host.crashed = true;
+                self.sim.crash(address(side));
+            }
             Action::Vanish => {
                 host.dark = true;
                 self.post.lose(side);
@@ -263,36 +237,6 @@ impl Host {
     fn command(&self, command: Command) {
         // A host that has crashed takes no commands.
         let _ = self.commands.send(command);
-    }
-
-    /// Takes a packet that this host has just sent onto the links.
-    fn take(&self, from: Role, message: &Protocol, post: &mut Post<Parcel>, board: &mut Board) -> Held {
-        let (aborted, reset) = match &*lock(&self.handle) {
-            Some(handle) => (handle.is_aborted(), handle.is_reset()),
-            None => (false, false),
-        };
-        let Protocol::Tcp(segment) = message else { return Held::Dead };
-        let (segment, parcel) = match segment {
-            // Connecting takes no time: a conversation begins when it is done.
-            turmoil::Segment::Syn(_) => return Held::Leaves,
-            turmoil::Segment::Data(_, bytes) => (Segment::Data(bytes.as_ref()), Parcel::Deliver),
-            turmoil::Segment::Fin(_) if reset || self.dark => return Held::Dead,
-            turmoil::Segment::Fin(_) if aborted => (Segment::Reset, Parcel::Reset),
-            turmoil::Segment::Fin(_) => (Segment::Fin, Parcel::Deliver),
-            turmoil::Segment::Rst if self.dark => return Held::Dead,
-            turmoil::Segment::Rst => (Segment::Reset, Parcel::Deliver),
-        };
-        for unit in post.push(board, from, segment, parcel) {
-            // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
-            let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
-            if by_kernel && !board.has_sent(from, |sent| *sent == unit) {
-                board.note(from, What::Sent(unit));
-            }
-        }
-        match parcel {
-            Parcel::Deliver => Held::Waits(from),
-            Parcel::Reset => Held::Dead,
-        }
     }
 }
 
@@ -317,5 +261,5 @@ fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedB
         Role::Client => sim.host("client", software),
         Role::Server => sim.host("server", software),
     }
-    Host { commands, handle, dark: false }
+    Host { commands, handle, dark: false, crashed: false }
 }

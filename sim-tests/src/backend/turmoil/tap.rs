@@ -48,6 +48,7 @@ struct Inner<S> {
     /// A read gives, a write takes at most so many bytes.
     reads: usize,
     writes: usize,
+    coalesces: bool,
     state: State,
     throttle: Throttle,
     gate: Gate,
@@ -59,6 +60,7 @@ struct Inner<S> {
     reset: bool,
     /// A FIN that a relay made has arrived.
     fin: bool,
+    fin_read: bool,
     /// Somebody waits to read, or to write.
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -89,6 +91,7 @@ impl<S: Transport> Tap<S> {
             says: Ear::new(role, scenario),
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),
+            coalesces: scenario.network.batch > 0,
             state: State::Held,
             throttle: Throttle::new(scenario, role),
             gate: Gate::new(scenario.plan(role)),
@@ -96,6 +99,7 @@ impl<S: Transport> Tap<S> {
             shut: false,
             reset: false,
             fin: false,
+            fin_read: false,
             reader: None,
             writer: None,
         }));
@@ -118,7 +122,7 @@ impl<S: Transport> Handle<S> {
             Action::Abort => inner.let_go(State::Aborted),
             Action::Violate => inner.violate(),
         }
-        inner.release(step.point);
+        inner.wake();
     }
 
     /// The program was told its part of the plan: it is not held up at `point` any more.
@@ -134,6 +138,14 @@ impl<S: Transport> Handle<S> {
     /// Whether its program, or its plan, let go by RST.
     pub(super) fn is_aborted(&self) -> bool {
         lock(&self.0).state == State::Aborted
+    }
+
+    /// Whether a RST is due that turmoil does not send: for a socket that was let go behind its FIN. Asked once.
+    pub(super) fn owes_reset(&self) -> bool {
+        let mut inner = lock(&self.0);
+        let owes = inner.state == State::Aborted && inner.shut && !inner.reset;
+        inner.shut &= !owes;
+        owes
     }
 
     /// Whether the peer's RST has arrived.
@@ -167,6 +179,7 @@ impl<S: Transport> Handle<S> {
         let mut buffer = ReadBuf::new(&mut byte);
         match Pin::new(stream).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                inner.note(What::LetGo);
                 inner.let_go(State::Aborted);
                 Poll::Ready(())
             }
@@ -239,11 +252,12 @@ impl<S: Transport> Inner<S> {
         if self.stash.is_some() {
             return self.hand_over(buffer);
         }
-        let Some(stream) = &mut self.stream else { return Poll::Pending };
-        let mut piece = buffer.take(self.reads);
-        let result = Pin::new(stream).poll_read(cx, &mut piece);
-        let bytes = piece.filled().to_vec();
+        if self.stream.is_none() {
+            return Poll::Pending;
+        }
+        let (result, bytes) = self.receive(cx, buffer.remaining());
         match result {
+            Poll::Pending if self.fin && !std::mem::replace(&mut self.fin_read, true) => (),
             Poll::Pending if self.reset => {
                 self.note(What::Got(Unit::Reset));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -264,6 +278,27 @@ impl<S: Transport> Inner<S> {
         }
         self.stash = Some(bytes);
         if waits { Poll::Pending } else { self.hand_over(buffer) }
+    }
+
+    /// One read: what a packet has brought, or all that is there if the network coalesces.
+    fn receive(&mut self, cx: &mut Context<'_>, room: usize) -> (Poll<io::Result<()>>, Vec<u8>) {
+        let mut bytes = vec![0; room.min(self.reads)];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut result = Poll::Pending;
+        while let Some(stream) = &mut self.stream {
+            let before = buffer.filled().len();
+            let one = Pin::new(stream).poll_read(cx, &mut buffer);
+            let some = buffer.filled().len() > before;
+            if some || before == 0 {
+                result = one;
+            }
+            if !some || !self.coalesces || buffer.remaining() == 0 {
+                break;
+            }
+        }
+        let count = buffer.filled().len();
+        bytes.truncate(count);
+        (result, bytes)
     }
 
     /// Hands what was read over to the program.
