@@ -266,19 +266,19 @@ impl Fault {
         }
     }
 
-<<<<<<< HEAD
     /// Whether it waits for words that the plain wire does not have.
     pub fn needs_words(&self) -> bool {
         match self {
             Self::Hold { mark: Mark::GoAway | Mark::LastWord, .. } => true,
             Self::Hold { mark: Mark::Fin, .. } => false,
             Self::Cut { point, .. } => point.is_framed(),
-=======
+        }
+    }
+
     /// How long it lasts.
     pub fn span(&self) -> Span {
         match self {
             Self::Hold { span, .. } | Self::Cut { span, .. } => *span,
->>>>>>> main
         }
     }
 
