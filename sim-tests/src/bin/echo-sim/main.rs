@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod explore;
 mod hash;
 mod list;
 mod output;
@@ -36,6 +37,8 @@ enum Command {
     List(list::Options),
     /// Run one scenario and print its ladder: who sent and got what, and when
     Replay(replay::Options),
+    /// Visit every state that a conversation can come to, and hold every promise against each
+    Explore(explore::Options),
     /// Run random scenarios, and make what breaks a promise as simple as it gets
     Random(random::Options),
     /// Print the hash of all traces, which is the same in every process and every build
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options),
         Command::List(options) => list::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::Explore(options) => explore::run(&options),
         Command::Random(options) => random::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
