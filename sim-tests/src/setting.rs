@@ -39,9 +39,12 @@ fn patience(role: Role, deadline: Deadline) -> Duration {
 /// When a plain message that was not finished is one all the same.
 pub const QUIET: Duration = Duration::from_millis(9);
 
-/// The deadlines of an end, where the scenario sets none of its own.
-pub fn deadlines_of(role: Role) -> Deadlines {
+/// The deadlines of an end.
+pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
     let mut all = deadlines();
+    for (deadline, length) in &scenario.tuning.deadlines {
+        all.set(*deadline, Duration::from_millis(*length));
+    }
     for deadline in Deadline::ALL {
         all.set(deadline, all.length(deadline) + patience(role, deadline));
     }
@@ -50,14 +53,10 @@ pub fn deadlines_of(role: Role) -> Deadlines {
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
-    let mut deadlines = deadlines_of(role);
-    for (deadline, length) in &scenario.tuning.deadlines {
-        deadlines.set(*deadline, Duration::from_millis(*length) + patience(role, *deadline));
-    }
     let usual = Config::default();
     Config {
         limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
-        deadlines,
+        deadlines: deadlines_of(scenario, role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
         ..usual

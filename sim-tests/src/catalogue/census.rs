@@ -17,7 +17,7 @@ pub struct Counts {
     pub product: usize,
     /// How many of them each rule takes out.
     pub excluded: Vec<(&'static Exclusion, usize)>,
-    /// Sequences that are not of the product: two steps on one side.
+    /// Sequences that are not of the product.
     pub extra: usize,
     /// Sequences.
     pub remaining: usize,
@@ -102,7 +102,7 @@ impl fmt::Display for Counts {
         for (rule, count) in &self.excluded {
             writeln!(f, "{count:>7}  excluded: {rule}")?;
         }
-        writeln!(f, "{:>7}  beyond the product: two steps on one side", self.extra)?;
+        writeln!(f, "{:>7}  beyond the product: second steps while the first is under way, deadlines to the millisecond", self.extra)?;
         writeln!(f, "{:>7}  remaining", self.remaining)?;
         writeln!(f, "{:>7}  distinct canonical traces", self.distinct)?;
         writeln!(f, "{:>7}  redundant: another tells the same", self.redundant)?;

@@ -1,7 +1,7 @@
 //! What of the product is no sequence, and why.
 
 use crate::network::Network;
-use crate::oracle::Expectation;
+use crate::oracle::{self, Expectation};
 use crate::plan::{Action, Plan, Point};
 use crate::scenario::{Scenario, Wire};
 use std::fmt;
@@ -24,11 +24,11 @@ enum Applies {
     /// The combination itself.
     ByPlan(fn(&Scenario) -> bool),
     /// What the oracle says comes of it.
-    ByOutcome(fn(&Expectation) -> bool),
+    ByOutcome(fn(&Scenario, &Expectation) -> bool),
 }
 
 /// All rules. The first that applies counts.
-pub static EXCLUSIONS: [Exclusion; 8] = [
+pub static EXCLUSIONS: [Exclusion; 10] = [
     Exclusion {
         letter: 'w',
         name: "no such word",
@@ -54,6 +54,12 @@ pub static EXCLUSIONS: [Exclusion; 8] = [
         applies: Applies::ByPlan(is_the_setting_again),
     },
     Exclusion {
+        letter: 'k',
+        name: "a crash is a drop",
+        reason: "to the other end and to the network a crash is a drop: with a second trouble the drop tells it",
+        applies: Applies::ByPlan(is_a_drop),
+    },
+    Exclusion {
         letter: 'n',
         name: "never",
         reason: "its moment never comes: the conversation is over before, or never gets there",
@@ -77,6 +83,13 @@ pub static EXCLUSIONS: [Exclusion; 8] = [
         reason: "close is asked of a side whose ending has begun: no event",
         applies: Applies::ByOutcome(asks_again),
     },
+    Exclusion {
+        letter: 'p',
+        name: "only the pace",
+        reason: "two plans, a misdeed among them, on a slow, chopped or coalesced network: all happens in the order of the \
+                 clear one",
+        applies: Applies::ByOutcome(changes_only_the_pace),
+    },
 ];
 
 impl Exclusion {
@@ -89,10 +102,10 @@ impl Exclusion {
     }
 
     /// The first rule that takes something out of which this comes.
-    pub(super) fn by_outcome(expectation: &Expectation) -> Option<usize> {
+    pub(super) fn by_outcome(scenario: &Scenario, expectation: &Expectation) -> Option<usize> {
         EXCLUSIONS.iter().position(|rule| match rule.applies {
             Applies::ByPlan(_) => false,
-            Applies::ByOutcome(applies) => applies(expectation),
+            Applies::ByOutcome(applies) => applies(scenario, expectation),
         })
     }
 
@@ -148,18 +161,36 @@ fn is_the_setting_again(scenario: &Scenario) -> bool {
     scenario.wire == Wire::FramedServerFin && troubles > 1
 }
 
-fn never_comes(expectation: &Expectation) -> bool {
+fn is_a_drop(scenario: &Scenario) -> bool {
+    let crashes = plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| step.action == Action::Crash);
+    crashes && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
+}
+
+fn never_comes(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.unreached.iter().any(|part| part.contains(':'))
 }
 
-fn fault_never_comes(expectation: &Expectation) -> bool {
+fn fault_never_comes(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.unreached.iter().any(|part| !part.contains(':'))
 }
 
-fn is_unchanged(expectation: &Expectation) -> bool {
+fn is_unchanged(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.is_unchanged
 }
 
-fn asks_again(expectation: &Expectation) -> bool {
+fn asks_again(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.asked_again
+}
+
+fn changes_only_the_pace(scenario: &Scenario, expectation: &Expectation) -> bool {
+    let network = &scenario.network;
+    let both = plans(scenario).into_iter().all(|plan| !plan.steps.is_empty());
+    let may = both && misdeeds(scenario) > 0 && network.is_faithful() && !is_clear(network);
+    may && expectation.is_as(&oracle::expect(&on_clear(scenario)))
+}
+
+/// The same on a clear network.
+fn on_clear(scenario: &Scenario) -> Scenario {
+    let network = Network::named("clear").unwrap_or_else(|| scenario.network.clone());
+    Scenario { network, ..scenario.clone() }
 }

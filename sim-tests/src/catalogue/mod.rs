@@ -6,6 +6,7 @@
 
 mod census;
 mod exclusion;
+mod extra;
 mod judge;
 mod nearest;
 mod product;
@@ -35,9 +36,6 @@ pub struct Sequence {
     /// What may come of it.
     pub expectation: Expectation,
 }
-
-/// Sequences beyond the product: two things on one side.
-const EXTRA: [&str; 0] = [];
 
 /// All sequences, in an order that never changes.
 pub fn all() -> &'static [Sequence] {

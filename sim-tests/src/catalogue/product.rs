@@ -1,7 +1,7 @@
 //! The product: every wire with every pair of plans on every network, and where each combination went.
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
-use super::{EXTRA, Sequence};
+use super::{Sequence, extra};
 use crate::network::Network;
 use crate::oracle;
 use crate::plan::{Action, Plan, Point};
@@ -79,13 +79,7 @@ impl Product {
             }
         }
         product.size = product.places.len();
-        for id in EXTRA {
-            if let Ok(scenario) = id.parse::<Scenario>() {
-                let expectation = oracle::expect(&scenario);
-                product.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
-                product.extra += 1;
-            }
-        }
+        product.add_extra();
         product
     }
 
@@ -98,11 +92,22 @@ impl Product {
             return excluded(self, rule);
         }
         let expectation = oracle::expect(&scenario);
-        if let Some(rule) = Exclusion::by_outcome(&expectation) {
+        if let Some(rule) = Exclusion::by_outcome(&scenario, &expectation) {
             return excluded(self, rule);
         }
         self.places.push(Index::Sequence(self.sequences.len() as u32));
         self.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
+    }
+
+    /// Adds what is not of the product, if the oracle finds that it comes to pass.
+    fn add_extra(&mut self) {
+        for scenario in extra::scenarios() {
+            let expectation = oracle::expect(&scenario);
+            if Exclusion::by_outcome(&scenario, &expectation).is_none() {
+                self.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
+                self.extra += 1;
+            }
+        }
     }
 
     /// Where the combination of the product went that `scenario` is.

@@ -4,6 +4,7 @@ use super::board::{Board, Seen};
 use super::member::Report;
 use super::side::Side;
 use super::word::{Close, Packet, Part, Word};
+use crate::network::Network;
 use crate::plan::{Action, Millis, Plan, Point};
 use crate::setting::QUIET;
 use echo_core::Role;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 /// Both programs use it to send, to note, and to know the time.
 pub(super) trait Wire {
     fn send(&mut self, from: Role, packet: Packet);
+    fn note_got(&mut self, side: Role, seen: Seen);
     fn board(&mut self) -> &mut Board;
     fn now(&self) -> Millis;
 }
@@ -23,14 +25,13 @@ pub(super) struct End {
     inbox: VecDeque<(Word, Part)>,
     /// How much of the inbox it has read, and not acted upon.
     ahead: usize,
-    /// A read gives one piece.
-    reads_one: bool,
+    /// How many pieces each packet in the inbox has.
+    packets: VecDeque<usize>,
+    reads: Reads,
     fin_came: bool,
     reset_came: bool,
     /// FIN was sent, by whomever.
     shut: bool,
-    /// The transport took no more: what is said is lost.
-    cannot_write: bool,
     pub(super) reading: Reading,
     /// Points at which its transport takes no more, or at which it does not act upon what it has read.
     stops: Vec<Point>,
@@ -50,6 +51,26 @@ pub(super) enum Reading {
     Never,
 }
 
+/// What one read gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// One word at most.
+    OneByte,
+    OnePacket,
+    /// All that is there.
+    All,
+}
+
+impl Reads {
+    pub(super) fn of(network: &Network) -> Self {
+        match (network.reads, network.batch) {
+            (0, 0) => Self::OnePacket,
+            (0, _) => Self::All,
+            _ => Self::OneByte,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
     Open,
@@ -61,18 +82,18 @@ enum Socket {
 }
 
 impl End {
-    pub(super) fn new(side: Side, plan: &Plan, reads_one: bool) -> Self {
+    pub(super) fn new(side: Side, plan: &Plan, reads: Reads) -> Self {
         let stops = plan.points().filter(|point| point.is_of_one_side()).collect();
         Self {
             side,
             socket: Socket::Open,
             inbox: VecDeque::new(),
             ahead: 0,
-            reads_one,
+            packets: VecDeque::new(),
+            reads,
             fin_came: false,
             reset_came: false,
             shut: false,
-            cannot_write: false,
             reading: Reading::Yes,
             stops,
             is_held: false,
@@ -89,13 +110,10 @@ impl End {
     }
 
     /// What it reports in the end.
-    pub(super) fn report(&self, board: &Board) -> Report {
+    pub(super) fn report(&self) -> Report {
         match self.side.verdict {
             Some(verdict) if self.side.over => Report::Outcome(verdict, self.side.account()),
             Some(_) | None if self.takes_away => Report::Gone,
-            Some(_) | None if self.reading == Reading::UntilThereIsSome && board.has_sent(self.role(), Seen::Reset) => {
-                Report::Gone
-            }
             Some(_) | None => Report::Open,
         }
     }
@@ -125,7 +143,7 @@ impl End {
             if !self.side.out.is_empty() {
                 if self.shut || self.socket != Socket::Open {
                     self.side.out.clear();
-                    self.cannot_write = true;
+                    self.side.lost = true;
                     continue;
                 }
                 match self.take() {
@@ -134,8 +152,12 @@ impl End {
                 }
                 continue;
             }
-            if !self.side.said.fin || self.side.fin_left {
+            if !self.side.said.fin || self.side.fin_left || self.side.lost {
                 return;
+            }
+            if self.socket != Socket::Open {
+                self.side.lost = true;
+                continue;
             }
             self.shut_down(wire);
             self.side.fin_left = true;
@@ -199,13 +221,18 @@ impl End {
     fn read(&mut self, wire: &mut impl Wire) -> bool {
         match self.reading {
             Reading::Yes => (),
-            Reading::UntilThereIsSome if self.inbox.len() <= self.ahead => return false,
-            Reading::UntilThereIsSome => {
-                self.runs = false;
-                self.close(wire);
+            Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
+                self.takes_away = true;
+                self.leave(wire);
                 return false;
             }
-            Reading::Never => return false,
+            Reading::UntilThereIsSome | Reading::Never => {
+                // Who cannot write, and reads nothing, has been reset.
+                if self.side.lost {
+                    self.side.hear_reset();
+                }
+                return self.side.lost;
+            }
         }
         if self.is_held {
             return false;
@@ -215,7 +242,7 @@ impl End {
             return true;
         }
         if self.fin_came {
-            wire.board().note_got(self.role(), Seen::Fin);
+            wire.note_got(self.role(), Seen::Fin);
             if !self.catches(Point::AfterFin) {
                 self.fin_came = false;
                 self.side.heard.fin = true;
@@ -223,9 +250,9 @@ impl End {
             return true;
         }
         if self.reset_came {
-            wire.board().note_got(self.role(), Seen::Reset);
+            wire.note_got(self.role(), Seen::Reset);
         }
-        if self.reset_came || self.cannot_write {
+        if self.reset_came || self.side.lost {
             self.reset_came = false;
             self.side.hear_reset();
             return true;
@@ -234,12 +261,17 @@ impl End {
     }
 
     fn read_some(&mut self, wire: &mut impl Wire) {
-        let count = if self.reads_one { self.ahead.max(1) } else { self.inbox.len() };
+        let there = match self.reads {
+            Reads::OneByte => 1,
+            Reads::OnePacket => self.packets.front().copied().unwrap_or(0),
+            Reads::All => self.inbox.len(),
+        };
+        let count = there.max(self.ahead);
         let news = self.ahead.min(count)..count;
         let seen: Vec<Seen> =
             self.inbox.range(news).filter(|(_, part)| *part != Part::Head).map(|(word, _)| Seen::of(*word)).collect();
         for seen in &seen {
-            wire.board().note_got(self.role(), *seen);
+            wire.note_got(self.role(), *seen);
         }
         let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterLastWord)]
             .into_iter()
@@ -248,12 +280,25 @@ impl End {
             self.ahead = count;
             return;
         }
+        self.forget_packets(count);
         for (word, part) in self.inbox.drain(..count) {
             self.side.hear(word, part);
             self.side.follow_the_rules();
         }
         self.ahead = self.ahead.saturating_sub(count);
         self.quiet = self.side.heard.piece.then(|| self.side.now + QUIET.as_millis() as Millis);
+    }
+
+    fn forget_packets(&mut self, mut count: usize) {
+        while let Some(packet) = self.packets.front_mut() {
+            let part = count.min(*packet);
+            *packet -= part;
+            count -= part;
+            if *packet > 0 {
+                return;
+            }
+            self.packets.pop_front();
+        }
     }
 
     fn catches(&mut self, point: Point) -> bool {
@@ -272,8 +317,7 @@ impl End {
         self.side.now = now;
         if self.quiet.is_some_and(|quiet| quiet <= now) {
             self.quiet = None;
-            self.side.heard.piece = false;
-            self.side.heard.texts += 1;
+            self.side.fall_quiet();
         }
         while let Some(_deadline) = self.side.waits.pass(now).filter(|_| self.runs) {
             self.side.follow_the_rules();
@@ -350,7 +394,10 @@ impl End {
     /// A packet arrives.
     pub(super) fn receive(&mut self, packet: Packet, wire: &mut impl Wire) {
         match (self.socket, packet) {
-            (Socket::Open, Packet::Data(pieces)) => self.inbox.extend(pieces),
+            (Socket::Open, Packet::Data(pieces)) => {
+                self.packets.push_back(pieces.len());
+                self.inbox.extend(pieces);
+            }
             (Socket::Open, Packet::Fin) => self.fin_came = true,
             (Socket::Open, Packet::Reset) => {
                 self.reset_came = true;

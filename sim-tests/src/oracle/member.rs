@@ -57,6 +57,8 @@ pub struct Expectation {
     pub is_unchanged: bool,
     /// A side is asked to close when its ending has begun: no event.
     pub asked_again: bool,
+    /// A hash of what both ends send and get, in its order.
+    pub order: u64,
 }
 
 impl Member {
@@ -75,6 +77,13 @@ impl Member {
 }
 
 impl Expectation {
+    /// Whether the same comes of another scenario in the same order.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Member, &Member)| one.reports_as(other);
+        let reports = self.members.len() == other.members.len() && self.members.iter().zip(&other.members).all(same);
+        reports && self.order == other.order && self.unreached == other.unreached
+    }
+
     /// Whether `record` ended in one of the ways that are allowed.
     pub fn allows(&self, record: &Record) -> bool {
         let [client, server] = [Role::Client, Role::Server].map(|role| Report::of(&record.ending(role)));

@@ -44,6 +44,7 @@ impl Oracle {
             whole.unreached.retain(|part| run.unreached.contains(part));
             whole.is_unchanged &= run.is_unchanged;
             whole.asked_again &= run.asked_again;
+            whole.order = whole.order.rotate_left(1) ^ run.order;
             whole.merge(run.members);
         }
         whole.is_unchanged &= scenario.network.relay.is_some() || scenario.network.rst != Rst::InOrder;

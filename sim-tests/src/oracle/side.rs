@@ -5,7 +5,7 @@ use super::member::Verdict;
 use super::waits::Waits;
 use super::word::{Close, Part, Word};
 use crate::plan::Millis;
-use crate::scenario::Wire;
+use crate::scenario::{Scenario, Wire};
 use echo_core::{Role, Tally};
 use std::collections::VecDeque;
 
@@ -26,6 +26,8 @@ pub(super) struct Side {
     pub(super) heard: Heard,
     /// Said, and not on its way.
     pub(super) out: VecDeque<Word>,
+    /// Something it said was lost, for its transport takes no more.
+    pub(super) lost: bool,
     /// Requests of which a byte is on its way.
     pub(super) left: u64,
     /// FIN is on its way.
@@ -76,10 +78,10 @@ pub(super) struct Heard {
 }
 
 impl Side {
-    pub(super) fn new(role: Role, wire: Wire, bend: Option<Bend>) -> Self {
+    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Bend>) -> Self {
         Self {
             role,
-            wire,
+            wire: scenario.wire,
             bend,
             now: 0,
             wish: None,
@@ -88,11 +90,12 @@ impl Side {
             said: Said::default(),
             heard: Heard::default(),
             out: VecDeque::new(),
+            lost: false,
             left: 0,
             fin_left: false,
             failed: false,
             verdict: None,
-            waits: Waits::new(role),
+            waits: Waits::new(scenario, role),
             aborts: false,
             over: false,
             clauses: Vec::new(),
@@ -282,6 +285,13 @@ impl Side {
                 }
                 self.heard.piece = false;
             }
+        }
+    }
+
+    /// Clause 2.2: what has come of a line is a message.
+    pub(super) fn fall_quiet(&mut self) {
+        if std::mem::take(&mut self.heard.piece) {
+            self.heard.texts += 1;
         }
     }
 

@@ -3,15 +3,15 @@
 use super::bend::Bend;
 use super::side::Side;
 use crate::plan::Millis;
+use crate::scenario::Scenario;
 use crate::setting;
 use echo_core::{Deadline, Role};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The waits of one end.
 #[derive(Debug)]
 pub(super) struct Waits {
-    lengths: &'static [Millis; 10],
+    lengths: [Millis; 10],
     /// When each began, in the order of [`Deadline::ALL`].
     since: [Option<Millis>; 10],
     passed: [bool; 10],
@@ -31,11 +31,11 @@ const WAITS: [fn(&Side) -> bool; 10] = [
         !side.is_ending() && (!side.is_framed() || from_the_start || side.heard.preface)
     },
     // write
-    |side| !side.out.is_empty(),
+    |side| !side.out.is_empty() || side.lost,
     // drain
     |side| {
         let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Bend::NoDrain);
-        waits && side.said.close.is_none() && side.said.goaway.is_some()
+        waits && side.said.close.is_none() && (side.wish.is_some() || side.said.goaway.is_some())
     },
     // close
     |side| {
@@ -56,14 +56,11 @@ pub(super) fn has_said_it_all(side: &Side) -> bool {
 }
 
 impl Waits {
-    pub(super) fn new(role: Role) -> Self {
-        static LENGTHS: OnceLock<[[Millis; 10]; 2]> = OnceLock::new();
-        let lengths = LENGTHS.get_or_init(|| {
-            let whole = |length: Duration| Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX);
-            let of = |role| Deadline::ALL.map(|deadline| whole(setting::deadlines_of(role).length(deadline)));
-            [of(Role::Client), of(Role::Server)]
-        });
-        Self { lengths: &lengths[role as usize], since: [None; 10], passed: [false; 10] }
+    pub(super) fn new(scenario: &Scenario, role: Role) -> Self {
+        let deadlines = setting::deadlines_of(scenario, role);
+        let whole = |length: Duration| Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX);
+        let lengths = Deadline::ALL.map(|deadline| whole(deadlines.length(deadline)));
+        Self { lengths, since: [None; 10], passed: [false; 10] }
     }
 
     /// Whether it has passed.
@@ -87,7 +84,7 @@ impl Waits {
 
     /// When the next passes.
     pub(super) fn next(&self) -> Option<Millis> {
-        self.since.iter().zip(self.lengths).filter_map(|(since, length)| Some((*since)? + length)).min()
+        self.since.iter().zip(&self.lengths).filter_map(|(since, length)| Some((*since)? + length)).min()
     }
 
     /// Lets the first that is due by `now` pass (8.3).

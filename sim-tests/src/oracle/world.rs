@@ -2,14 +2,14 @@
 
 use super::bend::Bend;
 use super::board::{Board, Seen};
-use super::end::{End, Reading, Wire};
+use super::end::{End, Reading, Reads, Wire};
 use super::member::{Expectation, Member};
 use super::side::Side;
 use super::word::{Packet, Part};
 use crate::board::{name, other};
 use crate::link::{Arrival, Kind, Links};
 use crate::network::{Fault, Span};
-use crate::plan::{Millis, Point, Step};
+use crate::plan::{Action, Millis, Point, Step};
 use crate::scenario::Scenario;
 use crate::setting;
 use echo_core::Role;
@@ -32,6 +32,16 @@ enum Deed {
     Cut(Span),
 }
 
+impl Deed {
+    /// Whether a program does it, and not a host or the network.
+    fn is_a_wish(&self) -> bool {
+        match self {
+            Self::Act(step) => !matches!(step.action, Action::Crash | Action::Vanish),
+            Self::Deafen | Self::Cut(_) => false,
+        }
+    }
+}
+
 /// What lies between the ends.
 struct Way {
     now: Millis,
@@ -42,6 +52,8 @@ struct Way {
     under_way: [usize; 2],
     /// A RST was sent behind something that is on its way.
     raced: bool,
+    /// A hash of what was sent and got, in its order.
+    order: u64,
 }
 
 impl Wire for Way {
@@ -67,8 +79,14 @@ impl Wire for Way {
         self.under_way[from as usize] += 1;
         self.links.push(self.now, from, kind, packet);
         for seen in seen {
+            self.tell(from, 0, seen);
             self.board.note_sent(from, seen);
         }
+    }
+
+    fn note_got(&mut self, side: Role, seen: Seen) {
+        self.tell(side, 1, seen);
+        self.board.note_got(side, seen);
     }
 
     fn board(&mut self) -> &mut Board {
@@ -81,6 +99,11 @@ impl Wire for Way {
 }
 
 impl Way {
+    fn tell(&mut self, side: Role, what: u64, seen: Seen) {
+        let event = seen as u64 * 4 + what * 2 + side as u64 + 1;
+        self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
+    }
+
     /// The next packet from `from` that arrives by now.
     fn pop(&mut self, from: Role) -> Option<Packet> {
         let arrival = self.links.pop(from, self.now)?;
@@ -116,8 +139,9 @@ impl<'a> World<'a> {
         }
         let mut path = scenario.network.path();
         path.overtaking &= bend != Some(Bend::RstLosesNothing);
-        let end =
-            |role| End::new(Side::new(role, scenario.wire, bend), scenario.plan(role), scenario.network.reads > 0);
+        let end = |role| {
+            End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network))
+        };
         let way = Way {
             now: 0,
             board: Board::default(),
@@ -125,8 +149,17 @@ impl<'a> World<'a> {
             holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
             under_way: [0, 0],
             raced: false,
+            order: 0,
         };
-        Self { ends: ROLES.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
+        Self {
+            ends: ROLES.map(end),
+            way,
+            waiting,
+            missed: Vec::new(),
+            scenario,
+            requested: 0,
+            asked_again: false,
+        }
     }
 
     /// Lets everything happen, and says what came of it.
@@ -161,7 +194,6 @@ impl<'a> World<'a> {
             } else {
                 return;
             }
-            self.settle();
         }
     }
 
@@ -176,23 +208,25 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Does what is due; whether anything was.
+    /// Does what is due, the client's part first, and what the client says upon it; whether anything was.
     fn direct(&mut self) -> bool {
-        let mut any = false;
-        loop {
-            let board = &self.way.board;
-            if let Some(index) = self.waiting.iter().position(|(point, role, _)| board.is_at(*point, *role)) {
-                let (_, role, deed) = self.waiting.remove(index);
-                self.carry_out(role, deed);
-            } else if self.requested == 0 {
-                self.request(1);
-            } else if self.requested < self.scenario.talk.len() && board.is_at(Point::Idle, Role::Client) {
-                self.request(self.scenario.talk.len() - self.requested);
-            } else {
-                return any;
-            }
-            any = true;
+        let board = &self.way.board;
+        let (mut due, left) = self.waiting.iter().partition::<Vec<_>, _>(|(point, role, _)| board.is_at(*point, *role));
+        let more = match self.requested {
+            0 => 1,
+            _ if board.is_at(Point::Idle, Role::Client) => self.scenario.talk.len() - self.requested,
+            _ => 0,
+        };
+        let any = !due.is_empty() || more > 0;
+        self.waiting = left;
+        let servers: Vec<_> = due.extract_if(.., |(_, role, deed)| *role == Role::Server && deed.is_a_wish()).collect();
+        due.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        self.request(more);
+        if !servers.is_empty() {
+            self.ends[Role::Client as usize].pump(&mut self.way);
         }
+        servers.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        any
     }
 
     fn request(&mut self, count: usize) {
@@ -207,10 +241,10 @@ impl<'a> World<'a> {
         match deed {
             Deed::Act(step) => {
                 let end = &mut self.ends[role as usize];
-                self.asked_again |= step.action == crate::plan::Action::Close && end.runs && end.side.is_ending();
+                self.asked_again |= step.action == Action::Close && end.runs && end.side.is_ending();
                 if !end.act(step.action, step.point, &mut self.way) {
                     self.missed.push(named(role, step));
-                } else if step.action == crate::plan::Action::Vanish {
+                } else if step.action == Action::Vanish {
                     self.way.links.lose(role);
                 }
             }
@@ -222,7 +256,7 @@ impl<'a> World<'a> {
     fn expectation(self) -> Expectation {
         let [client, server] = &self.ends;
         let clauses = client.side.clauses.iter().chain(&server.side.clauses).copied().collect();
-        let (client, server) = (client.report(&self.way.board), server.report(&self.way.board));
+        let (client, server) = (client.report(), server.report());
         let left = self.waiting.iter().filter_map(|(point, role, deed)| match deed {
             Deed::Act(step) => Some(named(*role, *step)),
             Deed::Cut(_) => Some(format!("cut@{}", point.id())),
@@ -234,7 +268,8 @@ impl<'a> World<'a> {
             None => !self.way.raced,
         };
         let asked_again = self.asked_again;
-        Expectation { members: vec![Member { client, server, clauses }], unreached, is_unchanged, asked_again }
+        let members = vec![Member { client, server, clauses }];
+        Expectation { members, unreached, is_unchanged, asked_again, order: self.way.order }
     }
 }
 
