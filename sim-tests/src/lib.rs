@@ -22,20 +22,27 @@
 mod backend;
 mod board;
 pub mod catalogue;
+pub mod crew;
 mod director;
 mod ear;
+pub mod explore;
 pub mod file;
 mod gate;
 mod invariants;
+pub mod ledger;
 mod link;
 mod network;
+pub mod oracle;
 mod plan;
 mod post;
+#[cfg(feature = "random")]
+pub mod random;
 mod record;
 mod relay;
 pub mod report;
 mod scenario;
 pub mod setting;
+mod shard;
 mod throttle;
 #[cfg(feature = "turmoil")]
 pub mod trial;
@@ -50,4 +57,5 @@ pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
 pub use record::{Backend, Ending, Record, fnv};
 pub use relay::Relay;
 pub use scenario::{Scenario, Wire};
+pub use shard::Shard;
 pub use tuning::Tuning;

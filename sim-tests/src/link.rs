@@ -48,6 +48,8 @@ pub(crate) struct Links<P> {
     /// From the relay, by the end that the packets come from.
     onward: [Leg<P>; 2],
     relay: State,
+    /// The relay did something else than passing on.
+    meddled: bool,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl<P> Leg<P> {
 impl<P> Links<P> {
     pub(crate) fn new(path: Path) -> Self {
         let legs = || [Leg::new(), Leg::new()];
-        Self { path, out: legs(), onward: legs(), relay: State::default() }
+        Self { path, out: legs(), onward: legs(), relay: State::default(), meddled: false }
     }
 
     /// Takes a packet from `from`. Packets of one direction arrive in their order, unless a RST overtakes.
@@ -177,6 +179,7 @@ impl<P> Links<P> {
                 }
                 (None, None) => return,
             };
+            self.meddled |= moves != [Move::Forward];
             for step in moves {
                 if let Move::Make { towards, kind, at } = step {
                     self.onward(other(towards), at, kind, Arrival::Made(kind));
@@ -193,6 +196,11 @@ impl<P> Links<P> {
             leg.destroy(at);
         }
         leg.push(due, kind, packet);
+    }
+
+    /// Whether the relay has changed anything.
+    pub(crate) fn has_meddled(&self) -> bool {
+        self.meddled
     }
 
     /// When something happens here next.

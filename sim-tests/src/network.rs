@@ -273,6 +273,24 @@ impl Fault {
         }
     }
 
+    /// The same, for so long.
+    #[must_use]
+    pub fn lasting(self, span: Span) -> Self {
+        match self {
+            Self::Hold { from, mark, .. } => Self::Hold { from, mark, span },
+            Self::Cut { point, .. } => Self::Cut { point, span },
+        }
+    }
+
+    /// Whether it waits for words that the plain wire does not have.
+    pub fn needs_words(&self) -> bool {
+        match self {
+            Self::Hold { mark: Mark::GoAway | Mark::LastWord, .. } => true,
+            Self::Hold { mark: Mark::Fin, .. } => false,
+            Self::Cut { point, .. } => point.is_framed(),
+        }
+    }
+
     /// What a packet has to carry for it to happen.
     pub fn mark(&self) -> Option<Mark> {
         match self {

@@ -26,24 +26,33 @@ pub fn deadlines() -> Deadlines {
     }
 }
 
-/// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// The same for the last word of a server that has waited for the client in vain: it comes when both have waited
-/// equally long.
-const DRAIN_PATIENCE: Duration = Duration::from_millis(40);
+/// How much longer an end waits: with equal deadlines, whose passes first would hang on one tick. A client is more
+/// patient with idleness, and with the last word of a server that has waited for its GOAWAY as long.
+fn patience(role: Role, deadline: Deadline) -> Duration {
+    match (role, deadline) {
+        (Role::Client, Deadline::Idle) => Duration::from_millis(100),
+        (Role::Client, Deadline::Drain) => Duration::from_millis(40),
+        (Role::Client | Role::Server, _) => Duration::ZERO,
+    }
+}
 
 /// When a plain message that was not finished is one all the same.
-const QUIET: Duration = Duration::from_millis(9);
+pub const QUIET: Duration = Duration::from_millis(9);
+
+/// The deadlines of an end, where the scenario sets none of its own.
+pub fn deadlines_of(role: Role) -> Deadlines {
+    let mut all = deadlines();
+    for deadline in Deadline::ALL {
+        all.set(deadline, all.length(deadline) + patience(role, deadline));
+    }
+    all
+}
 
 /// The configuration of an end.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
-    let mut deadlines = deadlines();
+    let mut deadlines = deadlines_of(role);
     for (deadline, length) in &scenario.tuning.deadlines {
-        deadlines.set(*deadline, Duration::from_millis(*length));
-    }
-    if role == Role::Client {
-        deadlines.idle += PATIENCE;
-        deadlines.drain += DRAIN_PATIENCE;
+        deadlines.set(*deadline, Duration::from_millis(*length) + patience(role, *deadline));
     }
     let usual = Config::default();
     Config {

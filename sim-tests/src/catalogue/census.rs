@@ -1,0 +1,114 @@
+//! The census: how many sequences there are, and how many different stories they tell.
+
+use super::exclusion::{EXCLUSIONS, Exclusion};
+use super::{Sequence, all, product};
+use crate::board::{What, name};
+use crate::record::{Backend, Record, fnv};
+use echo_core::Role;
+use std::collections::HashMap;
+use std::fmt;
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+/// The figures of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Wires × plans × plans × networks.
+    pub product: usize,
+    /// How many of them each rule takes out.
+    pub excluded: Vec<(&'static Exclusion, usize)>,
+    /// Sequences that are not of the product: two steps on one side.
+    pub extra: usize,
+    /// Sequences.
+    pub remaining: usize,
+    /// Different canonical traces among them.
+    pub distinct: usize,
+    /// Sequences that tell nothing new.
+    pub redundant: usize,
+    /// Pairs of a state and an event of the close machine that they reach, and that there are; `None` if nobody has
+    /// counted.
+    pub pairs: Option<(usize, usize)>,
+}
+
+/// For each sequence the first that tells the same story, by their indices: itself if the story is new.
+fn first_tellers() -> &'static [usize] {
+    static TELLERS: OnceLock<Vec<usize>> = OnceLock::new();
+    TELLERS.get_or_init(|| {
+        let mut known = HashMap::new();
+        let teller = |(index, sequence)| *known.entry(story_of(sequence)).or_insert(index);
+        all().iter().enumerate().map(teller).collect()
+    })
+}
+
+fn story_of(sequence: &Sequence) -> u64 {
+    let mut text = String::new();
+    for run in sequence.scenario.runs() {
+        match Backend::Pair.run(&run) {
+            Ok(record) => text.push_str(&story(&record)),
+            Err(refusal) => text.push_str(&refusal.to_string()),
+        }
+    }
+    fnv(text.as_bytes())
+}
+
+/// The canonical trace: the order of what was sent, got and handed over at both ends, and how they ended; without
+/// names, times, and the harness's own bookkeeping.
+pub fn story(record: &Record) -> String {
+    let mut text = String::new();
+    for entry in &record.entries {
+        let tells = match entry.what {
+            What::Sent(_) | What::Got(_) | What::Accepted(_) | What::Handed(_) | What::Ended(_) => true,
+            What::Did(_) | What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => false,
+        };
+        if tells {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{} {}", name(entry.side), entry.what);
+        }
+    }
+    for side in [Role::Client, Role::Server] {
+        let _ = writeln!(text, "{}: {}", name(side), record.ending(side).name());
+    }
+    text
+}
+
+impl Sequence {
+    /// The first sequence that tells the same story, if this one tells nothing new.
+    pub fn told_by(&'static self) -> Option<&'static Self> {
+        let index = all().iter().position(|one| std::ptr::eq(one, self))?;
+        let teller = first_tellers()[index];
+        (teller != index).then(|| &all()[teller])
+    }
+}
+
+/// Counts everything. The first call runs the whole catalogue on the pair.
+pub fn counts() -> Counts {
+    let tellers = first_tellers();
+    let distinct = tellers.iter().enumerate().filter(|(index, teller)| index == *teller).count();
+    let product = product();
+    Counts {
+        product: product.size,
+        excluded: EXCLUSIONS.iter().zip(product.excluded.iter().copied()).collect(),
+        extra: product.extra,
+        remaining: tellers.len(),
+        distinct,
+        redundant: tellers.len() - distinct,
+        pairs: None,
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>7}  product: wires × client's plans × server's plans × networks", self.product)?;
+        for (rule, count) in &self.excluded {
+            writeln!(f, "{count:>7}  excluded: {rule}")?;
+        }
+        writeln!(f, "{:>7}  beyond the product: two steps on one side", self.extra)?;
+        writeln!(f, "{:>7}  remaining", self.remaining)?;
+        writeln!(f, "{:>7}  distinct canonical traces", self.distinct)?;
+        writeln!(f, "{:>7}  redundant: another tells the same", self.redundant)?;
+        match self.pairs {
+            Some((covered, all)) => writeln!(f, "{covered:>7}  pairs of state and event covered, of {all}"),
+            None => Ok(()),
+        }
+    }
+}

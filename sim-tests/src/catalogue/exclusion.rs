@@ -1,0 +1,165 @@
+//! What of the product is no sequence, and why.
+
+use crate::network::Network;
+use crate::oracle::Expectation;
+use crate::plan::{Action, Plan, Point};
+use crate::scenario::{Scenario, Wire};
+use std::fmt;
+
+/// A rule that takes combinations out of the product.
+#[derive(Debug)]
+pub struct Exclusion {
+    /// Its letter in the matrices.
+    pub letter: char,
+    /// Its name.
+    pub name: &'static str,
+    /// Why what it takes out is no sequence of its own.
+    pub reason: &'static str,
+    applies: Applies,
+}
+
+/// What a rule has to know.
+#[derive(Debug)]
+enum Applies {
+    /// The combination itself.
+    ByPlan(fn(&Scenario) -> bool),
+    /// What the oracle says comes of it.
+    ByOutcome(fn(&Expectation) -> bool),
+}
+
+/// All rules. The first that applies counts.
+pub static EXCLUSIONS: [Exclusion; 8] = [
+    Exclusion {
+        letter: 'w',
+        name: "no such word",
+        reason: "the plain wire has no preface, GOAWAY or last word, so nothing can wait for one, be held or break a rule",
+        applies: Applies::ByPlan(has_no_such_word),
+    },
+    Exclusion {
+        letter: 'b',
+        name: "broken bytes",
+        reason: "violate breaks the order of words; inside a preface or a frame it would break bytes, which frame tests do",
+        applies: Applies::ByPlan(breaks_bytes),
+    },
+    Exclusion {
+        letter: 't',
+        name: "three troubles",
+        reason: "both sides misbehave and the network is not clear: left to random schedules",
+        applies: Applies::ByPlan(has_three_troubles),
+    },
+    Exclusion {
+        letter: 's',
+        name: "the setting again",
+        reason: "framed-server-fin only says who sends FIN first: more than one trouble is told on the framed wire",
+        applies: Applies::ByPlan(is_the_setting_again),
+    },
+    Exclusion {
+        letter: 'n',
+        name: "never",
+        reason: "its moment never comes: the conversation is over before, or never gets there",
+        applies: Applies::ByOutcome(never_comes),
+    },
+    Exclusion {
+        letter: 'f',
+        name: "no such packet",
+        reason: "the fault of the network waits for a packet or a point that never comes",
+        applies: Applies::ByOutcome(fault_never_comes),
+    },
+    Exclusion {
+        letter: 'u',
+        name: "unchanged",
+        reason: "no RST has anything to race, or the relay has nothing to change: the same as on a clear network",
+        applies: Applies::ByOutcome(is_unchanged),
+    },
+    Exclusion {
+        letter: 'a',
+        name: "asked again",
+        reason: "close is asked of a side whose ending has begun: no event",
+        applies: Applies::ByOutcome(asks_again),
+    },
+];
+
+impl Exclusion {
+    /// The first rule that takes `scenario` out without asking the oracle.
+    pub(super) fn by_plan(scenario: &Scenario) -> Option<usize> {
+        EXCLUSIONS.iter().position(|rule| match rule.applies {
+            Applies::ByPlan(applies) => applies(scenario),
+            Applies::ByOutcome(_) => false,
+        })
+    }
+
+    /// The first rule that takes something out of which this comes.
+    pub(super) fn by_outcome(expectation: &Expectation) -> Option<usize> {
+        EXCLUSIONS.iter().position(|rule| match rule.applies {
+            Applies::ByPlan(_) => false,
+            Applies::ByOutcome(applies) => applies(expectation),
+        })
+    }
+
+    /// Whether it needs the oracle.
+    pub fn asks_the_oracle(&self) -> bool {
+        match self.applies {
+            Applies::ByPlan(_) => false,
+            Applies::ByOutcome(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.letter, self.name, self.reason)
+    }
+}
+
+fn plans(scenario: &Scenario) -> [&Plan; 2] {
+    [&scenario.client, &scenario.server]
+}
+
+fn has_no_such_word(scenario: &Scenario) -> bool {
+    let steps = || plans(scenario).into_iter().flat_map(|plan| &plan.steps);
+    let faults = &scenario.network.faults;
+    scenario.wire == Wire::Plain
+        && (steps().any(|step| step.action == Action::Violate || step.point.is_framed())
+            || faults.iter().any(|fault| fault.needs_words()))
+}
+
+fn breaks_bytes(scenario: &Scenario) -> bool {
+    plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| {
+        let inside =
+            matches!(step.point, Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
+        step.action == Action::Violate && inside
+    })
+}
+
+fn misdeeds(scenario: &Scenario) -> usize {
+    plans(scenario).into_iter().filter(|plan| plan.misbehaves()).count()
+}
+
+fn is_clear(network: &Network) -> bool {
+    Network::named("clear").as_ref() == Some(network)
+}
+
+fn has_three_troubles(scenario: &Scenario) -> bool {
+    misdeeds(scenario) == 2 && !is_clear(&scenario.network)
+}
+
+fn is_the_setting_again(scenario: &Scenario) -> bool {
+    let troubles = misdeeds(scenario) + usize::from(!is_clear(&scenario.network));
+    scenario.wire == Wire::FramedServerFin && troubles > 1
+}
+
+fn never_comes(expectation: &Expectation) -> bool {
+    expectation.unreached.iter().any(|part| part.contains(':'))
+}
+
+fn fault_never_comes(expectation: &Expectation) -> bool {
+    expectation.unreached.iter().any(|part| !part.contains(':'))
+}
+
+fn is_unchanged(expectation: &Expectation) -> bool {
+    expectation.is_unchanged
+}
+
+fn asks_again(expectation: &Expectation) -> bool {
+    expectation.asked_again
+}

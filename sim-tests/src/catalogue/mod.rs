@@ -1,0 +1,88 @@
+//! The catalogue: every close sequence, enumerated.
+//!
+//! A sequence is what the client does and when, what the server does and when, a network and a wire. The product of
+//! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`counts`] adds it up. What may come
+//! of each says the [`oracle`](crate::oracle), which knows PROTOCOL.md and not the machine.
+
+mod census;
+mod exclusion;
+mod judge;
+mod nearest;
+mod product;
+
+pub use census::{Counts, counts, story};
+pub use exclusion::{EXCLUSIONS, Exclusion};
+pub use judge::{Fault, judge};
+pub use nearest::nearest;
+pub use product::{NETWORKS, Place, plans};
+
+use crate::network::{Network, Rst};
+use crate::oracle::Expectation;
+use crate::plan::Refusal;
+use crate::record::{Backend, fnv};
+use crate::scenario::Scenario;
+use product::Product;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// A close sequence.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// Its stable id.
+    pub id: String,
+    /// What is done.
+    pub scenario: Scenario,
+    /// What may come of it.
+    pub expectation: Expectation,
+}
+
+/// Sequences beyond the product: two things on one side.
+const EXTRA: [&str; 0] = [];
+
+/// All sequences, in an order that never changes.
+pub fn all() -> &'static [Sequence] {
+    &product().sequences
+}
+
+fn product() -> &'static Product {
+    static PRODUCT: OnceLock<Product> = OnceLock::new();
+    PRODUCT.get_or_init(Product::new)
+}
+
+/// The sequence called `id`.
+pub fn find(id: &str) -> Option<&'static Sequence> {
+    static INDEX: OnceLock<HashMap<&'static str, &'static Sequence>> = OnceLock::new();
+    let index = INDEX.get_or_init(|| all().iter().map(|sequence| (sequence.id.as_str(), sequence)).collect());
+    index.get(id).copied()
+}
+
+/// The sequences whose id contains every one of `parts`.
+pub fn filter<'a>(parts: &'a [&'a str]) -> impl Iterator<Item = &'static Sequence> + 'a {
+    all().iter().filter(move |sequence| parts.iter().all(|part| sequence.id.contains(part)))
+}
+
+/// Where in the product `scenario` is; `None` if it is not of the product.
+pub fn place(scenario: &Scenario) -> Option<Place> {
+    product().place(scenario)
+}
+
+/// The sequence that `scenario` is, or is a run of.
+pub fn of_run(scenario: &Scenario) -> Option<&'static Sequence> {
+    let race = || {
+        let network = Network { rst: Rst::Races, ..scenario.network.clone() };
+        find(&Scenario { network, ..scenario.clone() }.to_string())
+    };
+    find(&scenario.to_string()).or_else(race)
+}
+
+/// The hash of all traces of the catalogue on `backend`: the same in every process and every build.
+///
+/// # Errors
+/// The first [`Refusal`], if a sequence cannot be run.
+pub fn hash(backend: Backend) -> Result<u64, Refusal> {
+    let mut text = String::new();
+    for run in all().iter().flat_map(|sequence| sequence.scenario.runs()) {
+        text.push_str(&format!("{:016x}\n", backend.run(&run)?.hash()));
+    }
+    Ok(fnv(text.as_bytes()))
+}

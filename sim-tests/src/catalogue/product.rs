@@ -1,0 +1,120 @@
+//! The product: every wire with every pair of plans on every network, and where each combination went.
+
+use super::exclusion::{EXCLUSIONS, Exclusion};
+use super::{EXTRA, Sequence};
+use crate::network::Network;
+use crate::oracle;
+use crate::plan::{Action, Plan, Point};
+use crate::scenario::{Scenario, Wire};
+
+/// The networks of the product, by name.
+pub const NETWORKS: [&str; 14] = [
+    "clear",
+    "slow",
+    "one-byte-reads",
+    "coalesced",
+    "last-word-held",
+    "ack-held",
+    "fin-held",
+    "rst-race",
+    "cut-idle",
+    "cut-closing",
+    "cut-healed",
+    "relay-rst-to-fin",
+    "relay-closes-both",
+    "relay-cuts-off",
+];
+
+/// Where a combination of the product went.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// It is a sequence of the catalogue.
+    Sequence(&'static Sequence),
+    /// This rule takes it out.
+    Excluded(&'static Exclusion),
+}
+
+/// The catalogue as it comes out of the product.
+#[derive(Debug)]
+pub(super) struct Product {
+    pub(super) sequences: Vec<Sequence>,
+    /// By [`EXCLUSIONS`].
+    pub(super) excluded: Vec<usize>,
+    pub(super) size: usize,
+    /// How many sequences are not of the product.
+    pub(super) extra: usize,
+    /// For each combination, in their order.
+    places: Vec<Index>,
+}
+
+/// A [`Place`] before there are addresses.
+#[derive(Clone, Copy, Debug)]
+enum Index {
+    Sequence(u32),
+    Excluded(u8),
+}
+
+/// The plans of the product: nothing, or one action at one point.
+pub fn plans() -> Vec<Plan> {
+    let one = |action| Point::ALL.map(|point| Plan::one(action, point));
+    std::iter::once(Plan::none()).chain(Action::ALL.into_iter().flat_map(one)).collect()
+}
+
+fn networks() -> Vec<Network> {
+    NETWORKS.iter().filter_map(|name| Network::named(name)).collect()
+}
+
+impl Product {
+    pub(super) fn new() -> Self {
+        let (plans, networks) = (plans(), networks());
+        let mut product =
+            Self { sequences: Vec::new(), excluded: vec![0; EXCLUSIONS.len()], size: 0, extra: 0, places: Vec::new() };
+        for wire in Wire::ALL {
+            for client in &plans {
+                for server in &plans {
+                    for network in &networks {
+                        product.add(Scenario::new(wire, client.clone(), server.clone(), network.clone()));
+                    }
+                }
+            }
+        }
+        product.size = product.places.len();
+        for id in EXTRA {
+            if let Ok(scenario) = id.parse::<Scenario>() {
+                let expectation = oracle::expect(&scenario);
+                product.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
+                product.extra += 1;
+            }
+        }
+        product
+    }
+
+    fn add(&mut self, scenario: Scenario) {
+        let excluded = |product: &mut Self, rule: usize| {
+            product.excluded[rule] += 1;
+            product.places.push(Index::Excluded(rule as u8));
+        };
+        if let Some(rule) = Exclusion::by_plan(&scenario) {
+            return excluded(self, rule);
+        }
+        let expectation = oracle::expect(&scenario);
+        if let Some(rule) = Exclusion::by_outcome(&expectation) {
+            return excluded(self, rule);
+        }
+        self.places.push(Index::Sequence(self.sequences.len() as u32));
+        self.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
+    }
+
+    /// Where the combination of the product went that `scenario` is.
+    pub(super) fn place(&'static self, scenario: &Scenario) -> Option<Place> {
+        let plans = plans();
+        let of = |plan: &Plan| plans.iter().position(|one| one == plan);
+        let wire = Wire::ALL.iter().position(|wire| *wire == scenario.wire)?;
+        let network = networks().iter().position(|network| *network == scenario.network)?;
+        let row = (wire * plans.len() + of(&scenario.client)?) * plans.len() + of(&scenario.server)?;
+        Some(match *self.places.get(row * NETWORKS.len() + network)? {
+            Index::Sequence(index) => Place::Sequence(self.sequences.get(index as usize)?),
+            Index::Excluded(rule) => Place::Excluded(&EXCLUSIONS[rule as usize]),
+        })
+    }
+}
