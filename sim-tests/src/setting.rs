@@ -71,7 +71,7 @@ pub fn servers_farewell() -> Farewell {
 /// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
 /// packets.
 pub fn budget(scenario: &Scenario) -> Millis {
-    let deadlines = config(scenario, Role::Client).deadlines;
+    let deadlines = deadlines_of(scenario, Role::Client);
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
     let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
     let latency = 10 * scenario.network.latency;
