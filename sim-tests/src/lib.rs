@@ -13,6 +13,8 @@
 //! # Ok::<(), sim_tests::Refusal>(())
 //! ```
 //!
+//! The harness for somebody else's protocol, two closures over a stream, is the module `trial` (feature `turmoil`).
+//!
 //! Nothing here reads a clock or draws a number: time is virtual, and the same scenario gives the same record in
 //! every process. Whoever wants random schedules draws scenarios, which are plain values with an id.
 #![forbid(unsafe_code)]
