@@ -22,7 +22,7 @@ use std::process::ExitCode;
 /// 3 something could not be read or written.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
-struct Options {
+struct Program {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options = match Program::try_parse() {
         Ok(options) => options,
         Err(error) => return refuse(&error),
     };
