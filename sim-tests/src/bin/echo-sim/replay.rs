@@ -60,8 +60,8 @@ fn what(options: &Options) -> Result<Saved, Trouble> {
         return text.parse().map_err(|refusal: Refusal| Trouble::Usage(format!("{what}: {refusal}")));
     }
     what.parse().map(|scenario: Scenario| Saved::from(scenario)).map_err(|refusal| {
-        let near = catalogue::nearest(what, 3).join("\n  ");
-        Trouble::Usage(format!("{refusal}\nnearest:\n  {near}"))
+        let near = catalogue::nearest(what, 3).join(" ");
+        Trouble::Usage(format!("{refusal}; the nearest ids are {near}"))
     })
 }
 
