@@ -6,7 +6,7 @@ use std::fmt;
 /// A set of sequence numbers from 1 up, kept small: everything through the mark, and what lies beyond it.
 ///
 /// In-order protocols never use the set beyond; one with unordered answers does.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Watermark {
     through: u64,
     beyond: BTreeSet<u64>,
@@ -69,7 +69,7 @@ pub enum Fate {
 /// What one side knows of the requests of a conversation.
 ///
 /// The client counts what it asked and got; the server what it saw, accepted and got acknowledged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
     /// The highest request made (client) or seen (server).
     pub asked: u64,

@@ -18,13 +18,14 @@ use crate::outcome::{End, Side};
 use crate::timers::Deadline;
 pub use vocabulary::{Action, Actions, Direction, Event, Farewell, Order, Policy, Role, Words};
 
+pub mod table;
 mod view;
 mod vocabulary;
 
 use Direction::{Closed, Failed, Finished, Leaving, Open};
 
 /// One side of a conversation, from its first request to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Machine {
     role: Role,
     policy: Policy,

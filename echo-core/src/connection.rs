@@ -18,7 +18,10 @@ use std::time::Duration;
 /// `handle_*` and any wish, call [`Connection::poll_output`] until it says [`Output::Wait`] or [`Output::Ended`].
 /// An idle connection owns no buffer: input is borrowed, and only an incomplete frame or line and what is not yet
 /// sent are kept.
-#[derive(Clone, Debug)]
+///
+/// Of connections with the same settings, two that hash alike do the same from now on, whatever came before: what was
+/// read and sent is not part of the hash, but for what still matters.
+#[derive(Clone, Debug, Hash)]
 pub struct Connection {
     parser: Parser,
     session: Session,
@@ -29,7 +32,7 @@ pub struct Connection {
 }
 
 /// How the input is to be read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Parser {
     /// Server: the client has not spoken.
     Undetected,
@@ -222,6 +225,31 @@ impl Connection {
         while let Some(deadline) = self.session.expired(now) {
             self.session.happen(close::Event::Deadline(deadline), now);
         }
+    }
+
+    // ---- time without a clock, for whoever explores every order of events ----
+
+    /// The waits that have begun and are not over.
+    pub fn running_deadlines(&self) -> impl Iterator<Item = Deadline> {
+        Deadline::ALL.into_iter().filter(|deadline| self.session.runs(*deadline))
+    }
+
+    /// Ends a wait as [`Connection::handle_time`] does when it has lasted too long, whether or not it has. A deadline
+    /// that does not run changes nothing (clause 8.4).
+    pub fn expire(&mut self, now: Duration, deadline: Deadline) {
+        if self.session.expire(deadline) {
+            self.session.happen(close::Event::Deadline(deadline), now);
+        }
+    }
+
+    /// Whether the plain wire's input may fall quiet: part of a line has come.
+    pub fn awaits_quiet(&self) -> bool {
+        self.quiet_at.is_some()
+    }
+
+    /// Makes a message of what has come of a line, as [`Connection::handle_time`] does after a quiet while.
+    pub fn handle_quiet(&mut self, now: Duration) {
+        self.fall_quiet(now);
     }
 
     // ---- what is wanted ----

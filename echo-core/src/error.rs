@@ -55,7 +55,7 @@ impl fmt::Display for CloseCode {
 /// What the peer did against the protocol: what was expected and what came, in words for a log line.
 ///
 /// Bytes of the peer never stand in it raw: [`escape`] is applied where it quotes them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Violation {
     /// The kind, which alone decides the close code.
     pub kind: ViolationKind,
@@ -94,7 +94,7 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// The kinds of [`Violation`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ViolationKind {
     /// Something that has no place here.
     Protocol,

@@ -2,6 +2,7 @@
 
 use crate::stamp::Stamp;
 use std::collections::VecDeque;
+use std::hash::Hash;
 
 /// Payloads from this size on are lent as they are instead of being gathered with their neighbours.
 const LARGE: usize = 4 * 1024;
@@ -11,7 +12,7 @@ const COMPACT: usize = 16 * 1024;
 /// A queue of bytes, lent as a header slice (everything small up to the next large payload) and a payload slice.
 ///
 /// When it is empty it holds no memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outbox {
     /// Headers and small payloads; the first byte has position `base`.
     small: Vec<u8>,
@@ -134,6 +135,15 @@ impl Outbox {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self { queued: self.sent, sent: self.sent, ..Self::default() };
+    }
+
+    /// What tells it from another queue, but for what was sent already.
+    pub(crate) fn waits(&self) -> impl Hash {
+        let (header, payload) = self.lend();
+        let large: Vec<_> = self.large.iter().map(|large| (large.position - self.base, &large.payload)).collect();
+        let unstamped: Vec<_> = self.unstamped.iter().map(|position| position - self.base - self.at as u64).collect();
+        let rest = &self.small[self.at + header.len()..];
+        (header, payload, rest, large, unstamped)
     }
 
     /// Bytes of memory it owns.

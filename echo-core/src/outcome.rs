@@ -6,7 +6,7 @@ use crate::timers::Deadline;
 use std::fmt;
 
 /// Who did something, seen from the side that reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
     /// The reporting side.
     Local,
@@ -17,7 +17,7 @@ pub enum Side {
 /// How the conversation ended, as far as one side can know.
 ///
 /// A clean end never claims that the peer's end was clean too: the very last word can be lost (two generals).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum End {
     /// Both last words were exchanged with a code of the usual order (1000, 1001, 1012). At a server it proves
     /// that the client holds every answer; at a client, that the server owes none and ran nothing above.

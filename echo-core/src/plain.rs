@@ -3,11 +3,12 @@
 use crate::error::{Violation, escape};
 use crate::stamp::Stamp;
 use chrono::{DateTime, FixedOffset};
+use std::hash::{Hash, Hasher};
 
 /// Takes messages out of a stream of bytes: lines, and what a quiet moment or the end cuts off.
 ///
 /// It owns at most one incomplete line, and nothing between messages.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splitter {
     limit: usize,
     partial: Vec<u8>,
@@ -63,6 +64,14 @@ impl Splitter {
             self.lent = false;
             self.partial = Vec::new();
         }
+    }
+}
+
+/// What was lent is as good as gone.
+impl Hash for Splitter {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let partial = if self.lent { &[] } else { self.partial.as_slice() };
+        (self.limit, partial).hash(state);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One conversation below its wire: the close machine, the deadlines and the output, kept in step.
 
+mod identity;
 mod output;
 
 use crate::close::{Action, Actions, Direction, Event, Farewell, Machine, Policy, Role, Words};
@@ -35,7 +36,7 @@ pub(crate) enum Wire {
     Framed { version: u8 },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Fin {
     NotYet,
     Due,
@@ -313,6 +314,17 @@ impl Session {
 
     pub(crate) fn expired(&mut self, now: Duration) -> Option<Deadline> {
         self.timers.expired(now)
+    }
+
+    pub(crate) fn runs(&self, deadline: Deadline) -> bool {
+        self.timers.runs(deadline)
+    }
+
+    /// Takes `deadline` as passed; whether it ran.
+    pub(crate) fn expire(&mut self, deadline: Deadline) -> bool {
+        let ran = self.timers.runs(deadline);
+        self.timers.stop(deadline);
+        ran
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Duration> {

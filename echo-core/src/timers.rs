@@ -180,6 +180,11 @@ impl Timers {
         self.due.iter().flatten().min().copied()
     }
 
+    /// Whether `deadline` runs.
+    pub fn runs(&self, deadline: Deadline) -> bool {
+        self.due[deadline as usize].is_some()
+    }
+
     /// Takes the deadline that is due at `now`: the earliest, and of several at one moment the first in
     /// [`Deadline::ALL`].
     pub fn expired(&mut self, now: Duration) -> Option<Deadline> {

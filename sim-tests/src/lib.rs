@@ -22,6 +22,7 @@ mod board;
 pub mod catalogue;
 mod director;
 mod ear;
+pub mod explore;
 pub mod file;
 mod gate;
 mod invariants;
@@ -36,6 +37,8 @@ pub mod report;
 mod scenario;
 pub mod setting;
 mod throttle;
+#[cfg(feature = "turmoil")]
+pub mod trial;
 mod tuning;
 
 #[cfg(feature = "turmoil")]

@@ -10,7 +10,7 @@ use echo_core::Role;
 use std::fmt::Write;
 
 /// Columns of the client's side of a ladder.
-const WIDTH: usize = 30;
+pub(crate) const WIDTH: usize = 30;
 
 /// The ladder: the client's events to the left, the server's to the right, time downwards.
 ///
@@ -43,7 +43,7 @@ pub fn ending(ending: &Ending) -> String {
     }
 }
 
-fn line(text: &mut String, margin: &str, left: &str, right: &str) {
+pub(crate) fn line(text: &mut String, margin: &str, left: &str, right: &str) {
     let pad = WIDTH.saturating_sub(left.chars().count());
     let whole = format!("{margin}{left}{:pad$}│ {right}", "");
     let _ = writeln!(text, "{}", whole.trim_end());

@@ -4,7 +4,7 @@ use crate::error::{CloseCode, Violation};
 use crate::timers::Deadline;
 
 /// Which end of the conversation this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Makes requests.
     Client,
@@ -28,7 +28,7 @@ pub enum Direction {
 }
 
 /// What last words a protocol has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Words {
     /// None: closing is FIN, and proves nothing.
     None,
@@ -39,7 +39,7 @@ pub enum Words {
 }
 
 /// In which order answers come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Order {
     /// In the order of the requests.
     Asked,
@@ -48,7 +48,7 @@ pub enum Order {
 }
 
 /// What a protocol chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Policy {
     /// Its last words.
     pub words: Words,
@@ -66,7 +66,7 @@ impl Policy {
 }
 
 /// Why a side leaves: the body of GOAWAY and CLOSE.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Farewell {
     /// The code.
     pub code: CloseCode,

@@ -1,26 +1,14 @@
 //! The close machine's table, whole: every reachable state × every event (PROTOCOL.md, section 9).
 
-use crate::machines::{Effect, SAMPLES, SETUPS, Setup, State, Verdict, deadline_of, table};
+use crate::machines::{Effect, SETUPS, Setup, table};
 use echo_core::close::Direction::{self, Closed, Failed, Finished, Leaving, Open};
 use echo_core::close::Words;
+use echo_core::close::table::{Sample, State, Verdict};
 use echo_core::{Deadline, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-type Row = BTreeMap<usize, BTreeSet<Effect>>;
-
-fn state_name(state: State) -> String {
-    let mut name = format!("{:?} / {:?}", state.sent, state.heard);
-    if state.owes {
-        name += ", owing";
-    }
-    match state.verdict {
-        Verdict::None => (),
-        Verdict::Clean => name += ", clean",
-        Verdict::Other => name += ", not clean",
-    }
-    name
-}
+type Row = BTreeMap<Sample, BTreeSet<Effect>>;
 
 fn effect_name(state: State, effect: &Effect) -> String {
     let mut text = effect.actions.join(" ");
@@ -36,31 +24,31 @@ fn effect_name(state: State, effect: &Effect) -> String {
 }
 
 /// Samples with the same effects, in the order of the first of each.
-fn grouped(state: State, row: &Row) -> Vec<(Vec<&'static str>, String)> {
-    let mut groups: Vec<(Vec<&'static str>, String)> = Vec::new();
-    for (at, effects) in row {
+fn grouped(state: State, row: &Row) -> Vec<(Vec<Sample>, String)> {
+    let mut groups: Vec<(Vec<Sample>, String)> = Vec::new();
+    for (sample, effects) in row {
         let names: BTreeSet<String> = effects.iter().map(|effect| effect_name(state, effect)).collect();
         let text = names.into_iter().collect::<Vec<_>>().join(", or ");
         match groups.iter_mut().find(|(_, other)| *other == text) {
-            Some((samples, _)) => samples.push(SAMPLES[*at]),
-            None => groups.push((vec![SAMPLES[*at]], text)),
+            Some((samples, _)) => samples.push(*sample),
+            None => groups.push((vec![*sample], text)),
         }
     }
     groups
 }
 
 /// Names in a group; everything a peer can say is one word.
-fn sample_names(samples: &[&'static str], setup: Setup) -> String {
-    let from_peer = |sample: &&'static str| {
+fn sample_names(samples: &[Sample], setup: Setup) -> String {
+    let from_peer = |sample: &Sample| {
         ["request", "answer:", "answer out", "GOAWAY", "CLOSE", "unknown", "violation"]
             .iter()
-            .any(|p| sample.starts_with(p))
+            .any(|p| sample.name().starts_with(p))
     };
-    let all: Vec<&str> = setup.samples().filter(|sample| from_peer(sample)).collect();
+    let all: Vec<Sample> = setup.samples().filter(|sample| from_peer(sample)).collect();
     if !all.iter().all(|sample| samples.contains(sample)) {
-        return samples.join(" | ");
+        return samples.iter().map(|sample| sample.name()).collect::<Vec<_>>().join(" | ");
     }
-    let mut names: Vec<&str> = samples.iter().filter(|sample| !from_peer(sample)).copied().collect();
+    let mut names: Vec<&str> = samples.iter().filter(|sample| !from_peer(sample)).map(|sample| sample.name()).collect();
     names.push("whatever comes but FIN");
     names.join(" | ")
 }
@@ -71,8 +59,8 @@ fn every_state_and_event() {
     for setup in SETUPS {
         let mut text = String::new();
         for (state, row) in table(setup) {
-            assert_eq!(row.len(), setup.samples().count(), "every sample was tried in {}", state_name(state));
-            let _ = writeln!(text, "{}", state_name(state));
+            assert_eq!(row.len(), setup.samples().count(), "every sample was tried in {state}");
+            let _ = writeln!(text, "{state}");
             for (samples, effect) in grouped(state, &row) {
                 let _ = writeln!(text, "    {}: {effect}", sample_names(&samples, setup));
             }
@@ -133,10 +121,10 @@ fn unreachable_states_have_a_reason() {
 fn some_events_end_everything() {
     for setup in SETUPS {
         for (state, row) in table(setup) {
-            for (at, effects) in row {
-                if lets_go(SAMPLES[at]) {
+            for (sample, effects) in row {
+                if lets_go(sample) {
                     for effect in effects {
-                        assert_eq!(effect.actions, ["abort"], "{} in {}", SAMPLES[at], state_name(state));
+                        assert_eq!(effect.actions, ["abort"], "{sample} in {state}");
                         assert_eq!((effect.sent, effect.heard), (Finished, Finished));
                         assert!(effect.verdict.is_none() || state.verdict == Verdict::None, "the first verdict stands");
                     }
@@ -146,17 +134,16 @@ fn some_events_end_everything() {
     }
 }
 
-fn lets_go(sample: &str) -> bool {
-    let deadline = deadline_of(sample);
-    ["abort", "reset"].contains(&sample)
-        || [Deadline::Connect, Deadline::Write, Deadline::Shutdown].map(Some).contains(&deadline)
+fn lets_go(sample: Sample) -> bool {
+    let deadlines = [Deadline::Connect, Deadline::Write, Deadline::Shutdown].map(Sample::Deadline);
+    [Sample::Abort, Sample::Reset].contains(&sample) || deadlines.contains(&sample)
 }
 
 /// The deadlines that never run at `role`.
-fn foreign_deadline(role: Role, sample: &str) -> bool {
+fn foreign_deadline(role: Role, sample: Sample) -> bool {
     match role {
-        Role::Client => sample == "deadline detect",
-        Role::Server => sample == "deadline answer",
+        Role::Client => sample == Sample::Deadline(Deadline::Detect),
+        Role::Server => sample == Sample::Deadline(Deadline::Answer),
     }
 }
 
@@ -178,9 +165,9 @@ fn without_details(mut row: Row) -> Row {
 fn printed(setup: Setup) -> String {
     let mut text = String::from("| sent / heard | what happens | what follows |\n|---|---|---|\n");
     for (state, row) in table(setup) {
-        let mut name = state_name(state);
+        let mut name = state.to_string();
         for (mut samples, effect) in grouped(state, &without_details(row)) {
-            samples.retain(|sample| !lets_go(sample) && !foreign_deadline(setup.role, sample));
+            samples.retain(|sample| !lets_go(*sample) && !foreign_deadline(setup.role, *sample));
             if !samples.is_empty() && !["nothing", "discard"].contains(&effect.as_str()) {
                 let samples = sample_names(&samples, setup).replace(", ", " with ").replace(" | ", ", ");
                 let _ = writeln!(text, "| {} | {samples} | {effect} |", std::mem::take(&mut name));

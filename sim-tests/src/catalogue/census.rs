@@ -58,7 +58,7 @@ pub fn story(record: &Record) -> String {
     for entry in &record.entries {
         let tells = match entry.what {
             What::Sent(_) | What::Got(_) | What::Accepted(_) | What::Handed(_) | What::Ended(_) => true,
-            What::Did(_) | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => false,
+            What::Did(_) | What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => false,
         };
         if tells {
             // Writing to a string cannot fail.

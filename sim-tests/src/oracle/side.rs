@@ -159,7 +159,7 @@ impl Side {
         self.say(Word::Close(Close { count: self.count(), code, first_fin }));
     }
 
-    /// Clause 5.8: requests of which no byte has left are taken back before the last word or FIN.
+    /// Clause 5.8: requests of which no byte has left are taken back before the last word.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
         self.out.retain(|word| !matches!(word, Word::Request(seq) if *seq > left));

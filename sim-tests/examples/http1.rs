@@ -1,0 +1,151 @@
+//! Is a truncated HTTP/1.1 response ever reported as a success? hyper, client and server, on every network.
+//!
+//! One request, one response of three pieces. A response says where it ends in one of three ways: by a length, by
+//! a last chunk, or by nothing but the end of the connection.
+
+use futures_util::stream;
+use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper::body::{Bytes, Frame};
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::TokioIo;
+use sim_tests::trial::{Network, Report, Role, Run, Stream, TimeWait, Trial};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// What the response should say.
+const PIECES: [&str; 3] = ["one ", "two ", "three"];
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a response says where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// `Content-Length`.
+    Length,
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// Not at all: the connection ends. What a client of HTTP/1.0 gets.
+    End,
+}
+
+/// Whether the server's handler comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handler {
+    Sound,
+    /// It fails after the second piece.
+    Dies,
+}
+
+/// The body, if the client takes it for complete.
+pub(crate) type Fetched = Result<String, String>;
+/// What became of the connection.
+pub(crate) type Served = Result<(), String>;
+
+async fn client(stream: Stream, framing: Framing) -> Fetched {
+    within_patience(fetch(stream, framing)).await
+}
+
+async fn fetch(stream: Stream, framing: Framing) -> Result<String, Failure> {
+    let version = if framing == Framing::End { Version::HTTP_10 } else { Version::HTTP_11 };
+    let request = Request::builder().uri("/").version(version).header("host", "server").body(Empty::<Bytes>::new())?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let talk = async move {
+        let response = sender.send_request(request).await?;
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    };
+    // The connection ends when its sender is dropped; its own result adds nothing to the response's.
+    let (body, _) = tokio::join!(talk, connection);
+    body
+}
+
+async fn server(stream: Stream, framing: Framing, handler: Handler) -> Served {
+    let service = service_fn(move |_| async move { respond(framing, handler) });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    within_patience(async { Ok(connection.await?) }).await
+}
+
+fn respond(
+    framing: Framing,
+    handler: Handler,
+) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Failure>>, Failure> {
+    let pieces = stream::unfold(0, move |index| async move {
+        let piece = PIECES.get(index)?;
+        // Each piece is a write of its own.
+        sleep(Duration::from_millis(20)).await;
+        let frame = match (index, handler) {
+            (2, Handler::Dies) => Err("the handler died".into()),
+            (_, Handler::Dies | Handler::Sound) => Ok(Frame::data(Bytes::from_static(piece.as_bytes()))),
+        };
+        Some((frame, index + 1))
+    });
+    let mut response = Response::builder();
+    if framing == Framing::Length {
+        response = response.header("content-length", PIECES.concat().len());
+    }
+    Ok(response.body(StreamBody::new(pieces))?)
+}
+
+async fn within_patience<T>(talk: impl Future<Output = Result<T, Failure>>) -> Result<T, String> {
+    match timeout(PATIENCE, talk).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("out of patience".to_owned()),
+    }
+}
+
+/// A body that passes for complete is complete.
+fn client_is_right(run: &Run<Fetched, Served>) -> Result<(), String> {
+    match run.client.returned() {
+        Some(Ok(body)) if *body != PIECES.concat() => Err("a truncated response passes for complete".to_owned()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A connection that the server reports as well served has brought the client all of the response.
+fn server_is_right(run: &Run<Fetched, Served>) -> Result<(), String> {
+    let lost = run.bytes_written(Role::Server) > run.bytes_read(Role::Client);
+    match run.server.returned() {
+        Some(Ok(())) if lost => Err("the server reports success, and the client has not read all".to_owned()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The trial of a framing and a handler, from the client's point of view.
+pub(crate) fn trial(framing: Framing, handler: Handler) -> Trial<Fetched, Served> {
+    let first_fin = match (framing, handler) {
+        (Framing::Length | Framing::Chunked, Handler::Sound) => TimeWait::Client,
+        (Framing::End, Handler::Sound) | (_, Handler::Dies) => TimeWait::Server,
+    };
+    let (client, server) = (move |stream| client(stream, framing), move |stream| server(stream, framing, handler));
+    Trial::new(client, server, client_is_right).time_wait(first_fin)
+}
+
+/// The same from the server's, whose handler is sound.
+pub(crate) fn servers_trial(framing: Framing) -> Trial<Fetched, Served> {
+    let (client, server) =
+        (move |stream| client(stream, framing), move |stream| server(stream, framing, Handler::Sound));
+    Trial::new(client, server, server_is_right)
+}
+
+/// What is tried, and what is found.
+pub(crate) fn reports() -> [(&'static str, Report); 7] {
+    let dies = |framing| trial(framing, Handler::Dies).faults(&[]).run();
+    [
+        ("Content-Length", trial(Framing::Length, Handler::Sound).run()),
+        ("chunked", trial(Framing::Chunked, Handler::Sound).run()),
+        ("up to the end of the connection", trial(Framing::End, Handler::Sound).run()),
+        ("Content-Length, and the handler dies", dies(Framing::Length)),
+        ("chunked, and the handler dies", dies(Framing::Chunked)),
+        ("up to the end of the connection, and the handler dies", dies(Framing::End)),
+        ("Content-Length, the server's word", servers_trial(Framing::Length).networks(&[Network::Clear]).run()),
+    ]
+}
+
+#[cfg_attr(test, expect(dead_code, reason = "a test includes this file, and prints nothing"))]
+fn main() {
+    for (what, report) in reports() {
+        println!("== {what}\n{report}");
+    }
+}

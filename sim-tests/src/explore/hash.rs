@@ -1,0 +1,80 @@
+//! States by their hash: 128 bits, so that two of a hundred million share one with a chance of one in 10^22.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// The identity of a state.
+pub(super) fn identity(state: &impl Hash) -> u128 {
+    let mut mixer = Mixer { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 };
+    state.hash(&mut mixer);
+    u128::from(mixer.a) << 64 | u128::from(mixer.b)
+}
+
+/// A set of identities. It is asked, and never listed: its order shows nowhere.
+pub(super) type Identities = HashSet<u128, BuildHasherDefault<Low>>;
+
+/// Two lanes of folded multiplication.
+struct Mixer {
+    a: u64,
+    b: u64,
+}
+
+fn fold(x: u64, y: u64) -> u64 {
+    let product = u128::from(x) * u128::from(y);
+    (product >> 64) as u64 ^ product as u64
+}
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.a = fold(self.a ^ value, 0x9E37_79B9_7F4A_7C15).wrapping_add(0xA409_3822_299F_31D0);
+        self.b = fold(self.b.rotate_left(23) ^ value, 0xD6E8_FEB8_6659_FD93).wrapping_add(0x082E_FA98_EC4E_6C89);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.a
+    }
+}
+
+/// An identity is a hash already: its low half will do.
+#[derive(Default)]
+pub(super) struct Low(u64);
+
+impl Hasher for Low {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.0 = value as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,191 @@
+//! What a peer can say that need not be correct: everything of which there is a kind, right and wrong.
+
+use super::end::End;
+use super::unit::Unit;
+use echo_core::Role::{self, Client, Server};
+use echo_core::close::Action;
+use echo_core::{CloseCode, Farewell, Stamp, frame, preface};
+use std::fmt;
+
+/// One thing that a peer can say. "Right" is what a correct peer could say now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Letter {
+    Preface,
+    /// The preface of a version that is not spoken here.
+    NewerPreface,
+    /// Bytes that begin as a preface and go on otherwise; to a client its own preface.
+    BrokenPreface,
+    Request,
+    WrongRequest,
+    Answer,
+    WrongAnswer,
+    GoAway,
+    WrongGoAway,
+    Close,
+    CloseFinFirst,
+    WrongClose,
+    ErrorClose,
+    ErrorCloseFinFirst,
+    ErrorCloseThatCannotBe,
+    Unknown,
+    /// A kind of frame that must be known.
+    Critical,
+    /// A length over the limit.
+    TooLong,
+    /// A reason that is not UTF-8.
+    Malformed,
+    /// The first half of the preface, or of the request or answer that is right.
+    Half,
+    /// The other half.
+    Rest,
+    Line,
+    HalfLine,
+    /// A line of HTTP.
+    Foreign,
+}
+
+const FRAMES: [Letter; 17] = [
+    Letter::Request,
+    Letter::WrongRequest,
+    Letter::Answer,
+    Letter::WrongAnswer,
+    Letter::GoAway,
+    Letter::WrongGoAway,
+    Letter::Close,
+    Letter::CloseFinFirst,
+    Letter::WrongClose,
+    Letter::ErrorClose,
+    Letter::ErrorCloseFinFirst,
+    Letter::ErrorCloseThatCannotBe,
+    Letter::Unknown,
+    Letter::Critical,
+    Letter::TooLong,
+    Letter::Malformed,
+    Letter::Half,
+];
+const PREFACES: [Letter; 4] = [Letter::Preface, Letter::NewerPreface, Letter::BrokenPreface, Letter::Half];
+const LINES: [Letter; 3] = [Letter::Line, Letter::HalfLine, Letter::Foreign];
+
+impl Letter {
+    /// What can be said to `end` now. What is dropped unread is all one.
+    pub(super) fn alphabet(plain: bool, end: &End, begun: bool) -> &'static [Self] {
+        match (plain, begun) {
+            (_, _) if end.connection.machine().is_discarding() => &[Self::Unknown],
+            (true, _) => &LINES,
+            (false, true) => &[Self::Rest],
+            (false, false) if end.got.preface => &FRAMES,
+            (false, false) => &PREFACES,
+        }
+    }
+
+    /// Its bytes, and what they are when they have come whole; `from` is who says it, to `end`.
+    pub(super) fn bytes(self, from: Role, end: &End) -> (Vec<u8>, Unit) {
+        let machine = end.connection.machine();
+        let (asked, answered) = (machine.account().asked, machine.account().answered.mark());
+        let right = if end.role == Client { answered } else { machine.last(Action::Close) };
+        let goaway = if end.role == Client { 0 } else { asked };
+        let mut bytes = Vec::new();
+        let unit = match self {
+            Self::Preface => return (preface::preface(from, 1).to_vec(), Unit::Preface),
+            Self::NewerPreface if from == Client => return (preface::preface(from, 9).to_vec(), Unit::Preface),
+            Self::NewerPreface => return (preface::preface(from, 9).to_vec(), Unit::Broken),
+            Self::BrokenPreface => return (preface::preface(end.role, 1).to_vec(), Unit::Broken),
+            Self::Line => return (b"a line\n".to_vec(), Unit::Line),
+            Self::HalfLine => return (b"a li".to_vec(), Unit::Line),
+            Self::Foreign => {
+                // Only a first message is judged.
+                let first = asked == 0 && !end.got.inside;
+                return (b"GET / HTTP/1.1\n".to_vec(), if first { Unit::Broken } else { Unit::Line });
+            }
+            Self::Half | Self::Rest if !end.got.preface => return Self::Preface.bytes(from, end),
+            Self::Half | Self::Rest if from == Client => return Self::Request.bytes(from, end),
+            Self::Half | Self::Rest => return Self::Answer.bytes(from, end),
+            Self::Request => echo(&mut bytes, asked + 1),
+            Self::WrongRequest => echo(&mut bytes, asked + 2),
+            Self::Answer => reply(&mut bytes, answered + 1),
+            Self::WrongAnswer => reply(&mut bytes, answered + 2),
+            Self::GoAway | Self::WrongGoAway => {
+                let last = if self == Self::GoAway { goaway } else { asked + 1 };
+                frame::goaway(&mut bytes, last, &Farewell::normal());
+                Unit::GoAway(last)
+            }
+            Self::Close => close(&mut bytes, right, CloseCode::NORMAL, false),
+            Self::CloseFinFirst => close(&mut bytes, right, CloseCode::NORMAL, true),
+            Self::WrongClose => close(&mut bytes, right + 1, CloseCode::NORMAL, false),
+            Self::ErrorClose => close(&mut bytes, answered, CloseCode::INTERNAL, false),
+            Self::ErrorCloseFinFirst => close(&mut bytes, answered, CloseCode::INTERNAL, true),
+            Self::ErrorCloseThatCannotBe => close(&mut bytes, asked + 9, CloseCode::INTERNAL, false),
+            Self::Unknown => header(&mut bytes, 0, 9, Unit::Unknown),
+            Self::Critical => header(&mut bytes, 0, 0x80, Unit::Broken),
+            Self::TooLong => header(&mut bytes, 0xFF_FFFF, 1, Unit::Broken),
+            Self::Malformed => {
+                frame::goaway(&mut bytes, goaway, &Farewell::new(CloseCode::NORMAL, "?"));
+                let last = bytes.len() - 1;
+                bytes[last] = 0xFF;
+                Unit::Broken
+            }
+        };
+        (bytes, unit)
+    }
+}
+
+fn echo(bytes: &mut Vec<u8>, seq: u64) -> Unit {
+    frame::echo_header(bytes, seq, Stamp(0), 0);
+    Unit::Echo(seq)
+}
+
+fn reply(bytes: &mut Vec<u8>, seq: u64) -> Unit {
+    frame::reply_header(bytes, seq, [Stamp(0); 3], 0);
+    Unit::Reply(seq)
+}
+
+fn close(bytes: &mut Vec<u8>, last: u64, code: CloseCode, fin_first: bool) -> Unit {
+    frame::close(bytes, last, &Farewell::new(code, ""), fin_first);
+    Unit::Close { last, code, fin_first }
+}
+
+fn header(bytes: &mut Vec<u8>, length: u32, kind: u8, unit: Unit) -> Unit {
+    bytes.extend_from_slice(&length.to_be_bytes()[1..]);
+    bytes.push(kind);
+    bytes.extend_from_slice(&[0; 8]);
+    unit
+}
+
+impl fmt::Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preface => "preface",
+            Self::NewerPreface => "a preface of version 9",
+            Self::BrokenPreface => "the wrong preface",
+            Self::Request => "the next ECHO",
+            Self::WrongRequest => "an ECHO out of order",
+            Self::Answer => "the next REPLY",
+            Self::WrongAnswer => "a REPLY out of order",
+            Self::GoAway => "GOAWAY",
+            Self::WrongGoAway => "GOAWAY with a wrong count",
+            Self::Close => "CLOSE",
+            Self::CloseFinFirst => "CLOSE, I send FIN first",
+            Self::WrongClose => "CLOSE with a wrong count",
+            Self::ErrorClose => "CLOSE with an error",
+            Self::ErrorCloseFinFirst => "CLOSE with an error, I send FIN first",
+            Self::ErrorCloseThatCannotBe => "CLOSE with an error and a count that cannot be",
+            Self::Unknown => "a frame of an unknown kind",
+            Self::Critical => "a frame of a kind that must be known",
+            Self::TooLong => "a frame that is too long",
+            Self::Malformed => "a reason that is not UTF-8",
+            Self::Half => "half of what is right",
+            Self::Rest => "the other half",
+            Self::Line => "a line",
+            Self::HalfLine => "part of a line",
+            Self::Foreign => "an HTTP request",
+        })
+    }
+}
+
+/// The peer of an end of this role.
+pub(super) fn peer_of(role: Role) -> Role {
+    match role {
+        Client => Server,
+        Server => Client,
+    }
+}

@@ -1,0 +1,287 @@
+//! What is explored: a kind of conversation, and how much of everything may happen in it.
+
+use echo_core::Role::{self, Client, Server};
+use std::fmt;
+use std::time::Duration;
+
+/// The wire, and who sends FIN first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// Frames; the client sends FIN first.
+    Framed,
+    /// Frames; the server sends FIN first.
+    FramedServerFin,
+    /// Lines.
+    Plain,
+    /// Text; each read is a message, as in the classic program.
+    PlainReads,
+}
+
+/// Who is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// Two connections, everything between them in every order.
+    Pair,
+    /// One connection, and a peer that says whatever it likes, so many times.
+    Against(Role, u8),
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The program of this side dies; its kernel sends FIN, and answers what still comes with RST.
+    Kill(Role),
+    /// It dies with unread input: its kernel sends RST.
+    KillUnread(Role),
+    /// Its sending half is closed below the protocol.
+    HalfClose(Role),
+    /// The network is gone for good, or a side without power: nothing gets through any more.
+    Cut,
+    /// Somebody on the way sends RST to this side.
+    Reset(Role),
+    /// A relay makes FIN of the RST for this side.
+    FinForReset(Role),
+    /// A relay drops what is on its way to this side and all that follows, and says FIN.
+    FinForTheRest(Role),
+}
+
+impl Fault {
+    /// All faults, at both sides.
+    pub const ALL: [Self; 13] = [
+        Self::Kill(Client),
+        Self::Kill(Server),
+        Self::KillUnread(Client),
+        Self::KillUnread(Server),
+        Self::HalfClose(Client),
+        Self::HalfClose(Server),
+        Self::Cut,
+        Self::Reset(Client),
+        Self::Reset(Server),
+        Self::FinForReset(Client),
+        Self::FinForReset(Server),
+        Self::FinForTheRest(Client),
+        Self::FinForTheRest(Server),
+    ];
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = super::notes::name;
+        match self {
+            Self::Kill(role) => write!(f, "the {} is killed, its kernel says FIN", name(*role)),
+            Self::KillUnread(role) => write!(f, "the {} is killed with unread input: RST", name(*role)),
+            Self::HalfClose(role) => write!(f, "the {} half-closes below the protocol", name(*role)),
+            Self::Cut => write!(f, "the network is cut"),
+            Self::Reset(role) => write!(f, "a RST for the {} from on the way", name(*role)),
+            Self::FinForReset(role) => write!(f, "a relay makes FIN of the RST for the {}", name(*role)),
+            Self::FinForTheRest(role) => write!(f, "a relay drops all for the {} and says FIN", name(*role)),
+        }
+    }
+}
+
+/// One exploration. It visits every state there is; what is bounded is how much is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// Its name.
+    pub name: &'static str,
+    /// Who takes part.
+    pub who: Who,
+    /// What is spoken.
+    pub wire: Wire,
+    /// How many requests the client may make.
+    pub requests: u8,
+    /// How many times each of the wishes below may be had.
+    pub times: u8,
+    /// Who may end politely.
+    pub leave: &'static [Role],
+    /// Who may fail.
+    pub fail: &'static [Role],
+    /// Who may abort.
+    pub abort: &'static [Role],
+    /// What may go wrong.
+    pub faults: &'static [Fault],
+    /// How many times.
+    pub faults_at_most: u8,
+    /// Whether a deadline that runs may pass, at any moment and before any other.
+    pub deadlines: bool,
+    /// Where inside a frame, preface or line the stream may be cut, in bytes from its beginning. Between them it may
+    /// be cut everywhere.
+    pub cuts: &'static [usize],
+}
+
+impl Setup {
+    /// Who sends FIN first.
+    pub fn first_fin(&self) -> Role {
+        match self.wire {
+            Wire::Framed | Wire::Plain | Wire::PlainReads => Client,
+            Wire::FramedServerFin => Server,
+        }
+    }
+
+    /// Whether the wire is one of the plain ones.
+    pub fn is_plain(&self) -> bool {
+        match self.wire {
+            Wire::Framed | Wire::FramedServerFin => false,
+            Wire::Plain | Wire::PlainReads => true,
+        }
+    }
+
+    /// How long the input is quiet before a line is a message: some time, or none.
+    pub(super) fn quiet(&self) -> Duration {
+        match self.wire {
+            Wire::Framed | Wire::FramedServerFin | Wire::Plain => Duration::from_millis(20),
+            Wire::PlainReads => Duration::ZERO,
+        }
+    }
+}
+
+const BOTH: &[Role] = &[Client, Server];
+
+/// A calm conversation: three requests, both sides may end politely, and nothing goes wrong. The set-ups say what they
+/// add.
+pub const CALM: Setup = Setup {
+    name: "calm",
+    who: Who::Pair,
+    wire: Wire::Framed,
+    requests: 3,
+    times: 1,
+    leave: BOTH,
+    fail: &[],
+    abort: &[],
+    faults: &[],
+    faults_at_most: 0,
+    deadlines: false,
+    cuts: &[],
+};
+
+/// Deadlines pass.
+const LATE: Setup = Setup { deadlines: true, ..CALM };
+/// Users fail and abort, too.
+const CROSS: Setup = Setup { fail: BOTH, abort: BOTH, ..LATE };
+/// One thing goes wrong.
+const FAULTY: Setup = Setup { faults: &Fault::ALL, faults_at_most: 1, ..LATE };
+const HALF: &[Fault] = &[Fault::HalfClose(Client), Fault::HalfClose(Server)];
+/// Faults that somebody is told of, so that no deadline is needed.
+const DEAD: &[Fault] = &[
+    Fault::Kill(Client),
+    Fault::Kill(Server),
+    Fault::KillUnread(Client),
+    Fault::KillUnread(Server),
+    Fault::FinForReset(Client),
+    Fault::FinForReset(Server),
+];
+/// The peer is none of ours.
+const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
+/// Inside the header and inside the body.
+const CUTS: &[usize] = &[5, 13];
+
+/// Explorations that together try everything, with up to three requests: for a release build.
+pub fn full() -> Vec<Setup> {
+    use Wire::{Framed, FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Who::Against(role, letters);
+    vec![
+        Setup { name: "framed, 3 requests, in peace, cut twice in every frame", cuts: CUTS, ..CALM },
+        Setup {
+            name: "server first, 3 requests, in peace, cut twice in every frame",
+            wire: FramedServerFin,
+            cuts: CUTS,
+            ..CALM
+        },
+        Setup { name: "framed, 3 requests, deadlines", ..LATE },
+        Setup { name: "server first, 3 requests, deadlines", wire: FramedServerFin, ..LATE },
+        Setup { name: "framed, 3 requests, deadlines, a fault", ..FAULTY },
+        Setup { name: "server first, 2 requests, deadlines, a fault", wire: FramedServerFin, requests: 2, ..FAULTY },
+        Setup { name: "framed, 1 request, deadlines, two faults", requests: 1, faults_at_most: 2, ..FAULTY },
+        Setup { name: "framed, 2 requests, deadlines, fail and abort", requests: 2, ..CROSS },
+        Setup {
+            name: "server first, 2 requests, deadlines, fail and abort",
+            wire: FramedServerFin,
+            requests: 2,
+            ..CROSS
+        },
+        Setup { name: "framed, 1 request, deadlines, cut in every frame", requests: 1, cuts: &[13], ..LATE },
+        Setup {
+            name: "framed, 1 request, deadlines, a fault, cut in every header",
+            requests: 1,
+            cuts: &[5],
+            leave: &[Client],
+            ..FAULTY
+        },
+        Setup { name: "plain, 3 requests, deadlines, a fault", wire: Plain, ..FAULTY },
+        Setup {
+            name: "plain, 2 requests, deadlines, fail and abort, cut lines",
+            wire: Plain,
+            requests: 2,
+            cuts: &[3],
+            ..CROSS
+        },
+        Setup {
+            name: "plain, each read a message, 2 requests, deadlines, a fault, cut",
+            wire: PlainReads,
+            requests: 2,
+            cuts: &[3],
+            ..FAULTY
+        },
+        Setup { name: "a framed server and any peer", who: against(Server, 6), ..ALONE },
+        Setup {
+            name: "a framed server that sends FIN first and any peer",
+            who: against(Server, 6),
+            wire: FramedServerFin,
+            ..ALONE
+        },
+        Setup {
+            name: "a framed server and any peer, cut in every frame",
+            who: against(Server, 4),
+            cuts: CUTS,
+            ..ALONE
+        },
+        Setup { name: "a framed client and any peer", who: against(Client, 6), wire: Framed, ..ALONE },
+        Setup { name: "a plain server and any peer", who: against(Server, 5), wire: Plain, ..ALONE },
+        Setup { name: "a plain client and any peer", who: against(Client, 5), wire: Plain, ..ALONE },
+    ]
+}
+
+/// The same with less of everything, in which every rule still shows: for a debug build.
+pub fn quick() -> Vec<Setup> {
+    use Wire::{FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Who::Against(role, letters);
+    let late_alone = Setup { fail: &[], abort: &[], leave: BOTH, times: 1, ..ALONE };
+    let alone = Setup { requests: 1, ..ALONE };
+    vec![
+        Setup { name: "framed, 2 requests, in peace, cut in every header", requests: 2, cuts: &[5], ..CALM },
+        Setup { name: "server first, 3 requests, in peace", wire: FramedServerFin, ..CALM },
+        Setup { name: "framed, 1 request, deadlines", requests: 1, ..LATE },
+        Setup { name: "server first, 1 request, deadlines", requests: 1, wire: FramedServerFin, ..LATE },
+        Setup { name: "framed, 3 requests, a fault", faults: DEAD, faults_at_most: 1, ..CALM },
+        Setup { name: "framed, deadlines, the network is cut", requests: 0, faults: &[Fault::Cut], ..FAULTY },
+        Setup { name: "framed, 1 request, fail and abort", requests: 1, deadlines: false, ..CROSS },
+        Setup {
+            name: "framed, a half-close, cut in every header",
+            requests: 1,
+            cuts: &[5],
+            faults: HALF,
+            faults_at_most: 1,
+            ..CALM
+        },
+        Setup { name: "plain, 1 request, deadlines", requests: 1, wire: Plain, ..CROSS },
+        Setup { name: "plain, each read a message", wire: PlainReads, requests: 1, cuts: &[3], ..LATE },
+        Setup { name: "a framed server and any peer", who: against(Server, 4), ..late_alone },
+        Setup { name: "a framed server and any peer, fail and abort", who: against(Server, 3), ..alone },
+        Setup {
+            name: "a framed server that sends FIN first and any peer",
+            who: against(Server, 4),
+            wire: FramedServerFin,
+            ..late_alone
+        },
+        Setup {
+            name: "a framed server that sends FIN first and any peer, fail",
+            who: against(Server, 3),
+            wire: FramedServerFin,
+            ..alone
+        },
+        Setup { name: "a framed client and any peer", who: against(Client, 3), ..late_alone },
+        Setup { name: "a framed client and any peer, fail and abort", who: against(Client, 2), ..alone },
+        Setup { name: "a plain server and any peer", who: against(Server, 3), wire: Plain, ..alone },
+        Setup { name: "a plain client and any peer", who: against(Client, 3), wire: Plain, ..ALONE },
+    ]
+}

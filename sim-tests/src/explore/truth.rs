@@ -1,0 +1,111 @@
+//! The truth of what two ends say, held against what really happened. In every state, not only in the last: a verdict
+//! stands from the moment it is reached, and what is true then has to stay true.
+
+use super::end::{End, Place};
+use super::notes::name;
+use super::rules::{Breach, Rule, ensure};
+use echo_core::{End as Verdict, Fate};
+
+pub(super) fn check(client: &End, server: &End) -> Result<(), Breach> {
+    for end in [client, server] {
+        proof(end, client, server)?;
+        account(end, client, server)?;
+    }
+    // The server's last word, of whatever code, says that nothing above its count ever runs.
+    let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
+    ensure(above, Rule::Counts, || format!("{} ran, above the count of the server's last word", server.ran))
+}
+
+fn proof(end: &End, client: &End, server: &End) -> Result<(), Breach> {
+    match (end.connection.machine().verdict(), &end.place) {
+        (_, Place::Gone) | (None, _) => Ok(()),
+        (Some(Verdict::Violation(violation)), _) => {
+            let text = || format!("between two correct peers, at the {}: {violation}", name(end.role));
+            ensure(false, Rule::Violation, text)
+        }
+        (Some(Verdict::Clean(_)), _) => clean(end, client, server),
+        (Some(Verdict::Unproven | Verdict::Failed { .. } | Verdict::Truncated), _) => Ok(()),
+        (Some(Verdict::Reset | Verdict::TimedOut(_)), _) => Ok(()),
+    }
+}
+
+/// PROTOCOL.md, clause 5.3: what a clean end proves.
+fn clean(end: &End, client: &End, server: &End) -> Result<(), Breach> {
+    let who = name(end.role);
+    let word = end.got.word.filter(|(_, code, _)| code.is_clean());
+    ensure(word.is_some(), Rule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+    let rule = match end.role {
+        echo_core::Role::Client => Rule::ClientsProof,
+        echo_core::Role::Server => Rule::ServersProof,
+    };
+    let (ran, held) = (server.ran, client.held);
+    let all = ran == held && word.is_some_and(|(last, ..)| last == held);
+    ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, and the client holds {held} answers"))
+}
+
+/// PROTOCOL.md, clauses 7.2 and 7.3: no fate is rosier than what happened. The client's requests are the ones that have fates; what
+/// the server does not know of it does not count.
+fn account(end: &End, client: &End, server: &End) -> Result<(), Breach> {
+    if end.place == Place::Gone {
+        return Ok(());
+    }
+    let account = end.connection.machine().account();
+    let (mut answered, mut refused) = (0, 0);
+    for seq in 1..=account.asked {
+        let holds = match account.fate(seq) {
+            Fate::Answered => {
+                answered += 1;
+                seq <= client.held
+            }
+            Fate::Refused => {
+                refused += 1;
+                seq > server.ran
+            }
+            Fate::Unknown => true,
+        };
+        ensure(holds, Rule::Account, || {
+            let (ran, held) = (server.ran, client.held);
+            format!("the {} calls {seq} {:?}; {ran} ran, {held} are held", name(end.role), account.fate(seq))
+        })?;
+    }
+    let tally = account.tally();
+    let sums = (tally.answered, tally.refused) == (answered, refused)
+        && tally.answered + tally.refused + tally.unknown == account.asked;
+    ensure(sums, Rule::Account, || format!("the {}'s sums are wrong: {tally}", name(end.role)))
+}
+
+/// What must be true of one end whatever its peer is.
+pub(super) fn check_alone(end: &End) -> Result<(), Breach> {
+    let who = name(end.role);
+    let machine = end.connection.machine();
+    let word = end.got.word;
+    if let Some(Verdict::Clean(_)) = machine.verdict() {
+        let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
+        ensure(clean_word, Rule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+        ensure(!end.got.behind_word, Rule::Violation, || {
+            format!("the {who} is clean, and something came behind the other's last word")
+        })?;
+        let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
+        match end.role {
+            echo_core::Role::Client => ensure(last == end.held, Rule::ClientsProof, || {
+                format!("the client is clean by CLOSE {last}, and holds {} answers", end.held)
+            })?,
+            echo_core::Role::Server => ensure(last == end.ran && in_time, Rule::ServersProof, || {
+                format!("the server is clean by CLOSE {last}; {} ran; its own word had left: {in_time}", end.ran)
+            })?,
+        }
+    }
+    let account = machine.account();
+    for seq in 1..=account.asked {
+        let above = word.is_some_and(|(last, ..)| seq > last);
+        let holds = match (account.fate(seq), end.role) {
+            (Fate::Answered, echo_core::Role::Client) => seq <= end.held,
+            (Fate::Answered, echo_core::Role::Server) => word.is_some() && seq <= end.said.replies,
+            (Fate::Refused, echo_core::Role::Client) => seq > end.held && (seq > end.said.requests || above),
+            (Fate::Refused, echo_core::Role::Server) => seq > end.ran,
+            (Fate::Unknown, _) => true,
+        };
+        ensure(holds, Rule::Account, || format!("the {who} calls {seq} {:?}", account.fate(seq)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,493 @@
+//! The two sockets of a conversation, kept as Linux keeps them, the network between, and the log of it all.
+//!
+//! turmoil's own sockets differ from Linux's exactly where a conversation ends, so they are not used. A socket that is
+//! closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST; what came before
+//! a RST can still be read; the first call after a RST fails with its error. Each is held against real sockets by a
+//! test. What was read makes room for the writer at once, whatever the network does.
+
+use super::run::{Entry, What};
+use super::scenario::{Fault, Scenario, Strike};
+use crate::board::other;
+use crate::link::{Arrival, Kind, Links};
+use crate::plan::Millis;
+use echo_core::Role;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll, Waker};
+use tokio::io::ReadBuf;
+
+/// How long a side that reads no more waits for unread input.
+const PATIENCE: Millis = 1000;
+/// A side with more I/O events than this does not come to an end by itself.
+const MOST_EVENTS: usize = 10_000;
+
+const SIDES: [Role; 2] = [Role::Client, Role::Server];
+
+#[derive(Clone, Debug)]
+enum Packet {
+    Data(Vec<u8>),
+    Fin,
+    Reset,
+}
+
+impl Packet {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Data(_) => Kind::Data,
+            Self::Fin => Kind::Fin,
+            Self::Reset => Kind::Reset,
+        }
+    }
+}
+
+/// Both sockets and all that is between them.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    now: Millis,
+    scenario: Scenario,
+    /// How much a side may write that the other has not read.
+    buffer: usize,
+    links: Links<Packet>,
+    /// By [`Role`].
+    sockets: [Socket; 2],
+    log: Vec<Entry>,
+    /// Hosts that are to lose everything that runs on them.
+    doomed: Vec<Role>,
+    /// Who is to be woken once nobody holds this.
+    wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    state: State,
+    holder: Holder,
+    /// Its side's future has returned, or panicked.
+    returned: bool,
+    inbox: VecDeque<u8>,
+    fin_came: bool,
+    /// What the next call fails with.
+    error: Option<ErrorKind>,
+    /// FIN was sent.
+    shut: bool,
+    /// FIN was sent before the other's came.
+    fin_first: bool,
+    reset: bool,
+    /// What was written and the other side has not read.
+    outstanding: usize,
+    events: usize,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// What the kernel has of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Closed with FIN: it still knows its peer, and answers data with RST.
+    Orphan,
+    /// Ended by RST: whatever comes is answered with RST. What had come before can still be read.
+    Reset,
+    /// No power.
+    Dark,
+}
+
+/// Who has the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Program,
+    /// The program, and it reads no more; it is dropped at this time at the latest.
+    Idler(Millis),
+    /// A fault took the program away.
+    Taken,
+    /// The program was stopped: it has had too many I/O events.
+    Runaway,
+    /// The program has dropped it.
+    Nobody,
+}
+
+impl Socket {
+    fn new() -> Self {
+        Self {
+            state: State::Open,
+            holder: Holder::Program,
+            returned: false,
+            inbox: VecDeque::new(),
+            fin_came: false,
+            error: None,
+            shut: false,
+            fin_first: false,
+            reset: false,
+            outstanding: 0,
+            events: 0,
+            reader: None,
+            writer: None,
+        }
+    }
+
+    fn wake(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.reader.take());
+        wakers.extend(self.writer.take());
+    }
+}
+
+impl Kernel {
+    pub(super) fn new(scenario: Scenario, buffer: usize) -> Self {
+        let mut kernel = Self {
+            now: 0,
+            scenario,
+            buffer: buffer.max(1),
+            links: Links::new(scenario.network.path()),
+            sockets: SIDES.map(|_| Socket::new()),
+            log: Vec::new(),
+            doomed: Vec::new(),
+            wakers: Vec::new(),
+        };
+        SIDES.into_iter().for_each(|side| kernel.strike_if_due(side));
+        kernel
+    }
+
+    // ---- for whoever runs it ----
+
+    /// Time goes on, and what is due arrives.
+    pub(super) fn advance(&mut self, now: Millis) {
+        self.now = now;
+        for side in SIDES {
+            if matches!(self.socket(side).holder, Holder::Idler(until) if until <= now) {
+                self.close(side);
+            }
+        }
+        loop {
+            let arrival = SIDES.into_iter().find_map(|from| Some((from, self.links.pop(from, now)?)));
+            match arrival {
+                None => return,
+                Some((from, Arrival::Packet(packet))) => self.receive(other(from), packet),
+                Some((from, Arrival::Made(kind))) => {
+                    let what = What::relayed(kind);
+                    what.into_iter().for_each(|what| self.note(other(from), what));
+                    match kind {
+                        Kind::Data => (),
+                        Kind::Fin => self.receive(other(from), Packet::Fin),
+                        Kind::Reset => self.receive(other(from), Packet::Reset),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is left to happen between the two.
+    pub(super) fn is_over(&self) -> bool {
+        let over = |socket: &Socket| match socket.holder {
+            Holder::Taken => true,
+            Holder::Nobody => socket.returned,
+            Holder::Program | Holder::Idler(_) | Holder::Runaway => false,
+        };
+        self.sockets.iter().all(over) && self.links.next_due().is_none()
+    }
+
+    /// Whether a side goes on and on.
+    pub(super) fn has_run_away(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.holder == Holder::Runaway)
+    }
+
+    /// Hosts that are to lose everything that runs on them, once.
+    pub(super) fn take_doomed(&mut self) -> Vec<Role> {
+        std::mem::take(&mut self.doomed)
+    }
+
+    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.wakers)
+    }
+
+    /// Whether the program of `side` was taken away, or stopped.
+    pub(super) fn is_taken(&self, side: Role) -> bool {
+        match self.socket(side).holder {
+            Holder::Taken | Holder::Idler(_) | Holder::Runaway => true,
+            Holder::Program | Holder::Nobody => false,
+        }
+    }
+
+    /// Whether a fault took the program of `side` away.
+    pub(super) fn is_struck_down(&self, side: Role) -> bool {
+        matches!(self.socket(side).holder, Holder::Taken | Holder::Idler(_))
+    }
+
+    /// The future of `side` came to its end.
+    pub(super) fn finish(&mut self, side: Role, what: What) {
+        self.socket_mut(side).returned = true;
+        self.event(side, what);
+    }
+
+    /// The sides that hold TIME_WAIT.
+    pub(super) fn time_wait(&self) -> Vec<Role> {
+        let is_reset = self.sockets.iter().any(|socket| socket.reset);
+        SIDES.into_iter().filter(|side| self.socket(*side).fin_first && !is_reset).collect()
+    }
+
+    /// The sides whose future returned and whose stream is still open.
+    pub(super) fn leaking(&self) -> Vec<Role> {
+        let leaks = |side: &Role| self.socket(*side).returned && self.socket(*side).holder == Holder::Program;
+        SIDES.into_iter().filter(leaks).collect()
+    }
+
+    pub(super) fn take_log(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.log)
+    }
+
+    // ---- for the program ----
+
+    pub(super) fn poll_read(
+        &mut self,
+        side: Role,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        let most = buffer.remaining().min(self.scenario.network.reads());
+        let socket = &mut self.sockets[side as usize];
+        if most == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if !socket.inbox.is_empty() {
+            let count = most.min(socket.inbox.len());
+            let bytes: Vec<u8> = socket.inbox.drain(..count).collect();
+            buffer.put_slice(&bytes);
+            let peer = self.socket_mut(other(side));
+            peer.outstanding -= count;
+            let writer = peer.writer.take();
+            self.wakers.extend(writer);
+            self.event(side, What::Read(count));
+            return Poll::Ready(Ok(()));
+        }
+        if socket.fin_came {
+            self.event(side, What::ReadEnd);
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = socket.error.take() {
+            self.event(side, What::ReadFailed(error));
+            return Poll::Ready(Err(error.into()));
+        }
+        match socket.state {
+            State::Reset => {
+                self.event(side, What::ReadEnd);
+                Poll::Ready(Ok(()))
+            }
+            State::Open | State::Orphan | State::Dark => {
+                socket.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        let room = self.buffer.saturating_sub(self.socket(side).outstanding);
+        let socket = &mut self.sockets[side as usize];
+        let error = socket.error.take();
+        let error = error.or_else(|| (socket.shut || socket.state != State::Open).then_some(ErrorKind::BrokenPipe));
+        if let Some(error) = error {
+            self.event(side, What::WriteFailed(error));
+            return Poll::Ready(Err(error.into()));
+        }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if room == 0 {
+            socket.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let count = bytes.len().min(room);
+        socket.outstanding += count;
+        self.send(side, Packet::Data(bytes[..count].to_vec()));
+        self.event(side, What::Wrote(count));
+        Poll::Ready(Ok(count))
+    }
+
+    pub(super) fn poll_shutdown(&mut self, side: Role) -> Poll<io::Result<()>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        // As in tokio, a socket that is not connected any more is no error.
+        if self.socket(side).state == State::Open && !self.socket(side).shut {
+            self.shut_down(side);
+            self.event(side, What::ShutDown);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn drop_stream(&mut self, side: Role) {
+        if self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Nobody;
+            self.let_go(side);
+            self.event(side, What::Dropped);
+        }
+    }
+
+    /// The program's own abort: linger time zero.
+    pub(super) fn abort_stream(&mut self, side: Role) {
+        if self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Nobody;
+            if self.socket(side).state == State::Open {
+                self.send_reset(side);
+            }
+            self.event(side, What::Dropped);
+        }
+    }
+
+    // ---- the log, and the fault that waits for a line of it ----
+
+    fn note(&mut self, side: Role, what: What) {
+        self.log.push(Entry { at: self.now, side, what });
+    }
+
+    fn event(&mut self, side: Role, what: What) {
+        self.note(side, what);
+        self.socket_mut(side).events += 1;
+        if self.socket(side).events > MOST_EVENTS && self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Runaway;
+            self.note(side, What::RanAway);
+        }
+        self.strike_if_due(side);
+    }
+
+    fn strike_if_due(&mut self, side: Role) {
+        let Some(strike) = self.scenario.strike else { return };
+        if strike.side == side && strike.event == self.socket(side).events {
+            self.strike(strike);
+        }
+    }
+
+    fn strike(&mut self, Strike { side, fault, .. }: Strike) {
+        let holds = self.socket(side).holder == Holder::Program;
+        if fault.needs_a_stream() && !holds {
+            return;
+        }
+        self.note(side, What::Struck(fault));
+        match fault {
+            Fault::Drop => self.close(side),
+            Fault::DropUnread if self.socket(side).inbox.is_empty() => {
+                self.socket_mut(side).holder = Holder::Idler(self.now + PATIENCE);
+            }
+            Fault::DropUnread => self.close(side),
+            Fault::HalfClose => self.shut_down(side),
+            Fault::Abort => {
+                self.socket_mut(side).holder = Holder::Taken;
+                if self.socket(side).state == State::Open {
+                    self.send_reset(side);
+                }
+            }
+            Fault::Crash => {
+                self.doomed.push(side);
+                if holds { self.close(side) } else { self.kill(side) }
+            }
+            Fault::Vanish => {
+                self.doomed.push(side);
+                self.kill(side);
+                self.socket_mut(side).state = State::Dark;
+                self.links.lose(side);
+            }
+            Fault::Nothing => (),
+        }
+        if let Some(span) = self.scenario.network.cut() {
+            self.note(side, What::Cut);
+            self.links.cut(span.map(|span| self.now + span));
+        }
+    }
+
+    /// The program of `side` is no more. What it had returned before counts.
+    fn kill(&mut self, side: Role) {
+        let socket = self.socket_mut(side);
+        if socket.holder != Holder::Nobody || !socket.returned {
+            socket.holder = Holder::Taken;
+        }
+    }
+
+    // ---- the sockets ----
+
+    fn socket(&self, side: Role) -> &Socket {
+        &self.sockets[side as usize]
+    }
+
+    fn socket_mut(&mut self, side: Role) -> &mut Socket {
+        &mut self.sockets[side as usize]
+    }
+
+    fn send(&mut self, side: Role, packet: Packet) {
+        let kind = packet.kind();
+        self.links.push(self.now, side, kind, packet);
+        if let Some(what) = What::sent(kind) {
+            self.note(side, what);
+        }
+    }
+
+    /// `shutdown(SHUT_WR)`.
+    fn shut_down(&mut self, side: Role) {
+        let socket = self.socket_mut(side);
+        if socket.state == State::Open && !socket.shut {
+            socket.shut = true;
+            socket.fin_first = !socket.fin_came;
+            self.send(side, Packet::Fin);
+        }
+    }
+
+    /// The stream of `side` is closed under its program.
+    fn close(&mut self, side: Role) {
+        self.socket_mut(side).holder = Holder::Taken;
+        self.let_go(side);
+    }
+
+    /// `close()`: RST if input is unread, otherwise FIN.
+    fn let_go(&mut self, side: Role) {
+        if self.socket(side).state != State::Open {
+            return;
+        }
+        if !self.socket(side).inbox.is_empty() {
+            return self.send_reset(side);
+        }
+        self.shut_down(side);
+        self.socket_mut(side).state = State::Orphan;
+    }
+
+    fn send_reset(&mut self, side: Role) {
+        let socket = self.socket_mut(side);
+        socket.state = State::Reset;
+        // A kernel answers every packet for a socket that is gone with RST; one is enough.
+        if !std::mem::replace(&mut socket.reset, true) {
+            self.send(side, Packet::Reset);
+        }
+    }
+
+    fn receive(&mut self, side: Role, packet: Packet) {
+        let socket = &mut self.sockets[side as usize];
+        match (socket.state, packet) {
+            (State::Open, Packet::Data(bytes)) => {
+                socket.inbox.extend(bytes);
+                socket.wake(&mut self.wakers);
+                if let Holder::Idler(_) = socket.holder {
+                    self.close(side);
+                }
+            }
+            (State::Open, Packet::Fin) => {
+                socket.fin_came = true;
+                socket.wake(&mut self.wakers);
+            }
+            (State::Open, Packet::Reset) => {
+                let half_closed = socket.fin_came && !socket.shut;
+                socket.error = Some(if half_closed { ErrorKind::BrokenPipe } else { ErrorKind::ConnectionReset });
+                socket.state = State::Reset;
+                socket.reset = true;
+                socket.wake(&mut self.wakers);
+            }
+            (State::Orphan, Packet::Data(_)) | (State::Reset, Packet::Data(_) | Packet::Fin) => self.send_reset(side),
+            (State::Orphan, Packet::Reset) => {
+                socket.state = State::Reset;
+                socket.reset = true;
+            }
+            (State::Orphan, Packet::Fin) => socket.fin_came = true,
+            (State::Reset, Packet::Reset) | (State::Dark, _) => (),
+        }
+    }
+}

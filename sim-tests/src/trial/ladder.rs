@@ -1,0 +1,81 @@
+//! A run as text: for people.
+
+use super::run::{Entry, Run, What};
+use crate::report::{WIDTH, line};
+use echo_core::Role;
+use std::fmt::{Debug, Write};
+
+/// Of so many entries that are the same, each is shown; of more, the first and the last.
+const REPEATED: usize = 3;
+
+/// The ladder: the client's events to the left, the server's to the right, time in milliseconds downwards.
+///
+/// `─▶` stands beside what leaves a side, `▶` beside what it reads. An I/O event has its number.
+pub(super) fn ladder<C: Debug, S: Debug>(run: &Run<C, S>) -> String {
+    let mut text = format!("{}\n", run.scenario);
+    line(&mut text, "   ms  ", "client", "server");
+    let mut events = [0, 0];
+    for group in run.log.chunk_by(|one, next| one.side == next.side && one.what == next.what) {
+        for (index, entry) in group.iter().enumerate() {
+            let count = &mut events[entry.side as usize];
+            *count += usize::from(entry.what.is_event());
+            if index == 0 || index + 1 == group.len() || group.len() == REPEATED {
+                let (left, right) = columns(entry, *count);
+                line(&mut text, &format!("{:>5}  ", entry.at), &left, &right);
+            } else if index == 1 {
+                let words = format!("    … {} more", group.len() - 2);
+                let (left, right) =
+                    if entry.side == Role::Client { (words, String::new()) } else { (String::new(), words) };
+                line(&mut text, &" ".repeat(7), &left, &right);
+            }
+        }
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "client: {}\nserver: {}", run.client, run.server);
+    text
+}
+
+fn columns(entry: &Entry, count: usize) -> (String, String) {
+    let words = shorten(words(&entry.what), WIDTH - 8);
+    let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
+    let room = WIDTH - 7;
+    match (entry.side, arrows(&entry.what)) {
+        (Role::Client, Some((arrow, _))) => (format!("{number:<4}{words:>room$} {arrow}"), String::new()),
+        (Role::Client, None) => (format!("{number:<4}{words}"), String::new()),
+        (Role::Server, Some((_, arrow))) => (String::new(), format!("{arrow:<2} {words:<room$}{number:>4}")),
+        (Role::Server, None) => (String::new(), format!("   {words:<room$}{number:>4}")),
+    }
+}
+
+/// An entry in few words.
+fn words(what: &What) -> String {
+    match what {
+        What::Read(1) | What::Wrote(1) => "1 byte".to_owned(),
+        What::Read(count) | What::Wrote(count) => format!("{count} bytes"),
+        What::ReadEnd => "the end".to_owned(),
+        What::ReadFailed(kind) => kind.to_string(),
+        What::Returned(outcome) => format!("= {outcome}"),
+        What::WriteFailed(_) | What::ShutDown | What::Dropped | What::SentFin | What::SentReset => what.to_string(),
+        What::Panicked(_) | What::RanAway => format!("! {what}"),
+        What::RelayedFin | What::RelayedReset => format!("~ {what}"),
+        What::Struck(_) | What::Cut => format!("* {what}"),
+    }
+}
+
+/// The arrows beside what leaves or comes in, in either column.
+fn arrows(what: &What) -> Option<(&'static str, &'static str)> {
+    match what {
+        What::Wrote(_) | What::SentFin | What::SentReset => Some(("─▶", "◀─")),
+        What::Read(_) | What::ReadEnd | What::ReadFailed(_) => Some(("◀", "▶")),
+        What::WriteFailed(_) | What::ShutDown | What::Dropped | What::Returned(_) | What::Panicked(_) => None,
+        What::RanAway | What::RelayedFin | What::RelayedReset | What::Struck(_) | What::Cut => None,
+    }
+}
+
+/// What fits into a column: one line of at most `most` characters.
+fn shorten(words: String, most: usize) -> String {
+    if words.chars().count() <= most {
+        return words;
+    }
+    words.chars().take(most - 1).chain(['…']).collect()
+}

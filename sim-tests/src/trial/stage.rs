@@ -1,0 +1,155 @@
+//! One run: two hosts of turmoil, with a runtime and a virtual clock each, and the kernel between them.
+
+use super::TICK;
+use super::kernel::Kernel;
+use super::run::{Ending, Run, What};
+use super::scenario::Scenario;
+use super::stream::{Shared, Stream};
+use crate::board::name;
+use crate::plan::Millis;
+use crate::setting;
+use echo_core::Role;
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, UNIX_EPOCH};
+use turmoil::Sim;
+
+/// A side's program: what the user gave, with its future in a box.
+pub(super) type Program<T> = Rc<dyn Fn(Stream) -> Pin<Box<dyn Future<Output = T>>>>;
+
+/// What a future came to, once it did.
+type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
+
+/// Runs `scenario`, for at most `budget` of virtual time.
+pub(super) fn play<C, S>(
+    scenario: Scenario,
+    client: &Program<C>,
+    server: &Program<S>,
+    budget: Millis,
+    buffer: usize,
+) -> Run<C, S>
+where
+    C: Debug + 'static,
+    S: Debug + 'static,
+{
+    let kernel = Shared::new(Kernel::new(scenario, buffer));
+    let mut sim = simulation(budget);
+    let client = start(&mut sim, Role::Client, client, &kernel);
+    let server = start(&mut sim, Role::Server, server, &kernel);
+    let (over_at, trouble) = steps(&mut sim, &kernel, budget);
+    let (time_wait, leaking) = kernel.with(|kernel| (kernel.time_wait(), kernel.leaking()));
+    let client = ending(&client, &kernel, Role::Client, trouble.as_deref());
+    let server = ending(&server, &kernel, Role::Server, trouble.as_deref());
+    let log = kernel.with(Kernel::take_log);
+    Run { scenario, client, server, log, over_at, time_wait, leaking }
+}
+
+fn simulation(budget: Millis) -> Sim<'static> {
+    let mut builder = turmoil::Builder::new();
+    builder.rng_seed(1).tick_duration(Duration::from_millis(TICK));
+    builder.epoch(UNIX_EPOCH + Duration::from_nanos(setting::EPOCH.0.unsigned_abs()));
+    builder.simulation_duration(Duration::from_millis(budget.saturating_add(10 * TICK)));
+    builder.build()
+}
+
+/// Steps until all is over, or the budget used up; says when it was over, and what turmoil had to say.
+fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Millis>, Option<String>) {
+    let mut now = 0;
+    loop {
+        kernel.with(|kernel| kernel.advance(now));
+        // A program that panics where no runtime catches it, when it is dropped say, shall not end the whole trial.
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            let result = sim.step().map_err(|error| error.to_string());
+            for side in kernel.with(Kernel::take_doomed) {
+                sim.crash(name(side));
+            }
+            result
+        }));
+        match step.map_err(|panic| message(&*panic)) {
+            Ok(Ok(_)) => (),
+            Ok(Err(trouble)) | Err(trouble) => return (None, Some(trouble)),
+        }
+        let (over, away) = kernel.with(|kernel| (kernel.is_over(), kernel.has_run_away()));
+        if over {
+            return (Some(now), None);
+        }
+        if away || now >= budget {
+            return (None, None);
+        }
+        now += TICK;
+    }
+}
+
+fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Program<T>, kernel: &Shared) -> Slot<T> {
+    let slot = Slot::default();
+    let cast = RefCell::new(Some((Rc::clone(program), Stream::new(kernel.clone(), side))));
+    let (result, kernel) = (Rc::clone(&slot), kernel.clone());
+    // turmoil wants to be able to start a host again; these are started once.
+    sim.host(name(side), move || {
+        let (cast, result, kernel) = (cast.borrow_mut().take(), Rc::clone(&result), kernel.clone());
+        async move {
+            if let Some((program, stream)) = cast {
+                let outcome = perform(program, stream, side, &kernel).await;
+                kernel.with(|kernel| kernel.finish(side, note(&outcome)));
+                *result.borrow_mut() = Some(outcome);
+            }
+            // A host whose software has returned answers nothing any more, not even to its tasks.
+            pending().await
+        }
+    });
+    slot
+}
+
+/// Runs a program until it returns or panics; for ever, if it is taken away.
+async fn perform<T>(program: Program<T>, stream: Stream, side: Role, kernel: &Shared) -> Result<T, String> {
+    let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
+    poll_fn(|cx| {
+        let is_taken = || kernel.with(|kernel| kernel.is_taken(side));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = match &mut future {
+                Some(running) if !is_taken() => running.as_mut().poll(cx),
+                Some(_) | None => Poll::Pending,
+            };
+            if is_taken() {
+                future = None;
+                return Poll::Pending;
+            }
+            polled
+        }));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
+            Err(panic) => Poll::Ready(Err(message(&*panic))),
+        }
+    })
+    .await
+}
+
+fn note<T: Debug>(outcome: &Result<T, String>) -> What {
+    match outcome {
+        Ok(outcome) => What::Returned(format!("{outcome:?}")),
+        Err(message) => What::Panicked(message.clone()),
+    }
+}
+
+fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, trouble: Option<&str>) -> Ending<T> {
+    match (slot.borrow_mut().take(), trouble) {
+        (Some(Ok(outcome)), _) => Ending::Returned(outcome),
+        (Some(Err(message)), _) => Ending::Panicked(message),
+        (None, Some(message)) => Ending::Panicked(message.to_owned()),
+        (None, None) if kernel.with(|kernel| kernel.is_struck_down(side)) => Ending::TakenAway,
+        (None, None) => Ending::NeverEnded,
+    }
+}
+
+/// What a panic says.
+pub(super) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,93 @@
+//! What a side is given.
+
+use super::kernel::Kernel;
+use echo_core::Role;
+use echo_net::Transport;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// One end of a connection that stands: `AsyncRead + AsyncWrite + Unpin + Send`, and nothing else.
+///
+/// It behaves as a TCP stream of tokio on Linux does. Once a fault has taken its program away, its calls stay pending.
+#[derive(Debug)]
+pub struct Stream {
+    kernel: Shared,
+    side: Role,
+}
+
+impl Stream {
+    pub(super) fn new(kernel: Shared, side: Role) -> Self {
+        Self { kernel, side }
+    }
+}
+
+/// The kernel, from wherever it is called.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Mutex<Kernel>>);
+
+impl Shared {
+    pub(super) fn new(kernel: Kernel) -> Self {
+        Self(Arc::new(Mutex::new(kernel)))
+    }
+
+    /// Does something with it, and then wakes whom that concerns. To be woken may mean to come back here.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Kernel) -> T) -> T {
+        let mut kernel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut kernel);
+        let wakers = kernel.take_wakers();
+        drop(kernel);
+        wakers.into_iter().for_each(|waker| waker.wake());
+        result
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.kernel.with(|kernel| kernel.poll_read(self.side, cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes))
+    }
+
+    /// All slices as one piece, as the kernel takes them.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.kernel.with(|kernel| kernel.poll_write(self.side, cx, &bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.kernel.with(|kernel| kernel.poll_shutdown(self.side))
+    }
+}
+
+/// Its abort sends RST.
+impl Transport for Stream {
+    fn abort(self) {
+        self.kernel.with(|kernel| kernel.abort_stream(self.side));
+    }
+}
+
+/// Dropping it closes it.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.kernel.with(|kernel| kernel.drop_stream(self.side));
+    }
+}

@@ -1,0 +1,284 @@
+//! The trial itself: which runs there are, and what must hold in each.
+
+use super::TICK;
+use super::ladder::ladder;
+use super::report::{Finding, Kind, Report};
+use super::run::{Ending, Run, What, first_difference};
+use super::scenario::{Fault, Network, Scenario, Strike};
+use super::stage::{self, Program};
+use super::stream::Stream;
+use crate::board::name;
+use crate::plan::{Millis, Refusal};
+use echo_core::Role;
+use std::collections::HashSet;
+use std::fmt::{self, Debug};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What stands before an id in the line that says how to see a run again.
+pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
+
+type Check<C, S> = Box<dyn Fn(&Run<C, S>) -> Result<(), String>>;
+
+/// Two programs, what must hold of them, and a policy.
+pub struct Trial<C, S> {
+    client: Program<C>,
+    server: Program<S>,
+    check: Check<C, S>,
+    networks: Vec<Network>,
+    faults: Vec<Fault>,
+    time_wait: TimeWait,
+    budget: Millis,
+    buffer: usize,
+    may_hang: bool,
+    strict: bool,
+}
+
+/// Who should hold TIME_WAIT when nothing goes wrong: who sends FIN first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeWait {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+    /// Whoever it happens to be.
+    Anyone,
+}
+
+impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
+    /// A trial of `client` and `server` on all networks with all faults, with 30 s of virtual time for each run and
+    /// 64 KiB of room each way.
+    ///
+    /// `check` is asked about every run, the undisturbed ones included. Its complaint is one line; complaints that
+    /// differ only in numbers count as the same.
+    pub fn new<CF, SF>(
+        client: impl Fn(Stream) -> CF + 'static,
+        server: impl Fn(Stream) -> SF + 'static,
+        check: impl Fn(&Run<C, S>) -> Result<(), String> + 'static,
+    ) -> Self
+    where
+        CF: Future<Output = C> + 'static,
+        SF: Future<Output = S> + 'static,
+    {
+        Self {
+            client: Rc::new(move |stream| Box::pin(client(stream))),
+            server: Rc::new(move |stream| Box::pin(server(stream))),
+            check: Box::new(check),
+            networks: Network::ALL.to_vec(),
+            faults: Fault::ALL.to_vec(),
+            time_wait: TimeWait::Anyone,
+            budget: 30_000,
+            buffer: 64 << 10,
+            may_hang: false,
+            strict: false,
+        }
+    }
+
+    /// Only these networks.
+    #[must_use]
+    pub fn networks(mut self, networks: &[Network]) -> Self {
+        self.networks = networks.to_vec();
+        self
+    }
+
+    /// Only these faults.
+    #[must_use]
+    pub fn faults(mut self, faults: &[Fault]) -> Self {
+        self.faults = faults.to_vec();
+        self
+    }
+
+    /// Who should hold TIME_WAIT, undisturbed and with no relay between.
+    #[must_use]
+    pub fn time_wait(mut self, side: TimeWait) -> Self {
+        self.time_wait = side;
+        self
+    }
+
+    /// The virtual time that a run may take; at least one step of 5 ms.
+    #[must_use]
+    pub fn budget(mut self, time: Duration) -> Self {
+        self.budget = Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX / 2).clamp(TICK, Millis::MAX / 2);
+        self
+    }
+
+    /// How many bytes a side may write that the other has not read; at least one.
+    #[must_use]
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes.max(1);
+        self
+    }
+
+    /// A side that never returns is no failure by itself; the check may still say so.
+    #[must_use]
+    pub fn may_hang(mut self) -> Self {
+        self.may_hang = true;
+        self
+    }
+
+    /// Every scenario is run twice, and a difference is a failure that names the first line which differs.
+    ///
+    /// What is the same twice in one process need not be so in the next: [`Report::hashes`] can be compared there.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Runs everything.
+    pub fn run(&self) -> Report {
+        let mut report = Report::default();
+        let mut orders = HashSet::new();
+        for network in &self.networks {
+            let calm = if network.is_cut() { Network::Clear } else { *network };
+            let base = self.play(Scenario { strike: None, network: calm });
+            if !network.is_cut() {
+                self.add(&mut report, &mut orders, &base);
+            }
+            for side in [Role::Client, Role::Server] {
+                for (event, has_stream) in events(&base, side) {
+                    for fault in &self.faults {
+                        if *fault == Fault::Nothing && !network.is_cut() {
+                            continue;
+                        }
+                        if fault.needs_a_stream() && !has_stream {
+                            report.excluded += 1;
+                            continue;
+                        }
+                        let strike = Some(Strike { side, fault: *fault, event });
+                        let run = self.play(Scenario { strike, network: *network });
+                        self.add(&mut report, &mut orders, &run);
+                    }
+                }
+            }
+        }
+        report.distinct = orders.len();
+        report
+    }
+
+    /// Runs one scenario, by its id.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if there is no such scenario, or its event is not there in the undisturbed run.
+    pub fn replay(&self, id: &str) -> Result<Run<C, S>, Refusal> {
+        let run = self.play(id.parse()?);
+        match (run.scenario.strike, run.struck_at()) {
+            (Some(Strike { side, fault, event }), None) => {
+                let (count, side) = (run.events(side), name(side));
+                Err(Refusal(format!("{} never struck at event {event}: the {side} had {count}", fault.id())))
+            }
+            (Some(_), Some(_)) | (None, _) => Ok(run),
+        }
+    }
+
+    /// What is wrong with a run.
+    pub fn judge(&self, run: &Run<C, S>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut find = |kind, what| findings.push(Finding { kind, what });
+        if run.scenario.strike.is_some() && run.struck_at().is_none() {
+            find(Kind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
+        }
+        for (side, trouble) in [(Role::Client, trouble(&run.client)), (Role::Server, trouble(&run.server))] {
+            match trouble {
+                Some((Kind::NeverEnds, _)) if self.may_hang => (),
+                Some((kind, what)) => find(kind, format!("the {} {what}", name(side))),
+                None => (),
+            }
+        }
+        for side in &run.leaking {
+            find(Kind::Leak, format!("the {} has returned, and its stream is still open", name(*side)));
+        }
+        if let Some(what) = self.wrong_time_wait(run) {
+            find(Kind::TimeWait, what);
+        }
+        match catch_unwind(AssertUnwindSafe(|| (self.check)(run))) {
+            Ok(Ok(())) => (),
+            Ok(Err(what)) => find(Kind::Check, what),
+            Err(panic) => find(Kind::Panic, format!("the check panicked: {}", stage::message(&*panic))),
+        }
+        findings
+    }
+
+    fn wrong_time_wait(&self, run: &Run<C, S>) -> Option<String> {
+        let expected = match self.time_wait {
+            TimeWait::Client => Role::Client,
+            TimeWait::Server => Role::Server,
+            TimeWait::Anyone => return None,
+        };
+        if run.scenario.strike.is_some() || run.scenario.network.is_relay() || run.time_wait == [expected] {
+            return None;
+        }
+        let holder = match run.time_wait[..] {
+            [] => "nobody",
+            [side] => name(side),
+            [..] => "both",
+        };
+        Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", name(expected)))
+    }
+
+    fn play(&self, scenario: Scenario) -> Run<C, S> {
+        stage::play(scenario, &self.client, &self.server, self.budget, self.buffer)
+    }
+
+    fn add(&self, report: &mut Report, orders: &mut HashSet<u64>, run: &Run<C, S>) {
+        report.runs += 1;
+        report.hashes.push((run.scenario, run.hash()));
+        orders.insert(run.order());
+        let mut findings = self.judge(run);
+        if self.strict {
+            findings.extend(difference(run, &self.play(run.scenario)));
+        }
+        for finding in findings {
+            report.add(finding, run.scenario, run.log.len(), || ladder(run));
+        }
+    }
+}
+
+impl<C: Debug, S: Debug> Run<C, S> {
+    /// The run as a ladder: the client's events to the left, the server's to the right, time downwards.
+    pub fn ladder(&self) -> String {
+        ladder(self)
+    }
+}
+
+/// The points at which a fault of `side` can strike, and whether it has its stream then.
+fn events<C, S>(base: &Run<C, S>, side: Role) -> Vec<(usize, bool)> {
+    let mut points = vec![(0, true)];
+    for what in base.of(side).filter(|what| what.is_event()) {
+        let (event, has_stream) = points[points.len() - 1];
+        points.push((event + 1, has_stream && *what != What::Dropped));
+    }
+    points
+}
+
+/// What is wrong with how a side ended, if anything.
+fn trouble<T>(ending: &Ending<T>) -> Option<(Kind, String)> {
+    match ending {
+        Ending::Returned(_) | Ending::TakenAway => None,
+        Ending::Panicked(message) => Some((Kind::Panic, format!("panicked: {message}"))),
+        Ending::NeverEnded => Some((Kind::NeverEnds, "never ended".to_owned())),
+    }
+}
+
+fn difference<C, S>(one: &Run<C, S>, other: &Run<C, S>) -> Option<Finding> {
+    let (one, other) = (one.timeline(), other.timeline());
+    let (number, left, right) = first_difference(&one, &other)?;
+    let what = format!("line {number} of the timeline was {left:?}, and {right:?} when it was run again");
+    Some(Finding { kind: Kind::NotDeterministic, what })
+}
+
+impl<C, S> Debug for Trial<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { networks, faults, time_wait, budget, buffer, may_hang, strict, .. } = self;
+        f.debug_struct("Trial")
+            .field("networks", networks)
+            .field("faults", faults)
+            .field("time_wait", time_wait)
+            .field("budget", budget)
+            .field("buffer", buffer)
+            .field("may_hang", may_hang)
+            .field("strict", strict)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! hyper on every network: which responses can be cut short unnoticed.
+
+#[path = "../../examples/http1.rs"]
+mod example;
+
+use self::example::{Framing, Handler, trial};
+use sim_tests::trial::{Fault, Kind, Network, Report};
+use std::collections::BTreeSet;
+
+const TRUNCATED: &str = "a truncated response passes for complete";
+
+/// Where a truncated response passes for complete; nothing else may be wrong.
+fn fooled(report: &Report) -> BTreeSet<Network> {
+    assert!(report.failures.iter().all(|failure| failure.finding.what == TRUNCATED), "{report}");
+    report.of(Kind::Check).flat_map(|failure| failure.networks()).collect()
+}
+
+/// Without a length a response ends where the connection does. A RST tells the client, but no relay passes it on.
+#[test]
+fn without_either_a_reset_is_taken_for_the_end_behind_every_relay() {
+    let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Abort]).run();
+    assert_eq!(fooled(&report), Network::RELAYS.into(), "{report}");
+    // A server that crashes sends FIN, and that fools the client on a cable, too.
+    let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Crash]).networks(&[Network::Clear]).run();
+    assert_eq!(fooled(&report), [Network::Clear].into(), "{report}");
+}
+
+/// A length or a last chunk shows that something is missing, also when the handler dies and hyper closes: that is
+/// FIN, and needs no fault of the network. And Ok at hyper's server does not say that the client has read anything.
+#[test]
+fn only_a_length_or_a_last_chunk_is_proof() {
+    let [(_, length), (_, chunked), (_, end), (_, dies_length), (_, dies_chunked), (_, dies_end), (_, server)] =
+        example::reports();
+    for clean in [length, chunked, dies_length, dies_chunked] {
+        assert_eq!(fooled(&clean), BTreeSet::new());
+    }
+    // A cable that is cut for good brings no end at all, and so no wrong one.
+    let all_but = |cut: &[Network]| Network::ALL.into_iter().filter(|network| !cut.contains(network)).collect();
+    assert_eq!(fooled(&end), all_but(&[Network::Cut]), "{end}");
+    assert_eq!(fooled(&dies_end), all_but(&[Network::Cut, Network::CutHealed]), "{dies_end}");
+    assert_eq!(end.failures[0].scenario.to_string(), "server:drop@2/clear");
+    let [failure] = &server.failures[..] else { panic!("{server}") };
+    assert_eq!(failure.finding.what, "the server reports success, and the client has not read all");
+    assert_eq!(failure.scenario.to_string(), "client:drop-unread@4/clear");
+}
+
+#[test]
+fn it_is_deterministic() {
+    let report =
+        trial(Framing::Chunked, Handler::Sound).networks(&[Network::Clear, Network::RelayCutsOff]).strict().run();
+    assert!(report.is_clean(), "{report}");
+}

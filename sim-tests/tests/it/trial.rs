@@ -1,0 +1,55 @@
+//! The harness for somebody else's protocol, with a protocol small enough to see through: one question, one answer
+//! behind its length.
+
+mod determinism;
+mod echo;
+mod entry;
+mod planted;
+mod sockets;
+
+use sim_tests::trial::{Run, Stream, TimeWait, Trial};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+const ANSWER: &[u8] = b"a whole answer";
+const PATIENCE: Duration = Duration::from_secs(3);
+
+type Answer = io::Result<Vec<u8>>;
+
+/// Asks, and takes the answer for whole when as much has come as its first byte says.
+async fn ask(mut stream: Stream) -> Answer {
+    timeout(PATIENCE, async {
+        stream.write_all(b"?").await?;
+        let mut answer = vec![0; stream.read_u8().await?.into()];
+        stream.read_exact(&mut answer).await?;
+        Ok(answer)
+    })
+    .await?
+}
+
+/// Answers in two pieces, and sees the client off.
+async fn answer(mut stream: Stream) -> io::Result<()> {
+    timeout(PATIENCE, async {
+        stream.read_u8().await?;
+        stream.write_all(&[ANSWER.len() as u8]).await?;
+        stream.write_all(&ANSWER[..7]).await?;
+        stream.write_all(&ANSWER[7..]).await?;
+        stream.read_to_end(&mut Vec::new()).await?;
+        Ok(())
+    })
+    .await?
+}
+
+/// Nobody takes a part for the whole.
+fn whole_or_nothing<S>(run: &Run<Answer, S>) -> Result<(), String> {
+    match run.client.returned() {
+        Some(Ok(answer)) if answer != ANSWER => Err("a part passes for the whole".to_owned()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn trial() -> Trial<Answer, io::Result<()>> {
+    Trial::new(ask, answer, whole_or_nothing).time_wait(TimeWait::Client)
+}

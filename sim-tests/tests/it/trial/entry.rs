@@ -1,0 +1,267 @@
+//! What the entry promises: every fault at every I/O event, ids that can be read back, and whatever the user's code
+//! does, a report.
+
+use super::{ANSWER, Answer, PATIENCE, answer, ask, trial, whole_or_nothing};
+use sim_tests::trial::{Ending, Fault, Kind, Network, Report, Role, Run, Scenario, Stream, TimeWait, Trial, What};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
+
+const SIDES: [Role; 2] = [Role::Client, Role::Server];
+
+/// A trial with nothing to check.
+fn unchecked<C, S, CF, SF>(
+    client: impl Fn(Stream) -> CF + 'static,
+    server: impl Fn(Stream) -> SF + 'static,
+) -> Trial<C, S>
+where
+    C: std::fmt::Debug + 'static,
+    S: std::fmt::Debug + 'static,
+    CF: Future<Output = C> + 'static,
+    SF: Future<Output = S> + 'static,
+{
+    Trial::new(client, server, |_| Ok(())).networks(&[Network::Clear])
+}
+
+/// The run as far as it can be kept.
+fn without_outcomes<C, S>(run: &Run<C, S>) -> Run<(), ()> {
+    Run {
+        scenario: run.scenario,
+        client: Ending::TakenAway,
+        server: Ending::TakenAway,
+        log: run.log.clone(),
+        over_at: run.over_at,
+        time_wait: run.time_wait.clone(),
+        leaking: run.leaking.clone(),
+    }
+}
+
+/// The one failure of `kind`.
+fn only(report: &Report, kind: Kind) -> String {
+    let [failure] = &report.of(kind).collect::<Vec<_>>()[..] else { panic!("one {} expected:\n{report}", kind.id()) };
+    format!("{} | {}", failure.finding, failure.scenario)
+}
+
+#[test]
+fn every_fault_strikes_at_every_event() {
+    let runs = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&runs);
+    let keep = move |run: &Run<Answer, io::Result<()>>| {
+        seen.borrow_mut().push(without_outcomes(run));
+        Ok(())
+    };
+    let report = Trial::new(ask, answer, keep).run();
+    assert!(report.is_clean(), "{report}");
+    let runs = runs.borrow();
+    let expected = |network: Network, side: Role| {
+        let calm = if network.is_cut() { Network::Clear } else { network };
+        let base = runs.iter().find(|run| run.scenario == Scenario { strike: None, network: calm }).expect("run");
+        let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == What::Dropped);
+        let drop = drop.expect("both drop their streams");
+        let all = (0..=base.events(side)).flat_map(|event| Fault::ALL.map(|fault| (event, fault)));
+        all.filter(|(event, fault)| match fault {
+            Fault::Drop | Fault::DropUnread | Fault::HalfClose | Fault::Abort => *event <= drop,
+            Fault::Crash | Fault::Vanish => true,
+            Fault::Nothing => network.is_cut(),
+        })
+        .collect::<BTreeSet<_>>()
+    };
+    for network in Network::ALL {
+        for side in SIDES {
+            let of = |run: &&Run<(), ()>| {
+                run.scenario.network == network && run.scenario.strike.is_some_and(|strike| strike.side == side)
+            };
+            let struck = runs.iter().filter(of).map(|run| {
+                let fault =
+                    run.of(side).find_map(|what| if let What::Struck(fault) = what { Some(*fault) } else { None });
+                (run.struck_at().expect("it struck"), fault.expect("it struck"))
+            });
+            assert_eq!(struck.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network.id());
+        }
+    }
+    assert!(report.distinct * 3 > report.runs, "{report}");
+}
+
+#[test]
+fn an_id_gives_the_run_of_the_batch() {
+    let report = trial().run();
+    assert!(report.is_clean(), "{report}");
+    assert!(report.hashes.len() > 500, "{report}");
+    for (scenario, hash) in report.hashes {
+        let run = trial().replay(&scenario.to_string()).expect("its own id");
+        assert_eq!((run.scenario, run.hash()), (scenario, hash), "alone:\n{}", run.timeline());
+    }
+}
+
+#[test]
+fn a_ladder_shows_who_did_what() {
+    insta::assert_snapshot!(trial().replay("server:abort@3/relay-rst-to-fin").expect("an id").ladder());
+}
+
+#[test]
+fn bad_ids_are_refused_in_one_line() {
+    let ids = [
+        "",
+        "client:drop@1",
+        "nobody:drop@1/clear",
+        "client:explode@1/clear",
+        "client:drop@one/clear",
+        "client:drop/clear",
+        "client:drop@1/nowhere",
+        "client:nothing@1/clear",
+        "undisturbed/cut",
+        "client:drop@99/clear",
+    ];
+    let refusals = ids.map(|id| format!("{id}: {}", trial().replay(id).expect_err(id)));
+    assert!(refusals.iter().all(|line| line.lines().count() == 1), "{refusals:?}");
+    insta::assert_snapshot!(refusals.join("\n"));
+}
+
+#[test]
+fn a_future_that_never_ends_is_reported() {
+    async fn wait(stream: Stream) {
+        let _stream = stream;
+        pending().await
+    }
+    let report = unchecked(wait, |_| async {}).faults(&[]).budget(Duration::from_secs(1)).run();
+    assert_eq!(only(&report, Kind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
+    assert!(unchecked(wait, |_| async {}).faults(&[]).may_hang().run().is_clean());
+}
+
+/// Reading on at the end gives the end again, and no runtime would ever get a word in.
+#[test]
+fn a_future_that_reads_the_end_for_ever_is_reported() {
+    async fn spin(mut stream: Stream) {
+        loop {
+            let _ = stream.read(&mut [0]).await;
+        }
+    }
+    let report = unchecked(spin, |_| async {}).faults(&[]).run();
+    assert_eq!(only(&report, Kind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
+    assert!(report.failures[0].ladder.contains("too many I/O events"), "{report}");
+    assert!(report.failures[0].ladder.lines().count() < 20, "what repeats itself is left out: {report}");
+}
+
+#[test]
+fn a_panic_is_a_failure_with_its_scenario() {
+    async fn trusting(mut stream: Stream) -> u8 {
+        stream.write_all(b"!").await.expect("a server");
+        stream.read_u8().await.expect("an answer")
+    }
+    let report = unchecked(trusting, |mut stream: Stream| async move { stream.write_all(b"!").await }).run();
+    assert!(report.of(Kind::Panic).count() > 0, "{report}");
+    for failure in report.of(Kind::Panic) {
+        assert!(failure.finding.what.starts_with("the client panicked: a"), "{failure}");
+        assert!(failure.ladder.contains("! panicked"), "{failure}");
+        assert!(failure.all.iter().all(|scenario| scenario.strike.is_some()), "{failure}");
+    }
+}
+
+#[test]
+fn a_panic_outside_of_the_future_is_a_failure_too() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    async fn armed(stream: Stream) {
+        let (mut stream, _bomb) = (stream, Bomb);
+        let _ = stream.write_all(b"!").await;
+        pending().await
+    }
+    let report = unchecked(armed, |_| async {}).faults(&[Fault::Drop]).may_hang().budget(PATIENCE).run();
+    let expected = "panic: the client panicked: in a destructor | client:drop@1/clear";
+    assert_eq!(only(&report, Kind::Panic), expected);
+}
+
+#[test]
+fn a_check_that_panics_is_a_failure() {
+    let report = Trial::new(ask, answer, |_| panic!("no opinion")).faults(&[]).networks(&[Network::Clear]).run();
+    assert_eq!(only(&report, Kind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
+}
+
+#[test]
+fn who_holds_time_wait_is_checked() {
+    let says = |side| {
+        let trial = Trial::new(ask, answer, whole_or_nothing).time_wait(side).faults(&[]);
+        trial.networks(&[Network::Clear, Network::RelayClosesBoth]).run()
+    };
+    assert!(says(TimeWait::Client).is_clean() && says(TimeWait::Anyone).is_clean());
+    let wrong = only(&says(TimeWait::Server), Kind::TimeWait);
+    assert_eq!(wrong, "TIME_WAIT: TIME_WAIT should be the server's, and is held by: client | undisturbed/clear");
+}
+
+#[test]
+fn a_connection_that_ends_by_rst_leaves_no_time_wait() {
+    async fn leave(mut stream: Stream) {
+        let _ = stream.write_all(b"unread").await;
+        sleep(PATIENCE).await;
+    }
+    let report = unchecked(leave, leave).time_wait(TimeWait::Client).faults(&[]).run();
+    assert!(only(&report, Kind::TimeWait).contains("held by: nobody"), "{report}");
+}
+
+#[test]
+fn a_stream_that_outlives_its_future_is_a_leak() {
+    async fn leak(stream: Stream) {
+        tokio::spawn(async move {
+            let _stream = stream;
+            pending::<()>().await
+        });
+    }
+    let report = unchecked(leak, |_| async {}).faults(&[]).budget(PATIENCE).run();
+    let expected = "leak: the client has returned, and its stream is still open | undisturbed/clear";
+    assert_eq!(only(&report, Kind::Leak), expected);
+}
+
+#[test]
+fn a_crash_takes_every_task_along() {
+    let survivors = Rc::new(Cell::new(0));
+    let count = Rc::clone(&survivors);
+    let client = move |mut stream: Stream| {
+        let count = Rc::clone(&count);
+        async move {
+            tokio::task::spawn_local(async move {
+                sleep(PATIENCE).await;
+                count.set(count.get() + 1);
+            });
+            let _ = stream.write_all(b"!").await;
+            pending::<()>().await
+        }
+    };
+    let trial = unchecked(client, |_| sleep(2 * PATIENCE));
+    for (id, survives) in [("client:drop@1/clear", 1), ("client:crash@1/clear", 0), ("client:vanish@1/clear", 0)] {
+        survivors.set(0);
+        assert_eq!(trial.replay(id).expect("an id").client, Ending::TakenAway);
+        assert_eq!(survivors.get(), survives, "{id}");
+    }
+}
+
+/// Two who write before they read are held up by each other, unless there is room for what they write.
+#[test]
+fn a_buffer_that_is_full_takes_no_more() {
+    async fn write_and_read(mut stream: Stream) -> io::Result<()> {
+        stream.write_all(&[0; 1000]).await?;
+        stream.read_exact(&mut [0; 1000]).await?;
+        Ok(())
+    }
+    let with = |bytes| unchecked(write_and_read, write_and_read).faults(&[]).buffer(bytes).budget(PATIENCE).run();
+    assert!(with(1000).is_clean());
+    assert_eq!(with(999).of(Kind::NeverEnds).count(), 2);
+}
+
+#[test]
+fn a_relay_may_do_what_no_cable_does() {
+    let ladder = |id| trial().replay(id).expect("an id").ladder();
+    assert!(ladder("server:abort@3/relay-rst-to-fin").contains("FIN of a relay"));
+    assert!(!ladder("server:abort@3/clear").contains("relay"));
+    let whole = |id| trial().replay(id).expect("an id").client;
+    assert!(matches!(whole("client:half-close@1/relay-rst-to-fin"), Ending::Returned(Ok(answer)) if answer == ANSWER));
+    assert!(matches!(whole("client:half-close@1/relay-closes-both"), Ending::Returned(Err(_))));
+}

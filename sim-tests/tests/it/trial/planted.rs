@@ -1,0 +1,97 @@
+//! Bugs planted in a client or a server: each must be caught, and through each relay.
+
+use super::{ANSWER, Answer, PATIENCE, answer, whole_or_nothing};
+use sim_tests::trial::{Kind, Network, Stream, Trial};
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// Takes the end for the end of the answer, whatever its first byte says.
+async fn ask_for_all(mut stream: Stream) -> Answer {
+    timeout(PATIENCE, async {
+        stream.write_all(b"?").await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(answer.split_off(1.min(answer.len())))
+    })
+    .await?
+}
+
+/// Answers, and closes.
+async fn answer_and_close(mut stream: Stream) -> io::Result<()> {
+    timeout(PATIENCE, async {
+        stream.read_u8().await?;
+        stream.write_all(&[ANSWER.len() as u8]).await?;
+        stream.write_all(&ANSWER[..7]).await?;
+        stream.write_all(&ANSWER[7..]).await
+    })
+    .await?
+}
+
+/// A handler that dies in the middle of its answer; what it had written is sent.
+async fn answer_half(mut stream: Stream) -> io::Result<()> {
+    stream.read_u8().await?;
+    stream.write_all(&[ANSWER.len() as u8]).await?;
+    stream.write_all(&ANSWER[..7]).await
+}
+
+/// Half-closes after its question, which is polite, and which some relays do not understand.
+async fn ask_and_half_close(mut stream: Stream) -> Answer {
+    timeout(PATIENCE, async {
+        stream.write_all(b"?").await?;
+        stream.shutdown().await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(answer.split_off(1.min(answer.len())))
+    })
+    .await?
+}
+
+/// The networks on which somebody takes a part for the whole.
+fn caught<CF, SF>(
+    client: impl Fn(Stream) -> CF + 'static,
+    server: impl Fn(Stream) -> SF + 'static,
+    undisturbed: bool,
+) -> Vec<Network>
+where
+    CF: Future<Output = Answer> + 'static,
+    SF: Future<Output = io::Result<()>> + 'static,
+{
+    let report = Trial::new(client, server, whole_or_nothing).run();
+    let all = report.of(Kind::Check).flat_map(|failure| &failure.all);
+    let mut networks: Vec<_> =
+        all.filter(|scenario| scenario.strike.is_none() || !undisturbed).map(|scenario| scenario.network).collect();
+    networks.sort();
+    networks.dedup();
+    networks
+}
+
+#[test]
+fn a_client_that_takes_the_end_for_the_whole_is_caught_through_each_relay() {
+    let networks = caught(ask_for_all, answer_and_close, false);
+    for relay in Network::RELAYS {
+        assert!(networks.contains(&relay), "{networks:?}");
+    }
+    // A cable that is cut for good brings no end at all, and so no wrong one.
+    assert!(!networks.contains(&Network::Cut), "{networks:?}");
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_is_caught_through_each_relay_without_any_fault() {
+    let networks = caught(ask_for_all, answer_half, true);
+    for relay in Network::RELAYS {
+        assert!(networks.contains(&relay), "{networks:?}");
+    }
+}
+
+#[test]
+fn half_closing_loses_the_answer_where_a_relay_closes_both() {
+    assert_eq!(caught(ask_and_half_close, answer_and_close, true), [Network::RelayClosesBoth]);
+}
+
+/// The same server, and the client that counts: nothing to catch, so the trials above caught the client.
+#[test]
+fn a_client_that_counts_is_never_fooled() {
+    assert_eq!(caught(super::ask, answer_half, false), []);
+    assert_eq!(caught(super::ask, answer, false), []);
+}
