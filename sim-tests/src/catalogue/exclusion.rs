@@ -63,7 +63,7 @@ pub static EXCLUSIONS: [Exclusion; 11] = [
     Exclusion {
         letter: 'e',
         name: "the end anyway",
-        reason: "on the plain wire a side that has the other's FIN sends its own, whether it is asked to close or not",
+        reason: "a side that has the other's FIN ends upon it, whether it is asked to close at that moment or not",
         applies: Applies::ByPlan(ends_anyway),
     },
     Exclusion {
@@ -172,12 +172,13 @@ fn is_the_setting_again(scenario: &Scenario) -> bool {
 
 fn is_a_drop(scenario: &Scenario) -> bool {
     let crashes = plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| step.action == Action::Crash);
-    crashes && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
+    // Of two things at one moment a crash of the server is first, and its drop is not.
+    let together = scenario.client.points().any(|point| scenario.server.points().any(|other| other == point));
+    crashes && !together && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
 }
 
 fn ends_anyway(scenario: &Scenario) -> bool {
-    let asks = |plan: &Plan| *plan == Plan::one(Action::Close, Point::AfterFin);
-    scenario.wire == Wire::Plain && plans(scenario).into_iter().any(asks)
+    plans(scenario).contains(&&Plan::one(Action::Close, Point::AfterFin))
 }
 
 fn never_comes(_: &Scenario, expectation: &Expectation) -> bool {

