@@ -1,8 +1,9 @@
 //! The harness's own tests.
 
 mod backends;
+mod catalogue;
 mod contract;
-
+mod determinism;
 mod explore;
 mod file;
 mod http1;
@@ -10,7 +11,8 @@ mod ladders;
 mod matrices;
 mod mutants;
 mod orders;
-
+mod planted;
+mod program;
 mod random;
 mod trial;
 mod turmoil;
