@@ -3,7 +3,7 @@
 //! The workspace is copied below the target directory, the bug is put into the copy, and the program `echo-sim` of the
 //! copy has to find it. The program of this workspace has to find nothing in the same scenario.
 
-use sim_tests::Saved;
+use sim_tests::file::Saved;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
