@@ -2,14 +2,15 @@
 
 mod backends;
 mod contract;
-mod determinism;
+
 mod explore;
 mod file;
 mod http1;
 mod ladders;
+mod matrices;
 mod mutants;
 mod orders;
-mod program;
+
 mod random;
 mod trial;
 mod turmoil;
