@@ -2,7 +2,7 @@
 
 mod backends;
 mod contract;
-
+mod determinism;
 mod explore;
 mod file;
 mod http1;
@@ -10,8 +10,9 @@ mod ladders;
 mod matrices;
 mod mutants;
 mod orders;
-
+mod program;
 mod random;
+mod regressions;
 mod trial;
 mod turmoil;
 mod websocket;
