@@ -127,7 +127,14 @@ fn plan(swarm: &Swarm) -> BoxedStrategy<Plan> {
     if steps.is_empty() {
         return Just(Plan::none()).boxed();
     }
-    prop::collection::vec(select(steps), 0..=3).prop_map(|steps| Plan { steps }).boxed()
+    let possible = |steps| {
+        let mut plan = Plan { steps };
+        if plan.breaks_bytes() {
+            plan.steps.retain(|step| step.action != Action::Violate);
+        }
+        plan
+    };
+    prop::collection::vec(select(steps), 0..=3).prop_map(possible).boxed()
 }
 
 /// Points at which a side is kept from saying what it has to say, or at which it has said nothing.

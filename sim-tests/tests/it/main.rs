@@ -14,6 +14,7 @@ mod orders;
 mod planted;
 mod program;
 mod random;
+mod regressions;
 mod trial;
 mod turmoil;
 mod websocket;
