@@ -277,11 +277,11 @@ impl Court<'_> {
     fn end(&mut self, side: Role) {
         /// A simulation's clock may lag behind its hosts' by some steps.
         const SLACK: u128 = 5;
-        if self.record.ending(side) == Ending::Open {
-            self.breach(Rule::End, format!("the {} never ended", name(side)));
-        }
         if self.record.over_at.is_none() && side == Role::Client {
             self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
+        }
+        if self.record.ending(side) == Ending::Open {
+            self.breach(Rule::End, format!("the {} never ended", name(side)));
         }
         let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
@@ -354,12 +354,19 @@ impl Court<'_> {
         }
     }
 
-    /// Whether a round trip takes longer than who has sent FIN waits for the other's: then the linger deadline may
-    /// expire behind a clean verdict, and nobody can tell from the outcome.
+    /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
+    /// outcome. A round trip takes longer than who has sent FIN waits for the other's, or an ending takes as long as it
+    /// may.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, .. } = self.record.scenario.network;
-        let patience = setting::deadlines().linger.min(setting::deadlines().fin);
-        u128::from(2 * (latency + batch)) >= patience.as_millis()
+        let deadlines = setting::config(&self.record.scenario, Role::Client).deadlines;
+        let patience = deadlines.linger.min(deadlines.fin);
+        let cap = deadlines.shutdown.as_millis();
+        let used_up = |side| match (self.ending_began(side), self.ended_at(side)) {
+            (Some(began), Some(ended)) => u128::from(ended - began) >= cap,
+            (None, _) | (_, None) => false,
+        };
+        u128::from(2 * (latency + batch)) >= patience.as_millis() || SIDES.into_iter().any(used_up)
     }
 
     /// An idle conversation that is ended by its deadline is at peace all the same.

@@ -13,6 +13,8 @@
 //! # Ok::<(), sim_tests::Refusal>(())
 //! ```
 //!
+//! The harness for somebody else's protocol, two closures over a stream, is the module `trial` (feature `turmoil`).
+//!
 //! Nothing here reads a clock or draws a number: time is virtual, and the same scenario gives the same record in
 //! every process. Whoever wants random schedules draws scenarios, which are plain values with an id.
 #![forbid(unsafe_code)]
@@ -20,22 +22,27 @@
 mod backend;
 mod board;
 pub mod catalogue;
+pub mod crew;
 mod director;
 mod ear;
 pub mod explore;
 pub mod file;
 mod gate;
 mod invariants;
+pub mod ledger;
 mod link;
 mod network;
 pub mod oracle;
 mod plan;
 mod post;
+#[cfg(feature = "random")]
+pub mod random;
 mod record;
 mod relay;
 pub mod report;
 mod scenario;
 pub mod setting;
+mod shard;
 mod throttle;
 #[cfg(feature = "turmoil")]
 pub mod trial;
@@ -50,4 +57,5 @@ pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
 pub use record::{Backend, Ending, Record, fnv};
 pub use relay::Relay;
 pub use scenario::{Scenario, Wire};
+pub use shard::Shard;
 pub use tuning::Tuning;

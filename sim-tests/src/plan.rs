@@ -109,6 +109,12 @@ impl Plan {
         self.steps.iter().any(|step| step.action != Action::Close)
     }
 
+    /// Whether it says what breaks the order of words while half of something else is kept back.
+    pub(crate) fn breaks_bytes(&self) -> bool {
+        let violates = self.steps.iter().any(|step| step.action == Action::Violate);
+        violates && self.points().any(|point| matches!(point, Point::InPreface | Point::InsideFrame))
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         if text == "none" {
             return Ok(Self::none());

@@ -1,11 +1,7 @@
 //! A record as text: for people.
 
 use crate::board::{What, name};
-use crate::catalogue::judge;
-use crate::plan::Refusal;
-use crate::record::Backend;
 use crate::record::{Ending, Record};
-use crate::scenario::Scenario;
 use echo_core::Role;
 use std::fmt::Write;
 
@@ -68,55 +64,4 @@ fn step(side: Role, what: &What) -> Option<(String, String)> {
         What::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),
         What::Accepted(_) | What::Handed(_) => return None,
     })
-}
-
-/// One scenario, run on some backends.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Its id.
-    pub id: String,
-    /// What came of it on each.
-    pub runs: Vec<(Backend, Result<Record, Refusal>)>,
-}
-
-impl Row {
-    /// Runs the scenario called `id` on `backends`.
-    pub fn run(id: &str, backends: &[Backend]) -> Self {
-        let scenario: Result<Scenario, Refusal> = id.parse();
-        let run = |backend: &Backend| (*backend, scenario.clone().and_then(|scenario| backend.run(&scenario)));
-        Self { id: id.to_owned(), runs: backends.iter().map(run).collect() }
-    }
-
-    /// What is wrong, by backend. A backend that cannot express a scenario says so here: it is never just left out.
-    pub fn faults(&self) -> Vec<(Backend, String)> {
-        let of = |(backend, run): &(Backend, Result<Record, Refusal>)| match run {
-            Ok(record) => judge(record).iter().map(|found| (*backend, found.to_string())).collect::<Vec<_>>(),
-            Err(refusal) => vec![(*backend, format!("cannot be run: {refusal}"))],
-        };
-        self.runs.iter().flat_map(of).collect()
-    }
-
-    /// The outcomes at `side`: one if the backends agree, otherwise one for each.
-    fn outcomes(&self, side: Role) -> String {
-        let names: Vec<_> = self.runs.iter().filter_map(|(_, run)| run.as_ref().ok()).collect();
-        let mut names: Vec<_> = names.into_iter().map(|record| record.ending(side).name()).collect();
-        names.dedup();
-        names.join(" / ")
-    }
-}
-
-/// All rows as a table: verdict, outcome at each end, id; below a broken one what is wrong, and how to see it.
-pub fn table(rows: &[Row]) -> String {
-    let mut text = format!("{:<7} {:<12} {:<12} {}\n", "verdict", "client", "server", "close sequence");
-    for row in rows {
-        let faults = row.faults();
-        let verdict = if faults.is_empty() { "ok" } else { "BROKEN" };
-        let (client, server) = (row.outcomes(Role::Client), row.outcomes(Role::Server));
-        let _ = writeln!(text, "{verdict:<7} {client:<12} {server:<12} {}", row.id);
-        for (backend, fault) in faults {
-            let _ = writeln!(text, "        {}: {fault}", backend.id());
-            let _ = writeln!(text, "        replay: echo-sim replay {} --backend {}", row.id, backend.id());
-        }
-    }
-    text
 }

@@ -8,16 +8,16 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (idle 200 times), for waiting costs steps.
+/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (answer, write and idle more), for waiting costs steps.
 /// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
         connect: ms(400),
         detect: ms(170),
-        answer: ms(1200),
-        idle: ms(1500),
-        write: ms(1100),
+        answer: ms(650),
+        idle: ms(800),
+        write: ms(570),
         drain: ms(200),
         close: ms(130),
         fin: ms(80),
@@ -26,26 +26,29 @@ pub fn deadlines() -> Deadlines {
     }
 }
 
-/// How much more patient with idleness a client is: with equal deadlines, whose passes first would hang on one tick.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// The same for the last word of a server that has waited for the client in vain: it comes when both have waited
-/// equally long.
-const DRAIN_PATIENCE: Duration = Duration::from_millis(40);
+/// How much longer an end waits: with equal deadlines, whose passes first would hang on one tick. A client is more
+/// patient with idleness, and with the last word of a server that has waited for its GOAWAY as long.
+fn patience(role: Role, deadline: Deadline) -> Duration {
+    match (role, deadline) {
+        (Role::Client, Deadline::Idle) => Duration::from_millis(100),
+        (Role::Client, Deadline::Drain) => Duration::from_millis(40),
+        (Role::Client | Role::Server, _) => Duration::ZERO,
+    }
+}
 
 /// When a plain message that was not finished is one all the same.
 pub const QUIET: Duration = Duration::from_millis(9);
 
 /// The deadlines of an end.
 pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
-    let mut deadlines = deadlines();
+    let mut all = deadlines();
     for (deadline, length) in &scenario.tuning.deadlines {
-        deadlines.set(*deadline, Duration::from_millis(*length));
+        all.set(*deadline, Duration::from_millis(*length));
     }
-    if role == Role::Client {
-        deadlines.idle += PATIENCE;
-        deadlines.drain += DRAIN_PATIENCE;
+    for deadline in Deadline::ALL {
+        all.set(deadline, all.length(deadline) + patience(role, deadline));
     }
-    deadlines
+    all
 }
 
 /// The configuration of an end.
@@ -68,7 +71,7 @@ pub fn servers_farewell() -> Farewell {
 /// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
 /// packets.
 pub fn budget(scenario: &Scenario) -> Millis {
-    let deadlines = config(scenario, Role::Client).deadlines;
+    let deadlines = deadlines_of(scenario, Role::Client);
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
     let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
     let latency = 10 * scenario.network.latency;

@@ -102,7 +102,11 @@ impl fmt::Display for Counts {
         for (rule, count) in &self.excluded {
             writeln!(f, "{count:>7}  excluded: {rule}")?;
         }
-        writeln!(f, "{:>7}  beyond the product: second steps while the first is under way, deadlines to the millisecond", self.extra)?;
+        writeln!(
+            f,
+            "{:>7}  beyond the product: second steps while the first is under way, deadlines to the millisecond",
+            self.extra
+        )?;
         writeln!(f, "{:>7}  remaining", self.remaining)?;
         writeln!(f, "{:>7}  distinct canonical traces", self.distinct)?;
         writeln!(f, "{:>7}  redundant: another tells the same", self.redundant)?;

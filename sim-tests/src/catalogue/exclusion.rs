@@ -145,10 +145,8 @@ fn has_no_such_word(scenario: &Scenario) -> bool {
 
 fn breaks_bytes(scenario: &Scenario) -> bool {
     plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| {
-        let inside = matches!(
-            step.point,
-            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading
-        );
+        let inside =
+            matches!(step.point, Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
         step.action == Action::Violate && inside
     })
 }

@@ -10,13 +10,18 @@ use super::notes::{Notes, Sight, name};
 use super::rules::{Breach, Rule, ensure};
 use super::search::Model;
 use super::setup::{Fault, Setup};
-use super::unit::{Piece, Reach, Unit, reaches};
+use super::unit::{Piece, reaches};
 use super::{truth, waits};
 use echo_core::Role::{self, Client, Server};
-use echo_core::{Config, Connection, Deadline, End as Verdict, Outcome, Stamp};
+use echo_core::{Config, Connection, Stamp};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
+use step::Step;
+
+mod judge;
+mod step;
+mod transport;
 
 /// What the kernel of an end has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,49 +74,6 @@ impl Hash for Pair {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let ends = [Client, Server].map(|role| self.end(role).identity);
         (ends, self.sockets, &self.inboxes, self.faults, self.peace, self.first_fin).hash(state);
-    }
-}
-
-/// One thing that can happen to a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Wish(Role, Wish),
-    Write(Role, Reach, usize),
-    Fin(Role),
-    WriteFails(Role),
-    Read(Role, Reach, usize),
-    ReadFin(Role),
-    ReadReset(Role),
-    /// The transport failed to write, and there is nothing more to read.
-    GiveUp(Role),
-    Quiet(Role),
-    Expire(Role, Deadline),
-    Fault(Fault),
-}
-
-impl Step {
-    /// The ends whose state it may change.
-    fn touches(self) -> &'static [Role] {
-        let role = match self {
-            Self::Wish(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
-            Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => role,
-            Self::Quiet(role) | Self::Expire(role, _) => role,
-            Self::Fault(Fault::Kill(role) | Fault::KillUnread(role) | Fault::HalfClose(role)) => role,
-            Self::Fault(Fault::Cut | Fault::Reset(_) | Fault::FinForReset(_) | Fault::FinForTheRest(_)) => return &[],
-        };
-        match role {
-            Client => &[Client],
-            Server => &[Server],
-        }
-    }
-
-    /// Whether it happens by itself: nobody wants it, nothing goes wrong, and nobody's patience ends.
-    fn is_ordinary(self) -> bool {
-        match self {
-            Self::Write(..) | Self::Fin(_) | Self::Read(..) | Self::ReadFin(_) | Self::ReadReset(_) => true,
-            Self::WriteFails(_) | Self::GiveUp(_) => true,
-            Self::Wish(..) | Self::Quiet(_) | Self::Expire(..) | Self::Fault(_) => false,
-        }
     }
 }
 
@@ -182,96 +144,6 @@ impl Pair {
         }
     }
 
-    /// The program closes its socket with an outcome.
-    fn let_go(&mut self, role: Role, outcome: Outcome, notes: &mut Notes) -> Result<(), Breach> {
-        notes.see(Sight::Ended(role, outcome.end.name()));
-        notes.see_if(outcome.account.refused > 0, Sight::Refused(role));
-        notes.see_if(outcome.account.unknown > 0, Sight::Unknown(role));
-        let in_part = matches!(self.end(role).said.open, Some((Unit::Echo(_), ..)));
-        notes.see_if(in_part && outcome.account.unknown > 0, Sight::SentInPart);
-        if self.inboxes[role as usize].reset {
-            self.sockets[role as usize] = Socket::None;
-        }
-        let open = self.sockets[role as usize] == Socket::Open;
-        // Whose transport takes nothing any more cannot send RST: it aborts by letting go.
-        let may = !open || self.end(role).got.fin || self.end(role).connection.is_write_closed();
-        ensure(may, Rule::ReadingOn, || format!("the {} lets go before it has read FIN", name(role)))?;
-        self.end_mut(role).place = Place::Over(outcome);
-        self.close(role, !self.inboxes[role as usize].pieces.is_empty());
-        Ok(())
-    }
-
-    // ---- sockets ----
-
-    /// The kernel closes what a program held: by RST if something came and was not read, otherwise by FIN.
-    fn close(&mut self, role: Role, unread: bool) {
-        if unread {
-            return self.reset(role);
-        }
-        if self.sockets[role as usize] == Socket::Open {
-            if !self.end(role).has_shut() {
-                self.push_fin(role);
-            }
-            self.sockets[role as usize] = Socket::Orphan;
-        }
-        self.bury(role);
-    }
-
-    /// The socket is gone by RST, or was reset.
-    fn reset(&mut self, role: Role) {
-        if self.sockets[role as usize] == Socket::Open {
-            self.end_mut(role).said.reset = true;
-            self.push_reset(role);
-        }
-        self.sockets[role as usize] = Socket::None;
-        self.bury(role);
-    }
-
-    /// What is on the way to a socket that nobody reads is answered, data with RST, and forgotten. That it is at once
-    /// changes nothing: nobody sees when it arrives, and the RST takes as long as it likes.
-    fn bury(&mut self, role: Role) {
-        let inbox = std::mem::take(&mut self.inboxes[role as usize]);
-        self.inbox(role).dead = inbox.dead;
-        let answered = match self.sockets[role as usize] {
-            Socket::Open => false,
-            Socket::Orphan => !inbox.pieces.is_empty(),
-            Socket::None => !inbox.pieces.is_empty() || inbox.fin,
-        };
-        if answered && !inbox.dead {
-            self.sockets[role as usize] = Socket::None;
-            self.push_reset(role);
-        }
-    }
-
-    fn push_reset(&mut self, from: Role) {
-        let to = other(from);
-        if self.sockets[to as usize] == Socket::Open && !self.inboxes[to as usize].dead {
-            self.inbox(to).reset = true;
-        } else if self.sockets[to as usize] == Socket::Orphan {
-            self.sockets[to as usize] = Socket::None;
-        }
-    }
-
-    fn push_fin(&mut self, from: Role) {
-        let to = other(from);
-        if !self.inboxes[to as usize].dead {
-            self.inbox(to).fin = true;
-        }
-        if self.sockets[to as usize] != Socket::Open {
-            self.bury(to);
-        }
-    }
-
-    fn push(&mut self, from: Role, pieces: Vec<Piece>) {
-        let to = other(from);
-        if !self.inboxes[to as usize].dead {
-            self.inbox(to).pieces.extend(pieces);
-        }
-        if self.sockets[to as usize] != Socket::Open {
-            self.bury(to);
-        }
-    }
-
     // ---- what happens ----
 
     fn write(&mut self, role: Role, count: usize, notes: &mut Notes) -> Result<(), Breach> {
@@ -316,32 +188,6 @@ impl Pair {
             self.sockets[role as usize] = Socket::None;
         }
         self.end_mut(role).read_reset(notes);
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        self.faults -= 1;
-        match fault {
-            Fault::Kill(role) => self.kill(role, false),
-            Fault::KillUnread(role) => self.kill(role, true),
-            Fault::HalfClose(role) => {
-                self.end_mut(role).half_closed = true;
-                self.push_fin(role);
-            }
-            Fault::Cut => self.inboxes = [(); 2].map(|()| Rc::new(Way { dead: true, ..Way::default() })),
-            Fault::Reset(role) => self.inbox(role).reset = true,
-            Fault::FinForReset(role) => {
-                self.inbox(role).reset = false;
-                self.inbox(role).fin = true;
-            }
-            Fault::FinForTheRest(role) => {
-                *self.inbox(role) = Way { fin: true, dead: true, ..Way::default() };
-            }
-        }
-    }
-
-    fn kill(&mut self, role: Role, unread: bool) {
-        self.end_mut(role).place = Place::Gone;
-        self.close(role, unread);
     }
 }
 
@@ -402,33 +248,7 @@ impl Model for Pair {
     }
 
     fn tell(&self, step: Step) -> String {
-        let units = |pieces: &mut dyn Iterator<Item = &Piece>| {
-            let part = |piece: &Piece| match (piece.begins, piece.ends) {
-                (true, true) => piece.unit.to_string(),
-                (true, false) => format!("the beginning of {}", piece.unit),
-                (false, true) => format!("the rest of {}", piece.unit),
-                (false, false) => format!("more of {}", piece.unit),
-            };
-            pieces.map(part).collect::<Vec<_>>().join(", ")
-        };
-        match step {
-            Step::Wish(role, wish) => format!("{}: {}", name(role), wish.name()),
-            Step::Write(role, _, count) => {
-                format!("{} writes {}", name(role), units(&mut self.end(role).outgoing.iter().take(count)))
-            }
-            Step::Fin(role) => format!("{} sends FIN", name(role)),
-            Step::WriteFails(role) => format!("{}: a write fails", name(role)),
-            Step::Read(role, _, count) => {
-                let pieces = &self.inboxes[role as usize].pieces;
-                format!("{} reads {}", name(role), units(&mut pieces.iter().take(count)))
-            }
-            Step::ReadFin(role) => format!("{} reads FIN", name(role)),
-            Step::ReadReset(role) => format!("{} reads RST", name(role)),
-            Step::GiveUp(role) => format!("{}: nothing to read behind the failed write", name(role)),
-            Step::Quiet(role) => format!("{}: the input falls quiet", name(role)),
-            Step::Expire(role, deadline) => format!("{}: deadline {deadline}", name(role)),
-            Step::Fault(fault) => fault.to_string(),
-        }
+        self.words(step)
     }
 
     fn show(&self) -> String {
@@ -465,72 +285,5 @@ impl Pair {
         if self.setup.deadlines {
             steps.extend(end.connection.running_deadlines().map(|deadline| Step::Expire(role, deadline)));
         }
-    }
-
-    fn can(&self, fault: Fault) -> bool {
-        let here = |role: Role| self.end(role).is_here();
-        let inbox = |role: Role| &self.inboxes[role as usize];
-        let dead = |role: Role| inbox(role).dead;
-        match fault {
-            Fault::Kill(role) => here(role),
-            Fault::KillUnread(role) => here(role) && !inbox(role).pieces.is_empty(),
-            Fault::HalfClose(role) => here(role) && !self.end(role).has_shut(),
-            Fault::Cut => !dead(Client) || !dead(Server),
-            Fault::Reset(role) => here(role) && !inbox(role).reset && !dead(role),
-            Fault::FinForReset(role) => inbox(role).reset,
-            Fault::FinForTheRest(role) => here(role) && !self.end(role).got.fin && !dead(role),
-        }
-    }
-
-    fn is_peaceful(&self, step: Step) -> bool {
-        match step {
-            Step::Wish(Server, Wish::Leave) => self.end(Server).connection.is_plain().is_some(),
-            Step::Wish(_, Wish::Send | Wish::Leave) => true,
-            Step::Wish(_, Wish::Fail | Wish::Abort) | Step::Fault(_) => false,
-            Step::Expire(role, Deadline::Idle) => self.end(role).connection.is_plain() == Some(false),
-            Step::Expire(..) => false,
-            Step::Write(..) | Step::Fin(_) | Step::Read(..) | Step::ReadFin(_) | Step::ReadReset(_) => true,
-            Step::WriteFails(_) | Step::GiveUp(_) | Step::Quiet(_) => true,
-        }
-    }
-
-    /// In peace an ending comes to its end by itself: when only a wish or a deadline can go on, it is over.
-    fn check_peace(&self, steps: &[Step]) -> Result<(), Breach> {
-        let ending = self.ends.iter().any(|end| end.connection.machine().is_ending());
-        if !self.peace || !ending || steps.iter().any(|step| step.is_ordinary()) {
-            return Ok(());
-        }
-        for end in &self.ends {
-            let Some(outcome) = end.outcome() else {
-                let what = format!("the ending needs a deadline: {}", self.show());
-                return Err(Breach { rule: Rule::Peace, what });
-            };
-            let plain = self.setup.is_plain();
-            let good = match outcome.end {
-                Verdict::Clean(_) => !plain,
-                Verdict::Unproven => plain,
-                Verdict::Failed { .. } | Verdict::Truncated | Verdict::Reset => false,
-                Verdict::TimedOut(_) | Verdict::Violation(_) => false,
-            };
-            ensure(good, Rule::Peace, || format!("in peace the {} ends {outcome}", name(end.role)))?;
-            let account = outcome.account;
-            let answered = plain || (account.refused == 0 && account.unknown == 0);
-            ensure(answered, Rule::Peace, || format!("in peace the {} ends {outcome}", name(end.role)))?;
-        }
-        Ok(())
-    }
-
-    /// Nothing can happen any more: both have ended.
-    fn check_end(&self, notes: &mut Notes) -> Result<(), Breach> {
-        let over = self.ends.iter().all(|end| !end.is_here());
-        ensure(over, Rule::End, || format!("nothing can happen any more: {}", self.show()))?;
-        let [client, server] = &self.ends;
-        let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
-        notes.see_if(clean(client) && clean(server), Sight::BothClean);
-        let answered = client.half_closed && client.held > 0 && client.held == server.ran;
-        let truncated = server.outcome().is_some_and(|outcome| outcome.end == Verdict::Truncated);
-        notes.see_if(answered && truncated, Sight::HalfCloseAnswered);
-        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Sight::LastWordLost);
-        Ok(())
     }
 }

@@ -26,7 +26,7 @@ pub struct Report {
     pub(super) notes: Notes,
 }
 
-/// A broken promise and how to get there: no step of it can be left out.
+/// A broken promise and how to get there: no step of it can be left out by itself.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
     /// What was broken.

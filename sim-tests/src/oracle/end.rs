@@ -274,12 +274,8 @@ impl End {
         };
         let count = there.max(self.ahead);
         let news = self.ahead.min(count)..count;
-        let seen: Vec<Seen> = self
-            .inbox
-            .range(news)
-            .filter(|(_, part)| *part != Part::Head)
-            .map(|(word, _)| Seen::of(*word))
-            .collect();
+        let seen: Vec<Seen> =
+            self.inbox.range(news).filter(|(_, part)| *part != Part::Head).map(|(word, _)| Seen::of(*word)).collect();
         for seen in &seen {
             wire.note_got(self.role(), *seen);
         }

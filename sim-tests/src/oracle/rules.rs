@@ -24,100 +24,180 @@ const BOTH: [Rule; 5] = [
     rule("8.1 write", |side| passed(side, Deadline::Write), |side| give_up(side, Deadline::Write)),
     rule("8.1 shutdown", |side| passed(side, Deadline::Shutdown), |side| give_up(side, Deadline::Shutdown)),
     rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| give_up(side, Deadline::Linger)),
-    rule("5.5", |side| side.fin_left && (side.heard.fin || side.is_bent(Bend::NoLinger)), |side| {
-        side.verdict.get_or_insert(Verdict::Unproven);
-        side.over = true;
-    }),
+    rule(
+        "5.5",
+        |side| side.fin_left && (side.heard.fin || side.is_bent(Bend::NoLinger)),
+        |side| {
+            side.verdict.get_or_insert(Verdict::Unproven);
+            side.over = true;
+        },
+    ),
 ];
 
 const FRAMED: [Rule; 20] = [
     rule("1.2", |side| side.role == Role::Client && !side.said.preface, |side| side.say(Word::Preface)),
-    rule("1.1", |side| leaves_unspoken_to(side), |side| {
-        side.bare = true;
-        side.said.fin = true;
-        if passed(side, Deadline::Idle) {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
-        }
-    }),
+    rule(
+        "1.1",
+        |side| leaves_unspoken_to(side),
+        |side| {
+            side.bare = true;
+            side.said.fin = true;
+            if passed(side, Deadline::Idle) {
+                side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+            }
+        },
+    ),
     rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Word::Preface)),
     rule("1.8", |side| may_ask(side), |side| side.say(Word::Request(side.said.requests + 1))),
     rule("5.8", |side| owes(side), |side| side.say(Word::Answer(side.said.answers + 1))),
-    rule("5.11", |side| side.heard.wrong && matches!(side.verdict, Some(Verdict::Clean(_))), |side| {
-        side.verdict = Some(Verdict::Violation);
-        side.failed = true;
-    }),
+    rule(
+        "5.11",
+        |side| side.heard.wrong && matches!(side.verdict, Some(Verdict::Clean(_))),
+        |side| {
+            side.verdict = Some(Verdict::Violation);
+            side.failed = true;
+        },
+    ),
     rule("6.2", |side| side.heard.wrong && side.verdict.is_none(), |side| fail(side, Verdict::Violation, 1002)),
-    rule("5.6", |side| is_open(side) && heard_error(side), |side| {
-        let code = side.heard.close.map_or(0, |close| close.code);
-        side.verdict = Some(Verdict::Failed(code));
-        side.failed = true;
-        side.take_back();
-    }),
-    rule("5.3", |side| is_server(side) && is_open(side) && side.heard.close.is_some(), |side| {
-        let code = side.said.close.map_or(0, |close| close.code);
-        side.verdict = Some(Verdict::Clean(code));
-    }),
-    rule("5.3", |side| !is_server(side) && is_open(side) && side.heard.close.is_some(), |side| {
-        let code = side.heard.close.map_or(0, |close| close.code);
-        side.say_close(1000);
-        side.verdict = Some(Verdict::Clean(code));
-    }),
-    rule("5.7", |side| is_open(side) && side.heard.fin, |side| {
-        let verdict = if side.is_bent(Bend::FinIsClean) { Verdict::Clean(1000) } else { Verdict::Truncated };
-        end_upon_fin(side, verdict);
-    }),
-    rule("8.1 detect", |side| is_open(side) && passed(side, Deadline::Detect), |side| {
-        fail(side, Verdict::TimedOut(Deadline::Detect), 1002);
-    }),
-    rule("8.1 answer", |side| is_open(side) && passed(side, Deadline::Answer), |side| {
-        fail(side, Verdict::TimedOut(Deadline::Answer), 1008);
-    }),
-    rule("5.12", |side| side.wish.is_none() && is_open(side) && passed(side, Deadline::Idle), |side| {
-        side.wish = Some(1001);
-    }),
-    rule("5.1", |side| must_say_goaway(side), |side| {
-        let last = if is_server(side) { 0 } else { side.said.requests };
-        side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
-    }),
-    rule("5.2", |side| must_say_close(side), |side| {
-        let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
-        side.say_close(code);
-    }),
-    rule("8.1 drain", |side| !is_server(side) && is_open(side) && passed(side, Deadline::Drain), |side| {
-        fail(side, Verdict::TimedOut(Deadline::Drain), 1008);
-    }),
-    rule("8.1 close", |side| is_open(side) && passed(side, Deadline::Close), |side| {
-        side.verdict = Some(Verdict::TimedOut(Deadline::Close));
-        side.said.fin = true;
-    }),
+    rule(
+        "5.6",
+        |side| is_open(side) && heard_error(side),
+        |side| {
+            let code = side.heard.close.map_or(0, |close| close.code);
+            side.verdict = Some(Verdict::Failed(code));
+            side.failed = true;
+            side.take_back();
+        },
+    ),
+    rule(
+        "5.3",
+        |side| is_server(side) && is_open(side) && side.heard.close.is_some(),
+        |side| {
+            let code = side.said.close.map_or(0, |close| close.code);
+            side.verdict = Some(Verdict::Clean(code));
+        },
+    ),
+    rule(
+        "5.3",
+        |side| !is_server(side) && is_open(side) && side.heard.close.is_some(),
+        |side| {
+            let code = side.heard.close.map_or(0, |close| close.code);
+            side.say_close(1000);
+            side.verdict = Some(Verdict::Clean(code));
+        },
+    ),
+    rule(
+        "5.7",
+        |side| is_open(side) && side.heard.fin,
+        |side| {
+            let verdict = if side.is_bent(Bend::FinIsClean) { Verdict::Clean(1000) } else { Verdict::Truncated };
+            end_upon_fin(side, verdict);
+        },
+    ),
+    rule(
+        "8.1 detect",
+        |side| is_open(side) && passed(side, Deadline::Detect),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Detect), 1002);
+        },
+    ),
+    rule(
+        "8.1 answer",
+        |side| is_open(side) && passed(side, Deadline::Answer),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Answer), 1008);
+        },
+    ),
+    rule(
+        "5.12",
+        |side| side.wish.is_none() && is_open(side) && passed(side, Deadline::Idle),
+        |side| {
+            side.wish = Some(1001);
+        },
+    ),
+    rule(
+        "5.1",
+        |side| must_say_goaway(side),
+        |side| {
+            let last = if is_server(side) { 0 } else { side.said.requests };
+            side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
+        },
+    ),
+    rule(
+        "5.2",
+        |side| must_say_close(side),
+        |side| {
+            let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
+            side.say_close(code);
+        },
+    ),
+    rule(
+        "8.1 drain",
+        |side| !is_server(side) && is_open(side) && passed(side, Deadline::Drain),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Drain), 1008);
+        },
+    ),
+    rule(
+        "8.1 close",
+        |side| is_open(side) && passed(side, Deadline::Close),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Close));
+            side.said.fin = true;
+        },
+    ),
     rule("5.4", |side| may_send_fin(side) && !passed(side, Deadline::Fin), |side| side.said.fin = true),
-    rule("8.1 fin", |side| may_send_fin(side) && passed(side, Deadline::Fin), |side| {
-        if side.is_bent(Bend::VerdictFalls) {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Fin));
-        }
-        side.said.fin = true;
-    }),
+    rule(
+        "8.1 fin",
+        |side| may_send_fin(side) && passed(side, Deadline::Fin),
+        |side| {
+            if side.is_bent(Bend::VerdictFalls) {
+                side.verdict = Some(Verdict::TimedOut(Deadline::Fin));
+            }
+            side.said.fin = true;
+        },
+    ),
 ];
 
 const PLAIN: [Rule; 7] = [
-    rule("2.1", |side| side.said.requests < side.asked && !side.is_ending(), |side| {
-        side.say(Word::Request(side.said.requests + 1));
-        side.heard.answers = side.said.requests - 1;
-    }),
+    rule(
+        "2.1",
+        |side| side.said.requests < side.asked && !side.is_ending(),
+        |side| {
+            side.say(Word::Request(side.said.requests + 1));
+            side.heard.answers = side.said.requests - 1;
+        },
+    ),
     rule("2.5", |side| side.heard.piece && side.heard.fin, Side::fall_quiet),
-    rule("2.1", |side| side.heard.accepted + side.heard.texts > side.said.answers, |side| {
-        let next = side.said.answers + 1;
-        side.say(if next <= side.heard.accepted { Word::Answer(next) } else { Word::Text });
-    }),
-    rule("8.1 answer", |side| is_open(side) && !side.said.fin && passed(side, Deadline::Answer), |side| {
-        side.verdict = Some(Verdict::TimedOut(Deadline::Answer));
-    }),
-    rule("8.1 idle", |side| is_open(side) && !side.said.fin && passed(side, Deadline::Idle), |side| {
-        side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
-    }),
-    rule("2.7", |side| !side.said.fin && (side.wish.is_some() || side.verdict.is_some()), |side| {
-        side.said.fin = true;
-    }),
+    rule(
+        "2.1",
+        |side| side.heard.accepted + side.heard.texts > side.said.answers,
+        |side| {
+            let next = side.said.answers + 1;
+            side.say(if next <= side.heard.accepted { Word::Answer(next) } else { Word::Text });
+        },
+    ),
+    rule(
+        "8.1 answer",
+        |side| is_open(side) && !side.said.fin && passed(side, Deadline::Answer),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Answer));
+        },
+    ),
+    rule(
+        "8.1 idle",
+        |side| is_open(side) && !side.said.fin && passed(side, Deadline::Idle),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+        },
+    ),
+    rule(
+        "2.7",
+        |side| !side.said.fin && (side.wish.is_some() || side.verdict.is_some()),
+        |side| {
+            side.said.fin = true;
+        },
+    ),
     rule("2.5", |side| !side.said.fin && side.heard.fin, |side| side.said.fin = true),
 ];
 

@@ -252,7 +252,9 @@ impl Side {
     fn hear_close(&mut self, close: Close) {
         let is_due = match self.role {
             Role::Client => close.count == self.heard.answers,
-            Role::Server => self.said.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left(),
+            Role::Server => {
+                self.said.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left()
+            }
         };
         if close.is_usual() && !is_due && !self.is_bent(Bend::AnyCountIsProof) {
             self.heard.wrong = true;

@@ -6,7 +6,10 @@ pub(super) enum Word {
     Preface,
     Request(u64),
     Answer(u64),
-    GoAway { last: u64, code: u16 },
+    GoAway {
+        last: u64,
+        code: u16,
+    },
     Close(Close),
     /// Plain: an answer to a piece of a line.
     Text,

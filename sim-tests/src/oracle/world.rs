@@ -143,9 +143,7 @@ impl<'a> World<'a> {
         }
         let mut path = scenario.network.path();
         path.overtaking &= bend != Some(Bend::RstLosesNothing);
-        let end = |role| {
-            End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network))
-        };
+        let end = |role| End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network));
         let way = Way {
             now: 0,
             board: Board::default(),
@@ -155,15 +153,7 @@ impl<'a> World<'a> {
             raced: false,
             order: 0,
         };
-        Self {
-            ends: ROLES.map(end),
-            way,
-            waiting,
-            missed: Vec::new(),
-            scenario,
-            requested: 0,
-            asked_again: false,
-        }
+        Self { ends: ROLES.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
     }
 
     /// Lets everything happen, and says what came of it.

@@ -7,14 +7,13 @@
 
 use super::run::{Entry, What};
 use super::scenario::{Fault, Scenario, Strike};
+use super::socket::{Holder, Socket, State};
 use crate::board::other;
 use crate::link::{Arrival, Kind, Links};
 use crate::plan::Millis;
 use echo_core::Role;
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::task::{Context, Poll, Waker};
-use tokio::io::ReadBuf;
+use std::io::ErrorKind;
+use std::task::Waker;
 
 /// How long a side that reads no more waits for unread input.
 const PATIENCE: Millis = 1000;
@@ -24,7 +23,7 @@ const MOST_EVENTS: usize = 10_000;
 const SIDES: [Role; 2] = [Role::Client, Role::Server];
 
 #[derive(Clone, Debug)]
-enum Packet {
+pub(super) enum Packet {
     Data(Vec<u8>),
     Fin,
     Reset,
@@ -44,90 +43,17 @@ impl Packet {
 #[derive(Debug)]
 pub(super) struct Kernel {
     now: Millis,
-    scenario: Scenario,
+    pub(super) scenario: Scenario,
     /// How much a side may write that the other has not read.
-    buffer: usize,
+    pub(super) buffer: usize,
     links: Links<Packet>,
     /// By [`Role`].
-    sockets: [Socket; 2],
+    pub(super) sockets: [Socket; 2],
     log: Vec<Entry>,
     /// Hosts that are to lose everything that runs on them.
     doomed: Vec<Role>,
     /// Who is to be woken once nobody holds this.
-    wakers: Vec<Waker>,
-}
-
-#[derive(Debug)]
-struct Socket {
-    state: State,
-    holder: Holder,
-    /// Its side's future has returned, or panicked.
-    returned: bool,
-    inbox: VecDeque<u8>,
-    fin_came: bool,
-    /// What the next call fails with.
-    error: Option<ErrorKind>,
-    /// FIN was sent.
-    shut: bool,
-    /// FIN was sent before the other's came.
-    fin_first: bool,
-    reset: bool,
-    /// What was written and the other side has not read.
-    outstanding: usize,
-    events: usize,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-/// What the kernel has of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    /// Closed with FIN: it still knows its peer, and answers data with RST.
-    Orphan,
-    /// Ended by RST: whatever comes is answered with RST. What had come before can still be read.
-    Reset,
-    /// No power.
-    Dark,
-}
-
-/// Who has the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holder {
-    Program,
-    /// The program, and it reads no more; it is dropped at this time at the latest.
-    Idler(Millis),
-    /// A fault took the program away.
-    Taken,
-    /// The program was stopped: it has had too many I/O events.
-    Runaway,
-    /// The program has dropped it.
-    Nobody,
-}
-
-impl Socket {
-    fn new() -> Self {
-        Self {
-            state: State::Open,
-            holder: Holder::Program,
-            returned: false,
-            inbox: VecDeque::new(),
-            fin_came: false,
-            error: None,
-            shut: false,
-            fin_first: false,
-            reset: false,
-            outstanding: 0,
-            events: 0,
-            reader: None,
-            writer: None,
-        }
-    }
-
-    fn wake(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.reader.take());
-        wakers.extend(self.writer.take());
-    }
+    pub(super) wakers: Vec<Waker>,
 }
 
 impl Kernel {
@@ -233,117 +159,13 @@ impl Kernel {
         std::mem::take(&mut self.log)
     }
 
-    // ---- for the program ----
-
-    pub(super) fn poll_read(
-        &mut self,
-        side: Role,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
-            return Poll::Pending;
-        }
-        let most = buffer.remaining().min(self.scenario.network.reads());
-        let socket = &mut self.sockets[side as usize];
-        if most == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        if !socket.inbox.is_empty() {
-            let count = most.min(socket.inbox.len());
-            let bytes: Vec<u8> = socket.inbox.drain(..count).collect();
-            buffer.put_slice(&bytes);
-            let peer = self.socket_mut(other(side));
-            peer.outstanding -= count;
-            let writer = peer.writer.take();
-            self.wakers.extend(writer);
-            self.event(side, What::Read(count));
-            return Poll::Ready(Ok(()));
-        }
-        if socket.fin_came {
-            self.event(side, What::ReadEnd);
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(error) = socket.error.take() {
-            self.event(side, What::ReadFailed(error));
-            return Poll::Ready(Err(error.into()));
-        }
-        match socket.state {
-            State::Reset => {
-                self.event(side, What::ReadEnd);
-                Poll::Ready(Ok(()))
-            }
-            State::Open | State::Orphan | State::Dark => {
-                socket.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_taken(side) {
-            return Poll::Pending;
-        }
-        let room = self.buffer.saturating_sub(self.socket(side).outstanding);
-        let socket = &mut self.sockets[side as usize];
-        let error = socket.error.take();
-        let error = error.or_else(|| (socket.shut || socket.state != State::Open).then_some(ErrorKind::BrokenPipe));
-        if let Some(error) = error {
-            self.event(side, What::WriteFailed(error));
-            return Poll::Ready(Err(error.into()));
-        }
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if room == 0 {
-            socket.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let count = bytes.len().min(room);
-        socket.outstanding += count;
-        self.send(side, Packet::Data(bytes[..count].to_vec()));
-        self.event(side, What::Wrote(count));
-        Poll::Ready(Ok(count))
-    }
-
-    pub(super) fn poll_shutdown(&mut self, side: Role) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
-            return Poll::Pending;
-        }
-        // As in tokio, a socket that is not connected any more is no error.
-        if self.socket(side).state == State::Open && !self.socket(side).shut {
-            self.shut_down(side);
-            self.event(side, What::ShutDown);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    pub(super) fn drop_stream(&mut self, side: Role) {
-        if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
-            self.let_go(side);
-            self.event(side, What::Dropped);
-        }
-    }
-
-    /// The program's own abort: linger time zero.
-    pub(super) fn abort_stream(&mut self, side: Role) {
-        if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
-            if self.socket(side).state == State::Open {
-                self.send_reset(side);
-            }
-            self.event(side, What::Dropped);
-        }
-    }
-
     // ---- the log, and the fault that waits for a line of it ----
 
     fn note(&mut self, side: Role, what: What) {
         self.log.push(Entry { at: self.now, side, what });
     }
 
-    fn event(&mut self, side: Role, what: What) {
+    pub(super) fn event(&mut self, side: Role, what: What) {
         self.note(side, what);
         self.socket_mut(side).events += 1;
         if self.socket(side).events > MOST_EVENTS && self.socket(side).holder == Holder::Program {
@@ -407,15 +229,15 @@ impl Kernel {
 
     // ---- the sockets ----
 
-    fn socket(&self, side: Role) -> &Socket {
+    pub(super) fn socket(&self, side: Role) -> &Socket {
         &self.sockets[side as usize]
     }
 
-    fn socket_mut(&mut self, side: Role) -> &mut Socket {
+    pub(super) fn socket_mut(&mut self, side: Role) -> &mut Socket {
         &mut self.sockets[side as usize]
     }
 
-    fn send(&mut self, side: Role, packet: Packet) {
+    pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
         self.links.push(self.now, side, kind, packet);
         if let Some(what) = What::sent(kind) {
@@ -424,7 +246,7 @@ impl Kernel {
     }
 
     /// `shutdown(SHUT_WR)`.
-    fn shut_down(&mut self, side: Role) {
+    pub(super) fn shut_down(&mut self, side: Role) {
         let socket = self.socket_mut(side);
         if socket.state == State::Open && !socket.shut {
             socket.shut = true;
@@ -440,7 +262,7 @@ impl Kernel {
     }
 
     /// `close()`: RST if input is unread, otherwise FIN.
-    fn let_go(&mut self, side: Role) {
+    pub(super) fn let_go(&mut self, side: Role) {
         if self.socket(side).state != State::Open {
             return;
         }
@@ -451,7 +273,7 @@ impl Kernel {
         self.socket_mut(side).state = State::Orphan;
     }
 
-    fn send_reset(&mut self, side: Role) {
+    pub(super) fn send_reset(&mut self, side: Role) {
         let socket = self.socket_mut(side);
         socket.state = State::Reset;
         // A kernel answers every packet for a socket that is gone with RST; one is enough.

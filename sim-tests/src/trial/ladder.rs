@@ -58,7 +58,8 @@ fn words(what: &What) -> String {
         What::WriteFailed(_) | What::ShutDown | What::Dropped | What::SentFin | What::SentReset => what.to_string(),
         What::Panicked(_) | What::RanAway => format!("! {what}"),
         What::RelayedFin | What::RelayedReset => format!("~ {what}"),
-        What::Struck(_) | What::Cut => format!("* {what}"),
+        What::Struck(fault) => format!("* {}", fault.id()),
+        What::Cut => format!("* {what}"),
     }
 }
 

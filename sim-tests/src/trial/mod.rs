@@ -44,11 +44,13 @@
 //! Beneath are two hosts of turmoil, each with a runtime and a virtual clock of its own. The sockets are this
 //! module's: turmoil's differ from Linux's just where a conversation ends.
 
+mod calls;
 mod kernel;
 mod ladder;
 mod report;
 mod run;
 mod scenario;
+mod socket;
 mod stage;
 mod stream;
 mod sweep;

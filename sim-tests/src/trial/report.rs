@@ -135,7 +135,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks: Vec<_> = self.networks().into_iter().map(Network::id).collect();
         writeln!(f, "{}", self.finding)?;
-        writeln!(f, "in {} runs ({}); the shortest:\n", self.all.len(), networks.join(", "))?;
+        writeln!(f, "runs: {}, on {}; the shortest:\n", self.all.len(), networks.join(", "))?;
         for line in self.ladder.lines() {
             writeln!(f, "    {line}")?;
         }
@@ -147,7 +147,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { runs, distinct, excluded, failures, .. } = self;
         let count = failures.len();
-        writeln!(f, "{runs} runs, {distinct} distinct, {excluded} that cannot be: {count} kinds of failure")?;
+        writeln!(
+            f,
+            "runs: {runs} ({distinct} distinct, {excluded} left out: they cannot be); kinds of failure: {count}"
+        )?;
         for failure in failures {
             writeln!(f, "\n{failure}")?;
         }

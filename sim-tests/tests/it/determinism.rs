@@ -1,41 +1,42 @@
-//! The same scenario, the same trace: in another run, in another process, in another build.
+//! The same scenario, the same trace: in another run, in another process, in another build. And runs that are not
+//! deterministic, on purpose: the same comparison catches each of them.
 
 use sim_tests::{Backend, Scenario, catalogue, fnv};
 use std::collections::{BTreeSet, HashSet};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// Runs `echo-sim hash` in a process of its own.
+/// The lines of `echo-sim hash --lines` in a process of its own: a part of the catalogue, and random scenarios.
 fn hashes_of_a_process() -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_echo-sim")).arg("hash").output().expect("echo-sim starts");
+    let arguments = ["hash", "--lines", "--shard", "1/50", "--seeds", "0..2000"];
+    let output = Command::new(env!("CARGO_BIN_EXE_echo-sim")).args(arguments).output().expect("echo-sim starts");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-fn hashes_of_this_process() -> String {
-    let line = |backend: Backend| format!("{} {:016x}\n", backend.id(), catalogue::hash(backend).expect("all run"));
-    Backend::ALL.map(line).concat()
-}
-
+/// Two other processes and this one agree. (`.ci/run` compares all of it, between debug and release builds too.)
 #[test]
 fn other_processes_give_the_same_traces() {
-    let here = hashes_of_this_process();
-    assert_eq!(hashes_of_a_process(), here);
-    assert_eq!(hashes_of_a_process(), here);
-}
-
-#[test]
-fn a_second_run_gives_the_same_record() {
-    for sequence in catalogue::all().iter().step_by(37) {
-        let (id, scenario) = (&sequence.id, &sequence.scenario);
-        for backend in Backend::ALL {
-            assert_eq!(backend.run(scenario), backend.run(scenario), "{id} on {}", backend.id());
+    let there = hashes_of_a_process();
+    assert_eq!(hashes_of_a_process(), there);
+    let mut compared = 0;
+    for line in there.lines() {
+        let [backend, hash, what] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        if let (Ok(backend), Ok(scenario)) = (backend.parse::<Backend>(), what.parse::<Scenario>())
+            && scenario.runs().len() == 1
+        {
+            let here = backend.run(&scenario).expect("it runs there, so it runs here");
+            assert_eq!(format!("{:016x}", here.hash()), hash, "{line}");
+            compared += 1;
         }
     }
+    assert!(compared > 300, "{compared}");
 }
 
-/// A run that is not deterministic, on purpose: it takes the catalogue in the order of a hash set.
+/// A run that is not deterministic, on purpose: it takes scenarios in the order of a hash set.
 fn hash_in_random_order() -> u64 {
-    let ids: HashSet<&str> = catalogue::all().iter().step_by(157).map(|sequence| sequence.id.as_str()).collect();
+    let ids: HashSet<&str> = catalogue::all().iter().take(100).map(|sequence| sequence.id.as_str()).collect();
     let trace = |id: &&str| {
         let scenario: Scenario = id.parse().expect("an id of the catalogue");
         Backend::Pair.run(&scenario).expect("the pair expresses every scenario").trace()
@@ -43,11 +44,74 @@ fn hash_in_random_order() -> u64 {
     fnv(ids.iter().map(trace).collect::<String>().as_bytes())
 }
 
-/// The comparison above would notice: the order of some ids in a hash set is never twice the same by chance.
+/// The order of 100 ids in a hash set is never twice the same by chance.
 #[test]
-fn a_run_that_is_not_deterministic_is_caught() {
+fn an_unordered_map_is_caught() {
     let hashes: BTreeSet<u64> = (0..3).map(|_| hash_in_random_order()).collect();
     assert!(hashes.len() > 1, "three hash sets in one order: the control does not work");
+}
+
+/// What a host of turmoil does in one of the ways below, as a trace.
+fn trace_of_a_host(way: &str) -> String {
+    let trace = Arc::new(Mutex::new(String::new()));
+    let (log, way) = (Arc::clone(&trace), way.to_owned());
+    let mut builder = turmoil::Builder::new();
+    builder.rng_seed(1).epoch(std::time::UNIX_EPOCH).simulation_duration(Duration::from_secs(10));
+    let mut sim = builder.build();
+    sim.client("host", async move {
+        for _ in 0..64 {
+            let ready = std::future::ready::<()>;
+            let event = match way.as_str() {
+                "biased select" => tokio::select! { biased; () = ready(()) => "left ", () = ready(()) => "right " },
+                "unbiased select" => tokio::select! { () = ready(()) => "left ", () = ready(()) => "right " },
+                "simulated clock" => format!("{:?} ", turmoil::sim_elapsed()).leak(),
+                "wall clock" => format!("{:?} ", std::time::SystemTime::now()).leak(),
+                other => panic!("no way {other:?}"),
+            };
+            log.lock().expect("one thread").push_str(event);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    });
+    sim.run().expect("the host does nothing that can fail");
+    let trace = trace.lock().expect("one thread");
+    trace.clone()
+}
+
+const WAY: &str = "ECHO_SIM_TEST_WAY";
+
+/// Prints a trace: what [`traces`] starts in a process of its own.
+#[test]
+#[ignore = "a process of its own for the controls below"]
+fn a_host_in_a_process_of_its_own() {
+    let way = std::env::var(WAY).unwrap_or_else(|_| "biased select".to_owned());
+    println!("trace {:016x}", fnv(trace_of_a_host(&way).as_bytes()));
+}
+
+/// The different traces that four processes give.
+fn traces(way: &str) -> BTreeSet<String> {
+    let this = std::env::current_exe().expect("a program knows where it is");
+    let name = "determinism::a_host_in_a_process_of_its_own";
+    let one = |_| {
+        let mut process = Command::new(&this);
+        let output = process.args(["--exact", name, "--ignored", "--nocapture"]).env(WAY, way).output();
+        let text = String::from_utf8(output.expect("it starts").stdout).expect("UTF-8");
+        let trace = text.lines().find_map(|line| line.split_once("trace ")).expect("it prints its trace");
+        trace.1.to_owned()
+    };
+    (0..4).map(one).collect()
+}
+
+#[test]
+fn an_unbiased_select_is_caught() {
+    assert_eq!(traces("biased select").len(), 1);
+    assert!(traces("unbiased select").len() > 1, "64 coins fell alike in four processes: the control does not work");
+}
+
+#[test]
+fn a_wall_clock_is_caught() {
+    assert_eq!(traces("simulated clock").len(), 1);
+    assert!(traces("wall clock").len() > 1, "four processes at one time: the control does not work");
 }
 
 /// The hash depends on every event: one that is left out, or changed, shows.

@@ -67,6 +67,10 @@ fn what_cannot_be_read_is_named() {
         (WHOLE.replace("wire framed", "wire plain"), "line 12: the plain wire has no point draining"),
         (WHOLE.replace("close@idle", "close@tea-time"), "line 3: no point \"tea-time\"; there are connecting"),
         (WHOLE.replace("talk 16 16 16", "talk 16 x"), "line 6: the size of a request in bytes expected, not \"x\""),
+        (
+            WHOLE.replace("server none", "server violate@idle,close@inside-frame"),
+            "line 12: violate in violate@idle,close@inside-frame would break bytes, not the order of words",
+        ),
         (without("network"), "line 11: the field network is missing"),
         (without("end"), "line 11: the file stops here, without the line end: is it cut short?"),
         (format!("{WHOLE}seed 18\n"), "line 13: nothing may follow end, not \"seed 18\""),

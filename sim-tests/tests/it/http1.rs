@@ -20,6 +20,7 @@ fn fooled(report: &Report) -> BTreeSet<Network> {
 fn without_either_a_reset_is_taken_for_the_end_behind_every_relay() {
     let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Abort]).run();
     assert_eq!(fooled(&report), Network::RELAYS.into(), "{report}");
+    assert_eq!(report.failures[0].scenario.to_string(), "server:abort@2/relay-rst-to-fin");
     // A server that crashes sends FIN, and that fools the client on a cable, too.
     let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Crash]).networks(&[Network::Clear]).run();
     assert_eq!(fooled(&report), [Network::Clear].into(), "{report}");
@@ -38,6 +39,7 @@ fn only_a_length_or_a_last_chunk_is_proof() {
     let all_but = |cut: &[Network]| Network::ALL.into_iter().filter(|network| !cut.contains(network)).collect();
     assert_eq!(fooled(&end), all_but(&[Network::Cut]), "{end}");
     assert_eq!(fooled(&dies_end), all_but(&[Network::Cut, Network::CutHealed]), "{dies_end}");
+    assert_eq!(dies_end.failures[0].scenario.to_string(), "undisturbed/coalesced");
     assert_eq!(end.failures[0].scenario.to_string(), "server:drop@2/clear");
     let [failure] = &server.failures[..] else { panic!("{server}") };
     assert_eq!(failure.finding.what, "the server reports success, and the client has not read all");

@@ -1,156 +1,184 @@
-//! The matrices: how both ends come out of every sequence of the product. One file for each pair of actions.
+//! The whole catalogue as matrices: one for each pair of actions, rows the points, columns the networks, cells how both
+//! ends came out of it on the pair.
 
 use echo_core::{Deadline, Role, Tally};
-use sim_tests::catalogue::{self, NETWORKS, Place};
+use sim_tests::catalogue::{self, NETWORKS, Place, Sequence};
 use sim_tests::oracle::{Report, Verdict};
-use sim_tests::{Action, Backend, Network, Plan, Point, Scenario, Wire};
+use sim_tests::{Action, Backend, Network, Plan, Point, Scenario, Wire, crew};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-const HEADER: &str = "\
-Rows: the client's point, the server's point. Columns: networks. A cell: the client's end, the server's end.
-C0 C1 clean (1000, 1001)   F2 F8 failed (1002, 1008)   T truncated   R reset   V violation   U unproven   - gone
-timed out: dc connect  dt detect  da answer  di idle  dw write  dd drain  dl close  df fin  dg linger  ds shutdown
-Behind an end its account: answered, refused, unknown. Either | or: a race may go either way.
-A small letter alone: excluded by the rule of that letter (see the figures). Rows without a sequence are left out.
+const LEGEND: &str = "\
+A cell is the client's end and the server's: a letter, and the account (answered, refused, unknown) in three digits.
+c clean 1000   g clean 1001   u unproven   t truncated   r reset   v violation   ---- taken away by its plan
+f failed 1002   p failed 1008   e failed with another code
+timed out: C connect   E detect   A answer   I idle   W write   D drain   L close   N fin   G linger   S shutdown
+Two runs of a race that end differently are joined by +. A dot and a letter: excluded by that rule (echo-sim list --count).
 ";
 
-/// Nothing, or an action.
-type Doing = Option<Action>;
-
-fn name(doing: Doing) -> &'static str {
-    doing.map_or("none", Action::id)
-}
-
-/// The plans that do this, each with the name of its row.
-fn plans(doing: Doing) -> Vec<(&'static str, Plan)> {
-    match doing {
-        None => vec![("", Plan::none())],
-        Some(action) => Point::ALL.map(|point| (point.id(), Plan::one(action, point))).to_vec(),
+fn letter(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Clean(1000) => 'c',
+        Verdict::Clean(1001) => 'g',
+        Verdict::Clean(code) => panic!("a clean end with {code}: the legend has no letter for it"),
+        Verdict::Unproven => 'u',
+        Verdict::Failed(1002) => 'f',
+        Verdict::Failed(1008) => 'p',
+        Verdict::Failed(_) => 'e',
+        Verdict::Truncated => 't',
+        Verdict::Reset => 'r',
+        Verdict::Violation => 'v',
+        Verdict::TimedOut(deadline) => match deadline {
+            Deadline::Connect => 'C',
+            Deadline::Detect => 'E',
+            Deadline::Answer => 'A',
+            Deadline::Idle => 'I',
+            Deadline::Write => 'W',
+            Deadline::Drain => 'D',
+            Deadline::Close => 'L',
+            Deadline::Fin => 'N',
+            Deadline::Linger => 'G',
+            Deadline::Shutdown => 'S',
+        },
     }
 }
 
-fn end(report: Report) -> String {
-    let Report::Outcome(verdict, Tally { answered, refused, unknown }) = report else {
-        return if report == Report::Gone { "-".to_owned() } else { "OPEN".to_owned() };
+fn code(report: Report) -> String {
+    match report {
+        Report::Outcome(verdict, Tally { answered, refused, unknown }) => {
+            format!("{}{answered}{refused}{unknown}", letter(verdict))
+        }
+        Report::Gone => "----".to_owned(),
+        Report::Open => "OPEN".to_owned(),
+    }
+}
+
+/// How the runs of a sequence end on the pair.
+fn cell(sequence: &Sequence) -> String {
+    let mut endings: Vec<String> = Vec::new();
+    for run in sequence.scenario.runs() {
+        let record = Backend::Pair.run(&run).unwrap_or_else(|refusal| panic!("{run}: {refusal}"));
+        let [client, server] = [Role::Client, Role::Server].map(|side| code(Report::of(&record.ending(side))));
+        let ending = format!("{client} {server}");
+        if !endings.contains(&ending) {
+            endings.push(ending);
+        }
+    }
+    endings.join("+")
+}
+
+fn cells() -> Cells {
+    let all = catalogue::all();
+    let cells = crew::each(all.len(), |index| (all[index].id.as_str(), cell(&all[index])));
+    Cells { all: cells.into_iter().collect(), shown: BTreeSet::new() }
+}
+
+/// The plans with this action, one for each point; or the one plan without any.
+fn plans(action: Option<Action>) -> Vec<Plan> {
+    match action {
+        None => vec![Plan::none()],
+        Some(action) => Point::ALL.into_iter().map(|point| Plan::one(action, point)).collect(),
+    }
+}
+
+fn point(plan: &Plan) -> &'static str {
+    plan.points().next().map_or("none", Point::id)
+}
+
+/// What is to be shown, and what was.
+struct Cells {
+    all: BTreeMap<&'static str, String>,
+    shown: BTreeSet<&'static str>,
+}
+
+impl Cells {
+    fn show(&mut self, id: &str) -> Option<&str> {
+        let (id, cell) = self.all.get_key_value(id)?;
+        self.shown.insert(id);
+        Some(cell)
+    }
+}
+
+fn row(wire: Wire, client: &Plan, server: &Plan, cells: &mut Cells) -> Option<Vec<String>> {
+    let scenarios: Vec<Scenario> = NETWORKS
+        .iter()
+        .filter_map(|name| Network::named(name))
+        .map(|network| Scenario::new(wire, client.clone(), server.clone(), network))
+        .collect();
+    let ids: Vec<String> = scenarios.iter().map(ToString::to_string).collect();
+    if !ids.iter().any(|id| cells.all.contains_key(id.as_str())) {
+        return None;
+    }
+    let mut show = |(scenario, id): (&Scenario, &String)| match (cells.show(id), catalogue::place(scenario)) {
+        (Some(cell), _) => cell.to_owned(),
+        (None, Some(Place::Excluded(rule))) => format!("·{}", rule.letter),
+        (None, place) => panic!("{id} is in the product, and went {place:?}"),
     };
-    let short = match verdict {
-        Verdict::Clean(code) => format!("C{}", code % 1000),
-        Verdict::Failed(code) => format!("F{}", code % 1000),
-        Verdict::Unproven => "U".to_owned(),
-        Verdict::Truncated => "T".to_owned(),
-        Verdict::Reset => "R".to_owned(),
-        Verdict::Violation => "V".to_owned(),
-        Verdict::TimedOut(deadline) => format!("d{}", letter(deadline)),
-    };
-    format!("{short}.{answered}{refused}{unknown}")
+    let names = [point(client).to_owned(), point(server).to_owned()];
+    Some(names.into_iter().chain(scenarios.iter().zip(&ids).map(&mut show)).collect())
 }
 
-fn letter(deadline: Deadline) -> char {
-    match deadline {
-        Deadline::Connect => 'c',
-        Deadline::Detect => 't',
-        Deadline::Answer => 'a',
-        Deadline::Idle => 'i',
-        Deadline::Write => 'w',
-        Deadline::Drain => 'd',
-        Deadline::Close => 'l',
-        Deadline::Fin => 'f',
-        Deadline::Linger => 'g',
-        Deadline::Shutdown => 's',
+/// Columns as wide as they have to be.
+fn table(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..NETWORKS.len() + 2).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
+    text
 }
 
-/// What the pair comes to, in as many ways as there are runs.
-fn endings(scenario: &Scenario) -> String {
-    let mut cells = Vec::new();
-    for one in scenario.runs() {
-        let record = Backend::Pair.run(&one).expect("the pair expresses every scenario");
-        let [client, server] = [Role::Client, Role::Server].map(|role| end(Report::of(&record.ending(role))));
-        cells.push(format!("{client} {server}"));
-    }
-    cells.dedup();
-    cells.join(" | ")
-}
-
-/// One cell, and whether it is a sequence.
-fn cell(wire: Wire, client: &Plan, server: &Plan, network: &str) -> (String, bool) {
-    let network = Network::named(network).expect("a network of the product");
-    let scenario = Scenario::new(wire, client.clone(), server.clone(), network);
-    match catalogue::place(&scenario) {
-        Some(Place::Sequence(_)) => (endings(&scenario), true),
-        Some(Place::Excluded(rule)) => (format!("·{}", rule.letter), false),
-        None => panic!("{scenario} is not of the product"),
-    }
-}
-
-/// The rows of a wire that have a sequence, and how many have none.
-fn rows(wire: Wire, client: Doing, server: Doing) -> (Vec<Vec<String>>, usize) {
-    let (mut rows, mut left_out) = (Vec::new(), 0);
-    for (clients, client) in plans(client) {
-        for (servers, server) in plans(server) {
-            let cells: Vec<_> = NETWORKS.iter().map(|network| cell(wire, &client, &server, network)).collect();
-            if cells.iter().any(|(_, is_sequence)| *is_sequence) {
-                let head = format!("{clients} {servers}").trim().to_owned();
-                rows.push(std::iter::once(head).chain(cells.into_iter().map(|(text, _)| text)).collect());
-            } else {
-                left_out += 1;
+fn matrix(client: Option<Action>, server: Option<Action>, cells: &mut Cells) -> String {
+    let mut text = String::new();
+    for wire in Wire::ALL {
+        let heads = ["client at", "server at"].into_iter().chain(NETWORKS).map(ToOwned::to_owned).collect();
+        let mut rows: Vec<Vec<String>> = vec![heads];
+        let mut left_out = 0;
+        for client in plans(client) {
+            for server in plans(server) {
+                match row(wire, &client, &server, cells) {
+                    Some(row) => rows.push(row),
+                    None => left_out += 1,
+                }
             }
         }
-    }
-    (rows, left_out)
-}
-
-/// The rows as a table. Columns in which nothing stands but one letter are told in one line.
-fn table(rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    let heads = || std::iter::once("").chain(NETWORKS);
-    let same = |column: usize| {
-        let first = &rows[0][column];
-        (first.starts_with('·') && rows.iter().all(|row| row[column] == *first)).then_some(first)
-    };
-    let empty: Vec<_> = heads().enumerate().filter_map(|(column, head)| Some(format!("{head} {}", same(column)?))).collect();
-    if !empty.is_empty() {
-        let _ = writeln!(text, "nothing on: {}", empty.join(", "));
-    }
-    let columns: Vec<_> = heads().enumerate().filter(|(column, _)| same(*column).is_none()).collect();
-    let width = |column: usize, head: &str| {
-        rows.iter().map(|row| row[column].chars().count()).chain([head.len()]).max().unwrap_or(0)
-    };
-    let mut line = |cells: Vec<&str>| {
-        let padded: Vec<_> =
-            cells.iter().zip(&columns).map(|(cell, (column, head))| format!("{cell:<0$}", width(*column, head))).collect();
-        let _ = writeln!(text, "{}", padded.join("  ").trim_end());
-    };
-    line(columns.iter().map(|(_, head)| *head).collect());
-    for row in rows {
-        line(columns.iter().map(|(column, _)| row[*column].as_str()).collect());
-    }
-    text
-}
-
-fn matrix(client: Doing, server: Doing) -> String {
-    let mut text = format!("client: {}, server: {}\n{HEADER}", name(client), name(server));
-    for wire in Wire::ALL {
-        let (rows, left_out) = rows(wire, client, server);
-        let _ = writeln!(text, "\n{}: {} rows, {left_out} left out", wire.id(), rows.len());
-        if !rows.is_empty() {
-            text.push_str(&table(&rows));
+        if rows.len() > 1 {
+            let _ = writeln!(text, "{}\n{}", wire.id(), table(&rows));
+        }
+        if left_out > 0 {
+            let _ = writeln!(text, "{}: {left_out} rows are excluded on every network\n", wire.id());
         }
     }
     text
+}
+
+fn name(action: Option<Action>) -> &'static str {
+    action.map_or("none", Action::id)
 }
 
 #[test]
-fn matrices() {
+fn every_sequence_is_in_a_matrix() {
+    let mut cells = cells();
+    let actions: Vec<Option<Action>> = [None].into_iter().chain(Action::ALL.map(Some)).collect();
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
-    settings.set_snapshot_path("snapshots/matrices");
+    settings.set_snapshot_path("matrices");
     settings.set_prepend_module_to_snapshot(false);
     let _bound = settings.bind_to_scope();
-    let doings = || std::iter::once(None).chain(Action::ALL.map(Some));
-    for client in doings() {
-        for server in doings() {
-            insta::assert_snapshot!(format!("{}_{}", name(client), name(server)), matrix(client, server));
+    for client in &actions {
+        for server in &actions {
+            let text = matrix(*client, *server, &mut cells);
+            let title = format!("client {}, server {}", name(*client), name(*server));
+            insta::assert_snapshot!(title.replace(", ", "_").replace(' ', "-"), format!("{title}\n{LEGEND}\n{text}"));
         }
     }
+    let mut beyond = String::new();
+    for (id, cell) in cells.all.iter().filter(|(id, _)| !cells.shown.contains(*id)) {
+        let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
+        assert!(catalogue::place(&scenario).is_none(), "{id} has a place in a matrix, and is in none");
+        let _ = writeln!(beyond, "{cell:<21} {id}");
+    }
+    insta::assert_snapshot!("beyond-the-product", format!("{LEGEND}\n{beyond}"));
 }

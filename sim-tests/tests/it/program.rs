@@ -1,6 +1,8 @@
 //! `echo-sim`, as somebody who types it sees it.
 
 use sim_tests::catalogue;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn echo_sim(arguments: &[&str]) -> Output {
@@ -15,52 +17,105 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-#[test]
-fn it_checks_the_whole_catalogue() {
-    let output = echo_sim(&["check", "--backend", "pair"]);
-    let text = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    let rows = text.lines().filter(|line| line.starts_with("ok ")).count();
-    assert_eq!(rows, catalogue::all().len());
-    assert!(text.contains(&format!("{rows} sequences on 1 backends: the contract holds")));
+/// A file of this test's own.
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).expect("the target directory can be written to");
+    path.to_str().expect("UTF-8").to_owned()
 }
 
+/// It is refused with this exit code, nothing on standard output, and one line of standard error.
+#[track_caller]
+fn refused(arguments: &[&str], code: i32, line: &str) {
+    let output = echo_sim(arguments);
+    let text = stderr(&output);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(code), ""), "{text}");
+    assert!(text.starts_with(&format!("echo-sim: {line}")), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+/// The ids that `list` prints.
+fn listed(arguments: &[&str]) -> Vec<String> {
+    let output = echo_sim(&[&["list"], arguments].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ids = stdout(&output);
+    ids.lines().filter(|line| !line.starts_with([' ', '#'])).map(str::to_owned).collect()
+}
+
+// ---- check and list ----
+
 #[test]
-fn the_line_that_shows_how_to_replay_works() {
-    let text = stdout(&echo_sim(&["check", "--backend", "pair"]));
-    let line = text.lines().find_map(|line| line.split_once("echo-sim replay ")).expect("a line on how to replay");
-    let replay = echo_sim(&["replay", line.1]);
+fn check_sums_up_and_says_how_to_see_one() {
+    let text = stdout(&echo_sim(&["check", "framed/client:close@idle/server:none/", "--shard", "1/2"]));
+    assert!(text.starts_with("A part of the catalogue, on pair and turmoil."), "{text}");
+    let line = text.lines().find_map(|line| line.strip_prefix("echo-sim replay ")).expect("a line on how to replay");
+    let replay = echo_sim(&["replay", line]);
     assert_eq!(replay.status.code(), Some(0));
     assert!(stdout(&replay).contains("server: clean"), "{}", stdout(&replay));
 }
 
 #[test]
-fn every_id_of_the_list_replays_on_either_backend() {
-    let text = stdout(&echo_sim(&["list"]));
-    let ids: Vec<_> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
-    assert_eq!(ids, catalogue::all().iter().map(|sequence| sequence.id.as_str()).collect::<Vec<_>>());
-    for backend in ["pair", "turmoil"] {
-        let output = echo_sim(&["replay", ids[0], "--backend", backend]);
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+fn without_a_command_it_checks_row_by_row_if_asked() {
+    let id = "framed/client:close@idle/server:none/clear";
+    let output = echo_sim(&["--verbose", id]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains(&format!("\nok      clean        clean        {id}\n")), "{text}");
+    assert!(text.contains("1 sequences in 2 runs on pair and turmoil: the contract holds in all of them."), "{text}");
+}
+
+/// Together the shards are the catalogue, and none has what another has.
+#[test]
+fn shards_are_everything_exactly_once() {
+    let shards: Vec<_> = ["1/3", "2/3", "3/3"].map(|shard| listed(&["--shard", shard])).concat();
+    let whole: BTreeSet<_> = catalogue::all().iter().map(|sequence| sequence.id.clone()).collect();
+    assert_eq!(shards.len(), whole.len());
+    assert_eq!(shards.into_iter().collect::<BTreeSet<_>>(), whole);
+}
+
+#[test]
+fn a_list_is_filtered_by_every_part() {
+    let ids = listed(&["server:close@idle", "/clear"]);
+    let expected = catalogue::filter(&["server:close@idle", "/clear"]).map(|sequence| sequence.id.as_str());
+    assert_eq!(ids, expected.collect::<Vec<_>>());
+    assert!(ids.len() > 10, "{ids:?}");
+}
+
+#[test]
+fn results_come_as_json_and_as_junit() {
+    let junit = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("check.xml");
+    let id = "framed/client:close@idle/server:none/clear";
+    let output = echo_sim(&["check", id, "--json", "--junit", junit.to_str().expect("UTF-8")]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&value["schema"], &value["version"]), (&"echo-sim/check".into(), &1.into()));
+    assert_eq!(value["endings"], serde_json::json!([{"client": "clean", "server": "clean", "sequences": 1}]));
+    assert_eq!(value["broken"], serde_json::json!([]));
+    let text = std::fs::read_to_string(junit).expect("it was written");
+    assert!(text.contains(r#"<testsuites name="echo-sim" tests="2" skipped="0" failures="0" errors="0">"#), "{text}");
+    assert!(text.contains(&format!(r#"<testcase name="{id} --backend turmoil"/>"#)), "{text}");
+}
+
+/// Every kind of JSON says what it is, and SCHEMA.md knows each of its fields.
+#[test]
+fn the_schema_is_documented() {
+    let schema = include_str!("../../SCHEMA.md");
+    let id = "framed/client:close@idle/server:none/clear";
+    for arguments in [
+        &["check", id, "--json", "--verbose"][..],
+        &["list", id, "--json"],
+        &["random", "--seeds", "0..3", "--backend", "pair", "--json"],
+        &["explore", "in peace", "--json"],
+    ] {
+        let value: serde_json::Value = serde_json::from_slice(&echo_sim(arguments).stdout).expect("JSON");
+        let name = value["schema"].as_str().expect("a schema");
+        assert!(schema.contains(&format!("## {name}\n")), "SCHEMA.md has no section {name}");
+        for field in value.as_object().expect("an object").keys() {
+            assert!(schema.contains(&format!("`{field}`")), "SCHEMA.md says nothing of {field} in {name}");
+        }
     }
 }
 
-#[test]
-fn an_unknown_id_is_named_with_its_neighbours() {
-    let output = echo_sim(&["replay", "framed/client:close@idle/server:none/claer"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(stdout(&output), "");
-    let text = stderr(&output);
-    assert!(text.starts_with("echo-sim: no network \"claer\""), "{text}");
-    assert!(text.contains("  framed/client:close@idle/server:none/clear\n"), "{text}");
-}
-
-#[test]
-fn what_a_wire_cannot_say_is_refused() {
-    let output = echo_sim(&["replay", "plain/client:close@draining/server:none/clear"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("the plain wire has no point draining"), "{}", stderr(&output));
-}
+// ---- replay ----
 
 /// The peer of two correct ends is taken away in a way that only the contract's words can name.
 #[test]
@@ -70,4 +125,167 @@ fn a_replay_names_the_outcome_of_each_end() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("client: clean (1000 normal)"), "{text}");
     assert!(text.contains("server: timed out (close)"), "{text}");
+}
+
+#[test]
+fn an_id_a_file_and_a_seed_replay_the_same() {
+    let as_file = stdout(&echo_sim(&["replay", "--seed", "17", "--text"]));
+    let path = file("seed-17.scenario", &as_file);
+    let replayed = |arguments: &[&str]| stdout(&echo_sim(&[&["replay"], arguments].concat()));
+    let by_seed = replayed(&["--seed", "17"]);
+    let id = by_seed.lines().next().and_then(|line| line.strip_suffix(" on pair")).expect("an id").to_owned();
+    assert_eq!(replayed(&[&path]), by_seed);
+    assert_eq!(replayed(&[&id]), by_seed);
+}
+
+/// A scenario that does not end is stopped by its budget, and reported as that.
+#[test]
+fn what_never_ends_is_no_hang() {
+    for backend in ["pair", "turmoil"] {
+        let id = "framed/client:none/server:none/clear";
+        let output = echo_sim(&["replay", id, "--budget", "100", "--backend", backend]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let first = text.lines().find(|line| line.starts_with("BROKEN: ")).expect("a broken promise");
+        assert_eq!(first, "BROKEN: end: not over after 100 ms", "{text}");
+    }
+}
+
+#[test]
+fn a_race_is_replayed_by_its_seed() {
+    let id = "framed/client:abort@answer-in-flight/server:none/rst-race";
+    let ladders = |arguments: &[&str]| {
+        let text = stdout(&echo_sim(&[&["replay", id], arguments].concat()));
+        text.lines().filter(|line| line.ends_with(" on pair")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let both = ladders(&[]);
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_eq!(ladders(&["--seed", "1"]), both[1..]);
+    refused(&["replay", id, "--seed", "2"], 2, &format!("no run 2 of {id}: there are 2"));
+}
+
+// ---- bad input ----
+
+#[test]
+fn an_unknown_id_is_named_with_its_neighbours() {
+    let id = "framed/client:close@idle/server:none/claer";
+    refused(&["replay", id], 2, "no network \"claer\"; there are clear, slow");
+    let text = stderr(&echo_sim(&["replay", id]));
+    assert!(text.contains("; the nearest ids are framed/client:close@idle/server:none/clear "), "{text}");
+}
+
+const FILE: &str = "echo-sim scenario 1\nwire plain\nclient close@idle\nserver none\nnetwork clear\nend\n";
+
+#[test]
+fn a_bad_file_is_named_with_its_line() {
+    let bad = |name: &str, text: &str, line: &str| {
+        let path = file(name, text);
+        refused(&["replay", &path], 2, &format!("{path}: {line}"));
+    };
+    bad("field.scenario", &FILE.replace("wire", "weather"), "line 2: no field \"weather\"; there are wire, client");
+    bad("cut.scenario", &FILE[..FILE.len() - 6], "line 5: no network \"clea\"; there are clear, slow");
+    bad("short.scenario", FILE.trim_end_matches("end\n"), "line 5: the file stops here, without the line end");
+    bad("draining.scenario", &FILE.replace("idle", "draining"), "line 6: the plain wire has no point draining");
+    bad("old.scenario", include_str!("../version-0.scenario"), "line 1: version 0 is unsupported: this program reads");
+    refused(&["replay", "no-such.scenario"], 3, "no-such.scenario: No such file");
+}
+
+#[test]
+fn bad_values_are_refused_in_one_line() {
+    refused(&["replay", "plain/client:close@draining/server:none/clear", "--text"], 2, "the plain wire has no point");
+    for shard in ["0/4", "5/4"] {
+        let right = format!("no shard \"{shard}\": of 4 there are 1/4 to 4/4");
+        refused(&["check", "--shard", shard], 2, &format!("invalid value '{shard}' for '--shard <K/N>': {right}"));
+    }
+    for shard in ["x", "1", "1/0", "-1/4", "1/4/4"] {
+        let value = format!("--shard={shard}");
+        let right = format!("a shard is K/N, such as 1/4 and 4/4, not \"{shard}\"");
+        refused(&["list", &value], 2, &format!("invalid value '{shard}' for '--shard <K/N>': {right}"));
+    }
+    refused(
+        &["random", "--seeds", "5..5"],
+        2,
+        "invalid value '5..5' for '--seeds <A..B>': seeds are A..B with A below",
+    );
+    refused(&["check", "--backend", "moon"], 2, "invalid value 'moon' for '--backend <BACKEND>': no backend \"moon\"");
+    refused(&["explore", "tea"], 2, "no set-up contains \"tea\"; there are: ");
+}
+
+#[test]
+fn a_filter_that_nothing_passes_is_a_mistake() {
+    refused(&["check", "server:closed"], 2, "no id contains server:closed; an id is, say, ");
+}
+
+#[test]
+fn what_cannot_be_written_or_read_is_told() {
+    let id = "framed/client:close@idle/server:none/clear";
+    refused(&["check", id, "--save", "/no/such/directory"], 3, "/no/such/directory: No such file");
+    refused(&["diff", "/no/old", "/no/new"], 3, "/no/old: No such file");
+}
+
+/// Whoever reads it may stop, as `head` does.
+#[test]
+fn a_reader_that_goes_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_echo-sim"))
+        .args(["list", "framed/client:close"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("echo-sim starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+// ---- diff ----
+
+#[test]
+fn runs_are_saved_and_compared() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("runs");
+    let path = path.to_str().expect("UTF-8");
+    let output = echo_sim(&["check", "framed/client:close@idle/server:none/", "--backend", "pair", "--save", path]);
+    assert!(output.status.code().is_some_and(|code| code < 2), "{}", stderr(&output));
+    let same = echo_sim(&["diff", path, path]);
+    assert_eq!((same.status.code(), stdout(&same).as_str()), (Some(0), "no difference\n"));
+
+    let saved = std::fs::read_to_string(path).expect("it was written");
+    let id = "framed/client:close@idle/server:none/clear --backend pair";
+    let changed: String = saved.lines().map(|line| format!("{}\n", altered(line, id))).collect();
+    assert_ne!(changed, saved);
+    let changed = file("changed-runs", &changed);
+    let differs = echo_sim(&["diff", path, &changed]);
+    let text = stdout(&differs);
+    assert_eq!(differs.status.code(), Some(1), "{text}");
+    let clean = "1 runs: server clean 1000 → truncated\n";
+    assert!(text.starts_with(clean), "{text}");
+    assert!(
+        text.contains("first differing event (in 1 of them): \"client sent preface\" became \"nothing\""),
+        "{text}"
+    );
+    assert!(text.contains(&format!("from event 1 on: echo-sim replay {id}\n")), "{text}");
+    assert!(text.ends_with("0 runs added, 0 removed\n"), "{text}");
+
+    let cut = file("cut-runs", saved.trim_end_matches("end\n"));
+    refused(&["diff", path, &cut], 2, &format!("{cut}: line {}: the file stops here", saved.lines().count() - 1));
+}
+
+/// The line of the run `id` as it would be if the server had ended truncated and nothing had happened.
+fn altered(line: &str, id: &str) -> String {
+    match line.strip_prefix(&format!("run {id}\t")) {
+        None => line.to_owned(),
+        Some(rest) => {
+            let client = rest.split('\t').next().unwrap_or_default();
+            format!("run {id}\t{client}\ttruncated (1/0/0)\t")
+        }
+    }
+}
+
+// ---- random ----
+
+#[test]
+fn random_scenarios_are_counted() {
+    let output = echo_sim(&["random", "--seeds", "0..50", "--backend", "pair"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("50 of the seeds 0..50 on pair: the contract holds in all of them.\n"), "{text}");
 }

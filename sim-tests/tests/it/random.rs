@@ -1,13 +1,108 @@
-//! Random schedules: scenarios drawn from everything a scenario can say, held against the contract.
+//! Random scenarios, held against the contract, and what finds and shrinks those that break it.
 //!
-//! A counterexample shrinks to a scenario, and its id replays it: `echo-sim replay ID`.
+//! Every seed is one scenario: `echo-sim random --seeds A..B` runs more of them, `echo-sim replay --seed N` shows one.
 
 use proptest::prelude::*;
-use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use sim_tests::{
-    Action, Backend, Fault, Mark, Network, Plan, Point, Relay, Rst, Scenario, Span, Step, Whose, Wire, check, report,
-};
+use sim_tests::file::Saved;
+use sim_tests::random::{self, Found, Run};
+use sim_tests::{Action, Backend, Plan, Record, Refusal, Rule, Scenario, Wire, report};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Hunts, and shows the first thing that is found.
+fn nothing_is_found(backend: Backend, seeds: Range<u64>) {
+    let count = seeds.end - seeds.start;
+    let seeds: Vec<u64> = seeds.collect();
+    let hunt = random::hunt(&|scenario| backend.run(scenario), &seeds, &|| ());
+    assert!(hunt.broken.is_empty(), "{} of {count} seeds\n{}", hunt.broken.len(), shown(backend, &hunt.found[0]));
+    assert_eq!(hunt.scenarios, count);
+}
+
+fn shown(backend: Backend, found: &Found) -> String {
+    let saved = Saved { scenario: found.scenario.clone(), backend: Some(backend), seed: Some(found.seed) };
+    let ladder = found.record.as_ref().map(|record| report::ladder(record, true)).unwrap_or_default();
+    format!("{}\n{saved}{ladder}", found.flaw)
+}
+
+#[test]
+fn the_pair_keeps_the_contract() {
+    nothing_is_found(Backend::Pair, 0..1500);
+}
+
+#[test]
+fn turmoil_keeps_the_contract() {
+    nothing_is_found(Backend::Turmoil, 0..300);
+}
+
+/// What is drawn is not all alike: the seeds above meet everything that a scenario can have.
+#[test]
+fn the_seeds_meet_everything() {
+    let all: Vec<Scenario> = (0..1500).map(|seed| random::drawn(seed).expect("every seed draws")).collect();
+    let text: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert!(text.len() > 1400, "{} different scenarios", text.len());
+    let met = |part: &str| text.iter().filter(|id| id.contains(part)).count();
+    let actions = Action::ALL.map(|action| format!(":{}@", action.id()));
+    let points = sim_tests::Point::ALL.map(|point| format!("@{}", point.id()));
+    let deadlines = echo_core::Deadline::ALL.map(|deadline| format!("/deadline-{deadline}-"));
+    let rest = ["plain/", "framed-server-fin/", "+hold-", "+cut-", "-ever", "/limit-", "+relay-", "+batch-", "+reads-"];
+    let rest = rest.into_iter().chain(["+writes-", "+rst-overtakes", "client:none", "server:none"]).map(str::to_owned);
+    for part in actions.into_iter().chain(points).chain(deadlines).chain(rest) {
+        assert!(met(&part) >= 5, "{part} is met {} times", met(&part));
+    }
+    assert!(all.iter().any(|scenario| scenario.client.steps.len() == 3 && scenario.network.faults.len() == 3));
+}
+
+/// A program that is broken on purpose: its client takes closing the socket for saying goodbye.
+fn rude(scenario: &Scenario) -> Result<Record, Refusal> {
+    let mut played = scenario.clone();
+    for step in played.client.steps.iter_mut().filter(|step| step.action == Action::Close) {
+        step.action = Action::Drop;
+    }
+    Ok(Record { scenario: scenario.clone(), ..Backend::Pair.run(&played)? })
+}
+
+/// A program that is broken on purpose: it forgets to say how it ended when it has to wait for that.
+fn forgetful(scenario: &Scenario) -> Result<Record, Refusal> {
+    let mut record = Backend::Pair.run(scenario)?;
+    record.entries.retain(|entry| entry.at < 400 || !matches!(entry.what, sim_tests::What::Ended(_)));
+    Ok(record)
+}
+
+fn steps(scenario: &Scenario) -> usize {
+    scenario.client.steps.len() + scenario.server.steps.len() + scenario.network.faults.len()
+}
+
+/// A planted bug is found, shrinks to next to nothing, and shows again from the printed text.
+#[test]
+fn a_planted_bug_is_found_shrunk_and_replayed() {
+    for (run, rule, most) in [(&rude as Run<'_>, Rule::Care, 1), (&forgetful, Rule::End, 1)] {
+        let hunt = random::hunt(run, &(0..300).collect::<Vec<_>>(), &|| ());
+        let found = hunt.found.first().expect("a planted bug is found");
+        let random::Flaw::Breach(breach) = &found.flaw else { panic!("{}", found.flaw) };
+        assert_eq!(breach.rule, rule, "{breach}");
+        assert!(steps(&found.scenario) <= most, "{}", found.scenario);
+        assert!(steps(&found.drawn) >= steps(&found.scenario));
+        let text = Saved::from(found.scenario.clone()).to_string();
+        let again: Saved = text.parse().expect("what is printed is read");
+        assert_eq!(random::judge(run, &again.scenario).expect_err("it is still broken"), found.flaw);
+    }
+}
+
+/// A run that is not the same twice is noticed.
+#[test]
+fn a_run_that_differs_from_itself_is_found() {
+    let runs = std::sync::atomic::AtomicU64::new(0);
+    let moody = |scenario: &Scenario| {
+        let mut record = Backend::Pair.run(scenario)?;
+        let odd = runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2;
+        record.entries.iter_mut().for_each(|entry| entry.at += odd);
+        Ok(record)
+    };
+    let scenario: Scenario = "framed/client:close@idle/server:none/clear".parse().expect("an id");
+    let flaw = random::judge(&moody, &scenario).expect_err("times differ").to_string();
+    assert_eq!(flaw, r#"harness: a second run differs: "at 0 ms sent preface" became "at 1 ms sent preface""#);
+}
 
 /// The same schedules every time, unless `PROPTEST_RNG_SEED` or `PROPTEST_CASES` asks for others.
 fn config(cases: u32) -> ProptestConfig {
@@ -17,105 +112,12 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..asked }
 }
 
-fn points(wire: Wire) -> Vec<Point> {
-    Point::ALL.into_iter().filter(|point| wire != Wire::Plain || !point.is_framed()).collect()
-}
-
-fn cuts(wire: Wire) -> Vec<Point> {
-    let all = points(wire).into_iter();
-    all.filter(|point| !point.is_of_one_side() && *point != Point::Connecting).collect()
-}
-
-fn marks(wire: Wire) -> Vec<Mark> {
-    Mark::ALL.into_iter().filter(|mark| wire != Wire::Plain || *mark == Mark::Fin).collect()
-}
-
-fn steps(wire: Wire) -> Vec<Step> {
-    let all =
-        Action::ALL.into_iter().flat_map(|action| points(wire).into_iter().map(move |point| Step { action, point }));
-    let plan = |step: &Step| Plan { steps: vec![*step] };
-    all.filter(|step| Scenario::new(wire, plan(step), Plan::none(), Network::clear(4)).check().is_ok()).collect()
-}
-
-fn plan(wire: Wire) -> impl Strategy<Value = Plan> {
-    let polite: Vec<_> = steps(wire).into_iter().filter(|step| step.action == Action::Close).collect();
-    prop_oneof![
-        2 => Just(Plan::none()),
-        3 => select(polite).prop_map(|step| Plan { steps: vec![step] }),
-        3 => prop::collection::vec(select(steps(wire)), 1..3).prop_map(|steps| Plan { steps }),
-    ]
-}
-
-fn span() -> impl Strategy<Value = Span> {
-    prop_oneof![(0..1500_u64).prop_map(Span::For), Just(Span::Ever)]
-}
-
-fn fault(wire: Wire) -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        (select(&Whose::ALL[..]), select(marks(wire)), span()).prop_map(|(from, mark, span)| Fault::Hold {
-            from,
-            mark,
-            span
-        }),
-        (select(cuts(wire)), span()).prop_map(|(point, span)| Fault::Cut { point, span }),
-    ]
-}
-
-fn network(wire: Wire, faults: usize) -> impl Strategy<Value = Network> {
-    let trouble = faults > 0;
-    let size = || prop_oneof![2 => Just(0_usize), 1 => 1..40_usize, 1 => 40..4000_usize];
-    let relay = prop_oneof![
-        6 => Just(None),
-        1 => Just(Some(Relay::PassesHalfClose)),
-        1 => Just(Some(Relay::ClosesBoth)),
-        1 => (0..200_u64).prop_map(|span| Some(Relay::CutsOff(span))),
-    ];
-    let batch = prop_oneof![3 => Just(0_u64), 1 => 1..30_u64];
-    let rst = prop_oneof![2 => Just(Rst::InOrder), 1 => Just(Rst::Overtakes)];
-    (2..30_u64, size(), size(), batch, rst, relay, prop::collection::vec(fault(wire), 0..=faults)).prop_map(
-        move |(latency, reads, writes, batch, rst, relay, faults)| {
-            let relay = relay.filter(|_| trouble);
-            let rst = if trouble { rst } else { Rst::InOrder };
-            Network { latency, reads, writes, batch, rst, relay, faults }
-        },
-    )
-}
-
-fn scenario(faults: usize) -> impl Strategy<Value = Scenario> {
-    select(&Wire::ALL[..]).prop_flat_map(move |wire| {
-        let talk = prop::collection::vec(prop_oneof![4 => 0..64_usize, 1 => 64..9000_usize], 1..6);
-        (plan(wire), plan(wire), network(wire, faults), talk).prop_map(move |(client, server, network, talk)| {
-            Scenario { wire, client, server, network, talk, tuning: Default::default() }
-        })
-    })
-}
-
-fn hold_to_the_contract(backend: Backend, scenario: &Scenario) -> Result<(), TestCaseError> {
-    let record = backend.run(scenario).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
-    let breaches = check(&record);
-    prop_assert!(breaches.is_empty(), "{breaches:?}\n{}", report::ladder(&record, true));
-    prop_assert_eq!(Ok(record), backend.run(scenario), "a second run differs");
-    Ok(())
-}
-
 proptest! {
-    #![proptest_config(config(1500))]
-
-    #[test]
-    fn the_pair_keeps_the_contract(scenario in scenario(2)) {
-        hold_to_the_contract(Backend::Pair, &scenario)?;
-    }
+    #![proptest_config(config(800))]
 
     /// Without faults and misdeeds, and with enough time, every framed conversation ends clean at both ends.
     #[test]
-    fn peace_ends_clean(scenario in scenario(0)) {
-        let polite = |mut plan: Plan| {
-            plan.steps.retain(|step| !matches!(step.point, Point::Connecting | Point::InPreface | Point::PeerNotReading));
-            plan.steps.iter_mut().for_each(|step| step.action = Action::Close);
-            plan
-        };
-        let (client, server) = (polite(scenario.client.clone()), polite(scenario.server.clone()));
-        let scenario = Scenario { client, server, ..scenario };
+    fn peace_ends_clean(scenario in random::peace()) {
         let record = Backend::Pair.run(&scenario).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
         let name = if scenario.wire == Wire::Plain { "unproven" } else { "clean" };
         for side in [echo_core::Role::Client, echo_core::Role::Server] {
@@ -126,18 +128,24 @@ proptest! {
     }
 
     #[test]
-    fn an_id_says_all_there_is_to_say(scenario in scenario(3)) {
+    fn ids_and_files_say_all_there_is_to_say(scenario in random::scenario()) {
         let id = scenario.to_string();
-        let read = id.parse::<Scenario>();
-        prop_assert_eq!(read, Ok(scenario), "{}", id);
+        prop_assert_eq!(id.parse::<Scenario>(), Ok(scenario.clone()), "{}", id);
+        let saved = Saved { scenario, backend: Some(Backend::Turmoil), seed: Some(1) };
+        let text = saved.to_string();
+        prop_assert_eq!(text.parse::<Saved>(), Ok(saved), "{}", text);
     }
 }
 
-proptest! {
-    #![proptest_config(config(150))]
-
-    #[test]
-    fn turmoil_keeps_the_contract(scenario in scenario(2)) {
-        hold_to_the_contract(Backend::Turmoil, &scenario)?;
-    }
+/// Nothing is drawn in peace but peace.
+#[test]
+fn peace_means_peace() {
+    proptest::test_runner::TestRunner::new(config(200))
+        .run(&random::peace(), |scenario| {
+            prop_assert!(scenario.is_peaceful(), "{scenario}");
+            let polite = |plan: &Plan| plan.steps.iter().all(|step| step.action == Action::Close);
+            prop_assert!(polite(&scenario.client) && polite(&scenario.server));
+            Ok(())
+        })
+        .expect("peace");
 }

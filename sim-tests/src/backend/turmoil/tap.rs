@@ -312,6 +312,10 @@ impl<S: Transport> Inner<S> {
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.writer = Some(cx.waker().clone());
+        // Who does not act upon what it has read does nothing else, either.
+        if self.gate.is_shut() {
+            return Poll::Pending;
+        }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         if self.shut || self.reset {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -371,7 +375,12 @@ impl<S: Transport> AsyncWrite for Tap<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        lock(&self.0).shut_down(cx)
+        let mut inner = lock(&self.0);
+        if inner.gate.is_shut() {
+            inner.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        inner.shut_down(cx)
     }
 }
 

@@ -186,6 +186,23 @@ fn a_check_that_panics_is_a_failure() {
     assert_eq!(only(&report, Kind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
 }
 
+/// Complaints that differ in numbers are one kind of failure, and the shortest of their runs stands for all.
+#[test]
+fn the_shortest_run_of_a_kind_is_shown() {
+    let complain = |run: &Run<Answer, io::Result<()>>| match run.client.returned() {
+        Some(Ok(_)) | None => Ok(()),
+        Some(Err(_)) => Err(format!("{} bytes were not enough", run.bytes_read(Role::Client))),
+    };
+    let trial = Trial::new(ask, answer, complain);
+    let report = trial.run();
+    let [failure] = &report.failures[..] else { panic!("{report}") };
+    assert!(failure.all.len() > 100, "{report}");
+    let length = |scenario: &Scenario| trial.replay(&scenario.to_string()).expect("an id").log.len();
+    let shortest = failure.all.iter().map(length).min();
+    assert_eq!(Some(length(&failure.scenario)), shortest);
+    assert!(failure.to_string().ends_with(&format!("replay: trial.replay(\"{}\")", failure.scenario)), "{failure}");
+}
+
 #[test]
 fn who_holds_time_wait_is_checked() {
     let says = |side| {

@@ -3,8 +3,9 @@
 use super::{ANSWER, Answer, PATIENCE, answer, whole_or_nothing};
 use sim_tests::trial::{Kind, Network, Stream, Trial};
 use std::io;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Takes the end for the end of the answer, whatever its first byte says.
 async fn ask_for_all(mut stream: Stream) -> Answer {
@@ -87,6 +88,19 @@ fn a_server_that_dies_in_the_middle_is_caught_through_each_relay_without_any_fau
 #[test]
 fn half_closing_loses_the_answer_where_a_relay_closes_both() {
     assert_eq!(caught(ask_and_half_close, answer_and_close, true), [Network::RelayClosesBoth]);
+}
+
+/// A relay with half a second of patience goes unnoticed until somebody needs longer.
+#[test]
+fn half_closing_loses_a_slow_answer_where_a_relay_cuts_off() {
+    async fn answer_late(mut stream: Stream) -> io::Result<()> {
+        stream.read_u8().await?;
+        sleep(Duration::from_millis(700)).await;
+        stream.write_all(&[ANSWER.len() as u8]).await?;
+        stream.write_all(ANSWER).await
+    }
+    let expected = [Network::RelayClosesBoth, Network::RelayCutsOff];
+    assert_eq!(caught(ask_and_half_close, answer_late, true), expected);
 }
 
 /// The same server, and the client that counts: nothing to catch, so the trials above caught the client.

@@ -1,0 +1,24 @@
+//! `echo-sim diff`: what a change altered.
+
+use crate::output::{self, Answer, Trouble};
+use sim_tests::Refusal;
+use sim_tests::ledger::{Diff, Ledger};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What `echo-sim check --save` wrote before the change
+    old: PathBuf,
+    /// What it wrote after it
+    new: PathBuf,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
+    let diff = Diff::new(&ledger(&options.old)?, &ledger(&options.new)?);
+    Ok(Answer { text: diff.to_string(), good: diff.is_empty() })
+}
+
+fn ledger(path: &Path) -> Result<Ledger, Trouble> {
+    let text = output::read(path)?;
+    text.parse().map_err(|refusal: Refusal| Trouble::Usage(format!("{}: {refusal}", path.display())))
+}

@@ -1,0 +1,55 @@
+//! `echo-sim hash`: one number for everything that happens, to be compared between processes and builds.
+
+use crate::output::{self, Answer, Trouble};
+use crate::select::{Part, Seeds, backends, runs};
+use sim_tests::{Backend, Refusal, Scenario, crew, fnv, random};
+use std::fmt::Write as _;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    part: Part,
+    /// The random scenarios of these seeds too
+    #[arg(long, value_name = "A..B")]
+    seeds: Option<Seeds>,
+    /// Run on this backend only: pair or turmoil
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// Print the hash of each run, so that two outputs can be compared line by line
+    #[arg(long)]
+    lines: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
+    let jobs = jobs(options)?;
+    let backends = backends(options.backend);
+    let bar = output::progress(jobs.len() * backends.len());
+    let mut text = String::new();
+    for backend in backends {
+        let one = |index: usize| {
+            let (scenario, name) = &jobs[index];
+            let hash = backend.run(scenario).map(|record| record.hash());
+            bar.inc(1);
+            hash.map(|hash| format!("{} {hash:016x} {name}\n", backend.id()))
+        };
+        let lines: Vec<String> = crew::each(jobs.len(), one).into_iter().collect::<Result<_, Refusal>>()?;
+        if options.lines {
+            text.extend(lines);
+        } else {
+            // Writing to a string cannot fail.
+            let hash = fnv(lines.concat().as_bytes());
+            let _ = writeln!(text, "{} {hash:016x} {} runs", backend.id(), lines.len());
+        }
+    }
+    bar.finish_and_clear();
+    Ok(Answer { text, good: true })
+}
+
+/// What is run, and the arguments that replay it.
+fn jobs(options: &Options) -> Result<Vec<(Scenario, String)>, Trouble> {
+    let mut jobs: Vec<_> = options.part.sequences()?.into_iter().flat_map(runs).collect();
+    for seed in options.seeds.iter().flat_map(|seeds| seeds.of(options.part.shard())) {
+        jobs.push((random::drawn(seed)?, format!("--seed {seed}")));
+    }
+    Ok(jobs)
+}

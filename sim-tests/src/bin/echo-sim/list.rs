@@ -1,0 +1,101 @@
+//! `echo-sim list`: the catalogue, and its figures.
+
+use crate::output::{Answer, Trouble};
+use crate::select::Part;
+use serde_json::{Value, json};
+use sim_tests::Network;
+use sim_tests::catalogue::{self, Counts, Sequence};
+use sim_tests::oracle::Expectation;
+use std::fmt::Write as _;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    part: Part,
+    /// Print the catalogue's figures instead: the product, what each rule excludes, what remains, and how many
+    /// different stories that tells
+    #[arg(long, conflicts_with_all = ["filters", "shard", "redundant"])]
+    count: bool,
+    /// List only the sequences that tell nothing new, each with the one that tells the same
+    #[arg(long)]
+    redundant: bool,
+    /// Print JSON (see SCHEMA.md)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
+    let text = if options.count {
+        let counts = catalogue::counts();
+        if options.json { format!("{:#}\n", counts_as_json(&counts)) } else { counts.to_string() }
+    } else {
+        let mut sequences = options.part.sequences()?;
+        if options.redundant {
+            sequences.retain(|sequence| sequence.told_by().is_some());
+        }
+        if options.json { json(&sequences, options.redundant) } else { plain(&sequences, options.redundant) }
+    };
+    Ok(Answer { text, good: true })
+}
+
+/// An id a line; what may come of it, and the clauses that say so, on the lines below it.
+fn plain(sequences: &[&'static Sequence], redundant: bool) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for sequence in sequences {
+        let _ = writeln!(text, "{}", sequence.id);
+        let told_by = redundant.then(|| sequence.told_by()).flatten();
+        if let Some(teller) = told_by {
+            let _ = writeln!(text, "    as {}", teller.id);
+            continue;
+        }
+        for member in &sequence.expectation.members {
+            let clauses: Vec<_> = member.clauses.iter().copied().collect();
+            let _ = writeln!(text, "    {member} [{}]", clauses.join(", "));
+        }
+    }
+    let _ = writeln!(text, "# {} sequences. Networks:", sequences.len());
+    for (name, about) in Network::NAMED {
+        let _ = writeln!(text, "# {name:<18} {about}");
+    }
+    text
+}
+
+fn json(sequences: &[&'static Sequence], redundant: bool) -> String {
+    let one = |sequence: &&'static Sequence| {
+        let mut value = json!({"id": sequence.id, "members": members(&sequence.expectation)});
+        if let Some(teller) = redundant.then(|| sequence.told_by()).flatten() {
+            value["as"] = json!(teller.id);
+        }
+        value
+    };
+    let all: Vec<Value> = sequences.iter().map(one).collect();
+    format!("{:#}\n", json!({"schema": "echo-sim/list", "version": 1, "sequences": all}))
+}
+
+fn members(expectation: &Expectation) -> Vec<Value> {
+    let member = |member: &sim_tests::oracle::Member| {
+        json!({
+            "client": member.client.to_string(),
+            "server": member.server.to_string(),
+            "clauses": member.clauses,
+        })
+    };
+    expectation.members.iter().map(member).collect()
+}
+
+fn counts_as_json(counts: &Counts) -> Value {
+    let excluded =
+        counts.excluded.iter().map(|(rule, count)| json!({"rule": rule.name, "reason": rule.reason, "count": count}));
+    json!({
+        "schema": "echo-sim/counts",
+        "version": 1,
+        "product": counts.product,
+        "excluded": excluded.collect::<Vec<_>>(),
+        "extra": counts.extra,
+        "remaining": counts.remaining,
+        "distinct": counts.distinct,
+        "redundant": counts.redundant,
+        "pairs": counts.pairs.map(|(covered, all)| json!({"covered": covered, "all": all})),
+    })
+}

@@ -1,0 +1,90 @@
+//! What a command comes to, and how it gets out: standard output, files, a progress bar.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sim_tests::Refusal;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What a command prints, and whether all is well.
+pub(crate) struct Answer {
+    pub(crate) text: String,
+    pub(crate) good: bool,
+}
+
+/// Why a command came to nothing.
+pub(crate) enum Trouble {
+    /// What was asked for makes no sense.
+    Usage(String),
+    /// Something could not be read or written.
+    Failed(String),
+}
+
+impl Answer {
+    pub(crate) fn print(self) -> Result<ExitCode, Trouble> {
+        let mut out = io::stdout().lock();
+        match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => (),
+            // A reader that has gone, as `head` does, is no reason to fail.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => (),
+            Err(error) => return Err(Trouble::Failed(format!("standard output: {error}"))),
+        }
+        Ok(ExitCode::from(u8::from(!self.good)))
+    }
+}
+
+impl Trouble {
+    pub(crate) fn tell(self) -> ExitCode {
+        let (text, code) = match self {
+            Self::Usage(text) => (text, 2),
+            Self::Failed(text) => (text, 3),
+        };
+        // If standard error is closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "echo-sim: {text}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Usage(refusal.to_string())
+    }
+}
+
+/// The text of a file that the user has named.
+pub(crate) fn read(path: &Path) -> Result<String, Trouble> {
+    std::fs::read_to_string(path).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
+}
+
+/// Writes a file that the user has named.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+    std::fs::write(path, text).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
+}
+
+/// A bar on a terminal; nothing where nobody looks, and never with `CI` set.
+pub(crate) fn progress(count: usize) -> ProgressBar {
+    let watched = io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(count as u64), target);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Test cases in JUnit's form: for each suite its name, and its cases by name with what is wrong.
+pub(crate) fn junit(suites: Vec<(String, Vec<(String, Vec<String>)>)>) -> Result<String, Trouble> {
+    use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+    let mut report = Report::new("echo-sim");
+    for (name, cases) in suites {
+        let mut suite = TestSuite::new(name);
+        for (name, faults) in cases {
+            let mut status = TestCaseStatus::success();
+            if let Some(first) = faults.first() {
+                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message(first.as_str()).set_description(faults.join("\n"));
+            }
+            suite.add_test_case(TestCase::new(name, status));
+        }
+        report.add_test_suite(suite);
+    }
+    report.to_string().map_err(|error| Trouble::Failed(format!("JUnit: {error}")))
+}

@@ -1,0 +1,135 @@
+//! `echo-sim random`: random scenarios, and the simplest that break a promise.
+
+use crate::output::{self, Answer, Trouble};
+use crate::select::{Seeds, backends};
+use serde_json::{Value, json};
+use sim_tests::file::Saved;
+use sim_tests::random::{Found, Hunt, hunt};
+use sim_tests::{Backend, Shard, report};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The seeds, from A up to, not including, B: each is one scenario
+    #[arg(long, value_name = "A..B")]
+    seeds: Seeds,
+    /// Run on this backend only: pair or turmoil
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// Only the K-th of N parts
+    #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
+    shard: Shard,
+    /// Print JSON (see SCHEMA.md)
+    #[arg(long)]
+    json: bool,
+    /// Write the results to FILE, in JUnit's form
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// A hunt on one backend, and how long it took.
+struct Done {
+    backend: Backend,
+    hunt: Hunt,
+    took: Duration,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
+    let seeds = options.seeds.of(options.shard);
+    let one = |backend: Backend| {
+        let bar = output::progress(seeds.len());
+        let began = Instant::now();
+        let hunt = hunt(&|scenario| backend.run(scenario), &seeds, &|| bar.inc(1));
+        bar.finish_and_clear();
+        Done { backend, hunt, took: began.elapsed() }
+    };
+    let all: Vec<Done> = backends(options.backend).into_iter().map(one).collect();
+    if let Some(path) = &options.junit {
+        output::write(path, &output::junit(all.iter().map(|done| suite(done, &seeds)).collect())?)?;
+    }
+    let text = if options.json { json(&all, options) } else { all.iter().map(|done| done.text(options)).collect() };
+    Ok(Answer { text, good: all.iter().all(|done| done.hunt.broken.is_empty()) })
+}
+
+impl Done {
+    fn per_second(&self, count: f64) -> f64 {
+        count / self.took.as_secs_f64().max(1e-9)
+    }
+
+    fn scenarios_per_second(&self) -> f64 {
+        self.per_second(self.hunt.scenarios as f64)
+    }
+
+    fn simulated_per_second(&self) -> f64 {
+        self.per_second(self.hunt.simulated as f64 / 1000.0)
+    }
+
+    fn text(&self, options: &Options) -> String {
+        let Hunt { scenarios, broken, found, .. } = &self.hunt;
+        // Writing to a string cannot fail.
+        let mut text = found.iter().map(|found| shown(found, self.backend)).collect::<String>();
+        if broken.len() > found.len() {
+            let rest: Vec<_> = broken.iter().skip(found.len()).take(20).map(ToString::to_string).collect();
+            let _ = writeln!(text, "{} seeds in all; others are {}", broken.len(), rest.join(", "));
+        }
+        let verdict = match broken.len() {
+            0 => "the contract holds in all of them".to_owned(),
+            bad => format!("{bad} BROKEN"),
+        };
+        let (rate, simulated) = (self.scenarios_per_second(), self.simulated_per_second());
+        let _ = writeln!(text, "{scenarios} of the seeds {} on {}: {verdict}.", options.seeds, self.backend.id());
+        let took = self.took.as_secs_f64();
+        let _ = writeln!(text, "    {took:.1} s; {rate:.0} scenarios/s, each run twice; {simulated:.0} simulated s/s");
+        text
+    }
+}
+
+/// A broken promise: what, the scenario as a file, its ladder, and how to see it again.
+fn shown(found: &Found, backend: Backend) -> String {
+    let Found { seed, drawn, scenario, flaw, record } = found;
+    let saved = Saved { scenario: scenario.clone(), backend: Some(backend), seed: Some(*seed) };
+    let ladder = record.as_ref().map(|record| report::ladder(record, true)).unwrap_or_default();
+    let backend = backend.id();
+    format!(
+        "BROKEN: {flaw}\n\
+         # The simplest scenario that shows it; drawn from seed {seed} as\n# {drawn}\n{saved}\n{ladder}\
+         replay: echo-sim replay {scenario} --backend {backend}\n\
+         as it was drawn: echo-sim replay --seed {seed} --backend {backend}\n\n",
+    )
+}
+
+fn suite(done: &Done, seeds: &[u64]) -> (String, Vec<(String, Vec<String>)>) {
+    let Hunt { broken, found, .. } = &done.hunt;
+    let faults = |seed: &u64| match found.iter().find(|found| found.seed == *seed) {
+        Some(found) => vec![found.flaw.to_string(), shown(found, done.backend)],
+        None if broken.contains(seed) => vec![format!("broken: echo-sim replay --seed {seed}")],
+        None => Vec::new(),
+    };
+    (done.backend.id().to_owned(), seeds.iter().map(|seed| (format!("seed {seed}"), faults(seed))).collect())
+}
+
+fn json(all: &[Done], options: &Options) -> String {
+    let found = |found: &Found| {
+        json!({
+            "seed": found.seed,
+            "drawn": found.drawn.to_string(),
+            "id": found.scenario.to_string(),
+            "flaw": found.flaw.to_string(),
+        })
+    };
+    let one = |done: &Done| {
+        json!({
+            "backend": done.backend.id(),
+            "scenarios": done.hunt.scenarios,
+            "simulated_ms": done.hunt.simulated,
+            "took_ms": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+            "broken": done.hunt.broken,
+            "found": done.hunt.found.iter().map(found).collect::<Vec<Value>>(),
+        })
+    };
+    let runs: Vec<Value> = all.iter().map(one).collect();
+    let seeds = options.seeds.to_string();
+    format!("{:#}\n", json!({"schema": "echo-sim/random", "version": 1, "seeds": seeds, "runs": runs}))
+}

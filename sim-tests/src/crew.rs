@@ -1,0 +1,31 @@
+//! Many hands: independent jobs on all processors, and their results in the order of the jobs.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Does `job` for each number below `count` on as many threads as there are processors. The results come in the order
+/// of the numbers, so that nobody can tell how many hands there were.
+///
+/// # Panics
+/// If a job does.
+pub fn each<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let hands = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count.max(1));
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            done.push((index, job(index)));
+        }
+    };
+    let mut all: Vec<(usize, T)> = thread::scope(|scope| {
+        let crew: Vec<_> = (0..hands).map(|_| scope.spawn(work)).collect();
+        crew.into_iter().flat_map(|hand| hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,114 @@
+//! What a program may do with its stream, and what Linux would answer. Each call that comes to something is an I/O event.
+
+use super::kernel::{Kernel, Packet};
+use super::run::What;
+use super::socket::{Holder, State};
+use crate::board::other;
+use echo_core::Role;
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll};
+use tokio::io::ReadBuf;
+
+impl Kernel {
+    pub(super) fn poll_read(
+        &mut self,
+        side: Role,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        let most = buffer.remaining().min(self.scenario.network.reads());
+        let socket = &mut self.sockets[side as usize];
+        if most == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if !socket.inbox.is_empty() {
+            let count = most.min(socket.inbox.len());
+            let bytes: Vec<u8> = socket.inbox.drain(..count).collect();
+            buffer.put_slice(&bytes);
+            let peer = self.socket_mut(other(side));
+            peer.outstanding -= count;
+            let writer = peer.writer.take();
+            self.wakers.extend(writer);
+            self.event(side, What::Read(count));
+            return Poll::Ready(Ok(()));
+        }
+        if socket.fin_came {
+            self.event(side, What::ReadEnd);
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = socket.error.take() {
+            self.event(side, What::ReadFailed(error));
+            return Poll::Ready(Err(error.into()));
+        }
+        match socket.state {
+            State::Reset => {
+                self.event(side, What::ReadEnd);
+                Poll::Ready(Ok(()))
+            }
+            State::Open | State::Orphan | State::Dark => {
+                socket.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        let room = self.buffer.saturating_sub(self.socket(side).outstanding);
+        let socket = &mut self.sockets[side as usize];
+        let error = socket.error.take();
+        let error = error.or_else(|| (socket.shut || socket.state != State::Open).then_some(ErrorKind::BrokenPipe));
+        if let Some(error) = error {
+            self.event(side, What::WriteFailed(error));
+            return Poll::Ready(Err(error.into()));
+        }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if room == 0 {
+            socket.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let count = bytes.len().min(room);
+        socket.outstanding += count;
+        self.send(side, Packet::Data(bytes[..count].to_vec()));
+        self.event(side, What::Wrote(count));
+        Poll::Ready(Ok(count))
+    }
+
+    pub(super) fn poll_shutdown(&mut self, side: Role) -> Poll<io::Result<()>> {
+        if self.is_taken(side) {
+            return Poll::Pending;
+        }
+        // As in tokio, a socket that is not connected any more is no error.
+        if self.socket(side).state == State::Open && !self.socket(side).shut {
+            self.shut_down(side);
+            self.event(side, What::ShutDown);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn drop_stream(&mut self, side: Role) {
+        if self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Nobody;
+            self.let_go(side);
+            self.event(side, What::Dropped);
+        }
+    }
+
+    /// The program's own abort: linger time zero.
+    pub(super) fn abort_stream(&mut self, side: Role) {
+        if self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::Nobody;
+            if self.socket(side).state == State::Open {
+                self.send_reset(side);
+            }
+            self.event(side, What::Dropped);
+        }
+    }
+}

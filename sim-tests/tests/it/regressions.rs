@@ -1,0 +1,31 @@
+//! Scenarios in which something was wrong once, in the text in which they were printed: `sim-tests/regressions`.
+
+use sim_tests::file::Saved;
+use sim_tests::{Backend, catalogue, random, report};
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn what_was_found_once_is_not_found_again() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let saved: Saved = text.parse().unwrap_or_else(|refusal| panic!("{}: {refusal}", path.display()));
+        for backend in Backend::ALL {
+            let judged = random::judge(&|scenario| backend.run(scenario), &saved.scenario);
+            let record = judged.unwrap_or_else(|flaw| panic!("{} on {}: {flaw}", path.display(), backend.id()));
+            assert_eq!(catalogue::judge(&record), [], "{}\n{}", path.display(), report::ladder(&record, true));
+        }
+        count += 1;
+    }
+    assert!(count >= 2, "{count} files");
+}
+
+/// What an older program wrote is named unsupported; it is never taken for something else.
+#[test]
+fn an_old_file_is_named_unsupported() {
+    let refusal = include_str!("../version-0.scenario").parse::<Saved>().expect_err("it is too old");
+    assert_eq!(refusal.to_string(), "line 1: version 0 is unsupported: this program reads version 1");
+}
