@@ -199,9 +199,10 @@ impl Session {
         }
     }
 
-    /// Requests of which no byte left are refused: they do not go out ahead of a last word or FIN (clause 5.8).
+    /// Requests of which no byte left are refused: they do not go out ahead of a last word or FIN (clause 5.8). On the
+    /// plain wire FIN is how a client leaves, not what it says last: what was asked before goes out before it.
     fn take_back_requests(&mut self) {
-        if self.role() == Role::Server {
+        if self.role() == Role::Server || self.machine.policy().words == Words::None {
             return;
         }
         if let Some((_, mark)) = self.starts.front() {
@@ -234,12 +235,11 @@ impl Session {
         if !self.held {
             self.touch(now);
         }
+        self.starts.push_back((seq, self.outbox.mark()));
         let answer_due = if self.machine.policy().words == Words::None {
             self.outbox.payload(payload);
-            self.machine.note_begun(seq);
             !payload.is_empty()
         } else {
-            self.starts.push_back((seq, self.outbox.mark()));
             self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
             self.outbox.stamp_later();
             self.outbox.payload(payload);

@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// What lies between the two ends. It is in-order and loses nothing for good: what TCP sends again comes late.
 ///
 /// In an id it is a name ([`Network::NAMED`]) or its parts joined by `+`, such as
-/// `latency-10+reads-1+hold-first-fin-800`.
+/// `latency-10+reads-1+hold-first-fin-500`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     /// How long every packet takes.
@@ -133,10 +133,10 @@ impl Network {
             "one-byte-reads" => Self { reads: 1, ..clear },
             "coalesced" => Self { batch: 10, ..clear },
             "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(40)),
-            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(800)),
-            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(800)),
+            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(500)),
+            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(500)),
             "fin-late" => hold(Whose::First, Mark::Fin, Span::For(40)),
-            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(800)),
+            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(500)),
             "rst-race" => Self { rst: Rst::Races, ..clear },
             "rst-overtakes" => Self { rst: Rst::Overtakes, ..clear },
             "cut-idle" => cut(Point::Idle, Span::Ever),

@@ -104,7 +104,7 @@ impl Scenario {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
         }
         self.tuning.check()?;
-        for plan in [&self.client, &self.server].into_iter().filter(|plan| plan.breaks_bytes()) {
+        if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
             let inside = "in-preface and inside-frame keep back half of what is said";
             return refuse(format!("violate in {plan} would break bytes, not the order of words: {inside}"));
         }

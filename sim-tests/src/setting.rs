@@ -8,16 +8,16 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (idle 200 times), for waiting costs steps.
+/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (answer, write and idle more), for waiting costs steps.
 /// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
         connect: ms(400),
         detect: ms(170),
-        answer: ms(1200),
-        idle: ms(1500),
-        write: ms(1100),
+        answer: ms(650),
+        idle: ms(800),
+        write: ms(570),
         drain: ms(200),
         close: ms(130),
         fin: ms(80),

@@ -2,6 +2,7 @@
 
 use super::{Sequence, of_run};
 use crate::invariants::{Breach, check};
+use crate::network::Rst;
 use crate::oracle::Report;
 use crate::record::Record;
 use echo_core::Role;
@@ -55,7 +56,7 @@ impl Sequence {
             faults.push(Fault::Unexpected { client, server, allowed });
         }
         // Where a race may go either way, a step may have its moment in one run only.
-        if self.expectation.members.len() == 1 {
+        if self.scenario.network.rst != Rst::Races {
             faults.extend(record.unreached.iter().cloned().map(Fault::Unreached));
         }
         faults

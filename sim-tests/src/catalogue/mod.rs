@@ -64,6 +64,11 @@ pub fn place(scenario: &Scenario) -> Option<Place> {
     product().place(scenario)
 }
 
+/// The combinations that `rule` takes out of the product.
+pub fn excluded(rule: &Exclusion) -> impl Iterator<Item = Scenario> {
+    product().excluded(rule)
+}
+
 /// The sequence that `scenario` is, or is a run of.
 pub fn of_run(scenario: &Scenario) -> Option<&'static Sequence> {
     let race = || {

@@ -4,7 +4,7 @@ use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::{Sequence, extra};
 use crate::network::Network;
 use crate::oracle;
-use crate::plan::{Action, Plan, Point};
+use crate::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 
 /// The networks of the product, by name.
@@ -43,6 +43,7 @@ pub(super) struct Product {
     pub(super) size: usize,
     /// How many sequences are not of the product.
     pub(super) extra: usize,
+    networks: Vec<Network>,
     /// For each combination, in their order.
     places: Vec<Index>,
 }
@@ -67,8 +68,14 @@ fn networks() -> Vec<Network> {
 impl Product {
     pub(super) fn new() -> Self {
         let (plans, networks) = (plans(), networks());
-        let mut product =
-            Self { sequences: Vec::new(), excluded: vec![0; EXCLUSIONS.len()], size: 0, extra: 0, places: Vec::new() };
+        let mut product = Self {
+            sequences: Vec::new(),
+            excluded: vec![0; EXCLUSIONS.len()],
+            size: 0,
+            extra: 0,
+            networks: networks.clone(),
+            places: Vec::new(),
+        };
         for wire in Wire::ALL {
             for client in &plans {
                 for server in &plans {
@@ -110,16 +117,43 @@ impl Product {
         }
     }
 
+    /// What `rule` takes out, in the order of the product.
+    pub(super) fn excluded(&'static self, rule: &Exclusion) -> impl Iterator<Item = Scenario> {
+        let letter = rule.letter;
+        let is_out =
+            move |index: &Index| matches!(index, Index::Excluded(rule) if EXCLUSIONS[*rule as usize].letter == letter);
+        let (plans, networks) = (plans(), &self.networks);
+        let numbers = self.places.iter().enumerate().filter(move |(_, index)| is_out(index)).map(|(number, _)| number);
+        numbers.map(move |number| {
+            let (row, network) = (number / networks.len(), number % networks.len());
+            let (row, server) = (row / plans.len(), row % plans.len());
+            let (wire, client) = (row / plans.len(), row % plans.len());
+            let plan = |index: usize| plans[index].clone();
+            Scenario::new(Wire::ALL[wire], plan(client), plan(server), networks[network].clone())
+        })
+    }
+
     /// Where the combination of the product went that `scenario` is.
     pub(super) fn place(&'static self, scenario: &Scenario) -> Option<Place> {
-        let plans = plans();
-        let of = |plan: &Plan| plans.iter().position(|one| one == plan);
         let wire = Wire::ALL.iter().position(|wire| *wire == scenario.wire)?;
-        let network = networks().iter().position(|network| *network == scenario.network)?;
-        let row = (wire * plans.len() + of(&scenario.client)?) * plans.len() + of(&scenario.server)?;
+        let network = self.networks.iter().position(|network| *network == scenario.network)?;
+        let [client, server] = [number_of(&scenario.client)?, number_of(&scenario.server)?];
+        let row = (wire * PLANS + client) * PLANS + server;
         Some(match *self.places.get(row * NETWORKS.len() + network)? {
             Index::Sequence(index) => Place::Sequence(self.sequences.get(index as usize)?),
             Index::Excluded(rule) => Place::Excluded(&EXCLUSIONS[rule as usize]),
         })
+    }
+}
+
+/// How many plans there are.
+const PLANS: usize = 1 + Action::ALL.len() * Point::ALL.len();
+
+/// Where in [`plans`] it stands.
+fn number_of(plan: &Plan) -> Option<usize> {
+    match plan.steps[..] {
+        [] => Some(0),
+        [Step { action, point }] => Some(1 + action as usize * Point::ALL.len() + point as usize),
+        _ => None,
     }
 }

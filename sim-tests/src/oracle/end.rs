@@ -32,6 +32,8 @@ pub(super) struct End {
     reset_came: bool,
     /// FIN was sent, by whomever.
     shut: bool,
+    /// Its FIN was to follow words that were lost.
+    fin_lost: bool,
     pub(super) reading: Reading,
     /// Points at which its transport takes no more, or at which it does not act upon what it has read.
     stops: Vec<Point>,
@@ -94,6 +96,7 @@ impl End {
             fin_came: false,
             reset_came: false,
             shut: false,
+            fin_lost: false,
             reading: Reading::Yes,
             stops,
             is_held: false,
@@ -144,6 +147,7 @@ impl End {
                 if self.shut || self.socket != Socket::Open {
                     self.side.out.clear();
                     self.side.lost = true;
+                    self.fin_lost |= self.side.said.fin;
                     continue;
                 }
                 match self.take() {
@@ -152,12 +156,12 @@ impl End {
                 }
                 continue;
             }
-            if !self.side.said.fin || self.side.fin_left || self.side.lost {
+            if !self.side.said.fin || self.side.fin_left || self.fin_lost {
                 return;
             }
             if self.socket != Socket::Open {
                 self.side.lost = true;
-                continue;
+                return;
             }
             self.shut_down(wire);
             self.side.fin_left = true;

@@ -195,18 +195,10 @@ const PLAIN: [Rule; 7] = [
         "2.7",
         |side| !side.said.fin && (side.wish.is_some() || side.verdict.is_some()),
         |side| {
-            side.take_back();
             side.said.fin = true;
         },
     ),
-    rule(
-        "2.5",
-        |side| !side.said.fin && side.heard.fin,
-        |side| {
-            side.take_back();
-            side.said.fin = true;
-        },
-    ),
+    rule("2.5", |side| !side.said.fin && side.heard.fin, |side| side.said.fin = true),
 ];
 
 impl Side {

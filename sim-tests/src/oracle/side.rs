@@ -159,7 +159,7 @@ impl Side {
         self.say(Word::Close(Close { count: self.count(), code, first_fin }));
     }
 
-    /// Clause 5.8: requests of which no byte has left are taken back before the last word or FIN.
+    /// Clause 5.8: requests of which no byte has left are taken back before the last word.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
         self.out.retain(|word| !matches!(word, Word::Request(seq) if *seq > left));
@@ -174,6 +174,7 @@ impl Side {
 
     /// RST came, or the transport takes no more and there is nothing left to read (9.3).
     pub(super) fn hear_reset(&mut self) {
+        self.clauses.push("9.3");
         self.verdict.get_or_insert(Verdict::Reset);
         self.out.clear();
         self.over = true;

@@ -231,7 +231,9 @@ impl<'a> World<'a> {
         match deed {
             Deed::Act(step) => {
                 let end = &mut self.ends[role as usize];
-                self.asked_again |= step.action == Action::Close && end.runs && end.side.is_ending();
+                // At that point the other side goes deaf, which is an event.
+                let asks = step.action == Action::Close && step.point != Point::PeerNotReading;
+                self.asked_again |= asks && end.runs && end.side.is_ending();
                 if !end.act(step.action, step.point, &mut self.way) {
                     self.missed.push(named(role, step));
                 } else if step.action == Action::Vanish {

@@ -2,6 +2,7 @@
 
 use echo_core::{CloseCode, End, Outcome, Role, Side, Tally, Violation};
 use sim_tests::{Action, Backend, Entry, Record, Rule, Scenario, Unit, What, catalogue, check};
+use std::collections::BTreeSet;
 
 const CLIENT: Role = Role::Client;
 const SERVER: Role = Role::Server;
@@ -55,6 +56,34 @@ fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {
 }
 
 const CLEAN: End = End::Clean(CloseCode::NORMAL);
+
+#[test]
+fn the_catalogue_reaches_every_pair_of_ends() {
+    let runs = catalogue::all().iter().flat_map(|sequence| sequence.scenario.runs());
+    let outcomes: BTreeSet<_> = runs
+        .map(|scenario| record(&scenario.to_string()))
+        .map(|record| (record.ending(CLIENT).name(), record.ending(SERVER).name()))
+        .collect();
+    for pair in [
+        ("clean", "clean"),
+        ("clean", "timed out"),
+        ("clean", "gone"),
+        ("timed out", "timed out"),
+        ("failed", "truncated"),
+        ("reset", "truncated"),
+        ("truncated", "failed"),
+        ("truncated", "reset"),
+        ("truncated", "gone"),
+        ("reset", "gone"),
+        ("timed out", "gone"),
+        ("gone", "truncated"),
+        ("gone", "reset"),
+        ("gone", "timed out"),
+        ("unproven", "unproven"),
+    ] {
+        assert!(outcomes.contains(&pair), "nothing ends {pair:?}");
+    }
+}
 
 #[test]
 fn an_honest_record_passes() {

@@ -1,6 +1,7 @@
 //! The harness's own tests.
 
 mod backends;
+mod catalogue;
 mod contract;
 mod determinism;
 mod explore;
@@ -10,6 +11,7 @@ mod ladders;
 mod matrices;
 mod mutants;
 mod orders;
+mod planted;
 mod program;
 mod random;
 mod regressions;

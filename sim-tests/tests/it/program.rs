@@ -202,7 +202,11 @@ fn bad_values_are_refused_in_one_line() {
         let right = format!("a shard is K/N, such as 1/4 and 4/4, not \"{shard}\"");
         refused(&["list", &value], 2, &format!("invalid value '{shard}' for '--shard <K/N>': {right}"));
     }
-    refused(&["random", "--seeds", "5..5"], 2, "invalid value '5..5' for '--seeds <A..B>': seeds are A..B with A below");
+    refused(
+        &["random", "--seeds", "5..5"],
+        2,
+        "invalid value '5..5' for '--seeds <A..B>': seeds are A..B with A below",
+    );
     refused(&["check", "--backend", "moon"], 2, "invalid value 'moon' for '--backend <BACKEND>': no backend \"moon\"");
     refused(&["explore", "tea"], 2, "no set-up contains \"tea\"; there are: ");
 }
@@ -254,7 +258,10 @@ fn runs_are_saved_and_compared() {
     assert_eq!(differs.status.code(), Some(1), "{text}");
     let clean = "1 runs: server clean 1000 → truncated\n";
     assert!(text.starts_with(clean), "{text}");
-    assert!(text.contains("first differing event (in 1 of them): \"client sent preface\" became \"nothing\""), "{text}");
+    assert!(
+        text.contains("first differing event (in 1 of them): \"client sent preface\" became \"nothing\""),
+        "{text}"
+    );
     assert!(text.contains(&format!("from event 1 on: echo-sim replay {id}\n")), "{text}");
     assert!(text.ends_with("0 runs added, 0 removed\n"), "{text}");
 

@@ -1,0 +1,240 @@
+//! The catalogue and the oracle, held against what the pair does.
+
+use echo_core::{Deadline, Role};
+use sim_tests::catalogue::{self, Exclusion, Place, Sequence, story};
+use sim_tests::oracle::{Bend, Member, Oracle, Report};
+use sim_tests::{Action, Backend, Network, Plan, Point, Record, Scenario, Unit};
+use std::collections::BTreeSet;
+
+fn run(scenario: &Scenario) -> Record {
+    Backend::Pair.run(scenario).unwrap_or_else(|refusal| panic!("{scenario}: {refusal}"))
+}
+
+/// A step through many things that visits all of them in a release build, and every so many of them in others.
+fn stride(debug: usize) -> usize {
+    if cfg!(debug_assertions) { debug } else { 1 }
+}
+
+fn on(scenario: &Scenario, network: &str) -> Scenario {
+    Scenario { network: Network::named(network).expect("a network"), ..scenario.clone() }
+}
+
+fn excluded(letter: char) -> (&'static Exclusion, impl Iterator<Item = Scenario>) {
+    let rule = catalogue::EXCLUSIONS.iter().find(|rule| rule.letter == letter).expect("a rule");
+    (rule, catalogue::excluded(rule))
+}
+
+#[test]
+fn ids_are_unique_and_say_all_there_is() {
+    let mut known = BTreeSet::new();
+    for sequence in catalogue::all() {
+        assert_eq!(sequence.id.parse(), Ok(sequence.scenario.clone()), "{}", sequence.id);
+        assert_eq!(sequence.scenario.to_string(), sequence.id, "in its shortest form");
+        assert!(known.insert(&sequence.id), "{} stands there twice", sequence.id);
+        assert!(catalogue::find(&sequence.id).is_some_and(|found| std::ptr::eq(found, sequence)));
+    }
+}
+
+/// Sound: what is observed is allowed. Tight: what is allowed is observed, in a run with a name.
+#[test]
+fn the_pair_does_what_the_oracle_says_and_all_of_it() {
+    for sequence in catalogue::all() {
+        let records: Vec<_> = sequence.scenario.runs().iter().map(run).collect();
+        for record in &records {
+            assert_eq!(sequence.judge(record), [], "{}", record.trace());
+        }
+        for member in &sequence.expectation.members {
+            assert!(records.iter().any(|record| is_witness(member, record)), "{}: nobody saw {member}", sequence.id);
+        }
+    }
+}
+
+fn is_witness(member: &Member, record: &Record) -> bool {
+    let report = |side| Report::of(&record.ending(side));
+    member.client == report(Role::Client) && member.server == report(Role::Server)
+}
+
+#[test]
+fn a_clear_network_leaves_no_choice() {
+    let mut several = 0;
+    for Sequence { id, expectation, .. } in catalogue::all() {
+        assert!(!expectation.members.is_empty(), "{id}");
+        assert!(!id.ends_with("/clear") || expectation.members.len() == 1, "{id}: {:?}", expectation.members);
+        several += usize::from(expectation.members.len() > 1);
+    }
+    assert!(several > 20, "only {several} races can go either way");
+}
+
+#[test]
+fn every_member_cites_clauses_that_are_there() {
+    let protocol = include_str!("../../../echo-core/PROTOCOL.md");
+    let mut cited: BTreeSet<&'static str> = BTreeSet::new();
+    for sequence in catalogue::all() {
+        for member in &sequence.expectation.members {
+            let nobody_tells = member.client == Report::Gone && member.server == Report::Gone;
+            assert!(nobody_tells || !member.clauses.is_empty(), "{}: {member} for no reason", sequence.id);
+            cited.extend(&member.clauses);
+        }
+    }
+    for clause in &cited {
+        let (number, deadline) = clause.split_once(' ').unwrap_or((clause, ""));
+        assert!(protocol.contains(&format!("\n{number} ")), "there is no clause {number}");
+        let known = Deadline::ALL.iter().any(|known| known.name() == deadline);
+        assert!(deadline.is_empty() || known, "there is no deadline {deadline}");
+    }
+    assert!(cited.len() >= 20, "{cited:?}");
+}
+
+#[test]
+fn the_figures() {
+    let counts = catalogue::counts();
+    let out: usize = counts.excluded.iter().map(|(_, count)| count).sum();
+    assert_eq!(counts.product - out + counts.extra, counts.remaining);
+    assert!(counts.distinct >= 1000);
+    insta::assert_snapshot!(counts);
+}
+
+#[test]
+fn a_sequence_that_is_told_by_another_tells_the_same() {
+    for sequence in catalogue::filter(&["framed/client:drop@"]).step_by(stride(50)) {
+        let Some(teller) = sequence.told_by() else { continue };
+        let tell = |sequence: &Sequence| -> Vec<_> {
+            sequence.scenario.runs().iter().map(|scenario| story(&run(scenario))).collect()
+        };
+        assert_eq!(tell(sequence), tell(teller), "{} and {}", sequence.id, teller.id);
+    }
+}
+
+/// The rules that need no oracle take out exactly what is refused, and what they say.
+#[test]
+fn what_is_no_scenario_is_excluded_and_nothing_else_is_refused() {
+    for letter in ['w', 'b'] {
+        for scenario in excluded(letter).1.step_by(stride(20)) {
+            assert!(scenario.check().is_err(), "{scenario} could be run");
+        }
+    }
+    for letter in ['t', 's', 'k', 'e', 'n', 'f', 'u', 'a', 'p'] {
+        for scenario in excluded(letter).1.step_by(stride(20)) {
+            assert_eq!(scenario.check(), Ok(()), "{scenario} cannot be run, and rule {letter} takes it out");
+        }
+    }
+}
+
+#[test]
+fn a_moment_that_never_comes_never_comes_on_the_pair() {
+    for letter in ['n', 'f'] {
+        let (rule, scenarios) = excluded(letter);
+        for scenario in scenarios.step_by(stride(9)) {
+            for record in scenario.runs().iter().map(run) {
+                let reached = record.unreached.is_empty() && !is_stopped_too_early(&record);
+                assert!(!reached, "{} is taken out: {rule}", record.scenario);
+            }
+        }
+    }
+}
+
+/// The harness counts the bytes of a first request or answer where a side stops behind it; a long reason of a last
+/// word that comes instead stops there too.
+fn is_stopped_too_early(record: &Record) -> bool {
+    let first = |side| match side {
+        Role::Client => Unit::Request(1),
+        Role::Server => Unit::Answer(1),
+    };
+    let stops = |point: Point| matches!(point, Point::InsideFrame | Point::PeerNotReading);
+    [Role::Client, Role::Server].into_iter().any(|side| {
+        record.scenario.plan(side).points().any(stops) && !record.sent(side).any(|unit| *unit == first(side))
+    })
+}
+
+/// Canonical traces, of both runs if there are two.
+fn stories(scenario: &Scenario) -> Vec<String> {
+    scenario.runs().iter().map(|one| story(&run(one))).collect()
+}
+
+#[test]
+fn what_changes_nothing_changes_nothing_on_the_pair() {
+    for scenario in excluded('u').1.step_by(stride(5)) {
+        let clear = stories(&on(&scenario, "clear"));
+        for story in stories(&scenario) {
+            assert_eq!([story], clear[..], "{scenario}");
+        }
+    }
+    for scenario in excluded('k').1.step_by(stride(9)) {
+        let drops = with_drops(&scenario);
+        assert_eq!(sides(&scenario), sides(&drops), "{scenario}");
+    }
+    for scenario in excluded('p').1.step_by(stride(9)) {
+        let simpler = ["clear", "relay-rst-to-fin"].map(|network| stories(&on(&scenario, network)).concat());
+        let told: BTreeSet<_> = stories(&scenario).into_iter().collect();
+        assert!(told.iter().all(|story| simpler.contains(story)), "{scenario}");
+    }
+}
+
+/// What each end does and sees. Of two things at one moment, a host that crashes is before a program that drops.
+fn sides(scenario: &Scenario) -> Vec<Vec<String>> {
+    let told = |side: &str| {
+        let of_side = |story: String| story.lines().filter(|line| line.starts_with(side)).map(str::to_owned).collect();
+        stories(scenario).into_iter().map(of_side).collect::<Vec<Vec<_>>>().concat()
+    };
+    ["client", "server"].map(told).to_vec()
+}
+
+fn with_drops(scenario: &Scenario) -> Scenario {
+    let mut scenario = scenario.clone();
+    for step in scenario.client.steps.iter_mut().chain(&mut scenario.server.steps) {
+        if step.action == Action::Crash {
+            step.action = Action::Drop;
+        }
+    }
+    scenario
+}
+
+/// Asked again, a side does nothing it would not have done, and ends as it would have.
+#[test]
+fn to_be_asked_again_is_no_event_on_the_pair() {
+    for scenario in excluded('a').1.step_by(stride(5)) {
+        let told = stories(&scenario);
+        let without = |unasked: Scenario| stories(&Scenario { talk: scenario.talk.clone(), ..unasked });
+        let closes = |plan: &Plan| plan.steps.iter().any(|step| step.action == Action::Close);
+        let client = Scenario { client: Plan::none(), ..scenario.clone() };
+        let server = Scenario { server: Plan::none(), ..scenario.clone() };
+        let by_client = closes(&scenario.client) && without(client) == told;
+        let by_server = closes(&scenario.server) && without(server) == told;
+        assert!(by_client || by_server, "{scenario}: the second close changes something");
+    }
+}
+
+#[test]
+fn every_combination_has_its_place() {
+    let mut sequences = 0;
+    for sequence in catalogue::all() {
+        match catalogue::place(&sequence.scenario) {
+            Some(Place::Sequence(found)) => {
+                assert!(std::ptr::eq(found, sequence), "{} is at the place of {}", sequence.id, found.id);
+                sequences += 1;
+            }
+            Some(Place::Excluded(rule)) => panic!("{} is excluded: {rule}", sequence.id),
+            None => (),
+        }
+    }
+    assert_eq!(sequences, catalogue::all().len() - catalogue::counts().extra);
+}
+
+/// Whether the oracle with `bend` would be noticed at `sequence`: it forbids what happens, or allows what does not.
+fn is_noticed(bend: Option<Bend>, sequence: &Sequence) -> bool {
+    let expectation = Oracle { bend }.expect(&sequence.scenario);
+    let records: Vec<_> = sequence.scenario.runs().iter().map(run).collect();
+    let sound = records.iter().all(|record| expectation.allows(record));
+    let tight = expectation.members.iter().all(|member| records.iter().any(|record| is_witness(member, record)));
+    !sound || !tight
+}
+
+#[test]
+fn a_bent_oracle_is_noticed_and_the_straight_one_is_not() {
+    let sample: Vec<_> = catalogue::all().iter().step_by(stride(11)).collect();
+    let noticed = |bend| sample.iter().filter(|sequence| is_noticed(bend, sequence)).count();
+    assert_eq!(noticed(None), 0);
+    for bend in Bend::ALL {
+        assert!(noticed(Some(bend)) > 0, "{bend:?} goes unnoticed");
+    }
+}

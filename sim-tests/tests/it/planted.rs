@@ -1,0 +1,103 @@
+//! A bug planted in the driver: the random hunt finds it, makes it small, and what it prints replays.
+//!
+//! The workspace is copied below the target directory, the bug is put into the copy, and the program `echo-sim` of the
+//! copy has to find it. The program of this workspace has to find nothing in the same scenario.
+
+use sim_tests::file::Saved;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// In `echo-net/src/driver.rs`: once FIN is sent, the stream is let go, though the peer may still have much to say.
+const WHOLE: &str = "                        self.connection.handle_fin_sent(now);
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+                Output::Abort";
+const BROKEN: &str = "                        self.connection.handle_fin_sent(now);
+                        self.stream = None;
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+                Output::Abort";
+
+/// The most steps and faults that a shrunk scenario may have.
+const STEPS: usize = 5;
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name");
+        if path.is_dir() {
+            // Snapshots are many, and no part of the program.
+            if name != "snapshots" {
+                copy(&path, &to.join(name));
+            }
+        } else {
+            let _ = fs::copy(&path, to.join(name)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+    }
+}
+
+/// Builds `echo-sim` with the bug in it, and gives the program's path.
+fn build_with_the_bug() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
+    let copied = home.join("echo");
+    let _ = fs::remove_dir_all(&copied);
+    for part in ["echo-core", "echo-net", "sim-tests"] {
+        copy(&workspace.join(part), &copied.join(part));
+    }
+    for part in ["Cargo.toml", "Cargo.lock"] {
+        fs::copy(workspace.join(part), copied.join(part)).unwrap_or_else(|error| panic!("{part}: {error}"));
+    }
+    let driver = copied.join("echo-net/src/driver.rs");
+    let text = fs::read_to_string(&driver).expect("the driver's source");
+    assert_eq!(text.matches(WHOLE).count(), 1, "the place for the bug is not in {} any more", driver.display());
+    fs::write(&driver, text.replace(WHOLE, BROKEN)).expect("a driver with a bug");
+
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--offline", "--locked", "--package", "sim-tests", "--bin", "echo-sim"])
+        .current_dir(&copied)
+        .env("CARGO_TARGET_DIR", home.join("target"))
+        .env_remove("CARGO_BUILD_TARGET")
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "the copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    home.join("target/debug/echo-sim")
+}
+
+fn run(program: &Path, args: &[&str]) -> Output {
+    Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
+    let broken = build_with_the_bug();
+    let found = run(&broken, &["random", "--seeds", "0..40", "--backend", "turmoil"]);
+    let report = text(&found);
+    assert_eq!(found.status.code(), Some(1), "{report}");
+
+    let from = report.find("echo-sim scenario 1\n").unwrap_or_else(|| panic!("no scenario in:\n{report}"));
+    let to = from + report[from..].find("\nend\n").expect("the scenario's end") + "\nend\n".len();
+    let saved: Saved = report[from..to].parse().unwrap_or_else(|refusal| panic!("{refusal}:\n{report}"));
+    let scenario = &saved.scenario;
+    let steps = scenario.client.steps.len() + scenario.server.steps.len() + scenario.network.faults.len();
+    assert!(steps <= STEPS, "{steps} steps and faults: {scenario}");
+
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted.scenario");
+    fs::write(&file, &report[from..to]).expect("a file for the scenario");
+    let file = file.to_str().expect("UTF-8");
+    let replayed = run(&broken, &["replay", file]);
+    assert_eq!(replayed.status.code(), Some(1), "{}", text(&replayed));
+    let first = |text: &str| text.lines().find(|line| line.starts_with("BROKEN")).map(ToOwned::to_owned);
+    assert!(first(&text(&replayed)).is_some(), "{}", text(&replayed));
+
+    let whole = run(Path::new(env!("CARGO_BIN_EXE_echo-sim")), &["replay", file]);
+    assert_eq!(whole.status.code(), Some(0), "without the bug: {}", text(&whole));
+}
