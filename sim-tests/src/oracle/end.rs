@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 pub(super) trait Wire {
     fn send(&mut self, from: Role, packet: Packet);
     fn note_got(&mut self, side: Role, seen: Seen);
+    /// What was got is acted upon.
+    fn note_heard(&mut self, side: Role, seen: Seen);
     fn board(&mut self) -> &mut Board;
     fn now(&self) -> Millis;
 }
@@ -287,6 +289,7 @@ impl End {
         self.forget_packets(count);
         for (word, part) in self.inbox.drain(..count) {
             self.side.hear(word, part);
+            wire.note_heard(self.side.role, Seen::of(word));
             self.side.follow_the_rules();
         }
         self.ahead = self.ahead.saturating_sub(count);

@@ -280,6 +280,11 @@ fn say_why(side: &mut Side, code: u16) {
     if !side.said.preface {
         side.say(Word::Preface);
     }
+    // 1.8: what a client held back until it is greeted goes out with its error, but for requests, which it takes back,
+    // and what counts them.
+    if let (Role::Client, false, 0, Some(code)) = (side.role, side.heard.preface, side.asked, side.wish) {
+        side.say(Word::GoAway { last: 0, code });
+    }
     if side.said.close.is_none() {
         side.say_close(code);
     }

@@ -89,6 +89,10 @@ impl Wire for Way {
         self.board.note_got(side, seen);
     }
 
+    fn note_heard(&mut self, side: Role, seen: Seen) {
+        self.tell(side, 2, seen);
+    }
+
     fn board(&mut self) -> &mut Board {
         &mut self.board
     }
@@ -100,7 +104,7 @@ impl Wire for Way {
 
 impl Way {
     fn tell(&mut self, side: Role, what: u64, seen: Seen) {
-        let event = seen as u64 * 4 + what * 2 + side as u64 + 1;
+        let event = seen as u64 * 6 + what * 2 + side as u64 + 1;
         self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
     }
 
@@ -231,8 +235,9 @@ impl<'a> World<'a> {
         match deed {
             Deed::Act(step) => {
                 let end = &mut self.ends[role as usize];
-                // At that point the other side goes deaf, which is an event.
-                let asks = step.action == Action::Close && step.point != Point::PeerNotReading;
+                // There the transport takes only a part, or the other side goes deaf, which are events.
+                let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
+                let asks = step.action == Action::Close && !stops;
                 self.asked_again |= asks && end.runs && end.side.is_ending();
                 if !end.act(step.action, step.point, &mut self.way) {
                     self.missed.push(named(role, step));

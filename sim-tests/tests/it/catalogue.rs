@@ -189,12 +189,18 @@ fn with_drops(scenario: &Scenario) -> Scenario {
     scenario
 }
 
-/// Asked again, a side does nothing it would not have done, and ends as it would have.
+/// Asked again, a side says nothing it would not have said, and ends as it would have. Only when it acts upon what it
+/// has read may differ, within the same moment, for it waits for its plan.
 #[test]
 fn to_be_asked_again_is_no_event_on_the_pair() {
+    let said = |scenario: &Scenario| -> Vec<Vec<String>> {
+        let acts = |line: &String| line.contains(" handed over ") || line.contains(" accepted ");
+        let side = |lines: Vec<String>| lines.into_iter().filter(|line| !acts(line)).collect();
+        sides(scenario).into_iter().map(side).collect()
+    };
     for scenario in excluded('a').1.step_by(stride(5)) {
-        let told = stories(&scenario);
-        let without = |unasked: Scenario| stories(&Scenario { talk: scenario.talk.clone(), ..unasked });
+        let told = said(&scenario);
+        let without = |unasked: Scenario| said(&Scenario { talk: scenario.talk.clone(), ..unasked });
         let closes = |plan: &Plan| plan.steps.iter().any(|step| step.action == Action::Close);
         let client = Scenario { client: Plan::none(), ..scenario.clone() };
         let server = Scenario { server: Plan::none(), ..scenario.clone() };
