@@ -117,7 +117,8 @@ impl Scenario {
                     return refuse(format!("the plain wire has no {}", mark.id()));
                 }
             }
-            for point in self.network.faults.iter().filter_map(Fault::point).filter(|point| point.is_framed()) {
+            let mut points = self.network.faults.iter().filter_map(Fault::point);
+            if let Some(point) = points.find(|point| point.is_framed()) {
                 return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
             }
         }
