@@ -104,7 +104,7 @@ impl Scenario {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
         }
         self.tuning.check()?;
-        for plan in [&self.client, &self.server].into_iter().filter(|plan| plan.breaks_bytes()) {
+        if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
             let inside = "in-preface and inside-frame keep back half of what is said";
             return refuse(format!("violate in {plan} would break bytes, not the order of words: {inside}"));
         }
@@ -117,7 +117,8 @@ impl Scenario {
                     return refuse(format!("the plain wire has no {}", mark.id()));
                 }
             }
-            for point in self.network.faults.iter().filter_map(Fault::point).filter(|point| point.is_framed()) {
+            let mut points = self.network.faults.iter().filter_map(Fault::point);
+            if let Some(point) = points.find(|point| point.is_framed()) {
                 return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
             }
         }

@@ -4,6 +4,9 @@ use super::{Ledger, Line};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// An event that differs: its place, what it was, and what it has become.
+type Event = (usize, String, String);
+
 /// What differs between two ledgers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
@@ -31,7 +34,7 @@ pub struct Change {
 impl Diff {
     /// Compares two ledgers.
     pub fn new(old: &Ledger, new: &Ledger) -> Self {
-        let mut kinds: BTreeMap<String, Vec<(&String, (usize, String, String))>> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, Vec<(&String, Event)>> = BTreeMap::new();
         for (replay, before) in &old.runs {
             let Some(after) = new.runs.get(replay).filter(|after| *after != before) else { continue };
             kinds.entry(endings(before, after)).or_default().push((replay, first_event(before, after)));
@@ -49,7 +52,7 @@ impl Diff {
     }
 }
 
-fn change(endings: String, runs: &[(&String, (usize, String, String))]) -> Option<Change> {
+fn change(endings: String, runs: &[(&String, Event)]) -> Option<Change> {
     let (_, event) = runs.first()?;
     let alike = runs.iter().filter(|(_, (_, old, new))| (old, new) == (&event.1, &event.2)).count();
     let event = event.clone();
@@ -69,7 +72,7 @@ fn endings(old: &Line, new: &Line) -> String {
     if sides.is_empty() { "other events, the same endings".to_owned() } else { sides.join(", ") }
 }
 
-fn first_event(old: &Line, new: &Line) -> (usize, String, String) {
+fn first_event(old: &Line, new: &Line) -> Event {
     let differs = old.events.iter().zip(&new.events).position(|(a, b)| a != b);
     let at = differs.unwrap_or(old.events.len().min(new.events.len()));
     let event = |line: &Line| line.events.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());

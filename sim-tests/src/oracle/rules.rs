@@ -36,20 +36,16 @@ const BOTH: [Rule; 5] = [
 
 const FRAMED: [Rule; 20] = [
     rule("1.2", |side| side.role == Role::Client && !side.said.preface, |side| side.say(Word::Preface)),
-    rule(
-        "1.1",
-        |side| leaves_unspoken_to(side),
-        |side| {
-            side.bare = true;
-            side.said.fin = true;
-            if passed(side, Deadline::Idle) {
-                side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
-            }
-        },
-    ),
+    rule("1.1", leaves_unspoken_to, |side| {
+        side.bare = true;
+        side.said.fin = true;
+        if passed(side, Deadline::Idle) {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+        }
+    }),
     rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Word::Preface)),
-    rule("1.8", |side| may_ask(side), |side| side.say(Word::Request(side.said.requests + 1))),
-    rule("5.8", |side| owes(side), |side| side.say(Word::Answer(side.said.answers + 1))),
+    rule("1.8", may_ask, |side| side.say(Word::Request(side.said.requests + 1))),
+    rule("5.8", owes, |side| side.say(Word::Answer(side.said.answers + 1))),
     rule(
         "5.11",
         |side| side.heard.wrong && matches!(side.verdict, Some(Verdict::Clean(_))),
@@ -115,22 +111,14 @@ const FRAMED: [Rule; 20] = [
             side.wish = Some(1001);
         },
     ),
-    rule(
-        "5.1",
-        |side| must_say_goaway(side),
-        |side| {
-            let last = if is_server(side) { 0 } else { side.said.requests };
-            side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
-        },
-    ),
-    rule(
-        "5.2",
-        |side| must_say_close(side),
-        |side| {
-            let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
-            side.say_close(code);
-        },
-    ),
+    rule("5.1", must_say_goaway, |side| {
+        let last = if is_server(side) { 0 } else { side.said.requests };
+        side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
+    }),
+    rule("5.2", must_say_close, |side| {
+        let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
+        side.say_close(code);
+    }),
     rule(
         "8.1 drain",
         |side| !is_server(side) && is_open(side) && passed(side, Deadline::Drain),

@@ -136,7 +136,7 @@ fn ledger(rows: &[Row]) -> Ledger {
     ledger
 }
 
-fn suites(rows: &[Row], backends: &[Backend]) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+fn suites(rows: &[Row], backends: &[Backend]) -> Vec<output::Suite> {
     let suite = |backend: &Backend| {
         let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.backend == *backend);
         let cases = runs.map(|run| (run.replay.clone(), run.faults.clone())).collect();

@@ -70,8 +70,11 @@ pub(crate) fn progress(count: usize) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Test cases in JUnit's form: for each suite its name, and its cases by name with what is wrong.
-pub(crate) fn junit(suites: Vec<(String, Vec<(String, Vec<String>)>)>) -> Result<String, Trouble> {
+/// What JUnit calls a suite: its name, and its cases, by name, with what is wrong.
+pub(crate) type Suite = (String, Vec<(String, Vec<String>)>);
+
+/// Suites in JUnit's form.
+pub(crate) fn junit(suites: Vec<Suite>) -> Result<String, Trouble> {
     use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
     let mut report = Report::new("echo-sim");
     for (name, cases) in suites {

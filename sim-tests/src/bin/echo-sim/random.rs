@@ -100,7 +100,7 @@ fn shown(found: &Found, backend: Backend) -> String {
     )
 }
 
-fn suite(done: &Done, seeds: &[u64]) -> (String, Vec<(String, Vec<String>)>) {
+fn suite(done: &Done, seeds: &[u64]) -> output::Suite {
     let Hunt { broken, found, .. } = &done.hunt;
     let faults = |seed: &u64| match found.iter().find(|found| found.seed == *seed) {
         Some(found) => vec![found.flaw.to_string(), shown(found, done.backend)],
