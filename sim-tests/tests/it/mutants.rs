@@ -63,8 +63,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "drain that drops the queue",
         file: "session.rs",
-        find: "        if self.role() == Role::Server {\n            return;\n        }\n        if let Some((_, mark)) =",
-        replace: "        if let Some((_, mark)) =",
+        find: "if self.role() == Role::Server || self.machine.policy().words == Words::None {",
+        replace: "if self.machine.policy().words == Words::None {",
     },
     Mutant {
         name: "FIN taken as clean",
