@@ -116,9 +116,10 @@ const BEHIND_FIN: Option<&str> = Some("nothing is read behind FIN");
 
 fn first_byte(framed: bool, state: State) -> Option<&'static str> {
     match (framed, state.sent, state.heard) {
-        (_, Open, _) | (true, Leaving, _) | (true, Failed, Failed) => None,
+        // A plain client's FIN goes out behind all that it was asked before.
+        (_, Open, _) | (true, Leaving, _) | (true, Failed, Failed) | (false, Finished, _) => None,
         (true, _, _) => Some("requests of which no byte left are taken back before a last word and before FIN"),
-        (false, _, _) => Some("on the plain wire a request has begun when it is made, and none is made any more"),
+        (false, _, _) => Some("without words, FIN follows at once"),
     }
 }
 
@@ -148,12 +149,10 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         Deadline::Detect if !framed || role == Client => (false, "only a framed server waits for a client's preface"),
         Deadline::Detect => (at_first, "the client's preface has been read"),
         Deadline::Answer if role == Server => (false, "only a client waits for answers"),
-        Deadline::Answer if !framed && !owes => (false, "no answer is due"),
         Deadline::Answer | Deadline::Idle => {
             ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait")
         }
         Deadline::Write if role == Server && clean => (false, "a server is clean only when all it said has left"),
-        Deadline::Write if subject == Subject::PlainClient && (sent, owes) == (Open, false) => (false, "nothing waits"),
         Deadline::Write => (true, ""),
         Deadline::Drain => (framed && sent == Leaving, "no last word of the peer's is waited for"),
         Deadline::Close => {
