@@ -43,6 +43,7 @@ pub mod report;
 mod scenario;
 pub mod setting;
 mod shard;
+pub mod tcp;
 mod throttle;
 #[cfg(feature = "turmoil")]
 pub mod trial;

@@ -3,6 +3,7 @@
 use crate::board::{Entry, Unit, What, name};
 use crate::plan::{Action, Millis, Refusal, pick};
 use crate::scenario::Scenario;
+use crate::tcp::Moment;
 use echo_core::{Outcome, Role};
 use std::fmt::Write;
 use std::str::FromStr;
@@ -14,17 +15,23 @@ pub enum Backend {
     Pair,
     /// The real client and server of `echo-net` on turmoil's simulated network.
     Turmoil,
+    /// The real client and server of `echo-net` on a TCP stack of their own each, over a simulated link.
+    Packet,
 }
 
 impl Backend {
     /// All backends.
-    pub const ALL: [Self; 2] = [Self::Pair, Self::Turmoil];
+    pub const ALL: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
+
+    /// Those that know no packets: what is sent arrives, in order, sooner or later or never.
+    pub const STREAMS: [Self; 2] = [Self::Pair, Self::Turmoil];
 
     /// Its name.
     pub fn id(self) -> &'static str {
         match self {
             Self::Pair => "pair",
             Self::Turmoil => "turmoil",
+            Self::Packet => "packet",
         }
     }
 }
@@ -52,6 +59,8 @@ pub struct Record {
     pub budget: Millis,
     /// Parts of the scenario whose point was never reached.
     pub unreached: Vec<String>,
+    /// Every segment and every change of a TCP state, in order; only a backend that has packets knows.
+    pub packets: Vec<Moment>,
 }
 
 /// How one end came out of it.

@@ -1,5 +1,7 @@
 //! Backends: what a scenario can be run on.
 
+#[cfg(feature = "packet")]
+mod packet;
 mod pair;
 #[cfg(feature = "turmoil")]
 mod turmoil;
@@ -22,6 +24,16 @@ mod turmoil {
     }
 }
 
+/// As above.
+#[cfg(not(feature = "packet"))]
+mod packet {
+    use super::{Millis, Record, Refusal, Scenario};
+
+    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, Refusal> {
+        Err(Refusal("this program was built without the feature packet".into()))
+    }
+}
+
 impl Backend {
     /// Runs `scenario` for as long as both ends may take ([`setting::budget`]).
     ///
@@ -41,6 +53,7 @@ impl Backend {
         match self {
             Self::Pair => Ok(pair::run(scenario, budget)),
             Self::Turmoil => turmoil::run(scenario, budget),
+            Self::Packet => packet::run(scenario, budget),
         }
     }
 }

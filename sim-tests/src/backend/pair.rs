@@ -30,6 +30,7 @@ pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
         budget,
         unreached: [pair.director.left(), pair.world.post.left()].concat(),
         entries: pair.world.board.into_entries(),
+        packets: Vec::new(),
     }
 }
 

@@ -46,7 +46,8 @@ fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
     let unreached = [stage.director.left(), stage.post.left()].concat();
-    let record = Record { scenario: scenario.clone(), backend: Backend::Turmoil, over_at, budget, unreached, entries };
+    let (scenario, packets) = (scenario.clone(), Vec::new());
+    let record = Record { scenario, backend: Backend::Turmoil, over_at, budget, unreached, entries, packets };
     Ok((record, stage.timing))
 }
 

@@ -1,0 +1,79 @@
+//! What can be seen of TCP itself: segments, what the link did with them, and each socket's path through the states of
+//! RFC 9293. Plain data, so that a record can be read without the stack that made it.
+
+mod segment;
+mod state;
+
+pub use segment::{Fate, Flags, Segment};
+pub use state::State;
+
+use crate::plan::Millis;
+use echo_core::Role;
+use std::fmt;
+
+/// A socket of one host, numbered in the order in which the host made them, from 0.
+pub type SocketId = u32;
+
+/// What made a socket change its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// A segment that arrived, by [`Segment::index`].
+    Arrival(u32),
+    /// A timer of the stack: TIME-WAIT is over, or nobody has answered for too long.
+    Timer,
+    /// The program, or its host's kernel on its behalf: open, shutdown, close, abort.
+    Program,
+}
+
+/// What happened to a segment or to a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A host gave a segment to the link, which decides its fate.
+    Sent {
+        /// The segment.
+        segment: Segment,
+        /// What the link does with it.
+        fate: Fate,
+        /// The states of both hosts' sockets of this conversation when it left, by [`Role`].
+        states: [State; 2],
+    },
+    /// A segment arrived. One whose fate is to come twice arrives twice, and a corrupt one is thrown away by its host.
+    Arrived {
+        /// Which, by [`Segment::index`].
+        index: u32,
+        /// The states of both hosts' sockets of this conversation after it was taken, by [`Role`].
+        states: [State; 2],
+    },
+    /// A socket changed its state.
+    Changed {
+        /// On whose host.
+        side: Role,
+        /// Which of its sockets.
+        socket: SocketId,
+        /// From this state.
+        from: State,
+        /// To this one.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// An event, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Virtual time since the conversation began; what connecting took comes at 0.
+    pub at: Millis,
+    /// What happened.
+    pub event: Event,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arrival(index) => write!(f, "#{index}"),
+            Self::Timer => f.write_str("timer"),
+            Self::Program => f.write_str("program"),
+        }
+    }
+}

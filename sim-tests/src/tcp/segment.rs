@@ -1,0 +1,125 @@
+//! A segment on the link, and what the link does with it.
+
+use crate::plan::{Millis, Refusal};
+use echo_core::Role;
+use std::fmt;
+use std::str::FromStr;
+
+/// A TCP segment (RFC 9293 section 3.1), as it left its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its number among all that left any host in this run, from 0.
+    pub index: u32,
+    /// Whose host sent it.
+    pub from: Role,
+    /// Its ports: source and destination.
+    pub ports: [u16; 2],
+    /// Its sequence number, absolute.
+    pub seq: u32,
+    /// Its acknowledgment number, absolute; 0 without ACK.
+    pub ack: u32,
+    /// Its control bits.
+    pub flags: Flags,
+    /// Its window field, unscaled.
+    pub window: u16,
+    /// How many bytes it carries.
+    pub length: usize,
+    /// The whole IP packet.
+    pub bytes: Vec<u8>,
+}
+
+/// The control bits of a segment, as they stand in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Flags(
+    /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
+    pub u8,
+);
+
+/// What the link does with a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fate {
+    /// It takes the link's latency.
+    Deliver,
+    /// It is lost.
+    Lose,
+    /// It arrives, and again so much later.
+    Twice(Millis),
+    /// It takes so much longer, and what was sent later may overtake it.
+    Late(Millis),
+    /// It arrives just behind the next segment of its direction, or, if none follows, 50 ms late.
+    Behind,
+    /// One bit of it is flipped, so that its checksum is wrong.
+    Corrupt,
+}
+
+impl Flags {
+    /// FIN.
+    pub const FIN: u8 = 1;
+    /// SYN.
+    pub const SYN: u8 = 2;
+    /// RST.
+    pub const RST: u8 = 4;
+    /// PSH.
+    pub const PSH: u8 = 8;
+    /// ACK.
+    pub const ACK: u8 = 16;
+
+    /// Whether all of `bits` are set.
+    pub fn has(self, bits: u8) -> bool {
+        self.0 & bits == bits
+    }
+}
+
+impl Segment {
+    /// How much of the sequence space it takes: its bytes, SYN and FIN.
+    pub fn space(&self) -> u32 {
+        let bits = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
+        // A segment is smaller than 64 KiB.
+        u32::try_from(self.length).unwrap_or(u32::MAX).wrapping_add(bits)
+    }
+
+    /// Whether it does nothing but acknowledge.
+    pub fn is_bare_ack(&self) -> bool {
+        self.space() == 0 && !self.flags.has(Flags::RST)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            [(Self::SYN, "SYN"), (Self::FIN, "FIN"), (Self::RST, "RST"), (Self::PSH, "PSH"), (Self::ACK, "ACK")];
+        let set: Vec<_> = names.into_iter().filter(|(bit, _)| self.has(*bit)).map(|(_, name)| name).collect();
+        f.pad(&set.join("|"))
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deliver => f.write_str("deliver"),
+            Self::Lose => f.write_str("lose"),
+            Self::Twice(ms) => write!(f, "twice-{ms}"),
+            Self::Late(ms) => write!(f, "late-{ms}"),
+            Self::Behind => f.write_str("behind"),
+            Self::Corrupt => f.write_str("corrupt"),
+        }
+    }
+}
+
+impl FromStr for Fate {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let number = |prefix| text.strip_prefix(prefix).and_then(|ms: &str| ms.parse().ok());
+        match text {
+            "deliver" => Ok(Self::Deliver),
+            "lose" => Ok(Self::Lose),
+            "behind" => Ok(Self::Behind),
+            "corrupt" => Ok(Self::Corrupt),
+            _ => number("twice-").map(Self::Twice).or(number("late-").map(Self::Late)).ok_or_else(|| {
+                let known = "deliver, lose, twice-MS, late-MS, behind and corrupt";
+                Refusal(format!("no fate {text:?}; there are {known}"))
+            }),
+        }
+    }
+}
