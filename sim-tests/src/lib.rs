@@ -33,6 +33,8 @@ pub mod ledger;
 mod link;
 mod network;
 pub mod oracle;
+#[cfg(feature = "packet")]
+pub mod packet;
 mod plan;
 mod post;
 #[cfg(feature = "random")]

@@ -4,7 +4,7 @@
 mod segment;
 mod state;
 
-pub use segment::{Fate, Flags, Segment};
+pub use segment::{Fate, Flags, Segment, corrupted, parse};
 pub use state::State;
 
 use crate::plan::Millis;

@@ -78,6 +78,16 @@ impl Segment {
         u32::try_from(self.length).unwrap_or(u32::MAX).wrapping_add(bits)
     }
 
+    /// Whether it opens a conversation: SYN without ACK.
+    pub fn is_first_syn(&self) -> bool {
+        self.flags.has(Flags::SYN) && !self.flags.has(Flags::ACK)
+    }
+
+    /// What it carries.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[self.bytes.len().saturating_sub(self.length)..]
+    }
+
     /// Whether it does nothing but acknowledge.
     pub fn is_bare_ack(&self) -> bool {
         self.space() == 0 && !self.flags.has(Flags::RST)
@@ -122,4 +132,27 @@ impl FromStr for Fate {
             }),
         }
     }
+}
+
+/// What is left of a packet whose last bit was flipped on the way: its checksum is wrong.
+pub fn corrupted(packet: &[u8]) -> Vec<u8> {
+    let mut bytes = packet.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 1;
+    }
+    bytes
+}
+
+/// Reads an IPv4 packet that carries a TCP segment (RFC 9293 section 3.1); `None` if it is none.
+pub fn parse(index: u32, from: Role, bytes: Vec<u8>) -> Option<Segment> {
+    let header = usize::from(bytes.first()? & 15) * 4;
+    let tcp = bytes.get(header..)?;
+    let short = |at: usize| Some(u16::from_be_bytes(tcp.get(at..at + 2)?.try_into().ok()?));
+    let long = |at: usize| Some(u32::from_be_bytes(tcp.get(at..at + 4)?.try_into().ok()?));
+    let data = usize::from(tcp.get(12)? >> 4) * 4;
+    let flags = Flags(tcp.get(13)? & 0x3f);
+    let (ports, seq, window) = ([short(0)?, short(2)?], long(4)?, short(14)?);
+    let ack = if flags.has(Flags::ACK) { long(8)? } else { 0 };
+    let length = tcp.len().checked_sub(data)?;
+    Some(Segment { index, from, ports, seq, ack, flags, window, length, bytes })
 }

@@ -1,0 +1,181 @@
+//! A host: a network card, a TCP/IP stack, its sockets, and what was last seen of each.
+
+use super::device::Card;
+use crate::board::name;
+use crate::plan::Millis;
+use crate::tcp::{Cause, Event, SocketId, State};
+use echo_core::Role;
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address};
+
+/// A stack's own view of a socket.
+pub(super) type Tcp = tcp::Socket<'static>;
+
+pub(super) struct Host {
+    side: Role,
+    /// How many times as fast as the harness's its clock runs.
+    pace: u64,
+    stack: Interface,
+    card: Card,
+    sockets: SocketSet<'static>,
+    seen: Vec<Seen>,
+    next: SocketId,
+    /// It has no power.
+    pub(super) dark: bool,
+}
+
+struct Seen {
+    handle: SocketHandle,
+    id: SocketId,
+    state: State,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("side", &name(self.side)).field("sockets", &self.seen.len()).finish()
+    }
+}
+
+/// Where a side's host is.
+pub(super) fn address(side: Role) -> Ipv4Address {
+    match side {
+        Role::Client => Ipv4Address::new(10, 0, 0, 1),
+        Role::Server => Ipv4Address::new(10, 0, 0, 2),
+    }
+}
+
+impl Host {
+    pub(super) fn new(side: Role, pace: u64) -> Self {
+        let mut card = Card::default();
+        let mut config = Config::new(HardwareAddress::Ip);
+        // The initial sequence numbers are drawn from this.
+        config.random_seed = 2012 + side as u64;
+        let mut stack = Interface::new(config, &mut card, Instant::ZERO);
+        stack.update_ip_addrs(|addresses| {
+            // There is room for more than one.
+            let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(address(side)), 24));
+        });
+        let (sockets, seen) = (SocketSet::new(Vec::new()), Vec::new());
+        Self { side, pace, stack, card, sockets, seen, next: 0, dark: false }
+    }
+
+    /// Makes a socket whose buffers hold so many bytes; gives its number, too.
+    pub(super) fn open(&mut self, receive: usize, send: usize) -> (SocketHandle, SocketId) {
+        let buffer = |size| tcp::SocketBuffer::new(vec![0; size]);
+        let mut socket = tcp::Socket::new(buffer(receive), buffer(send));
+        // As the programs do: TCP_NODELAY.
+        socket.set_nagle_enabled(false);
+        let handle = self.sockets.add(socket);
+        let id = self.next;
+        self.seen.push(Seen { handle, id, state: State::Closed });
+        self.next += 1;
+        (handle, id)
+    }
+
+    /// The kernel forgets a socket.
+    pub(super) fn remove(&mut self, handle: SocketHandle) {
+        self.sockets.remove(handle);
+        self.seen.retain(|seen| seen.handle != handle);
+    }
+
+    pub(super) fn socket(&mut self, handle: SocketHandle) -> &mut Tcp {
+        self.sockets.get_mut(handle)
+    }
+
+    pub(super) fn state(&self, handle: SocketHandle) -> State {
+        state(self.sockets.get::<Tcp>(handle).state())
+    }
+
+    pub(super) fn handles(&self) -> Vec<SocketHandle> {
+        self.seen.iter().map(|seen| seen.handle).collect()
+    }
+
+    /// The state of the socket whose ports are these, here and there; CLOSED if there is none.
+    pub(super) fn state_of(&self, here: u16, there: u16) -> State {
+        self.find(here, there).map_or(State::Closed, |handle| self.state(handle))
+    }
+
+    /// The connection with these ports, here and there.
+    pub(super) fn find(&self, here: u16, there: u16) -> Option<SocketHandle> {
+        let is = |handle: &SocketHandle| {
+            let socket = self.sockets.get::<Tcp>(*handle);
+            let ports = (socket.local_endpoint(), socket.remote_endpoint());
+            matches!(ports, (Some(local), Some(remote)) if local.port == here && remote.port == there)
+        };
+        self.seen.iter().map(|seen| seen.handle).find(is)
+    }
+
+    /// Sends SYN. `false` if the stack refuses.
+    pub(super) fn connect(&mut self, handle: SocketHandle, from: u16, to: u16) -> bool {
+        let remote = (IpAddress::Ipv4(address(crate::board::other(self.side))), to);
+        self.sockets.get_mut::<Tcp>(handle).connect(self.stack.context(), remote, from).is_ok()
+    }
+
+    fn instant(&self, now: Millis) -> Instant {
+        Instant::from_millis(i64::try_from(now.saturating_mul(self.pace)).unwrap_or(i64::MAX))
+    }
+
+    /// When its stack has something to do next.
+    pub(super) fn due(&mut self, now: Millis) -> Option<Millis> {
+        if self.dark {
+            return None;
+        }
+        let at = self.stack.poll_at(self.instant(now), &self.sockets)?;
+        let at = u64::try_from(at.total_micros()).unwrap_or_default();
+        Some(at.div_ceil(1000 * self.pace).max(now))
+    }
+
+    /// Lets its stack send what is due; gives what it sent.
+    pub(super) fn send(&mut self, now: Millis) -> Vec<Vec<u8>> {
+        let instant = self.instant(now);
+        self.stack.poll_egress(instant, &mut self.card, &mut self.sockets);
+        self.card.take()
+    }
+
+    /// Lets its stack take one packet; gives what it sends in reply.
+    pub(super) fn take(&mut self, now: Millis, packet: Vec<u8>) -> Vec<Vec<u8>> {
+        let instant = self.instant(now);
+        self.card.put(packet);
+        self.stack.poll_ingress_single(instant, &mut self.card, &mut self.sockets);
+        self.card.take()
+    }
+
+    /// Every change of a socket's state since this was asked.
+    pub(super) fn changes(&mut self, cause: Cause) -> Vec<Event> {
+        let mut events = Vec::new();
+        for seen in &mut self.seen {
+            let now = state(self.sockets.get::<Tcp>(seen.handle).state());
+            if now != seen.state {
+                let from = std::mem::replace(&mut seen.state, now);
+                events.push(Event::Changed { side: self.side, socket: seen.id, from, to: now, cause });
+            }
+        }
+        events
+    }
+
+    /// A change that the stack does not know of: the kernel lets go of a socket by itself.
+    pub(super) fn forget(&mut self, handle: SocketHandle, cause: Cause) -> Option<Event> {
+        let seen = self.seen.iter().find(|seen| seen.handle == handle)?;
+        let (socket, from, to) = (seen.id, seen.state, State::Closed);
+        self.remove(handle);
+        (from != to).then_some(Event::Changed { side: self.side, socket, from, to, cause })
+    }
+}
+
+fn state(state: tcp::State) -> State {
+    match state {
+        tcp::State::Closed => State::Closed,
+        tcp::State::Listen => State::Listen,
+        tcp::State::SynSent => State::SynSent,
+        tcp::State::SynReceived => State::SynReceived,
+        tcp::State::Established => State::Established,
+        tcp::State::FinWait1 => State::FinWait1,
+        tcp::State::FinWait2 => State::FinWait2,
+        tcp::State::CloseWait => State::CloseWait,
+        tcp::State::Closing => State::Closing,
+        tcp::State::LastAck => State::LastAck,
+        tcp::State::TimeWait => State::TimeWait,
+    }
+}

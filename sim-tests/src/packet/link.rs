@@ -1,0 +1,109 @@
+//! The link between the two hosts: what is on its way, and when it arrives.
+
+use crate::board::other;
+use crate::plan::Millis;
+use crate::tcp::{Fate, corrupted};
+use echo_core::Role;
+use std::collections::BTreeMap;
+
+/// Later than every moment.
+const NEVER: Millis = Millis::MAX;
+/// How long a packet that waits for the next of its direction waits at most.
+const ALONE: Millis = 50;
+
+/// A packet on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    pub(super) index: u32,
+    pub(super) to: Role,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    latency: Millis,
+    /// Packets arrive only at multiples of this; 0 is at any time.
+    batch: Millis,
+    /// By time, then by order of departure.
+    under_way: BTreeMap<(Millis, u64), Packet>,
+    departures: u64,
+    /// Nothing from this side arrives before; by [`Role`].
+    floors: [Millis; 2],
+    /// The key of what waits for the next packet of its direction; by [`Role`].
+    behind: [Option<(Millis, u64)>; 2],
+}
+
+impl Link {
+    pub(super) fn new(latency: Millis, batch: Millis) -> Self {
+        let (under_way, behind) = (BTreeMap::new(), [None, None]);
+        Self { latency, batch, under_way, departures: 0, floors: [0, 0], behind }
+    }
+
+    /// Takes a packet from `from`.
+    pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: Fate) {
+        let packet = Packet { index, to: other(from), bytes };
+        let waiting = self.behind[from as usize].take().and_then(|key| self.under_way.remove(&key));
+        let at = now.saturating_add(self.latency);
+        match fate {
+            Fate::Deliver => self.put(from, at, packet),
+            Fate::Lose => None,
+            Fate::Twice(span) => {
+                self.put(from, at, packet.clone());
+                self.put(from, at.saturating_add(span), packet)
+            }
+            Fate::Late(span) => self.put(from, at.saturating_add(span), packet),
+            Fate::Corrupt => self.put(from, at, Packet { bytes: corrupted(&packet.bytes), ..packet }),
+            Fate::Behind => {
+                // It comes late, unless another packet leaves before.
+                self.behind[from as usize] = self.put(from, at.saturating_add(ALONE), packet);
+                self.behind[from as usize]
+            }
+        };
+        if let Some(waiting) = waiting {
+            self.put(from, at, waiting);
+        }
+    }
+
+    /// Puts a packet on its way, if it ever arrives; gives its key.
+    fn put(&mut self, from: Role, at: Millis, packet: Packet) -> Option<(Millis, u64)> {
+        let floor = self.floors[from as usize];
+        let at = at.max(floor);
+        let at = if self.batch == 0 || at == NEVER { at } else { at.div_ceil(self.batch).saturating_mul(self.batch) };
+        if at == NEVER {
+            return None;
+        }
+        self.departures += 1;
+        self.under_way.insert((at, self.departures), packet);
+        Some((at, self.departures))
+    }
+
+    /// What `from` sends from now on arrives at `until` or later; `None` is never.
+    pub(super) fn hold(&mut self, from: Role, until: Option<Millis>) {
+        let floor = &mut self.floors[from as usize];
+        *floor = (*floor).max(until.unwrap_or(NEVER));
+    }
+
+    /// Nothing gets through before `until`, in either direction, what is on its way included; `None` is never.
+    pub(super) fn cut(&mut self, until: Option<Millis>) {
+        for from in [Role::Client, Role::Server] {
+            self.hold(from, until);
+        }
+        for (_, packet) in std::mem::take(&mut self.under_way) {
+            self.put(other(packet.to), 0, packet);
+        }
+    }
+
+    /// The next packet that arrives by `now`.
+    pub(super) fn pop(&mut self, now: Millis) -> Option<Packet> {
+        let entry = self.under_way.first_entry()?;
+        if entry.key().0 > now {
+            return None;
+        }
+        Some(entry.remove())
+    }
+
+    /// When the next packet arrives.
+    pub(super) fn due(&self) -> Option<Millis> {
+        self.under_way.first_key_value().map(|((at, _), _)| *at)
+    }
+}

@@ -1,0 +1,21 @@
+//! TCP itself, packet by packet: two hosts with a stack of their own (smoltcp) on a simulated link, in virtual time,
+//! and a stream over it that is what tokio's `TcpStream` is on Linux.
+//!
+//! Nothing here reads a wall clock or draws a number: the same program and the same [`Judge`] give the same packets.
+//! The [`Net`] must be used inside a tokio runtime of one thread whose time is paused.
+//!
+//! Where the stack differs from Linux at close, [`Stream`] does what Linux does; `socket.rs` has the list, and
+//! `tests/it/streams` holds each point against both.
+
+mod device;
+mod host;
+mod kernel;
+mod link;
+mod net;
+mod socket;
+mod stream;
+mod world;
+
+pub use net::{Listener, Net};
+pub use stream::Stream;
+pub use world::{Build, Judge, Ruling};

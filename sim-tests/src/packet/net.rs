@@ -1,0 +1,205 @@
+//! The network as a program uses it: it connects and listens, and time goes on by itself.
+
+use super::kernel::Kernel;
+use super::stream::Stream;
+use super::world::{Build, Judge, World};
+use crate::plan::Millis;
+use crate::tcp::Moment;
+use echo_core::Role;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// Two hosts, the client's and the server's, and the link between them. A clone is the same network.
+#[derive(Clone)]
+pub struct Net(Arc<Shared>);
+
+struct Shared {
+    kernel: Mutex<Kernel>,
+    started: Instant,
+    /// Something was done: what is due next may have changed.
+    stirred: Arc<Notify>,
+}
+
+/// Waits for connections on a port. Dropping it resets those that were not accepted.
+#[derive(Debug)]
+pub struct Listener {
+    net: Net,
+    side: Role,
+    port: u16,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stirred.notify_one();
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Net")
+    }
+}
+
+impl Net {
+    /// Builds a network that delivers everything. Must be called inside a tokio runtime with paused time, and spawns a
+    /// task there that lives as long as the network.
+    pub fn new(build: Build) -> Self {
+        let stirred = Arc::new(Notify::new());
+        let kernel = Mutex::new(Kernel::new(World::new(build)));
+        let shared = Arc::new(Shared { kernel, started: Instant::now(), stirred: Arc::clone(&stirred) });
+        tokio::spawn(drive(Arc::downgrade(&shared), stirred));
+        Self(shared)
+    }
+
+    /// From now on `judge` decides what becomes of each segment, and segments are counted from 0.
+    pub fn begin(&self, judge: Box<dyn Judge>) {
+        self.act(|kernel| kernel.begin(judge));
+    }
+
+    /// The kernel as it stands. Reads no clock, so that it can be called when a runtime ends.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
+        self.0.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something now, and whatever follows from it at once.
+    pub(super) fn act<T>(&self, what: impl FnOnce(&mut Kernel) -> T) -> T {
+        let mut kernel = self.lock();
+        kernel.advance(self.0.now());
+        let result = what(&mut kernel);
+        kernel.pump();
+        drop(kernel);
+        self.stir();
+        result
+    }
+
+    /// Makes sure that what is due is seen to.
+    pub(super) fn stir(&self) {
+        self.0.stirred.notify_one();
+    }
+
+    /// Virtual time since the network was built.
+    pub fn now(&self) -> Millis {
+        self.0.now()
+    }
+
+    /// Connects from `side` to `port` of the other, from an ephemeral port.
+    ///
+    /// # Errors
+    /// Those of `connect` on Linux: refused, timed out (127 s), no port left.
+    pub async fn connect(&self, side: Role, port: u16) -> io::Result<Stream> {
+        self.connect_from(side, None, port).await
+    }
+
+    /// The same, from the port `from` if it is given.
+    ///
+    /// # Errors
+    /// As [`Net::connect`], and that `from` is in use, be it by a socket in TIME-WAIT.
+    pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<Stream> {
+        let name = self.act(|kernel| kernel.connect(side, from, port))?;
+        let stream = Stream::new(self.clone(), name);
+        poll_fn(|cx| stream.poll_connected(cx)).await?;
+        Ok(stream)
+    }
+
+    /// Listens on `port` of `side`.
+    ///
+    /// # Errors
+    /// That the port is in use, or 0.
+    pub fn listen(&self, side: Role, port: u16) -> io::Result<Listener> {
+        self.act(|kernel| kernel.listen(side, port))?;
+        Ok(Listener { net: self.clone(), side, port })
+    }
+
+    /// Ready when every socket of both hosts is CLOSED, but those that listen.
+    pub async fn idle(&self) {
+        poll_fn(|cx| {
+            let mut kernel = self.lock();
+            if kernel.is_idle() {
+                return Poll::Ready(());
+            }
+            kernel.idle.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Everything since [`Net::begin`]. Its times are the network's.
+    pub fn log(&self) -> Vec<Moment> {
+        self.lock().world.log().to_vec()
+    }
+
+    /// Why nothing goes on any more, should a stack have got stuck.
+    pub fn stuck(&self) -> Option<String> {
+        self.lock().world.stuck.clone()
+    }
+
+    /// Nothing gets through before `until`, in either direction; `None` is never.
+    pub fn cut(&self, until: Option<Millis>) {
+        self.act(|kernel| kernel.world.link.cut(until));
+    }
+
+    /// The power of `side` is lost: it sends nothing and hears nothing, and no socket of it is left.
+    pub fn power_down(&self, side: Role) {
+        self.act(|kernel| kernel.power_down(side));
+    }
+
+    /// The power is back. What comes for a connection from before is answered with RST.
+    pub fn power_up(&self, side: Role) {
+        self.act(|kernel| kernel.world.power_up(side));
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+}
+
+/// Lets time go on.
+async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
+    loop {
+        let Some(shared) = net.upgrade() else { return };
+        let due = {
+            let mut kernel = shared.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+            kernel.advance(shared.now());
+            kernel.due()
+        };
+        let started = shared.started;
+        // The network ends when its users are gone.
+        drop(shared);
+        match due {
+            None => stirred.notified().await,
+            Some(due) => tokio::select! { biased;
+                () = stirred.notified() => (),
+                () = sleep_until(started + Duration::from_millis(due)) => (),
+            },
+        }
+    }
+}
+
+impl Listener {
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    /// None so far; a connection that was reset before it was accepted says so when it is read.
+    pub async fn accept(&self) -> io::Result<Stream> {
+        let name = poll_fn(|cx| {
+            let name = self.net.act(|kernel| kernel.accept(self.side, self.port, cx.waker()));
+            name.map_or(Poll::Pending, Poll::Ready)
+        });
+        Ok(Stream::new(self.net.clone(), name.await))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.net.lock().stop(self.side, self.port);
+        self.net.stir();
+    }
+}

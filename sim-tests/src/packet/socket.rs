@@ -1,0 +1,284 @@
+//! A socket as a program on Linux knows it, over one of the stack's.
+//!
+//! The stack (smoltcp 0.14) ends a connection otherwise than Linux does; here it is made the same:
+//!
+//! - A socket that is closed with unread input sends RST (RFC 9293 section 3.10.4 allows FIN, RFC 1122 section 4.2.2.13
+//!   wants RST, and so does Linux); the stack would send FIN.
+//! - Data that comes for a closed socket is answered with RST (RFC 1122 section 4.2.2.13); the stack would take it.
+//! - What was received can be read, and then the end, however late: the stack wipes both when TIME-WAIT ends.
+//! - A closed socket does not wait for ever: 60 s in FIN-WAIT-2 (`tcp_fin_timeout`), 106 s for an acknowledgment of its
+//!   FIN (`tcp_orphan_retries`). One that the program still holds waits for 924 s (`tcp_retries2`), a SYN for 127 s
+//!   (`tcp_syn_retries`). The stack has none of these limits.
+//! - Causes are told apart: refused, reset, timed out; an error is reported once, to whoever asks first.
+//! - A SYN that hits TIME-WAIT opens a new connection if its number is higher (RFC 9293 section 3.6.1); the stack would
+//!   drop it. That stands in `world.rs`.
+//!
+//! Left as it is: TIME-WAIT lasts 10 s (60 s on Linux), the first retransmission comes after 1 s (200 ms), and a stack
+//! that gives up unacknowledged data sends RST (Linux sends nothing).
+
+use super::world::World;
+use crate::plan::Millis;
+use crate::tcp::{Cause, SocketId, State};
+use echo_core::Role;
+use smoltcp::iface::SocketHandle;
+use smoltcp::time::Duration;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll, Waker};
+
+/// How long data waits for its acknowledgment (`tcp_retries2`), in seconds.
+const RETRIES: u64 = 924;
+
+/// One socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) side: Role,
+    /// The stack's, until the kernel has let go of it.
+    handle: Option<SocketHandle>,
+    pub(super) number: SocketId,
+    /// What was received and taken out of the stack.
+    kept: VecDeque<u8>,
+    /// The peer's FIN is there, behind all that is kept.
+    fin: bool,
+    /// Why the connection is no more, until it is reported.
+    error: Option<ErrorKind>,
+    /// The program has closed it.
+    pub(super) orphan: bool,
+    /// In which state it waits for something, and until when.
+    waits: Option<(State, Millis)>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Socket {
+    pub(super) fn new(side: Role, (handle, number): (SocketHandle, SocketId)) -> Self {
+        let (kept, handle) = (VecDeque::new(), Some(handle));
+        let (fin, error, orphan, waits) = (false, None, false, None);
+        Self { side, handle, number, kept, fin, error, orphan, waits, reader: None, writer: None }
+    }
+
+    pub(super) fn state(&self, world: &World) -> State {
+        self.handle.map_or(State::Closed, |handle| world.state(self.side, handle))
+    }
+
+    /// Whether nothing is left of it for the kernel to do.
+    pub(super) fn is_over(&self, world: &mut World) -> bool {
+        self.handle.is_none_or(|handle| {
+            // A socket that was aborted is CLOSED, and has its RST still to send.
+            let sent = world.socket(self.side, handle).remote_endpoint().is_none();
+            sent && world.state(self.side, handle) == State::Closed
+        })
+    }
+
+    /// Takes note that the stack's socket is CLOSED now.
+    pub(super) fn closed(&mut self, from: State, cause: Cause) {
+        self.error = match (from, cause) {
+            (State::LastAck | State::TimeWait, _) | (_, Cause::Program) => None,
+            (State::SynSent, Cause::Arrival(_)) => Some(ErrorKind::ConnectionRefused),
+            (State::CloseWait, Cause::Arrival(_)) => Some(ErrorKind::BrokenPipe),
+            (_, Cause::Arrival(_)) => Some(ErrorKind::ConnectionReset),
+            (_, Cause::Timer) => Some(ErrorKind::TimedOut),
+        };
+    }
+
+    /// Does what Linux would do in this moment and the stack does not; whether the stack has something to do then.
+    pub(super) fn settle(&mut self, world: &mut World) -> bool {
+        let Some(handle) = self.handle else { return false };
+        let state = world.state(self.side, handle);
+        if state == State::TimeWait {
+            self.keep(world);
+            self.fin = true;
+        }
+        let socket = world.socket(self.side, handle);
+        let has_more = matches!(state, State::FinWait1 | State::FinWait2) && socket.recv_queue() > 0;
+        if self.orphan && has_more {
+            self.abort(world);
+            return true;
+        }
+        let unacknowledged = !self.orphan && socket.send_queue() > 0 && state != State::Closed;
+        socket.set_timeout(unacknowledged.then(|| Duration::from_secs(RETRIES)));
+        self.wait(world, handle, state);
+        false
+    }
+
+    /// Lets go of the stack's socket when it has waited for too long.
+    fn wait(&mut self, world: &mut World, handle: SocketHandle, state: State) {
+        let seconds = match (state, self.orphan) {
+            (State::SynSent, _) => Some(127),
+            (State::FinWait1 | State::Closing | State::LastAck, true) => Some(106),
+            (State::FinWait1 | State::Closing | State::LastAck, false) => Some(RETRIES),
+            (State::FinWait2, true) => Some(60),
+            (State::FinWait2, false) | (State::Closed | State::Listen | State::SynReceived, _) => None,
+            (State::Established | State::CloseWait | State::TimeWait, _) => None,
+        };
+        if self.waits.map(|(state, _)| state) != Some(state) {
+            self.waits = seconds.map(|seconds| (state, world.now + seconds * 1000 / world.build.pace));
+        }
+        if self.waits.is_some_and(|(_, until)| until <= world.now) {
+            self.keep(world);
+            self.waits = None;
+            self.handle = None;
+            self.closed(state, Cause::Timer);
+            // That nothing more came once all was acknowledged is no error.
+            self.error = self.error.filter(|_| state != State::FinWait2);
+            world.forget(self.side, handle, Cause::Timer);
+        }
+    }
+
+    /// When it has waited for too long.
+    pub(super) fn due(&self) -> Option<Millis> {
+        self.waits.map(|(_, until)| until)
+    }
+
+    /// Takes what was received out of the stack.
+    fn keep(&mut self, world: &mut World) {
+        let Some(handle) = self.handle else { return };
+        let socket = world.socket(self.side, handle);
+        let mut bytes = vec![0; socket.recv_queue()];
+        if let Ok(count) = socket.recv_slice(&mut bytes) {
+            self.kept.extend(&bytes[..count]);
+        }
+    }
+
+    /// Wakes who can go on.
+    pub(super) fn wake(&mut self, world: &mut World) {
+        if self.reader.is_some() && self.is_readable(world) {
+            self.reader.take().into_iter().for_each(Waker::wake);
+        }
+        if self.writer.is_some() && self.is_writable(world) {
+            self.writer.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn is_readable(&self, world: &mut World) -> bool {
+        let Some(handle) = self.handle else { return true };
+        let socket = world.socket(self.side, handle);
+        !self.kept.is_empty() || self.fin || socket.can_recv() || !socket.may_recv()
+    }
+
+    fn is_writable(&self, world: &mut World) -> bool {
+        let Some(handle) = self.handle else { return true };
+        let opening = matches!(world.state(self.side, handle), State::SynSent | State::SynReceived);
+        let socket = world.socket(self.side, handle);
+        !opening && (!socket.may_send() || socket.can_send())
+    }
+
+    /// The connection is there, or refused, or nobody answers.
+    pub(super) fn poll_connected(&mut self, world: &World, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.state(world) {
+            State::SynSent | State::SynReceived => {
+                self.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            State::Closed => Poll::Ready(Err(self.error.take().unwrap_or(ErrorKind::ConnectionRefused).into())),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Reads at least one byte into `buffer`, or none at the end.
+    pub(super) fn poll_read(
+        &mut self,
+        world: &mut World,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if !self.kept.is_empty() {
+            return Poll::Ready(io::Read::read(&mut self.kept, buffer));
+        }
+        if let Some(handle) = self.handle.filter(|_| !self.fin) {
+            match world.socket(self.side, handle).recv_slice(buffer) {
+                Ok(0) => {
+                    self.reader = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(smoltcp::socket::tcp::RecvError::Finished) => self.fin = true,
+                Err(smoltcp::socket::tcp::RecvError::InvalidState) => (),
+            }
+        }
+        if self.fin {
+            return Poll::Ready(Ok(0));
+        }
+        Poll::Ready(self.error.take().map_or(Ok(0), |error| Err(error.into())))
+    }
+
+    /// Takes at least one byte of `bytes`.
+    pub(super) fn poll_write(
+        &mut self,
+        world: &mut World,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let broken = ErrorKind::BrokenPipe;
+        let Some(handle) = self.handle else {
+            return Poll::Ready(Err(self.error.take().unwrap_or(broken).into()));
+        };
+        match world.socket(self.side, handle).send_slice(bytes) {
+            Ok(0) if !bytes.is_empty() => {
+                self.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Ok(count) => Poll::Ready(Ok(count)),
+            Err(smoltcp::socket::tcp::SendError::InvalidState) => {
+                Poll::Ready(Err(self.error.take().unwrap_or(broken).into()))
+            }
+        }
+    }
+
+    /// Sends FIN behind all that was written.
+    pub(super) fn shut_down(&mut self, world: &mut World) -> io::Result<()> {
+        match (self.state(world), self.handle) {
+            (State::Closed | State::TimeWait, _) | (_, None) => Err(ErrorKind::NotConnected.into()),
+            (_, Some(handle)) => {
+                world.socket(self.side, handle).close();
+                world.observe(self.side, Cause::Program);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends RST.
+    pub(super) fn abort(&mut self, world: &mut World) {
+        if let (Some(handle), false) = (self.handle, self.state(world) == State::TimeWait) {
+            world.socket(self.side, handle).abort();
+            world.observe(self.side, Cause::Program);
+        }
+    }
+
+    /// The program closes it.
+    pub(super) fn close(&mut self, world: &mut World) {
+        self.orphan = true;
+        self.waits = None;
+        let Some(handle) = self.handle else { return };
+        let unread = !self.kept.is_empty() || world.socket(self.side, handle).recv_queue() > 0;
+        if unread {
+            self.abort(world);
+        } else {
+            // A socket that is closed already has nothing to say.
+            let _ = self.shut_down(world);
+        }
+    }
+
+    /// Nothing of it is left in the stack.
+    pub(super) fn remove(&mut self, world: &mut World, cause: Cause) {
+        if let Some(handle) = self.handle.take() {
+            world.forget(self.side, handle, cause);
+        }
+    }
+
+    /// Waits for a connection on `port`.
+    pub(super) fn listen(&mut self, world: &mut World, port: u16) -> bool {
+        let Some(handle) = self.handle else { return false };
+        let listens = world.socket(self.side, handle).listen(port).is_ok();
+        world.observe(self.side, Cause::Program);
+        listens
+    }
+
+    /// Sends SYN.
+    pub(super) fn connect(&mut self, world: &mut World, from: u16, to: u16) -> bool {
+        self.handle.is_some_and(|handle| world.connect(self.side, handle, from, to))
+    }
+}
