@@ -3,6 +3,7 @@
 use crate::plan::{Action, Millis, Point};
 use echo_core::{Outcome, Role};
 use std::fmt;
+use std::sync::Arc;
 
 /// What travels, as a reader of the wire would name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,16 @@ pub struct Entry {
 pub struct Board {
     now: Millis,
     entries: Vec<Entry>,
+    witness: Option<Arc<dyn Witness>>,
+}
+
+/// Who looks at a board while it is written.
+pub(crate) trait Witness: fmt::Debug + Send + Sync {
+    /// What time it is.
+    fn now(&self) -> Millis;
+
+    /// A line was written.
+    fn noted(&self);
 }
 
 impl Board {
@@ -95,9 +106,26 @@ impl Board {
         self.now
     }
 
+    /// From now on `witness` tells the time, and is told of every line.
+    #[cfg(feature = "packet")]
+    pub(crate) fn watch(&mut self, witness: Arc<dyn Witness>) {
+        self.witness = Some(witness);
+    }
+
     /// Writes a line.
     pub fn note(&mut self, side: Role, what: What) {
+        if let Some(witness) = &self.witness {
+            self.now = self.now.max(witness.now());
+            witness.noted();
+        }
         self.entries.push(Entry { at: self.now, side, what });
+    }
+
+    /// Writes down that `side` can say no more, the first time that it stands at `point`.
+    pub(crate) fn note_stalled(&mut self, side: Role, point: Point) {
+        if !self.is_at(point, side) {
+            self.note(side, What::Stalled(point));
+        }
     }
 
     /// All lines.

@@ -4,6 +4,7 @@
 use crate::link::Path;
 use crate::plan::{Millis, Point, Refusal, pick};
 use crate::relay::Relay;
+use crate::tcp::Fate;
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +27,12 @@ pub struct Network {
     pub rst: Rst,
     /// What stands in the middle.
     pub relay: Option<Relay>,
+    /// The receive buffer of both hosts, in bytes; 0 is as usual. Only a network of packets has windows.
+    pub window: usize,
+    /// A host that has vanished is up again after so long, and knows nothing of any connection.
+    pub reboot: Option<Millis>,
+    /// An earlier conversation on the same ports has just ended, and the server's socket of it is in TIME-WAIT.
+    pub earlier: bool,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
 }
@@ -60,6 +67,53 @@ pub enum Fault {
         /// For how long.
         span: Span,
     },
+    /// One packet meets with a fate, once: what is sent again in its place does not.
+    Packet {
+        /// Which packet.
+        which: Which,
+        /// What becomes of it.
+        fate: Fate,
+    },
+    /// Packets are lost at random, from the beginning of the conversation on; no SYN is.
+    Loss {
+        /// How many of 100.
+        percent: u8,
+        /// Of what decides which.
+        seed: u64,
+    },
+}
+
+/// One packet of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// By its number among all that left any host, from 0, the first SYN.
+    Nth(u32),
+    /// The first that carries this.
+    First {
+        /// Whose.
+        from: Whose,
+        /// What.
+        carries: Carries,
+    },
+}
+
+/// What one packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carries {
+    /// The FIN.
+    Fin,
+    /// Nothing but an acknowledgment, from a socket in TIME-WAIT.
+    LastAck,
+    /// A RST.
+    Rst,
+    /// A last word.
+    LastWord,
+    /// A GOAWAY.
+    GoAway,
+    /// The last request of the talk.
+    Request,
+    /// The answer to it.
+    Answer,
 }
 
 /// Whose packets a fault is about.
@@ -117,7 +171,18 @@ impl Network {
 
     /// A network without faults.
     pub fn clear(latency: Millis) -> Self {
-        Self { latency, reads: 0, writes: 0, batch: 0, rst: Rst::InOrder, relay: None, faults: Vec::new() }
+        Self {
+            latency,
+            reads: 0,
+            writes: 0,
+            batch: 0,
+            rst: Rst::InOrder,
+            relay: None,
+            window: 0,
+            reboot: None,
+            earlier: false,
+            faults: Vec::new(),
+        }
     }
 
     /// The network called `name`.
@@ -125,6 +190,7 @@ impl Network {
         let clear = Self::clear(4);
         let faulty = |fault| Self { faults: vec![fault], ..Self::clear(4) };
         let hold = |from, mark, span| faulty(Fault::Hold { from, mark, span });
+        let packet = |from, carries, fate| faulty(Fault::Packet { which: Which::First { from, carries }, fate });
         let cut = |point, span| faulty(Fault::Cut { point, span });
         let relay = |relay| Self { relay: Some(relay), ..Self::clear(4) };
         Some(match name {
@@ -142,11 +208,45 @@ impl Network {
             "cut-idle" => cut(Point::Idle, Span::Ever),
             "cut-closing" => cut(Point::Draining, Span::Ever),
             "cut-healed" => cut(Point::Draining, Span::For(40)),
+            "fin-lost" => packet(Whose::First, Carries::Fin, Fate::Lose),
+            "last-ack-lost" => packet(Whose::First, Carries::LastAck, Fate::Lose),
+            "rst-lost" => packet(Whose::First, Carries::Rst, Fate::Lose),
+            "last-word-lost" => packet(Whose::First, Carries::LastWord, Fate::Lose),
+            "ack-word-lost" => packet(Whose::Client, Carries::LastWord, Fate::Lose),
+            "data-behind-fin" => packet(Whose::Server, Carries::Answer, Fate::Lose),
+            "fins-cross" => hold(Whose::First, Mark::Fin, Span::For(120)),
+            "fin-twice" => packet(Whose::First, Carries::Fin, Fate::Twice(60)),
+            "old-duplicate" => packet(Whose::Client, Carries::Request, Fate::Twice(100)),
+            "zero-window" => Self { window: 16, ..clear },
+            "rebooted" => Self { reboot: Some(40), ..clear },
+            "port-reused" => Self { earlier: true, ..clear },
             "relay-rst-to-fin" => relay(Relay::PassesHalfClose),
             "relay-closes-both" => relay(Relay::ClosesBoth),
             "relay-cuts-off" => relay(Relay::CutsOff(20)),
             _ => return None,
         })
+    }
+
+    /// The networks that only a network of packets can express, or show.
+    pub const PACKETS: [(&'static str, &'static str); 12] = [
+        ("fin-lost", "the first FIN is lost"),
+        ("last-ack-lost", "the ACK of the last FIN is lost"),
+        ("rst-lost", "the first RST is lost"),
+        ("last-word-lost", "the first last word is lost"),
+        ("ack-word-lost", "the client's last word is lost, and its FIN arrives before it"),
+        ("data-behind-fin", "the last answer is lost, and sent again behind what follows"),
+        ("fins-cross", "the first FIN is held past the other side's deadline for it, so that both are on their way"),
+        ("fin-twice", "the first FIN comes again in TIME-WAIT"),
+        ("old-duplicate", "the client's last request comes again when all is over"),
+        ("zero-window", "a receive buffer of 16 bytes, so that windows are closed all the time"),
+        ("rebooted", "a host that vanished is up again after 40 ms, and knows nothing"),
+        ("port-reused", "the ports are those of a conversation that is in TIME-WAIT at the server"),
+    ];
+
+    /// Whether only a network of packets can express it.
+    pub fn has_packets(&self) -> bool {
+        let is_packet = |fault: &Fault| matches!(fault, Fault::Packet { .. } | Fault::Loss { .. });
+        self.window > 0 || self.reboot.is_some() || self.earlier || self.faults.iter().any(is_packet)
     }
 
     /// Whether it does nothing that a cable would not do.
@@ -168,6 +268,7 @@ impl Network {
             "rst-overtakes" => self.rst = Rst::Overtakes,
             "relay-rst-to-fin" => self.relay = Some(Relay::PassesHalfClose),
             "relay-closes-both" => self.relay = Some(Relay::ClosesBoth),
+            "port-reused" => self.earlier = true,
             _ => return self.part_with_a_number(part).ok_or_else(bad)?,
         }
         Ok(())
@@ -182,6 +283,16 @@ impl Network {
             "writes" => self.writes = rest.parse().ok()?,
             "batch" => self.batch = rest.parse().ok()?,
             "relay" => self.relay = Some(Relay::CutsOff(rest.strip_prefix("cuts-off-after-")?.parse().ok()?)),
+            "window" => self.window = rest.parse().ok()?,
+            "reboots" => self.reboot = Some(rest.parse().ok()?),
+            "loss" => {
+                let (percent, seed) = rest.split_once("-seed-")?;
+                self.faults.push(Fault::Loss { percent: percent.parse().ok()?, seed: seed.parse().ok()? });
+            }
+            "packet" => match Fault::packet(rest)? {
+                Ok(fault) => self.faults.push(fault),
+                Err(refusal) => return Some(Err(refusal)),
+            },
             "cut" => {
                 let (point, span) = rest.rsplit_once('-')?;
                 let span = Span::parse(span)?;
@@ -209,11 +320,18 @@ impl Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, _)) = Self::NAMED.iter().find(|(name, _)| Self::named(name).as_ref() == Some(self)) {
+        if let Some((name, _)) =
+            Self::NAMED.iter().chain(&Self::PACKETS).find(|(name, _)| Self::named(name).as_ref() == Some(self))
+        {
             return f.write_str(name);
         }
         write!(f, "latency-{}", self.latency)?;
-        for (name, size) in [("reads", self.reads as u64), ("writes", self.writes as u64), ("batch", self.batch)] {
+        for (name, size) in [
+            ("reads", self.reads as u64),
+            ("writes", self.writes as u64),
+            ("batch", self.batch),
+            ("window", self.window as u64),
+        ] {
             if size > 0 {
                 write!(f, "+{name}-{size}")?;
             }
@@ -229,6 +347,12 @@ impl fmt::Display for Network {
             Some(Relay::ClosesBoth) => f.write_str("+relay-closes-both")?,
             Some(Relay::CutsOff(span)) => write!(f, "+relay-cuts-off-after-{span}")?,
         }
+        if let Some(span) = self.reboot {
+            write!(f, "+reboots-{span}")?;
+        }
+        if self.earlier {
+            f.write_str("+port-reused")?;
+        }
         self.faults.iter().try_for_each(|fault| write!(f, "+{fault}"))
     }
 }
@@ -238,6 +362,11 @@ impl fmt::Display for Fault {
         match self {
             Self::Hold { from, mark, span } => write!(f, "hold-{}-{}-{span}", from.id(), mark.id()),
             Self::Cut { point, span } => write!(f, "cut-{}-{span}", point.id()),
+            Self::Packet { which: Which::Nth(index), fate } => write!(f, "packet-{index}-{fate}"),
+            Self::Packet { which: Which::First { from, carries }, fate } => {
+                write!(f, "packet-{}-{}-{fate}", from.id(), carries.id())
+            }
+            Self::Loss { percent, seed } => write!(f, "loss-{percent}-seed-{seed}"),
         }
     }
 }
@@ -261,7 +390,7 @@ impl Fault {
     /// The point at which it happens.
     pub fn point(&self) -> Option<Point> {
         match self {
-            Self::Hold { .. } => None,
+            Self::Hold { .. } | Self::Packet { .. } | Self::Loss { .. } => None,
             Self::Cut { point, .. } => Some(*point),
         }
     }
@@ -270,6 +399,8 @@ impl Fault {
     pub fn span(&self) -> Span {
         match self {
             Self::Hold { span, .. } | Self::Cut { span, .. } => *span,
+            // What TCP sends again comes late; how late, its timer says.
+            Self::Packet { .. } | Self::Loss { .. } => Span::For(0),
         }
     }
 
@@ -279,6 +410,7 @@ impl Fault {
         match self {
             Self::Hold { from, mark, .. } => Self::Hold { from, mark, span },
             Self::Cut { point, .. } => Self::Cut { point, span },
+            Self::Packet { .. } | Self::Loss { .. } => self,
         }
     }
 
@@ -288,6 +420,10 @@ impl Fault {
             Self::Hold { mark: Mark::GoAway | Mark::LastWord, .. } => true,
             Self::Hold { mark: Mark::Fin, .. } => false,
             Self::Cut { point, .. } => point.is_framed(),
+            Self::Packet { which: Which::First { carries, .. }, .. } => {
+                matches!(carries, Carries::LastWord | Carries::GoAway)
+            }
+            Self::Packet { which: Which::Nth(_), .. } | Self::Loss { .. } => false,
         }
     }
 
@@ -295,7 +431,40 @@ impl Fault {
     pub fn mark(&self) -> Option<Mark> {
         match self {
             Self::Hold { mark, .. } => Some(*mark),
-            Self::Cut { .. } => None,
+            Self::Cut { .. } | Self::Packet { .. } | Self::Loss { .. } => None,
+        }
+    }
+
+    /// What stands behind `packet-`: which one, and its fate. `None` if it is nothing of the kind.
+    fn packet(text: &str) -> Option<Result<Self, Refusal>> {
+        let (first, rest) = text.split_once('-')?;
+        if let Ok(index) = first.parse() {
+            return Some(rest.parse().map(|fate| Self::Packet { which: Which::Nth(index), fate }));
+        }
+        let prefix = |carries: &Carries| rest.strip_prefix(carries.id()).and_then(|rest| rest.strip_prefix('-'));
+        let (carries, fate) = Carries::ALL.into_iter().find_map(|carries| Some((carries, prefix(&carries)?)))?;
+        Some(
+            pick("sender", first, &Whose::ALL, Whose::id)
+                .and_then(|from| Ok(Self::Packet { which: Which::First { from, carries }, fate: fate.parse()? })),
+        )
+    }
+}
+
+impl Carries {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Fin, Self::LastAck, Self::Rst, Self::LastWord, Self::GoAway, Self::Request, Self::Answer];
+
+    /// Its part of an id.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::LastAck => "last-ack",
+            Self::Rst => "rst",
+            Self::LastWord => "last-word",
+            Self::GoAway => "goaway",
+            Self::Request => "request",
+            Self::Answer => "answer",
         }
     }
 }

@@ -8,6 +8,10 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
+/// How many times as fast as the harness's the clock of a TCP stack runs: about as many times as the deadlines are
+/// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
+pub const PACE: u64 = 25;
+
 /// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (answer, write and idle more), for waiting costs steps.
 /// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {

@@ -3,12 +3,15 @@
 #[cfg(feature = "packet")]
 mod packet;
 mod pair;
+#[cfg(any(feature = "turmoil", feature = "packet"))]
+mod program;
 #[cfg(feature = "turmoil")]
 mod turmoil;
 
 #[cfg(feature = "turmoil")]
 pub use turmoil::schedule::every_order;
 
+use crate::network::Rst;
 use crate::plan::{Millis, Refusal};
 use crate::record::{Backend, Record};
 use crate::scenario::Scenario;
@@ -43,6 +46,26 @@ impl Backend {
         self.run_within(scenario, setting::budget(scenario))
     }
 
+    /// Says why this backend cannot express `scenario`, if so.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the part.
+    pub fn expresses(self, scenario: &Scenario) -> Result<(), Refusal> {
+        let network = &scenario.network;
+        let refuse = |why: &str| Err(Refusal(format!("{} cannot have the network {network}: {why}", self.id())));
+        match self {
+            Self::Pair | Self::Turmoil if network.has_packets() => {
+                refuse("it knows no packets; the backend packet does")
+            }
+            Self::Packet if network.relay.is_some() => refuse("a relay would be a third host"),
+            // RFC 9293 section 3.10.7.4, RFC 5961 section 3.
+            Self::Packet if network.rst == Rst::Overtakes => {
+                refuse("a RST that overtakes is not the next expected, and TCP does not take it")
+            }
+            Self::Pair | Self::Turmoil | Self::Packet => Ok(()),
+        }
+    }
+
     /// Runs `scenario` for at most `budget` milliseconds of virtual time. What is not over then is stopped, and its
     /// record says so.
     ///
@@ -50,6 +73,7 @@ impl Backend {
     /// As [`Backend::run`].
     pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
         scenario.check()?;
+        self.expresses(scenario)?;
         match self {
             Self::Pair => Ok(pair::run(scenario, budget)),
             Self::Turmoil => turmoil::run(scenario, budget),

@@ -10,7 +10,7 @@ use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
 use crate::link::{Arrival, Kind};
 use crate::network::Network;
-use crate::plan::{Action, Millis, Point, Step};
+use crate::plan::{Action, Millis, Step};
 use crate::post::Post;
 use crate::record::Record;
 use crate::scenario::Scenario;
@@ -84,13 +84,6 @@ impl World {
             if unit != Unit::Reset || !self.board.has_sent(from, |sent| *sent == Unit::Reset) {
                 self.board.note(from, What::Sent(unit));
             }
-        }
-    }
-
-    /// The transport of `side` takes no more.
-    fn stall(&mut self, side: Role, point: Point) {
-        if !self.board.is_at(point, side) {
-            self.board.note(side, What::Stalled(point));
         }
     }
 
@@ -419,7 +412,7 @@ impl End {
                     let mut bytes = [header, payload].concat();
                     match self.throttle.take(bytes.len().min(most)) {
                         Ok(count) => bytes.truncate(count),
-                        Err(point) => return world.stall(self.role, point),
+                        Err(point) => return world.board.note_stalled(self.role, point),
                     }
                     let count = bytes.len();
                     self.throttle.took(count);

@@ -163,13 +163,13 @@ fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
     let faults = if trouble { faults(swarm) } else { Just(Vec::new()).boxed() };
     (2..30_u64, size(), size(), batch, select(rst), relay, faults)
         .prop_map(|(latency, reads, writes, batch, rst, relay, faults)| Network {
-            latency,
             reads,
             writes,
             batch,
             rst,
             relay,
             faults,
+            ..Network::clear(latency)
         })
         .boxed()
 }

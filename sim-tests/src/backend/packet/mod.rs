@@ -1,9 +1,24 @@
 //! The real client and server of `echo-net`, each on a TCP stack of its own, over a simulated link.
+//!
+//! Time is tokio's, and paused: it goes on to the next event when nobody has anything left to do. The stacks' clocks
+//! run [`setting::PACE`] times as fast, for the harness's deadlines are so much shorter than real ones.
 
+mod referee;
+mod stage;
+
+use self::stage::Stage;
 use crate::plan::{Millis, Refusal};
 use crate::record::Record;
 use crate::scenario::Scenario;
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
 
-pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, Refusal> {
-    Err(Refusal("the packet backend is being built".into()))
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.map_err(|error| Refusal(format!("no runtime can be built: {error}")))?;
+    LocalSet::new().block_on(&runtime, async {
+        let mut stage = Stage::new(scenario).await?;
+        let over_at = stage.run(budget).await;
+        stage.record(scenario, over_at, budget)
+    })
 }

@@ -1,7 +1,7 @@
 //! Packets between turmoil and the links: what was sent is taken, what is due is delivered.
 
-use super::tap::{Handle, lock};
 use super::{Host, Stage, Timing};
+use crate::backend::program::{Handle, lock};
 use crate::board::{Board, Unit, What, other};
 use crate::ear::Segment;
 use crate::link::{Arrival, Kind};

@@ -6,15 +6,14 @@
 //! Linux would acknowledge it - the peer has ended by then, so nobody sees the difference.
 
 mod carry;
-mod cast;
+mod hosts;
 pub(crate) mod schedule;
-mod tap;
 
 use self::carry::{Held, Parcel};
-use self::cast::{Cast, Command, Slot};
+use self::hosts::{Hosts, Stream};
 use self::schedule::Choices;
-use self::tap::{SharedBoard, lock};
 use super::Backend;
+use super::program::{Cast, Command, SharedBoard, Slot, lock};
 use crate::board::What;
 use crate::director::{Director, Order};
 use crate::plan::{Action, Millis, Point, Refusal, Step};
@@ -78,7 +77,7 @@ enum Timing {
 /// What the harness has of a host.
 struct Host {
     commands: mpsc::UnboundedSender<Command>,
-    handle: Slot,
+    handle: Slot<Stream>,
     /// It has lost its power.
     dark: bool,
     /// Its process has died: its kernel answers data with RST, which turmoil's does not.
@@ -244,8 +243,8 @@ impl Host {
 /// Starts the host of `role`.
 fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let handle = Slot::default();
-    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle));
+    let handle = Slot::<Stream>::default();
+    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Hosts);
     // turmoil wants to be able to start a host again; these are started once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {

@@ -1,6 +1,6 @@
 //! What runs on the hosts: the program of `echo-net` behind a tap, and an ear for the director's commands.
 
-use super::CAPACITY;
+use super::Net;
 use super::tap::{Handle, SharedBoard, Tap, lock};
 use crate::board::{Unit, What};
 use crate::ear::{Ear, Segment};
@@ -8,20 +8,20 @@ use crate::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::setting;
 use echo_core::Role;
-use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, Over, ServerConfig, converse_plainly, serve};
+use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc};
-use turmoil::net::{TcpListener, TcpStream};
 
-const PORT: u16 = 4007;
+/// How many lines a plain client can have waiting: more than any scenario has.
+const LINES: usize = 1 << 16;
 
 /// What the director wants of a host.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Command {
+pub(in crate::backend) enum Command {
     /// The connection is there: the program begins.
     Begin,
     Act(Step),
@@ -29,28 +29,41 @@ pub(super) enum Command {
 }
 
 /// The tap of a host's connection, once there is one.
-pub(super) type Slot = Arc<Mutex<Option<Handle<Stream>>>>;
+pub(in crate::backend) type Slot<S> = Arc<Mutex<Option<Handle<S>>>>;
 
 type Sender = mpsc::Sender<Vec<u8>>;
 
-pub(super) type Inbox = mpsc::UnboundedReceiver<Command>;
+pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<Command>;
 
 /// What the software of a host is given.
-#[derive(Clone)]
-pub(super) struct Cast {
+pub(in crate::backend) struct Cast<N: Net> {
     scenario: Scenario,
     board: SharedBoard,
-    handle: Slot,
+    handle: Slot<N::Stream>,
     role: Role,
+    net: N,
 }
 
-impl Cast {
-    pub(super) fn new(role: Role, scenario: &Scenario, board: SharedBoard, handle: Slot) -> Self {
-        Self { scenario: scenario.clone(), board, handle, role }
+impl<N: Net> Clone for Cast<N> {
+    fn clone(&self) -> Self {
+        let Self { scenario, board, handle, role, net } = self;
+        Self::new(*role, scenario, Arc::clone(board), Arc::clone(handle), net.clone())
+    }
+}
+
+impl<N: Net> Cast<N> {
+    pub(in crate::backend) fn new(
+        role: Role,
+        scenario: &Scenario,
+        board: SharedBoard,
+        handle: Slot<N::Stream>,
+        net: N,
+    ) -> Self {
+        Self { scenario: scenario.clone(), board, handle, role, net }
     }
 
     /// Runs the host's program until the host is no more.
-    pub(super) async fn play(&self, inbox: Inbox) -> io::Result<()> {
+    pub(in crate::backend) async fn play(&self, inbox: Inbox) -> io::Result<()> {
         match (self.role, self.scenario.wire) {
             (Role::Server, _) => self.serve(inbox).await,
             (Role::Client, Wire::Framed | Wire::FramedServerFin) => self.ask(inbox).await,
@@ -66,8 +79,8 @@ impl Cast {
         Clock { wall: || setting::EPOCH, utc_offset: |_| 0 }
     }
 
-    fn tap(&self, stream: TcpStream) -> (Tap<Stream>, Handle<Stream>) {
-        let (tap, handle) = Tap::new(Over(stream), self.role, &self.scenario, Arc::clone(&self.board));
+    fn tap(&self, stream: N::Stream) -> (Tap<N::Stream>, Handle<N::Stream>) {
+        let (tap, handle) = Tap::new(stream, self.role, &self.scenario, Arc::clone(&self.board));
         *lock(&self.handle) = Some(handle.clone());
         (tap, handle)
     }
@@ -76,8 +89,8 @@ impl Cast {
         lock(&self.handle).as_ref().map_or(Poll::Pending, |handle| handle.poll_unread(cx))
     }
 
-    async fn connect(&self) -> io::Result<(Tap<Stream>, Handle<Stream>)> {
-        Ok(self.tap(TcpStream::connect(("server", PORT)).await?))
+    async fn connect(&self) -> io::Result<(Tap<N::Stream>, Handle<N::Stream>)> {
+        Ok(self.tap(self.net.connect().await?))
     }
 
     fn client_config(&self) -> ClientConfig {
@@ -107,7 +120,7 @@ impl Cast {
     }
 
     /// Does what the director wants of a framed client.
-    async fn wish(&self, client: &Client, handle: &Handle<Stream>, command: Command) {
+    async fn wish(&self, client: &Client, handle: &Handle<N::Stream>, command: Command) {
         match command {
             Command::Begin => (),
             Command::Ask(seq) => self.request(client.clone(), seq),
@@ -135,7 +148,7 @@ impl Cast {
         let (tap, handle) = self.connect().await?;
         // The first command is to begin.
         inbox.recv().await;
-        let (sender, outgoing) = mpsc::channel(CAPACITY);
+        let (sender, outgoing) = mpsc::channel(LINES);
         let mut sender = Some(sender);
         let mut ear = Ear::new(Role::Server, &self.scenario);
         let hand_over = |text: &[u8]| {
@@ -163,7 +176,7 @@ impl Cast {
     }
 
     /// Does what the director wants of a plain client.
-    async fn wish_plainly(&self, sender: &mut Option<Sender>, handle: &Handle<Stream>, command: Command) {
+    async fn wish_plainly(&self, sender: &mut Option<Sender>, handle: &Handle<N::Stream>, command: Command) {
         match command {
             Command::Begin => (),
             Command::Ask(seq) => {
@@ -179,7 +192,7 @@ impl Cast {
 
     /// The server. It serves on until the host is no more; the end of its one conversation is what counts.
     async fn serve(&self, mut inbox: Inbox) -> io::Result<()> {
-        let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
+        let listener = self.net.bind().await?;
         let stop = Notify::new();
         let witness = self.clone();
         let config = ServerConfig {
@@ -219,7 +232,7 @@ impl Cast {
 }
 
 /// Carries out a step below the protocol; never returns if it takes the program away.
-async fn take_step(handle: &Handle<Stream>, step: Step) {
+async fn take_step<S: Transport>(handle: &Handle<S>, step: Step) {
     handle.act(step);
     match step.action {
         Action::Close | Action::HalfClose | Action::DropUnread | Action::Violate => (),
@@ -228,22 +241,19 @@ async fn take_step(handle: &Handle<Stream>, step: Step) {
 }
 
 /// Accepts, and puts a tap on what it accepts.
-struct Door {
-    listener: TcpListener,
-    cast: Cast,
+struct Door<N: Net> {
+    listener: N::Listener,
+    cast: Cast<N>,
     begin: Arc<Notify>,
 }
 
-impl Listener for Door {
-    type Stream = Tap<Stream>;
+impl<N: Net> Listener for Door<N> {
+    type Stream = Tap<N::Stream>;
 
     async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
-        let (stream, _) = self.listener.accept().await?;
+        let stream = N::accept(&mut self.listener).await?;
         let (tap, _) = self.cast.tap(stream);
         self.begin.notified().await;
         Ok((tap, "client".to_owned()))
     }
 }
-
-/// turmoil's stream as a transport. Its `abort` is the tap's business.
-pub(super) type Stream = Over<TcpStream>;

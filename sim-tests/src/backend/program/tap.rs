@@ -2,7 +2,7 @@
 //!
 //! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
 
-use crate::board::{Board, Unit, What, other};
+use crate::board::{Board, Unit, What, is_fin, other};
 use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
 use crate::plan::{Action, Point, Step};
@@ -16,20 +16,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) type SharedBoard = Arc<Mutex<Board>>;
+pub(in crate::backend) type SharedBoard = Arc<Mutex<Board>>;
 
 /// The board, whatever became of others who held it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The end of a tap that the program holds.
 #[derive(Debug)]
-pub(super) struct Tap<S>(Arc<Mutex<Inner<S>>>);
+pub(in crate::backend) struct Tap<S>(Arc<Mutex<Inner<S>>>);
 
 /// The end of a tap that the harness holds.
 #[derive(Debug)]
-pub(super) struct Handle<S>(Arc<Mutex<Inner<S>>>);
+pub(in crate::backend) struct Handle<S>(Arc<Mutex<Inner<S>>>);
 
 impl<S> Clone for Handle<S> {
     fn clone(&self) -> Self {
@@ -81,7 +81,7 @@ enum State {
 }
 
 impl<S: Transport> Tap<S> {
-    pub(super) fn new(stream: S, role: Role, scenario: &Scenario, board: SharedBoard) -> (Self, Handle<S>) {
+    pub(in crate::backend) fn new(stream: S, role: Role, scenario: &Scenario, board: SharedBoard) -> (Self, Handle<S>) {
         let most = |limit: usize| if limit == 0 { usize::MAX } else { limit };
         let inner = Arc::new(Mutex::new(Inner {
             stream: Some(stream),
@@ -109,7 +109,7 @@ impl<S: Transport> Tap<S> {
 
 impl<S: Transport> Handle<S> {
     /// Carries out a step from below. Must be called where the stream may be used.
-    pub(super) fn act(&self, step: Step) {
+    pub(in crate::backend) fn act(&self, step: Step) {
         let mut inner = lock(&self.0);
         match step.action {
             // Wishes of the program, not of its socket.
@@ -126,49 +126,17 @@ impl<S: Transport> Handle<S> {
     }
 
     /// The program was told its part of the plan: it is not held up at `point` any more.
-    pub(super) fn release(&self, point: Point) {
+    pub(in crate::backend) fn release(&self, point: Point) {
         lock(&self.0).release(point);
     }
 
     /// From now on the program never reads.
-    pub(super) fn deafen(&self) {
+    pub(in crate::backend) fn deafen(&self) {
         lock(&self.0).state = State::Deaf;
     }
 
-    /// Whether its program, or its plan, let go by RST.
-    pub(super) fn is_aborted(&self) -> bool {
-        lock(&self.0).state == State::Aborted
-    }
-
-    /// Whether a RST is due that turmoil does not send: for a socket that was let go behind its FIN. Asked once.
-    pub(super) fn owes_reset(&self) -> bool {
-        let mut inner = lock(&self.0);
-        let owes = inner.state == State::Aborted && inner.shut && !inner.reset;
-        inner.shut &= !owes;
-        owes
-    }
-
-    /// Whether the peer's RST has arrived.
-    pub(super) fn is_reset(&self) -> bool {
-        lock(&self.0).reset
-    }
-
-    /// A RST arrives that turmoil knows nothing of.
-    pub(super) fn reset(&self) {
-        let mut inner = lock(&self.0);
-        inner.reset = true;
-        inner.wake();
-    }
-
-    /// A FIN arrives that turmoil knows nothing of.
-    pub(super) fn fin(&self) {
-        let mut inner = lock(&self.0);
-        inner.fin = true;
-        inner.wake();
-    }
-
     /// Once there is something to read for a program that reads no more, lets go of it unread. Ready when done.
-    pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in crate::backend) fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = lock(&self.0);
         if inner.state != State::Unread {
             return Poll::Pending;
@@ -188,6 +156,42 @@ impl<S: Transport> Handle<S> {
     }
 }
 
+/// What turmoil's sockets do not do by themselves.
+#[cfg(feature = "turmoil")]
+impl<S: Transport> Handle<S> {
+    /// Whether its program, or its plan, let go by RST.
+    pub(in crate::backend) fn is_aborted(&self) -> bool {
+        lock(&self.0).state == State::Aborted
+    }
+
+    /// Whether a RST is due that turmoil does not send: for a socket that was let go behind its FIN. Asked once.
+    pub(in crate::backend) fn owes_reset(&self) -> bool {
+        let mut inner = lock(&self.0);
+        let owes = inner.state == State::Aborted && inner.shut && !inner.reset;
+        inner.shut &= !owes;
+        owes
+    }
+
+    /// Whether the peer's RST has arrived.
+    pub(in crate::backend) fn is_reset(&self) -> bool {
+        lock(&self.0).reset
+    }
+
+    /// A RST arrives that turmoil knows nothing of.
+    pub(in crate::backend) fn reset(&self) {
+        let mut inner = lock(&self.0);
+        inner.reset = true;
+        inner.wake();
+    }
+
+    /// A FIN arrives that turmoil knows nothing of.
+    pub(in crate::backend) fn fin(&self) {
+        let mut inner = lock(&self.0);
+        inner.fin = true;
+        inner.wake();
+    }
+}
+
 impl<S: Transport> Inner<S> {
     fn note(&self, what: What) {
         lock(&self.board).note(self.role, what);
@@ -196,7 +200,10 @@ impl<S: Transport> Inner<S> {
     fn let_go(&mut self, state: State) {
         if self.stream.is_some() {
             self.state = state;
-            drop(self.stream.take());
+            match self.stream.take() {
+                Some(stream) if state == State::Aborted => stream.abort(),
+                stream => drop(stream),
+            }
         }
     }
 
@@ -235,7 +242,11 @@ impl<S: Transport> Inner<S> {
         let result = Pin::new(stream).poll_shutdown(cx);
         if let Poll::Ready(Ok(())) = result {
             self.shut = true;
-            self.note(What::Sent(Unit::Fin));
+            // A network that sees packets may have noted it already.
+            let mut board = lock(&self.board);
+            if !board.has_sent(self.role, is_fin) {
+                board.note(self.role, What::Sent(Unit::Fin));
+            }
         }
         result
     }
@@ -323,7 +334,7 @@ impl<S: Transport> Inner<S> {
         let count = match self.throttle.take(bytes.len().min(self.writes)) {
             Ok(count) => count,
             Err(point) => {
-                self.stall(point);
+                lock(&self.board).note_stalled(self.role, point);
                 return Poll::Pending;
             }
         };
@@ -335,13 +346,6 @@ impl<S: Transport> Inner<S> {
             }
         }
         result
-    }
-
-    fn stall(&self, point: Point) {
-        let mut board = lock(&self.board);
-        if !board.is_at(point, self.role) {
-            board.note(self.role, What::Stalled(point));
-        }
     }
 }
 

@@ -1,0 +1,286 @@
+//! The stage: both programs on their hosts, the network between them, and the director.
+
+use super::referee::{Referee, Waiting};
+use crate::backend::program::{Cast, Command, Net as Network, SharedBoard, Slot, lock};
+use crate::board::{What, Witness};
+use crate::director::{Director, Order};
+use crate::network::Span;
+use crate::packet::{Build, Listener, Net, Stream};
+use crate::plan::{Action, Millis, Point, Refusal, Step};
+use crate::record::{Backend, Ending, Record, ending};
+use crate::scenario::Scenario;
+use crate::setting;
+use crate::tcp::Moment;
+use echo_core::Role;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinHandle, spawn_local, yield_now};
+use tokio::time::{Instant, sleep, timeout};
+
+const PORT: u16 = 2012;
+/// The receive buffer of a socket, in bytes, if the scenario says nothing else.
+const WINDOW: usize = 65_535;
+/// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
+/// (`tcp_retries2` is 924 s, behind it TIME-WAIT), as the stacks' clocks count.
+const CONNECTING: Duration = Duration::from_millis(127_000 / setting::PACE);
+const ENDING: Duration = Duration::from_millis(1_000_000 / setting::PACE);
+
+pub(super) struct Stage {
+    net: Net,
+    board: SharedBoard,
+    director: Director,
+    waiting: Waiting,
+    client: Host,
+    server: Host,
+    /// Whom the plan holds up no more at which point, once they know what they are to do.
+    releases: Vec<(Role, Point)>,
+    reboot: Option<Millis>,
+    /// Something was noted on the board.
+    stirred: Arc<Notify>,
+    begun: Instant,
+    /// The network's time at the beginning.
+    offset: Millis,
+}
+
+/// What the harness has of a host.
+struct Host {
+    commands: mpsc::UnboundedSender<Command>,
+    handle: Slot<Stream>,
+    program: JoinHandle<io::Result<()>>,
+}
+
+/// The clock of the board, who tells the director.
+#[derive(Debug)]
+struct Watch {
+    begun: Instant,
+    stirred: Arc<Notify>,
+}
+
+impl Witness for Watch {
+    fn now(&self) -> Millis {
+        Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn noted(&self) {
+        self.stirred.notify_one();
+    }
+}
+
+/// The programs' way to the network.
+#[derive(Clone, Debug)]
+struct Wires(Net);
+
+impl Network for Wires {
+    type Stream = Stream;
+    type Listener = Listener;
+
+    async fn bind(&self) -> io::Result<Listener> {
+        self.0.listen(Role::Server, PORT)
+    }
+
+    async fn accept(listener: &mut Listener) -> io::Result<Stream> {
+        listener.accept().await
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        self.0.connect(Role::Client, PORT).await
+    }
+}
+
+impl Stage {
+    /// Brings the connection about, and tells the programs to begin.
+    pub(super) async fn new(scenario: &Scenario) -> Result<Self, Refusal> {
+        let network = &scenario.network;
+        let window = if network.window == 0 { WINDOW } else { network.window };
+        let (latency, batch) = (network.latency, network.batch);
+        let net = Net::new(Build { latency, batch, pace: setting::PACE, window });
+        let board = SharedBoard::default();
+        let (referee, waiting) = Referee::new(scenario, Arc::clone(&board));
+        if network.earlier {
+            rehearse(&net).await.map_err(|error| Refusal(format!("packet: no earlier conversation: {error}")))?;
+        }
+        net.begin(Box::new(referee));
+        let server = host(&net, Role::Server, scenario, &board);
+        let client = host(&net, Role::Client, scenario, &board);
+        let mut stage = Self {
+            net,
+            board,
+            director: Director::new(scenario),
+            waiting,
+            client,
+            server,
+            releases: Vec::new(),
+            reboot: network.reboot,
+            stirred: Arc::new(Notify::new()),
+            begun: Instant::now(),
+            offset: 0,
+        };
+        if timeout(CONNECTING, stage.connected()).await.is_err() {
+            return Err(Refusal("packet: the connection did not come about".into()));
+        }
+        stage.begin();
+        Ok(stage)
+    }
+
+    async fn connected(&self) {
+        while [&self.client, &self.server].iter().any(|host| lock(&host.handle).is_none()) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn begin(&mut self) {
+        self.begun = Instant::now();
+        self.offset = self.net.now();
+        let watch = Watch { begun: self.begun, stirred: Arc::clone(&self.stirred) };
+        lock(&self.board).watch(Arc::new(watch));
+        self.client.command(Command::Begin);
+        self.server.command(Command::Begin);
+        self.direct();
+    }
+
+    /// Runs until both ends have ended and their sockets are gone; when that was, if it was within the budget.
+    pub(super) async fn run(&mut self, budget: Millis) -> Option<Millis> {
+        let end = self.begun + Duration::from_millis(budget);
+        loop {
+            // The programs come first: they have to know what has arrived before they are told what to do.
+            yield_now().await;
+            if self.direct() {
+                continue;
+            }
+            if self.is_over() {
+                let over_at = lock(&self.board).now();
+                // What is left is for the kernels to do.
+                let _ = timeout(ENDING, self.net.idle()).await;
+                return Some(over_at);
+            }
+            tokio::select! { biased;
+                () = self.stirred.notified() => (),
+                () = tokio::time::sleep_until(end) => return None,
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let board = lock(&self.board);
+        [Role::Client, Role::Server].into_iter().all(|side| ending(board.entries(), side) != Ending::Open)
+    }
+
+    /// What happened.
+    pub(super) fn record(
+        self,
+        scenario: &Scenario,
+        over_at: Option<Millis>,
+        budget: Millis,
+    ) -> Result<Record, Refusal> {
+        if let Some(why) = self.net.stuck() {
+            return Err(Refusal(format!("packet: {why}")));
+        }
+        let entries = std::mem::take(&mut *lock(&self.board)).into_entries();
+        let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();
+        let unreached = [self.director.left(), waiting].concat();
+        let moment = |moment: Moment| Moment { at: moment.at.saturating_sub(self.offset), ..moment };
+        let packets = self.net.log().into_iter().map(moment).collect();
+        let scenario = scenario.clone();
+        Ok(Record { scenario, backend: Backend::Packet, entries, over_at, budget, unreached, packets })
+    }
+
+    /// Tells the hosts what is due; whether anything was.
+    fn direct(&mut self) -> bool {
+        let mut any = !self.releases.is_empty();
+        for (side, point) in std::mem::take(&mut self.releases) {
+            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                handle.release(point);
+            }
+        }
+        loop {
+            let order = self.director.next(&lock(&self.board));
+            match order {
+                None => return any,
+                Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
+                Some(Order::Act(side, step)) => self.act(side, step),
+                Some(Order::Deafen(side)) => {
+                    if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                        handle.deafen();
+                    }
+                }
+                Some(Order::Cut(span)) => self.cut(span),
+            }
+            any = true;
+        }
+    }
+
+    fn host(&mut self, side: Role) -> &mut Host {
+        match side {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    fn cut(&mut self, span: Span) {
+        lock(&self.board).note(Role::Client, What::Cut);
+        self.net.cut(span.after(self.net.now()));
+    }
+
+    fn act(&mut self, side: Role, step: Step) {
+        if ending(lock(&self.board).entries(), side) != Ending::Open {
+            return self.director.miss(side, step);
+        }
+        lock(&self.board).note(side, What::Did(step.action));
+        self.releases.push((side, step.point));
+        match step.action {
+            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
+                self.host(side).command(Command::Act(step));
+            }
+            Action::Crash => self.host(side).crash(step),
+            Action::Vanish => {
+                self.net.power_down(side);
+                self.host(side).crash(step);
+                if let Some(span) = self.reboot {
+                    let net = self.net.clone();
+                    spawn_local(async move {
+                        sleep(Duration::from_millis(span)).await;
+                        net.power_up(side);
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Host {
+    fn command(&self, command: Command) {
+        // A host that has crashed takes no commands.
+        let _ = self.commands.send(command);
+    }
+
+    /// The program is no more, and its kernel closes its sockets.
+    fn crash(&self, step: Step) {
+        self.program.abort();
+        if let Some(handle) = lock(&self.handle).as_ref() {
+            handle.act(step);
+        }
+    }
+}
+
+/// Starts the program of `role`.
+fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let handle = Slot::<Stream>::default();
+    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Wires(net.clone()));
+    let program = spawn_local(async move { cast.play(inbox).await });
+    Host { commands, handle, program }
+}
+
+/// An earlier conversation on the ports that the one to come will have: the server has closed first, and its socket is
+/// in TIME-WAIT.
+async fn rehearse(net: &Net) -> io::Result<()> {
+    let listener = net.listen(Role::Server, PORT)?;
+    let (client, server) = tokio::join!(net.connect(Role::Client, PORT), listener.accept());
+    drop(server?);
+    let mut client = client?;
+    tokio::io::AsyncReadExt::read(&mut client, &mut [0]).await?;
+    drop(client);
+    Ok(())
+}

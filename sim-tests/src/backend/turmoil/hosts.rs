@@ -1,0 +1,32 @@
+//! turmoil's sockets, as the programs use them.
+
+use crate::backend::program::Net;
+use echo_net::Over;
+use std::io;
+use turmoil::net::{TcpListener, TcpStream};
+
+const PORT: u16 = 4007;
+
+/// turmoil's stream as a transport. Its `abort` is the tap's business.
+pub(super) type Stream = Over<TcpStream>;
+
+/// The hosts "client" and "server". Which of them this is, turmoil knows.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts;
+
+impl Net for Hosts {
+    type Stream = Stream;
+    type Listener = TcpListener;
+
+    async fn bind(&self) -> io::Result<TcpListener> {
+        TcpListener::bind(("0.0.0.0", PORT)).await
+    }
+
+    async fn accept(listener: &mut TcpListener) -> io::Result<Stream> {
+        listener.accept().await.map(|(stream, _)| Over(stream))
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        TcpStream::connect(("server", PORT)).await.map(Over)
+    }
+}
