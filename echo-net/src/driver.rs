@@ -35,6 +35,8 @@ pub(crate) struct Driver<T> {
     paused: bool,
     /// The transport takes nothing, and the last read gave nothing either.
     read_in_vain: bool,
+    /// A write was told that the connection was reset. Linux tells that once, and gives reads an end then.
+    reset: bool,
     /// Something was written since the last flush.
     unflushed: bool,
     alarm: Pin<Box<Sleep>>,
@@ -53,6 +55,7 @@ impl<T: Transport> Driver<T> {
             peer_finished: false,
             paused: false,
             read_in_vain: false,
+            reset: false,
             unflushed: false,
             alarm: Box::pin(sleep_until(Instant::now())),
         }
@@ -111,7 +114,11 @@ impl<T: Transport> Driver<T> {
                 Output::Transmit { header, payload } => {
                     let slices = [IoSlice::new(header), IoSlice::new(payload)];
                     match stream.poll_write_vectored(cx, &slices) {
-                        Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => self.connection.handle_write_failed(now),
+                        Poll::Ready(Ok(0)) => self.connection.handle_write_failed(now),
+                        Poll::Ready(Err(error)) => {
+                            self.reset |= is_reset(&error);
+                            self.connection.handle_write_failed(now);
+                        }
                         Poll::Ready(Ok(count)) => {
                             self.unflushed = true;
                             self.connection.handle_sent(now, count);
@@ -186,6 +193,7 @@ impl<T: Transport> Driver<T> {
         let now = self.timeline.now();
         match read {
             Poll::Ready(Ok(())) => match buffer.filled() {
+                [] if self.reset => self.connection.handle_reset(now),
                 [] => {
                     self.peer_finished = true;
                     self.connection.handle_fin(now);
@@ -230,4 +238,10 @@ impl<T: Transport> Driver<T> {
         }
         self.alarm.as_mut().poll(cx)
     }
+}
+
+/// Whether this is the connection's end, and not only that of the direction in which was written.
+fn is_reset(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, TimedOut};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | TimedOut)
 }

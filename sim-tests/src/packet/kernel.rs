@@ -61,24 +61,30 @@ impl Kernel {
         sockets.get_mut(&name).map(|socket| what(socket, world))
     }
 
-    /// Lets time go on until `to`, one event after the other.
-    pub(super) fn advance(&mut self, to: Millis) {
-        loop {
-            self.pump();
-            match self.due() {
-                Some(due) if due <= to => self.world.now = due.max(self.world.now),
-                Some(_) | None => break,
-            }
-        }
-        self.world.now = self.world.now.max(to);
+    /// It is `now`: what was done before is done with.
+    pub(super) fn advance(&mut self, now: Millis) {
+        self.world.now = self.world.now.max(now);
     }
 
-    /// Does everything that is due now.
+    /// Lets one packet arrive, if one is due, or all if they come together; whether there was any.
+    pub(super) fn turn(&mut self) -> bool {
+        self.pump();
+        let mut any = false;
+        while self.world.arrive() {
+            self.pump();
+            any = true;
+            if !self.world.build.together() {
+                break;
+            }
+        }
+        any
+    }
+
+    /// Lets the stacks do everything that is due now.
     pub(super) fn pump(&mut self) {
         loop {
-            let stepped = self.world.step();
-            let acted = self.settle();
-            if !stepped && !acted {
+            self.world.egress();
+            if !self.settle() {
                 return;
             }
         }

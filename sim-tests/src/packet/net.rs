@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// Two hosts, the client's and the server's, and the link between them. A clone is the same network.
@@ -165,14 +166,19 @@ impl Shared {
 async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
     loop {
         let Some(shared) = net.upgrade() else { return };
-        let due = {
+        let (arrived, due) = {
             let mut kernel = shared.kernel.lock().unwrap_or_else(PoisonError::into_inner);
             kernel.advance(shared.now());
-            kernel.due()
+            (kernel.turn(), kernel.due())
         };
         let started = shared.started;
         // The network ends when its users are gone.
         drop(shared);
+        if arrived {
+            // Whoever waits for this packet is served before the next one.
+            yield_now().await;
+            continue;
+        }
         match due {
             None => stirred.notified().await,
             Some(due) => tokio::select! { biased;

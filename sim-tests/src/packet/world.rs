@@ -23,6 +23,13 @@ pub struct Ruling {
     pub hold: Option<Option<Millis>>,
 }
 
+impl Build {
+    /// Whether what is due at one moment arrives at once, before a program can read.
+    pub(super) fn together(self) -> bool {
+        self.batch > 0
+    }
+}
+
 /// Delivers everything.
 pub(super) struct Lenient;
 
@@ -157,13 +164,18 @@ impl World {
         }
     }
 
-    /// Lets a host's stack do what is due.
-    fn egress(&mut self, side: Role) {
+    /// Lets both stacks do what is due now.
+    pub(super) fn egress(&mut self) {
+        self.work(Role::Client);
+        self.work(Role::Server);
+    }
+
+    fn work(&mut self, side: Role) {
         /// A stack that says it has something to do, and does nothing, would be asked for ever.
         const PATIENCE: u32 = 10_000;
         let now = self.now;
         for _ in 0..PATIENCE {
-            if self.host(side).due(now).is_none_or(|due| due > now) {
+            if self.stuck.is_some() || self.host(side).due(now).is_none_or(|due| due > now) {
                 return;
             }
             let packets = self.host(side).send(now);
@@ -174,21 +186,17 @@ impl World {
         self.stuck = Some(format!("livelock: at {now} ms the {name}'s stack has something to do, and does not do it"));
     }
 
-    /// Lets both stacks do what is due now, and one packet arrive; whether there was one.
-    pub(super) fn step(&mut self) -> bool {
-        self.egress(Role::Client);
-        self.egress(Role::Server);
-        if self.stuck.is_some() {
-            return false;
-        }
-        let Some(packet) = self.link.pop(self.now) else { return false };
+    /// Lets the next packet arrive, if it is due; whether it was.
+    pub(super) fn arrive(&mut self) -> bool {
+        let packet = self.link.pop(self.now).filter(|_| self.stuck.is_none());
+        let Some(packet) = packet else { return false };
         if !self.hosts[packet.to as usize].dark {
-            self.arrive(packet);
+            self.take(packet);
         }
         true
     }
 
-    fn arrive(&mut self, Packet { index, to, bytes }: Packet) {
+    fn take(&mut self, Packet { index, to, bytes }: Packet) {
         let now = self.now;
         let segment = parse(index, other(to), bytes.clone());
         if let Some(segment) = &segment {

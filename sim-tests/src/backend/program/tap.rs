@@ -58,6 +58,8 @@ struct Inner<S> {
     shut: bool,
     /// The peer's RST has arrived, or one that a relay made.
     reset: bool,
+    /// A write was told so.
+    told: bool,
     /// A FIN that a relay made has arrived.
     fin: bool,
     fin_read: bool,
@@ -98,6 +100,7 @@ impl<S: Transport> Tap<S> {
             stash: None,
             shut: false,
             reset: false,
+            told: false,
             fin: false,
             fin_read: false,
             reader: None,
@@ -281,7 +284,11 @@ impl<S: Transport> Inner<S> {
             }
             Poll::Ready(Ok(())) => (),
         }
-        let segment = if bytes.is_empty() { Segment::Fin } else { Segment::Data(&bytes) };
+        let segment = match bytes.is_empty() {
+            true if self.told => Segment::Reset,
+            true => Segment::Fin,
+            false => Segment::Data(&bytes),
+        };
         let units = self.hears.hear(segment);
         let waits = self.gate.catches(&units);
         for unit in units {
@@ -339,11 +346,16 @@ impl<S: Transport> Inner<S> {
             }
         };
         let result = Pin::new(stream).poll_write(cx, &bytes[..count]);
-        if let Poll::Ready(Ok(count)) = &result {
-            self.throttle.took(*count);
-            for unit in self.says.hear(Segment::Data(&bytes[..*count])) {
-                self.note(What::Sent(unit));
+        match &result {
+            Poll::Ready(Ok(count)) => {
+                self.throttle.took(*count);
+                for unit in self.says.hear(Segment::Data(&bytes[..*count])) {
+                    self.note(What::Sent(unit));
+                }
             }
+            // Linux tells of a RST once, be it a write that asks; what is left can be read then, and an end that is none.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => self.told = true,
+            Poll::Ready(Err(_)) | Poll::Pending => (),
         }
         result
     }
