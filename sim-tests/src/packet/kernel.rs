@@ -21,8 +21,18 @@ pub(super) struct Kernel {
     ports: [u16; 2],
     /// How much of the world's log was read.
     read: usize,
+    /// What programs have dropped. It is closed as soon as it is known what time it is, for who drops must not ask: when
+    /// a runtime ends, tokio's clock is the real one.
+    dropped: Vec<Dropped>,
     /// They wait until every socket is gone.
     pub(super) idle: Vec<Waker>,
+}
+
+/// Something that a program has dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dropped {
+    Stream(Name),
+    Listener(Role, u16),
 }
 
 #[derive(Default)]
@@ -38,7 +48,16 @@ const EPHEMERAL: u16 = 49_152;
 impl Kernel {
     pub(super) fn new(world: World) -> Self {
         let (sockets, listeners) = (BTreeMap::new(), BTreeMap::new());
-        Self { world, sockets, listeners, names: 0, ports: [EPHEMERAL; 2], read: 0, idle: Vec::new() }
+        Self {
+            world,
+            sockets,
+            listeners,
+            names: 0,
+            ports: [EPHEMERAL; 2],
+            read: 0,
+            dropped: Vec::new(),
+            idle: Vec::new(),
+        }
     }
 
     /// From now on `judge` decides, and what was is forgotten.
@@ -61,23 +80,28 @@ impl Kernel {
         sockets.get_mut(&name).map(|socket| what(socket, world))
     }
 
-    /// It is `now`: what was done before is done with.
+    /// It is `now`. What was dropped is closed.
     pub(super) fn advance(&mut self, now: Millis) {
         self.world.now = self.world.now.max(now);
-    }
-
-    /// Lets one packet arrive, if one is due, or all if they come together; whether there was any.
-    pub(super) fn turn(&mut self) -> bool {
-        self.pump();
-        let mut any = false;
-        while self.world.arrive() {
-            self.pump();
-            any = true;
-            if !self.world.build.together() {
-                break;
+        for dropped in std::mem::take(&mut self.dropped) {
+            match dropped {
+                Dropped::Stream(name) => drop(self.with(name, |socket, world| socket.close(world))),
+                Dropped::Listener(side, port) => self.stop(side, port),
             }
         }
-        any
+    }
+
+    /// A program has dropped something.
+    pub(super) fn let_go(&mut self, what: Dropped) {
+        self.dropped.push(what);
+    }
+
+    /// Lets everything that is due now happen, one packet after the other.
+    pub(super) fn turn(&mut self) {
+        self.pump();
+        while self.world.arrive() {
+            self.pump();
+        }
     }
 
     /// Lets the stacks do everything that is due now.
@@ -185,7 +209,7 @@ impl Kernel {
     }
 
     /// Listens no more: what was not accepted is reset.
-    pub(super) fn stop(&mut self, side: Role, port: u16) {
+    fn stop(&mut self, side: Role, port: u16) {
         let Some(listening) = self.listeners.remove(&(side as usize, port)) else { return };
         for name in listening.backlog {
             self.with(name, |socket, world| {
@@ -196,7 +220,6 @@ impl Kernel {
                 socket.orphan = true;
             });
         }
-        self.pump();
     }
 
     /// Sends SYN from an ephemeral port, or from `port`.

@@ -1,6 +1,6 @@
 //! The network as a program uses it: it connects and listens, and time goes on by itself.
 
-use super::kernel::Kernel;
+use super::kernel::{Dropped, Kernel};
 use super::stream::Stream;
 use super::world::{Build, Judge, World};
 use crate::plan::Millis;
@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// Two hosts, the client's and the server's, and the link between them. A clone is the same network.
@@ -166,19 +165,15 @@ impl Shared {
 async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
     loop {
         let Some(shared) = net.upgrade() else { return };
-        let (arrived, due) = {
+        let due = {
             let mut kernel = shared.kernel.lock().unwrap_or_else(PoisonError::into_inner);
             kernel.advance(shared.now());
-            (kernel.turn(), kernel.due())
+            kernel.turn();
+            kernel.due()
         };
         let started = shared.started;
         // The network ends when its users are gone.
         drop(shared);
-        if arrived {
-            // Whoever waits for this packet is served before the next one.
-            yield_now().await;
-            continue;
-        }
         match due {
             None => stirred.notified().await,
             Some(due) => tokio::select! { biased;
@@ -205,7 +200,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.net.lock().stop(self.side, self.port);
+        self.net.lock().let_go(Dropped::Listener(self.side, self.port));
         self.net.stir();
     }
 }

@@ -38,6 +38,9 @@ pub(super) struct Socket {
     pub(super) number: SocketId,
     /// What was received and taken out of the stack.
     kept: VecDeque<u8>,
+    /// How much each packet has brought of what was not read yet. A read gives that much, as it does where a program is as
+    /// fast as its network.
+    pieces: VecDeque<usize>,
     /// The peer's FIN is there, behind all that is kept.
     fin: bool,
     /// Why the connection is no more, until it is reported.
@@ -52,9 +55,9 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(side: Role, (handle, number): (SocketHandle, SocketId)) -> Self {
-        let (kept, handle) = (VecDeque::new(), Some(handle));
+        let (kept, pieces, handle) = (VecDeque::new(), VecDeque::new(), Some(handle));
         let (fin, error, orphan, waits) = (false, None, false, None);
-        Self { side, handle, number, kept, fin, error, orphan, waits, reader: None, writer: None }
+        Self { side, handle, number, kept, pieces, fin, error, orphan, waits, reader: None, writer: None }
     }
 
     pub(super) fn state(&self, world: &World) -> State {
@@ -85,6 +88,11 @@ impl Socket {
     pub(super) fn settle(&mut self, world: &mut World) -> bool {
         let Some(handle) = self.handle else { return false };
         let state = world.state(self.side, handle);
+        let known = self.pieces.iter().sum::<usize>();
+        let here = self.kept.len() + world.socket(self.side, handle).recv_queue();
+        if here > known {
+            self.pieces.push_back(here - known);
+        }
         if state == State::TimeWait {
             self.keep(world);
             self.fin = true;
@@ -185,8 +193,12 @@ impl Socket {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        let piece = self.pieces.front().map_or(buffer.len(), |piece| buffer.len().min(*piece));
+        let buffer = &mut buffer[..piece];
         if !self.kept.is_empty() {
-            return Poll::Ready(io::Read::read(&mut self.kept, buffer));
+            let count = io::Read::read(&mut self.kept, buffer)?;
+            self.took(count);
+            return Poll::Ready(Ok(count));
         }
         if let Some(handle) = self.handle.filter(|_| !self.fin) {
             match world.socket(self.side, handle).recv_slice(buffer) {
@@ -194,7 +206,10 @@ impl Socket {
                     self.reader = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
-                Ok(count) => return Poll::Ready(Ok(count)),
+                Ok(count) => {
+                    self.took(count);
+                    return Poll::Ready(Ok(count));
+                }
                 Err(smoltcp::socket::tcp::RecvError::Finished) => self.fin = true,
                 Err(smoltcp::socket::tcp::RecvError::InvalidState) => (),
             }
@@ -203,6 +218,14 @@ impl Socket {
             return Poll::Ready(Ok(0));
         }
         Poll::Ready(self.error.take().map_or(Ok(0), |error| Err(error.into())))
+    }
+
+    /// So many bytes were read, of one piece.
+    fn took(&mut self, count: usize) {
+        match self.pieces.front_mut() {
+            Some(piece) if *piece > count => *piece -= count,
+            Some(_) | None => drop(self.pieces.pop_front()),
+        }
     }
 
     /// Takes at least one byte of `bytes`.

@@ -1,6 +1,6 @@
 //! One end of a connection, as tokio's `TcpStream` is.
 
-use super::kernel::Name;
+use super::kernel::{Dropped, Name};
 use super::net::Net;
 use echo_net::Transport;
 use std::io;
@@ -67,12 +67,8 @@ impl Transport for Stream {
 }
 
 impl Drop for Stream {
-    /// No clock is read here: when a runtime ends, tokio's clock is the real one.
     fn drop(&mut self) {
-        let mut kernel = self.net.lock();
-        kernel.with(self.name, |socket, world| socket.close(world));
-        kernel.pump();
-        drop(kernel);
+        self.net.lock().let_go(Dropped::Stream(self.name));
         self.net.stir();
     }
 }

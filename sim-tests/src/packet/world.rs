@@ -23,13 +23,6 @@ pub struct Ruling {
     pub hold: Option<Option<Millis>>,
 }
 
-impl Build {
-    /// Whether what is due at one moment arrives at once, before a program can read.
-    pub(super) fn together(self) -> bool {
-        self.batch > 0
-    }
-}
-
 /// Delivers everything.
 pub(super) struct Lenient;
 
