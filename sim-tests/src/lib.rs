@@ -53,7 +53,7 @@ mod tuning;
 pub use backend::every_order;
 pub use board::{Board, Entry, Unit, What};
 pub use invariants::{Breach, Rule, check};
-pub use network::{Fault, Mark, Network, Rst, Span, Whose};
+pub use network::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
 pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
 pub use record::{Backend, Ending, Record, fnv};
 pub use relay::Relay;

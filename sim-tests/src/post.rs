@@ -33,7 +33,7 @@ impl<P> Post<P> {
         let units = self.ears[from as usize].hear(segment);
         let is_due = |fault: &Fault| match fault {
             Fault::Hold { from: whose, mark, .. } => whose.means(from) && units.iter().any(|unit| carries(unit, *mark)),
-            Fault::Cut { .. } => false,
+            Fault::Cut { .. } | Fault::Packet { .. } | Fault::Loss { .. } => false,
         };
         while let Some(index) = self.holds.iter().position(is_due) {
             if let Fault::Hold { span, .. } = self.holds.remove(index) {

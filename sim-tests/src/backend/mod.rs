@@ -9,6 +9,7 @@ mod turmoil;
 #[cfg(feature = "turmoil")]
 pub use turmoil::schedule::every_order;
 
+use crate::network::Rst;
 use crate::plan::{Millis, Refusal};
 use crate::record::{Backend, Record};
 use crate::scenario::Scenario;
@@ -50,10 +51,30 @@ impl Backend {
     /// As [`Backend::run`].
     pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
         scenario.check()?;
+        self.expresses(scenario)?;
         match self {
             Self::Pair => Ok(pair::run(scenario, budget)),
             Self::Turmoil => turmoil::run(scenario, budget),
             Self::Packet => packet::run(scenario, budget),
         }
+    }
+
+    /// Says why this backend cannot do what `scenario` asks for, if so.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of one line that names what came and what would be right.
+    pub fn expresses(self, scenario: &Scenario) -> Result<(), Refusal> {
+        let network = &scenario.network;
+        let why = match self {
+            Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; only the backend packet has",
+            Self::Pair | Self::Turmoil => return Ok(()),
+            Self::Packet if network.relay.is_some() => "has no third host for a relay; pair or turmoil expected",
+            // A RST beyond what was received gets a challenge ACK (RFC 9293 3.10.7.4, RFC 5961 section 3).
+            Self::Packet if network.rst == Rst::Overtakes => {
+                "takes no RST before what was sent before it; pair or turmoil expected"
+            }
+            Self::Packet => return Ok(()),
+        };
+        Err(Refusal(format!("the network {network}: the backend {} {why}", self.id())))
     }
 }

@@ -68,7 +68,7 @@ impl Wire for Way {
         };
         let is_due = |fault: &Fault| match fault {
             Fault::Hold { from: whose, mark, .. } => whose.means(from) && seen.iter().any(|seen| seen.carries(*mark)),
-            Fault::Cut { .. } => false,
+            Fault::Cut { .. } | Fault::Packet { .. } | Fault::Loss { .. } => false,
         };
         while let Some(index) = self.holds.iter().position(is_due) {
             if let Fault::Hold { span, .. } = self.holds.remove(index) {

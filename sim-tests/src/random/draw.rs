@@ -170,6 +170,7 @@ fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
             rst,
             relay,
             faults,
+            ..Network::clear(latency)
         })
         .boxed()
 }
