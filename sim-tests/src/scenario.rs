@@ -1,7 +1,7 @@
 //! A scenario: what each side and the network do, as a value with a stable id.
 
 use crate::board::other;
-use crate::network::{Fault, Mark, Network, Rst};
+use crate::network::{Fault, Mark, Network, Rst, Which};
 use crate::plan::{Action, Plan, Point, Refusal, Step, pick};
 use crate::setting::payload_of;
 use crate::tuning::Tuning;
@@ -103,6 +103,13 @@ impl Scenario {
         if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
         }
+        for fault in &self.network.faults {
+            if let Fault::Loss { percent, .. } = fault
+                && !(1..=90).contains(percent)
+            {
+                return refuse(format!("from 1 to 90 percent of the packets may be lost, not {percent}"));
+            }
+        }
         self.tuning.check()?;
         if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
             let inside = "in-preface and inside-frame keep back half of what is said";
@@ -112,6 +119,13 @@ impl Scenario {
             self.check_step(*step)?;
         }
         if self.wire == Wire::Plain {
+            for fault in &self.network.faults {
+                if let Fault::Packet { which: Which::First { carries, .. }, .. } = fault
+                    && fault.needs_words()
+                {
+                    return refuse(format!("the plain wire has no {}", carries.id()));
+                }
+            }
             for mark in self.network.faults.iter().filter_map(Fault::mark) {
                 if matches!(mark, Mark::GoAway | Mark::LastWord) {
                     return refuse(format!("the plain wire has no {}", mark.id()));

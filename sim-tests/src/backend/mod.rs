@@ -46,26 +46,6 @@ impl Backend {
         self.run_within(scenario, setting::budget(scenario))
     }
 
-    /// Says why this backend cannot express `scenario`, if so.
-    ///
-    /// # Errors
-    /// A [`Refusal`] that names the part.
-    pub fn expresses(self, scenario: &Scenario) -> Result<(), Refusal> {
-        let network = &scenario.network;
-        let refuse = |why: &str| Err(Refusal(format!("{} cannot have the network {network}: {why}", self.id())));
-        match self {
-            Self::Pair | Self::Turmoil if network.has_packets() => {
-                refuse("it knows no packets; the backend packet does")
-            }
-            Self::Packet if network.relay.is_some() => refuse("a relay would be a third host"),
-            // RFC 9293 section 3.10.7.4, RFC 5961 section 3.
-            Self::Packet if network.rst == Rst::Overtakes => {
-                refuse("a RST that overtakes is not the next expected, and TCP does not take it")
-            }
-            Self::Pair | Self::Turmoil | Self::Packet => Ok(()),
-        }
-    }
-
     /// Runs `scenario` for at most `budget` milliseconds of virtual time. What is not over then is stopped, and its
     /// record says so.
     ///
@@ -79,5 +59,24 @@ impl Backend {
             Self::Turmoil => turmoil::run(scenario, budget),
             Self::Packet => packet::run(scenario, budget),
         }
+    }
+
+    /// Says why this backend cannot do what `scenario` asks for, if so.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of one line that names what came and what would be right.
+    pub fn expresses(self, scenario: &Scenario) -> Result<(), Refusal> {
+        let network = &scenario.network;
+        let why = match self {
+            Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; only the backend packet has",
+            Self::Pair | Self::Turmoil => return Ok(()),
+            Self::Packet if network.relay.is_some() => "has no third host for a relay; pair or turmoil expected",
+            // A RST beyond what was received gets a challenge ACK (RFC 9293 3.10.7.4, RFC 5961 section 3).
+            Self::Packet if network.rst == Rst::Overtakes => {
+                "takes no RST before what was sent before it; pair or turmoil expected"
+            }
+            Self::Packet => return Ok(()),
+        };
+        Err(Refusal(format!("the network {network}: the backend {} {why}", self.id())))
     }
 }

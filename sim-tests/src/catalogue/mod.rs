@@ -9,12 +9,14 @@ mod exclusion;
 mod extra;
 mod judge;
 mod nearest;
+mod packets;
 mod product;
 
 pub use census::{Counts, counts, story};
 pub use exclusion::{EXCLUSIONS, Exclusion};
 pub use judge::{Fault, judge};
 pub use nearest::nearest;
+pub use packets::{PACKET_EXCLUSIONS, PacketExclusion, PacketSequence, packets};
 pub use product::{NETWORKS, Place, plans};
 
 use crate::network::{Network, Rst};

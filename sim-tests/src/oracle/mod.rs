@@ -28,6 +28,17 @@ pub fn expect(scenario: &Scenario) -> Expectation {
     Oracle::default().expect(scenario)
 }
 
+/// What may come of `scenario` if its network has packets: what may come of the same on each network of streams that
+/// it may be taken for ([`Network::stands_for`](crate::Network::stands_for)). `None` if only the contract's promises
+/// bind.
+pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
+    let on = |network| expect(&Scenario { network, ..scenario.clone() });
+    scenario.network.stands_for().into_iter().map(on).reduce(|mut whole, one| {
+        whole.merge(one.members);
+        whole
+    })
+}
+
 /// The contract, or one that was bent to see whether anybody notices.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Oracle {

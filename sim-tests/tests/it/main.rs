@@ -5,6 +5,7 @@ mod catalogue;
 mod contract;
 mod determinism;
 mod explore;
+mod fates;
 mod file;
 mod http1;
 mod ladders;

@@ -1,0 +1,101 @@
+//! What only a network of packets shows: every sequence of the clear network, on each network of
+//! [`Network::PACKETS`]. It is a list of its own, beside the product.
+
+use super::all;
+use crate::network::{Carries, Fault, Network, Which};
+use crate::plan::{Action, Plan};
+use crate::scenario::{Scenario, Wire};
+use std::sync::OnceLock;
+
+/// A close sequence on a network of packets. What may come of it says [`judge`](super::judge).
+#[derive(Clone, Debug)]
+pub struct PacketSequence {
+    /// Its stable id.
+    pub id: String,
+    /// What is done.
+    pub scenario: Scenario,
+}
+
+/// A rule that takes combinations out of the list.
+#[derive(Debug)]
+pub struct PacketExclusion {
+    /// Its name.
+    pub name: &'static str,
+    /// Why what it takes out is no sequence of its own.
+    pub reason: &'static str,
+    applies: fn(&Scenario) -> bool,
+}
+
+/// All rules. The first that applies counts.
+pub static PACKET_EXCLUSIONS: [PacketExclusion; 3] = [
+    PacketExclusion {
+        name: "no such word",
+        reason: "the plain wire has no GOAWAY or last word, so no packet that carries one can be lost",
+        applies: has_no_such_word,
+    },
+    PacketExclusion {
+        name: "nobody is down",
+        reason: "only a host that has lost its power comes up again",
+        applies: nobody_is_down,
+    },
+    PacketExclusion {
+        name: "no RST",
+        reason: "a RST is lost where a plan can make one: abort, drop, drop-unread or crash",
+        applies: has_no_reset,
+    },
+];
+
+impl PacketExclusion {
+    /// Whether it takes `scenario` out.
+    pub fn applies(&self, scenario: &Scenario) -> bool {
+        (self.applies)(scenario)
+    }
+}
+
+/// All sequences on networks of packets, in an order that never changes.
+pub fn packets() -> &'static [PacketSequence] {
+    static ALL: OnceLock<Vec<PacketSequence>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let scenarios = combinations();
+        let kept = scenarios.filter(|scenario| !PACKET_EXCLUSIONS.iter().any(|rule| rule.applies(scenario)));
+        kept.map(|scenario| PacketSequence { id: scenario.to_string(), scenario }).collect()
+    })
+}
+
+/// Every sequence of the clear network with every network of packets, less nothing.
+fn combinations() -> impl Iterator<Item = Scenario> {
+    let clear = Network::clear(4);
+    let networks: Vec<_> = Network::PACKETS.iter().filter_map(|(name, _)| Network::named(name)).collect();
+    let calm = all().iter().map(|sequence| &sequence.scenario).filter(move |scenario| scenario.network == clear);
+    calm.flat_map(move |scenario| {
+        let on = |network: &Network| Scenario { network: network.clone(), ..scenario.clone() };
+        networks.iter().map(on).collect::<Vec<_>>()
+    })
+}
+
+fn does(scenario: &Scenario, is_meant: fn(Action) -> bool) -> bool {
+    let does = |plan: &Plan| plan.steps.iter().any(|step| is_meant(step.action));
+    does(&scenario.client) || does(&scenario.server)
+}
+
+fn has_no_such_word(scenario: &Scenario) -> bool {
+    scenario.wire == Wire::Plain && scenario.network.faults.iter().any(Fault::needs_words)
+}
+
+fn nobody_is_down(scenario: &Scenario) -> bool {
+    scenario.network.reboot.is_some() && !does(scenario, |action| action == Action::Vanish)
+}
+
+fn has_no_reset(scenario: &Scenario) -> bool {
+    let is_of_reset = |fault: &Fault| match fault {
+        Fault::Packet { which: Which::First { carries, .. }, .. } => *carries == Carries::Rst,
+        Fault::Packet { which: Which::Nth(_), .. } | Fault::Loss { .. } | Fault::Hold { .. } | Fault::Cut { .. } => {
+            false
+        }
+    };
+    let can_reset = |action| match action {
+        Action::Abort | Action::Drop | Action::DropUnread | Action::Crash => true,
+        Action::Close | Action::HalfClose | Action::Vanish | Action::Violate => false,
+    };
+    scenario.network.faults.iter().any(is_of_reset) && !does(scenario, can_reset)
+}

@@ -1,0 +1,214 @@
+//! The language of what only packets can do: what is written is read, what a backend cannot do is refused, and what the
+//! oracle is asked instead.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use sim_tests::file::Saved;
+use sim_tests::tcp::Fate;
+use sim_tests::{Backend, Carries, Fault, Mark, Network, Rst, Scenario, Span, Which, Whose, catalogue};
+use std::collections::HashSet;
+
+fn network(id: &str) -> Network {
+    id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
+}
+
+fn scenario(network: &str) -> Scenario {
+    let id = format!("framed/client:close@idle/server:none/{network}");
+    id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        select(vec![Fate::Deliver, Fate::Lose, Fate::Behind, Fate::Corrupt]),
+        (0..1000_u64).prop_map(Fate::Twice),
+        (0..1000_u64).prop_map(Fate::Late),
+    ]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    let first = (select(Whose::ALL.to_vec()), select(Carries::ALL.to_vec()));
+    prop_oneof![any::<u32>().prop_map(Which::Nth), first.prop_map(|(from, carries)| Which::First { from, carries })]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        (which(), fate()).prop_map(|(which, fate)| Fault::Packet { which, fate }),
+        (1..=90_u8, any::<u64>()).prop_map(|(percent, seed)| Fault::Loss { percent, seed }),
+    ]
+}
+
+fn any_network() -> impl Strategy<Value = Network> {
+    let faults = prop::collection::vec(fault(), 0..4);
+    (2..30_u64, 0..5000_usize, prop::option::of(0..500_u64), any::<bool>(), faults).prop_map(
+        |(latency, window, reboot, earlier, faults)| {
+            let clear = Network::clear(latency);
+            Network { window, reboot, earlier, faults, ..clear }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn ids_and_files_say_all_there_is_to_say(network in any_network()) {
+        let id = network.to_string();
+        prop_assert_eq!(id.parse(), Ok(network.clone()), "{}", id);
+        let scenario = Scenario { network, ..scenario("clear") };
+        let id = scenario.to_string();
+        prop_assert_eq!(id.parse(), Ok(scenario.clone()), "{}", id);
+        let saved = Saved { scenario, backend: Some(Backend::Packet), seed: None };
+        let text = saved.to_string();
+        prop_assert_eq!(text.parse(), Ok(saved), "{}", text);
+    }
+}
+
+/// Of every kind of packet and every fate, one by one.
+#[test]
+fn every_fault_has_an_id() {
+    let fates = [Fate::Deliver, Fate::Lose, Fate::Twice(60), Fate::Late(20), Fate::Behind, Fate::Corrupt];
+    let firsts = Whose::ALL.into_iter().flat_map(|from| Carries::ALL.map(|carries| Which::First { from, carries }));
+    for which in firsts.chain([Which::Nth(0), Which::Nth(17)]) {
+        for fate in fates {
+            let fault = Fault::Packet { which, fate };
+            let whole = Network { faults: vec![fault], ..Network::clear(5) };
+            assert_eq!(network(&format!("latency-5+{fault}")), whole);
+        }
+    }
+}
+
+#[test]
+fn the_ids_are_as_they_were_published() {
+    let first = |from, carries| Which::First { from, carries };
+    let cases = [
+        ("packet-17-lose", Fault::Packet { which: Which::Nth(17), fate: Fate::Lose }),
+        ("packet-17-twice-60", Fault::Packet { which: Which::Nth(17), fate: Fate::Twice(60) }),
+        ("packet-first-fin-lose", Fault::Packet { which: first(Whose::First, Carries::Fin), fate: Fate::Lose }),
+        (
+            "packet-client-last-word-late-20",
+            Fault::Packet { which: first(Whose::Client, Carries::LastWord), fate: Fate::Late(20) },
+        ),
+        ("loss-30-seed-17", Fault::Loss { percent: 30, seed: 17 }),
+    ];
+    for (id, fault) in cases {
+        assert_eq!(fault.to_string(), id);
+        assert_eq!(network(id).faults, [fault]);
+    }
+    let whole = "latency-5+window-16+reboots-40+port-reused+loss-30-seed-17";
+    let Network { window, reboot, earlier, .. } = network(whole);
+    assert_eq!((window, reboot, earlier), (16, Some(40), true));
+    assert_eq!(network(whole).to_string(), whole);
+}
+
+#[test]
+fn every_named_network_is_called_by_its_name() {
+    for (name, _) in Network::NAMED.into_iter().chain(Network::PACKETS) {
+        assert_eq!(network(name).to_string(), name);
+        let saved = Saved::from(scenario(name));
+        assert!(saved.to_string().contains(&format!("network {name}\n")), "{saved}");
+        assert_eq!(saved.to_string().parse(), Ok(saved));
+    }
+    assert!(Network::NAMED.iter().all(|(name, _)| !network(name).has_packets()));
+    // The FINs cross on every network; only packets show it.
+    let without: Vec<_> = Network::PACKETS.iter().filter(|(name, _)| !network(name).has_packets()).collect();
+    assert_eq!(without.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["fins-cross"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let cases = [
+        ("framed", "loss-0-seed-1", "from 1 to 90 percent of the packets may be lost, not 0"),
+        ("framed", "loss-91-seed-1", "from 1 to 90 percent of the packets may be lost, not 91"),
+        ("framed", "loss-30", "no network \"loss-30\"; there are clear, slow,"),
+        ("framed", "packet-17", "no network \"packet-17\"; there are clear, slow,"),
+        ("framed", "packet-first-tea-lose", "no network \"packet-first-tea-lose\"; there are clear, slow,"),
+        ("framed", "packet-17-eaten", "no network \"packet-17-eaten\"; there are clear, slow,"),
+        ("plain", "packet-first-last-word-lose", "the plain wire has no last-word"),
+        ("plain", "packet-client-goaway-late-5", "the plain wire has no goaway"),
+    ];
+    for (wire, network, expected) in cases {
+        let refusal = format!("{wire}/client:none/server:none/{network}").parse::<Scenario>().expect_err(network);
+        assert!(refusal.to_string().starts_with(expected), "{refusal}");
+        assert_eq!(refusal.to_string().lines().count(), 1, "{refusal}");
+    }
+}
+
+#[test]
+fn a_backend_refuses_what_it_cannot_do() {
+    for (name, _) in Network::PACKETS {
+        let scenario = scenario(name);
+        for backend in Backend::STREAMS {
+            if !scenario.network.has_packets() {
+                assert_eq!(backend.expresses(&scenario), Ok(()));
+                continue;
+            }
+            let expected =
+                format!("the network {name}: the backend {} has no packets; only the backend packet has", backend.id());
+            assert_eq!(backend.expresses(&scenario).expect_err(name).to_string(), expected);
+            assert_eq!(backend.run(&scenario).expect_err(name).to_string(), expected);
+        }
+        assert_eq!(Backend::Packet.expresses(&scenario), Ok(()));
+    }
+    let refused: Vec<_> = Network::NAMED.into_iter().map(|(name, _)| name).collect();
+    let refused = refused.into_iter().filter(|name| Backend::Packet.expresses(&scenario(name)).is_err());
+    let expected = ["rst-overtakes", "relay-rst-to-fin", "relay-closes-both", "relay-cuts-off"];
+    assert_eq!(refused.collect::<Vec<_>>(), expected);
+    assert_eq!(Backend::Packet.expresses(&scenario("latency-4+writes-3+batch-10")), Ok(()));
+}
+
+#[test]
+fn a_network_of_packets_stands_for_networks_of_streams() {
+    let hold = |from, mark, millis| Fault::Hold { from, mark, span: Span::For(millis) };
+    let fin = |millis| Network { faults: vec![hold(Whose::First, Mark::Fin, millis)], ..Network::clear(4) };
+    let word = |millis| Network { faults: vec![hold(Whose::Client, Mark::LastWord, millis)], ..Network::clear(4) };
+    let clear = || Network::clear(4);
+    assert_eq!(network("fin-lost").stands_for(), [clear(), fin(40), fin(500)]);
+    assert_eq!(network("ack-word-lost").stands_for(), [clear(), word(40), word(500)]);
+    for name in ["last-ack-lost", "data-behind-fin", "fin-twice", "old-duplicate", "zero-window", "port-reused"] {
+        assert_eq!(network(name).stands_for(), [clear()], "{name}");
+    }
+    for name in ["rst-lost", "rebooted", "packet-17-lose", "loss-30-seed-17", "packet-first-fin-lose+packet-3-lose"] {
+        assert_eq!(network(name).stands_for(), [], "{name}");
+    }
+    assert_eq!(network("packet-first-fin-late-5+packet-client-last-word-behind").stands_for().len(), 9);
+    for (name, _) in Network::NAMED {
+        assert_eq!(network(name).stands_for(), [network(name)], "{name}");
+    }
+    let all = Network::PACKETS.into_iter().flat_map(|(name, _)| network(name).stands_for());
+    assert!(all.into_iter().all(|network| !network.has_packets() && network.rst == Rst::InOrder));
+}
+
+/// What a record says is held against what the networks of streams allow: the record of a vanished server is not one of
+/// a lost FIN.
+#[test]
+fn the_judge_asks_what_a_network_of_packets_stands_for() {
+    let faults_of = |run: &str, told: &str| {
+        let mut record = Backend::Pair.run(&scenario(run)).expect("a run");
+        record.scenario = scenario(told);
+        let faults = catalogue::judge(&record);
+        faults.into_iter().filter(|fault| matches!(fault, catalogue::Fault::Unexpected { .. })).count()
+    };
+    assert_eq!(faults_of("clear", "fin-lost"), 0);
+    assert_eq!(faults_of("fin-late", "fin-lost"), 0);
+    assert_eq!(faults_of("cut-closing", "fin-lost"), 1);
+    assert_eq!(faults_of("cut-closing", "old-duplicate"), 1);
+    assert_eq!(faults_of("cut-closing", "packet-17-lose"), 0);
+}
+
+#[test]
+fn the_list_of_packets_is_sound() {
+    let all = catalogue::packets();
+    println!("{} sequences on networks of packets", all.len());
+    let ids: HashSet<_> = all.iter().map(|sequence| &sequence.id).collect();
+    assert_eq!(ids.len(), all.len());
+    for (name, _) in Network::PACKETS {
+        let of_this = all.iter().filter(|sequence| sequence.scenario.network == network(name)).count();
+        println!("{of_this:6} {name}");
+        assert!(of_this > 0, "{name}");
+    }
+    for sequence in all {
+        assert_eq!(sequence.id.parse(), Ok(sequence.scenario.clone()));
+        assert_eq!(Backend::Packet.expresses(&sequence.scenario), Ok(()), "{}", sequence.id);
+    }
+    for rule in &catalogue::PACKET_EXCLUSIONS {
+        assert!(all.iter().all(|sequence| !rule.applies(&sequence.scenario)), "{}", rule.name);
+    }
+}
