@@ -12,6 +12,9 @@ use smoltcp::iface::SocketHandle;
 pub trait Judge: Send {
     /// Decides about `segment`, which leaves at `now`, the network's own time in milliseconds. `sender` is the state of the socket that sent it.
     fn judge(&mut self, now: Millis, segment: &Segment, sender: State) -> Ruling;
+
+    /// A segment has arrived, whole or not, and its host has taken it.
+    fn arrived(&mut self, _segment: &Segment) {}
 }
 
 /// What becomes of a segment, and of all that its side sends from it on.
@@ -197,6 +200,9 @@ impl World {
         }
         let replies = self.host(to).take(now, bytes);
         let changes = self.host(to).changes(Cause::Arrival(index));
+        if let Some(segment) = &segment {
+            self.judge.arrived(segment);
+        }
         let states = segment.map_or([State::Closed; 2], |segment| self.states(segment.from, segment.ports));
         let events = [Event::Arrived { index, states }].into_iter().chain(changes);
         self.log.extend(events.map(|event| Moment { at: now, event }));

@@ -1,10 +1,10 @@
 //! The referee: what becomes of each segment, by the scenario's network.
 
-use crate::backend::program::{SharedBoard, lock};
-use crate::board::{Unit, What};
+use crate::backend::program::{SharedBoard, Slot, lock};
+use crate::board::{Unit, What, other};
 use crate::ear::{Ear, Segment as Piece};
 use crate::network::{Carries, Fault, Which};
-use crate::packet::{Judge, Ruling};
+use crate::packet::{Judge, Ruling, Stream};
 use crate::plan::Millis;
 use crate::post::carries;
 use crate::scenario::Scenario;
@@ -17,6 +17,8 @@ pub(super) type Waiting = Arc<Mutex<Vec<Fault>>>;
 
 pub(super) struct Referee {
     board: SharedBoard,
+    /// The taps of both programs; by [`Role`].
+    taps: [Slot<Stream>; 2],
     waiting: Waiting,
     requests: u64,
     /// By [`Role`].
@@ -28,7 +30,7 @@ pub(super) struct Referee {
 }
 
 impl Referee {
-    pub(super) fn new(scenario: &Scenario, board: SharedBoard) -> (Self, Waiting) {
+    pub(super) fn new(scenario: &Scenario, board: SharedBoard, taps: [Slot<Stream>; 2]) -> (Self, Waiting) {
         let faults = scenario.network.faults.iter().copied();
         let waits = |fault: &Fault| match fault {
             Fault::Hold { .. } | Fault::Packet { .. } => true,
@@ -41,7 +43,7 @@ impl Referee {
         });
         let ears = [Role::Client, Role::Server].map(|from| Ear::new(from, scenario));
         let requests = scenario.talk.len() as u64;
-        (Self { board, waiting: Arc::clone(&waiting), requests, ears, next: [None; 2], loss }, waiting)
+        (Self { board, taps, waiting: Arc::clone(&waiting), requests, ears, next: [None; 2], loss }, waiting)
     }
 
     /// What a segment carries that its side has not sent before.
@@ -130,6 +132,14 @@ impl Judge for Referee {
             }
         }
         ruling
+    }
+
+    fn arrived(&mut self, segment: &Segment) {
+        if segment.flags.has(Flags::RST)
+            && let Some(tap) = lock(&self.taps[other(segment.from) as usize]).as_ref()
+        {
+            tap.break_off();
+        }
     }
 }
 

@@ -97,13 +97,15 @@ impl Stage {
         let (latency, batch) = (network.latency, network.batch);
         let net = Net::new(Build { latency, batch, pace: setting::PACE, window });
         let board = SharedBoard::default();
-        let (referee, waiting) = Referee::new(scenario, Arc::clone(&board));
+        let taps = [Slot::<Stream>::default(), Slot::default()];
+        let (referee, waiting) = Referee::new(scenario, Arc::clone(&board), taps.clone());
         if network.earlier {
             rehearse(&net).await.map_err(|error| Refusal(format!("packet: no earlier conversation: {error}")))?;
         }
         net.begin(Box::new(referee));
-        let server = host(&net, Role::Server, scenario, &board);
-        let client = host(&net, Role::Client, scenario, &board);
+        let [client, server] = taps;
+        let server = host(&net, Role::Server, scenario, &board, server);
+        let client = host(&net, Role::Client, scenario, &board, client);
         let mut stage = Self {
             net,
             board,
@@ -249,6 +251,15 @@ impl Stage {
     }
 }
 
+/// The network's referee knows the programs' taps, and these the network: somebody has to let go.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for host in [&self.client, &self.server] {
+            *lock(&host.handle) = None;
+        }
+    }
+}
+
 impl Host {
     fn command(&self, command: Command) {
         // A host that has crashed takes no commands.
@@ -265,9 +276,8 @@ impl Host {
 }
 
 /// Starts the program of `role`.
-fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
+fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle: Slot<Stream>) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let handle = Slot::<Stream>::default();
     let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Wires(net.clone()));
     let program = spawn_local(async move { cast.play(inbox).await });
     Host { commands, handle, program }

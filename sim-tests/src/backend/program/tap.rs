@@ -58,8 +58,12 @@ struct Inner<S> {
     shut: bool,
     /// The peer's RST has arrived, or one that a relay made.
     reset: bool,
-    /// A write was told so.
+    /// A write of the program was told so.
     told: bool,
+    /// A write of the harness was told so.
+    owed: bool,
+    /// The connection is broken, and who waits to write has to know.
+    broken: bool,
     /// A FIN that a relay made has arrived.
     fin: bool,
     fin_read: bool,
@@ -101,6 +105,8 @@ impl<S: Transport> Tap<S> {
             shut: false,
             reset: false,
             told: false,
+            owed: false,
+            broken: false,
             fin: false,
             fin_read: false,
             reader: None,
@@ -156,6 +162,17 @@ impl<S: Transport> Handle<S> {
             }
             Poll::Ready(_) | Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+/// What the harness keeps from the stack's sockets.
+#[cfg(feature = "packet")]
+impl<S: Transport> Handle<S> {
+    /// The peer's RST has arrived: a program that waits to write must not wait for its throttle.
+    pub(in crate::backend) fn break_off(&self) {
+        let mut inner = lock(&self.0);
+        inner.broken = true;
+        inner.wake();
     }
 }
 
@@ -226,17 +243,21 @@ impl<S: Transport> Inner<S> {
             return;
         }
         let Some(stream) = &mut self.stream else { return };
-        // turmoil's streams take everything at once.
-        if let Poll::Ready(Ok(count)) = Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
-            for unit in self.says.hear(Segment::Data(&bytes[..count])) {
-                self.note(What::Sent(unit));
+        // The streams take everything at once.
+        match Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
+            Poll::Ready(Ok(count)) => {
+                for unit in self.says.hear(Segment::Data(&bytes[..count])) {
+                    self.note(What::Sent(unit));
+                }
             }
+            Poll::Ready(Err(error)) => self.owed = error.kind() == io::ErrorKind::ConnectionReset,
+            Poll::Pending => (),
         }
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
-        if self.reset {
+        if self.reset || self.broken {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         }
         if self.shut {
@@ -282,6 +303,11 @@ impl<S: Transport> Inner<S> {
                 self.note(What::Got(Unit::Reset));
                 return Poll::Ready(Err(error));
             }
+            // What a write of the harness was told is the program's to know.
+            Poll::Ready(Ok(())) if bytes.is_empty() && std::mem::take(&mut self.owed) => {
+                self.note(What::Got(Unit::Reset));
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
             Poll::Ready(Ok(())) => (),
         }
         let segment = match bytes.is_empty() {
@@ -309,6 +335,9 @@ impl<S: Transport> Inner<S> {
             let some = buffer.filled().len() > before;
             if some || before == 0 {
                 result = one;
+            } else if matches!(&one, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset) {
+                // It is told once, and has to wait until what came before it is read.
+                self.owed = true;
             }
             if !some || !self.coalesces || buffer.remaining() == 0 {
                 break;
@@ -340,6 +369,8 @@ impl<S: Transport> Inner<S> {
         }
         let count = match self.throttle.take(bytes.len().min(self.writes)) {
             Ok(count) => count,
+            // The transport is not full any more: it fails.
+            Err(_) if self.broken => bytes.len(),
             Err(point) => {
                 lock(&self.board).note_stalled(self.role, point);
                 return Poll::Pending;
