@@ -71,6 +71,9 @@ impl fmt::Display for Breach {
 
 const SIDES: [Role; 2] = [Role::Client, Role::Server];
 
+/// No last word that is said in peace is longer, in bytes.
+const LAST_WORD: usize = 64;
+
 /// Holds `record` against the contract; gives what is broken.
 pub fn check(record: &Record) -> Vec<Breach> {
     let mut court = Court { record, breaches: Vec::new() };
@@ -355,10 +358,12 @@ impl Court<'_> {
     }
 
     /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
-    /// outcome. A round trip takes longer than who has sent FIN waits for the other's, or an ending takes as long as it
-    /// may.
+    /// outcome. A round trip takes longer than who has sent FIN waits for the other's, or so many as a small window makes
+    /// of a last word, or an ending takes as long as it may.
     fn is_hurried(&self) -> bool {
-        let Network { latency, batch, .. } = self.record.scenario.network;
+        let Network { latency, batch, window, .. } = self.record.scenario.network;
+        // What does not fit the window waits until the other end has read: a round trip for each piece.
+        let round_trips = 1 + if window > 0 { LAST_WORD.div_ceil(window) as u128 } else { 0 };
         let deadlines = setting::config(&self.record.scenario, Role::Client).deadlines;
         let patience = deadlines.linger.min(deadlines.fin);
         let cap = deadlines.shutdown.as_millis();
@@ -366,7 +371,7 @@ impl Court<'_> {
             (Some(began), Some(ended)) => u128::from(ended - began) >= cap,
             (None, _) | (_, None) => false,
         };
-        u128::from(2 * (latency + batch)) >= patience.as_millis() || SIDES.into_iter().any(used_up)
+        round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis() || SIDES.into_iter().any(used_up)
     }
 
     /// An idle conversation that is ended by its deadline is at peace all the same.
