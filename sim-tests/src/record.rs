@@ -122,12 +122,15 @@ impl Record {
         self.of(Role::Client).filter_map(seq).collect()
     }
 
-    /// The record as text, one line an entry, without times: what is compared between runs, builds and processes.
+    /// The record as text, one line an entry, without times but those of packets: what is compared between runs, builds and processes.
     pub fn trace(&self) -> String {
         let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
         for entry in &self.entries {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{} {}", name(entry.side), entry.what);
+        }
+        for moment in &self.packets {
+            let _ = writeln!(text, "{} {}", moment.at, moment.event);
         }
         for left in &self.unreached {
             let _ = writeln!(text, "never reached: {left}");

@@ -129,6 +129,11 @@ impl Net {
         .await;
     }
 
+    /// Closes what was dropped, now and not a moment later.
+    pub fn flush(&self) {
+        self.act(|_| ());
+    }
+
     /// Everything since [`Net::begin`]. Its times are the network's.
     pub fn log(&self) -> Vec<Moment> {
         self.lock().world.log().to_vec()

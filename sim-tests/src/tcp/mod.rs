@@ -7,6 +7,7 @@ mod state;
 pub use segment::{Fate, Flags, Segment, corrupted, parse};
 pub use state::State;
 
+use crate::board::name;
 use crate::plan::Millis;
 use echo_core::Role;
 use std::fmt;
@@ -74,6 +75,22 @@ impl fmt::Display for Cause {
             Self::Arrival(index) => write!(f, "#{index}"),
             Self::Timer => f.write_str("timer"),
             Self::Program => f.write_str("program"),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent { segment, fate, states: [client, server] } => {
+                let Segment { index, from, seq, ack, flags, window, length, .. } = segment;
+                let sent = format!("{flags} seq {seq} ack {ack} window {window} length {length}");
+                write!(f, "{} sent #{index} {sent}: {fate} ({client}, {server})", name(*from))
+            }
+            Self::Arrived { index, states: [client, server] } => write!(f, "#{index} arrived ({client}, {server})"),
+            Self::Changed { side, socket, from, to, cause } => {
+                write!(f, "{} socket {socket}: {from} to {to} by {cause}", name(*side))
+            }
         }
     }
 }

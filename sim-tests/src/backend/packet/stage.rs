@@ -199,7 +199,11 @@ impl Stage {
         loop {
             let order = self.director.next(&lock(&self.board));
             match order {
-                None => return any,
+                None => {
+                    // What kernels have to do for programs that are no more comes before what programs do.
+                    self.net.flush();
+                    return any;
+                }
                 Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
                 Some(Order::Act(side, step)) => self.act(side, step),
                 Some(Order::Deafen(side)) => {

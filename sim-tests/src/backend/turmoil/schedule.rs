@@ -6,7 +6,7 @@
 
 use super::{Timing, run_as};
 use crate::plan::Refusal;
-use crate::record::Record;
+use crate::record::{Backend, Record};
 use crate::scenario::Scenario;
 use crate::setting;
 
@@ -56,6 +56,7 @@ impl Choices {
 /// A [`Refusal`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
 pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), Refusal> {
     scenario.check()?;
+    Backend::Turmoil.expresses(scenario)?;
     if scenario.network.relay.is_some() || scenario.network.batch > 0 || !scenario.network.faults.is_empty() {
         return Err(Refusal(format!("{} says when packets arrive: it has one order", scenario.network)));
     }

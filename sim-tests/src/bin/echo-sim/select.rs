@@ -69,7 +69,7 @@ impl std::str::FromStr for Seeds {
 
 /// One backend, or all.
 pub(crate) fn backends(one: Option<Backend>) -> Vec<Backend> {
-    one.map_or(Backend::STREAMS.to_vec(), |one| vec![one])
+    one.map_or(Backend::ALL.to_vec(), |one| vec![one])
 }
 
 /// The runs of a sequence, each with the arguments of `replay` that bring it back.
