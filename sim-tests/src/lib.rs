@@ -26,6 +26,8 @@ pub mod crew;
 mod director;
 mod ear;
 pub mod explore;
+#[cfg(feature = "packet")]
+pub mod faults;
 pub mod file;
 mod gate;
 mod invariants;

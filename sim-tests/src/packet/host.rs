@@ -92,6 +92,10 @@ impl Host {
         self.seen.iter().map(|seen| seen.handle).collect()
     }
 
+    pub(super) fn knows(&self, handle: SocketHandle) -> bool {
+        self.seen.iter().any(|seen| seen.handle == handle)
+    }
+
     /// The state of the socket whose ports are these, here and there; CLOSED if there is none.
     pub(super) fn state_of(&self, here: u16, there: u16) -> State {
         self.find(here, there).map_or(State::Closed, |handle| self.state(handle))

@@ -166,6 +166,12 @@ impl Kernel {
         sockets.values().all(|socket| socket.state(world) == State::Listen || socket.is_over(world))
     }
 
+    /// Whether `side` has a socket, but for those that listen.
+    pub(super) fn has_any(&self, side: Role) -> bool {
+        let Self { world, sockets, .. } = self;
+        sockets.values().any(|socket| socket.side == side && socket.state(world) != State::Listen)
+    }
+
     /// Makes sure that one socket listens, and tells who waits to accept.
     fn refill(&mut self, side: usize, port: u16) {
         let Self { world, sockets, listeners, .. } = self;

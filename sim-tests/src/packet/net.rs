@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Two hosts, the client's and the server's, and the link between them. A clone is the same network.
 #[derive(Clone)]
@@ -127,6 +127,13 @@ impl Net {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Ready when no socket of `side` is left, be it in TIME-WAIT.
+    pub async fn gone(&self, side: Role) {
+        while self.act(|kernel| kernel.has_any(side)) {
+            sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Closes what was dropped, now and not a moment later.

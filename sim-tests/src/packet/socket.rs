@@ -86,6 +86,8 @@ impl Socket {
 
     /// Does what Linux would do in this moment and the stack does not; whether the stack has something to do then.
     pub(super) fn settle(&mut self, world: &mut World) -> bool {
+        // A new conversation on the same ports has taken the place of one in TIME-WAIT.
+        self.handle = self.handle.filter(|handle| world.knows(self.side, *handle));
         let Some(handle) = self.handle else { return false };
         let state = world.state(self.side, handle);
         let known = self.pieces.iter().sum::<usize>();

@@ -94,6 +94,11 @@ impl World {
         self.host(side).socket(handle)
     }
 
+    /// Whether the stack of `side` still has this socket.
+    pub(super) fn knows(&self, side: Role, handle: SocketHandle) -> bool {
+        self.hosts[side as usize].knows(handle)
+    }
+
     pub(super) fn state(&self, side: Role, handle: SocketHandle) -> State {
         self.hosts[side as usize].state(handle)
     }

@@ -1,11 +1,17 @@
 //! What can be seen of TCP itself: segments, what the link did with them, and each socket's path through the states of
 //! RFC 9293. Plain data, so that a record can be read without the stack that made it.
 
+mod edge;
+mod rules;
 mod segment;
 mod state;
+mod table;
 
+pub use edge::{CLOSING, Edge, OPENING, Trigger};
+pub use rules::{Breach, Rule, check};
 pub use segment::{Fate, Flags, Segment, corrupted, parse};
 pub use state::State;
+pub use table::EdgeTable;
 
 use crate::board::name;
 use crate::plan::Millis;

@@ -20,6 +20,8 @@ use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
 const PORT: u16 = 2012;
+/// The client's port of two conversations, one after the other.
+const REUSED: u16 = 50_000;
 /// The receive buffer of a socket, in bytes, if the scenario says nothing else.
 const WINDOW: usize = 65_535;
 /// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
@@ -70,14 +72,18 @@ impl Witness for Watch {
 
 /// The programs' way to the network.
 #[derive(Clone, Debug)]
-struct Wires(Net);
+struct Wires {
+    net: Net,
+    /// The client's port.
+    port: Option<u16>,
+}
 
 impl Network for Wires {
     type Stream = Stream;
     type Listener = Listener;
 
     async fn bind(&self) -> io::Result<Listener> {
-        self.0.listen(Role::Server, PORT)
+        self.net.listen(Role::Server, PORT)
     }
 
     async fn accept(listener: &mut Listener) -> io::Result<Stream> {
@@ -85,7 +91,7 @@ impl Network for Wires {
     }
 
     async fn connect(&self) -> io::Result<Stream> {
-        self.0.connect(Role::Client, PORT).await
+        self.net.connect_from(Role::Client, self.port, PORT).await
     }
 }
 
@@ -282,7 +288,8 @@ impl Host {
 /// Starts the program of `role`.
 fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle: Slot<Stream>) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Wires(net.clone()));
+    let wires = Wires { net: net.clone(), port: scenario.network.earlier.then_some(REUSED) };
+    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), wires);
     let program = spawn_local(async move { cast.play(inbox).await });
     Host { commands, handle, program }
 }
@@ -291,10 +298,11 @@ fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle:
 /// in TIME-WAIT.
 async fn rehearse(net: &Net) -> io::Result<()> {
     let listener = net.listen(Role::Server, PORT)?;
-    let (client, server) = tokio::join!(net.connect(Role::Client, PORT), listener.accept());
+    let (client, server) = tokio::join!(net.connect_from(Role::Client, Some(REUSED), PORT), listener.accept());
     drop(server?);
     let mut client = client?;
     tokio::io::AsyncReadExt::read(&mut client, &mut [0]).await?;
     drop(client);
+    net.gone(Role::Client).await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `echo-sim`: every close sequence, run, listed, replayed and compared.
 
 mod check;
+mod coverage;
 mod diff;
 mod explore;
 mod hash;
@@ -39,6 +40,8 @@ enum Command {
     Replay(replay::Options),
     /// Visit every state that a conversation can come to, and hold every promise against each
     Explore(explore::Options),
+    /// Give each packet each fate, and count how often each change of a TCP state is taken
+    Coverage(coverage::Options),
     /// Run random scenarios, and make what breaks a promise as simple as it gets
     Random(random::Options),
     /// Print the hash of all traces, which is the same in every process and every build
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::List(options) => list::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Explore(options) => explore::run(&options),
+        Command::Coverage(options) => coverage::run(&options),
         Command::Random(options) => random::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
