@@ -37,6 +37,8 @@ mod network;
 pub mod oracle;
 #[cfg(feature = "packet")]
 pub mod packet;
+#[cfg(feature = "packet")]
+pub mod pcapng;
 mod plan;
 mod post;
 #[cfg(feature = "random")]

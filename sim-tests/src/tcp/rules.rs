@@ -2,9 +2,10 @@
 
 use super::edge::Edge;
 use super::{Cause, Event, Fate, Flags, Segment, SocketId, State};
-use crate::board::{name, other};
+use crate::board::{Entry, Unit, What, is_fin, is_last_word, name, other};
 use crate::plan::Action;
 use crate::record::{Ending, Record};
+use crate::setting;
 use echo_core::{End, Role};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -114,6 +115,18 @@ pub(super) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
     changes(record).map(edge).collect()
 }
 
+/// Whether a segment takes up numbers that its side has sent before: a retransmission, by RFC 9293 section 3.8.
+pub fn is_again(record: &Record, segment: &Segment) -> bool {
+    let before = segments(record).map(|(other, _)| other).take_while(|other| other.index < segment.index);
+    let mut same = before.filter(|other| other.from == segment.from && other.ports == segment.ports);
+    segment.space() > 0
+        && !segment.flags.has(Flags::RST)
+        && same.any(|other| {
+            let end = other.seq.wrapping_add(other.space());
+            other.space() > 0 && beyond(end, segment.seq).is_some()
+        })
+}
+
 /// Each socket's last state.
 fn last_states(record: &Record) -> BTreeMap<(usize, SocketId), State> {
     changes(record).map(|change| ((change.side as usize, change.socket), change.to)).collect()
@@ -156,12 +169,28 @@ fn time_wait(record: &Record) -> Option<String> {
     }
     let first = segments(record).find(|(segment, _)| segment.flags.has(Flags::FIN)).map(|(segment, _)| segment.from);
     let named = record.scenario.wire.first_fin().or(first)?;
+    if gave_up_waiting(record, other(named)) {
+        return None;
+    }
     let passes = |side| changes(record).any(|change| change.side == side && change.to == State::TimeWait);
     match (passes(named), passes(other(named))) {
         (true, false) => None,
         (true, true) => Some(format!("at the {}, and at the {} too", name(named), name(other(named)))),
         (false, true) => Some(format!("at the {}, not at the {}", name(other(named)), name(named))),
         (false, false) => Some("at neither side".to_owned()),
+    }
+}
+
+/// Whether `side` has sent its FIN because its deadline for the other's had passed: its last word was sent so long before.
+fn gave_up_waiting(record: &Record, side: Role) -> bool {
+    let at = |like: fn(&Unit) -> bool| {
+        let sent = |entry: &&Entry| entry.side == side && matches!(&entry.what, What::Sent(unit) if like(unit));
+        record.entries.iter().find(sent).map(|entry| entry.at)
+    };
+    let fin = setting::deadlines_of(&record.scenario, side).fin.as_millis();
+    match (at(is_last_word), at(is_fin)) {
+        (Some(word), Some(sent)) => u128::from(sent - word) >= fin,
+        (_, _) => false,
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Options {
     /// The random scenarios of these seeds too
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
-    /// Run on this backend only: pair or turmoil
+    /// Run on this backend only: pair, turmoil or packet
     #[arg(long)]
     backend: Option<Backend>,
     /// Print the hash of each run, so that two outputs can be compared line by line

@@ -57,7 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Trouble> {
 }
 
 /// Writes a file that the user has named.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Trouble> {
     std::fs::write(path, text).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// The seeds, from A up to, not including, B: each is one scenario
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
-    /// Run on this backend only: pair or turmoil
+    /// Run on this backend only: pair, turmoil or packet
     #[arg(long)]
     backend: Option<Backend>,
     /// Only the K-th of N parts

@@ -2,9 +2,9 @@
 
 use crate::output::{self, Answer, Trouble};
 use sim_tests::file::Saved;
-use sim_tests::{Backend, Refusal, Scenario, catalogue, random, report, setting};
+use sim_tests::{Backend, Refusal, Scenario, catalogue, pcapng, random, report, setting, tcp};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -15,7 +15,7 @@ pub(crate) struct Options {
     /// (0 or 1; otherwise all are shown)
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// On this backend: pair or turmoil (default: the file's, or else pair)
+    /// On this backend: pair, turmoil or packet (default: the file's, or else pair)
     #[arg(long)]
     backend: Option<Backend>,
     /// Leave the times out
@@ -27,6 +27,10 @@ pub(crate) struct Options {
     /// Stop after so much virtual time (default: the sum of all deadlines)
     #[arg(long, value_name = "MS")]
     budget: Option<u64>,
+    /// Write every packet to FILE in pcapng, lost ones too, each with its fate and both TCP states as a comment; with
+    /// the backend packet only
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
@@ -41,9 +45,12 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         let none = || Trouble::Usage(format!("no run {seed} of {}: there are {}", saved.scenario, runs.len()));
         runs = vec![runs[chosen.ok_or_else(none)?].clone()];
     }
+    if options.pcap.is_some() && backend != Backend::Packet {
+        return Err(Trouble::Usage(format!("--pcap needs --backend packet: {} has no packets", backend.id())));
+    }
     let mut answer = Answer { text: String::new(), good: true };
-    for scenario in runs {
-        show(&scenario, backend, options, &mut answer)?;
+    for scenario in runs.iter().filter(|scenario| runs.len() == 1 || backend.expresses(scenario).is_ok()) {
+        show(scenario, backend, options, &mut answer)?;
     }
     Ok(answer)
 }
@@ -69,8 +76,22 @@ fn show(scenario: &Scenario, backend: Backend, options: &Options, answer: &mut A
     let budget = options.budget.unwrap_or_else(|| setting::budget(scenario));
     let record = backend.run_within(scenario, budget)?;
     answer.text.push_str(&report::ladder(&record, !options.no_times));
+    if !record.packets.is_empty() {
+        answer.text.push('\n');
+        answer.text.push_str(&tcp::ladder(&record, !options.no_times));
+    }
+    if let Some(path) = &options.pcap {
+        let mut capture = Vec::new();
+        pcapng::write(&record, &mut capture)
+            .map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
+        output::write(path, &capture)?;
+    }
     let faults = catalogue::judge(&record);
-    answer.good &= faults.is_empty();
+    let breaches = tcp::check(&record);
+    answer.good &= faults.is_empty() && breaches.is_empty();
+    for breach in &breaches {
+        let _ = writeln!(answer.text, "BROKEN: {breach}");
+    }
     for fault in &faults {
         // Writing to a string cannot fail.
         let _ = writeln!(answer.text, "BROKEN: {fault}");
