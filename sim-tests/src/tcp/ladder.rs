@@ -20,6 +20,8 @@ pub fn ladder(record: &Record, times: bool) -> String {
                 let again = is_again(record, segment);
                 page.segment(moment.at, segment, *fate, again);
             }
+            // A kernel that goes on to listen for others does it with another socket.
+            Event::Changed { side, to: State::Listen, .. } if page.states[*side as usize] != State::Closed => (),
             Event::Changed { side, to, .. } => {
                 page.states[*side as usize] = *to;
                 page.state(moment.at, *side);

@@ -12,6 +12,7 @@ mod ladders;
 mod matrices;
 mod mutants;
 mod orders;
+mod packets;
 mod planted;
 mod program;
 mod random;

@@ -1,0 +1,227 @@
+//! The packet backend: every fate of one and of two packets, random losses, and what only packets show.
+
+use echo_core::Role;
+use sim_tests::tcp::{CLOSING, Event, Fate, Flags, Segment, State, Trigger, is_again};
+use sim_tests::{Backend, Record, Scenario, catalogue, check, crew, faults, tcp};
+
+fn run(id: &str) -> Record {
+    let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
+    Backend::Packet.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
+}
+
+/// A run in which all is well, as far as the contract and RFC 9293 go.
+fn good(id: &str) -> Record {
+    let record = run(id);
+    assert_eq!(check(&record), [], "{id}");
+    assert_eq!(tcp::check(&record), [], "{id}");
+    record
+}
+
+fn sent(record: &Record) -> impl Iterator<Item = (&Segment, Fate, [State; 2])> {
+    record.packets.iter().filter_map(|moment| match &moment.event {
+        Event::Sent { segment, fate, states } => Some((segment, *fate, *states)),
+        Event::Arrived { .. } | Event::Changed { .. } => None,
+    })
+}
+
+/// The states that the sockets of `side` pass.
+fn path(record: &Record, side: Role) -> Vec<State> {
+    let state = |event: &Event| match event {
+        Event::Changed { side: whose, to, .. } if *whose == side => Some(*to),
+        Event::Changed { .. } | Event::Sent { .. } | Event::Arrived { .. } => None,
+    };
+    record.packets.iter().filter_map(|moment| state(&moment.event)).collect()
+}
+
+#[test]
+fn every_fate_of_one_and_of_two_packets_breaks_nothing() {
+    let sweep = faults::sweep(&faults::core(), true, &|_| ());
+    println!("{} runs\n{}", sweep.runs, sweep.table);
+    assert!(sweep.broken.is_empty(), "{} broken, first: {:?}", sweep.broken.len(), sweep.broken[0]);
+    assert!(sweep.runs >= 50_000, "{} runs", sweep.runs);
+    // A new conversation on the ports of one in TIME-WAIT is no fault of a packet.
+    let missing: Vec<_> = sweep.table.missing().into_iter().filter(|edge| edge.trigger != Trigger::NewSyn).collect();
+    assert_eq!(missing, [], "edges below ESTABLISHED that were never taken");
+}
+
+#[test]
+fn random_losses_end_in_time_and_truthfully() {
+    let ids = [
+        "framed/client:close@idle/server:none/clear",
+        "framed/client:none/server:close@answer-in-flight/clear",
+        "plain/client:close@idle/server:none/clear",
+    ];
+    let scenarios = ids.map(|id| id.parse().expect("an id"));
+    for percent in [10, 30, 50] {
+        let sweep = faults::losses(&scenarios, percent, 1000);
+        assert_eq!(sweep.runs, 3000);
+        assert!(sweep.broken.is_empty(), "{percent} %: {} broken, first: {:?}", sweep.broken.len(), sweep.broken[0]);
+    }
+}
+
+#[test]
+fn what_only_packets_show_comes_out_as_the_oracle_says() {
+    let all = catalogue::packets();
+    let broken: Vec<_> = crew::each(all.len(), |index| {
+        let sequence = &all[index];
+        let record = Backend::Packet.run(&sequence.scenario).unwrap_or_else(|why| panic!("{}: {why}", sequence.id));
+        let faults: Vec<_> = catalogue::judge(&record).iter().map(ToString::to_string).collect();
+        (!faults.is_empty()).then(|| format!("{}: {}", sequence.id, faults.join("; ")))
+    });
+    let broken: Vec<_> = broken.into_iter().flatten().collect();
+    assert!(broken.is_empty(), "{} of {}: {:#?}", broken.len(), all.len(), &broken[..broken.len().min(40)]);
+}
+
+#[test]
+fn a_lost_fin_is_sent_again() {
+    let record = good("framed/client:close@idle/server:none/fin-lost");
+    let fins: Vec<_> = sent(&record).filter(|(it, ..)| it.from == Role::Client && it.flags.has(Flags::FIN)).collect();
+    assert_eq!(fins.len(), 2);
+    assert_eq!((fins[0].1, fins[1].1), (Fate::Lose, Fate::Deliver));
+    assert!(!is_again(&record, fins[0].0) && is_again(&record, fins[1].0));
+    // TIME-WAIT is the client's, and the server is done with its last ACK.
+    assert!(path(&record, Role::Client).ends_with(&[State::FinWait2, State::TimeWait, State::Closed]));
+    assert!(path(&record, Role::Server).ends_with(&[State::CloseWait, State::LastAck, State::Closed]));
+}
+
+#[test]
+fn a_lost_last_ack_is_asked_for_again_and_given_from_time_wait() {
+    let record = good("framed/client:close@idle/server:none/last-ack-lost");
+    let from_time_wait: Vec<_> = sent(&record).filter(|(_, _, states)| states[0] == State::TimeWait).collect();
+    let acks: Vec<_> = from_time_wait.iter().filter(|(it, ..)| it.from == Role::Client).collect();
+    let fins: Vec<_> = from_time_wait.iter().filter(|(it, ..)| it.from == Role::Server).collect();
+    assert_eq!(acks.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [Fate::Lose, Fate::Deliver]);
+    assert!(fins.len() == 1 && is_again(&record, fins[0].0), "the server sends its FIN again: {fins:?}");
+}
+
+#[test]
+fn a_lost_rst_leaves_the_peer_to_its_deadlines() {
+    let record = good("framed/client:none/server:abort@idle/rst-lost");
+    assert_eq!(record.ending(Role::Client).name(), "timed out");
+    let kept = good("framed/client:none/server:abort@idle/clear");
+    assert_eq!(kept.ending(Role::Client).name(), "reset");
+}
+
+#[test]
+fn a_last_word_that_was_lost_arrives_behind_the_fin() {
+    let record = good("framed/client:close@idle/server:none/ack-word-lost");
+    let lost = sent(&record).find(|(_, fate, _)| *fate == Fate::Lose).expect("one is lost").0.index;
+    let fin = sent(&record).find(|(it, ..)| it.flags.has(Flags::FIN)).expect("a FIN").0.index;
+    let again =
+        sent(&record).find(|(it, ..)| it.length > 0 && is_again(&record, it)).expect("it is sent again").0.index;
+    assert!(lost < fin && fin < again, "{lost}, {fin}, {again}");
+    assert_eq!(record.ending(Role::Server).name(), "clean");
+}
+
+#[test]
+fn fins_that_cross_pass_closing() {
+    let record = good("framed/client:close@idle/server:none/fins-cross");
+    let paths = [Role::Client, Role::Server].map(|side| path(&record, side));
+    assert!(paths.iter().any(|path| path.contains(&State::Closing)), "{paths:?}");
+    assert!(paths.iter().all(|path| path.contains(&State::FinWait1)), "{paths:?}");
+    let both = good("plain/client:close@idle/server:close@idle/clear");
+    let paths = [Role::Client, Role::Server].map(|side| path(&both, side));
+    assert!(paths.iter().all(|path| path.contains(&State::Closing)), "{paths:?}");
+}
+
+#[test]
+fn a_fin_that_comes_twice_is_answered_from_time_wait() {
+    let record = good("framed-server-fin/client:none/server:close@idle/fin-twice");
+    let twice = sent(&record).find(|(_, fate, _)| *fate == Fate::Twice(60)).expect("one comes twice").0.index;
+    let arrivals =
+        record.packets.iter().filter(|moment| matches!(&moment.event, Event::Arrived { index, .. } if *index == twice));
+    assert_eq!(arrivals.count(), 2);
+}
+
+#[test]
+fn an_old_duplicate_changes_nothing() {
+    let record = good("framed/client:close@idle/server:none/old-duplicate");
+    let clear = good("framed/client:close@idle/server:none/clear");
+    assert_eq!(record.entries, clear.entries);
+}
+
+#[test]
+fn windows_are_closed_while_the_conversation_ends() {
+    let record = good("framed/client:close@idle/server:none/zero-window");
+    let closing = |states: [State; 2]| states.iter().any(|state| *state > State::Established);
+    let shut = sent(&record).filter(|(it, _, states)| it.window == 0 && closing(*states)).count();
+    let small = sent(&record).all(|(it, ..)| it.window <= 16 && it.length <= 16);
+    assert!(small, "a segment or a window of more than 16 bytes");
+    assert!(shut > 0, "no window was closed in a closing state");
+}
+
+#[test]
+fn a_host_that_is_up_again_knows_nothing() {
+    let record = good("framed/client:close@answer-in-flight/server:vanish@answer-in-flight/rebooted");
+    let (rst, _, states) = sent(&record).find(|(it, ..)| it.flags.has(Flags::RST)).expect("a RST");
+    assert_eq!((rst.from, states[1]), (Role::Server, State::Closed));
+    assert_eq!(record.ending(Role::Client).name(), "reset");
+}
+
+#[test]
+fn a_port_is_used_again_against_time_wait() {
+    let record = good("framed/client:close@idle/server:none/port-reused");
+    let mut table = tcp::EdgeTable::default();
+    table.add(&record);
+    let again = CLOSING.iter().find(|edge| edge.trigger == Trigger::NewSyn).expect("an edge of the diagram");
+    assert_eq!(table.count(again), 1);
+    assert_eq!(record.ending(Role::Server).name(), "clean");
+}
+
+/// What is bent, and the rule that has to notice.
+#[test]
+fn each_rule_of_tcp_notices_a_bent_record() {
+    let id = "framed/client:close@idle/server:none/clear";
+    let rules = |bend: &dyn Fn(&mut Record)| {
+        let mut record = run(id);
+        bend(&mut record);
+        let mut rules: Vec<_> = tcp::check(&record).into_iter().map(|breach| breach.rule).collect();
+        rules.dedup();
+        rules
+    };
+    assert_eq!(rules(&|_| ()), []);
+    let retain = |record: &mut Record, keep: &dyn Fn(&Event) -> bool| record.packets.retain(|it| keep(&it.event));
+    let to = |state: State| move |event: &Event| !matches!(event, Event::Changed { to, .. } if *to == state);
+    assert!(rules(&|record| retain(record, &to(State::FinWait2))).contains(&tcp::Rule::Path));
+    assert!(rules(&|record| drop(record.packets.pop())).contains(&tcp::Rule::Closed));
+    let each =
+        |record: &mut Record, bend: &dyn Fn(&mut Event)| record.packets.iter_mut().for_each(|it| bend(&mut it.event));
+    let swapped = |event: &mut Event| {
+        if let Event::Changed { side, .. } = event {
+            *side = if *side == Role::Client { Role::Server } else { Role::Client };
+        }
+    };
+    assert!(rules(&|record| each(record, &swapped)).contains(&tcp::Rule::TimeWait));
+    let timers = |event: &mut Event| {
+        if let Event::Changed { to: State::CloseWait, cause, .. } = event {
+            *cause = tcp::Cause::Timer;
+        }
+    };
+    assert!(rules(&|record| each(record, &timers)).contains(&tcp::Rule::Diagram));
+    let early = |event: &mut Event| {
+        if let Event::Sent { segment, .. } = event
+            && segment.flags.has(Flags::ACK)
+        {
+            segment.ack = segment.ack.wrapping_add(1000);
+        }
+    };
+    assert!(rules(&|record| each(record, &early)).contains(&tcp::Rule::Numbers));
+    let corrupt = |event: &mut Event| {
+        if let Event::Sent { segment, fate, .. } = event
+            && segment.flags.has(Flags::FIN)
+        {
+            *fate = Fate::Corrupt;
+        }
+    };
+    assert!(rules(&|record| each(record, &corrupt)).contains(&tcp::Rule::Checksum));
+    let again = |record: &mut Record| {
+        let data =
+            record.packets.iter().find(|it| matches!(&it.event, Event::Sent { segment, .. } if segment.length > 0));
+        let mut other = data.expect("data").clone();
+        if let Event::Sent { segment, .. } = &mut other.event {
+            segment.bytes = tcp::corrupted(&segment.bytes);
+        }
+        record.packets.push(other);
+    };
+    assert!(rules(&again).contains(&tcp::Rule::SameBytes));
+}
