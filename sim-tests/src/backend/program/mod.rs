@@ -4,7 +4,9 @@ mod cast;
 mod tap;
 
 pub(super) use cast::{Cast, Command, Slot};
-pub(super) use tap::{Handle, SharedBoard, lock};
+#[cfg(feature = "turmoil")]
+pub(super) use tap::Handle;
+pub(super) use tap::{SharedBoard, lock};
 
 use echo_net::Transport;
 use std::future::Future;
