@@ -112,6 +112,12 @@ impl Board {
         self.witness = Some(witness);
     }
 
+    /// Whether somebody looks: the conversation has begun.
+    #[cfg(feature = "packet")]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.witness.is_some()
+    }
+
     /// Writes a line.
     pub fn note(&mut self, side: Role, what: What) {
         if let Some(witness) = &self.witness {

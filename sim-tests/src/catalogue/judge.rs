@@ -2,9 +2,11 @@
 
 use super::{Sequence, of_run};
 use crate::invariants::{Breach, check};
-use crate::network::Rst;
+use crate::network::{Fault as Trouble, Rst};
 use crate::oracle::{self, Expectation, Report};
 use crate::record::Record;
+use crate::scenario::Scenario;
+use crate::tcp::Fate;
 use echo_core::Role;
 use std::fmt;
 
@@ -45,11 +47,24 @@ pub fn judge(record: &Record) -> Vec<Fault> {
         Some(sequence) => sequence.judge(record),
         None => {
             let breaches = check(record).into_iter().map(Fault::Breach);
-            let is_of_packets = record.scenario.network.has_packets();
-            let expectation = is_of_packets.then(|| oracle::expect_of_packets(&record.scenario)).flatten();
+            let binds = record.scenario.network.has_packets() && !is_lost_for_good(&record.scenario);
+            let expectation = binds.then(|| oracle::expect_of_packets(&record.scenario)).flatten();
             breaches.chain(expectation.and_then(|expectation| unexpected(&expectation, record))).collect()
         }
     }
+}
+
+/// Whether what is lost, or waits for a window, may never be sent: nobody does it for a program that is gone, and behind a
+/// RST or a half-close below the protocol there is nothing to wait for. Then the contract alone binds.
+fn is_lost_for_good(scenario: &Scenario) -> bool {
+    let is_loss = |fault: &Trouble| match fault {
+        Trouble::Packet { fate, .. } => !matches!(fate, Fate::Deliver | Fate::Twice(_)),
+        Trouble::Loss { .. } => true,
+        Trouble::Hold { .. } | Trouble::Cut { .. } => false,
+    };
+    let network = &scenario.network;
+    let misbehaves = scenario.misbehaves(Role::Client) || scenario.misbehaves(Role::Server);
+    misbehaves && (network.window > 0 || network.faults.iter().any(is_loss))
 }
 
 /// What is wrong with the ends, if they are not among those that are expected.

@@ -40,7 +40,7 @@ pub enum Fault {
         /// What the link does with it.
         fate: Fate,
     },
-    /// Packets are lost at random, all along.
+    /// Packets are lost at random, from the moment on at which there is a connection.
     Loss {
         /// How probable it is that a packet is lost: from 1 to 90.
         percent: u8,
@@ -52,7 +52,7 @@ pub enum Fault {
 /// Which packet a fault is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Which {
-    /// This one of all that left any host since the conversation began, from 0.
+    /// This one of all that left any host, from 0, the client's first SYN.
     Nth(u32),
     /// The first that carries something. A fault happens once: when TCP sends the packet again, it does not count.
     First {

@@ -84,7 +84,7 @@ impl Network {
         ("fins-cross", "the first FIN is held for longer than the other side's deadline for it: both are on the way"),
         ("fin-twice", "the first FIN comes again after 60 ms, to a socket in TIME-WAIT"),
         ("old-duplicate", "the client's request comes again after 100 ms"),
-        ("zero-window", "either host takes 16 bytes, and no more until they are read"),
+        ("zero-window", "either host takes 8 bytes, and no more until they are read"),
         ("rebooted", "a host that vanished is up again after 40 ms, and knows no connection"),
         ("port-reused", "the ports are those of a conversation that has just ended"),
     ];
@@ -140,7 +140,7 @@ impl Network {
             "fins-cross" => hold(Whose::First, Mark::Fin, Span::For(120)),
             "fin-twice" => packet(Whose::First, Carries::Fin, Fate::Twice(60)),
             "old-duplicate" => packet(Whose::Client, Carries::Request, Fate::Twice(100)),
-            "zero-window" => Self { window: 16, ..clear },
+            "zero-window" => Self { window: 8, ..clear },
             "rebooted" => Self { reboot: Some(40), ..clear },
             "port-reused" => Self { earlier: true, ..clear },
             _ => return None,

@@ -13,6 +13,9 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address};
 /// A stack's own view of a socket.
 pub(super) type Tcp = tcp::Socket<'static>;
 
+/// What a segment carries at most, in bytes (RFC 9293 section 3.7.1, on an Ethernet).
+const SEGMENT: usize = 1460;
+
 pub(super) struct Host {
     side: Role,
     /// How many times as fast as the harness's its clock runs.
@@ -67,6 +70,10 @@ impl Host {
         let mut socket = tcp::Socket::new(buffer(receive), buffer(send));
         // As the programs do: TCP_NODELAY.
         socket.set_nagle_enabled(false);
+        if receive < SEGMENT {
+            // So that its window is seen closed: otherwise the program would have read before the ACK leaves.
+            socket.set_ack_delay(None);
+        }
         let handle = self.sockets.add(socket);
         let id = self.next;
         self.seen.push(Seen { handle, id, state: State::Closed });

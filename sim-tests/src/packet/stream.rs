@@ -52,10 +52,13 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends FIN (`shutdown(SHUT_WR)`).
+    /// Sends FIN (`shutdown(SHUT_WR)`). A connection that is no more is taken for shut down, as tokio does.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.shut_down(world)));
-        Poll::Ready(shut.unwrap_or(Err(io::ErrorKind::NotConnected.into())))
+        match shut {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(error)),
+            Some(_) | None => Poll::Ready(Ok(())),
+        }
     }
 }
 

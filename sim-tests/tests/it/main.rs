@@ -1,6 +1,7 @@
 //! The harness's own tests.
 
 mod backends;
+mod capture;
 mod catalogue;
 mod contract;
 mod determinism;
@@ -17,6 +18,7 @@ mod planted;
 mod program;
 mod random;
 mod regressions;
+mod streams;
 mod trial;
 mod turmoil;
 mod websocket;

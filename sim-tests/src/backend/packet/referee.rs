@@ -108,10 +108,10 @@ impl Referee {
         }
     }
 
-    /// Whether chance takes this segment. A conversation begins with a connection, so no SYN is lost.
-    fn is_lost(&mut self, segment: &Segment) -> bool {
+    /// Whether chance takes this segment. A conversation begins with a connection, so nothing is lost before.
+    fn is_lost(&mut self) -> bool {
         let Some((percent, state)) = &mut self.loss else { return false };
-        !segment.flags.has(Flags::SYN) && split_mix(state) % 100 < u64::from(*percent)
+        lock(&self.board).is_watched() && split_mix(state) % 100 < u64::from(*percent)
     }
 }
 
@@ -119,7 +119,7 @@ impl Judge for Referee {
     fn judge(&mut self, now: Millis, segment: &Segment, sender: State) -> Ruling {
         let units = self.hear(segment);
         self.note(segment.from, &units);
-        let lost = self.is_lost(segment);
+        let lost = self.is_lost();
         let mut ruling = Ruling { fate: if lost { Fate::Lose } else { Fate::Deliver }, hold: None };
         while let Some(fault) = self.fault(segment, &units, sender) {
             match fault {

@@ -2,7 +2,6 @@
 
 use crate::output::{self, Answer, Trouble};
 use sim_tests::faults::{self, Sweep};
-use sim_tests::{Backend, catalogue, crew};
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -23,19 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let bar = output::progress(0);
     let mut sweep = faults::sweep(&core, !options.quick, &|runs| bar.inc(runs));
     let faulty = sweep.runs;
-    let networks = catalogue::packets();
-    let parts = crew::each(networks.len(), |index| {
-        let mut part = Sweep::default();
-        let scenario = &networks[index].scenario;
-        part.runs += 1;
-        match Backend::Packet.run(scenario) {
-            Ok(record) => part.judge(&record),
-            Err(refusal) => part.broken.push((scenario.to_string(), refusal.to_string())),
-        }
-        bar.inc(1);
-        part
-    });
-    parts.into_iter().for_each(|part| sweep.merge(part));
+    sweep.merge(faults::networks(&|runs| bar.inc(runs)));
     bar.finish_and_clear();
     Ok(answer(&sweep, core.len(), faulty, if options.verbose { usize::MAX } else { SHOWN }))
 }
