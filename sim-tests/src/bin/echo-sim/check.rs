@@ -75,10 +75,10 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     });
     bar.finish_and_clear();
     if let Some(path) = &options.save {
-        output::write(path, &ledger(&rows).to_string())?;
+        output::write(path, ledger(&rows).to_string())?;
     }
     if let Some(path) = &options.junit {
-        output::write(path, &output::junit(suites(&rows, &backends))?)?;
+        output::write(path, output::junit(suites(&rows, &backends))?)?;
     }
     let text = if options.json { json(&rows, &backends, options) } else { text(&rows, &backends, options) };
     Ok(Answer { text, good: rows.iter().all(Row::is_good) })
