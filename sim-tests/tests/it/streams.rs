@@ -352,3 +352,16 @@ fn what_has_arrived_is_kept_behind_time_wait() {
         wires.0.idle().await;
     });
 }
+
+/// A host without power answers nothing: the SYN is sent again for 127 s, as on Linux.
+#[test]
+fn a_silent_host_is_a_timeout() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let net = Net::new(Build { latency: 5, batch: 0, pace: 1, window: 65_535 });
+        net.power_down(Role::Server);
+        let error = net.connect(Role::Client, 2012).await.expect_err("nobody is there");
+        assert_eq!((error.kind(), net.now()), (ErrorKind::TimedOut, 127_000));
+    });
+}
