@@ -47,7 +47,7 @@ fn listed(arguments: &[&str]) -> Vec<String> {
 #[test]
 fn check_sums_up_and_says_how_to_see_one() {
     let text = stdout(&echo_sim(&["check", "framed/client:close@idle/server:none/", "--shard", "1/2"]));
-    assert!(text.starts_with("A part of the catalogue, on pair and turmoil."), "{text}");
+    assert!(text.starts_with("A part of the catalogue, on pair, turmoil and packet."), "{text}");
     let line = text.lines().find_map(|line| line.strip_prefix("echo-sim replay ")).expect("a line on how to replay");
     let replay = echo_sim(&["replay", line]);
     assert_eq!(replay.status.code(), Some(0));
@@ -61,7 +61,10 @@ fn without_a_command_it_checks_row_by_row_if_asked() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains(&format!("\nok      clean        clean        {id}\n")), "{text}");
-    assert!(text.contains("1 sequences in 2 runs on pair and turmoil: the contract holds in all of them."), "{text}");
+    assert!(
+        text.contains("1 sequences in 3 runs on pair, turmoil and packet: the contract holds in all of them."),
+        "{text}"
+    );
 }
 
 /// Together the shards are the catalogue, and none has what another has.
@@ -91,8 +94,10 @@ fn results_come_as_json_and_as_junit() {
     assert_eq!(value["endings"], serde_json::json!([{"client": "clean", "server": "clean", "sequences": 1}]));
     assert_eq!(value["broken"], serde_json::json!([]));
     let text = std::fs::read_to_string(junit).expect("it was written");
-    assert!(text.contains(r#"<testsuites name="echo-sim" tests="2" skipped="0" failures="0" errors="0">"#), "{text}");
-    assert!(text.contains(&format!(r#"<testcase name="{id} --backend turmoil"/>"#)), "{text}");
+    assert!(text.contains(r#"<testsuites name="echo-sim" tests="3" skipped="0" failures="0" errors="0">"#), "{text}");
+    for backend in ["turmoil", "packet"] {
+        assert!(text.contains(&format!(r#"<testcase name="{id} --backend {backend}"/>"#)), "{text}");
+    }
 }
 
 /// Every kind of JSON says what it is, and SCHEMA.md knows each of its fields.
