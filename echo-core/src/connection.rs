@@ -347,6 +347,17 @@ impl Connection {
         self.session.waiting()
     }
 
+    /// Bytes of memory it owns beside itself: an incomplete message, and what is not yet sent. An idle connection owns none.
+    pub fn owned_memory(&self) -> usize {
+        let input = match &self.parser {
+            Parser::Undetected => 0,
+            Parser::Greeting(greeting) => greeting.owned(),
+            Parser::Framed(decoder) => decoder.owned(),
+            Parser::Plain { splitter, .. } => splitter.owned(),
+        };
+        input + self.session.owned()
+    }
+
     /// Whether the client speaks the plain wire; `None` while a server does not know.
     pub fn is_plain(&self) -> Option<bool> {
         match self.parser {

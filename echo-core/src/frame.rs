@@ -173,6 +173,11 @@ impl Decoder {
         self.skip.is_some() || (!self.lent && !self.partial.is_empty())
     }
 
+    /// Bytes of memory it owns: those of one incomplete frame, or of the one it lent last.
+    pub fn owned(&self) -> usize {
+        self.partial.capacity()
+    }
+
     fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Frame<'_>>, Violation> {
         self.take(input, HEADER);
         let Some(header) = Header::of(&self.partial, self.limit)? else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! What a connection is told at its beginning: limits, deadlines and choices.
 
-use crate::close::Role;
+use crate::close::table::Sample;
+use crate::close::{Machine, Role};
 use crate::frame::MAX_PAYLOAD;
 use crate::stamp::Stamp;
 use crate::timers::Deadlines;
@@ -23,6 +24,9 @@ pub struct Config {
     /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC. (echo-net
     /// sets it from its clock.)
     pub utc_offset: fn(Stamp) -> i32,
+    /// Called before each event of the close machine, with the machine as the event finds it: tests measure with it which
+    /// pairs of state and event they reach. Default: nothing.
+    pub observe: Option<fn(&Machine, Sample)>,
 }
 
 impl Default for Config {
@@ -33,6 +37,7 @@ impl Default for Config {
             deadlines: Deadlines::default(),
             first_fin: Role::Client,
             utc_offset: |_| 0,
+            observe: None,
         }
     }
 }

@@ -147,9 +147,9 @@ impl Outbox {
     }
 
     /// Bytes of memory it owns.
-    #[cfg(test)]
     pub(crate) fn owned(&self) -> usize {
-        self.small.capacity() + self.large.capacity() + self.unstamped.capacity()
+        let queues = self.large.capacity() * size_of::<Large>() + self.unstamped.capacity() * size_of::<u64>();
+        self.small.capacity() + queues + self.large.iter().map(|large| large.payload.capacity()).sum::<usize>()
     }
 
     fn compact(&mut self) {

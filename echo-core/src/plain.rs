@@ -59,6 +59,11 @@ impl Splitter {
         !self.lent && !self.partial.is_empty()
     }
 
+    /// Bytes of memory it owns: those of one incomplete line, or of the message it lent last.
+    pub fn owned(&self) -> usize {
+        self.partial.capacity()
+    }
+
     fn forget_lent(&mut self) {
         if self.lent {
             self.lent = false;

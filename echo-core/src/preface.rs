@@ -47,6 +47,11 @@ impl Greeting {
         Ok(self.seen.last().map(|version| (*version).min(VERSION)))
     }
 
+    /// Bytes of memory it owns.
+    pub fn owned(&self) -> usize {
+        self.seen.capacity()
+    }
+
     /// A server chooses at most what was offered, so a higher choice does not fit; nor does version 0.
     fn fits(&self, byte: u8) -> bool {
         let at = self.seen.len();

@@ -3,6 +3,7 @@
 mod identity;
 mod output;
 
+use crate::close::table::Sample;
 use crate::close::{Action, Actions, Direction, Event, Farewell, Machine, Policy, Role, Words};
 use crate::error::Violation;
 use crate::frame;
@@ -140,6 +141,9 @@ impl Session {
     pub(crate) fn happen(&mut self, event: Event, now: Duration) -> Actions {
         if self.is_over() {
             return Actions::default();
+        }
+        if let Some(observe) = self.config.observe {
+            observe(&self.machine, Sample::meaning(&event, &self.machine));
         }
         let actions = self.machine.handle(event);
         for action in actions {
@@ -389,6 +393,11 @@ impl Session {
     /// Bytes that wait to be sent.
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting()
+    }
+
+    /// Bytes of memory that the output owns.
+    pub(crate) fn owned(&self) -> usize {
+        self.outbox.owned() + self.starts.capacity() * size_of::<(u64, Mark)>()
     }
 
     /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first.

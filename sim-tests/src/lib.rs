@@ -30,6 +30,7 @@ pub mod explore;
 pub mod faults;
 pub mod file;
 mod gate;
+pub mod in_memory;
 mod invariants;
 pub mod ledger;
 mod link;

@@ -1,6 +1,7 @@
 //! A conversation's output: what the transport is lent, and what becomes of it.
 
 use super::{Fin, Session};
+use crate::close::table::Sample;
 use crate::preface;
 use crate::timers::Deadline;
 use std::time::Duration;
@@ -34,6 +35,9 @@ impl Session {
         while let Some((seq, mark)) = self.starts.front() {
             if mark.offset >= self.outbox.sent() {
                 break;
+            }
+            if let Some(observe) = self.config.observe {
+                observe(&self.machine, Sample::FirstByteLeft);
             }
             self.machine.note_begun(*seq);
             self.starts.pop_front();

@@ -1,6 +1,6 @@
 //! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
 
-use crate::pair::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
+use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Role, Side};
 use std::time::Duration;
@@ -196,7 +196,7 @@ fn only_a_violation_overrules_clean() {
     assert!(clean(&aborted.wait_for_end()));
     let mut late = ended();
     assert!(clean(&late.wait_for_end()));
-    for more in [raw_reply(1, b"more"), close(0, 1000), vec![0xFF; 12], crate::pair::raw(9, 0, b"")] {
+    for more in [raw_reply(1, b"more"), close(0, 1000), vec![0xFF; 12], sim_tests::in_memory::raw(9, 0, b"")] {
         let mut broken = ended();
         broken.feed(&more);
         broken.feed(&more);
@@ -310,12 +310,12 @@ fn deadlines_of_no_length() {
     for deadline in Deadline::ALL {
         let mut config = Config::default();
         config.deadlines.set(deadline, Duration::ZERO);
-        let mut client = Solo::new(Connection::client(config, crate::pair::EPOCH));
+        let mut client = Solo::new(Connection::client(config, sim_tests::in_memory::EPOCH));
         client.advance(Duration::from_millis(1));
         client.feed(&WELCOME);
         client.wish(|client, now| client.leave(now, Farewell::normal()));
         client.wait_for_end();
-        let mut server = Solo::new(Connection::server(config, crate::pair::EPOCH));
+        let mut server = Solo::new(Connection::server(config, sim_tests::in_memory::EPOCH));
         server.feed(&HELLO);
         server.wish(|server, now| server.leave(now, Farewell::normal()));
         server.wait_for_end();

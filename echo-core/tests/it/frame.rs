@@ -1,6 +1,6 @@
 //! Frames: section 4 of PROTOCOL.md.
 
-use crate::pair::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
+use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 use echo_core::error::ViolationKind;
 use echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD, MAX_REASON};
 use echo_core::{CloseCode, Farewell, Role, Stamp, Violation};

@@ -1,7 +1,7 @@
 //! Bad input, and what is said to it (PROTOCOL.md, sections 1, 4 and 6): a snapshot of the bytes sent back, the outcome
 //! and the violation's words.
 
-use crate::pair::{CLOSE, GOAWAY, HELLO, Pair, Seen, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
+use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Seen, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use echo_core::error::escape;
 use echo_core::frame::MAX_BODY;
 use echo_core::{ApiMisuse, CloseCode, Config, Connection, End, HIGH_WATER};
@@ -199,7 +199,7 @@ fn a_deaf_server_reads_on() {
 /// are refused (clause 5.8, clause 7.2).
 #[test]
 fn write_failures() {
-    let mut connection = Connection::client(Config::default(), crate::pair::EPOCH);
+    let mut connection = Connection::client(Config::default(), sim_tests::in_memory::EPOCH);
     connection.handle_write_failed(std::time::Duration::ZERO);
     let mut fresh = Solo::new(connection);
     assert_eq!((fresh.sent.len(), fresh.connection.waiting_output()), (0, 0));

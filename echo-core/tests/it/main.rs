@@ -7,7 +7,6 @@ mod disorder;
 mod frame;
 mod input;
 mod machines;
-mod pair;
 mod plain;
 mod preface;
 mod random;

@@ -1,6 +1,6 @@
 //! The plain wire: section 2 of PROTOCOL.md.
 
-use crate::pair::{EPOCH, Seen, Solo};
+use sim_tests::in_memory::{EPOCH, Seen, Solo};
 use echo_core::plain::{Splitter, ctime_header, foreign};
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Stamp};
 use proptest::prelude::*;

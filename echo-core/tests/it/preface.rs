@@ -1,6 +1,6 @@
 //! Prefaces: section 1 of PROTOCOL.md.
 
-use crate::pair::{CLOSE, HELLO, Seen, Solo, WELCOME};
+use sim_tests::in_memory::{CLOSE, HELLO, Seen, Solo, WELCOME};
 use echo_core::Role;
 use echo_core::preface::{Greeting, LENGTH, VERSION, preface};
 

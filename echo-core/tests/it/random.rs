@@ -1,6 +1,6 @@
 //! Random schedules and random bytes: what must hold in every run.
 
-use crate::pair::{CLOSE, EPOCH, HELLO, Pair, Solo, WELCOME, frames};
+use sim_tests::in_memory::{CLOSE, EPOCH, HELLO, Pair, Solo, WELCOME, frames};
 use echo_core::{CloseCode, Config, Connection, End, Farewell, Fate, HIGH_WATER, Outcome, Role};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -220,14 +220,14 @@ proptest! {
 /// Bytes that are frames now and then.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let frame = (0_u8..7, 0_u64..4, prop::collection::vec(any::<u8>(), 0..30))
-        .prop_map(|(kind, seq, body)| crate::pair::raw(kind, seq, &body));
+        .prop_map(|(kind, seq, body)| sim_tests::in_memory::raw(kind, seq, &body));
     let farewell = (3_u8..5, 0_u64..3, 998_u16..1014, any::<u8>())
-        .prop_map(|(kind, last, code, flags)| crate::pair::raw_farewell(kind, last, code, flags, b"why"));
+        .prop_map(|(kind, last, code, flags)| sim_tests::in_memory::raw_farewell(kind, last, code, flags, b"why"));
     let piece = prop_oneof![
         4 => frame,
         4 => farewell,
-        4 => (1_u64..4).prop_map(|seq| crate::pair::raw_echo(seq, b"ask")),
-        2 => (1_u64..3).prop_map(|seq| crate::pair::raw_reply(seq, b"answer")),
+        4 => (1_u64..4).prop_map(|seq| sim_tests::in_memory::raw_echo(seq, b"ask")),
+        2 => (1_u64..3).prop_map(|seq| sim_tests::in_memory::raw_reply(seq, b"answer")),
         1 => prop::collection::vec(any::<u8>(), 0..40),
     ];
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())

@@ -1,6 +1,6 @@
 //! Stamps: section 3 of PROTOCOL.md.
 
-use crate::pair::{EPOCH, Pair, Solo, WELCOME, raw};
+use sim_tests::in_memory::{EPOCH, Pair, Solo, WELCOME, raw};
 use echo_core::{Config, Connection, Event, Stamp, Stamps};
 use proptest::prelude::*;
 use std::time::Duration;

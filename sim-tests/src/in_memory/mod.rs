@@ -1,0 +1,25 @@
+//! Connections without a network, in virtual time: one fed by hand ([`Solo`]), or two wired together ([`Pair`]).
+//!
+//! Both panic when a connection does what none may do: spins, sends behind its FIN, waits without a deadline. They are
+//! for tests and fuzzing.
+//!
+//! ```
+//! use echo_core::Farewell;
+//! use sim_tests::in_memory::Pair;
+//!
+//! let mut pair = Pair::new();
+//! pair.client.wish(|client, now| {
+//!     client.send(now, b"hello").expect("the conversation is open");
+//!     client.leave(now, Farewell::normal());
+//! });
+//! let (client, server) = pair.finish(1);
+//! assert_eq!((client.account.answered, server.account.answered), (1, 1));
+//! ```
+
+mod pair;
+mod raw;
+mod solo;
+
+pub use pair::Pair;
+pub use raw::{CLOSE, ECHO, EPOCH, GOAWAY, HELLO, REPLY, WELCOME, frames, raw, raw_echo, raw_farewell, raw_reply};
+pub use solo::{Seen, Solo};

@@ -1,0 +1,253 @@
+//! One connection, and a transport that takes everything at once unless it is stalled.
+
+use super::raw::{EPOCH, frames};
+use echo_core::{Config, Connection, Event, Outcome, Output};
+use std::time::Duration;
+
+/// No correct connection needs so many calls for one event; more means that it spins.
+pub(super) const SPINNING: usize = 100_000;
+
+/// What an [`Event`] said, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// [`Event::Greeted`], with the version.
+    Greeted(u8),
+    /// [`Event::Request`], with its number and payload.
+    Request(u64, Vec<u8>),
+    /// [`Event::Reply`], with its number and payload.
+    Reply(u64, Vec<u8>),
+    /// [`Event::Text`].
+    Text(Vec<u8>),
+    /// [`Event::Leaving`], with the close code.
+    Leaving(u16),
+    /// [`Event::LastWord`], with the close code.
+    LastWord(u16),
+    /// [`Event::Discarded`].
+    Discarded,
+}
+
+impl Seen {
+    fn of(event: &Event<'_>) -> Self {
+        match event {
+            Event::Greeted { version } => Self::Greeted(*version),
+            Event::Request { seq, payload } => Self::Request(*seq, payload.to_vec()),
+            Event::Reply(reply) => Self::Reply(reply.seq, reply.payload.to_vec()),
+            Event::Text(text) => Self::Text(text.to_vec()),
+            Event::Leaving(farewell) => Self::Leaving(farewell.code.0),
+            Event::LastWord(farewell) => Self::LastWord(farewell.code.0),
+            Event::Discarded => Self::Discarded,
+        }
+    }
+}
+
+/// One connection and its transport, which takes everything at once unless it is stalled.
+#[derive(Debug)]
+pub struct Solo {
+    /// The connection.
+    pub connection: Connection,
+    /// Virtual time since the connection began.
+    pub now: Duration,
+    /// All bytes ever sent.
+    pub sent: Vec<u8>,
+    /// Every event, in order.
+    pub seen: Vec<Seen>,
+    /// FIN was sent at this moment.
+    pub fin: Option<Duration>,
+    /// It has let go without FIN.
+    pub aborted: bool,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    pub ended: Option<Duration>,
+    /// The transport takes nothing for now.
+    pub stalled: bool,
+    /// When the ending began.
+    pub ending: Option<Duration>,
+    /// What came and was not taken yet.
+    pending: Vec<u8>,
+    fin_pending: bool,
+}
+
+impl Solo {
+    /// Lets `connection` begin.
+    pub fn new(connection: Connection) -> Self {
+        let mut solo = Self {
+            connection,
+            now: Duration::ZERO,
+            sent: Vec::new(),
+            seen: Vec::new(),
+            fin: None,
+            aborted: false,
+            outcome: None,
+            ended: None,
+            stalled: false,
+            ending: None,
+            pending: Vec::new(),
+            fin_pending: false,
+        };
+        solo.pump();
+        solo
+    }
+
+    /// A server with the usual settings.
+    pub fn server() -> Self {
+        Self::new(Connection::server(Config::default(), EPOCH))
+    }
+
+    /// A client on the framed wire with the usual settings.
+    pub fn client() -> Self {
+        Self::new(Connection::client(Config::default(), EPOCH))
+    }
+
+    /// Bytes come.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        self.settle();
+    }
+
+    /// Bytes come one by one.
+    pub fn feed_slowly(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.feed(&[*byte]);
+        }
+    }
+
+    /// FIN comes.
+    pub fn feed_fin(&mut self) {
+        self.fin_pending = true;
+        self.settle();
+    }
+
+    /// RST comes; what had come and was not taken is lost.
+    pub fn reset(&mut self) {
+        self.pending.clear();
+        self.connection.handle_reset(self.now);
+        self.settle();
+    }
+
+    /// Does what the user wants.
+    pub fn wish(&mut self, wish: impl FnOnce(&mut Connection, Duration)) {
+        wish(&mut self.connection, self.now);
+        self.settle();
+    }
+
+    /// Lets time pass up to `to`, stopping at every deadline on the way.
+    pub fn advance_to(&mut self, to: Duration) {
+        for _ in 0..SPINNING {
+            match self.connection.next_time().filter(|at| *at <= to && self.outcome.is_none()) {
+                Some(at) => self.tick(at.max(self.now)),
+                None => return self.tick(to),
+            }
+        }
+        panic!("time does not pass");
+    }
+
+    /// Lets so much time pass.
+    pub fn advance(&mut self, by: Duration) {
+        self.advance_to(self.now + by);
+    }
+
+    /// Nothing happens any more but deadlines; gives the outcome.
+    pub fn wait_for_end(&mut self) -> Outcome {
+        for _ in 0..SPINNING {
+            if let Some(outcome) = &self.outcome {
+                return outcome.clone();
+            }
+            let at = self.connection.next_time().expect("who has not ended waits for a deadline");
+            self.tick(at.max(self.now));
+        }
+        panic!("no end");
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.now = now;
+        self.connection.handle_time(now);
+        self.settle();
+    }
+
+    /// Takes input and gives output until neither goes on.
+    pub fn settle(&mut self) {
+        for _ in 0..SPINNING {
+            self.pump();
+            let before = self.pending.len();
+            self.take();
+            if self.pending.len() == before {
+                break;
+            }
+        }
+        if self.fin_pending && self.pending.is_empty() && self.outcome.is_none() {
+            self.fin_pending = false;
+            self.connection.handle_fin(self.now);
+            self.pump();
+        }
+        if self.connection.machine().is_ending() {
+            self.ending.get_or_insert(self.now);
+        }
+    }
+
+    fn take(&mut self) {
+        let bytes = std::mem::take(&mut self.pending);
+        let mut input = bytes.as_slice();
+        let mut calls = 0;
+        while let Some(event) = self.connection.handle_input(self.now, &mut input) {
+            self.seen.push(Seen::of(&event));
+            calls += 1;
+            assert!(calls < SPINNING, "input is offered again and again");
+        }
+        if self.outcome.is_none() {
+            self.pending = input.to_vec();
+        }
+    }
+
+    fn pump(&mut self) {
+        for _ in 0..SPINNING {
+            match self.connection.poll_output(self.now) {
+                Output::Transmit { .. } if self.stalled => return,
+                Output::Transmit { header, payload } => {
+                    assert!(!header.is_empty() || !payload.is_empty(), "nothing to send is not sent");
+                    assert!(self.fin.is_none() && !self.aborted, "nothing is sent behind FIN");
+                    self.sent.extend_from_slice(header);
+                    self.sent.extend_from_slice(payload);
+                    let count = header.len() + payload.len();
+                    self.connection.handle_sent(self.now, count);
+                }
+                Output::Fin => {
+                    assert!(self.fin.replace(self.now).is_none(), "one FIN");
+                    self.connection.handle_fin_sent(self.now);
+                }
+                Output::Abort => {
+                    self.aborted = true;
+                    self.connection.handle_fin_sent(self.now);
+                }
+                Output::Wait(_) => return,
+                Output::Ended(outcome) => {
+                    self.outcome = Some(outcome);
+                    self.ended.get_or_insert(self.now);
+                    // Who lets go of a transport without FIN cannot but reset it.
+                    self.aborted |= self.fin.is_none();
+                    return;
+                }
+            }
+        }
+        panic!("output without end");
+    }
+
+    /// The requests delivered (server) or answers held (client), in order.
+    pub fn numbers(&self) -> Vec<u64> {
+        let number = |seen: &Seen| match seen {
+            Seen::Request(seq, _) | Seen::Reply(seq, _) => Some(*seq),
+            Seen::Greeted(_) | Seen::Text(_) | Seen::Leaving(_) | Seen::LastWord(_) | Seen::Discarded => None,
+        };
+        self.seen.iter().filter_map(number).collect()
+    }
+
+    /// The frames sent behind the preface.
+    pub fn frames(&self) -> Vec<(u8, u64, Vec<u8>)> {
+        frames(self.sent.get(8..).unwrap_or_default())
+    }
+
+    /// Kind and number of every frame sent.
+    pub fn words(&self) -> Vec<(u8, u64)> {
+        self.frames().into_iter().map(|(kind, seq, _)| (kind, seq)).collect()
+    }
+}
