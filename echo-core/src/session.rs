@@ -146,14 +146,14 @@ impl Session {
             observe(&self.machine, Sample::meaning(&event, &self.machine));
         }
         let actions = self.machine.handle(event);
+        if !matches!(self.machine.sent(), Direction::Open | Direction::Leaving) {
+            self.take_back_requests();
+        }
         for action in actions {
             match action {
                 Action::Deliver | Action::Discard => (),
                 Action::GoAway | Action::Close => self.say(action),
-                Action::Fin => {
-                    self.take_back_requests();
-                    self.fin = Fin::Due;
-                }
+                Action::Fin => self.fin = Fin::Due,
                 Action::Abort => {
                     self.aborted = true;
                     self.fin = Fin::Due;
@@ -188,7 +188,6 @@ impl Session {
     fn say_framed(&mut self, action: Action, version: u8) {
         self.greet(version);
         if action == Action::Close {
-            self.take_back_requests();
             self.held = false;
         }
         let (last, farewell) = (self.machine.last(action), self.machine.farewell());
@@ -203,7 +202,8 @@ impl Session {
         }
     }
 
-    /// Requests of which no byte left are refused: they do not go out ahead of a last word or FIN (clause 5.8). On the
+    /// Requests of which no byte left are refused once this side's direction is over: they do not go out ahead of CLOSE or FIN,
+    /// nor behind the server's error while its FIN is waited for (clauses 5.6 and 5.8). On the
     /// plain wire FIN is how a client leaves, not what it says last: what was asked before goes out before it.
     fn take_back_requests(&mut self) {
         if self.role() == Role::Server || self.machine.policy().words == Words::None {

@@ -30,6 +30,7 @@
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
 //! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
 
+mod came_back;
 mod client;
 mod clock;
 mod connect;
@@ -41,6 +42,7 @@ mod server;
 mod text;
 mod transport;
 
+pub use came_back::CameBack;
 pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
 pub use clock::Clock;
 pub use connect::{ConnectError, connect_tcp};

@@ -29,6 +29,8 @@ pub mod explore;
 #[cfg(feature = "packet")]
 pub mod faults;
 pub mod file;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gate;
 pub mod in_memory;
 mod invariants;
@@ -38,6 +40,7 @@ mod network;
 pub mod oracle;
 #[cfg(feature = "packet")]
 pub mod packet;
+pub mod pairs;
 #[cfg(feature = "packet")]
 pub mod pcapng;
 mod plan;

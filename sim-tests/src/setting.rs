@@ -1,5 +1,6 @@
 //! What every run has in common: deadlines, the wall clock at the beginning, payloads.
 
+use crate::pairs;
 use crate::plan::Millis;
 use crate::scenario::{Scenario, Wire};
 use echo_core::{CloseCode, Config, Deadline, Deadlines, Farewell, Role, Stamp};
@@ -63,6 +64,7 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
         deadlines: deadlines_of(scenario, role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
+        observe: Some(pairs::observe),
         ..usual
     }
 }

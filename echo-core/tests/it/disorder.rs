@@ -1,8 +1,8 @@
 //! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
 
-use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Role, Side};
+use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use std::time::Duration;
 
 /// clause 5.6: a refusal says why first; the client is told, and nothing ran.
@@ -285,6 +285,25 @@ fn an_error_takes_back_what_has_not_left() {
     assert!(client.fin.is_some(), "at once");
     client.feed_fin();
     assert_eq!(client.wait_for_end().account, tally(0, 2, 0));
+}
+
+/// clause 5.6, clause 5.8: nor while the client waits for the FIN of a server that sends it first, whether or not its preface
+/// came along.
+#[test]
+fn an_error_with_the_fin_flag_takes_back_what_has_not_left() {
+    for greeted in [true, false] {
+        let mut client = if greeted { greeted_client(0) } else { Solo::client() };
+        client.stalled = greeted;
+        client.wish(|client, now| assert!(client.send(now, b"never sent").is_ok()));
+        let error = raw_farewell(CLOSE, 0, 1013, 1, b"");
+        client.feed(&if greeted { error } else { [&WELCOME[..], &error].concat() });
+        assert_eq!(client.connection.waiting_output(), 0);
+        client.stalled = false;
+        client.settle();
+        assert_eq!((client.words(), client.fin), (vec![], None), "it waits for the server's FIN, and says nothing");
+        client.feed_fin();
+        assert_eq!(client.wait_for_end().account, tally(0, 1, 0));
+    }
 }
 
 /// clause 8.1: the linger deadline begins when FIN has left, not while answers wait ahead of it.

@@ -1,10 +1,10 @@
 //! Frames: section 4 of PROTOCOL.md.
 
-use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 use echo_core::error::ViolationKind;
 use echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD, MAX_REASON};
 use echo_core::{CloseCode, Farewell, Role, Stamp, Violation};
 use proptest::prelude::*;
+use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 
 /// A frame that owns what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Bad input, and what is said to it (PROTOCOL.md, sections 1, 4 and 6): a snapshot of the bytes sent back, the outcome
 //! and the violation's words.
 
-use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Seen, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use echo_core::error::escape;
 use echo_core::frame::MAX_BODY;
 use echo_core::{ApiMisuse, CloseCode, Config, Connection, End, HIGH_WATER};
+use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Seen, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use std::fmt::Write;
 
 fn goaway(last: u64) -> Vec<u8> {

@@ -1,9 +1,9 @@
 //! The plain wire: section 2 of PROTOCOL.md.
 
-use sim_tests::in_memory::{EPOCH, Seen, Solo};
 use echo_core::plain::{Splitter, ctime_header, foreign};
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Stamp};
 use proptest::prelude::*;
+use sim_tests::in_memory::{EPOCH, Seen, Solo};
 use std::time::Duration;
 
 const HEADER: &str = "[Mon Nov 23 08:16:00 2026] ";

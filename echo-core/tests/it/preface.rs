@@ -1,8 +1,8 @@
 //! Prefaces: section 1 of PROTOCOL.md.
 
-use sim_tests::in_memory::{CLOSE, HELLO, Seen, Solo, WELCOME};
 use echo_core::Role;
 use echo_core::preface::{Greeting, LENGTH, VERSION, preface};
+use sim_tests::in_memory::{CLOSE, HELLO, Seen, Solo, WELCOME};
 
 /// clause 1.2: the bytes.
 #[test]

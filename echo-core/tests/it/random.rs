@@ -1,8 +1,8 @@
 //! Random schedules and random bytes: what must hold in every run.
 
-use sim_tests::in_memory::{CLOSE, EPOCH, HELLO, Pair, Solo, WELCOME, frames};
 use echo_core::{CloseCode, Config, Connection, End, Farewell, Fate, HIGH_WATER, Outcome, Role};
 use proptest::prelude::*;
+use sim_tests::in_memory::{CLOSE, EPOCH, HELLO, Pair, Solo, WELCOME, frames};
 use std::time::Duration;
 
 /// What may happen to a pair.

@@ -1,7 +1,9 @@
 //! The close contract in its usual order (PROTOCOL.md, clauses 5.1 to 5.5), on two connections.
 
-use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, HELLO, Pair, REPLY, Seen, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use echo_core::{CloseCode, Config, End, Farewell, Outcome, Role, Side, Tally};
+use sim_tests::in_memory::{
+    CLOSE, ECHO, GOAWAY, HELLO, Pair, REPLY, Seen, Solo, WELCOME, raw_echo, raw_farewell, raw_reply,
+};
 use std::time::Duration;
 
 pub(crate) fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {

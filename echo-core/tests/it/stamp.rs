@@ -1,8 +1,8 @@
 //! Stamps: section 3 of PROTOCOL.md.
 
-use sim_tests::in_memory::{EPOCH, Pair, Solo, WELCOME, raw};
 use echo_core::{Config, Connection, Event, Stamp, Stamps};
 use proptest::prelude::*;
+use sim_tests::in_memory::{EPOCH, Pair, Solo, WELCOME, raw};
 use std::time::Duration;
 
 fn stamps(t1: i64, t2: i64, t3: i64, t4: i64) -> Stamps {

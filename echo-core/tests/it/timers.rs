@@ -1,10 +1,10 @@
 //! Deadlines: section 8 of PROTOCOL.md.
 
 use crate::machines::{SETUPS, reachable};
-use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use echo_core::close::Event;
 use echo_core::timers::Timers;
 use echo_core::{Config, Deadline, Deadlines, End, Farewell};
+use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);

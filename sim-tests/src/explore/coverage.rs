@@ -60,12 +60,16 @@ impl fmt::Display for Coverage {
 
 impl Coverage {
     pub(super) fn of(subject: Subject, notes: &Notes) -> Self {
+        Self::of_pairs(subject, &notes.pairs)
+    }
+
+    /// How much of the table of `subject` is among `seen`.
+    pub(crate) fn of_pairs(subject: Subject, seen: &BTreeSet<(Subject, State, Sample)>) -> Self {
         let (role, policy) = subject.machine();
         let states: BTreeSet<State> = reachable(role, policy).iter().map(State::of).collect();
         let all: BTreeSet<_> =
             states.into_iter().flat_map(|state| Sample::of(policy).map(move |sample| (state, sample))).collect();
-        let reached =
-            notes.pairs.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
+        let reached = seen.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
         let reached: BTreeSet<_> = reached.collect();
         let mut coverage = Self { pairs: all.len(), reached: reached.intersection(&all).count(), ..Self::default() };
         coverage.wrong.extend(reached.difference(&all));
@@ -117,7 +121,7 @@ const BEHIND_FIN: Option<&str> = Some("nothing is read behind FIN");
 fn first_byte(framed: bool, state: State) -> Option<&'static str> {
     match (framed, state.sent, state.heard) {
         // A plain client's FIN goes out behind all that it was asked before.
-        (_, Open, _) | (true, Leaving, _) | (true, Failed, Failed) | (false, Finished, _) => None,
+        (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
         (true, _, _) => Some("requests of which no byte left are taken back before a last word and before FIN"),
         (false, _, _) => Some("without words, FIN follows at once"),
     }

@@ -60,7 +60,7 @@ impl Subject {
     pub const ALL: [Self; 5] =
         [Self::FramedServer, Self::FramedServerFinFirst, Self::FramedClient, Self::PlainServer, Self::PlainClient];
 
-    fn of(machine: &Machine) -> Self {
+    pub(crate) fn of(machine: &Machine) -> Self {
         match (machine.role(), machine.policy().words, machine.policy().first_fin) {
             (Role::Server, Words::None, _) => Self::PlainServer,
             (Role::Client, Words::None, _) => Self::PlainClient,

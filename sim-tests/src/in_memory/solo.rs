@@ -1,6 +1,7 @@
 //! One connection, and a transport that takes everything at once unless it is stalled.
 
-use super::raw::{EPOCH, frames};
+use super::raw::{CLOSE, EPOCH, frames};
+use echo_core::close::Direction;
 use echo_core::{Config, Connection, Event, Outcome, Output};
 use std::time::Duration;
 
@@ -63,6 +64,12 @@ pub struct Solo {
     pub stalled: bool,
     /// When the ending began.
     pub ending: Option<Duration>,
+    /// All bytes that ever came.
+    pub came: Vec<u8>,
+    /// How many bytes had been sent when it had said all it wanted to: its CLOSE was due, or its FIN.
+    pub closed_at: Option<usize>,
+    /// Its CLOSE had been sent when the peer's came.
+    pub was_closed_first: bool,
     /// What came and was not taken yet.
     pending: Vec<u8>,
     fin_pending: bool,
@@ -82,6 +89,9 @@ impl Solo {
             ended: None,
             stalled: false,
             ending: None,
+            came: Vec::new(),
+            closed_at: None,
+            was_closed_first: false,
             pending: Vec::new(),
             fin_pending: false,
         };
@@ -101,6 +111,7 @@ impl Solo {
 
     /// Bytes come.
     pub fn feed(&mut self, bytes: &[u8]) {
+        self.came.extend_from_slice(bytes);
         self.pending.extend_from_slice(bytes);
         self.settle();
     }
@@ -190,7 +201,12 @@ impl Solo {
         let mut input = bytes.as_slice();
         let mut calls = 0;
         while let Some(event) = self.connection.handle_input(self.now, &mut input) {
-            self.seen.push(Seen::of(&event));
+            let seen = Seen::of(&event);
+            if let Seen::LastWord(_) = seen {
+                self.was_closed_first =
+                    frames(self.sent.get(8..).unwrap_or_default()).iter().any(|frame| frame.0 == CLOSE);
+            }
+            self.seen.push(seen);
             calls += 1;
             assert!(calls < SPINNING, "input is offered again and again");
         }
@@ -200,6 +216,9 @@ impl Solo {
     }
 
     fn pump(&mut self) {
+        if !matches!(self.connection.machine().sent(), Direction::Open | Direction::Leaving) {
+            self.closed_at.get_or_insert(self.sent.len());
+        }
         for _ in 0..SPINNING {
             match self.connection.poll_output(self.now) {
                 Output::Transmit { .. } if self.stalled => return,

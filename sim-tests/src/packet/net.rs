@@ -156,6 +156,11 @@ impl Net {
         self.act(|kernel| kernel.world.link.cut(until));
     }
 
+    /// A packet that neither host has sent arrives at `to` now: any bytes, such as a stranger may send.
+    pub fn inject(&self, to: Role, packet: Vec<u8>) {
+        self.act(|kernel| kernel.world.inject(to, packet));
+    }
+
     /// The power of `side` is lost: it sends nothing and hears nothing, and no socket of it is left.
     pub fn power_down(&self, side: Role) {
         self.act(|kernel| kernel.power_down(side));

@@ -8,6 +8,7 @@ mod determinism;
 mod explore;
 mod fates;
 mod file;
+mod fuzz;
 mod http1;
 mod ladders;
 mod matrices;

@@ -1,7 +1,6 @@
 //! `echo-net`: the echo server and client as programs.
 
 mod answer;
-mod came_back;
 mod connect;
 mod exit;
 mod options;

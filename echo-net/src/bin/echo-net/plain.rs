@@ -1,11 +1,10 @@
 //! The plain wire, at a prompt and from a pipe.
 
-use crate::came_back::CameBack;
 use crate::exit::{Exit, fail, say};
 use crate::output::Output;
 use crate::terminal::{Terminal, Wish};
 use echo_net::echo_core::{End, Outcome};
-use echo_net::{ClientConfig, converse_plainly, printable};
+use echo_net::{CameBack, ClientConfig, converse_plainly, printable};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;

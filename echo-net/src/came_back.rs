@@ -9,8 +9,19 @@ const STAMP: &[u8] = b"[aaa aaa 99 99:99:99 9999] ";
 ///
 /// A time may stand anywhere, and the bytes sent may look like one, so every reading that fits so far is followed:
 /// it is a place in what was sent, and how much of a time was read there.
+///
+/// ```
+/// use echo_net::CameBack;
+///
+/// let mut check = CameBack::default();
+/// check.sent(b"hello\n");
+/// check.came(b"[Mon Nov 23 08:16:00 2026] hel");
+/// assert!(!check.all());
+/// check.came(b"lo\n");
+/// assert!(check.all());
+/// ```
 #[derive(Debug)]
-pub(crate) struct CameBack {
+pub struct CameBack {
     /// What was sent from place `base` on.
     sent: VecDeque<u8>,
     base: u64,
@@ -25,12 +36,12 @@ impl Default for CameBack {
 
 impl CameBack {
     /// These bytes are sent.
-    pub(crate) fn sent(&mut self, bytes: &[u8]) {
+    pub fn sent(&mut self, bytes: &[u8]) {
         self.sent.extend(bytes);
     }
 
     /// These bytes came.
-    pub(crate) fn came(&mut self, bytes: &[u8]) {
+    pub fn came(&mut self, bytes: &[u8]) {
         for byte in bytes {
             let mut next = Vec::with_capacity(self.readings.len() + 1);
             for &(place, in_stamp) in &self.readings {
@@ -51,12 +62,12 @@ impl CameBack {
     }
 
     /// Whether everything sent so far is back.
-    pub(crate) fn all(&self) -> bool {
+    pub fn all(&self) -> bool {
         self.readings.contains(&(self.end(), 0))
     }
 
     /// Bytes that were sent and are not back.
-    pub(crate) fn outstanding(&self) -> u64 {
+    pub fn outstanding(&self) -> u64 {
         self.sent.len() as u64
     }
 

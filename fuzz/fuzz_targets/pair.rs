@@ -1,0 +1,2 @@
+#![no_main]
+echo_fuzz::target!("pair");

@@ -1,0 +1,100 @@
+//! Checks that take any bytes: what a fuzzer calls, and what the property tests and the replay of corpora call.
+//!
+//! Each [`Target`] makes of some bytes a case (a stream, calls in an order, a scenario, packets) and panics if a promise
+//! is broken. No bytes are refused: there are no wrong ones. `fuzz/` in the repository holds a libFuzzer target for each, and the
+//! corpora.
+//!
+//! ```
+//! use sim_tests::fuzz::Target;
+//!
+//! let target = Target::named("decoder").expect("it is one of Target::ALL");
+//! let pairs = target.run(b"\0\0\0\0any bytes")?;
+//! assert_eq!(pairs.count(), 0, "no close machine takes part in decoding");
+//! # Ok::<(), String>(())
+//! ```
+
+mod came_back;
+mod connection;
+mod decoder;
+mod input;
+mod mangled;
+mod pair;
+mod plain;
+mod round_trip;
+mod rules;
+#[cfg(feature = "random")]
+mod scenario;
+#[cfg(feature = "packet")]
+mod segments;
+#[cfg(all(feature = "random", feature = "packet"))]
+mod text;
+
+use crate::pairs::Pairs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Something to fuzz.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: that of the fuzz target, and of the folder of its corpus.
+    pub name: &'static str,
+    /// What it does with its bytes, in one line.
+    pub about: &'static str,
+    check: fn(&[u8]),
+}
+
+impl Target {
+    /// All targets of this build.
+    pub const ALL: &[Self] = &[
+        Self { name: "decoder", about: "any bytes in any pieces through each decoder", check: decoder::check },
+        Self { name: "round_trip", about: "frames, encoded and decoded again", check: round_trip::check },
+        Self { name: "connection", about: "any calls on one connection", check: connection::check },
+        Self {
+            name: "pair",
+            about: "two connections and any schedule with faults between them",
+            check: pair::schedule,
+        },
+        Self { name: "peace", about: "two connections and any schedule without faults", check: pair::peace },
+        Self { name: "mangled", about: "a correct peer against one whose bytes are edited", check: mangled::check },
+        Self { name: "plain", about: "any lines on the plain wire, and every byte comes back", check: plain::check },
+        #[cfg(any(feature = "turmoil", feature = "packet"))]
+        Self { name: "came_back", about: "whether every byte came back, among times", check: came_back::check },
+        #[cfg(feature = "random")]
+        Self {
+            name: "scenario",
+            about: "random scenarios on the pair, held against the contract",
+            check: scenario::check,
+        },
+        #[cfg(all(feature = "random", feature = "packet"))]
+        Self { name: "scenario_text", about: "any text as a scenario file or id", check: text::check },
+        #[cfg(feature = "packet")]
+        Self { name: "segments", about: "forged segments into the packet network's sockets", check: segments::check },
+    ];
+
+    /// The target called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|target| target.name == name)
+    }
+
+    /// Makes a case of `bytes`.
+    ///
+    /// # Panics
+    /// If a promise is broken.
+    pub fn check(&self, bytes: &[u8]) {
+        (self.check)(bytes);
+    }
+
+    /// Makes a case of `bytes`, and gives the pairs of state and event that its close machines reached.
+    ///
+    /// # Errors
+    /// What is broken. The panic hook has printed it, too.
+    pub fn run(&self, bytes: &[u8]) -> Result<Pairs, String> {
+        Pairs::take();
+        match catch_unwind(AssertUnwindSafe(|| self.check(bytes))) {
+            Ok(()) => Ok(Pairs::take()),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                Err(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Two correct connections, and any schedule between them.
+
+use super::input::Input;
+use super::rules;
+use crate::in_memory::{Pair, Solo};
+use crate::pairs::observe;
+use echo_core::{CloseCode, Config, Connection, End, Farewell, Outcome, Role};
+use std::time::Duration;
+
+/// So many things happen at most.
+const STEPS: usize = 120;
+const SIDES: [Role; 2] = [Role::Client, Role::Server];
+
+/// What may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Op {
+    Send,
+    Carry,
+    Leave,
+    Fail,
+    Abort,
+    /// Both wait until the next deadline of either.
+    Deadline,
+    Wait,
+    /// A relay cuts the way to one side, and says FIN.
+    Cut,
+    /// RST reaches one side, whatever was in flight.
+    Reset,
+    WriteFails,
+    Stall,
+}
+
+/// Those that tell more stand there more often.
+const OPS: [Op; 20] = [
+    Op::Carry,
+    Op::Carry,
+    Op::Carry,
+    Op::Carry,
+    Op::Carry,
+    Op::Carry,
+    Op::Send,
+    Op::Send,
+    Op::Send,
+    Op::Leave,
+    Op::Leave,
+    Op::Stall,
+    Op::Stall,
+    Op::Deadline,
+    Op::Wait,
+    Op::Fail,
+    Op::Abort,
+    Op::Cut,
+    Op::Reset,
+    Op::WriteFails,
+];
+
+/// Kinds of fault that an input may leave out, each by a bit of its first byte (swarm testing).
+const FAULTS: [Op; 8] = [Op::Fail, Op::Abort, Op::Deadline, Op::Wait, Op::Cut, Op::Reset, Op::WriteFails, Op::Stall];
+
+/// Never are both clean with an answer missing, no account is rosier than the truth, nobody sees a violation, and both end.
+pub(super) fn schedule(data: &[u8]) {
+    let mut input = Input::new(data);
+    let left_out = input.next::<u8>();
+    let config = config(&mut input);
+    let mut pair = Pair::with(config);
+    for _ in 0..STEPS {
+        if input.is_empty() {
+            break;
+        }
+        let op = input.pick(&OPS);
+        let fault = FAULTS.iter().position(|fault| *fault == op);
+        if fault.is_none_or(|bit| left_out >> bit & 1 == 0) {
+            apply(&mut pair, op, &mut input);
+        }
+        for solo in [&pair.client, &pair.server] {
+            rules::deadlines(solo);
+            rules::memory(&solo.connection, &config);
+        }
+    }
+    let (client, server) = finish(&mut pair, &config);
+    rules::close_is_last(&pair.client);
+    rules::close_is_last(&pair.server);
+    rules::truth(&pair, &client, &server);
+}
+
+/// Without faults both ends are clean, nobody aborts, and the side that the setting names sends FIN first, wherever the
+/// transport cuts.
+pub(super) fn peace(data: &[u8]) {
+    let mut input = Input::new(data);
+    let config = config(&mut input);
+    let mut pair = Pair::with(config);
+    let mut asked = 0;
+    for _ in 0..input.below(6) {
+        let size = usize::from(input.next::<u16>()) % 6000;
+        pair.client.wish(|client, now| {
+            let _ = client.send(now, &vec![b'x'; size]);
+        });
+        asked += 1;
+    }
+    for _ in 0..input.below(60) {
+        carry(&mut pair, &mut input);
+    }
+    pair.exchange(1000);
+    for _ in 0..=input.below(3) {
+        let who = input.pick(&SIDES);
+        side(&mut pair, who).wish(|side, now| side.leave(now, Farewell::normal()));
+        carry(&mut pair, &mut input);
+    }
+    let other = if config.first_fin == Role::Server { Role::Client } else { Role::Server };
+    while pair.client.outcome.is_none() || pair.server.outcome.is_none() {
+        let (late, early) = (side(&mut pair, other).fin, side(&mut pair, config.first_fin).fin);
+        assert!(early.is_some() || late.is_none(), "the setting names who sends FIN first");
+        assert!(pair.carry_to_server(1) || pair.carry_to_client(1), "nothing is on its way, and not both have ended");
+    }
+    let (client, server) = pair.finish(1);
+    for (outcome, solo) in [(&client, &pair.client), (&server, &pair.server)] {
+        assert!(matches!(outcome.end, End::Clean(_)), "in peace: {outcome}");
+        assert_eq!(outcome.account.answered, asked, "in peace: {outcome}");
+        assert!(!solo.aborted, "in peace nobody aborts");
+        rules::close_is_last(solo);
+    }
+    rules::truth(&pair, &client, &server);
+}
+
+pub(super) fn config(input: &mut Input<'_>) -> Config {
+    let first_fin = input.pick(&[Role::Client, Role::Server]);
+    Config { first_fin, observe: Some(observe), ..Config::default() }
+}
+
+pub(super) fn side(pair: &mut Pair, role: Role) -> &mut Solo {
+    match role {
+        Role::Client => &mut pair.client,
+        Role::Server => &mut pair.server,
+    }
+}
+
+fn carry(pair: &mut Pair, input: &mut Input<'_>) {
+    let (to, most) = (input.pick(&SIDES), usize::from(input.next::<u8>()));
+    let most = if most == 0 { usize::MAX } else { most };
+    match to {
+        Role::Server => pair.carry_to_server(most),
+        Role::Client => pair.carry_to_client(most),
+    };
+}
+
+fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
+    match op {
+        Op::Send => {
+            let size = input.pick(&[0, 1, 19, 4090, 4096, 4110, 66_000]);
+            pair.client.wish(|client, now| {
+                let _ = client.send(now, &vec![b'x'; size]);
+            });
+        }
+        Op::Carry => carry(pair, input),
+        Op::Leave => side(pair, input.pick(&SIDES)).wish(|side, now| side.leave(now, Farewell::normal())),
+        Op::Fail => {
+            let farewell = Farewell::new(CloseCode::INTERNAL, "no");
+            side(pair, input.pick(&SIDES)).wish(|side, now| side.fail(now, farewell));
+        }
+        Op::Abort => side(pair, input.pick(&SIDES)).wish(Connection::abort),
+        Op::Deadline => pair.step(),
+        Op::Wait => {
+            let later = Duration::from_millis(u64::from(input.next::<u16>() % 3000));
+            pair.advance_to(pair.client.now.max(pair.server.now) + later);
+        }
+        Op::Cut if input.flag() => pair.cut_to_server(),
+        Op::Cut => pair.cut_to_client(),
+        Op::Reset => side(pair, input.pick(&SIDES)).reset(),
+        Op::WriteFails => side(pair, input.pick(&SIDES)).wish(|side, now| side.handle_write_failed(now)),
+        Op::Stall => {
+            let on = input.flag();
+            let side = side(pair, input.pick(&SIDES));
+            side.stalled = on;
+            side.settle();
+        }
+    }
+}
+
+/// Lets everything come to its end.
+pub(super) fn finish(pair: &mut Pair, config: &Config) -> (Outcome, Outcome) {
+    for _ in 0..10_000 {
+        pair.exchange(usize::MAX);
+        for role in SIDES {
+            let side = side(pair, role);
+            // A transport that failed to write says so to its reader in the end.
+            if side.connection.is_write_closed() && side.outcome.is_none() {
+                side.reset();
+            }
+            rules::deadlines(side);
+        }
+        if let (Some(client), Some(server)) = (pair.client.outcome.clone(), pair.server.outcome.clone()) {
+            rules::duration(&pair.client, config);
+            rules::duration(&pair.server, config);
+            return (client, server);
+        }
+        pair.step();
+    }
+    panic!("no end: {:?} / {:?}", pair.client.outcome, pair.server.outcome);
+}

@@ -1,0 +1,134 @@
+//! The plain wire: any bytes as lines, and every byte comes back.
+
+use super::input::Input;
+use super::rules;
+use crate::in_memory::{EPOCH, Seen, Solo};
+use crate::pairs::observe;
+use echo_core::plain::{ctime_header, foreign};
+use echo_core::{Config, Connection, End, Farewell, Stamp};
+use std::time::Duration;
+
+/// Bytes that mean something somewhere: ends of lines, telnet, TLS, stamps, prefaces, other protocols.
+const WORDS: [&[u8]; 20] = [
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\0",
+    b"\xff\xfb\x01",
+    b"\xff\xff",
+    b"\xc3",
+    b"\xf0\x9f\x98\x80",
+    b"[Mon Nov 23 08:16:00 2026] ",
+    b"[Mon Nov 23",
+    b"echo: normal\n",
+    b"\x89ECHO\r\n\x01",
+    b"\x89echo\r\n\x01",
+    b"\x89",
+    b"\x16\x03\x01",
+    b"GET / HTTP/1.1\r\n",
+    b"hello",
+    b" ",
+    b"quit\n",
+    b"\x04\x1b[2J",
+];
+
+/// Every message of a plain client comes back behind its time, in order and unchanged, however the bytes were cut; a first message that
+/// is another protocol's is refused in words.
+pub(super) fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let limit = input.pick(&[1 << 20, 1, 10, 100]);
+    let quiet = Duration::from_millis(input.pick(&[20, 20, 20, 0]));
+    let config = Config { limit, quiet, observe: Some(observe), ..Config::default() };
+    let mut server = Solo::new(Connection::server(config, EPOCH));
+    let mut messages = Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new() };
+    for _ in 0..100 {
+        if input.is_empty() || server.outcome.is_some() || server.connection.is_plain() == Some(false) {
+            break;
+        }
+        match input.below(4) {
+            0 if messages.splits => {
+                server.advance(quiet);
+                messages.end();
+            }
+            1 => {
+                let count = input.below(48);
+                feed(&mut server, &mut messages, input.take(count));
+            }
+            _ => feed(&mut server, &mut messages, input.pick(&WORDS)),
+        }
+        rules::deadlines(&server);
+        rules::memory(&server.connection, &config);
+    }
+    if server.connection.is_plain() == Some(false) {
+        return;
+    }
+    if server.outcome.is_none() {
+        server.feed_fin();
+    }
+    messages.end();
+    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    let outcome = server.wait_for_end();
+    answered(&server, &messages.all, &outcome.end);
+}
+
+fn feed(server: &mut Solo, messages: &mut Messages, bytes: &[u8]) {
+    server.feed(bytes);
+    // The first byte of the first message tells the wire, and the bytes behind a refusal are discarded.
+    if server.connection.is_plain() == Some(true) {
+        messages.take(bytes);
+    }
+}
+
+/// The messages by PROTOCOL.md, section 2, told apart once more and in another way.
+struct Messages {
+    limit: usize,
+    /// Whether lines count, and not reads.
+    splits: bool,
+    line: Vec<u8>,
+    all: Vec<Vec<u8>>,
+}
+
+impl Messages {
+    fn take(&mut self, bytes: &[u8]) {
+        if !self.splits {
+            self.all.extend(bytes.chunks(self.limit).map(<[u8]>::to_vec));
+            return;
+        }
+        for byte in bytes {
+            self.line.push(*byte);
+            if *byte == b'\n' || self.line.len() == self.limit {
+                self.end();
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.line.is_empty() {
+            self.all.push(std::mem::take(&mut self.line));
+        }
+    }
+}
+
+fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
+    let refused = messages.first().and_then(|first| foreign(first));
+    if let Some(violation) = refused {
+        assert_eq!(*end, End::Violation(violation), "the first message is another protocol's");
+        let line = String::from_utf8(server.sent.clone()).expect("a refusal is text");
+        assert!(line.starts_with("echo: ") && line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
+        assert!(!line.trim_end().contains(char::is_control), "{line:?}");
+        assert_eq!(server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..))).count(), 0);
+        return;
+    }
+    let mut rest = server.sent.as_slice();
+    for (index, message) in messages.iter().enumerate() {
+        let (time, answer) = rest.split_at_checked(27).unwrap_or_else(|| panic!("message {index} has no answer"));
+        let early = ctime_header(EPOCH, 0);
+        let late = ctime_header(Stamp(EPOCH.0 + i64::try_from(server.now.as_nanos()).unwrap_or(i64::MAX)), 0);
+        assert!(early.as_bytes() <= time && time <= late.as_bytes() || early[..11] != late[..11], "{time:?}");
+        let (answer, behind) = answer.split_at_checked(message.len()).unwrap_or((answer, &[]));
+        assert_eq!(answer, message.as_slice(), "message {index} came back otherwise");
+        rest = behind;
+    }
+    assert!(rest.is_empty(), "something follows the answers: {rest:?}");
+    assert_eq!(server.connection.traffic().messages, messages.len() as u64);
+}

@@ -1,0 +1,71 @@
+//! Frames that are encoded and decoded again.
+
+use super::decoder::encode;
+use super::input::Input;
+use echo_core::frame::{Decoder, Frame, MAX_REASON};
+use echo_core::{CloseCode, Farewell, Role, Stamp};
+
+/// No payload here is longer.
+const LIMIT: usize = 255;
+
+/// Any frames, encoded one behind the other and decoded in any pieces, are the same frames.
+pub(super) fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let cuts = input.cuts();
+    let mut frames = Vec::new();
+    let mut bytes = Vec::new();
+    while !input.is_empty() && frames.len() < 64 {
+        let frame = frame(&mut input);
+        bytes.extend_from_slice(&encode(&frame));
+        frames.push(cut(frame));
+    }
+    let mut decoder = Decoder::new(LIMIT);
+    let mut expected = frames.iter();
+    for piece in cuts.of(&bytes) {
+        let mut piece = piece;
+        while let Some(frame) = decoder.decode(&mut piece).expect("what was encoded can be decoded") {
+            assert_eq!(Some(&frame), expected.next());
+        }
+    }
+    assert_eq!(expected.next(), None, "a frame is missing");
+    assert!(!decoder.is_partial(), "something is left over");
+}
+
+fn frame<'a>(input: &mut Input<'a>) -> Frame<'a> {
+    let kind = input.below(4);
+    let seq = input.next();
+    let mut stamp = || Stamp(input.next());
+    match kind {
+        0 => Frame::Echo { seq, t1: stamp(), payload: payload(input) },
+        1 => Frame::Reply { seq, t1: stamp(), t2: stamp(), t3: stamp(), payload: payload(input) },
+        2 => Frame::GoAway { last: seq, farewell: farewell(input) },
+        _ => {
+            let first_fin = input.pick(&[Role::Client, Role::Server]);
+            Frame::Close { last: seq, farewell: farewell(input), first_fin }
+        }
+    }
+}
+
+fn payload<'a>(input: &mut Input<'a>) -> &'a [u8] {
+    let length = input.below(LIMIT + 1);
+    input.take(length)
+}
+
+fn farewell(input: &mut Input<'_>) -> Farewell {
+    let code = CloseCode(input.next());
+    let length = input.below(256);
+    Farewell::new(code, String::from_utf8_lossy(input.take(length)))
+}
+
+/// As it is on the wire: a reason that is too long is cut at a character.
+fn cut(frame: Frame<'_>) -> Frame<'_> {
+    let short = |Farewell { code, reason }: Farewell| {
+        let end = reason.floor_char_boundary(MAX_REASON);
+        Farewell::new(code, &reason[..end])
+    };
+    match frame {
+        Frame::GoAway { last, farewell } => Frame::GoAway { last, farewell: short(farewell) },
+        Frame::Close { last, farewell, first_fin } => Frame::Close { last, farewell: short(farewell), first_fin },
+        Frame::Echo { .. } | Frame::Reply { .. } | Frame::Unknown { .. } => frame,
+    }
+}

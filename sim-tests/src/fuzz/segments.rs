@@ -1,0 +1,147 @@
+//! Segments of a stranger into the packet network's sockets.
+
+use super::input::Input;
+use crate::packet::{Build, Judge, Net, Ruling, Stream};
+use crate::tcp::{Fate, Segment, State, parse};
+use echo_core::Role;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+const PORT: u16 = 2012;
+/// In seconds of virtual time: longer than any socket may take to end (924 s, then TIME-WAIT).
+const PATIENCE: u64 = 2000;
+
+/// Segments that left, to be forged from.
+type Seen = Arc<Mutex<Vec<Segment>>>;
+
+struct Spy(Seen);
+
+impl Judge for Spy {
+    fn judge(&mut self, _: u64, segment: &Segment, _: State) -> Ruling {
+        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if seen.len() < 64 {
+            seen.push(segment.clone());
+        }
+        Ruling { fate: Fate::Deliver, hold: None }
+    }
+}
+
+/// Whatever packets come, no stack panics or spins, every socket ends, and what a checksum or a number rules out changes nothing: every
+/// byte arrives as it was written.
+pub(super) fn check(data: &[u8]) {
+    // The parser on its own: any packet.
+    if let Some(segment) = parse(0, Role::Client, data.to_vec()) {
+        assert!(segment.length <= data.len() && segment.payload().len() == segment.length);
+    }
+    let Ok(runtime) = Builder::new_current_thread().enable_time().start_paused(true).build() else { return };
+    runtime.block_on(async {
+        let net = Net::new(Build { latency: 1, batch: 0, pace: 25, window: 4096 });
+        let ended = timeout(Duration::from_secs(PATIENCE), converse(&net, data)).await;
+        assert!(ended.is_ok(), "a conversation without end: {:?}", net.log().last());
+        let idle = timeout(Duration::from_secs(PATIENCE), net.idle()).await;
+        assert!(idle.is_ok(), "a socket without end: {:?}", net.log().last());
+        assert_eq!(net.stuck(), None);
+    });
+}
+
+async fn converse(net: &Net, data: &[u8]) {
+    let mut input = Input::new(data);
+    let seen = Seen::default();
+    let listener = net.listen(Role::Server, PORT).expect("the port is free");
+    let (client, server) = tokio::join!(net.connect(Role::Client, PORT), listener.accept());
+    let (mut client, mut server) = (client.expect("nothing is in the way"), server.expect("nothing is in the way"));
+    net.begin(Box::new(Spy(Arc::clone(&seen))));
+    let mut disturbed = false;
+    let mut sent: [Vec<u8>; 2] = Default::default();
+    let mut got: [Vec<u8>; 2] = Default::default();
+    for step in 0..40_u8 {
+        if input.is_empty() {
+            break;
+        }
+        match input.below(8) {
+            0 => write(&mut client, &mut sent[0], step).await,
+            1 => write(&mut server, &mut sent[1], step).await,
+            2 => read(&mut client, &mut got[1]).await,
+            3 => read(&mut server, &mut got[0]).await,
+            4 => tokio::time::sleep(Duration::from_millis(u64::from(input.next::<u8>()))).await,
+            _ => disturbed |= inject(net, &seen, &mut input),
+        }
+    }
+    end(client, server, [&mut sent, &mut got], &mut input, disturbed).await;
+}
+
+/// Gives a forged packet to a host; whether it may change something: its checksum is right.
+fn inject(net: &Net, seen: &Seen, input: &mut Input<'_>) -> bool {
+    let to = input.pick(&[Role::Server, Role::Client]);
+    let mut bytes = {
+        let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match seen.get(input.below(64)) {
+            Some(segment) => segment.bytes.clone(),
+            None => input.take(60).to_vec(),
+        }
+    };
+    for _ in 0..input.below(6) {
+        let at = usize::from(input.next::<u8>()) % bytes.len().max(1);
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = input.next();
+        }
+    }
+    let fixed = input.flag();
+    if fixed {
+        fix_checksums(&mut bytes);
+    }
+    net.inject(to, bytes);
+    fixed
+}
+
+/// Makes the checksums of an IPv4 packet with TCP inside right.
+fn fix_checksums(bytes: &mut [u8]) {
+    use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket};
+    let Ok(mut ip) = Ipv4Packet::new_checked(bytes) else { return };
+    ip.fill_checksum();
+    let (from, to) = (IpAddress::Ipv4(ip.src_addr()), IpAddress::Ipv4(ip.dst_addr()));
+    if let Ok(mut tcp) = TcpPacket::new_checked(ip.payload_mut()) {
+        tcp.fill_checksum(&from, &to);
+    }
+}
+
+async fn write(stream: &mut Stream, sent: &mut Vec<u8>, step: u8) {
+    // A peer that does not read closes its window, and a write waits.
+    let bytes = [step; 100];
+    if let Ok(Ok(count)) = timeout(Duration::from_millis(20), stream.write(&bytes)).await {
+        sent.extend_from_slice(&bytes[..count]);
+    }
+}
+
+async fn read(stream: &mut Stream, got: &mut Vec<u8>) {
+    let mut bytes = [0; 200];
+    if let Ok(Ok(count)) = timeout(Duration::from_millis(20), stream.read(&mut bytes)).await {
+        got.extend_from_slice(&bytes[..count]);
+    }
+}
+
+async fn end(
+    mut client: Stream,
+    mut server: Stream,
+    [sent, got]: [&mut [Vec<u8>; 2]; 2],
+    input: &mut Input<'_>,
+    disturbed: bool,
+) {
+    if input.flag() {
+        drop(client);
+        let mut rest = Vec::new();
+        // Reset or end: whatever was unread is lost.
+        let _ = server.read_to_end(&mut rest).await;
+        return;
+    }
+    // Neither error matters: a forged RST may have come.
+    let _ = (client.shutdown().await, server.shutdown().await);
+    let (one, other) = (client.read_to_end(&mut got[1]).await, server.read_to_end(&mut got[0]).await);
+    if !disturbed {
+        assert!(one.is_ok() && other.is_ok(), "packets with wrong checksums ended a connection: {one:?}, {other:?}");
+        assert_eq!(got, sent, "what arrived is not what was written");
+    }
+}
