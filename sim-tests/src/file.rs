@@ -20,7 +20,7 @@
 //! short is noticed.
 
 use crate::network::Network;
-use crate::plan::{Plan, Refusal, pick};
+use crate::plan::{Plan, Refusal, check_length, pick};
 use crate::record::Backend;
 use crate::scenario::{Scenario, Wire, talk};
 use crate::tuning::Tuning;
@@ -82,6 +82,9 @@ impl FromStr for Saved {
     /// # Errors
     /// A [`Refusal`] of one line that names the line, what stands there and what would be right.
     fn from_str(text: &str) -> Result<Self, Refusal> {
+        for (number, line) in (1..).zip(text.lines()) {
+            check_length("a line", line).map_err(|refusal| at(number, refusal))?;
+        }
         let mut draft = Draft::default();
         let mut lines = text.lines().enumerate().map(|(index, line)| {
             let content = line.split_once('#').map_or(line, |(content, _)| content);

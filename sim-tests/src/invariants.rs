@@ -358,14 +358,14 @@ impl Court<'_> {
     }
 
     /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
-    /// outcome. A round trip takes longer than who has sent FIN waits for the other's, or so many as a small window makes
-    /// of a last word, or an ending takes as long as it may.
+    /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may take, or
+    /// so many as a small window makes of a last word, or an ending takes as long as it may.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, window, .. } = self.record.scenario.network;
         // What does not fit the window waits until the other end has read: a round trip for each piece.
         let round_trips = 1 + if window > 0 { LAST_WORD.div_ceil(window) as u128 } else { 0 };
         let deadlines = setting::config(&self.record.scenario, Role::Client).deadlines;
-        let patience = deadlines.linger.min(deadlines.fin);
+        let patience = deadlines.linger.min(deadlines.fin).min(deadlines.shutdown);
         let cap = deadlines.shutdown.as_millis();
         let used_up = |side| match (self.ending_began(side), self.ended_at(side)) {
             (Some(began), Some(ended)) => u128::from(ended - began) >= cap,

@@ -5,7 +5,7 @@ use echo_core::close::Machine;
 use echo_core::close::table::{Sample, State};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Pairs of a machine's state and the event that it met there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,18 @@ impl Pairs {
             let state = ((*subject as usize * 5 + sent as usize) * 5 + heard as usize) * 2 + usize::from(owes);
             (state * 3 + verdict as usize) * Sample::ALL.len() + place
         })
+    }
+
+    /// Those that a connection can reach and that are not among them, one on a line.
+    pub fn missing(&self) -> String {
+        let mut text = String::new();
+        for subject in Subject::ALL {
+            for (state, sample) in self.coverage(subject).missing {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "    not reached: {}: {sample} in {state}", subject.name());
+            }
+        }
+        text
     }
 
     /// How much of the table of `subject` that is.

@@ -2,7 +2,7 @@
 
 use crate::board::other;
 use crate::network::{Fault, Mark, Network, Rst, Which};
-use crate::plan::{Action, Plan, Point, Refusal, Step, pick};
+use crate::plan::{Action, Plan, Point, Refusal, Step, check_length, check_range, number, pick};
 use crate::setting::payload_of;
 use crate::tuning::Tuning;
 use echo_core::Role;
@@ -91,24 +91,21 @@ impl Scenario {
     /// A [`Refusal`] that names the part.
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |text: String| Err(Refusal(text));
-        if !(2..=100_000).contains(&self.network.latency) {
-            return refuse("the latency must be from 2 ms, for a point in flight has to last, to 100000 ms".into());
+        check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;
+        for size in &self.talk {
+            check_range("the size of a request, in bytes,", *size as u64, 0..=1 << 20)?;
         }
-        if self.talk.is_empty() || self.talk.len() > 1000 || self.talk.iter().any(|size| *size > 1 << 20) {
-            return refuse("between 1 and 1000 requests of at most 1 MiB each".into());
+        let talk = self.talk.iter().sum();
+        check_range("all requests together, in bytes,", talk as u64, 0..=16 << 20)?;
+        self.network.check(talk)?;
+        for plan in [&self.client, &self.server] {
+            check_range("the number of steps of a plan", plan.steps.len() as u64, 0..=16)?;
         }
         if let Some(point) = self.network.faults.iter().filter_map(Fault::point).find(|point| point.is_of_one_side()) {
             return refuse(format!("a cut needs a point of the conversation, and {} is one side's", point.id()));
         }
         if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
-        }
-        for fault in &self.network.faults {
-            if let Fault::Loss { percent, .. } = fault
-                && !(1..=90).contains(percent)
-            {
-                return refuse(format!("from 1 to 90 percent of the packets may be lost, not {percent}"));
-            }
         }
         self.tuning.check()?;
         if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
@@ -207,6 +204,7 @@ impl FromStr for Scenario {
     type Err = Refusal;
 
     fn from_str(id: &str) -> Result<Self, Refusal> {
+        check_length("an id", id)?;
         let parts: Vec<&str> = id.split('/').collect();
         let [wire, client, server, network, more @ ..] = &parts[..] else {
             return Err(Refusal(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
@@ -235,7 +233,7 @@ impl FromStr for Scenario {
 /// The sizes of requests.
 pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, Refusal> {
     let size = |text: &str| {
-        text.parse().map_err(|_| Refusal(format!("the size of a request in bytes expected, not {text:?}")))
+        number(text).ok_or_else(|| Refusal(format!("the size of a request in bytes expected, not {text:?}")))
     };
     sizes.map(size).collect()
 }

@@ -1,6 +1,6 @@
 //! Shards: work that is split among machines, so that together they do everything exactly once.
 
-use crate::plan::Refusal;
+use crate::plan::{Refusal, number};
 use crate::record::fnv;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +15,8 @@ pub struct Shard {
 impl Shard {
     /// Everything.
     pub const WHOLE: Self = Self { k: 1, n: 1 };
+    /// How many there may be.
+    pub const MOST: u64 = 10_000;
 
     /// Whether what is called `name` belongs to it.
     pub fn takes(self, name: &str) -> bool {
@@ -32,8 +34,11 @@ impl FromStr for Shard {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+        let parts = text.split_once('/').and_then(|(k, n)| Some((number(k)?, number(n)?)));
         match parts {
+            Some((_, n)) if n > Self::MOST => {
+                Err(Refusal(format!("at most {} shards, not {n}: such as 1/4", Self::MOST)))
+            }
             Some((k, n)) if (1..=n).contains(&k) => Ok(Self { k, n }),
             Some((_, n)) if n > 0 => Err(Refusal(format!("no shard {text:?}: of {n} there are 1/{n} to {n}/{n}"))),
             Some(_) | None => Err(Refusal(format!("a shard is K/N, such as 1/4 and 4/4, not {text:?}"))),

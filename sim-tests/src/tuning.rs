@@ -1,6 +1,6 @@
 //! What a scenario sets otherwise than [`setting`](crate::setting) does: deadlines, and the server's limit.
 
-use crate::plan::{Millis, Refusal, pick};
+use crate::plan::{Millis, Refusal, number, pick};
 use echo_core::Deadline;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +41,7 @@ impl Tuning {
     }
 
     pub(crate) fn set_limit(&mut self, limit: &str) -> Result<(), Refusal> {
-        let bytes = limit.parse().map_err(|_| Refusal(format!("a limit in bytes expected, not {limit:?}")))?;
+        let bytes = number(limit).ok_or_else(|| Refusal(format!("a limit in bytes expected, not {limit:?}")))?;
         match self.limit.replace(bytes) {
             None => Ok(()),
             Some(_) => Err(Refusal("the limit stands there twice".into())),
@@ -50,7 +50,7 @@ impl Tuning {
 
     pub(crate) fn set_deadline(&mut self, name: &str, length: &str) -> Result<(), Refusal> {
         let deadline = pick("deadline", name, &Deadline::ALL, Deadline::name)?;
-        let ms = length.parse().map_err(|_| Refusal(format!("milliseconds expected, not {length:?}")))?;
+        let ms = number(length).ok_or_else(|| Refusal(format!("milliseconds expected, not {length:?}")))?;
         match self.deadlines.insert(deadline, ms) {
             None => Ok(()),
             Some(_) => Err(Refusal(format!("the deadline {name} stands there twice"))),

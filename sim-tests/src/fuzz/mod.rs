@@ -13,8 +13,10 @@
 //! # Ok::<(), String>(())
 //! ```
 
+#[cfg(any(feature = "turmoil", feature = "packet"))]
 mod came_back;
 mod connection;
+mod corpus;
 mod decoder;
 mod input;
 mod mangled;
@@ -24,10 +26,16 @@ mod round_trip;
 mod rules;
 #[cfg(feature = "random")]
 mod scenario;
+#[cfg(all(feature = "random", feature = "packet"))]
+mod seeds;
 #[cfg(feature = "packet")]
 mod segments;
 #[cfg(all(feature = "random", feature = "packet"))]
 mod text;
+
+pub use corpus::{Entry, inputs};
+#[cfg(all(feature = "random", feature = "packet"))]
+pub use seeds::seeds;
 
 use crate::pairs::Pairs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

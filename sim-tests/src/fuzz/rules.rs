@@ -71,12 +71,9 @@ pub(super) fn truth_alone(solo: &Solo, outcome: &Outcome) {
         let code = CloseCode(u16::from_be_bytes([body[0], body[1]]));
         assert!(code.is_clean(), "clean by CLOSE {code}");
         assert_eq!(*last, numbers.len() as u64, "clean, and the peer's CLOSE has another count");
-        match machine.role() {
-            Role::Client => assert_eq!(count(CLOSE), 1, "a clean client has acknowledged"),
-            Role::Server => {
-                assert!(solo.was_closed_first, "clean by an acknowledgement of what had not left");
-                assert_eq!(*last, count(REPLY), "clean, and not every answer was acknowledged");
-            }
+        if machine.role() == Role::Server {
+            assert!(solo.was_closed_first, "clean by an acknowledgement of what had not left");
+            assert_eq!(*last, count(REPLY), "clean, and not every answer was acknowledged");
         }
     }
     let account = machine.account();

@@ -1,30 +1,93 @@
 //! Random scenarios, run on the pair and held against the contract.
 
-use crate::random::{self, judge};
-use crate::record::{Backend, fnv, split_mix};
-use crate::scenario::Scenario;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use super::input::Input;
+use crate::network::{Fault, Mark, Network, Rst, Span, Whose};
+use crate::plan::{Action, Plan, Point, Step};
+use crate::random::judge;
+use crate::record::Backend;
+use crate::relay::Relay;
+use crate::scenario::{Scenario, Wire};
+use crate::tuning::Tuning;
+use echo_core::Deadline;
 
-/// No scenario takes so many bytes of chance.
-const CHANCE: usize = 16 * 1024;
+/// Which kinds of trouble an input may have: each bit of its first byte leaves one out (swarm testing).
+#[derive(Clone, Copy)]
+struct Allowed(u8);
 
-/// The scenario that `data` draws: the bytes take the place of chance, and when they are used up there is more. (Zeros for ever would
-/// be no chance: who draws several different numbers would never have them.)
-fn drawn(data: &[u8]) -> Option<Scenario> {
-    let mut state = fnv(data);
-    let more = std::iter::repeat_with(|| split_mix(&mut state).to_le_bytes()).flatten();
-    let bytes: Vec<u8> = data.iter().copied().chain(more).take(CHANCE).collect();
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, &bytes);
-    let config = Config { failure_persistence: None, ..Config::default() };
-    let tree = random::scenario().new_tree(&mut TestRunner::new_with_rng(config, rng)).ok()?;
-    Some(tree.current())
+impl Allowed {
+    fn has(self, bit: u8) -> bool {
+        self.0 >> bit & 1 == 0
+    }
 }
 
 /// Every scenario that can be drawn keeps the contract on the pair, and a second run is the same.
 pub(super) fn check(data: &[u8]) {
-    let Some(scenario) = drawn(data) else { return };
+    let scenario = scenario(&mut Input::new(data));
+    if scenario.check().is_err() {
+        return;
+    }
     if let Err(flaw) = judge(&|scenario| Backend::Pair.run(scenario), &scenario) {
         panic!("{flaw}\n{scenario}");
     }
+}
+
+fn scenario(input: &mut Input<'_>) -> Scenario {
+    let allowed = Allowed(input.next());
+    let wire = input.pick(&Wire::ALL);
+    let (client, server) = (plan(input), plan(input));
+    let network = network(input, allowed);
+    let mut scenario = Scenario::new(wire, client, server, network);
+    if input.flag() {
+        let count = 1 + input.below(5);
+        scenario.talk = (0..count).map(|_| usize::from(input.next::<u16>()) % 9000).collect();
+    }
+    if allowed.has(0) {
+        scenario.tuning = tuning(input);
+    }
+    scenario
+}
+
+fn plan(input: &mut Input<'_>) -> Plan {
+    let count = input.below(4);
+    let step = |_| Step { action: input.pick(&Action::ALL), point: input.pick(&Point::ALL) };
+    Plan { steps: (0..count).map(step).collect() }
+}
+
+fn network(input: &mut Input<'_>, allowed: Allowed) -> Network {
+    let mut network = Network::clear(2 + u64::from(input.next::<u8>()) % 30);
+    if allowed.has(1) {
+        network.reads = usize::from(input.next::<u16>()) % 300;
+        network.writes = usize::from(input.next::<u16>()) % 300;
+    }
+    if allowed.has(2) {
+        network.batch = u64::from(input.next::<u8>()) % 30;
+    }
+    if allowed.has(3) && input.flag() {
+        network.rst = Rst::Overtakes;
+    }
+    if allowed.has(4) {
+        let span = u64::from(input.next::<u8>());
+        network.relay =
+            input.pick(&[None, Some(Relay::PassesHalfClose), Some(Relay::ClosesBoth), Some(Relay::CutsOff(span))]);
+    }
+    for _ in 0..input.below(4) {
+        let span = if allowed.has(5) && input.below(4) == 1 {
+            Span::Ever
+        } else {
+            Span::For(u64::from(input.next::<u16>()) % 1500)
+        };
+        if input.flag() && allowed.has(6) {
+            network.faults.push(Fault::Cut { point: input.pick(&Point::ALL), span });
+        } else if allowed.has(7) {
+            network.faults.push(Fault::Hold { from: input.pick(&Whose::ALL), mark: input.pick(&Mark::ALL), span });
+        }
+    }
+    network
+}
+
+fn tuning(input: &mut Input<'_>) -> Tuning {
+    let limit = input.flag().then(|| 1 + usize::from(input.next::<u8>()));
+    let count = input.below(4);
+    let deadline = |_| (input.pick(&Deadline::ALL), 10 + u64::from(input.next::<u16>()) % 2000);
+    Tuning { limit, deadlines: (0..count).map(deadline).collect() }
 }

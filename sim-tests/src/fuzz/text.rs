@@ -5,8 +5,8 @@ use crate::plan::Refusal;
 use crate::scenario::Scenario;
 use crate::{Backend, Shard, invariants};
 
-/// A refusal is one line that a person can read, and no longer than this, in bytes.
-const LINE: usize = 1000;
+/// A refusal is one line that a person can read, and no longer than this, in characters.
+const LINE: usize = Refusal::LENGTH + 60;
 
 /// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what is refused is
 /// refused in one line, and what is accepted can be run, and keeps the contract.
@@ -36,8 +36,9 @@ pub(super) fn check(data: &[u8]) {
     }
 }
 
-fn one_line(Refusal(text): &Refusal) {
-    assert!(!text.is_empty() && text.len() <= LINE, "a refusal of {} bytes", text.len());
+fn one_line(refusal: &Refusal) {
+    let text = refusal.to_string();
+    assert!(!text.is_empty() && text.chars().count() <= LINE, "a refusal of {} characters", text.chars().count());
     assert!(!text.contains(char::is_control), "a refusal with control characters: {text:?}");
 }
 

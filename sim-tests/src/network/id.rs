@@ -1,7 +1,7 @@
 //! A network as text that is read back.
 
 use super::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
-use crate::plan::{Point, Refusal, pick};
+use crate::plan::{Point, Refusal, check_length, number, pick};
 use crate::relay::Relay;
 use std::fmt;
 use std::str::FromStr;
@@ -33,17 +33,17 @@ impl Network {
     fn part_with_a_number(&mut self, part: &str) -> Option<Result<(), Refusal>> {
         let (kind, rest) = part.split_once('-')?;
         match kind {
-            "latency" => self.latency = rest.parse().ok()?,
-            "reads" => self.reads = rest.parse().ok()?,
-            "writes" => self.writes = rest.parse().ok()?,
-            "batch" => self.batch = rest.parse().ok()?,
-            "window" => self.window = rest.parse().ok()?,
-            "reboots" => self.reboot = Some(rest.parse().ok()?),
-            "relay" => self.relay = Some(Relay::CutsOff(rest.strip_prefix("cuts-off-after-")?.parse().ok()?)),
+            "latency" => self.latency = number(rest)?,
+            "reads" => self.reads = number(rest)?,
+            "writes" => self.writes = number(rest)?,
+            "batch" => self.batch = number(rest)?,
+            "window" => self.window = number(rest)?,
+            "reboots" => self.reboot = Some(number(rest)?),
+            "relay" => self.relay = Some(Relay::CutsOff(number(rest.strip_prefix("cuts-off-after-")?)?)),
             "packet" => self.faults.push(packet(rest)?),
             "loss" => {
                 let (percent, seed) = rest.split_once("-seed-")?;
-                self.faults.push(Fault::Loss { percent: percent.parse().ok()?, seed: seed.parse().ok()? });
+                self.faults.push(Fault::Loss { percent: number(percent)?, seed: number(seed)? });
             }
             "cut" => {
                 let (point, span) = rest.rsplit_once('-')?;
@@ -118,6 +118,7 @@ impl FromStr for Network {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
+        check_length("a network", text)?;
         if let Some(network) = Self::named(text) {
             return Ok(network);
         }
@@ -132,8 +133,8 @@ impl FromStr for Network {
 /// `17-lose`, or `client-last-word-late-20`.
 fn packet(text: &str) -> Option<Fault> {
     let (first, rest) = text.split_once('-')?;
-    if let Ok(number) = first.parse() {
-        return Some(Fault::Packet { which: Which::Nth(number), fate: rest.parse().ok()? });
+    if let Some(index) = number(first) {
+        return Some(Fault::Packet { which: Which::Nth(index), fate: rest.parse().ok()? });
     }
     let from = Whose::ALL.into_iter().find(|whose| whose.id() == first)?;
     let fate_behind = |carries: Carries| rest.strip_prefix(carries.id())?.strip_prefix('-')?.parse().ok();
@@ -152,7 +153,7 @@ impl fmt::Display for Which {
 
 impl Span {
     fn parse(text: &str) -> Option<Self> {
-        if text == "ever" { Some(Self::Ever) } else { text.parse().ok().map(Self::For) }
+        if text == "ever" { Some(Self::Ever) } else { number(text).map(Self::For) }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod fault;
 mod id;
+mod range;
 mod stand;
 
 pub use fault::{Carries, Fault, Mark, Span, Which, Whose};

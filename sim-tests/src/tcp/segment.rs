@@ -1,6 +1,6 @@
 //! A segment on the link, and what the link does with it.
 
-use crate::plan::{Millis, Refusal};
+use crate::plan::{Millis, Refusal, number};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -120,13 +120,13 @@ impl FromStr for Fate {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let number = |prefix| text.strip_prefix(prefix).and_then(|ms: &str| ms.parse().ok());
+        let delay = |prefix| text.strip_prefix(prefix).and_then(number);
         match text {
             "deliver" => Ok(Self::Deliver),
             "lose" => Ok(Self::Lose),
             "behind" => Ok(Self::Behind),
             "corrupt" => Ok(Self::Corrupt),
-            _ => number("twice-").map(Self::Twice).or(number("late-").map(Self::Late)).ok_or_else(|| {
+            _ => delay("twice-").map(Self::Twice).or(delay("late-").map(Self::Late)).ok_or_else(|| {
                 let known = "deliver, lose, twice-MS, late-MS, behind and corrupt";
                 Refusal(format!("no fate {text:?}; there are {known}"))
             }),

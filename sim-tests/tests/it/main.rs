@@ -13,6 +13,7 @@ mod http1;
 mod ladders;
 mod matrices;
 mod mutants;
+mod numbers;
 mod orders;
 mod packets;
 mod planted;

@@ -7,7 +7,6 @@ use crate::network::{Carries, Fault, Which};
 use crate::packet::{Judge, Ruling, Stream};
 use crate::plan::Millis;
 use crate::post::carries;
-use crate::record::split_mix;
 use crate::scenario::Scenario;
 use crate::tcp::{Fate, Flags, Segment, State};
 use echo_core::Role;
@@ -142,4 +141,13 @@ impl Judge for Referee {
             tap.break_off();
         }
     }
+}
+
+/// The next number of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): the same
+/// for a seed in every version.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }

@@ -250,7 +250,8 @@ impl<S: Transport> Inner<S> {
                     self.note(What::Sent(unit));
                 }
             }
-            Poll::Ready(Err(error)) => self.owed = error.kind() == io::ErrorKind::ConnectionReset,
+            // What a read was told before stays owed.
+            Poll::Ready(Err(error)) => self.owed |= error.kind() == io::ErrorKind::ConnectionReset,
             Poll::Pending => (),
         }
     }

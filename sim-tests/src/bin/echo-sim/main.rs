@@ -4,6 +4,7 @@ mod check;
 mod coverage;
 mod diff;
 mod explore;
+mod fuzz;
 mod hash;
 mod list;
 mod output;
@@ -44,6 +45,8 @@ enum Command {
     Coverage(coverage::Options),
     /// Run random scenarios, and make what breaks a promise as simple as it gets
     Random(random::Options),
+    /// List the fuzz targets, or run inputs of one again and say which states they reach
+    Fuzz(fuzz::Options),
     /// Print the hash of all traces, which is the same in every process and every build
     Hash(hash::Options),
     /// Say what differs between the runs that two versions have saved (check --save)
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Explore(options) => explore::run(&options),
         Command::Coverage(options) => coverage::run(&options),
         Command::Random(options) => random::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
     };

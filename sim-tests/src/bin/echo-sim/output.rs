@@ -39,8 +39,8 @@ impl Trouble {
             Self::Usage(text) => (text, 2),
             Self::Failed(text) => (text, 3),
         };
-        // If standard error is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "echo-sim: {text}");
+        // If standard error is closed there is nobody to tell. What is quoted may be anything.
+        let _ = writeln!(io::stderr(), "echo-sim: {}", Refusal(text));
         ExitCode::from(code)
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
+    /// How many there may be at once: a day's work.
+    const MOST: u64 = 1 << 30;
+
     pub(crate) fn of(self, shard: Shard) -> Vec<u64> {
         (self.from..self.to).filter(|seed| shard.takes(&seed.to_string())).collect()
     }
@@ -61,6 +64,9 @@ impl std::str::FromStr for Seeds {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let ends = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
         match ends {
+            Some((from, to)) if from < to && to - from > Self::MOST => {
+                Err(Refusal(format!("at most {} seeds at once, not {}", Self::MOST, to - from)))
+            }
             Some((from, to)) if from < to => Ok(Self { from, to }),
             Some(_) | None => Err(Refusal(format!("seeds are A..B with A below B, such as 0..1000, not {text:?}"))),
         }

@@ -1,0 +1,47 @@
+//! Inputs that are kept as files.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file of a corpus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// A file or folder that could not be read, and why.
+#[derive(Debug)]
+pub struct Unreadable {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.error)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The file `path`, or all files of the folder `path` and the folders in it, in the order of their names.
+///
+/// # Errors
+/// The first file or folder that cannot be read.
+pub fn inputs(path: &Path) -> Result<Vec<Entry>, Unreadable> {
+    let unreadable = |error| Unreadable { path: path.to_owned(), error };
+    if !path.is_dir() {
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        return Ok(vec![Entry { path: path.to_owned(), bytes }]);
+    }
+    let entries = std::fs::read_dir(path).map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unreadable)?;
+    paths.sort();
+    let all: Vec<Vec<Entry>> = paths.iter().map(|path| inputs(path)).collect::<Result<_, _>>()?;
+    Ok(all.concat())
+}

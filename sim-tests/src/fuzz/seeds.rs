@@ -1,0 +1,94 @@
+//! Seed inputs: whole conversations as each target reads them, and the catalogue.
+
+use crate::catalogue;
+use crate::file::Saved;
+use crate::in_memory::{Pair, raw, raw_echo, raw_farewell};
+use echo_core::{CloseCode, Config, Farewell, Role};
+
+/// How many of the catalogue's sequences are seeds: every so-many-th, so that all kinds are among them.
+const SEQUENCES: usize = 150;
+
+/// Seed inputs for each target that begins better with some, by its name.
+pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let conversations = conversations();
+    vec![
+        ("decoder", conversations.iter().flat_map(|talk| talk.iter().flat_map(|bytes| decoder(bytes))).collect()),
+        ("connection", conversations.iter().flat_map(connection).collect()),
+        ("scenario_text", scenarios()),
+        ("plain", vec![plain(b"hello\n"), plain(b"no end"), plain(b"\x89ECHO\r\n\x01"), plain(b"GET / HTTP/1.1\r\n")]),
+    ]
+}
+
+/// What the client and the server of some conversations send, by [`Role`].
+fn conversations() -> Vec<[Vec<u8>; 2]> {
+    let talk = |first_fin, sizes: &[usize], farewell: Option<Farewell>| {
+        let mut pair = Pair::with(Config { first_fin, ..Config::default() });
+        for size in sizes {
+            // The conversation is open, and no payload over the limit.
+            pair.client.wish(|client, now| {
+                let _ = client.send(now, &vec![b'x'; *size]);
+            });
+        }
+        pair.exchange(usize::MAX);
+        match farewell {
+            None => pair.client.wish(|client, now| client.leave(now, Farewell::normal())),
+            Some(farewell) if farewell.code.is_clean() => pair.server.wish(|server, now| server.leave(now, farewell)),
+            Some(farewell) => pair.server.wish(|server, now| server.fail(now, farewell)),
+        }
+        pair.finish(usize::MAX);
+        [pair.client.sent, pair.server.sent]
+    };
+    let error = |code| Some(Farewell::new(code, "because"));
+    vec![
+        talk(Role::Client, &[], None),
+        talk(Role::Client, &[5], None),
+        talk(Role::Server, &[0, 1, 40], None),
+        talk(Role::Client, &[5, 300], error(CloseCode::GOING_AWAY)),
+        talk(Role::Client, &[5], error(CloseCode::INTERNAL)),
+        talk(Role::Server, &[], error(CloseCode::TRY_LATER)),
+        // What no correct peer says.
+        [[raw(9, 0, b"skipped"), raw(0x80, 0, b"")].concat(), raw_farewell(4, 7, 1000, 3, b"a wrong count")],
+        [raw_echo(2, b"out of order"), raw_farewell(3, 0, 999, 0, b"\xff")],
+    ]
+}
+
+/// As frames, under each limit, as a whole and byte by byte; a preface by itself.
+fn decoder(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let frames = bytes.get(8..).filter(|_| bytes.first() == Some(&0x89)).unwrap_or(bytes);
+    let as_frames = |limit, cuts: &[u8]| [&[0, limit][..], cuts, frames].concat();
+    let preface = [&[if bytes.get(1) == Some(&b'E') { 2 } else { 3 }, 0, 0][..], bytes].concat();
+    vec![as_frames(4, &[0]), as_frames(3, &[1, 0]), as_frames(2, &[2, 5, 11]), preface]
+}
+
+/// Fed to the end that they are for: 48 bytes at a time (`Op::Bytes` is the twelfth of the operations), behind the preface.
+fn connection(talk: &[Vec<u8>; 2]) -> Vec<Vec<u8>> {
+    let [client, server] = talk;
+    let fed = |role: u8, bytes: &[u8]| {
+        let mut input = vec![role, 0, 0, 0, 0, 0];
+        for piece in bytes.get(8..).unwrap_or(bytes).chunks(48) {
+            // A chunk has at most 48 bytes.
+            input.extend([11, u8::try_from(piece.len()).unwrap_or(48)]);
+            input.extend_from_slice(piece);
+        }
+        input
+    };
+    vec![fed(0, client), fed(1, server)]
+}
+
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    // `input.below(4)` is 1: so many bytes as they are.
+    let piece = &bytes[..bytes.len().min(47)];
+    [&[0, 0, 1, u8::try_from(piece.len()).unwrap_or(47)][..], piece].concat()
+}
+
+fn scenarios() -> Vec<Vec<u8>> {
+    let all = catalogue::all();
+    let step = (all.len() / SEQUENCES).max(1);
+    let chosen = all.iter().step_by(step).map(|sequence| sequence.scenario.clone());
+    let mut seeds = Vec::new();
+    for (index, scenario) in chosen.enumerate() {
+        let id = scenario.to_string();
+        seeds.push(if index % 3 == 0 { id.into_bytes() } else { Saved::from(scenario).to_string().into_bytes() });
+    }
+    seeds
+}
