@@ -57,6 +57,8 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// Where requests (client) or answers (server) begin of which no byte has left.
     starts: VecDeque<(u64, Mark)>,
+    /// Server: the first answer that was dropped with output that could not be sent. Neither it nor any behind it ever leaves.
+    lost_from: Option<u64>,
     /// Where this side's own last word ends in the output.
     word_end: Option<u64>,
     fin: Fin,
@@ -78,6 +80,7 @@ impl Session {
             timers: Timers::default(),
             outbox: Outbox::default(),
             starts: VecDeque::new(),
+            lost_from: None,
             word_end: None,
             fin: Fin::NotYet,
             write_closed: false,
@@ -225,7 +228,7 @@ impl Session {
             let violation = Violation::protocol("an answer to this side's CLOSE", got);
             return self.happen(Event::Violation(violation), now);
         }
-        let unsent_answer = self.starts.front().map_or(u64::MAX, |(seq, _)| *seq);
+        let unsent_answer = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq)).unwrap_or(u64::MAX);
         // No account has so many, so that this count will change none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
         self.happen(Event::Close { last, farewell, first_fin }, now)

@@ -11,8 +11,8 @@ impl Hash for Session {
         let Self { config: _, epoch: _, traffic: _, machine, wire, greeted, held, timers, outbox, .. } = self;
         (machine, wire, greeted, held, timers).hash(state);
         outbox.waits().hash(state);
-        let Self { starts, word_end, fin, write_closed, aborted, .. } = self;
-        (fin, write_closed, aborted).hash(state);
+        let Self { starts, lost_from, word_end, fin, write_closed, aborted, .. } = self;
+        (lost_from, fin, write_closed, aborted).hash(state);
         let sent = outbox.sent();
         for (seq, mark) in starts {
             (seq, mark.offset - sent).hash(state);

@@ -79,6 +79,7 @@ impl Session {
     /// Forgets what waits to be sent. Of the requests among it no byte leaves any more.
     pub(super) fn drop_output(&mut self) {
         self.outbox.clear();
+        self.lost_from = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq));
         self.starts.clear();
     }
 }

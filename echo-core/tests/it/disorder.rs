@@ -270,6 +270,19 @@ fn acknowledged_before_it_was_sent() {
     assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(0, 0, 1)), "the claim changes no account");
 }
 
+/// clause 7.3: an answer that was dropped because the transport failed has not left, whatever the peer claims.
+#[test]
+fn acknowledged_and_never_sent() {
+    let mut server = greeted_server();
+    server.feed(&raw_echo(1, b"a"));
+    server.stalled = true;
+    server.feed(&raw_echo(2, b"b"));
+    server.wish(|server, now| server.handle_write_failed(now));
+    server.feed(&close(2, 1011));
+    server.reset();
+    assert_eq!(server.wait_for_end().account, tally(0, 0, 2), "the claim changes no account");
+}
+
 /// clause 5.6, clause 5.8: behind the server's error nothing but FIN leaves, and what had not left is refused.
 #[test]
 fn an_error_takes_back_what_has_not_left() {

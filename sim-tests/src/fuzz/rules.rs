@@ -86,7 +86,7 @@ pub(super) fn truth_alone(solo: &Solo, outcome: &Outcome) {
             (Fate::Refused, Role::Server) => !numbers.contains(&seq),
             (Fate::Unknown, _) => true,
         };
-        assert!(fits, "{seq} is called {:?} without a reason", account.fate(seq));
+        assert!(fits, "{seq} is called {:?} without a reason: {outcome}", account.fate(seq));
     }
 }
 
