@@ -77,7 +77,7 @@ impl Kind {
             Self::FinAnywhere => (&[NORMAL, WRONG], NEVER),
             Self::RstAnywhere => (&[NORMAL, WRONG], &[StreamEnd::Left]),
             Self::EnormousLength => (&[CloseCode::TOO_BIG], NEVER),
-            Self::OverLimit => (&[NORMAL, LEAVING], NEVER),
+            Self::OverLimit => (&[NORMAL, LEAVING, WRONG], NEVER),
             Self::ConnectBurst => (&[LEAVING], &[StreamEnd::Open, StreamEnd::Reset, StreamEnd::Left]),
             Self::SlowLine | Self::UnreadLines | Self::Newlines | Self::UnfinishedLine => (&[], NEVER),
         };

@@ -116,7 +116,7 @@ impl Attack {
                 Ok(Farewell::LetGo) => peer.end = Some(StreamEnd::Left),
                 Ok(Farewell::Hold { reading }) => {
                     if let_go.is_none_or(|at| at > self.until) {
-                        return peer.look();
+                        return;
                     }
                     if reading {
                         peer.hear_all().await;

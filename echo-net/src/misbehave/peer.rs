@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 /// How much is read at once.
 const READ: usize = 16 * 1024;
 /// How much is read at most to learn how a stream ended that nobody read.
-const LEFT_UNREAD: u64 = 16 * 1024 * 1024;
+const LEFT_UNREAD: u64 = 256 * 1024;
 
 /// The stream has ended, or the server has said its last word: the script is over.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Small messages without pause.
 
 use super::{Farewell, Played, greet, until_over};
+use crate::misbehave::Kind;
 use crate::misbehave::attack::Attack;
 use crate::misbehave::frames;
 use crate::misbehave::peer::{Over, Peer};
@@ -8,6 +9,12 @@ use tokio::io::Interest;
 
 /// How much is made, and written, at once.
 const CHUNK: usize = 16 * 1024;
+
+/// How many messages at most wait for their answers: enough that the server never waits for input, and that the rest of
+/// the answers come within the load's patience.
+const UNANSWERED: u64 = 32 * 1024;
+/// Length of the answer to a newline.
+const NEWLINE_ANSWER: u64 = 28;
 
 /// Appends one message; the number is 1, 2, 3 …
 pub(super) type Message = fn(&mut Vec<u8>, u64);
@@ -46,13 +53,27 @@ pub(super) async fn reading(peer: &mut Peer, attack: &Attack, message: Message) 
     let mut flood = Flood::of(message);
     until_over(attack, async {
         loop {
-            if let Err(over) = flood.exchange(peer).await {
+            let owed = answers(peer, attack.kind).map_or(0, |count| flood.made.saturating_sub(count));
+            let step = match owed > UNANSWERED {
+                true => peer.hear_some(CHUNK).await,
+                false => flood.exchange(peer).await,
+            };
+            if let Err(over) = step {
                 return over;
             }
         }
     })
     .await?;
     Ok(Farewell::Fin)
+}
+
+/// How many answers came, of a kind whose messages have answers.
+fn answers(peer: &Peer, kind: Kind) -> Option<u64> {
+    match kind {
+        Kind::TinyFrames | Kind::EmptyEchoes => Some(peer.scanner.answers),
+        Kind::Newlines => Some(peer.read / NEWLINE_ANSWER),
+        _ => None,
+    }
 }
 
 /// Messages without pause; nothing is read.
