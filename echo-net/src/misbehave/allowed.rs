@@ -101,7 +101,9 @@ impl Kind {
             Self::SlowPreface => sum(&[detect, fin]),
             Self::SlowFrame | Self::UnfinishedFrame => sum(&[idle, drain, close]),
             Self::HalfOpen => idle,
-            Self::UnreadFrames | Self::UnreadLines | Self::TinyFramesUnread | Self::UnreadAnswer => write,
+            Self::UnreadFrames | Self::UnreadLines | Self::TinyFramesUnread => write,
+            // The system may take the whole answer off the server's hands; then nothing waits to be written.
+            Self::UnreadAnswer => sum(&[idle, write, drain, close, linger]),
             Self::GoawayFlood | Self::CriticalFrames => sum(&[close, fin, linger]),
             Self::UnknownFrames | Self::OverLimit if wire == Wire::Framed => sum(&[idle, drain, close]),
             // They are answered in between, take bytes now and then, or end by themselves.

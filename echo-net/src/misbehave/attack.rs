@@ -50,9 +50,9 @@ pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> Report {
         report: Mutex::new(Report::new(kind, wire)),
     });
     let mut slots = JoinSet::new();
-    for _ in 0..load.connections {
-        let attack = attack.clone();
-        slots.spawn(async move { attack.repeat().await });
+    for number in 0..load.connections {
+        let (attack, number) = (attack.clone(), u32::try_from(number).unwrap_or(u32::MAX));
+        slots.spawn(async move { attack.repeat(number).await });
     }
     while slots.join_next().await.is_some() {}
     let mut report = attack.with_report(|report| report.clone());
@@ -70,9 +70,9 @@ impl Attack {
     }
 
     /// One connection after the other.
-    async fn repeat(&self) {
+    async fn repeat(&self, number: u32) {
         while !self.is_over() {
-            let Some(mut peer) = self.connect().await else {
+            let Some(mut peer) = self.connect(number).await else {
                 self.with_report(|report| report.not_connected += 1);
                 sleep(PAUSE).await;
                 continue;
@@ -94,13 +94,13 @@ impl Attack {
         }
     }
 
-    async fn connect(&self) -> Option<Peer> {
+    async fn connect(&self, number: u32) -> Option<Peer> {
         let connect = async {
             let _turn = match self.kind {
                 Kind::ConnectBurst => None,
                 _ => self.connecting.acquire().await.ok(),
             };
-            Peer::connect(self.address, self.wire).await.ok()
+            Peer::connect(self.address, self.wire, number).await.ok()
         };
         timeout_at(self.until, connect).await.ok().flatten()
     }

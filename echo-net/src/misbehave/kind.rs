@@ -161,8 +161,8 @@ kinds! {
     UnreadAnswer {
         id: "unread-answer", wires: BOTH, connections: 100,
         summary: "asks for the longest answer and reads none of it",
-        must_get: "RST at the write deadline",
-        may_cost: "one answer of memory until the write deadline",
+        must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, the end behind the idle deadline",
+        may_cost: "one answer of memory until the write deadline, or in the system's buffers until the idle deadline",
     }
     CloseEachTime {
         id: "close-each-time", wires: FRAMED, connections: 50,

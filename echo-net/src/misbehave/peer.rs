@@ -3,9 +3,9 @@
 use super::scanner::Scanner;
 use super::{Ending, StreamEnd, Wire};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How much is read at once.
 const READ: usize = 16 * 1024;
@@ -27,8 +27,17 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) async fn connect(address: SocketAddr, wire: Wire) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    /// Connects; on loopback from an address that depends on `number`.
+    pub(super) async fn connect(address: SocketAddr, wire: Wire, number: u32) -> std::io::Result<Self> {
+        let stream = match address {
+            SocketAddr::V4(v4) if v4.ip().is_loopback() => {
+                let socket = TcpSocket::new_v4()?;
+                // Where only 127.0.0.1 is loopback, that has to do.
+                let _ = socket.bind(loopback(number).into());
+                socket.connect(address).await?
+            }
+            SocketAddr::V4(_) | SocketAddr::V6(_) => TcpStream::connect(address).await?,
+        };
         stream.set_nodelay(true)?;
         Ok(Self { stream, scanner: Scanner::new(wire), written: 0, read: 0, end: None })
     }
@@ -179,6 +188,12 @@ impl Peer {
         }
         Over
     }
+}
+
+/// One of many loopback addresses, so that a port in TIME_WAIT keeps nobody waiting.
+fn loopback(number: u32) -> SocketAddrV4 {
+    let [_, b, c, d] = (0x0001_0001 + number % 0x007F_0000).to_be_bytes();
+    SocketAddrV4::new(Ipv4Addr::new(127, b, c, d), 0)
 }
 
 fn is_no_failure(kind: ErrorKind) -> bool {
