@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a client waits that was refused or could not connect.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many connections are begun at once: more only fill the server's accept queue.
-const CONNECTING: usize = 256;
+/// The pause between two first connections: without one they only overflow the server's accept queue, and the system
+/// tries again after a second.
+const RAMP: Duration = Duration::from_micros(250);
 
 /// What the connections of one attack share.
 #[derive(Debug)]
@@ -27,7 +27,6 @@ pub(super) struct Attack {
     pub(super) filler: Vec<u8>,
     address: SocketAddr,
     turns: AtomicU64,
-    connecting: Semaphore,
     report: Mutex<Report>,
 }
 
@@ -46,7 +45,6 @@ pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> Report {
         filler: vec![b'x'; load.payload_limit.max(1)],
         address,
         turns: AtomicU64::new(0),
-        connecting: Semaphore::new(CONNECTING),
         report: Mutex::new(Report::new(kind, wire)),
     });
     let mut slots = JoinSet::new();
@@ -71,6 +69,9 @@ impl Attack {
 
     /// One connection after the other.
     async fn repeat(&self, number: u32) {
+        if self.kind != Kind::ConnectBurst {
+            sleep(RAMP * number).await;
+        }
         while !self.is_over() {
             let Some(mut peer) = self.connect(number).await else {
                 self.with_report(|report| report.not_connected += 1);
@@ -95,14 +96,8 @@ impl Attack {
     }
 
     async fn connect(&self, number: u32) -> Option<Peer> {
-        let connect = async {
-            let _turn = match self.kind {
-                Kind::ConnectBurst => None,
-                _ => self.connecting.acquire().await.ok(),
-            };
-            Peer::connect(self.address, self.wire, number).await.ok()
-        };
-        timeout_at(self.until, connect).await.ok().flatten()
+        let connect = Peer::connect(self.address, self.wire, number);
+        timeout_at(self.until, connect).await.ok().and_then(Result::ok)
     }
 
     /// The script, and then what the server does about it.

@@ -140,6 +140,8 @@ impl Peer {
         if self.end.is_some() {
             return Err(Over);
         }
+        // A stream that is always ready must not keep the other connections of the thread waiting.
+        tokio::task::coop::consume_budget().await;
         self.stream.ready(interest).await.map(|_| ()).map_err(|_| self.fail())
     }
 
