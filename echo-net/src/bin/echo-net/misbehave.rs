@@ -1,6 +1,7 @@
 //! `echo-net misbehave`.
 
 use crate::exit::{Exit, fail};
+use crate::options::ConnectionOptions;
 use clap::{Args, ValueEnum};
 use echo_net::misbehave::{Kind, Load, Wire, run as run_attack};
 use std::io::Write;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// Allows a server that is not on this machine's loopback
     #[arg(long)]
     i_own_this_server: bool,
+
+    #[command(flatten, next_help_heading = "What the server was given")]
+    server_options: ConnectionOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,10 +86,13 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(address) => address,
         Err((exit, line)) => return fail(exit, &line),
     };
+    let given = arguments.server_options.config();
     let load = Load {
         connections: arguments.connections.unwrap_or(kind.usual_connections()),
         duration: Duration::from_secs_f64(arguments.seconds),
         wire,
+        payload_limit: given.limit,
+        deadlines: given.deadlines,
         ..Load::of(kind)
     };
     if load.connections == 0 {

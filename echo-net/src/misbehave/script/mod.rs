@@ -1,11 +1,11 @@
 //! What a connection of each kind does, from its first byte on.
 
-mod burst;
 mod closing;
+mod connections;
 mod cut;
 mod flood;
+mod large_messages;
 mod slow;
-mod unread;
 
 use super::attack::Attack;
 use super::peer::{Over, Peer};
@@ -36,7 +36,7 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
         Kind::SlowFrame => slow::frame(peer, attack).await,
         Kind::SlowLine => slow::line(peer, attack).await,
         Kind::SlowReader => slow::reader(peer, attack).await,
-        Kind::UnreadFrames => unread::frames(peer, attack).await,
+        Kind::UnreadFrames => large_messages::unread_frames(peer, attack).await,
         Kind::UnreadLines => flood::unread(peer, attack, flood::short_line).await,
         Kind::TinyFramesUnread => flood::unread(peer, attack, flood::tiny_frame).await,
         Kind::TinyFrames => flood::reading(peer, attack, flood::tiny_frame).await,
@@ -49,9 +49,9 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
             until_over(attack, peer.hear_all()).await?;
             Ok(Farewell::Hold { reading: true })
         }
-        Kind::UnfinishedLine => unread::unfinished_line(peer, attack).await,
-        Kind::UnfinishedFrame => unread::unfinished_frame(peer, attack).await,
-        Kind::UnreadAnswer => unread::answer(peer, attack).await,
+        Kind::UnfinishedLine => large_messages::unfinished_line(peer, attack).await,
+        Kind::UnfinishedFrame => large_messages::unfinished_frame(peer, attack).await,
+        Kind::UnreadAnswer => large_messages::unread_answer(peer, attack).await,
         Kind::CloseEachTime => closing::by_the_contract(peer).await,
         Kind::CloseWrongCount => closing::wrong_count(peer, turn).await,
         Kind::CloseUnsent => closing::unsent(peer).await,
@@ -62,8 +62,8 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
         Kind::EnormousLength => closing::enormous_length(peer).await,
         Kind::FinAnywhere => cut::conversation(peer, attack.wire, turn, Farewell::Fin).await,
         Kind::RstAnywhere => cut::conversation(peer, attack.wire, turn, Farewell::LetGo).await,
-        Kind::OverLimit => burst::over_limit(peer, attack).await,
-        Kind::ConnectBurst => burst::dropped_at_random(peer, attack, turn).await,
+        Kind::OverLimit => connections::over_limit(peer, attack).await,
+        Kind::ConnectBurst => connections::dropped_at_random(peer, attack, turn).await,
     }
 }
 

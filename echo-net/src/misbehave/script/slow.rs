@@ -1,6 +1,6 @@
 //! A byte at a time: of a preface, of a frame, of a line, of an answer.
 
-use super::{Farewell, Played, greet, unread, until_over};
+use super::{Farewell, Played, greet, large_messages, until_over};
 use crate::misbehave::attack::Attack;
 use crate::misbehave::frames;
 use crate::misbehave::peer::{Over, Peer};
@@ -38,7 +38,7 @@ pub(super) async fn line(peer: &mut Peer, attack: &Attack) -> Played {
 
 /// Takes a byte of a long answer each while.
 pub(super) async fn reader(peer: &mut Peer, attack: &Attack) -> Played {
-    unread::ask_for_the_longest(peer, attack).await?;
+    large_messages::ask_for_the_longest(peer, attack).await?;
     until_over(attack, async {
         loop {
             sleep(attack.load.pace).await;

@@ -1,10 +1,10 @@
-//! Large messages: answers that are not read, and requests that are not finished.
+//! Large messages: answers that nobody reads, requests that are not finished.
 
 use super::slow::drip_for_ever;
 use super::{Farewell, Played, greet, until_over};
 use crate::misbehave::attack::Attack;
 use crate::misbehave::peer::{Over, Peer};
-use crate::misbehave::{Wire, frames as bytes};
+use crate::misbehave::{Wire, frames};
 
 const HELD_UNREAD: Played = Ok(Farewell::Hold { reading: false });
 /// The payload of one request of a client that sends many.
@@ -13,7 +13,7 @@ const PAYLOAD: usize = 64 * 1024;
 const LEFT_OF_LINE: usize = 4096;
 
 /// Request after request, and no answer is read.
-pub(super) async fn frames(peer: &mut Peer, attack: &Attack) -> Played {
+pub(super) async fn unread_frames(peer: &mut Peer, attack: &Attack) -> Played {
     greet(peer, attack.wire).await?;
     let payload = &attack.filler[..attack.filler.len().min(PAYLOAD)];
     until_over(attack, async {
@@ -50,7 +50,7 @@ pub(super) async fn ask_for_the_longest(peer: &mut Peer, attack: &Attack) -> Res
     }
 }
 
-pub(super) async fn answer(peer: &mut Peer, attack: &Attack) -> Played {
+pub(super) async fn unread_answer(peer: &mut Peer, attack: &Attack) -> Played {
     ask_for_the_longest(peer, attack).await?;
     until_over(attack, peer.wait_unread()).await?;
     HELD_UNREAD
@@ -66,7 +66,7 @@ pub(super) async fn unfinished_line(peer: &mut Peer, attack: &Attack) -> Played 
 pub(super) async fn unfinished_frame(peer: &mut Peer, attack: &Attack) -> Played {
     greet(peer, attack.wire).await?;
     let mut frame = Vec::new();
-    bytes::header(&mut frame, 8 + attack.filler.len() as u32, bytes::ECHO, 1);
+    frames::header(&mut frame, 8 + attack.filler.len() as u32, frames::ECHO, 1);
     peer.send(&frame).await?;
     // The stamp, and all of the payload but its last byte.
     peer.send(&[0; 8]).await?;
