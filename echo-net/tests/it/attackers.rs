@@ -5,7 +5,7 @@ use crate::support::program::{Kid, Serve};
 use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, within};
 use echo_net::echo_core::Deadline;
-use echo_net::misbehave::{Kind, Load, Report, Wire, run};
+use echo_net::misbehave::{Ending, Kind, Load, Report, StreamEnd, Wire, run};
 use echo_net::{Client, ClientConfig};
 use procfs::process::Process;
 use std::collections::BTreeSet;
@@ -46,6 +46,8 @@ const IDLE: Setting = Setting {
     duration: 2300,
     options: &[],
 };
+/// Ends at the idle deadline itself.
+const SILENT: Setting = Setting { deadlines: &[(Deadline::Idle, 1000)], duration: 1200, options: &[] };
 /// Reads or writes all the while, so nothing ends it.
 const HELD: Setting = Setting { deadlines: &[], duration: 300, options: &[] };
 /// There are not places enough.
@@ -73,7 +75,7 @@ each_kind! {
     unknown_frames: UnknownFrames, PROMPT;
     critical_frames: CriticalFrames, PROMPT;
     newlines: Newlines, PROMPT;
-    half_open: HalfOpen, IDLE;
+    half_open: HalfOpen, SILENT;
     unfinished_line: UnfinishedLine, HELD;
     unfinished_frame: UnfinishedFrame, IDLE;
     unread_answer: UnreadAnswer, IDLE;
@@ -104,6 +106,19 @@ fn every_kind_has_a_test() {
     }
 }
 
+/// A server that does nothing about a connection keeps it too long.
+#[tokio::test]
+async fn a_server_that_never_lets_go_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let mut load = load(Kind::SlowPreface, Wire::Framed, DETECT);
+    // Those that follow the first ones are not overdue when the time is over.
+    (load.connections, load.patience) = (3, Duration::from_millis(100));
+    let report = within(run(Kind::SlowPreface, address, load)).await;
+    let overdue = Ending { last_word: None, end: StreamEnd::Overdue, is_garbled: false };
+    assert_eq!(report.not_allowed().collect::<Vec<_>>(), [(overdue, 3)], "{report}");
+}
+
 #[track_caller]
 fn withstands(kind: Kind, setting: Setting) {
     let limit = MESSAGE.to_string();
@@ -117,12 +132,14 @@ fn withstands(kind: Kind, setting: Setting) {
     runtime.expect("a runtime").block_on(async {
         let bystanders = Bystanders::connect(serve.address).await;
         let before = descriptors(&serve);
+        let mut attacks = JoinSet::new();
         for wire in kind.wires() {
-            let report = within(run(kind, serve.address, load(kind, *wire, setting))).await;
-            eprintln!("{report}");
-            check(&report, setting);
-            eventually("the descriptors of the beginning", || descriptors(&serve) <= before);
+            attacks.spawn(run(kind, serve.address, load(kind, *wire, setting)));
         }
+        while let Some(report) = within(attacks.join_next()).await {
+            check(&report.expect("an attacker never panics"), setting);
+        }
+        eventually("the descriptors of the beginning", || descriptors(&serve) <= before);
         bystanders.finish().await;
     });
     let (code, report) = serve.drain();
