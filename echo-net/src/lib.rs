@@ -35,6 +35,8 @@ mod client;
 mod clock;
 mod connect;
 mod driver;
+#[cfg(feature = "misbehave")]
+pub mod misbehave;
 mod plain_client;
 mod polite;
 mod report;

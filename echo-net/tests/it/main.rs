@@ -1,6 +1,7 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
 mod accept_queue;
+mod attackers;
 mod bad_input;
 mod command_line;
 mod connect_errors;

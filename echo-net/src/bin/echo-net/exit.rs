@@ -9,12 +9,14 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  connect: the end was clean, and every message was answered;
      connect --plain: every byte sent came back, and then FIN;
-     serve: stopped by one signal, and every connection has ended, within the deadlines
+     serve: stopped by one signal, and every connection has ended, within the deadlines;
+     misbehave: every connection got what its kind must get
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
-     serve: stopped by a second signal
-  2  the command line is wrong
+     serve: stopped by a second signal;
+     misbehave: the server did something else
+  2  the command line is wrong; misbehave: the server is not on loopback
   3  it could not begin: refused, unknown host, no answer in time, no terminal;
-     serve: the address cannot be listened on
+     serve: the address cannot be listened on; misbehave: not one connection was made
   4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent";
 
 /// The codes.
@@ -22,6 +24,7 @@ Exit codes:
 pub(crate) enum Exit {
     Clean = 0,
     NotClean = 1,
+    Usage = 2,
     System = 3,
     WrongServer = 4,
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod connect;
 mod exit;
+mod misbehave;
 mod options;
 mod output;
 mod piped;
@@ -29,12 +30,14 @@ enum Command {
     Serve(serve::Arguments),
     /// Talk to a server: at a prompt, or line by line from a pipe.
     Connect(connect::Arguments),
+    /// Do what hostile and broken clients do to a server of your own, and check what each of them gets.
+    Misbehave(misbehave::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match &arguments.command {
-        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+        Command::Serve(_) | Command::Misbehave(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
         Command::Connect(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
+        Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
     };
     // A thread that waits for standard input cannot be told to stop; it ends with the process.
     runtime.shutdown_background();

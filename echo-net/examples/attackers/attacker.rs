@@ -1,0 +1,22 @@
+//! The attackers: a process of its own.
+
+use crate::Failure;
+use echo_net::misbehave::{Kind, Load, run as run_attack};
+use std::time::Duration;
+
+/// The first argument of such a process: kind, address, connections, seconds follow.
+pub(crate) const COMMAND: &str = "attack";
+
+/// Attacks, prints connections made and failed, and whether each got what it must; the report goes to standard error.
+#[tokio::main]
+pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
+    let [kind, address, connections, seconds] = arguments else { return Err("four arguments".into()) };
+    let kind: Kind = kind.parse()?;
+    let duration = Duration::try_from_secs_f64(seconds.parse()?)?;
+    let load = Load { connections: connections.parse()?, duration, ..Load::of(kind) };
+    let report = run_attack(kind, address.parse()?, load).await;
+    let verdict = if report.is_allowed() { "yes" } else { "NO" };
+    println!("{} {} {verdict}", report.connected, report.not_connected);
+    eprintln!("{report}");
+    Ok(())
+}

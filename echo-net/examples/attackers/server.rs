@@ -1,0 +1,24 @@
+//! The server under attack, with its defaults: a process of its own, so that its costs can be told apart.
+
+use crate::Failure;
+use echo_net::{ServerConfig, serve};
+use std::io::{Read, Write};
+
+/// The first argument of such a process.
+pub(crate) const COMMAND: &str = "serve-until-input-ends";
+
+/// Serves until standard input ends.
+#[tokio::main]
+pub(crate) async fn run() -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    std::io::stdout().flush()?;
+    let (ended, input_ended) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        drop(ended);
+    });
+    let report = serve(listener, ServerConfig::default(), async { drop(input_ended.await) }).await;
+    println!("{report}");
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Which endings each kind may get, and when the server must have let go.
+
+use super::{Ending, Kind, LastWord, StreamEnd, Wire};
+use echo_core::{CloseCode, Deadlines};
+use std::time::Duration;
+
+/// What the server does with a connection of a kind.
+struct Rule {
+    /// The codes of CLOSE that it may send.
+    codes: &'static [CloseCode],
+    /// It may end the stream without a last word.
+    without_word: &'static [StreamEnd],
+}
+
+const OPEN: &[StreamEnd] = &[StreamEnd::Open];
+const RESET: &[StreamEnd] = &[StreamEnd::Open, StreamEnd::Reset];
+const NEVER: &[StreamEnd] = &[];
+
+impl Kind {
+    /// Whether [`Kind::must_get`] allows a connection on `wire` to end so. Refusal for want of a place is always
+    /// allowed; what is no echo/1, or overdue, never is.
+    pub fn allows(self, wire: Wire, ending: &Ending) -> bool {
+        if ending.is_garbled || ending.end == StreamEnd::Overdue {
+            return false;
+        }
+        if ending.is_busy() {
+            return true;
+        }
+        match wire {
+            Wire::Framed => self.allows_framed(ending),
+            Wire::Plain => self.allows_plain(ending),
+        }
+    }
+
+    fn allows_framed(self, ending: &Ending) -> bool {
+        let Rule { codes, without_word } = self.rule();
+        match ending.last_word {
+            Some(LastWord::Close(code)) => codes.contains(&code),
+            Some(LastWord::BusyLine | LastWord::ErrorLine) => false,
+            None => without_word.contains(&ending.end),
+        }
+    }
+
+    /// On the plain wire FIN is all there is; a reset only for who does not read or has left.
+    fn allows_plain(self, ending: &Ending) -> bool {
+        if ending.last_word.is_some() {
+            return false;
+        }
+        match ending.end {
+            StreamEnd::Fin => self != Self::UnreadAnswer,
+            StreamEnd::Open => !self.is_ended_by_fin(),
+            StreamEnd::Reset => self.lets_answers_wait(),
+            StreamEnd::Left => matches!(self, Self::RstAnywhere | Self::ConnectBurst),
+            StreamEnd::Overdue => false,
+        }
+    }
+
+    fn rule(self) -> Rule {
+        const NORMAL: CloseCode = CloseCode::NORMAL;
+        const LEAVING: CloseCode = CloseCode::GOING_AWAY;
+        const WRONG: CloseCode = CloseCode::PROTOCOL_ERROR;
+        let (codes, without_word): (&'static [CloseCode], _) = match self {
+            Self::SlowPreface => (&[WRONG], OPEN),
+            Self::SlowFrame | Self::UnfinishedFrame => (&[LEAVING], OPEN),
+            Self::UnreadFrames | Self::TinyFramesUnread | Self::UnreadAnswer => (&[], RESET),
+            Self::SlowReader => (&[LEAVING], RESET),
+            Self::TinyFrames | Self::EmptyEchoes => (&[WRONG], NEVER),
+            Self::GoawayFlood => (&[NORMAL, WRONG], NEVER),
+            Self::UnknownFrames => (&[WRONG, LEAVING], NEVER),
+            Self::HalfOpen => (&[], &[StreamEnd::Open, StreamEnd::Fin]),
+            Self::CloseEachTime | Self::CloseWrongCount | Self::CloseTooSoon => (&[NORMAL], NEVER),
+            Self::CriticalFrames
+            | Self::CloseUnsent
+            | Self::CloseInPreface
+            | Self::GoawayWrongCount
+            | Self::UnaskedReplies => (&[WRONG], NEVER),
+            Self::FinAnywhere => (&[NORMAL, WRONG], NEVER),
+            Self::RstAnywhere => (&[NORMAL, WRONG], &[StreamEnd::Left]),
+            Self::EnormousLength => (&[CloseCode::TOO_BIG], NEVER),
+            Self::OverLimit => (&[NORMAL, LEAVING, WRONG], NEVER),
+            Self::ConnectBurst => (&[LEAVING], &[StreamEnd::Open, StreamEnd::Reset, StreamEnd::Left]),
+            Self::SlowLine | Self::UnreadLines | Self::Newlines | Self::UnfinishedLine => (&[], NEVER),
+        };
+        Rule { codes, without_word }
+    }
+
+    /// The attacker sends FIN at the end, so the server has to answer with its own.
+    fn is_ended_by_fin(self) -> bool {
+        matches!(self, Self::Newlines | Self::FinAnywhere | Self::OverLimit)
+    }
+
+    fn lets_answers_wait(self) -> bool {
+        matches!(self, Self::UnreadLines | Self::UnreadAnswer | Self::SlowReader | Self::ConnectBurst)
+    }
+
+    /// When the server must have let go of a connection that the attacker holds, since its beginning.
+    pub(super) fn let_go_after(self, wire: Wire, deadlines: &Deadlines) -> Duration {
+        let sum = |parts: &[Duration]| parts.iter().fold(Duration::ZERO, |sum, part| sum.saturating_add(*part));
+        let Deadlines { detect, idle, write, drain, close, fin, linger, .. } = *deadlines;
+        match self {
+            Self::SlowPreface => sum(&[detect, fin]),
+            Self::SlowFrame | Self::UnfinishedFrame => sum(&[idle, drain, close]),
+            Self::HalfOpen => idle,
+            Self::UnreadFrames | Self::UnreadLines | Self::TinyFramesUnread => write,
+            // The system may take the whole answer off the server's hands; then nothing waits to be written.
+            Self::UnreadAnswer => sum(&[idle, write, drain, close, linger]),
+            Self::GoawayFlood | Self::CriticalFrames => sum(&[close, fin, linger]),
+            Self::UnknownFrames | Self::OverLimit if wire == Wire::Framed => sum(&[idle, drain, close]),
+            // They are answered in between, take bytes now and then, or end by themselves.
+            _ => Duration::MAX,
+        }
+    }
+}
+
+impl Ending {
+    /// The server has done nothing about the connection: it may not have accepted it.
+    pub(super) fn is_unserved(&self) -> bool {
+        self.last_word.is_none() && !self.is_garbled && matches!(self.end, StreamEnd::Open | StreamEnd::Overdue)
+    }
+}

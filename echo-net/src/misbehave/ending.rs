@@ -1,0 +1,84 @@
+//! How a connection of the attacker ended.
+
+use echo_core::CloseCode;
+use std::fmt;
+
+/// The server's last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LastWord {
+    /// CLOSE with a code, on the framed wire.
+    Close(CloseCode),
+    /// The line of a refusal for want of places, on the plain wire.
+    BusyLine,
+    /// The line of any other refusal or error, on the plain wire.
+    ErrorLine,
+}
+
+impl fmt::Display for LastWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Close(code) => write!(f, "CLOSE {code}"),
+            Self::BusyLine => f.write_str("the line `echo: try again later`"),
+            Self::ErrorLine => f.write_str("a line `echo: …`"),
+        }
+    }
+}
+
+/// What became of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StreamEnd {
+    /// The server's FIN.
+    Fin,
+    /// The server's RST.
+    Reset,
+    /// Still open when the attack was over; the attacker let go.
+    Open,
+    /// Still open when every deadline of the server that could have ended it was over, or when the server had every
+    /// reason to end it at once.
+    Overdue,
+    /// The attacker let go, as its kind does.
+    Left,
+}
+
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fin => "FIN",
+            Self::Reset => "RST",
+            Self::Open => "still open",
+            Self::Overdue => "still open although it should have ended",
+            Self::Left => "left by the attacker",
+        })
+    }
+}
+
+/// How one connection ended, as the attacker sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ending {
+    /// The server's last word, if one was read.
+    pub last_word: Option<LastWord>,
+    /// The end of the stream.
+    pub end: StreamEnd,
+    /// What the server sent is no echo/1: an answer out of order, or something behind a last word.
+    pub is_garbled: bool,
+}
+
+impl Ending {
+    /// Refused for want of a place (1013).
+    pub fn is_busy(&self) -> bool {
+        matches!(self.last_word, Some(LastWord::Close(CloseCode::TRY_LATER) | LastWord::BusyLine))
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(word) = &self.last_word {
+            write!(f, "{word}, ")?;
+        }
+        write!(f, "{}", self.end)?;
+        if self.is_garbled {
+            f.write_str(", and bytes that are no echo/1")?;
+        }
+        Ok(())
+    }
+}

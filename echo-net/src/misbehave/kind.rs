@@ -1,0 +1,265 @@
+//! The kinds of misbehaviour, one table.
+
+use super::Wire;
+use std::fmt;
+use std::str::FromStr;
+
+/// Defines [`Kind`] and what is known of each kind, in one place.
+macro_rules! kinds {
+    ($($name:ident {
+        id: $id:literal,
+        wires: $wires:expr,
+        connections: $connections:literal,
+        summary: $summary:literal,
+        must_get: $must_get:literal,
+        may_cost: $may_cost:literal,
+    })*) => {
+        /// What a hostile or broken client does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $(#[doc = $summary] $name,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the document.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name on the command line and in the document.
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// What the client does, in one line.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$name => $summary,)* }
+            }
+
+            /// What it must get from the server, in one line. [`Kind::allows`] checks it.
+            pub fn must_get(self) -> &'static str {
+                match self { $(Self::$name => $must_get,)* }
+            }
+
+            /// What one connection may cost the server, in one line.
+            pub fn may_cost(self) -> &'static str {
+                match self { $(Self::$name => $may_cost,)* }
+            }
+
+            /// The wires on which it makes sense; the first is the default.
+            pub fn wires(self) -> &'static [Wire] {
+                match self { $(Self::$name => $wires,)* }
+            }
+
+            /// How many connections make a noticeable attack on one machine.
+            pub fn usual_connections(self) -> usize {
+                match self { $(Self::$name => $connections,)* }
+            }
+        }
+    };
+}
+
+const FRAMED: &[Wire] = &[Wire::Framed];
+const PLAIN: &[Wire] = &[Wire::Plain];
+const BOTH: &[Wire] = &[Wire::Framed, Wire::Plain];
+
+kinds! {
+    SlowPreface {
+        id: "slow-preface", wires: FRAMED, connections: 800,
+        summary: "sends the preface a byte at a time, and never its last byte",
+        must_get: "the server's preface and CLOSE 1002 at the detect deadline",
+        may_cost: "a place and a descriptor until the detect deadline",
+    }
+    SlowFrame {
+        id: "slow-frame", wires: FRAMED, connections: 800,
+        summary: "sends an ECHO of the longest payload a byte at a time",
+        must_get: "GOAWAY 1001 at the idle deadline, then CLOSE 1001 at the drain deadline",
+        may_cost: "a place and a descriptor until the idle deadline, and the bytes that came",
+    }
+    SlowLine {
+        id: "slow-line", wires: PLAIN, connections: 400,
+        summary: "sends a line without end a byte at a time, faster than `quiet`",
+        must_get: "FIN at the idle deadline, unless a piece of the line was answered before",
+        may_cost: "a place, a descriptor, one read a byte, and the bytes that came",
+    }
+    UnreadFrames {
+        id: "unread-frames", wires: FRAMED, connections: 200,
+        summary: "sends ECHOs of 64 KiB without pause and reads no answer",
+        must_get: "RST at the write deadline",
+        may_cost: "64 KiB of output, one answer and one request, until the write deadline",
+    }
+    UnreadLines {
+        id: "unread-lines", wires: PLAIN, connections: 200,
+        summary: "sends short lines without pause and reads no answer",
+        must_get: "RST at the write deadline",
+        may_cost: "64 KiB of output, and one read of input that must wait, until the write deadline",
+    }
+    SlowReader {
+        id: "slow-reader", wires: BOTH, connections: 400,
+        summary: "asks for the longest answer and takes a byte of it each second",
+        must_get: "the answer as slowly as it takes it, or RST when the transport takes none within the write deadline",
+        may_cost: "one answer, as long as it reads",
+    }
+    TinyFrames {
+        id: "tiny-frames", wires: FRAMED, connections: 50,
+        summary: "sends ECHOs of one byte without pause, and reads the answers",
+        must_get: "every answer in order; upon its FIN the rest of them and CLOSE 1002",
+        may_cost: "the CPU time of the frames, a fair share",
+    }
+    TinyFramesUnread {
+        id: "tiny-frames-unread", wires: FRAMED, connections: 200,
+        summary: "sends ECHOs of one byte without pause and reads no answer",
+        must_get: "RST at the write deadline",
+        may_cost: "64 KiB of output, and one read of input that must wait, until the write deadline",
+    }
+    EmptyEchoes {
+        id: "empty-echoes", wires: FRAMED, connections: 50,
+        summary: "sends ECHOs without a payload without pause, and reads the answers",
+        must_get: "every answer in order; upon its FIN the rest of them and CLOSE 1002",
+        may_cost: "the CPU time of the frames, a fair share",
+    }
+    GoawayFlood {
+        id: "goaway-flood", wires: FRAMED, connections: 50,
+        summary: "sends GOAWAYs without pause",
+        must_get: "CLOSE 1000 for the first and no other last word; the end by the fin and linger deadlines",
+        may_cost: "the CPU time to discard what comes, until the linger deadline",
+    }
+    UnknownFrames {
+        id: "unknown-frames", wires: FRAMED, connections: 50,
+        summary: "sends empty frames of an unknown kind below 0x80 without pause",
+        must_get: "nothing until GOAWAY 1001 at the idle deadline; upon its FIN CLOSE 1002",
+        may_cost: "the CPU time to skip the frames, a fair share, until the idle deadline",
+    }
+    CriticalFrames {
+        id: "critical-frames", wires: FRAMED, connections: 50,
+        summary: "sends frames of an unknown kind from 0x80 without pause",
+        must_get: "CLOSE 1002 for the first; the end by the fin and linger deadlines",
+        may_cost: "the CPU time to discard what comes, until the linger deadline",
+    }
+    Newlines {
+        id: "newlines", wires: PLAIN, connections: 50,
+        summary: "sends newlines without pause, and reads the answers",
+        must_get: "an answer of 28 bytes to each; upon its FIN the rest of them and FIN",
+        may_cost: "the CPU time of the lines, a fair share; 28 bytes of answers for each byte",
+    }
+    HalfOpen {
+        id: "half-open", wires: BOTH, connections: 1000,
+        summary: "connects and says nothing",
+        must_get: "FIN at the idle deadline; over the limit at the detect deadline",
+        may_cost: "a place and a descriptor until the idle deadline",
+    }
+    UnfinishedLine {
+        id: "unfinished-line", wires: PLAIN, connections: 100,
+        summary: "sends a line nearly as long as the limit, then a byte at a time so that it never falls quiet",
+        must_get: "FIN at the idle deadline, unless a piece of the line was answered before",
+        may_cost: "one message of memory until the idle deadline",
+    }
+    UnfinishedFrame {
+        id: "unfinished-frame", wires: FRAMED, connections: 100,
+        summary: "sends an ECHO of the longest payload but for its last byte, and waits",
+        must_get: "GOAWAY 1001 at the idle deadline, then CLOSE 1001 at the drain deadline",
+        may_cost: "one message of memory until the idle deadline",
+    }
+    UnreadAnswer {
+        id: "unread-answer", wires: BOTH, connections: 100,
+        summary: "asks for the longest answer and reads none of it",
+        must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, the end behind the idle deadline",
+        may_cost: "one answer of memory until the write deadline, or in the system's buffers until the idle deadline",
+    }
+    CloseEachTime {
+        id: "close-each-time", wires: FRAMED, connections: 50,
+        summary: "connects, asks once, closes by the contract, and begins anew",
+        must_get: "the answer, CLOSE 1000 and FIN",
+        may_cost: "the CPU time of a whole conversation",
+    }
+    CloseWrongCount {
+        id: "close-wrong-count", wires: FRAMED, connections: 50,
+        summary: "acknowledges the server's CLOSE with another count",
+        must_get: "CLOSE 1000 and no other last word, then FIN; the server reports a violation",
+        may_cost: "the CPU time of a whole conversation",
+    }
+    CloseUnsent {
+        id: "close-unsent", wires: FRAMED, connections: 50,
+        summary: "sends CLOSE 1000 while the server has not begun to close",
+        must_get: "CLOSE 1002, then FIN",
+        may_cost: "the CPU time of a short conversation",
+    }
+    CloseTooSoon {
+        id: "close-too-soon", wires: FRAMED, connections: 50,
+        summary: "sends GOAWAY and, in one piece with it, the acknowledgement of the CLOSE that is to follow",
+        must_get: "CLOSE 1000 and no other last word, then FIN; the server reports a violation",
+        may_cost: "the CPU time of a short conversation",
+    }
+    CloseInPreface {
+        id: "close-in-preface", wires: FRAMED, connections: 50,
+        summary: "sends CLOSE in place of the rest of the preface",
+        must_get: "the server's preface and CLOSE 1002, then FIN",
+        may_cost: "the CPU time of a short conversation",
+    }
+    GoawayWrongCount {
+        id: "goaway-wrong-count", wires: FRAMED, connections: 50,
+        summary: "sends GOAWAY with the number of a request that it never sent",
+        must_get: "CLOSE 1002, then FIN",
+        may_cost: "the CPU time of a short conversation",
+    }
+    FinAnywhere {
+        id: "fin-anywhere", wires: BOTH, connections: 50,
+        summary: "sends FIN after byte 1, 2, 3 … of a conversation, on one connection each",
+        must_get: "framed: CLOSE 1002, or CLOSE 1000 behind its GOAWAY, then FIN; plain: the answers, then FIN",
+        may_cost: "the CPU time of a short conversation",
+    }
+    RstAnywhere {
+        id: "rst-anywhere", wires: BOTH, connections: 50,
+        summary: "sends RST after byte 1, 2, 3 … of a conversation, on one connection each",
+        must_get: "nothing more; the server lets go at once",
+        may_cost: "the CPU time of a short conversation",
+    }
+    UnaskedReplies {
+        id: "unasked-replies", wires: FRAMED, connections: 50,
+        summary: "sends REPLYs, which only a server may send, to requests that nobody made",
+        must_get: "CLOSE 1002, then FIN",
+        may_cost: "the CPU time of a short conversation",
+    }
+    EnormousLength {
+        id: "enormous-length", wires: FRAMED, connections: 50,
+        summary: "sends the header of an ECHO of 16 MiB",
+        must_get: "CLOSE 1009, then FIN, and nothing is allocated for the body",
+        may_cost: "the CPU time of a short conversation",
+    }
+    OverLimit {
+        id: "over-limit", wires: BOTH, connections: 1200,
+        summary: "opens more connections than the server serves, asks once on each, and holds them",
+        must_get: "the answer, or refusal 1013 with the reason; beyond the refusals under way, its turn",
+        may_cost: "every place until the idle deadline, and so the service to whoever comes later",
+    }
+    ConnectBurst {
+        id: "connect-burst", wires: BOTH, connections: 500,
+        summary: "connects in bursts, asks, reads nothing, and drops connections at random, like a client out of descriptors",
+        must_get: "its place or refusal 1013 while it lasts; the server lets go of each that was dropped",
+        may_cost: "an accept and the CPU time of a short conversation each time",
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// The text that is no kind's [`Kind::id`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKind(String);
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is no kind of misbehaviour", self.0)
+    }
+}
+
+impl std::error::Error for UnknownKind {}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(id: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.iter().copied().find(|kind| kind.id() == id).ok_or_else(|| UnknownKind(id.to_owned()))
+    }
+}

@@ -1,0 +1,73 @@
+//! How much of an attack: connections, time, sizes.
+
+use super::Kind;
+use echo_core::Deadlines;
+use std::fmt;
+use std::time::Duration;
+
+/// One of the two wires of PROTOCOL.md section 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Wire {
+    /// Prefaces and frames.
+    Framed,
+    /// Lines.
+    Plain,
+}
+
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Framed => "framed",
+            Self::Plain => "plain",
+        })
+    }
+}
+
+/// The size of an attack. [`Load::of`] gives the usual one of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Connections at once. A connection that ends is followed by another one until the time is over.
+    pub connections: usize,
+    /// How long the attack lasts.
+    pub duration: Duration,
+    /// After `duration`, how long to wait for what the server still owes: last answers, a last word, FIN.
+    pub patience: Duration,
+    /// The wire; a kind that does not exist on it uses its own.
+    pub wire: Wire,
+    /// The pause between two bytes of a kind that is slow.
+    pub pace: Duration,
+    /// The server's limit on a payload, in bytes.
+    pub payload_limit: usize,
+    /// The server's deadlines. A connection that is still open long after the one that should have ended it is
+    /// [`StreamEnd::Overdue`](super::StreamEnd::Overdue).
+    pub deadlines: Deadlines,
+}
+
+impl Load {
+    /// The usual load of `kind`, for three seconds, against a server with the defaults of PROTOCOL.md.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            connections: kind.usual_connections(),
+            duration: Duration::from_secs(3),
+            patience: Duration::from_secs(10),
+            wire: kind.wires()[0],
+            pace: usual_pace(kind),
+            payload_limit: 1024 * 1024,
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    /// The wire on which `kind` is run.
+    pub(super) fn wire_of(&self, kind: Kind) -> Wire {
+        if kind.wires().contains(&self.wire) { self.wire } else { kind.wires()[0] }
+    }
+}
+
+fn usual_pace(kind: Kind) -> Duration {
+    Duration::from_millis(match kind {
+        Kind::SlowReader => 1000,
+        // Shorter than `quiet`, or else each byte is a message.
+        Kind::SlowLine | Kind::UnfinishedLine => 10,
+        _ => 200,
+    })
+}

@@ -1,0 +1,45 @@
+//! Hostile and broken clients of an echo server, to be run against a server of one's own.
+//!
+//! A [`Kind`] is one misbehaviour, a [`Load`] how much of it; [`run`] gives a [`Report`] that says how each connection
+//! ended and whether that is what the kind must get.
+//!
+//! ```
+//! use echo_net::misbehave::{Kind, Load, run};
+//! use std::time::Duration;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//! let server = tokio::spawn(echo_net::serve(listener, Default::default(), async { drop(stopped.await) }));
+//!
+//! let kind = Kind::GoawayWrongCount;
+//! let load = Load { connections: 2, duration: Duration::from_millis(50), ..Load::of(kind) };
+//! let report = run(kind, address, load).await;
+//! assert!(report.is_allowed(), "{report}"); // each got CLOSE 1002
+//!
+//! drop(stop);
+//! let served = server.await?;
+//! assert_eq!(served.ended("violation"), served.accepted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod allowed;
+mod attack;
+mod ending;
+mod frames;
+mod kind;
+mod load;
+mod peer;
+mod report;
+mod scanner;
+mod script;
+
+pub use attack::run;
+pub use ending::{Ending, LastWord, StreamEnd};
+pub use kind::{Kind, UnknownKind};
+pub use load::{Load, Wire};
+pub use report::Report;

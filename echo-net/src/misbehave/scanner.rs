@@ -1,0 +1,213 @@
+//! Reads what the server says without keeping it: the last word, the number of answers, and whether it is echo/1.
+
+use super::{LastWord, Wire};
+use echo_core::frame::{HEADER, MAX_REASON};
+use echo_core::{CloseCode, Role, preface};
+
+const REPLY: u8 = 2;
+const GOAWAY: u8 = 3;
+const CLOSE: u8 = 4;
+/// Code, flags and reason of a CLOSE.
+const FAREWELL: usize = 3 + MAX_REASON;
+/// How much of a plain line is looked at.
+const LINE: usize = 160;
+
+/// Takes the server's bytes in pieces of any size; owns no more than a last word.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    state: State,
+    /// The bytes of what is incomplete: a preface, a header, a last word, the beginning of a line.
+    partial: Vec<u8>,
+    pub(super) answers: u64,
+    pub(super) last_word: Option<LastWord>,
+    pub(super) reason: String,
+    pub(super) is_garbled: bool,
+    /// Something has come.
+    pub(super) has_spoken: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Preface,
+    Header,
+    Farewell { kind: u8, length: usize },
+    Body { left: usize },
+    Line,
+}
+
+impl Scanner {
+    pub(super) fn new(wire: Wire) -> Self {
+        let state = match wire {
+            Wire::Framed => State::Preface,
+            Wire::Plain => State::Line,
+        };
+        Self {
+            state,
+            partial: Vec::new(),
+            answers: 0,
+            last_word: None,
+            reason: String::new(),
+            is_garbled: false,
+            has_spoken: false,
+        }
+    }
+
+    /// Takes what was read.
+    pub(super) fn feed(&mut self, mut input: &[u8]) {
+        while !input.is_empty() && !self.is_garbled {
+            self.has_spoken = true;
+            match self.state {
+                State::Preface => {
+                    if self.gather(&mut input, preface::LENGTH) {
+                        self.is_garbled |= self.partial != preface::preface(Role::Server, preface::VERSION);
+                        self.begin(State::Header);
+                    }
+                }
+                State::Header => {
+                    // Clause 5.10: nothing follows a last word.
+                    self.is_garbled |= self.last_word.is_some();
+                    if self.gather(&mut input, HEADER) {
+                        self.on_header();
+                    }
+                }
+                State::Farewell { kind, length } => {
+                    if self.gather(&mut input, length) {
+                        self.on_farewell(kind);
+                    }
+                }
+                State::Body { left } => {
+                    let step = left.min(input.len());
+                    input = &input[step..];
+                    self.state = if step == left { State::Header } else { State::Body { left: left - step } };
+                }
+                State::Line => self.on_text(&mut input),
+            }
+        }
+    }
+
+    /// The stream has ended: a line that has come is complete.
+    pub(super) fn end(&mut self) {
+        if self.state == State::Line {
+            self.judge_line();
+        }
+    }
+
+    fn begin(&mut self, state: State) {
+        self.partial.clear();
+        self.state = state;
+    }
+
+    /// Moves bytes from `input` until there are `want` of them.
+    fn gather(&mut self, input: &mut &[u8], want: usize) -> bool {
+        let step = want.saturating_sub(self.partial.len()).min(input.len());
+        let (taken, rest) = input.split_at(step);
+        self.partial.extend_from_slice(taken);
+        *input = rest;
+        self.partial.len() >= want
+    }
+
+    fn on_header(&mut self) {
+        let Some([a, b, c, kind, seq @ ..]) = self.partial.first_chunk::<HEADER>().copied() else { return };
+        let body = u32::from_be_bytes([0, a, b, c]) as usize;
+        let seq = u64::from_be_bytes(seq);
+        match kind {
+            REPLY => {
+                // Clause 4.6: answers come in order.
+                self.answers += 1;
+                self.is_garbled |= seq != self.answers;
+                self.begin(if body == 0 { State::Header } else { State::Body { left: body } });
+            }
+            GOAWAY | CLOSE if (3..=FAREWELL).contains(&body) => self.begin(State::Farewell { kind, length: body }),
+            _ => self.is_garbled = true,
+        }
+    }
+
+    fn on_farewell(&mut self, kind: u8) {
+        if let [high, low, _flags, reason @ ..] = self.partial.as_slice()
+            && kind == CLOSE
+        {
+            self.last_word = Some(LastWord::Close(CloseCode(u16::from_be_bytes([*high, *low]))));
+            self.reason = crate::printable(reason);
+        }
+        self.begin(State::Header);
+    }
+
+    fn on_text(&mut self, input: &mut &[u8]) {
+        let length = input.iter().position(|byte| *byte == b'\n').map_or(input.len(), |end| end + 1);
+        let (line, rest) = input.split_at(length);
+        let room = LINE.saturating_sub(self.partial.len()).min(line.len());
+        self.partial.extend_from_slice(&line[..room]);
+        *input = rest;
+        if line.ends_with(b"\n") {
+            self.judge_line();
+        }
+    }
+
+    /// Clause 2.6: a refusal or an error is one line, `echo: ` and the reason.
+    fn judge_line(&mut self) {
+        if let Some(reason) = self.partial.strip_prefix(b"echo: ") {
+            let is_busy = reason.starts_with(b"try again later");
+            self.last_word = Some(if is_busy { LastWord::BusyLine } else { LastWord::ErrorLine });
+            self.reason = crate::printable(reason.trim_ascii_end());
+        } else if !self.partial.is_empty() {
+            self.is_garbled |= self.last_word.is_some();
+        }
+        self.partial.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use echo_core::{Farewell, Stamp, frame};
+
+    fn conversation() -> Vec<u8> {
+        let mut bytes = preface::preface(Role::Server, 1).to_vec();
+        for seq in 1..=2 {
+            frame::reply_header(&mut bytes, seq, [Stamp(0); 3], 3);
+            bytes.extend_from_slice(b"abc");
+        }
+        frame::goaway(&mut bytes, 0, &Farewell::new(CloseCode::GOING_AWAY, "later"));
+        frame::close(&mut bytes, 2, &Farewell::new(CloseCode::PROTOCOL_ERROR, "why"), false);
+        bytes
+    }
+
+    /// Clause 4.8: cut at any byte, the meaning is the same.
+    #[test]
+    fn a_conversation_in_pieces_of_any_size() {
+        let bytes = conversation();
+        for size in 1..=bytes.len() {
+            let mut scanner = Scanner::new(Wire::Framed);
+            bytes.chunks(size).for_each(|piece| scanner.feed(piece));
+            scanner.end();
+            let word = Some(LastWord::Close(CloseCode::PROTOCOL_ERROR));
+            assert_eq!((scanner.answers, scanner.last_word, scanner.is_garbled), (2, word, false));
+            assert_eq!(scanner.reason, "why");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_last_word_and_answers_out_of_order_are_no_echo() {
+        let mut scanner = Scanner::new(Wire::Framed);
+        scanner.feed(&conversation());
+        scanner.feed(b"x");
+        assert!(scanner.is_garbled);
+        let mut scanner = Scanner::new(Wire::Framed);
+        let mut bytes = preface::preface(Role::Server, 1).to_vec();
+        frame::reply_header(&mut bytes, 2, [Stamp(0); 3], 0);
+        scanner.feed(&bytes);
+        assert!(scanner.is_garbled);
+    }
+
+    #[test]
+    fn plain_answers_and_refusals() {
+        let mut scanner = Scanner::new(Wire::Plain);
+        for piece in ["[Mon Nov 23 08:16:00 2026] echo: not a refusal\nec", "ho: try again", " later: full"] {
+            scanner.feed(piece.as_bytes());
+        }
+        assert_eq!(scanner.last_word, None);
+        scanner.end();
+        assert_eq!(scanner.last_word, Some(LastWord::BusyLine));
+        assert_eq!(scanner.reason, "try again later: full");
+    }
+}
