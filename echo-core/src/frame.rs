@@ -198,6 +198,7 @@ impl Decoder {
     fn take(&mut self, input: &mut &[u8], want: usize) {
         let missing = want.saturating_sub(self.partial.len()).min(input.len());
         let (taken, rest) = input.split_at(missing);
+        grow(&mut self.partial, taken.len(), want);
         self.partial.extend_from_slice(taken);
         *input = rest;
     }
@@ -224,6 +225,15 @@ impl Hash for Decoder {
     }
 }
 
+/// Makes room for `more` bytes in a buffer that will hold `most` at most: it grows with what really came, and ends without waste.
+pub(crate) fn grow(buffer: &mut Vec<u8>, more: usize, most: usize) {
+    let needed = buffer.len() + more;
+    if needed > buffer.capacity() {
+        let capacity = needed.max(2 * buffer.capacity()).min(most.max(needed));
+        buffer.reserve_exact(capacity - buffer.len());
+    }
+}
+
 struct Header {
     kind: Kind,
     body: usize,
@@ -238,13 +248,12 @@ impl Header {
         let kind = Kind::of(kind)?;
         let body = u32::from_be_bytes([0, a, b, c]) as usize;
         let (least, most) = kind.body(limit);
-        let name = kind.name();
         if body < least {
-            let expected = format!("a body of at least {least} bytes in {name}");
+            let expected = format!("a body of at least {least} bytes in {}", kind.name());
             return Err(Violation::protocol(expected, format!("{body}")));
         }
         if body > most {
-            let expected = format!("a body of at most {most} bytes in {name}");
+            let expected = format!("a body of at most {most} bytes in {}", kind.name());
             return Err(match kind {
                 Kind::Echo | Kind::Reply | Kind::Unknown(_) => Violation::too_big(expected, format!("{body}")),
                 Kind::GoAway | Kind::Close => Violation::protocol(expected, format!("{body}")),

@@ -1,6 +1,7 @@
 //! The plain wire: lines to messages, and the time before each answer (PROTOCOL.md, section 2).
 
 use crate::error::{Violation, escape};
+use crate::frame::grow;
 use crate::stamp::Stamp;
 use chrono::{DateTime, FixedOffset};
 use std::hash::{Hash, Hasher};
@@ -35,6 +36,7 @@ impl Splitter {
         if complete && self.partial.is_empty() {
             return Some(message);
         }
+        grow(&mut self.partial, message.len(), self.limit);
         self.partial.extend_from_slice(message);
         self.lent = complete;
         complete.then_some(self.partial.as_slice())

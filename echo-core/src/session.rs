@@ -66,6 +66,8 @@ pub(crate) struct Session {
     write_closed: bool,
     aborted: bool,
     traffic: Traffic,
+    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than all the rest of an answer.
+    time: Option<(i64, Box<str>)>,
 }
 
 impl Session {
@@ -86,6 +88,7 @@ impl Session {
             write_closed: false,
             aborted: false,
             traffic: Traffic::default(),
+            time: None,
         };
         session.set_wire(wire);
         match wire {
@@ -289,8 +292,12 @@ impl Session {
     /// Server: queues the answer to a plain message.
     pub(crate) fn answer_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
         let stamp = self.stamp(now);
-        let header = ctime_header(stamp, (self.config.utc_offset)(stamp));
-        self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
+        if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
+            self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
+        }
+        if let Some((_, header)) = &self.time {
+            self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
+        }
         self.finish_answer(seq, message, now);
     }
 

@@ -5,10 +5,10 @@ use crate::preface;
 use std::hash::{Hash, Hasher};
 
 /// Positions in the output count from what was sent, so that the past does not tell sessions apart; nor do the settings,
-/// which are part of no conversation, and `traffic`, which only reports it.
+/// which are part of no conversation, nor `traffic`, which only reports it, nor a text that can be made again.
 impl Hash for Session {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { config: _, epoch: _, traffic: _, machine, wire, greeted, held, timers, outbox, .. } = self;
+        let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;
         (machine, wire, greeted, held, timers).hash(state);
         outbox.waits().hash(state);
         let Self { starts, lost_from, word_end, fin, write_closed, aborted, .. } = self;
