@@ -1,6 +1,7 @@
 //! A conversation's output: what the transport is lent, and what becomes of it.
 
 use super::{Fin, Session};
+use crate::close::Role;
 use crate::close::table::Sample;
 use crate::preface;
 use crate::timers::Deadline;
@@ -79,7 +80,9 @@ impl Session {
     /// Forgets what waits to be sent. Of the requests among it no byte leaves any more.
     pub(super) fn drop_output(&mut self) {
         self.outbox.clear();
-        self.lost_from = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq));
+        if self.role() == Role::Server {
+            self.lost_from = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq));
+        }
         self.starts.clear();
     }
 }

@@ -27,7 +27,10 @@ fn fate() -> impl Strategy<Value = Fate> {
 
 fn which() -> impl Strategy<Value = Which> {
     let first = (select(Whose::ALL.to_vec()), select(Carries::ALL.to_vec()));
-    prop_oneof![any::<u32>().prop_map(Which::Nth), first.prop_map(|(from, carries)| Which::First { from, carries })]
+    prop_oneof![
+        (0..=1_000_000_u32).prop_map(Which::Nth),
+        first.prop_map(|(from, carries)| Which::First { from, carries })
+    ]
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
@@ -115,8 +118,8 @@ fn every_named_network_is_called_by_its_name() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let cases = [
-        ("framed", "loss-0-seed-1", "from 1 to 90 percent of the packets may be lost, not 0"),
-        ("framed", "loss-91-seed-1", "from 1 to 90 percent of the packets may be lost, not 91"),
+        ("framed", "loss-0-seed-1", "the percentage of packets lost must be from 1 to 90, not 0"),
+        ("framed", "loss-91-seed-1", "the percentage of packets lost must be from 1 to 90, not 91"),
         ("framed", "loss-30", "no network \"loss-30\"; there are clear, slow,"),
         ("framed", "packet-17", "no network \"packet-17\"; there are clear, slow,"),
         ("framed", "packet-first-tea-lose", "no network \"packet-first-tea-lose\"; there are clear, slow,"),

@@ -1,10 +1,11 @@
-//! Every fuzz target on random bytes. The corpora, and what was found, are replayed by `corpora`.
+//! Every fuzz target on random bytes. The corpora in `fuzz/`, and what was found, are run again.
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
-use sim_tests::fuzz::Target;
+use sim_tests::fuzz::{Target, inputs};
 use sim_tests::pairs::Pairs;
 use std::cell::RefCell;
+use std::path::Path;
 
 /// How many inputs each target gets, and how long they are at most, in bytes.
 const CASES: u32 = 300;
@@ -48,3 +49,24 @@ macro_rules! targets {
 }
 
 targets! { decoder round_trip connection pair peace mangled plain came_back scenario scenario_text segments }
+
+/// Every file of the corpora, and every input that broke a promise once.
+#[test]
+fn corpora_and_regressions_are_run_again() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    for kind in ["corpus", "regressions"] {
+        for target in Target::ALL {
+            let path = folder.join(kind).join(target.name);
+            if kind == "regressions" && !path.exists() {
+                continue;
+            }
+            let entries = inputs(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert!(kind == "regressions" || !entries.is_empty(), "{}: no file", path.display());
+            for entry in entries {
+                if let Err(broken) = target.run(&entry.bytes) {
+                    panic!("{}: {broken}", entry.path.display());
+                }
+            }
+        }
+    }
+}
