@@ -133,8 +133,8 @@ async fn end(
     if input.flag() {
         drop(client);
         let mut rest = Vec::new();
-        // Reset or end: whatever was unread is lost.
-        let _ = server.read_to_end(&mut rest).await;
+        // Reset, end, or neither: whatever was unread is lost.
+        let _ = timeout(Duration::from_secs(PATIENCE / 4), server.read_to_end(&mut rest)).await;
         return;
     }
     // Neither error matters: a forged RST may have come.
