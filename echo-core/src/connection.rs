@@ -294,6 +294,7 @@ impl Connection {
     /// Says what to do next.
     pub fn poll_output(&mut self, now: Duration) -> Output<'_> {
         self.session.drop_unsendable();
+        self.drop_used_input();
         if let Some(outcome) = self.session.outcome() {
             return Output::Ended(outcome);
         }
@@ -347,7 +348,8 @@ impl Connection {
         self.session.waiting()
     }
 
-    /// Bytes of memory it owns beside itself: an incomplete message, and what is not yet sent. An idle connection owns none.
+    /// Bytes of memory it owns beside itself: an incomplete message, and what is not yet sent. An idle connection owns
+    /// none.
     pub fn owned_memory(&self) -> usize {
         let input = match &self.parser {
             Parser::Undetected => 0,
@@ -406,6 +408,21 @@ impl Connection {
     fn refuse(&mut self, now: Duration) {
         if let Some(farewell) = self.refusal.take() {
             self.session.happen(close::Event::Fail(farewell), now);
+        }
+    }
+
+    /// Gives back the memory of input that has been used, or will not be.
+    fn drop_used_input(&mut self) {
+        let is_over = self.session.machine().is_discarding();
+        match &mut self.parser {
+            Parser::Undetected | Parser::Greeting(_) => (),
+            Parser::Framed(decoder) if is_over => *decoder = Decoder::new(self.session.config.payload_limit()),
+            Parser::Framed(decoder) => decoder.forget_lent(),
+            Parser::Plain { splitter, .. } if is_over => {
+                *splitter = Splitter::new(self.session.config.payload_limit());
+                self.quiet_at = None;
+            }
+            Parser::Plain { splitter, .. } => splitter.forget_lent(),
         }
     }
 

@@ -145,10 +145,7 @@ impl Decoder {
     /// # Errors
     /// A [`Violation`] that says what was expected and what came. The stream cannot be decoded further.
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Frame<'a>>, Violation> {
-        if self.lent {
-            self.lent = false;
-            self.partial = Vec::new();
-        }
+        self.forget_lent();
         if self.skip.is_some() {
             return Ok(self.skip_some(input));
         }
@@ -176,6 +173,14 @@ impl Decoder {
     /// Bytes of memory it owns: those of one incomplete frame, or of the one it lent last.
     pub fn owned(&self) -> usize {
         self.partial.capacity()
+    }
+
+    /// Gives back the memory of the frame that was lent by the last call.
+    pub(crate) fn forget_lent(&mut self) {
+        if self.lent {
+            self.lent = false;
+            self.partial = Vec::new();
+        }
     }
 
     fn gather(&mut self, input: &mut &[u8]) -> Result<Option<Frame<'_>>, Violation> {

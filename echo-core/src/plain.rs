@@ -66,7 +66,8 @@ impl Splitter {
         self.partial.capacity()
     }
 
-    fn forget_lent(&mut self) {
+    /// Gives back the memory of the message that was lent by the last call.
+    pub(crate) fn forget_lent(&mut self) {
         if self.lent {
             self.lent = false;
             self.partial = Vec::new();

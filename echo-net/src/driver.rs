@@ -1,8 +1,10 @@
 //! The loop between a connection and its transport. It takes no decision about the protocol.
 
 use crate::clock::{Clock, Timeline};
+use crate::memory::Usage;
 use crate::transport::Transport;
-use echo_core::{Config, Connection, Event, Farewell, Outcome, Output, Stamp};
+use crate::turns::Share;
+use echo_core::{CloseCode, Config, Connection, Event, Farewell, Outcome, Output, Stamp};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,8 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
-/// How often is read before deadlines are looked at.
-const READS: u32 = 32;
+
+const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 
 thread_local! {
     /// Read into before it is known whether there is anything to read, so that an idle connection owns no buffer.
@@ -28,8 +30,10 @@ pub(crate) struct Driver<T> {
     stream: Option<T>,
     connection: Connection,
     timeline: Timeline,
-    /// Input that was read and must wait until the peer has read.
-    rest: Vec<u8>,
+    /// Input that was read and must wait for its turn, or until the peer has read.
+    rest: Rest,
+    share: Share,
+    usage: Usage,
     peer_finished: bool,
     /// The user takes no more input for now.
     paused: bool,
@@ -51,7 +55,9 @@ impl<T: Transport> Driver<T> {
             stream: Some(stream),
             connection: make(config, (clock.wall)()),
             timeline,
-            rest: Vec::new(),
+            rest: Rest::default(),
+            share: Share::default(),
+            usage: Usage::default(),
             peer_finished: false,
             paused: false,
             read_in_vain: false,
@@ -59,6 +65,11 @@ impl<T: Transport> Driver<T> {
             unflushed: false,
             alarm: Box::pin(sleep_until(Instant::now())),
         }
+    }
+
+    /// The same, as one of the connections of a server that share its time and its memory.
+    pub(crate) fn sharing(self, share: Share, usage: Usage) -> Self {
+        Self { share, usage, ..self }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -82,27 +93,42 @@ impl<T: Transport> Driver<T> {
         self.connection.abort(self.timeline.now());
     }
 
+    /// Waits no longer for anything that has a deadline: takes it that the deadlines have come. Gives whether there were any.
+    pub(crate) fn hurry(&mut self) -> bool {
+        let now = self.timeline.now();
+        let running: Vec<_> = self.connection.running_deadlines().collect();
+        running.iter().for_each(|deadline| self.connection.expire(now, *deadline));
+        !running.is_empty()
+    }
+
     /// Does all that can be done without waiting. Ready once the conversation is over and the transport let go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
-        let mut reads = 0;
         loop {
             let now = self.timeline.now();
             if let Poll::Ready(outcome) = self.poll_output(cx, now) {
                 self.stream = None;
                 return Poll::Ready(outcome);
             }
-            if reads < READS && self.poll_input(cx, on_event).is_ready() {
-                reads += 1;
+            if !self.usage.set(self.connection.owned_memory() + self.rest.owned()) {
+                self.rest = Rest::default();
+                self.connection.fail(now, Farewell::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;
             }
-            // What has come is read before a deadline is held against the peer, unless it never ceases to come.
+            // A deadline waits for the turn, too: what has come is read before it is held against the peer.
+            if self.share.poll_turn(cx, now).is_pending() {
+                return Poll::Pending;
+            }
+            if self.poll_input(cx, on_event).is_ready() && !self.share.is_spent() {
+                continue;
+            }
+            // Unless what comes never ceases.
             let now = self.timeline.now();
             if self.connection.next_time().is_some_and(|due| due <= now) {
                 self.connection.handle_time(now);
-            } else if reads < READS && self.poll_alarm(cx).is_pending() {
+            } else if !self.share.is_spent() && self.poll_alarm(cx).is_pending() {
+                self.share.rest(now);
                 return Poll::Pending;
             }
-            reads = 0;
         }
     }
 
@@ -169,8 +195,11 @@ impl<T: Transport> Driver<T> {
             return Poll::Pending;
         }
         if !self.rest.is_empty() {
-            let rest = std::mem::take(&mut self.rest);
-            self.take_in(&rest, self.timeline.now(), on_event);
+            let mut rest = std::mem::take(&mut self.rest);
+            rest.at += self.take_in(rest.left(), self.timeline.now(), on_event);
+            if !rest.is_empty() {
+                self.rest = rest;
+            }
             return Poll::Ready(());
         }
         let mut scratch = SCRATCH.take();
@@ -198,7 +227,10 @@ impl<T: Transport> Driver<T> {
                     self.peer_finished = true;
                     self.connection.handle_fin(now);
                 }
-                filled => self.take_in(filled, now, on_event),
+                filled => {
+                    let taken = self.take_in(filled, now, on_event);
+                    self.rest = Rest { bytes: filled[taken..].to_vec(), at: 0 };
+                }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
             Poll::Ready(Err(_)) => self.connection.handle_reset(now),
@@ -219,13 +251,19 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(())
     }
 
-    fn take_in(&mut self, mut input: &[u8], now: Duration, on_event: &mut impl FnMut(Event<'_>)) {
-        while let Some(event) = self.connection.handle_input(now, &mut input) {
-            on_event(event);
+    /// Takes in what the connection takes, and what the share allows; gives how much that was.
+    fn take_in(&mut self, input: &[u8], now: Duration, on_event: &mut impl FnMut(Event<'_>)) -> usize {
+        let mut left = input;
+        while !self.share.is_spent() {
+            let before = left.len();
+            let event = self.connection.handle_input(now, &mut left);
+            self.share.spend(before - left.len());
+            match event {
+                Some(event) => on_event(event),
+                None => break,
+            }
         }
-        if !input.is_empty() {
-            self.rest = input.to_vec();
-        }
+        input.len() - left.len()
     }
 
     /// Ready when the next deadline has come.
@@ -237,6 +275,27 @@ impl<T: Transport> Driver<T> {
             self.alarm.as_mut().reset(at);
         }
         self.alarm.as_mut().poll(cx)
+    }
+}
+
+/// Bytes that were read, and how many of them were taken in. It owns memory only while some are left.
+#[derive(Debug, Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Rest {
+    fn left(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    fn owned(&self) -> usize {
+        self.bytes.capacity()
     }
 }
 

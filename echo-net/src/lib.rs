@@ -30,11 +30,14 @@
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
 //! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
 
+mod allocator;
 mod came_back;
 mod client;
 mod clock;
 mod connect;
 mod driver;
+mod listen;
+mod memory;
 #[cfg(feature = "misbehave")]
 pub mod misbehave;
 mod plain_client;
@@ -43,12 +46,15 @@ mod report;
 mod server;
 mod text;
 mod transport;
+mod turns;
 
+pub use allocator::return_free_memory;
 pub use came_back::CameBack;
 pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
 pub use clock::Clock;
 pub use connect::{ConnectError, connect_tcp};
 pub use echo_core;
+pub use listen::listen_tcp;
 pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;

@@ -2,23 +2,29 @@
 
 use crate::clock::Clock;
 use crate::driver::Driver;
+use crate::memory::Memory;
 use crate::report::Report;
 use crate::transport::{Listener, Transport};
+use crate::turns::Turns;
 use echo_core::{CloseCode, Config, Connection, Farewell, Outcome, Traffic};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 /// How long the server waits after it could not accept, most often for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection may own beside a message: a read that waits, answers that wait, and the room these grow into.
+const BUFFERS: usize = 256 * 1024;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -29,9 +35,16 @@ pub struct ServerConfig {
     pub clock: Clock,
     /// So many connections are served at once; one more is refused with CLOSE 1013, or a line on the plain wire.
     pub max_connections: usize,
-    /// So many refusals are under way at once (at least 1); beyond, nothing is accepted until one has ended. A client
-    /// that is to be refused and says nothing is let go at the detect deadline.
+    /// So many refusals are under way at once (at least 1). With one more, the oldest is let go at once: it has been
+    /// told why if it has said anything. Otherwise a client that is to be refused and says nothing is let go at the
+    /// detect deadline.
     pub max_refusals: usize,
+    /// So many bytes of memory hold what connections have sent and are to be sent, all together; the buffers of the
+    /// system are not in it. Half of it is divided evenly among `max_connections` and `max_refusals`, so that a
+    /// connection which stays within its part always has room. The other half is for long messages: a connection gets
+    /// no more of it than it leaves. For whom there is no room the conversation ends with CLOSE 1013, or a line on the
+    /// plain wire. See [`ServerConfig::least_memory`].
+    pub max_memory: usize,
     /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
     pub farewell: Farewell,
     /// Called at the end of each connection.
@@ -81,9 +94,19 @@ impl Default for ServerConfig {
             clock: Clock::default(),
             max_connections: 1024,
             max_refusals: 64,
+            max_memory: 512 * 1024 * 1024,
             farewell: Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down"),
             on_end: OnEnd::default(),
         }
+    }
+}
+
+impl ServerConfig {
+    /// With less [`max_memory`](Self::max_memory) than this a message of the longest allowed length may find no room
+    /// though nobody else takes any.
+    pub fn least_memory(&self) -> usize {
+        // A connection gets half of the common half, and owns buffers beside the message.
+        4 * (self.connection.limit + BUFFERS)
     }
 }
 
@@ -104,8 +127,17 @@ pub async fn serve_until<L: Listener>(
     abort: impl Future<Output = ()>,
 ) -> Report {
     let (phase, _) = watch::channel(Phase::Serving);
-    let report = Report::default();
-    let mut server = Server { config, phase, served: JoinSet::new(), refused: JoinSet::new(), report };
+    let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
+    let mut server = Server {
+        config,
+        phase,
+        turns: Turns::new(),
+        memory,
+        served: JoinSet::new(),
+        refused: JoinSet::new(),
+        refusals: VecDeque::new(),
+        report: Report::default(),
+    };
     let mut abort = pin!(abort);
     let mut aborting = false;
     {
@@ -147,8 +179,12 @@ enum Kind {
 struct Server {
     config: ServerConfig,
     phase: watch::Sender<Phase>,
+    turns: Turns,
+    memory: Memory,
     served: JoinSet<Ended>,
     refused: JoinSet<Ended>,
+    /// For each refusal that has not been hurried, the oldest first: what hurries it.
+    refusals: VecDeque<oneshot::Sender<()>>,
     report: Report,
 }
 
@@ -190,9 +226,10 @@ impl Server {
     fn room(&self) -> Option<Kind> {
         if self.served.len() < self.config.max_connections {
             Some(Kind::Served)
-        } else if self.refused.len() < self.config.max_refusals.max(1) {
+        } else if self.refused.len() <= self.config.max_refusals.max(1) {
             Some(Kind::Refused)
         } else {
+            // The oldest is on its way out.
             None
         }
     }
@@ -211,19 +248,34 @@ impl Server {
             }
         });
         info!("connection {number} from {peer} begins{}", if kind == Kind::Refused { ", to be refused" } else { "" });
-        let (phase, farewell) = (self.phase.subscribe(), self.config.farewell.clone());
+        let driver = driver.sharing(self.turns.share(), self.memory.usage());
+        let (hurry, hurried) = oneshot::channel();
+        let orders = Orders { phase: self.phase.subscribe(), farewell: self.config.farewell.clone(), hurried };
         let task = async move {
-            let (outcome, traffic) = converse(driver, phase, farewell).await;
+            let (outcome, traffic) = converse(driver, orders).await;
             info!("connection {number} from {peer} ends: {outcome}");
             Ended { number, peer, refused: kind == Kind::Refused, outcome, traffic }
         };
         match kind {
-            Kind::Served => self.served.spawn(task),
+            Kind::Served => drop(self.served.spawn(task)),
             Kind::Refused => {
                 self.report.refused += 1;
-                self.refused.spawn(task)
+                self.refused.spawn(task);
+                self.refusals.push_back(hurry);
+                self.make_room();
             }
-        };
+        }
+    }
+
+    /// With one refusal too many under way the oldest goes.
+    fn make_room(&mut self) {
+        self.refusals.retain(|hurry| !hurry.is_closed());
+        if self.refused.len() > self.config.max_refusals.max(1)
+            && let Some(oldest) = self.refusals.pop_front()
+        {
+            // If it has ended meanwhile, there is room.
+            let _ = oldest.send(());
+        }
     }
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {
@@ -263,21 +315,32 @@ impl Server {
     }
 }
 
-/// One connection, from its first byte to its end.
-async fn converse<T: Transport>(
-    mut driver: Driver<T>,
+/// What the server tells a connection.
+struct Orders {
     phase: watch::Receiver<Phase>,
     farewell: Farewell,
-) -> (Outcome, Traffic) {
+    /// Its place is wanted for another.
+    hurried: oneshot::Receiver<()>,
+}
+
+/// One connection, from its first byte to its end.
+async fn converse<T: Transport>(mut driver: Driver<T>, orders: Orders) -> (Outcome, Traffic) {
+    let Orders { phase, farewell, mut hurried } = orders;
     let (mut for_drain, mut for_abort) = (phase.clone(), phase);
     let mut drain = pin!(reached(&mut for_drain, Phase::Draining));
     let mut abort = pin!(reached(&mut for_abort, Phase::Aborting));
-    let (mut draining, mut aborting) = (false, false);
+    let (mut draining, mut aborting, mut hurrying) = (false, false, None);
     let outcome = poll_fn(|cx| {
         loop {
             // What has come already is answered before the client is told to leave.
             if let Poll::Ready(outcome) = driver.poll(cx, &mut |_| ()) {
                 return Poll::Ready(outcome);
+            }
+            if hurrying.is_none()
+                && let Poll::Ready(order) = Pin::new(&mut hurried).poll(cx)
+            {
+                // Nobody is left to hurry a connection that is served.
+                hurrying = Some(order.is_ok());
             }
             if !aborting && abort.as_mut().poll(cx).is_ready() {
                 aborting = true;
@@ -285,6 +348,8 @@ async fn converse<T: Transport>(
             } else if !draining && drain.as_mut().poll(cx).is_ready() {
                 draining = true;
                 driver.leave(farewell.clone());
+            } else if hurrying == Some(true) && driver.hurry() {
+                // What it waits for next is over, too.
             } else {
                 return Poll::Pending;
             }

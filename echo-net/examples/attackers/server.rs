@@ -1,7 +1,7 @@
 //! The server under attack, with its defaults: a process of its own, so that its costs can be told apart.
 
 use crate::Failure;
-use echo_net::{ServerConfig, serve};
+use echo_net::{ServerConfig, listen_tcp, return_free_memory, serve};
 use std::io::{Read, Write};
 
 /// The first argument of such a process.
@@ -10,7 +10,8 @@ pub(crate) const COMMAND: &str = "serve-until-input-ends";
 /// Serves until standard input ends.
 #[tokio::main]
 pub(crate) async fn run() -> Result<(), Failure> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    return_free_memory();
+    let listener = listen_tcp("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     std::io::stdout().flush()?;
     let (ended, input_ended) = tokio::sync::oneshot::channel::<()>();

@@ -4,14 +4,15 @@ use crate::exit::{Exit, fail};
 use crate::options::ConnectionOptions;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
-use echo_net::{Clock, ServerConfig, serve_until};
+use echo_net::{Clock, ServerConfig, listen_tcp, return_free_memory, serve_until};
 use std::cell::Cell;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+const MEBIBYTE: usize = 1024 * 1024;
 
 /// The command line of `serve`.
 #[derive(Debug, Args)]
@@ -33,6 +34,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     max_connections: usize,
 
+    /// So many MiB hold what connections have sent and are to be sent, all together; at least 4 for each MiB of
+    /// --max-message. For whom there is no room the conversation ends with the reason
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    max_memory: usize,
+
     /// Who sends FIN first, and so stays in TIME_WAIT, on the framed wire
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
     first_fin: FirstFin,
@@ -52,22 +58,37 @@ enum FirstFin {
 }
 
 impl Arguments {
-    fn config(&self) -> ServerConfig {
+    fn config(&self) -> Result<ServerConfig, String> {
         let first_fin = match self.first_fin {
             FirstFin::Client => Role::Client,
             FirstFin::Server => Role::Server,
         };
-        ServerConfig {
+        let config = ServerConfig {
             connection: Config { quiet: Duration::from_millis(self.quiet), first_fin, ..self.connection.config() },
             clock: if self.utc { Clock::utc() } else { Clock::local() },
             max_connections: self.max_connections,
+            max_memory: self.max_memory.saturating_mul(MEBIBYTE),
             ..ServerConfig::default()
+        };
+        match config.least_memory() {
+            least if least > config.max_memory => Err(format!(
+                "--max-memory {} is too little for messages of {} bytes: expected at least {}, or a smaller --max-message",
+                self.max_memory,
+                config.connection.limit,
+                least.div_ceil(MEBIBYTE)
+            )),
+            _ => Ok(config),
         }
     }
 }
 
 /// Serves until the first SIGINT or SIGTERM, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    let config = match arguments.config() {
+        Ok(config) => config,
+        Err(error) => return fail(Exit::Usage, &error),
+    };
+    return_free_memory();
     let level = if arguments.silent { tracing::Level::WARN } else { tracing::Level::INFO };
     // That nobody reads the log, or that its reader stalls, is no reason to stop: a thread writes it, and when lines
     // pile up they are dropped.
@@ -83,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
     };
-    let listener = match TcpListener::bind(&arguments.listen).await {
+    let listener = match listen_tcp(&arguments.listen).await {
         Ok(listener) => listener,
         Err(error) => return fail(Exit::System, &format!("cannot listen on {}: {error}", arguments.listen)),
     };
@@ -96,7 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         reached(signals.clone(), 2).await;
         aborted.set(true);
     };
-    let report = serve_until(listener, arguments.config(), reached(signals.clone(), 1), abort).await;
+    let report = serve_until(listener, config, reached(signals.clone(), 1), abort).await;
     say(&format!("served {report}"));
     if aborted.get() {
         return fail(Exit::NotClean, "stopped by a second signal: connections were aborted");
