@@ -35,6 +35,7 @@ pub(crate) struct Driver<T> {
     share: Share,
     usage: Usage,
     peer_finished: bool,
+    hurried: bool,
     /// The user takes no more input for now.
     paused: bool,
     /// The transport takes nothing, and the last read gave nothing either.
@@ -59,6 +60,7 @@ impl<T: Transport> Driver<T> {
             share: Share::default(),
             usage: Usage::default(),
             peer_finished: false,
+            hurried: false,
             paused: false,
             read_in_vain: false,
             reset: false,
@@ -93,8 +95,10 @@ impl<T: Transport> Driver<T> {
         self.connection.abort(self.timeline.now());
     }
 
-    /// Waits no longer for anything that has a deadline: takes it that the deadlines have come. Gives whether there were any.
+    /// Waits no longer for anything that has a deadline: takes it that the deadlines have come. Gives whether there
+    /// were any.
     pub(crate) fn hurry(&mut self) -> bool {
+        self.hurried = true;
         let now = self.timeline.now();
         let running: Vec<_> = self.connection.running_deadlines().collect();
         running.iter().for_each(|deadline| self.connection.expire(now, *deadline));
@@ -162,7 +166,8 @@ impl<T: Transport> Driver<T> {
                     Poll::Pending => return Poll::Pending,
                 },
                 Output::Abort => {
-                    if let Some(stream) = self.stream.take() {
+                    // Who is hurried has been told why, and RST could destroy that: to drop the stream sends FIN.
+                    if let Some(stream) = self.stream.take().filter(|_| !self.hurried) {
                         stream.abort();
                     }
                     self.connection.handle_fin_sent(now);

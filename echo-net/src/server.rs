@@ -17,11 +17,14 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 /// How long the server waits after it could not accept, most often for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// No refusal is let go for another before it: time for the client to speak, and to read the reason.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What a connection may own beside a message: a read that waits, answers that wait, and the room these grow into.
 const BUFFERS: usize = 256 * 1024;
@@ -35,9 +38,9 @@ pub struct ServerConfig {
     pub clock: Clock,
     /// So many connections are served at once; one more is refused with CLOSE 1013, or a line on the plain wire.
     pub max_connections: usize,
-    /// So many refusals are under way at once (at least 1). With one more, the oldest is let go at once: it has been
-    /// told why if it has said anything. Otherwise a client that is to be refused and says nothing is let go at the
-    /// detect deadline.
+    /// So many refusals are under way at once (at least 1). For one more the oldest is let go, but not before 100 ms
+    /// have passed, in which it is told why if it says anything. A client that is to be refused and says nothing is
+    /// let go at the detect deadline in any case.
     pub max_refusals: usize,
     /// So many bytes of memory hold what connections have sent and are to be sent, all together; the buffers of the
     /// system are not in it. Half of it is divided evenly among `max_connections` and `max_refusals`, so that a
@@ -93,7 +96,7 @@ impl Default for ServerConfig {
             connection: Config::default(),
             clock: Clock::default(),
             max_connections: 1024,
-            max_refusals: 64,
+            max_refusals: 256,
             max_memory: 512 * 1024 * 1024,
             farewell: Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down"),
             on_end: OnEnd::default(),
@@ -183,8 +186,8 @@ struct Server {
     memory: Memory,
     served: JoinSet<Ended>,
     refused: JoinSet<Ended>,
-    /// For each refusal that has not been hurried, the oldest first: what hurries it.
-    refusals: VecDeque<oneshot::Sender<()>>,
+    /// Refusals under way that have not been hurried, the oldest first: when its grace is over, and what hurries it.
+    refusals: VecDeque<(Instant, oneshot::Sender<()>)>,
     report: Report,
 }
 
@@ -193,6 +196,7 @@ impl Server {
     async fn run<L: Listener>(&mut self, listener: &mut L) {
         loop {
             let kind = self.room();
+            let grace = self.refusals.front().map_or_else(Instant::now, |(grace, _)| *grace);
             tokio::select! { biased;
                 Some(ended) = self.served.join_next() => self.count(ended),
                 Some(ended) = self.refused.join_next() => self.count(ended),
@@ -200,6 +204,7 @@ impl Server {
                     Ok((stream, peer)) => self.begin(stream, peer, kind.unwrap_or(Kind::Refused)),
                     Err(error) => self.pause(&error).await,
                 },
+                () = sleep_until(grace), if kind.is_none() && grace > Instant::now() => (),
             }
         }
     }
@@ -223,15 +228,15 @@ impl Server {
     }
 
     /// What can be done with one more connection.
-    fn room(&self) -> Option<Kind> {
+    fn room(&mut self) -> Option<Kind> {
         if self.served.len() < self.config.max_connections {
-            Some(Kind::Served)
-        } else if self.refused.len() <= self.config.max_refusals.max(1) {
-            Some(Kind::Refused)
-        } else {
-            // The oldest is on its way out.
-            None
+            return Some(Kind::Served);
         }
+        self.refusals.retain(|(_, hurry)| !hurry.is_closed());
+        let most = self.config.max_refusals.max(1);
+        let oldest_can_go = || self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now());
+        let is_room = self.refused.len() < most || self.refused.len() == most && oldest_can_go();
+        is_room.then_some(Kind::Refused)
     }
 
     fn begin<T: Transport>(&mut self, stream: T, peer: String, kind: Kind) {
@@ -260,21 +265,15 @@ impl Server {
             Kind::Served => drop(self.served.spawn(task)),
             Kind::Refused => {
                 self.report.refused += 1;
+                if self.refused.len() >= self.config.max_refusals.max(1)
+                    && let Some((_, oldest)) = self.refusals.pop_front()
+                {
+                    // If it has ended meanwhile, there is room.
+                    let _ = oldest.send(());
+                }
                 self.refused.spawn(task);
-                self.refusals.push_back(hurry);
-                self.make_room();
+                self.refusals.push_back((Instant::now() + GRACE, hurry));
             }
-        }
-    }
-
-    /// With one refusal too many under way the oldest goes.
-    fn make_room(&mut self) {
-        self.refusals.retain(|hurry| !hurry.is_closed());
-        if self.refused.len() > self.config.max_refusals.max(1)
-            && let Some(oldest) = self.refusals.pop_front()
-        {
-            // If it has ended meanwhile, there is room.
-            let _ = oldest.send(());
         }
     }
 

@@ -69,9 +69,9 @@ fn a_place_that_becomes_free_is_given_away() {
     assert_eq!(server.drain().ended("clean"), 20);
 }
 
-/// A client that is being refused and lingers has a place too; beyond these places nothing is accepted.
+/// A client that is being refused and lingers keeps no place from one that comes later: it has been told.
 #[test]
-fn beyond_the_refusals_nothing_is_accepted_until_a_place_is_free() {
+fn a_refusal_that_lingers_gives_way() {
     one_refusal_at_a_time(full(1, 1));
 }
 
@@ -84,53 +84,63 @@ fn no_refusals_are_one() {
 #[track_caller]
 fn one_refusal_at_a_time(server: Server) {
     let mut first = Raw::greeted(server.address);
-    let mut refused = Raw::greeted(server.address);
-    assert!(matches!(refused.hears(), Said::Close { code: 1013, .. }));
-    // The kernel has taken it, the server has not: it waits its turn, unanswered.
-    let mut waiting = Raw::connect(server.address);
-    waiting.send(&raw::hello());
-    first.asks(1, b"a round trip");
-    waiting.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("an option can be set");
-    let silence = std::io::Read::read(&mut waiting.stream, &mut [0]).expect_err("not accepted");
-    assert_eq!(silence.kind(), ErrorKind::WouldBlock);
-    // The refusal ends, and its place goes to the one that waits.
-    refused.finish();
-    assert_eq!(refused.hears(), Said::Fin);
-    let mut waiting = Raw::on(waiting.stream);
-    waiting.hears_preface();
-    assert!(matches!(waiting.hears(), Said::Close { code: 1013, .. }));
-    waiting.finish();
-    assert_eq!(waiting.hears(), Said::Fin);
+    first.asks(1, b"I was here first");
+    let mut lingering = Vec::new();
+    for _ in 0..5 {
+        let mut refused = Raw::greeted(server.address);
+        assert!(matches!(refused.hears(), Said::Close { code: 1013, .. }));
+        lingering.push(refused);
+    }
+    // Upon an error the server would wait for the client's FIN, and linger: 10 s and 2 s.
+    for mut refused in lingering.drain(..4) {
+        assert_eq!(refused.hears(), Said::Fin, "its place went to the next");
+    }
+    let mut last = lingering.pop().expect("the last one");
+    last.finish();
+    assert_eq!(last.hears(), Said::Fin);
     first.ends_clean(1);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused, report.ended("failed")), (3, 2, 2), "{report}");
+    assert_eq!((report.accepted, report.refused, report.ended("failed")), (6, 5, 5), "{report}");
 }
 
-/// Clauses 1.1, 8.1: a client that is to be refused and says nothing hears FIN at the detect deadline, and though it
-/// does not answer that, its place is given to the next.
+/// Nor does one that says nothing; and whoever speaks within the grace is told, however many come.
 #[test]
-fn a_silent_client_keeps_no_refusals_place() {
-    let mut config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
+fn silent_clients_keep_nobody_from_hearing_why() {
+    let server = full(1, 8);
+    let mut first = Raw::greeted(server.address);
+    first.asks(1, b"I was here first");
+    let silent: Vec<_> = (0..100).map(|_| Raw::connect(server.address)).collect();
+    let mut next = Raw::greeted(server.address);
+    assert!(matches!(next.hears(), Said::Close { code: 1013, .. }));
+    next.finish();
+    assert_eq!(next.hears(), Said::Fin);
+    let (gone, still): (Vec<_>, Vec<_>) = (silent.into_iter().enumerate()).partition(|(number, _)| *number < 90);
+    for (_, mut silent) in gone {
+        assert_eq!(silent.rest(), b"", "FIN alone");
+    }
+    drop(still);
+    first.asks(2, b"and still am");
+    first.ends_clean(2);
+    let report = server.drain();
+    assert_eq!((report.accepted, report.refused, report.ended("clean")), (102, 101, 1), "{report}");
+}
+
+/// Clauses 1.1, 8.1: a client that is to be refused and says nothing hears FIN at the detect deadline.
+#[test]
+fn a_silent_client_is_let_go_at_the_detect_deadline() {
+    let mut config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
     config.connection.deadlines.detect = Duration::from_millis(300);
-    config.connection.deadlines.linger = Duration::from_millis(300);
     let server = Server::start(config);
     let mut first = Raw::greeted(server.address);
     first.asks(1, b"I was here first");
     let mut silent = Raw::connect(server.address);
-    let mut next = Raw::connect(server.address);
-    next.send(&raw::hello());
     assert_eq!(silent.rest(), b"", "FIN alone");
-    next.hears_preface();
-    assert!(matches!(next.hears(), Said::Close { code: 1013, .. }));
-    next.finish();
-    assert_eq!(next.hears(), Said::Fin);
     drop(silent);
-    first.asks(2, b"and still am");
-    first.ends_clean(2);
+    first.ends_clean(1);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused), (3, 2), "{report}");
-    let ends = (report.ended("clean"), report.ended("failed"), report.ended("timed out"));
-    assert_eq!(ends, (1, 1, 1), "{report}");
+    assert_eq!((report.accepted, report.refused), (2, 1), "{report}");
+    let ends = (report.ended("clean"), report.ended("timed out"));
+    assert_eq!(ends, (1, 1), "{report}");
 }
 
 /// Clause 4.4 at the server; the plain wire cuts instead (clause 2.1).

@@ -7,6 +7,7 @@ mod command_line;
 mod connect_errors;
 mod ctime;
 mod descriptors;
+mod fairness;
 mod interrupt;
 mod killed_client;
 mod library_client;

@@ -1,14 +1,17 @@
-//! A client that reads slowly does not make the server hoard.
+//! Neither a client that reads slowly nor many that finish nothing make the server hoard.
 
-use crate::support::bounded;
-use crate::support::program::Serve;
-use crate::support::raw::{self, Raw};
-use std::io::{Read, Write};
+use crate::support::program::{Kid, Serve};
+use crate::support::raw::{self, Raw, Said};
+use crate::support::server::Server;
+use crate::support::{bounded, eventually};
+use echo_net::ServerConfig;
+use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 const PAYLOAD: usize = 512 * 1024;
 const REQUESTS: u64 = (1 << 30) / PAYLOAD as u64;
-const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+const MEBIBYTE: u64 = 1024 * 1024;
+const MOST_MEMORY: u64 = 64 * MEBIBYTE;
 
 /// Clause 4.9: the server stops reading while its output waits.
 #[test]
@@ -43,12 +46,93 @@ fn a_gibibyte_for_a_client_that_reads_slowly() {
     client.finish();
     assert_eq!(client.hears(), raw::Said::Fin);
 
-    let id = i32::try_from(serve.kid.id()).expect("a process id");
-    let status = procfs::process::Process::new(id).and_then(|process| process.status());
-    let most = status.expect("the server runs").vmhwm.expect("the kernel tells") * 1024;
-    eprintln!("high-water mark of the server's memory: {} MiB", most / (1024 * 1024));
+    let most = status(&serve).vmhwm.expect("the kernel tells") * 1024;
+    eprintln!("high-water mark of the server's memory: {} MiB", most / MEBIBYTE);
     assert!(most < MOST_MEMORY, "{most} bytes");
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
     assert!(report.contains(&format!("{REQUESTS} messages, {} bytes", 1u64 << 30)), "{report}");
+}
+
+fn status(serve: &Serve) -> procfs::process::Status {
+    let id = i32::try_from(serve.kid.id()).expect("a process id");
+    let status = procfs::process::Process::new(id).and_then(|process| process.status());
+    status.expect("the server runs")
+}
+
+const REASON: &str = "try again later: the server's memory is used up";
+/// All but the last byte of the longest message there may be.
+const LONG: usize = 1024 * 1024;
+
+/// Hoarders are refused in words once memory is used up, on both wires; who asks little never is; and what they took
+/// goes back to the system.
+#[test]
+fn who_would_use_up_the_memory_is_told() {
+    const HOARDERS: usize = 150;
+    // Lines do not fall quiet.
+    let options = ["--max-memory", "64", "--max-connections", "200", "--quiet", "600000", "--silent"];
+    let serve = Serve::start(&options);
+    let mut modest = Raw::greeted(serve.address);
+    modest.asks(1, b"before");
+    let mut hoarders = Vec::new();
+    for number in 0..HOARDERS {
+        let framed = number % 2 == 0;
+        let mut hoarder = if framed { Raw::greeted(serve.address) } else { Raw::connect(serve.address) };
+        let message = if framed { raw::echo(1, &vec![b'x'; LONG]) } else { vec![b'x'; LONG] };
+        match hoarder.stream.write_all(&message[..message.len() - 1]) {
+            Ok(()) => (),
+            // A plain server that has refused closes when the linger limit is reached.
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}")
+            }
+        }
+        hoarders.push((framed, hoarder));
+    }
+    modest.asks(2, &[b'm'; 16 * 1024]);
+    let most = status(&serve).vmhwm.expect("the kernel tells") * 1024;
+    assert!(most < (64 + 32) * MEBIBYTE, "{most} bytes");
+    let refused = hoarders.iter_mut().skip(60).filter_map(|(framed, hoarder)| {
+        if *framed {
+            let said = hoarder.hears();
+            assert_eq!(said, Said::Close { last: 0, code: 1013, reason: REASON.to_owned(), fin_first: false });
+        } else {
+            assert_eq!(String::from_utf8_lossy(&hoarder.bytes(6 + REASON.len() + 1)), format!("echo: {REASON}\n"));
+        }
+        Some(())
+    });
+    assert_eq!(refused.count(), HOARDERS - 60, "there is room for no more than 60 of them");
+    drop(hoarders);
+    // Whoever has room for a long message again shows that theirs is given back.
+    let mut long = Raw::greeted(serve.address);
+    long.asks(1, &vec![b'l'; LONG]);
+    long.ends_clean(1);
+    eventually("memory to go back to the system", || {
+        status(&serve).vmrss.expect("the kernel tells") * 1024 < 24 * MEBIBYTE
+    });
+    modest.asks(3, b"after");
+    modest.ends_clean(3);
+    assert_eq!(serve.drain().0, Some(0));
+}
+
+/// A library server, with so little memory that a long message finds room only alone.
+#[test]
+fn a_connection_gets_no_more_than_it_leaves() {
+    let mut config = ServerConfig { max_connections: 4, max_refusals: 1, ..ServerConfig::default() };
+    config.max_memory = config.least_memory();
+    let server = Server::start(config);
+    for _ in 0..3 {
+        let mut alone = Raw::greeted(server.address);
+        alone.asks(1, &vec![b'a'; LONG]);
+        alone.ends_clean(1);
+    }
+    let report = server.drain();
+    assert_eq!(report.ended("clean"), 3, "{report}");
+}
+
+#[test]
+fn too_little_memory_for_the_longest_message_is_no_setting() {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--max-memory", "4"];
+    let (code, _, err) = Kid::echo_net(&arguments).finish();
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("--max-memory 4 is too little for messages of 1048576 bytes: expected at least 5"), "{err}");
 }

@@ -1,0 +1,111 @@
+//! A connection that asks for much does not make those wait that ask for little.
+
+use crate::support::time::HEADER;
+use crate::support::within;
+use echo_net::{Listener, ServerConfig, Transport, serve};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+
+/// How many pour.
+const FLOODS: usize = 8;
+/// Messages in a turn (`turns.rs`).
+const TURN: usize = 256;
+const ROUND_TRIPS: usize = 500;
+/// After so many answers a flood ends, so that a server which serves nobody else fails instead of hanging.
+const MOST: usize = 10_000_000;
+
+/// One of a server's clients.
+enum Client {
+    /// Sends newlines, as many as are read, and takes every answer: it is never waited for.
+    Flood(Arc<AtomicUsize>),
+    Modest(DuplexStream),
+}
+
+impl AsyncRead for Client {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Flood(written) if written.load(Ordering::Relaxed) > MOST * (HEADER + 1) => Poll::Pending,
+            Self::Flood(_) => {
+                buffer.initialize_unfilled().fill(b'\n');
+                buffer.set_filled(buffer.capacity());
+                Poll::Ready(Ok(()))
+            }
+            Self::Modest(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Client {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Flood(written) => {
+                written.fetch_add(bytes.len(), Ordering::Relaxed);
+                Poll::Ready(Ok(bytes.len()))
+            }
+            Self::Modest(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Flood(_) => Poll::Ready(Ok(())),
+            Self::Modest(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Transport for Client {}
+
+struct Clients(VecDeque<Client>);
+
+impl Listener for Clients {
+    type Stream = Client;
+
+    async fn accept(&mut self) -> io::Result<(Client, String)> {
+        match self.0.pop_front() {
+            Some(client) => Ok((client, "a client".to_owned())),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The floods do not end before that, so a server that served one of them to its end would serve nobody else.
+#[tokio::test(start_paused = true)]
+async fn a_round_trip_beside_floods_waits_for_few_of_their_messages() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let (modest, far) = duplex(1024);
+    let clients = (0..FLOODS).map(|_| Client::Flood(written.clone())).chain([Client::Modest(far)]).collect();
+    let server = tokio::spawn(serve(Clients(clients), ServerConfig::default(), std::future::pending()));
+
+    // A task like all others, for the runtime looks at what it was started with more rarely.
+    let (most, all) = within(tokio::spawn(converse(modest, written))).await.expect("no panic");
+    // In the beginning each has a share for which it stands in no line.
+    assert!(most <= 2 * FLOODS * TURN, "{most} other messages were answered while one waited");
+    let fair = ROUND_TRIPS * TURN;
+    assert!(all >= fair, "the floods are served, too: {all} of {fair} messages");
+    server.abort();
+}
+
+/// Gives how many messages of floods were answered during one round trip at most, and in all.
+async fn converse(mut modest: DuplexStream, written: Arc<AtomicUsize>) -> (usize, usize) {
+    let answers = || written.load(Ordering::Relaxed) / (HEADER + 1);
+    let mut most = 0;
+    for _ in 0..ROUND_TRIPS {
+        let before = answers();
+        modest.write_all(b"my turn\n").await.expect("there is room");
+        let mut answer = [0; HEADER + 8];
+        within(modest.read_exact(&mut answer)).await.expect("an answer");
+        assert_eq!(&answer[HEADER..], b"my turn\n");
+        most = most.max(answers() - before);
+    }
+    (most, answers())
+}
