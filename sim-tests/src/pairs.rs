@@ -73,9 +73,8 @@ impl fmt::Display for Pairs {
         for subject in Subject::ALL {
             let coverage = self.coverage(subject);
             if coverage.reached > 0 {
-                let unreachable: usize = coverage.unreachable.values().map(Vec::len).sum();
-                let can = coverage.pairs - unreachable;
-                writeln!(f, "    {:>4} of {can:>3} reachable pairs: {}", coverage.reached, subject.name())?;
+                let (reached, can) = (coverage.reached, coverage.reachable());
+                writeln!(f, "    {reached:>4} of {can:>3} reachable pairs: {}", subject.name())?;
             }
         }
         Ok(())

@@ -37,7 +37,7 @@ impl Session {
             if mark.offset >= self.outbox.sent() {
                 break;
             }
-            if let Some(observe) = self.config.observe {
+            if let Some(observe) = self.config.observe.filter(|_| self.role() == Role::Client) {
                 observe(&self.machine, Sample::FirstByteLeft);
             }
             self.machine.note_begun(*seq);

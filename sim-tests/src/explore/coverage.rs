@@ -14,7 +14,7 @@ use std::fmt;
 pub struct Coverage {
     /// Pairs of state and event in the machine's table.
     pub pairs: usize,
-    /// Those that were reached.
+    /// Those that can be reached and were.
     pub reached: usize,
     /// Those that a connection cannot reach, by reason.
     pub unreachable: BTreeMap<&'static str, Vec<(State, Sample)>>,
@@ -42,9 +42,9 @@ impl Coverage {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unreachable: usize = self.unreachable.values().map(Vec::len).sum();
-        let can = self.pairs - unreachable;
-        write!(f, "{} of {can} reachable pairs reached; {unreachable} of {} cannot be", self.reached, self.pairs)?;
+        let Self { pairs, reached, .. } = self;
+        let can = self.reachable();
+        write!(f, "{reached} of {can} reachable pairs reached; {} of {pairs} cannot be", pairs - can)?;
         for (reason, pairs) in &self.unreachable {
             write!(f, "\n    {:>4} {reason}", pairs.len())?;
         }
@@ -63,6 +63,11 @@ impl Coverage {
         Self::of_pairs(subject, &notes.pairs)
     }
 
+    /// How many pairs a connection can reach.
+    pub fn reachable(&self) -> usize {
+        self.pairs - self.unreachable.values().map(Vec::len).sum::<usize>()
+    }
+
     /// How much of the table of `subject` is among `seen`.
     pub(crate) fn of_pairs(subject: Subject, seen: &BTreeSet<(Subject, State, Sample)>) -> Self {
         let (role, policy) = subject.machine();
@@ -71,14 +76,18 @@ impl Coverage {
             states.into_iter().flat_map(|state| Sample::of(policy).map(move |sample| (state, sample))).collect();
         let reached = seen.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
         let reached: BTreeSet<_> = reached.collect();
-        let mut coverage = Self { pairs: all.len(), reached: reached.intersection(&all).count(), ..Self::default() };
+        let mut coverage = Self { pairs: all.len(), ..Self::default() };
         coverage.wrong.extend(reached.difference(&all));
         for (state, sample) in all {
             match (why_not(subject, state, sample), reached.contains(&(state, sample))) {
-                (None, true) => (),
+                (None, true) => coverage.reached += 1,
                 (None, false) => coverage.missing.push((state, sample)),
-                (Some(_), true) => coverage.wrong.push((state, sample)),
-                (Some(reason), false) => coverage.unreachable.entry(reason).or_default().push((state, sample)),
+                (Some(reason), reached) => {
+                    coverage.unreachable.entry(reason).or_default().push((state, sample));
+                    if reached {
+                        coverage.wrong.push((state, sample));
+                    }
+                }
             }
         }
         coverage

@@ -18,12 +18,14 @@ pub use draw::{peace, scenario};
 
 use crate::crew;
 use crate::invariants::{Breach, Rule, check};
+use crate::pairs::Pairs;
 use crate::plan::{Millis, Refusal};
 use crate::record::Record;
 use crate::scenario::Scenario;
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// What runs a scenario.
 pub type Run<'a> = &'a (dyn Fn(&Scenario) -> Result<Record, Refusal> + Sync);
@@ -40,6 +42,8 @@ pub struct Hunt {
     pub scenarios: u64,
     /// How long all of them took together, in virtual time.
     pub simulated: Millis,
+    /// The pairs of state and event that the close machines of both ends met.
+    pub pairs: Pairs,
     /// The seeds whose scenario broke a promise.
     pub broken: Vec<u64>,
     /// The first few of them, as simple as they get.
@@ -112,9 +116,12 @@ pub fn drawn(seed: u64) -> Result<Scenario, Refusal> {
 
 /// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
 pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
+    let pairs = Mutex::new(Pairs::default());
     let tried = crew::each(seeds.len(), |index| {
         let seed = seeds[index];
+        Pairs::take();
         let tried = drawn(seed).map_err(Flaw::Refused).and_then(|scenario| judge(run, &scenario));
+        pairs.lock().unwrap_or_else(PoisonError::into_inner).merge(Pairs::take());
         tick();
         match tried {
             Ok(record) => (seed, true, took(&record)),
@@ -125,6 +132,7 @@ pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
     Hunt {
         scenarios: tried.len() as u64,
         simulated: tried.iter().map(|(_, _, time)| time).sum(),
+        pairs: pairs.into_inner().unwrap_or_else(PoisonError::into_inner),
         found: broken.iter().take(SHRUNK).filter_map(|seed| find(run, *seed)).collect(),
         broken,
     }

@@ -3,7 +3,9 @@
 use crate::output::{self, Answer, Trouble};
 use crate::select::{Seeds, backends};
 use serde_json::{Value, json};
+use sim_tests::explore::Subject;
 use sim_tests::file::Saved;
+use sim_tests::pairs::Pairs;
 use sim_tests::random::{Found, Hunt, hunt};
 use sim_tests::{Backend, Shard, report};
 use std::fmt::Write as _;
@@ -82,7 +84,7 @@ impl Done {
         let _ = writeln!(text, "{scenarios} of the seeds {} on {}: {verdict}.", options.seeds, self.backend.id());
         let took = self.took.as_secs_f64();
         let _ = writeln!(text, "    {took:.1} s; {rate:.0} scenarios/s, each run twice; {simulated:.0} simulated s/s");
-        text
+        text + &self.hunt.pairs.to_string()
     }
 }
 
@@ -110,6 +112,14 @@ fn suite(done: &Done, seeds: &[u64]) -> output::Suite {
     (done.backend.id().to_owned(), seeds.iter().map(|seed| (format!("seed {seed}"), faults(seed))).collect())
 }
 
+fn pairs(pairs: &Pairs) -> Value {
+    let one = |subject: Subject| {
+        let coverage = pairs.coverage(subject);
+        json!({"subject": subject.name(), "reachable": coverage.reachable(), "reached": coverage.reached})
+    };
+    Subject::ALL.into_iter().map(one).collect()
+}
+
 fn json(all: &[Done], options: &Options) -> String {
     let found = |found: &Found| {
         json!({
@@ -126,6 +136,7 @@ fn json(all: &[Done], options: &Options) -> String {
             "simulated_ms": done.hunt.simulated,
             "took_ms": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
             "broken": done.hunt.broken,
+            "pairs": pairs(&done.hunt.pairs),
             "found": done.hunt.found.iter().map(found).collect::<Vec<Value>>(),
         })
     };
