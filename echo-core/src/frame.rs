@@ -230,7 +230,8 @@ impl Hash for Decoder {
     }
 }
 
-/// Makes room for `more` bytes in a buffer that will hold `most` at most: it grows with what really came, and ends without waste.
+/// Makes room for `more` bytes in a buffer that will hold `most` at most: it grows with what really came, and ends
+/// without waste.
 pub(crate) fn grow(buffer: &mut Vec<u8>, more: usize, most: usize) {
     let needed = buffer.len() + more;
     if needed > buffer.capacity() {

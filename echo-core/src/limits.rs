@@ -24,8 +24,8 @@ pub struct Config {
     /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC. (echo-net
     /// sets it from its clock.)
     pub utc_offset: fn(Stamp) -> i32,
-    /// Called before each event of the close machine, with the machine as the event finds it: tests measure with it which
-    /// pairs of state and event they reach. Default: nothing.
+    /// Called before each event of the close machine, with the machine as the event finds it: tests measure with it
+    /// which pairs of state and event they reach. Default: nothing.
     pub observe: Option<fn(&Machine, Sample)>,
 }
 

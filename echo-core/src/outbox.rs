@@ -220,7 +220,8 @@ mod tests {
         assert_eq!(outbox.lend().0[COMPACT - 9..], [&[1; 1][..], &[0xFF; 8]].concat());
     }
 
-    /// What is taken back is gone, and nothing else: with large payloads on both sides of the mark, sent in part or not.
+    /// What is taken back is gone, and nothing else: with large payloads on both sides of the mark, sent in part or
+    /// not.
     #[test]
     fn truncate_takes_back_to_the_mark() {
         for sent in [0, 1, 3, 4, LARGE, LARGE + 3] {

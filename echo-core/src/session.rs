@@ -57,7 +57,8 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// Where requests (client) or answers (server) begin of which no byte has left.
     starts: VecDeque<(u64, Mark)>,
-    /// Server: the first answer that was dropped with output that could not be sent. Neither it nor any behind it ever leaves.
+    /// Server: the first answer that was dropped with output that could not be sent. Neither it nor any behind it ever
+    /// leaves.
     lost_from: Option<u64>,
     /// Where this side's own last word ends in the output.
     word_end: Option<u64>,
@@ -66,7 +67,8 @@ pub(crate) struct Session {
     write_closed: bool,
     aborted: bool,
     traffic: Traffic,
-    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than all the rest of an answer.
+    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than all the rest of an
+    /// answer.
     time: Option<(i64, Box<str>)>,
 }
 
@@ -208,8 +210,8 @@ impl Session {
         }
     }
 
-    /// Requests of which no byte left are refused once this side's direction is over: they do not go out ahead of CLOSE or FIN,
-    /// nor behind the server's error while its FIN is waited for (clauses 5.6 and 5.8). On the
+    /// Requests of which no byte left are refused once this side's direction is over: they do not go out ahead of CLOSE
+    /// or FIN, nor behind the server's error while its FIN is waited for (clauses 5.6 and 5.8). On the
     /// plain wire FIN is how a client leaves, not what it says last: what was asked before goes out before it.
     fn take_back_requests(&mut self) {
         if self.role() == Role::Server || self.machine.policy().words == Words::None {

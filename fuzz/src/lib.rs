@@ -7,8 +7,8 @@ pub use sim_tests::fuzz::Target;
 use sim_tests::pairs::Pairs;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// One counter for each pair of half states and event. libFuzzer takes a new count for new coverage, so it keeps an input that takes
-/// the close machine where it has not been, though no new line of code was run.
+/// One counter for each pair of half states and event. libFuzzer takes a new count for new coverage, so it keeps an
+/// input that takes the close machine where it has not been, though no new line of code was run.
 // Safety: the section holds counters of one byte and nothing else, as libFuzzer expects (FuzzerExtraCounters.cpp).
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static COUNTERS: [AtomicU8; Pairs::COUNT] = [const { AtomicU8::new(0) }; Pairs::COUNT];

@@ -133,8 +133,8 @@ pub fn sweep(scenarios: &[Scenario], pairs: bool, tick: &(impl Fn(u64) + Sync)) 
     whole
 }
 
-/// Runs every sequence on every network that only packets show ([`catalogue::packets`]), and holds each against what the
-/// oracle expects, too. `tick` is called after each.
+/// Runs every sequence on every network that only packets show ([`catalogue::packets`]), and holds each against what
+/// the oracle expects, too. `tick` is called after each.
 pub fn networks(tick: &(impl Fn(u64) + Sync)) -> Sweep {
     let all = catalogue::packets();
     let one = |index: usize| {

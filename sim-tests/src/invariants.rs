@@ -358,8 +358,8 @@ impl Court<'_> {
     }
 
     /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
-    /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may take, or
-    /// so many as a small window makes of a last word, or an ending takes as long as it may.
+    /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may
+    /// take, or so many as a small window makes of a last word, or an ending takes as long as it may.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, window, .. } = self.record.scenario.network;
         // What does not fit the window waits until the other end has read: a round trip for each piece.

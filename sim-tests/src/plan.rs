@@ -80,8 +80,8 @@ pub enum Point {
 
 /// Why something is not a scenario, or cannot be run.
 ///
-/// It is shown as one line of at most [`Refusal::LENGTH`] characters: of a longer text the middle is left out, and control
-/// characters are escaped.
+/// It is shown as one line of at most [`Refusal::LENGTH`] characters: of a longer text the middle is left out, and
+/// control characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub String);
 
@@ -288,7 +288,8 @@ impl Point {
     }
 }
 
-/// `text` as a number. One that is too great for its type is the greatest of it, so that its range is named and not its form.
+/// `text` as a number. One that is too great for its type is the greatest of it, so that its range is named and not its
+/// form.
 pub(crate) fn number<T: FromStr + Bounded>(text: &str) -> Option<T> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(T::GREATEST))

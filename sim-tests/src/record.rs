@@ -122,7 +122,8 @@ impl Record {
         self.of(Role::Client).filter_map(seq).collect()
     }
 
-    /// The record as text, one line an entry, without times but those of packets: what is compared between runs, builds and processes.
+    /// The record as text, one line an entry, without times but those of packets: what is compared between runs, builds
+    /// and processes.
     pub fn trace(&self) -> String {
         let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
         for entry in &self.entries {

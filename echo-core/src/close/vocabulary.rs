@@ -138,7 +138,8 @@ pub enum Action {
     Discard,
     /// Send GOAWAY with [`Machine::last`](super::Machine::last) and [`Machine::farewell`](super::Machine::farewell).
     GoAway,
-    /// Send the last word with [`Machine::last`](super::Machine::last) and [`Machine::farewell`](super::Machine::farewell).
+    /// Send the last word with [`Machine::last`](super::Machine::last) and
+    /// [`Machine::farewell`](super::Machine::farewell).
     Close,
     /// Send FIN behind all that is queued.
     Fin,

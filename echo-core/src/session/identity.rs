@@ -4,8 +4,9 @@ use super::Session;
 use crate::preface;
 use std::hash::{Hash, Hasher};
 
-/// Positions in the output count from what was sent, so that the past does not tell sessions apart; nor do the settings,
-/// which are part of no conversation, nor `traffic`, which only reports it, nor a text that can be made again.
+/// Positions in the output count from what was sent, so that the past does not tell sessions apart; nor do the
+/// settings, which are part of no conversation, nor `traffic`, which only reports it, nor a text that can be made
+/// again.
 impl Hash for Session {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;

@@ -179,7 +179,8 @@ fn one_last_word() {
     assert_eq!(outcome.end.to_string(), "violation (expected CLOSE or FIN, got request 1)", "the first verdict stands");
 }
 
-/// clause 5.11, clause 7.4: a clean end survives a reset, a late FIN and an abort, but not what the peer sends behind its last word.
+/// clause 5.11, clause 7.4: a clean end survives a reset, a late FIN and an abort, but not what the peer sends behind
+/// its last word.
 #[test]
 fn only_a_violation_overrules_clean() {
     let ended = || {
@@ -300,8 +301,8 @@ fn an_error_takes_back_what_has_not_left() {
     assert_eq!(client.wait_for_end().account, tally(0, 2, 0));
 }
 
-/// clause 5.6, clause 5.8: nor while the client waits for the FIN of a server that sends it first, whether or not its preface
-/// came along.
+/// clause 5.6, clause 5.8: nor while the client waits for the FIN of a server that sends it first, whether or not its
+/// preface came along.
 #[test]
 fn an_error_with_the_fin_flag_takes_back_what_has_not_left() {
     for greeted in [true, false] {

@@ -221,7 +221,8 @@ fn foreign_clients() {
 }
 
 proptest! {
-    /// clause 2.1: wherever the input is cut, the same messages come out, none longer than the limit, and no byte is lost.
+    /// clause 2.1: wherever the input is cut, the same messages come out, none longer than the limit, and no byte is
+    /// lost.
     #[test]
     fn any_cut_gives_the_same_messages(
         bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..60),

@@ -232,7 +232,8 @@ fn server_sends_fin_first() {
     assert!(clean(&client) && clean(&server));
 }
 
-/// clause 5.4, clause 5.11: a FIN that does not come is waited for until the fin deadline, and takes nothing from the verdict.
+/// clause 5.4, clause 5.11: a FIN that does not come is waited for until the fin deadline, and takes nothing from the
+/// verdict.
 #[test]
 fn fin_deadline() {
     let mut server = greeted_server();

@@ -96,7 +96,7 @@ kinds! {
         id: "slow-reader", wires: BOTH, connections: 400,
         summary: "asks for the longest answer and takes a byte of it each second",
         must_get: "the answer as slowly as it takes it, or RST when the transport takes none within the write deadline",
-        may_cost: "one answer, as long as it reads",
+        may_cost: "one answer of memory, as far as there is some, as long as it reads",
     }
     TinyFrames {
         id: "tiny-frames", wires: FRAMED, connections: 50,
@@ -143,26 +143,26 @@ kinds! {
     HalfOpen {
         id: "half-open", wires: BOTH, connections: 1000,
         summary: "connects and says nothing",
-        must_get: "FIN at the idle deadline; over the limit at the detect deadline",
+        must_get: "FIN at the idle deadline; over the limit at the detect deadline, or when its place is wanted",
         may_cost: "a place and a descriptor until the idle deadline",
     }
     UnfinishedLine {
         id: "unfinished-line", wires: PLAIN, connections: 100,
         summary: "sends a line nearly as long as the limit, then a byte at a time so that it never falls quiet",
         must_get: "FIN at the idle deadline, unless a piece of the line was answered before",
-        may_cost: "one message of memory until the idle deadline",
+        may_cost: "one message of memory until the idle deadline, as far as there is some",
     }
     UnfinishedFrame {
         id: "unfinished-frame", wires: FRAMED, connections: 100,
         summary: "sends an ECHO of the longest payload but for its last byte, and waits",
         must_get: "GOAWAY 1001 at the idle deadline, then CLOSE 1001 at the drain deadline",
-        may_cost: "one message of memory until the idle deadline",
+        may_cost: "one message of memory until the idle deadline, as far as there is some",
     }
     UnreadAnswer {
         id: "unread-answer", wires: BOTH, connections: 100,
         summary: "asks for the longest answer and reads none of it",
         must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, the end behind the idle deadline",
-        may_cost: "one answer of memory until the write deadline, or in the system's buffers until the idle deadline",
+        may_cost: "one answer of memory, as far as there is some, until the write deadline, or in the system's buffers until the idle deadline",
     }
     CloseEachTime {
         id: "close-each-time", wires: FRAMED, connections: 50,
@@ -227,7 +227,7 @@ kinds! {
     OverLimit {
         id: "over-limit", wires: BOTH, connections: 1200,
         summary: "opens more connections than the server serves, asks once on each, and holds them",
-        must_get: "the answer, or refusal 1013 with the reason; beyond the refusals under way, its turn",
+        must_get: "the answer, or refusal 1013 with the reason, and FIN when its place is wanted",
         may_cost: "every place until the idle deadline, and so the service to whoever comes later",
     }
     ConnectBurst {

@@ -54,8 +54,8 @@ pub fn judge(record: &Record) -> Vec<Fault> {
     }
 }
 
-/// Whether what is lost, or waits for a window, may never be sent: nobody does it for a program that is gone, and behind a
-/// RST or a half-close below the protocol there is nothing to wait for. Then the contract alone binds.
+/// Whether what is lost, or waits for a window, may never be sent: nobody does it for a program that is gone, and
+/// behind a RST or a half-close below the protocol there is nothing to wait for. Then the contract alone binds.
 fn is_lost_for_good(scenario: &Scenario) -> bool {
     let is_loss = |fault: &Trouble| match fault {
         Trouble::Packet { fate, .. } => !matches!(fate, Fate::Deliver | Fate::Twice(_)),

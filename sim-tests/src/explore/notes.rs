@@ -28,7 +28,8 @@ impl Notes {
         self.pairs.insert((Subject::of(machine), State::of(machine), sample));
     }
 
-    /// A connection answers by itself: when `machine` was told of a request that counts, it was told of the answer next.
+    /// A connection answers by itself: when `machine` was told of a request that counts, it was told of the answer
+    /// next.
     pub(super) fn pair_owing(&mut self, machine: &Machine) {
         let state = State { owes: true, ..State::of(machine) };
         self.pairs.insert((Subject::of(machine), state, Sample::Answered));

@@ -43,8 +43,8 @@ fn clean(end: &End, client: &End, server: &End) -> Result<(), Breach> {
     ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, and the client holds {held} answers"))
 }
 
-/// PROTOCOL.md, clauses 7.2 and 7.3: no fate is rosier than what happened. The client's requests are the ones that have fates; what
-/// the server does not know of it does not count.
+/// PROTOCOL.md, clauses 7.2 and 7.3: no fate is rosier than what happened. The client's requests are the ones that have
+/// fates; what the server does not know of it does not count.
 fn account(end: &End, client: &End, server: &End) -> Result<(), Breach> {
     if end.place == Place::Gone {
         return Ok(());
@@ -59,8 +59,8 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), Breach> {
             }
             Fate::Refused => {
                 refused += 1;
-                // On the plain wire a server may have run pieces of one line as two (clause 2.1), and its numbers are not
-                // the client's: there counts whether a byte of the line left, which `check_alone` holds.
+                // On the plain wire a server may have run pieces of one line as two (clause 2.1), and its numbers are
+                // not the client's: there counts whether a byte of the line left, which `check_alone` holds.
                 let pieces = end.role == echo_core::Role::Client && end.connection.is_plain() == Some(true);
                 seq > server.ran || pieces
             }

@@ -1,4 +1,5 @@
-//! What travels: bytes, told apart into units (a preface, a frame, a line) and cut into the pieces that can arrive alone.
+//! What travels: bytes, told apart into units (a preface, a frame, a line) and cut into the pieces that can arrive
+//! alone.
 
 use echo_core::{CloseCode, frame, preface};
 use std::fmt;

@@ -57,8 +57,8 @@ const OPS: [Op; 25] = [
     Op::WriteFails,
 ];
 
-/// Either role, on either wire, with calls in any order: whatever happens, it ends in time, owns no more than it may, says nothing
-/// behind its CLOSE and claims nothing that it has no proof of.
+/// Either role, on either wire, with calls in any order: whatever happens, it ends in time, owns no more than it may,
+/// says nothing behind its CLOSE and claims nothing that it has no proof of.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (role, plain) = (input.pick(&[Role::Server, Role::Client]), input.flag());

@@ -33,8 +33,8 @@ enum Unit {
     Version(u8),
 }
 
-/// Bytes that came in pieces give what they give as a whole, what is decoded encodes to the bytes it came from, and a decoder owns
-/// no more than one message and no more than came.
+/// Bytes that came in pieces give what they give as a whole, what is decoded encodes to the bytes it came from, and a
+/// decoder owns no more than one message and no more than came.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let which = input.below(4);

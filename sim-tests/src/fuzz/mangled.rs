@@ -10,8 +10,8 @@ use echo_core::{CloseCode, Connection, Farewell, Role};
 /// So many things happen at most.
 const STEPS: usize = 120;
 
-/// Whatever an arbitrary peer says, the correct one ends in time, says nothing behind its CLOSE and claims nothing that it has no
-/// proof of.
+/// Whatever an arbitrary peer says, the correct one ends in time, says nothing behind its CLOSE and claims nothing that
+/// it has no proof of.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let config = config(&mut input);

@@ -1,8 +1,8 @@
 //! Checks that take any bytes: what a fuzzer calls, and what the property tests and the replay of corpora call.
 //!
-//! Each [`Target`] makes of some bytes a case (a stream, calls in an order, a scenario, packets) and panics if a promise
-//! is broken. No bytes are refused: there are no wrong ones. `fuzz/` in the repository holds a libFuzzer target for each, and the
-//! corpora.
+//! Each [`Target`] makes of some bytes a case (a stream, calls in an order, a scenario, packets) and panics if a
+//! promise is broken. No bytes are refused: there are no wrong ones. `fuzz/` in the repository holds a libFuzzer target
+//! for each, and the corpora.
 //!
 //! ```
 //! use sim_tests::fuzz::Target;

@@ -57,7 +57,8 @@ const OPS: [Op; 20] = [
 /// Kinds of fault that an input may leave out, each by a bit of its first byte (swarm testing).
 const FAULTS: [Op; 8] = [Op::Fail, Op::Abort, Op::Deadline, Op::Wait, Op::Cut, Op::Reset, Op::WriteFails, Op::Stall];
 
-/// Never are both clean with an answer missing, no account is rosier than the truth, nobody sees a violation, and both end.
+/// Never are both clean with an answer missing, no account is rosier than the truth, nobody sees a violation, and both
+/// end.
 pub(super) fn schedule(data: &[u8]) {
     let mut input = Input::new(data);
     let left_out = input.next::<u8>();

@@ -32,8 +32,8 @@ const WORDS: [&[u8]; 20] = [
     b"\x04\x1b[2J",
 ];
 
-/// Every message of a plain client comes back behind its time, in order and unchanged, however the bytes were cut; a first message that
-/// is another protocol's is refused in words.
+/// Every message of a plain client comes back behind its time, in order and unchanged, however the bytes were cut; a
+/// first message that is another protocol's is refused in words.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let limit = input.pick(&[1 << 20, 1, 10, 100]);

@@ -60,7 +60,8 @@ fn decoder(bytes: &[u8]) -> Vec<Vec<u8>> {
     vec![as_frames(4, &[0]), as_frames(3, &[1, 0]), as_frames(2, &[2, 5, 11]), preface]
 }
 
-/// Fed to the end that they are for: 48 bytes at a time (`Op::Bytes` is the twelfth of the operations), behind the preface.
+/// Fed to the end that they are for: 48 bytes at a time (`Op::Bytes` is the twelfth of the operations), behind the
+/// preface.
 fn connection(talk: &[Vec<u8>; 2]) -> Vec<Vec<u8>> {
     let [client, server] = talk;
     let fed = |role: u8, bytes: &[u8]| {

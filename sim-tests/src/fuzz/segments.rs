@@ -29,8 +29,8 @@ impl Judge for Spy {
     }
 }
 
-/// Whatever packets come, no stack panics or spins, every socket ends, and what a checksum or a number rules out changes nothing: every
-/// byte arrives as it was written.
+/// Whatever packets come, no stack panics or spins, every socket ends, and what a checksum or a number rules out
+/// changes nothing: every byte arrives as it was written.
 pub(super) fn check(data: &[u8]) {
     // The parser on its own: any packet.
     if let Some(segment) = parse(0, Role::Client, data.to_vec()) {
@@ -140,7 +140,8 @@ async fn end(
     // Neither error matters: a forged RST may have come.
     let _ = (client.shutdown().await, server.shutdown().await);
     if disturbed {
-        // A peer that a forged segment made give up in silence is never heard of again: TCP has no deadline for who reads.
+        // A peer that a forged segment made give up in silence is never heard of again: TCP has no deadline for who
+        // reads.
         let patience = Duration::from_secs(PATIENCE / 4);
         let _ = timeout(patience, client.read_to_end(&mut got[1])).await;
         let _ = timeout(patience, server.read_to_end(&mut got[0])).await;

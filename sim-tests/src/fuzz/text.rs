@@ -8,8 +8,8 @@ use crate::{Backend, Shard, invariants};
 /// A refusal is one line that a person can read, and no longer than this, in characters.
 const LINE: usize = Refusal::LENGTH + 60;
 
-/// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what is refused is
-/// refused in one line, and what is accepted can be run, and keeps the contract.
+/// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what
+/// is refused is refused in one line, and what is accepted can be run, and keeps the contract.
 pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match text.parse::<Saved>() {

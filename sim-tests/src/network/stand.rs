@@ -12,8 +12,8 @@ impl Network {
     /// The networks of streams for one of which it may be taken from above TCP: whoever knows no packets can say what
     /// comes of it by what comes of them. One without packets is taken for itself. None at all says that anything may
     /// come of it that the contract allows: where chance or a mere number says which packet is lost, where a RST does
-    /// not arrive, which no TCP sends again, where a host that forgot all answers with RST, and where each piece waits for a
-    /// window, so that any deadline may pass.
+    /// not arrive, which no TCP sends again, where a host that forgot all answers with RST, and where each piece waits
+    /// for a window, so that any deadline may pass.
     pub fn stands_for(&self) -> Vec<Self> {
         if self.reboot.is_some() || self.window > 0 {
             return Vec::new();

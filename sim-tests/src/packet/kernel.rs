@@ -21,8 +21,8 @@ pub(super) struct Kernel {
     ports: [u16; 2],
     /// How much of the world's log was read.
     read: usize,
-    /// What programs have dropped. It is closed as soon as it is known what time it is, for who drops must not ask: when
-    /// a runtime ends, tokio's clock is the real one.
+    /// What programs have dropped. It is closed as soon as it is known what time it is, for who drops must not ask:
+    /// when a runtime ends, tokio's clock is the real one.
     dropped: Vec<Dropped>,
     /// They wait until every socket is gone.
     pub(super) idle: Vec<Waker>,

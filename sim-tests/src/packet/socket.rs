@@ -38,8 +38,8 @@ pub(super) struct Socket {
     pub(super) number: SocketId,
     /// What was received and taken out of the stack.
     kept: VecDeque<u8>,
-    /// How much each packet has brought of what was not read yet. A read gives that much, as it does where a program is as
-    /// fast as its network.
+    /// How much each packet has brought of what was not read yet. A read gives that much, as it does where a program is
+    /// as fast as its network.
     pieces: VecDeque<usize>,
     /// The peer's FIN is there, behind all that is kept.
     fin: bool,

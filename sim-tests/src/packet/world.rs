@@ -10,7 +10,8 @@ use smoltcp::iface::SocketHandle;
 
 /// Decides what becomes of each segment.
 pub trait Judge: Send {
-    /// Decides about `segment`, which leaves at `now`, the network's own time in milliseconds. `sender` is the state of the socket that sent it.
+    /// Decides about `segment`, which leaves at `now`, the network's own time in milliseconds. `sender` is the state of
+    /// the socket that sent it.
     fn judge(&mut self, now: Millis, segment: &Segment, sender: State) -> Ruling;
 
     /// A segment has arrived, whole or not, and its host has taken it.

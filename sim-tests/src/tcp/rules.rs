@@ -181,7 +181,8 @@ fn time_wait(record: &Record) -> Option<String> {
     }
 }
 
-/// Whether `side` has sent its FIN because its deadline for the other's had passed: its last word was sent so long before.
+/// Whether `side` has sent its FIN because its deadline for the other's had passed: its last word was sent so long
+/// before.
 fn gave_up_waiting(record: &Record, side: Role) -> bool {
     let at = |like: fn(&Unit) -> bool| {
         let sent = |entry: &&Entry| entry.side == side && matches!(&entry.what, What::Sent(unit) if like(unit));

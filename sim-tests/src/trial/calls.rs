@@ -1,4 +1,5 @@
-//! What a program may do with its stream, and what Linux would answer. Each call that comes to something is an I/O event.
+//! What a program may do with its stream, and what Linux would answer. Each call that comes to something is an I/O
+//! event.
 
 use super::kernel::{Kernel, Packet};
 use super::run::What;

@@ -23,8 +23,8 @@
 //!     stream.write_all(b"\x05hello").await
 //! }
 //!
-//! fn nobody_takes_a_part_for_the_whole(run: &Run<std::io::Result<Vec<u8>>, std::io::Result<()>>) -> Result<(), String> {
-//!     match run.client.returned() {
+//! fn nobody_takes_a_part_for_the_whole(run: &Run<std::io::Result<Vec<u8>>, std::io::Result<()>>) -> Result<(), String>
+//!     { match run.client.returned() {
 //!         Some(Ok(answer)) if answer != b"hello" => Err(format!("{answer:?} passes for the answer")),
 //!         _ => Ok(()),
 //!     }

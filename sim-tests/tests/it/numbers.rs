@@ -1,4 +1,5 @@
-//! The harness's own input: every number has a range that its refusal names, and no text is too long to be refused in a line.
+//! The harness's own input: every number has a range that its refusal names, and no text is too long to be refused in a
+//! line.
 
 use sim_tests::file::Saved;
 use sim_tests::{Refusal, Scenario, Shard};

@@ -11,7 +11,8 @@ use std::process::Command;
 
 /// Killed by its drop.
 ///
-/// The size of the terminal is left as it is: crossterm 0.29 can forget a key that comes together with a change of size.
+/// The size of the terminal is left as it is: crossterm 0.29 can forget a key that comes together with a change of
+/// size.
 pub(crate) struct Person(OsSession);
 
 impl Person {

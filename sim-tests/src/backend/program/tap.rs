@@ -385,7 +385,8 @@ impl<S: Transport> Inner<S> {
                     self.note(What::Sent(unit));
                 }
             }
-            // Linux tells of a RST once, be it a write that asks; what is left can be read then, and an end that is none.
+            // Linux tells of a RST once, be it a write that asks; what is left can be read then, and an end that is
+            // none.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => self.told = true,
             Poll::Ready(Err(_)) | Poll::Pending => (),
         }
