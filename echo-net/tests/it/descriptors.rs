@@ -1,9 +1,11 @@
-//! Ten thousand conversations, and nothing is left of them.
+//! Ten thousand conversations, and every kind of attacker, and nothing is left of them.
 
 use crate::support::alone::alone;
 use crate::support::{eventually, within};
-use echo_net::{Client, ClientConfig, ServerConfig, serve};
+use echo_net::misbehave::{Kind, Load, run};
+use echo_net::{Client, ClientConfig, ServerConfig, listen_tcp, serve};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -52,6 +54,51 @@ fn ten_thousand_connections_leave_nothing_behind() {
     }));
 }
 
+/// Tasks, descriptors and sockets are those of the beginning after each kind of attacker.
+#[test]
+fn attackers_leave_nothing_behind() {
+    if !alone("descriptors::attackers_leave_nothing_behind", &[]) {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let listener = listen_tcp("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+        converse(address).await;
+        within(eventually_settled(1)).await;
+        let (tasks, descriptors) = (alive(), open_descriptors());
+        let mut made = 1;
+        for kind in Kind::ALL {
+            for wire in kind.wires() {
+                let load = Load {
+                    connections: 10,
+                    duration: Duration::from_millis(60),
+                    patience: Duration::from_secs(20),
+                    wire: *wire,
+                    ..Load::of(*kind)
+                };
+                let report = within(run(*kind, address, load)).await;
+                assert!(report.is_allowed(), "{report}");
+                made += report.connected;
+                within(eventually_settled(tasks)).await;
+                eventually("the descriptors of the beginning", || open_descriptors() == descriptors);
+                let open = || {
+                    let sockets = crate::support::sockets::Sockets::now().of(address.port());
+                    sockets.established() + sockets.half_closed()
+                };
+                eventually("the sockets of the beginning", || open() == 0);
+            }
+        }
+        drop(stop);
+        let report = within(server).await.expect("the server does not panic");
+        assert_eq!((report.panicked, report.accept_errors), (0, 0), "{report}");
+        // Who resets a connection that is still in the accept queue is never accepted.
+        assert!(report.accepted <= made && report.accepted > made / 2, "{made} made, {report}");
+    });
+}
+
 async fn converse(address: std::net::SocketAddr) {
     let client = Client::connect(address, ClientConfig::default()).await.expect("the server accepts");
     let answer = client.request("message").await.expect("the server answers");
@@ -63,7 +110,7 @@ async fn converse(address: std::net::SocketAddr) {
 /// Waits until no more tasks than these are left: of the clients, and of the server's connections.
 async fn eventually_settled(tasks: usize) {
     while alive() > tasks {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
