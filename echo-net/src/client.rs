@@ -9,12 +9,13 @@ use echo_core::{Config, Connection, Event, Farewell, Fate, Outcome, Stamps};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::ToSocketAddrs;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// Requests that wait in the handle's queue; one more waits in its own future.
+/// So many requests may wait in the queue before whoever adds one has to wait until it is taken.
 const QUEUE: usize = 16;
 /// Requests that wait for their answers: no more is sent until the server has answered some.
 const UNANSWERED: usize = 64 * 1024;
@@ -70,8 +71,20 @@ impl std::error::Error for RequestError {}
 type Answered = oneshot::Sender<Result<Answer, RequestError>>;
 
 enum Wish {
-    Request(Vec<u8>, Answered),
+    Request(Request),
     Close,
+}
+
+struct Request {
+    payload: Vec<u8>,
+    answered: Answered,
+    place: Place,
+}
+
+/// A place in the queue, or what tells whoever waits for one that the request was taken out of it.
+enum Place {
+    Queued(#[expect(dead_code, reason = "free when it is dropped")] OwnedSemaphorePermit),
+    Beyond(oneshot::Sender<()>),
 }
 
 /// How far a conversation has come, as the handles see it.
@@ -87,13 +100,15 @@ struct Progress {
 /// A conversation on the framed wire. Clones share it.
 ///
 /// Requests may be made at once, by any clone: they go out in order over the one connection and are answered in
-/// order. Dropping the future of a request changes nothing for the request.
+/// order. A request is made when its future is polled first; dropping the future later changes nothing for the
+/// request, which is in the account like every other.
 ///
 /// When the last handle is dropped without [`close`](Client::close), the conversation is closed politely in the
 /// background, within its deadlines, if the runtime lives so long; nobody learns the outcome.
 #[derive(Clone, Debug)]
 pub struct Client {
-    wishes: mpsc::Sender<Wish>,
+    wishes: mpsc::UnboundedSender<Wish>,
+    queue: Arc<Semaphore>,
     abort: watch::Sender<bool>,
     progress: watch::Receiver<Progress>,
 }
@@ -118,11 +133,11 @@ impl Client {
     /// Begins a conversation on a connected stream. Must be called in a tokio runtime, which runs it as a task.
     pub fn start<T: Transport>(stream: T, config: ClientConfig) -> Self {
         let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
-        let (wishes, inbox) = mpsc::channel(QUEUE);
+        let (wishes, inbox) = mpsc::unbounded_channel();
         let (abort, aborted) = watch::channel(false);
         let (report, progress) = watch::channel(Progress::default());
         tokio::spawn(Conversation { driver, inbox, handles: true, waiting: BTreeMap::new(), report }.run(aborted));
-        Self { wishes, abort, progress }
+        Self { wishes, queue: Arc::new(Semaphore::new(QUEUE)), abort, progress }
     }
 
     /// Sends `payload` and waits for its answer. With many requests under way this waits for its turn first.
@@ -134,15 +149,23 @@ impl Client {
     }
 
     /// Queues `payload` and gives a token for its answer, so that the next request can follow at once. Waits while
-    /// the queue is full: the server has to take some first.
+    /// the queue is full: the server has to take some first. Who gives up that wait, as a timeout does, gives up the
+    /// answer, and not the request: it stays in the queue.
     ///
     /// # Errors
     /// [`RequestError::Refused`] if the conversation has ended.
     pub async fn submit(&self, payload: impl Into<Vec<u8>>) -> Result<Pending, RequestError> {
-        let (sender, receiver) = oneshot::channel();
-        let wish = Wish::Request(payload.into(), sender);
-        self.wishes.send(wish).await.map_err(|_| RequestError::Refused)?;
-        Ok(Pending(receiver))
+        let (answered, answer) = oneshot::channel();
+        let (taken, is_taken) = oneshot::channel();
+        let place = self.queue.clone().try_acquire_owned().map_or(Place::Beyond(taken), Place::Queued);
+        let beyond = matches!(place, Place::Beyond(_));
+        let request = Request { payload: payload.into(), answered, place };
+        self.wishes.send(Wish::Request(request)).map_err(|_| RequestError::Refused)?;
+        if beyond {
+            // However it is taken, and if it never is: what became of it, its answer tells.
+            let _ = is_taken.await;
+        }
+        Ok(Pending(answer))
     }
 
     /// Ends the conversation politely: what was submitted before is sent, the answers come, and both sides say their
@@ -151,7 +174,7 @@ impl Client {
     /// later calls get the same.
     pub async fn close(&self) -> Outcome {
         // If the conversation has ended already, nobody takes the wish, and the outcome is there.
-        let _ = self.wishes.send(Wish::Close).await;
+        let _ = self.wishes.send(Wish::Close);
         self.ended().await
     }
 
@@ -221,7 +244,7 @@ impl Pending {
 /// The task behind the handles.
 struct Conversation<T> {
     driver: Driver<T>,
-    inbox: mpsc::Receiver<Wish>,
+    inbox: mpsc::UnboundedReceiver<Wish>,
     /// Whether there are handles left.
     handles: bool,
     waiting: BTreeMap<u64, Answered>,
@@ -276,12 +299,7 @@ impl<T: Transport> Conversation<T> {
     fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
         while self.takes_wishes() {
             match self.inbox.poll_recv(cx) {
-                Poll::Ready(Some(Wish::Request(payload, answered))) => match self.driver.send(&payload) {
-                    Ok(seq) => {
-                        self.waiting.insert(seq, answered);
-                    }
-                    Err(misuse) => refuse(answered, misuse),
-                },
+                Poll::Ready(Some(Wish::Request(request))) => self.ask(request),
                 Poll::Ready(Some(Wish::Close)) => self.driver.leave(Farewell::normal()),
                 Poll::Ready(None) => {
                     self.handles = false;
@@ -293,12 +311,25 @@ impl<T: Transport> Conversation<T> {
         self.handles
     }
 
+    fn ask(&mut self, Request { payload, answered, place }: Request) {
+        match self.driver.send(&payload) {
+            Ok(seq) => {
+                self.waiting.insert(seq, answered);
+            }
+            Err(misuse) => refuse(answered, misuse),
+        }
+        if let Place::Beyond(taken) = place {
+            // Who gave up the wait does not want to know.
+            let _ = taken.send(());
+        }
+    }
+
     /// Gives everybody their answer, and the outcome last.
     fn settle(mut self, outcome: Outcome) {
         self.inbox.close();
         while let Ok(wish) = self.inbox.try_recv() {
             match wish {
-                Wish::Request(_, answered) => drop(answered.send(Err(RequestError::Refused))),
+                Wish::Request(request) => drop(request.answered.send(Err(RequestError::Refused))),
                 Wish::Close => (),
             }
         }

@@ -19,7 +19,7 @@ pub struct Report {
     pub bytes: u64,
     /// Attempts to accept that failed.
     pub accept_errors: u64,
-    /// Connections whose task panicked: always a bug of this crate.
+    /// Connections whose task panicked, always a bug of this crate, and calls of [`OnEnd`](crate::OnEnd) that did.
     pub panicked: u64,
 }
 

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -71,7 +72,8 @@ pub struct Ended {
 
 /// Something to call at the end of each connection, or nothing (the default).
 ///
-/// It is called from the server's own task, in the order of the ends; while it runs nothing is accepted.
+/// It is called from the server's own task, in the order of the ends; while it runs nothing is accepted. If it panics
+/// that is logged and counted ([`Report::panicked`]), and the server goes on.
 #[derive(Clone, Default)]
 pub struct OnEnd(Option<Arc<Call>>);
 
@@ -222,6 +224,8 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => self.begin(stream, peer, kind),
+                // One that is gone costs the others nothing; without descriptors there is no more to be had.
+                Err(error) if is_gone(&error) => self.report.accept_errors += 1,
                 Err(_) => return,
             }
         }
@@ -282,7 +286,11 @@ impl Server {
             Ok(ended) => {
                 self.report.count(&ended.outcome, ended.traffic);
                 if let OnEnd(Some(call)) = &self.config.on_end {
-                    call(&ended);
+                    // What the user's code breaks is its own; the conversations of others go on.
+                    if catch_unwind(AssertUnwindSafe(|| call(&ended))).is_err() {
+                        warn!("the call at the end of connection {} panicked", ended.number);
+                        self.report.panicked += 1;
+                    }
                 }
             }
             Err(error) => {
@@ -297,9 +305,8 @@ impl Server {
     async fn pause(&mut self, error: &io::Error) {
         self.report.accept_errors += 1;
         warn!("cannot accept a connection: {error}");
-        match error.kind() {
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => (),
-            _ => sleep(ACCEPT_PAUSE).await,
+        if !is_gone(error) {
+            sleep(ACCEPT_PAUSE).await;
         }
     }
 
@@ -312,6 +319,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether a connection was gone before it was accepted, and the next one may be there.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 /// What the server tells a connection.

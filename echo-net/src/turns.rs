@@ -34,7 +34,7 @@ impl Turns {
     }
 }
 
-/// What one connection has done of its share. The default stands in no line, and may do as much as it likes.
+/// What one connection has done of its share. The default stands in no line: it only lets others go first.
 pub(crate) struct Share {
     line: Option<Turns>,
     left: usize,
@@ -75,9 +75,14 @@ impl Share {
                 self.place = Place::InLine(Box::pin(line.clone().acquire_owned()));
                 self.poll_turn(cx, now)
             }
-            _ => {
+            Some(_) => {
                 self.refill(now);
                 Poll::Ready(())
+            }
+            None => {
+                self.refill(now);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }

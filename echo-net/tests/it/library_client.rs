@@ -145,23 +145,43 @@ async fn connect_tries_all_addresses() {
     }
 }
 
-/// Clause 5.8: giving up the wait changes no account.
+/// Clause 5.8: giving up the wait changes no account, also where the request waits for its place in the queue.
 #[tokio::test]
 async fn dropping_the_future_of_a_request_changes_nothing() {
+    const DROPPED: u64 = 100;
     let server = Server::start(ServerConfig::default());
     let client = connect(&server).await;
     drop(client.submit("token dropped").await.expect("it is open"));
-    {
-        // Far enough to have been queued, for which nothing else has to run.
-        let request = std::pin::pin!(client.request("future dropped"));
-        assert!(
-            std::future::Future::poll(request, &mut std::task::Context::from_waker(std::task::Waker::noop()))
-                .is_pending()
-        );
+    for number in 0..DROPPED {
+        // Nothing else runs in between, so that the queue fills up.
+        let request = std::pin::pin!(client.request(number.to_string()));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(std::future::Future::poll(request, &mut cx).is_pending());
     }
-    assert_eq!(within(client.request("the third")).await.map(|answer| answer.seq), Ok(3));
-    assert_eq!(within(client.close()).await.account.answered, 3);
-    assert_eq!(server.drain().messages, 3);
+    let never_polled = client.request("a request that is not made");
+    drop(never_polled);
+    assert_eq!(within(client.request("the last")).await.map(|answer| answer.seq), Ok(DROPPED + 2));
+    assert_eq!(within(client.close()).await.account.answered, DROPPED + 2);
+    assert_eq!(server.drain().messages, DROPPED + 2);
+}
+
+/// Whoever adds to a full queue waits until it is taken.
+#[tokio::test]
+async fn a_full_queue_makes_those_wait_who_add_to_it() {
+    let server = Server::start(ServerConfig::default());
+    let client = connect(&server).await;
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut submitted: Vec<_> = (0..20).map(|_| Box::pin(client.submit("x"))).collect();
+    let ready = submitted.iter_mut().filter_map(|submit| match std::future::Future::poll(submit.as_mut(), &mut cx) {
+        std::task::Poll::Ready(pending) => Some(pending.expect("it is open")),
+        std::task::Poll::Pending => None,
+    });
+    assert_eq!(ready.count(), 16, "as many as have a place");
+    for submit in submitted.split_off(16) {
+        assert!(within(within(submit).await.expect("taken in the end").answer()).await.is_ok());
+    }
+    assert_eq!(within(client.close()).await.account.answered, 20);
+    assert_eq!(server.drain().messages, 20);
 }
 
 /// Clauses 5.1, 5.13: the server goes while requests are under way; all are answered, and both ends are clean.

@@ -33,3 +33,21 @@ async fn every_end_is_told_once_with_its_account() {
         );
     }
 }
+
+/// A call that panics ends no conversation, and is counted.
+#[tokio::test]
+async fn a_panic_of_the_users_ends_no_conversation() {
+    let on_end = OnEnd::call(|ended| assert_ne!(ended.number, 2, "the user's own mistake"));
+    let server = Server::start(ServerConfig { on_end, ..ServerConfig::default() });
+    let connect = || async { within(Client::connect(server.address, ClientConfig::default())).await };
+    let first = connect().await.expect("it accepts");
+    let second = connect().await.expect("it accepts");
+    assert_eq!(within(second.close()).await.end.name(), "clean");
+    let third = connect().await.expect("it still accepts");
+    for client in [first, third] {
+        assert_eq!(within(client.request("hello")).await.map(|answer| answer.payload), Ok(b"hello".to_vec()));
+        assert_eq!(within(client.close()).await.end.name(), "clean");
+    }
+    let report = server.drain_with(1);
+    assert_eq!((report.ended("clean"), report.panicked), (3, 1), "{report}");
+}

@@ -40,11 +40,17 @@ impl Server {
     /// Drains, and gives the report.
     #[track_caller]
     pub(crate) fn drain(self) -> Report {
+        self.drain_with(0)
+    }
+
+    /// The same, with so many panics.
+    #[track_caller]
+    pub(crate) fn drain_with(self, panicked: u64) -> Report {
         let Self { stop, abort, thread, .. } = self;
         let _ = stop.send(());
         let report = bounded("the server's end", move || thread.join().expect("the server does not panic"));
         drop(abort);
-        assert_eq!(report.panicked, 0);
+        assert_eq!(report.panicked, panicked);
         report
     }
 
