@@ -17,6 +17,15 @@ const PATIENCE: u64 = 2000;
 /// Segments that left, to be forged from.
 type Seen = Arc<Mutex<Vec<Segment>>>;
 
+/// How a conversation ends: chosen first, for whatever comes later may find no bytes left.
+#[derive(Clone, Copy)]
+struct Ending {
+    /// The client lets go, read or not.
+    drops: bool,
+    /// How long both half-closed sides wait before they read what is left.
+    late: Duration,
+}
+
 struct Spy(Seen);
 
 impl Judge for Spy {
@@ -49,6 +58,8 @@ pub(super) fn check(data: &[u8]) {
 
 async fn converse(net: &Net, data: &[u8]) {
     let mut input = Input::new(data);
+    let late = Duration::from_millis(u64::from(input.next::<u8>()) * 4);
+    let ending = Ending { drops: input.below(4) == 3, late };
     let seen = Seen::default();
     let listener = net.listen(Role::Server, PORT).expect("the port is free");
     let (client, server) = tokio::join!(net.connect(Role::Client, PORT), listener.accept());
@@ -70,7 +81,7 @@ async fn converse(net: &Net, data: &[u8]) {
             _ => disturbed |= inject(net, &seen, &mut input),
         }
     }
-    end(client, server, [&mut sent, &mut got], &mut input, disturbed).await;
+    end(client, server, [&mut sent, &mut got], ending, disturbed).await;
 }
 
 /// Gives a forged packet to a host; whether it may change something: its checksum is right.
@@ -127,10 +138,10 @@ async fn end(
     mut client: Stream,
     mut server: Stream,
     [sent, got]: [&mut [Vec<u8>; 2]; 2],
-    input: &mut Input<'_>,
+    ending: Ending,
     disturbed: bool,
 ) {
-    if input.flag() {
+    if ending.drops {
         drop(client);
         let mut rest = Vec::new();
         // Reset, end, or neither: whatever was unread is lost.
@@ -139,6 +150,8 @@ async fn end(
     }
     // Neither error matters: a forged RST may have come.
     let _ = (client.shutdown().await, server.shutdown().await);
+    // What was received can be read however late: in TIME-WAIT, and when that is over.
+    tokio::time::sleep(ending.late).await;
     if disturbed {
         // A peer that a forged segment made give up in silence is never heard of again: TCP has no deadline for who
         // reads.
