@@ -1,5 +1,6 @@
 //! What every run has in common: deadlines, the wall clock at the beginning, payloads.
 
+use crate::network::Network;
 use crate::pairs;
 use crate::plan::Millis;
 use crate::scenario::{Scenario, Wire};
@@ -75,13 +76,14 @@ pub fn servers_farewell() -> Farewell {
 }
 
 /// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
-/// packets.
+/// packets, each of which may wait for its batch.
 pub fn budget(scenario: &Scenario) -> Millis {
     let deadlines = deadlines_of(scenario, Role::Client);
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
     let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
-    let latency = 10 * scenario.network.latency;
-    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(latency)
+    let Network { latency, batch, .. } = scenario.network;
+    let packets = 10 * (latency + batch);
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets)
 }
 
 /// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.

@@ -4,6 +4,7 @@ use super::input::Input;
 use crate::packet::{Build, Judge, Net, Ruling, Stream};
 use crate::tcp::{Fate, Segment, State, parse};
 use echo_core::Role;
+use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -84,16 +85,18 @@ async fn converse(net: &Net, data: &[u8]) {
     end(client, server, [&mut sent, &mut got], ending, disturbed).await;
 }
 
-/// Gives a forged packet to a host; whether it may change something: its checksum is right.
+/// Gives a forged packet to a host; whether it may change something: its checksum is right, if only by chance. Ones'
+/// complement takes 0x0000 and 0xffff for the same (RFC 1071), so that not every changed byte is seen.
 fn inject(net: &Net, seen: &Seen, input: &mut Input<'_>) -> bool {
     let to = input.pick(&[Role::Server, Role::Client]);
-    let mut bytes = {
+    let genuine = {
         let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match seen.get(input.below(64)) {
             Some(segment) => segment.bytes.clone(),
             None => input.take(60).to_vec(),
         }
     };
+    let mut bytes = genuine.clone();
     for _ in 0..input.below(6) {
         let at = usize::from(input.next::<u8>()) % bytes.len().max(1);
         if let Some(byte) = bytes.get_mut(at) {
@@ -104,13 +107,19 @@ fn inject(net: &Net, seen: &Seen, input: &mut Input<'_>) -> bool {
     if fixed {
         fix_checksums(&mut bytes);
     }
+    let disturbs = fixed || (bytes != genuine && are_checksums_right(&bytes));
     net.inject(to, bytes);
-    fixed
+    disturbs
+}
+
+fn are_checksums_right(bytes: &[u8]) -> bool {
+    let Ok(ip) = Ipv4Packet::new_checked(bytes) else { return false };
+    let (from, to) = (IpAddress::Ipv4(ip.src_addr()), IpAddress::Ipv4(ip.dst_addr()));
+    ip.verify_checksum() && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| tcp.verify_checksum(&from, &to))
 }
 
 /// Makes the checksums of an IPv4 packet with TCP inside right.
 fn fix_checksums(bytes: &mut [u8]) {
-    use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket};
     let Ok(mut ip) = Ipv4Packet::new_checked(bytes) else { return };
     ip.fill_checksum();
     let (from, to) = (IpAddress::Ipv4(ip.src_addr()), IpAddress::Ipv4(ip.dst_addr()));
