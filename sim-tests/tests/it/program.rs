@@ -294,3 +294,16 @@ fn random_scenarios_are_counted() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.starts_with("50 of the seeds 0..50 on pair: the contract holds in all of them.\n"), "{text}");
 }
+
+#[test]
+fn random_leaves_out_what_a_backend_cannot_express() {
+    let output = echo_sim(&["random", "--seeds", "0..50"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("27 of the seeds 0..50 on packet: the contract holds in all of them.\n    23 others"),
+        "{text}"
+    );
+    let output = echo_sim(&["random", "--seeds", "1..3", "--backend", "packet"]);
+    assert_eq!(output.status.code(), Some(2), "seeds 1 and 2 need a race and a relay: {}", stdout(&output));
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim_tests::explore::Subject;
 use sim_tests::file::Saved;
 use sim_tests::pairs::Pairs;
-use sim_tests::random::{Found, Hunt, hunt};
+use sim_tests::random::{Found, Hunt, drawn, hunt};
 use sim_tests::{Backend, Shard, report};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -34,6 +34,10 @@ pub(crate) struct Options {
 /// A hunt on one backend, and how long it took.
 struct Done {
     backend: Backend,
+    /// The seeds whose scenarios were run.
+    seeds: Vec<u64>,
+    /// How many scenarios need a network that this backend does not have.
+    left_out: usize,
     hunt: Hunt,
     took: Duration,
 }
@@ -41,15 +45,24 @@ struct Done {
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let seeds = options.seeds.of(options.shard);
     let one = |backend: Backend| {
-        let bar = output::progress(seeds.len());
+        // A seed of which nothing can be drawn stays: the hunt reports it.
+        let can = |seed: &u64| drawn(*seed).map_or(true, |scenario| backend.expresses(&scenario).is_ok());
+        let (able, unable): (Vec<u64>, Vec<u64>) = seeds.iter().partition(|seed| can(seed));
+        let bar = output::progress(able.len());
         let began = Instant::now();
-        let hunt = hunt(&|scenario| backend.run(scenario), &seeds, &|| bar.inc(1));
+        let hunt = hunt(&|scenario| backend.run(scenario), &able, &|| bar.inc(1));
         bar.finish_and_clear();
-        Done { backend, hunt, took: began.elapsed() }
+        Done { backend, left_out: unable.len(), seeds: able, hunt, took: began.elapsed() }
     };
     let all: Vec<Done> = backends(options.backend).into_iter().map(one).collect();
+    if all.iter().all(|done| done.seeds.is_empty()) {
+        return Err(Trouble::Usage(format!(
+            "none of the seeds {} can be run there; more seeds expected",
+            options.seeds
+        )));
+    }
     if let Some(path) = &options.junit {
-        output::write(path, &output::junit(all.iter().map(|done| suite(done, &seeds)).collect())?)?;
+        output::write(path, &output::junit(all.iter().map(suite).collect())?)?;
     }
     let text = if options.json { json(&all, options) } else { all.iter().map(|done| done.text(options)).collect() };
     Ok(Answer { text, good: all.iter().all(|done| done.hunt.broken.is_empty()) })
@@ -77,11 +90,15 @@ impl Done {
             let _ = writeln!(text, "{} seeds in all; others are {}", broken.len(), rest.join(", "));
         }
         let verdict = match broken.len() {
+            0 if *scenarios == 0 => "nothing was run".to_owned(),
             0 => "the contract holds in all of them".to_owned(),
             bad => format!("{bad} BROKEN"),
         };
         let (rate, simulated) = (self.scenarios_per_second(), self.simulated_per_second());
         let _ = writeln!(text, "{scenarios} of the seeds {} on {}: {verdict}.", options.seeds, self.backend.id());
+        if self.left_out > 0 {
+            let _ = writeln!(text, "    {} others need a network that it does not have", self.left_out);
+        }
         let took = self.took.as_secs_f64();
         let _ = writeln!(text, "    {took:.1} s; {rate:.0} scenarios/s, each run twice; {simulated:.0} simulated s/s");
         text + &self.hunt.pairs.to_string()
@@ -102,14 +119,14 @@ fn shown(found: &Found, backend: Backend) -> String {
     )
 }
 
-fn suite(done: &Done, seeds: &[u64]) -> output::Suite {
+fn suite(done: &Done) -> output::Suite {
     let Hunt { broken, found, .. } = &done.hunt;
     let faults = |seed: &u64| match found.iter().find(|found| found.seed == *seed) {
         Some(found) => vec![found.flaw.to_string(), shown(found, done.backend)],
         None if broken.contains(seed) => vec![format!("broken: echo-sim replay --seed {seed}")],
         None => Vec::new(),
     };
-    (done.backend.id().to_owned(), seeds.iter().map(|seed| (format!("seed {seed}"), faults(seed))).collect())
+    (done.backend.id().to_owned(), done.seeds.iter().map(|seed| (format!("seed {seed}"), faults(seed))).collect())
 }
 
 fn pairs(pairs: &Pairs) -> Value {
@@ -133,6 +150,7 @@ fn json(all: &[Done], options: &Options) -> String {
         json!({
             "backend": done.backend.id(),
             "scenarios": done.hunt.scenarios,
+            "left_out": done.left_out,
             "simulated_ms": done.hunt.simulated,
             "took_ms": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
             "broken": done.hunt.broken,
