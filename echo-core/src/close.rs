@@ -337,17 +337,27 @@ impl Machine {
     // ---- what happened to the transport and the clock ----
 
     fn on_gone(&mut self, end: End, side: Side, out: &mut Actions) {
+        self.finish(end, side);
+        out.push(Action::Abort);
+    }
+
+    /// The end of this side's patience (clause 5.9). The peer may still be reading what the transport holds.
+    fn let_go(&mut self, end: End, side: Side, out: &mut Actions) {
+        self.finish(end, side);
+        out.push(Action::LetGo);
+    }
+
+    /// Nothing more is said or heard.
+    fn finish(&mut self, end: End, side: Side) {
         self.settle(end, side);
         self.sent = Finished;
         self.heard = Finished;
-        out.push(Action::Abort);
     }
 
     fn on_deadline(&mut self, deadline: Deadline, out: &mut Actions) {
         match deadline {
-            Deadline::Connect | Deadline::Write | Deadline::Shutdown => {
-                self.on_gone(End::TimedOut(deadline), Side::Local, out);
-            }
+            Deadline::Connect | Deadline::Write => self.on_gone(End::TimedOut(deadline), Side::Local, out),
+            Deadline::Shutdown => self.let_go(End::TimedOut(deadline), Side::Local, out),
             Deadline::Detect => self.fail_on(deadline, CloseCode::PROTOCOL_ERROR, out),
             Deadline::Answer => self.fail_on(deadline, CloseCode::POLICY, out),
             Deadline::Idle => self.on_idle(out),
@@ -360,7 +370,7 @@ impl Machine {
                 self.sent = Finished;
                 out.push(Action::Fin);
             }
-            Deadline::Linger => self.on_gone(End::TimedOut(deadline), Side::Peer, out),
+            Deadline::Linger => self.let_go(End::TimedOut(deadline), Side::Peer, out),
         }
     }
 

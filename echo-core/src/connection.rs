@@ -61,7 +61,8 @@ pub enum Output<'a> {
     Abort,
     /// Nothing until something happens, or until this moment: then call [`Connection::handle_time`].
     Wait(Option<Duration>),
-    /// The conversation is over; let go of the transport.
+    /// The conversation is over; let go of the transport in the ordinary way, so that it goes on delivering what it
+    /// has taken, and FIN behind that if none was sent.
     Ended(Outcome),
 }
 
@@ -225,6 +226,20 @@ impl Connection {
         while let Some(deadline) = self.session.expired(now) {
             self.session.happen(close::Event::Deadline(deadline), now);
         }
+    }
+
+    /// This side could not act for so long: its process was stopped, or its machine. Whatever it waits for it goes on
+    /// waiting for as if that time had not passed (clause 8.5).
+    pub fn handle_pause(&mut self, length: Duration) {
+        self.session.postpone(length);
+        self.quiet_at = self.quiet_at.map(|at| at.saturating_add(length));
+    }
+
+    /// The peer has not acknowledged `count` of the bytes that the transport has taken. Call it when the transport
+    /// takes no more, when the ending begins, when FIN was sent, and when a deadline has come, before [`Connection::handle_time`]: waits begin
+    /// anew while the peer takes enough (clause 8.6). A transport that cannot tell calls it never.
+    pub fn handle_unacknowledged(&mut self, now: Duration, count: usize) {
+        self.session.look(now, count);
     }
 
     // ---- time without a clock, for whoever explores every order of events ----

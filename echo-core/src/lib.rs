@@ -69,6 +69,7 @@ mod outbox;
 pub mod outcome;
 pub mod plain;
 pub mod preface;
+mod progress;
 mod session;
 mod stamp;
 pub mod timers;

@@ -19,6 +19,8 @@ pub struct Config {
     pub quiet: Duration,
     /// How long each wait may take.
     pub deadlines: Deadlines,
+    /// How many bytes the peer must take within a wait for that to begin anew (clause 8.6). Default 16 KiB.
+    pub progress: usize,
     /// Server: who sends FIN first and holds TIME_WAIT. Default: the client.
     pub first_fin: Role,
     /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC. (echo-net
@@ -35,6 +37,7 @@ impl Default for Config {
             limit: 1024 * 1024,
             quiet: Duration::from_millis(20),
             deadlines: Deadlines::default(),
+            progress: 16 * 1024,
             first_fin: Role::Client,
             utc_offset: |_| 0,
             observe: None,

@@ -12,6 +12,7 @@ use crate::outbox::{Mark, Outbox};
 use crate::outcome::Outcome;
 use crate::plain::ctime_header;
 use crate::preface;
+use crate::progress::Progress;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
 use std::collections::VecDeque;
@@ -54,6 +55,9 @@ pub(crate) struct Session {
     /// Client: nothing but the preface leaves before the server's is read.
     held: bool,
     timers: Timers,
+    /// The idle wait is to begin anew when this side reads again.
+    idle_held: bool,
+    progress: Progress,
     outbox: Outbox,
     /// Where requests (client) or answers (server) begin of which no byte has left.
     starts: VecDeque<(u64, Mark)>,
@@ -82,6 +86,8 @@ impl Session {
             greeted: false,
             held: false,
             timers: Timers::default(),
+            idle_held: false,
+            progress: Progress::default(),
             outbox: Outbox::default(),
             starts: VecDeque::new(),
             lost_from: None,
@@ -162,6 +168,11 @@ impl Session {
                 Action::Deliver | Action::Discard => (),
                 Action::GoAway | Action::Close => self.say(action),
                 Action::Fin => self.fin = Fin::Due,
+                Action::LetGo => {
+                    // FIN is left to the transport, which sends it behind what it holds.
+                    self.fin = Fin::Sent;
+                    self.drop_output();
+                }
                 Action::Abort => {
                     self.aborted = true;
                     self.fin = Fin::Due;
@@ -328,6 +339,25 @@ impl Session {
         }
     }
 
+    /// Clause 8.5: this side could not act, so none of its waits went on.
+    pub(crate) fn postpone(&mut self, length: Duration) {
+        self.timers.postpone(length);
+    }
+
+    /// Clause 8.6: while the peer takes enough, whatever is waited for from it may come yet.
+    pub(crate) fn look(&mut self, now: Duration, unacknowledged: usize) {
+        use Deadline::{Answer, Close, Drain, Fin, Idle, Linger, Write};
+        if self.progress.look(self.outbox.sent(), unacknowledged, self.config.progress) {
+            for deadline in [Answer, Write, Drain, Close, Fin, Linger] {
+                self.timers.renew(deadline, now, &self.config.deadlines);
+            }
+            // A peer that has taken all may have done so long ago, and idles since.
+            if unacknowledged > 0 {
+                self.timers.renew(Idle, now, &self.config.deadlines);
+            }
+        }
+    }
+
     pub(crate) fn expired(&mut self, now: Duration) -> Option<Deadline> {
         self.timers.expired(now)
     }
@@ -347,11 +377,22 @@ impl Session {
         self.timers.next()
     }
 
+    /// Who does not read, for its own output waits (clause 4.9), cannot tell whether its peer is idle.
+    fn hold_idle(&mut self, now: Duration) {
+        if !self.machine.is_ending() && !self.wants_input() {
+            self.idle_held |= self.timers.runs(Deadline::Idle);
+            self.timers.stop(Deadline::Idle);
+        } else if std::mem::take(&mut self.idle_held) {
+            self.touch(now);
+        }
+    }
+
     /// The deadlines that run follow from the state. Once the ending has begun none is prolonged (clause 8.2).
     fn rearm(&mut self, now: Duration) {
         if self.aborted || self.is_over() {
             return self.timers.clear();
         }
+        self.hold_idle(now);
         let lengths = &self.config.deadlines;
         if self.machine.is_ending() {
             self.timers.stop(Deadline::Idle);
@@ -412,10 +453,14 @@ impl Session {
         self.outbox.owned() + self.starts.capacity() * size_of::<(u64, Mark)>()
     }
 
-    /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first.
+    /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first (4.9), but
+    /// for input that is answered no more: left unread it would make the kernel send RST in the end (5.9).
     pub(crate) fn wants_input(&self) -> bool {
         let open = self.machine.heard() != Direction::Finished;
-        let room = self.role() == Role::Client || self.machine.is_discarding() || self.outbox.waiting() < HIGH_WATER;
+        let answers = self.role() == Role::Server
+            && !self.machine.is_discarding()
+            && matches!(self.machine.sent(), Direction::Open | Direction::Leaving);
+        let room = !answers || self.outbox.waiting() < HIGH_WATER;
         open && room
     }
 

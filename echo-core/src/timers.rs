@@ -79,15 +79,15 @@ pub struct Deadlines {
     pub idle: Duration,
     /// See [`Deadline::Write`]. Default 30 s.
     pub write: Duration,
-    /// See [`Deadline::Drain`]. Default 5 s.
+    /// See [`Deadline::Drain`]. Default 4 s.
     pub drain: Duration,
-    /// See [`Deadline::Close`]. Default 3 s.
+    /// See [`Deadline::Close`]. Default 2 s.
     pub close: Duration,
     /// See [`Deadline::Fin`]. Default 2 s.
     pub fin: Duration,
     /// See [`Deadline::Linger`]. Default 2 s.
     pub linger: Duration,
-    /// See [`Deadline::Shutdown`]. Default 10 s.
+    /// See [`Deadline::Shutdown`]. Default 8 s.
     pub shutdown: Duration,
 }
 
@@ -100,11 +100,11 @@ impl Default for Deadlines {
             answer: seconds(30),
             idle: seconds(300),
             write: seconds(30),
-            drain: seconds(5),
-            close: seconds(3),
+            drain: seconds(4),
+            close: seconds(2),
             fin: seconds(2),
             linger: seconds(2),
-            shutdown: seconds(10),
+            shutdown: seconds(8),
         }
     }
 }
@@ -162,6 +162,20 @@ impl Timers {
     pub fn ensure(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
         if self.due[deadline as usize].is_none() {
             self.start(deadline, now, lengths);
+        }
+    }
+
+    /// Starts `deadline` anew if it has come.
+    pub fn renew(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
+        if self.due[deadline as usize].is_some_and(|due| due <= now) {
+            self.start(deadline, now, lengths);
+        }
+    }
+
+    /// Lets every deadline that runs come later by `length`.
+    pub fn postpone(&mut self, length: Duration) {
+        for due in self.due.iter_mut().flatten() {
+            *due = due.saturating_add(length);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Connecting by TCP: every resolved address, within one deadline.
 
+use crate::transport::prepare;
 use echo_core::{Deadline, Outcome};
 use std::fmt;
 use std::io;
@@ -77,7 +78,7 @@ pub async fn connect_tcp(address: impl ToSocketAddrs, whole: Duration) -> Result
     for (at, address) in addresses.iter().enumerate() {
         let share = (deadline - Instant::now()) / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match stream.set_nodelay(true) {
+            Ok(Ok(stream)) => match prepare(&stream) {
                 Ok(()) => return Ok(stream),
                 Err(error) => refused.push((*address, error)),
             },

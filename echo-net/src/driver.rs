@@ -17,6 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How much is read at once.
 const READ: usize = 64 * 1024;
 
+/// An alarm that is so late says that the process did not run.
+const ASLEEP: Duration = Duration::from_secs(1);
 const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 
 thread_local! {
@@ -34,8 +36,8 @@ pub(crate) struct Driver<T> {
     rest: Rest,
     share: Share,
     usage: Usage,
-    peer_finished: bool,
-    hurried: bool,
+    /// There is nothing more to read: FIN or a reset has come.
+    read_over: bool,
     /// The user takes no more input for now.
     paused: bool,
     /// The transport takes nothing, and the last read gave nothing either.
@@ -44,6 +46,12 @@ pub(crate) struct Driver<T> {
     reset: bool,
     /// Something was written since the last flush.
     unflushed: bool,
+    /// The transport took no more when it was last written to.
+    blocked: bool,
+    /// The ending has begun.
+    ending: bool,
+    /// When it was last polled.
+    polled: Duration,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -59,12 +67,14 @@ impl<T: Transport> Driver<T> {
             rest: Rest::default(),
             share: Share::default(),
             usage: Usage::default(),
-            peer_finished: false,
-            hurried: false,
+            read_over: false,
             paused: false,
             read_in_vain: false,
             reset: false,
             unflushed: false,
+            blocked: false,
+            ending: false,
+            polled: timeline.now(),
             alarm: Box::pin(sleep_until(Instant::now())),
         }
     }
@@ -98,7 +108,6 @@ impl<T: Transport> Driver<T> {
     /// Waits no longer for anything that has a deadline: takes it that the deadlines have come. Gives whether there
     /// were any.
     pub(crate) fn hurry(&mut self) -> bool {
-        self.hurried = true;
         let now = self.timeline.now();
         let running: Vec<_> = self.connection.running_deadlines().collect();
         running.iter().for_each(|deadline| self.connection.expire(now, *deadline));
@@ -107,10 +116,15 @@ impl<T: Transport> Driver<T> {
 
     /// Does all that can be done without waiting. Ready once the conversation is over and the transport let go.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
+        self.wake();
         loop {
             let now = self.timeline.now();
+            if !self.ending && self.connection.machine().is_ending() {
+                self.ending = true;
+                self.look(now);
+            }
             if let Poll::Ready(outcome) = self.poll_output(cx, now) {
-                self.stream = None;
+                self.let_go(cx);
                 return Poll::Ready(outcome);
             }
             if !self.usage.set(self.connection.owned_memory() + self.rest.owned()) {
@@ -128,11 +142,51 @@ impl<T: Transport> Driver<T> {
             // Unless what comes never ceases.
             let now = self.timeline.now();
             if self.connection.next_time().is_some_and(|due| due <= now) {
+                self.look(now);
                 self.connection.handle_time(now);
             } else if !self.share.is_spent() && self.poll_alarm(cx).is_pending() {
                 self.share.rest(now);
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Lets go of the stream, and reads what has come before: input that is left unread makes the kernel send RST, which
+    /// deletes what it still has to send (5.9).
+    fn let_go(&mut self, cx: &mut Context<'_>) {
+        /// How often, for a peer may go on sending.
+        const READS: usize = 16;
+        let Some(mut stream) = self.stream.take() else { return };
+        if self.read_over || self.connection.is_write_closed() {
+            return;
+        }
+        let mut scratch = SCRATCH.take();
+        scratch.resize(READ, 0);
+        for _ in 0..READS {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let read = Pin::new(&mut stream).poll_read(cx, &mut buffer);
+            if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// Clause 8.5: if a deadline passed long ago, and this was not polled either, its process was stopped meanwhile.
+    fn wake(&mut self) {
+        let now = self.timeline.now();
+        let away = now.saturating_sub(self.polled);
+        let late = self.connection.next_time().is_some_and(|due| due.saturating_add(ASLEEP) < now);
+        if late && away > ASLEEP {
+            self.connection.handle_pause(away);
+        }
+        self.polled = now;
+    }
+
+    /// Tells the connection how much of its output the peer has not taken (clause 8.6), if that can be told.
+    fn look(&mut self, now: Duration) {
+        if let Some(count) = self.stream.as_ref().and_then(Transport::unacknowledged) {
+            self.connection.handle_unacknowledged(now, count);
         }
     }
 
@@ -151,9 +205,15 @@ impl<T: Transport> Driver<T> {
                         }
                         Poll::Ready(Ok(count)) => {
                             self.unflushed = true;
+                            self.blocked = false;
                             self.connection.handle_sent(now, count);
                         }
-                        Poll::Pending => return Poll::Pending,
+                        Poll::Pending => {
+                            if !std::mem::replace(&mut self.blocked, true) {
+                                self.look(now);
+                            }
+                            return Poll::Pending;
+                        }
                     }
                 }
                 Output::Fin => match stream.poll_shutdown(cx) {
@@ -162,12 +222,12 @@ impl<T: Transport> Driver<T> {
                             self.connection.handle_write_failed(now);
                         }
                         self.connection.handle_fin_sent(now);
+                        self.look(now);
                     }
                     Poll::Pending => return Poll::Pending,
                 },
                 Output::Abort => {
-                    // Who is hurried has been told why, and RST could destroy that: to drop the stream sends FIN.
-                    if let Some(stream) = self.stream.take().filter(|_| !self.hurried) {
+                    if let Some(stream) = self.stream.take() {
                         stream.abort();
                     }
                     self.connection.handle_fin_sent(now);
@@ -196,7 +256,7 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once, if input is wanted; ready when something came.
     fn poll_input(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
-        if !self.connection.wants_input() || self.peer_finished || self.paused {
+        if !self.connection.wants_input() || self.read_over || self.paused {
             return Poll::Pending;
         }
         if !self.rest.is_empty() {
@@ -227,9 +287,9 @@ impl<T: Transport> Driver<T> {
         let now = self.timeline.now();
         match read {
             Poll::Ready(Ok(())) => match buffer.filled() {
-                [] if self.reset => self.connection.handle_reset(now),
+                [] if self.reset => self.handle_reset(now),
                 [] => {
-                    self.peer_finished = true;
+                    self.read_over = true;
                     self.connection.handle_fin(now);
                 }
                 filled => {
@@ -238,11 +298,9 @@ impl<T: Transport> Driver<T> {
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
-            Poll::Ready(Err(_)) => self.connection.handle_reset(now),
+            Poll::Ready(Err(_)) => self.handle_reset(now),
             // It cannot be written to, and all it had received is read.
-            Poll::Pending if self.connection.is_write_closed() && self.read_in_vain => {
-                self.connection.handle_reset(now)
-            }
+            Poll::Pending if self.connection.is_write_closed() && self.read_in_vain => self.handle_reset(now),
             Poll::Pending => {
                 // The runtime may have held back what is there (its budget is spent), so one more poll must tell.
                 self.read_in_vain = self.connection.is_write_closed();
@@ -254,6 +312,11 @@ impl<T: Transport> Driver<T> {
         }
         self.read_in_vain = false;
         Poll::Ready(())
+    }
+
+    fn handle_reset(&mut self, now: Duration) {
+        self.read_over = true;
+        self.connection.handle_reset(now);
     }
 
     /// Takes in what the connection takes, and what the share allows; gives how much that was.

@@ -30,7 +30,6 @@
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
 //! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
 
-mod allocator;
 mod came_back;
 mod client;
 mod clock;
@@ -44,11 +43,11 @@ mod plain_client;
 mod polite;
 mod report;
 mod server;
+mod system;
 mod text;
 mod transport;
 mod turns;
 
-pub use allocator::return_free_memory;
 pub use came_back::CameBack;
 pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
 pub use clock::Clock;
@@ -59,5 +58,6 @@ pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;
 pub use server::{Ended, OnEnd, ServerConfig, serve, serve_until};
+pub use system::return_free_memory;
 pub use text::printable;
 pub use transport::{Listener, Over, Transport};

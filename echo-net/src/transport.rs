@@ -9,6 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A stream of bytes in both directions whose write half can be shut down by itself (half-close).
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// How many of the bytes that were written the peer has not acknowledged yet, FIN included; `None` (the default)
+    /// if that cannot be told. Where it can, deadlines measure whether the peer takes anything (clause 8.6).
+    fn unacknowledged(&self) -> Option<usize> {
+        None
+    }
+
     /// Lets go at once, so that the peer learns it was no regular end: by RST where the transport has one.
     /// Otherwise the stream is dropped.
     fn abort(self)
@@ -19,11 +25,34 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl Transport for TcpStream {
+    /// On Linux `SIOCOUTQ`.
+    #[cfg(target_os = "linux")]
+    fn unacknowledged(&self) -> Option<usize> {
+        crate::system::unacknowledged(self)
+    }
+
     /// Sends RST: linger time zero, RFC 9293 section 3.10.5 (ABORT).
     fn abort(self) {
         // If the option cannot be set, the connection is gone already, and dropping it is all that is left to do.
         let _ = self.set_zero_linger();
     }
+}
+
+/// How much may wait in the kernel that was not sent at all, in bytes. By itself Linux takes megabytes; then a peer that
+/// reads slowly holds as much memory, and an ending begins while that is still to be sent.
+const UNSENT: u32 = 256 * 1024;
+
+/// Sets what every connection needs.
+///
+/// # Errors
+/// The connection is gone already.
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    // Messages are gathered before they are written, so waiting for more (Nagle) only delays them.
+    stream.set_nodelay(true)?;
+    // Where it cannot be set, more waits.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    Ok(())
 }
 
 /// An in-memory stream, for tests.
@@ -84,8 +113,7 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
         let (stream, peer) = TcpListener::accept(self).await?;
-        // Answers are gathered before they are written, so waiting for more (Nagle) only delays them.
-        stream.set_nodelay(true)?;
+        prepare(&stream)?;
         Ok((stream, peer.to_string()))
     }
 }

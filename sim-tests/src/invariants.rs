@@ -1,6 +1,7 @@
 //! The close contract, held against a record.
 
 use crate::board::{Entry, Unit, What, name, other};
+use crate::link::PACE;
 use crate::network::Network;
 use crate::plan::{Action, Millis};
 use crate::record::{Ending, Record};
@@ -361,17 +362,25 @@ impl Court<'_> {
     /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may
     /// take, or so many as a small window makes of a last word, or an ending takes as long as it may.
     fn is_hurried(&self) -> bool {
-        let Network { latency, batch, window, .. } = self.record.scenario.network;
+        let Network { latency, batch, takes, window, .. } = self.record.scenario.network;
         // What does not fit the window waits until the other end has read: a round trip for each piece.
         let round_trips = 1 + if window > 0 { LAST_WORD.div_ceil(window) as u128 } else { 0 };
-        let deadlines = setting::config(&self.record.scenario, Role::Client).deadlines;
+        // A client is more patient than a server, if anything.
+        let deadlines = setting::deadlines_of(&self.record.scenario, Role::Server);
         let patience = deadlines.linger.min(deadlines.fin).min(deadlines.shutdown);
         let cap = deadlines.shutdown.as_millis();
         let used_up = |side| match (self.ending_began(side), self.ended_at(side)) {
             (Some(began), Some(ended)) => u128::from(ended - began) >= cap,
             (None, _) | (_, None) => false,
         };
-        round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis() || SIDES.into_iter().any(used_up)
+        // A slow reader is waited for as long as what it takes is progress, and for as long as an ending may take.
+        let reading = |bytes: u64| if takes == 0 { 0 } else { u128::from(bytes * PACE / takes as u64) };
+        let stalls = takes > 0 && reading(setting::PROGRESS as u64) >= patience.as_millis();
+        // Who only waits for answers cannot see that they are on their way.
+        let wait = deadlines.drain.min(deadlines.answer).as_millis();
+        let slow = stalls || 2 * reading(setting::all_bytes(&self.record.scenario)) >= cap.min(wait);
+        let far = round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis();
+        slow || far || SIDES.into_iter().any(used_up)
     }
 
     /// An idle conversation that is ended by its deadline is at peace all the same.

@@ -37,7 +37,12 @@ pub(crate) struct Path {
     pub(crate) overtaking: bool,
     /// What stands in the middle.
     pub(crate) relay: Option<Relay>,
+    /// Each program takes so many bytes of what comes every [`PACE`]; the rest waits where it was sent. 0 is no limit.
+    pub(crate) takes: usize,
 }
+
+/// See [`Path::takes`], in milliseconds.
+pub(crate) const PACE: Millis = 10;
 
 /// Both directions. `P` is what a backend keeps of a packet.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub(crate) struct Links<P> {
     relay: State,
     /// The relay did something else than passing on.
     meddled: bool,
+    /// By [`Role`]: how many packets were deleted in their sender's kernel.
+    deleted: [usize; 2],
 }
 
 #[derive(Debug)]
@@ -57,11 +64,69 @@ struct Leg<P> {
     queue: VecDeque<(Millis, Kind, Arrival<P>)>,
     /// Nothing arrives before.
     floor: Millis,
+    buffer: SendBuffer,
+}
+
+/// What a transport has taken, and the peer has not.
+#[derive(Debug, Default)]
+struct SendBuffer {
+    waiting: VecDeque<Waiting>,
+    /// How many bytes were ever handed over.
+    written: usize,
+}
+
+/// A packet that leaves byte by byte. Times are in microseconds, so that many small packets are no slower than a large
+/// one.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    begins: u64,
+    leaves: u64,
+    size: usize,
+}
+
+const MICROS: u64 = 1000;
+
+impl SendBuffer {
+    /// When the last byte of a packet leaves that is handed over at `now`.
+    fn push(&mut self, now: Millis, size: usize, takes: usize) -> Millis {
+        if takes == 0 {
+            return now;
+        }
+        let now = now.saturating_mul(MICROS);
+        let begins = self.waiting.back().map_or(now, |last| now.max(last.leaves));
+        let leaves = begins.saturating_add((size as u64 * PACE * MICROS).div_ceil(takes as u64));
+        self.waiting.push_back(Waiting { begins, leaves, size });
+        self.written += size;
+        leaves.div_ceil(MICROS)
+    }
+
+    /// Forgets what has left by `now`.
+    fn pass(&mut self, now: Millis) {
+        while self.waiting.front().is_some_and(|first| first.leaves <= now.saturating_mul(MICROS)) {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Whether the first bytes of a packet have left at `now`, and the last has not.
+    fn is_leaving(&self, now: Millis) -> bool {
+        let now = now.saturating_mul(MICROS);
+        self.waiting.iter().any(|packet| packet.begins < now && now < packet.leaves)
+    }
+
+    /// How many bytes are left at `now`, of a packet that is being taken the rest.
+    fn left(&self, now: Millis, takes: usize) -> usize {
+        let now = now.saturating_mul(MICROS);
+        let rest = |packet: &Waiting| {
+            let rest = ((packet.leaves - now) as usize).saturating_mul(takes).div_ceil((PACE * MICROS) as usize);
+            rest.min(packet.size)
+        };
+        self.waiting.iter().filter(|packet| packet.leaves > now).map(rest).sum()
+    }
 }
 
 impl<P> Leg<P> {
     fn new() -> Self {
-        Self { queue: VecDeque::new(), floor: 0 }
+        Self { queue: VecDeque::new(), floor: 0, buffer: SendBuffer::default() }
     }
 
     fn push(&mut self, at: Millis, kind: Kind, packet: Arrival<P>) {
@@ -93,6 +158,15 @@ impl<P> Leg<P> {
         self.queue.retain(|(due, _, _)| *due <= now);
     }
 
+    /// Deletes what has not left by `now`; how many packets that is.
+    fn delete_waiting(&mut self, now: Millis) -> usize {
+        self.buffer.pass(now);
+        let count = self.buffer.waiting.len();
+        self.queue.truncate(self.queue.len().saturating_sub(count));
+        self.buffer.waiting.clear();
+        count
+    }
+
     fn next(&self) -> Option<Millis> {
         self.queue.front().map(|(due, _, _)| *due).filter(|due| *due != NEVER)
     }
@@ -101,20 +175,57 @@ impl<P> Leg<P> {
 impl<P> Links<P> {
     pub(crate) fn new(path: Path) -> Self {
         let legs = || [Leg::new(), Leg::new()];
-        Self { path, out: legs(), onward: legs(), relay: State::default(), meddled: false }
+        Self { path, out: legs(), onward: legs(), relay: State::default(), meddled: false, deleted: [0, 0] }
     }
 
-    /// Takes a packet from `from`. Packets of one direction arrive in their order, unless a RST overtakes.
-    pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, packet: P) {
+    /// Takes a packet of `size` bytes from `from`. Packets of one direction arrive in their order, unless a RST
+    /// overtakes. A RST deletes what waits before it in its sender's kernel.
+    pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, size: usize, packet: P) {
         let leg = &mut self.out[from as usize];
-        if kind == Kind::Reset && self.path.overtaking {
-            leg.destroy(now);
+        if kind == Kind::Reset {
+            self.deleted[from as usize] += leg.delete_waiting(now);
+            if self.path.overtaking {
+                leg.destroy(now);
+            }
         }
+        leg.buffer.pass(now.saturating_sub(self.path.latency));
+        let now = leg.buffer.push(now, size, self.path.takes);
         let whole = self.path.latency;
         let latency = if self.path.relay.is_some() { whole / 2 } else { whole };
         let at = now.saturating_add(latency);
         let due = if self.path.relay.is_some() { at } else { batched(at, self.path.batch) };
         leg.push(due, kind, Arrival::Packet(packet));
+    }
+
+    /// How many bytes wait in the kernel of `from` because the other end's program has not taken them.
+    pub(crate) fn waiting(&self, from: Role, now: Millis) -> usize {
+        self.out[from as usize].buffer.left(now, self.path.takes)
+    }
+
+    /// Whether of what `from` sends a part has arrived at the other end, and its program has not read it: it reads
+    /// packets as a whole here. For networks without a relay.
+    pub(crate) fn is_arriving(&self, from: Role, now: Millis) -> bool {
+        let latency = self.path.latency;
+        self.out[from as usize].buffer.is_leaving(now.saturating_sub(latency))
+    }
+
+    /// The connection of `from` is gone, by the other's RST: what waits in its kernel is deleted.
+    pub(crate) fn delete_waiting(&mut self, from: Role, now: Millis) {
+        self.deleted[from as usize] += self.out[from as usize].delete_waiting(now);
+    }
+
+    /// How many packets of `from` were deleted before they left, since this was asked last: the last that it sent,
+    /// but for a RST.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn take_deleted(&mut self, from: Role) -> usize {
+        std::mem::take(&mut self.deleted[from as usize])
+    }
+
+    /// How many bytes of `from` have left, if readers are slow.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn taken(&self, from: Role, now: Millis) -> Option<usize> {
+        let buffer = &self.out[from as usize].buffer;
+        (self.path.takes > 0).then(|| buffer.written - buffer.left(now, self.path.takes))
     }
 
     /// What `from` sends from now on arrives at `until` or later; `None` is never.
@@ -220,7 +331,7 @@ mod tests {
     use Role::{Client, Server};
 
     fn path(relay: Option<Relay>) -> Path {
-        Path { latency: 10, batch: 0, overtaking: false, relay }
+        Path { latency: 10, batch: 0, overtaking: false, relay, takes: 0 }
     }
 
     /// Everything that arrives, in order, with its time.
@@ -239,10 +350,10 @@ mod tests {
     #[test]
     fn packets_take_their_time_and_keep_their_order() {
         let mut links = Links::new(path(None));
-        links.push(0, Client, Kind::Data, "a");
+        links.push(0, Client, Kind::Data, 0, "a");
         links.hold(Client, Some(50));
-        links.push(1, Client, Kind::Data, "b");
-        links.push(2, Server, Kind::Data, "c");
+        links.push(1, Client, Kind::Data, 0, "b");
+        links.push(2, Server, Kind::Data, 0, "c");
         let expected = [(10, Client, "a"), (12, Server, "c"), (50, Client, "b")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }
@@ -251,18 +362,38 @@ mod tests {
     fn a_batch_arrives_together() {
         let mut links = Links::new(Path { batch: 7, ..path(None) });
         for (at, text) in [(0, "a"), (3, "b"), (5, "c")] {
-            links.push(at, Client, Kind::Data, text);
+            links.push(at, Client, Kind::Data, 0, text);
         }
         let times: Vec<_> = drain(&mut links).into_iter().map(|(at, _, _)| at).collect();
         assert_eq!(times, [14, 14, 21]);
     }
 
     #[test]
+    fn what_the_reader_has_not_taken_waits_and_a_rst_deletes_it() {
+        let slow = Path { takes: 5, ..path(None) };
+        let sent = |links: &mut Links<&'static str>| {
+            links.push(0, Client, Kind::Data, 10, "a");
+            links.push(1, Client, Kind::Data, 5, "b");
+        };
+        let mut links = Links::new(slow);
+        sent(&mut links);
+        links.push(2, Client, Kind::Fin, 0, "fin");
+        assert_eq!([8, 5, 0], [14, 20, 30].map(|now| links.waiting(Client, now)));
+        let expected = [(30, Client, "a"), (40, Client, "b"), (40, Client, "fin")];
+        assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
+        let mut links = Links::new(slow);
+        sent(&mut links);
+        links.push(21, Client, Kind::Reset, 0, "rst");
+        let expected = [(30, Client, "a"), (31, Client, "rst")];
+        assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
+    }
+
+    #[test]
     fn a_rst_overtakes_where_it_may() {
         for (overtaking, expected) in [(false, 2), (true, 1)] {
             let mut links = Links::new(Path { overtaking, ..path(None) });
-            links.push(0, Server, Kind::Data, "answer");
-            links.push(1, Server, Kind::Reset, "rst");
+            links.push(0, Server, Kind::Data, 0, "answer");
+            links.push(1, Server, Kind::Reset, 0, "rst");
             assert_eq!(drain(&mut links).len(), expected);
         }
     }
@@ -270,11 +401,11 @@ mod tests {
     #[test]
     fn a_cut_holds_what_is_on_its_way() {
         let mut links = Links::new(path(None));
-        links.push(0, Client, Kind::Data, "a");
+        links.push(0, Client, Kind::Data, 0, "a");
         links.cut(Some(100));
         assert_eq!(drain(&mut links), [(100, Client, Arrival::Packet("a"))]);
         links.cut(None);
-        links.push(101, Client, Kind::Data, "b");
+        links.push(101, Client, Kind::Data, 0, "b");
         assert_eq!(drain(&mut links), []);
     }
 
@@ -282,8 +413,8 @@ mod tests {
     fn no_relay_passes_a_rst_on() {
         for relay in [Relay::PassesHalfClose, Relay::ClosesBoth, Relay::CutsOff(10)] {
             let mut links = Links::new(path(Some(relay)));
-            links.push(0, Server, Kind::Data, "half an answer");
-            links.push(1, Server, Kind::Reset, "rst");
+            links.push(0, Server, Kind::Data, 0, "half an answer");
+            links.push(1, Server, Kind::Reset, 0, "rst");
             let arrived = drain(&mut links);
             let expected = [(10, Server, Arrival::Packet("half an answer")), (11, Server, Arrival::Made(Kind::Fin))];
             assert_eq!(arrived, expected, "{relay:?}");
@@ -293,8 +424,8 @@ mod tests {
     #[test]
     fn a_relay_that_closes_both_loses_the_answer_to_a_half_close() {
         let mut links = Links::new(path(Some(Relay::ClosesBoth)));
-        links.push(0, Client, Kind::Fin, "fin");
-        links.push(10, Server, Kind::Data, "answer");
+        links.push(0, Client, Kind::Fin, 0, "fin");
+        links.push(10, Server, Kind::Data, 0, "answer");
         let expected = [
             (10, Client, Arrival::Packet("fin")),
             (10, Server, Arrival::Made(Kind::Fin)),
@@ -307,12 +438,12 @@ mod tests {
     fn a_relay_that_cuts_off_loses_only_a_late_answer() {
         for (at, arrives) in [(10, true), (30, false)] {
             let mut links = Links::new(path(Some(Relay::CutsOff(10))));
-            links.push(0, Client, Kind::Fin, "fin");
+            links.push(0, Client, Kind::Fin, 0, "fin");
             // Packets are pushed when they are sent, as in a run.
             let mut arrived = Vec::new();
             for now in 0..60 {
                 if now == at {
-                    links.push(now, Server, Kind::Data, "answer");
+                    links.push(now, Server, Kind::Data, 0, "answer");
                 }
                 while let Some(packet) = links.pop(Server, now) {
                     arrived.push(packet);
@@ -328,9 +459,9 @@ mod tests {
     #[test]
     fn a_relay_passes_a_half_close_and_both_fins() {
         let mut links = Links::new(path(Some(Relay::PassesHalfClose)));
-        links.push(0, Client, Kind::Fin, "fin");
-        links.push(10, Server, Kind::Data, "answer");
-        links.push(11, Server, Kind::Fin, "fin");
+        links.push(0, Client, Kind::Fin, 0, "fin");
+        links.push(10, Server, Kind::Data, 0, "answer");
+        links.push(11, Server, Kind::Fin, 0, "fin");
         let expected = [(10, Client, "fin"), (20, Server, "answer"), (21, Server, "fin")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }

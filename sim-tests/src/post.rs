@@ -41,8 +41,35 @@ impl<P> Post<P> {
                 board.note(from, What::Held);
             }
         }
-        self.links.push(board.now(), from, segment.kind(), packet);
+        self.links.push(board.now(), from, segment.kind(), segment.size(), packet);
         units
+    }
+
+    /// How many bytes wait in the kernel of `from` because the other end's program has not taken them.
+    pub(crate) fn waiting(&self, from: Role, now: Millis) -> usize {
+        self.links.waiting(from, now)
+    }
+
+    /// See [`Links::is_arriving`].
+    pub(crate) fn is_arriving(&self, from: Role, now: Millis) -> bool {
+        self.links.is_arriving(from, now)
+    }
+
+    /// See [`Links::take_deleted`].
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn take_deleted(&mut self, from: Role) -> usize {
+        self.links.take_deleted(from)
+    }
+
+    /// See [`Links::taken`].
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn taken(&self, from: Role, now: Millis) -> Option<usize> {
+        self.links.taken(from, now)
+    }
+
+    /// The connection of `from` is gone, by the other's RST: what waits in its kernel is deleted.
+    pub(crate) fn delete_waiting(&mut self, from: Role, now: Millis) {
+        self.links.delete_waiting(from, now);
     }
 
     /// Nothing gets through for `span`, in either direction.
@@ -88,6 +115,14 @@ impl<P> Post<P> {
 }
 
 impl Segment<'_> {
+    /// In bytes.
+    fn size(self) -> usize {
+        match self {
+            Self::Data(bytes) => bytes.len(),
+            Self::Fin | Self::Reset => 0,
+        }
+    }
+
     fn kind(self) -> Kind {
         match self {
             Self::Data(_) => Kind::Data,

@@ -1,5 +1,6 @@
 //! What every run has in common: deadlines, the wall clock at the beginning, payloads.
 
+use crate::link::PACE as PACE_OF_READERS;
 use crate::network::Network;
 use crate::pairs;
 use crate::plan::Millis;
@@ -14,8 +15,7 @@ pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 /// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
 pub const PACE: u64 = 25;
 
-/// The deadlines of PROTOCOL.md about in their proportions, 25 times as fast (answer, write and idle more), for waiting
-/// costs steps. No two of them, nor their sums, are so near that which passes first would hang on one tick.
+/// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps. No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
@@ -38,9 +38,15 @@ fn patience(role: Role, deadline: Deadline) -> Duration {
     match (role, deadline) {
         (Role::Client, Deadline::Idle) => Duration::from_millis(100),
         (Role::Client, Deadline::Drain) => Duration::from_millis(40),
+        // A server's last packets, sent at the end of its patience, are there before the client's ends.
+        (Role::Client, Deadline::Shutdown) => Duration::from_millis(20),
         (Role::Client | Role::Server, _) => Duration::ZERO,
     }
 }
+
+/// How many bytes are progress within a deadline: more than a word of the ending has, and less than
+/// `slower-reader` takes.
+pub const PROGRESS: usize = 200;
 
 /// When a plain message that was not finished is one all the same.
 pub const QUIET: Duration = Duration::from_millis(9);
@@ -65,6 +71,7 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
         deadlines: deadlines_of(scenario, role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
+        progress: PROGRESS,
         observe: Some(pairs::observe),
         ..usual
     }
@@ -81,9 +88,21 @@ pub fn budget(scenario: &Scenario) -> Millis {
     let deadlines = deadlines_of(scenario, Role::Client);
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
     let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
-    let Network { latency, batch, .. } = scenario.network;
+    let Network { latency, batch, takes, .. } = scenario.network;
     let packets = 10 * (latency + batch);
-    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets)
+    let reading = if takes == 0 { 0 } else { 2 * PACE_OF_READERS * all_bytes(scenario) / takes as Millis };
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets + reading)
+}
+
+/// About how many bytes one side says: its messages, and for each and for the ending some words.
+pub fn all_bytes(scenario: &Scenario) -> u64 {
+    let bytes = scenario.talk.iter().sum::<usize>() as u64;
+    // A server answers each piece of a plain line that is over its limit.
+    let pieces = match (scenario.wire, scenario.tuning.limit) {
+        (Wire::Plain, Some(limit)) => bytes.div_ceil(limit as u64),
+        (Wire::Plain | Wire::Framed | Wire::FramedServerFin, _) => 0,
+    };
+    bytes + 30 * (scenario.talk.len() as u64 + pieces) + 150
 }
 
 /// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.

@@ -143,7 +143,10 @@ pub enum Action {
     Close,
     /// Send FIN behind all that is queued.
     Fin,
-    /// Let go of the transport at once, what is queued included.
+    /// Let go of the transport, what is queued included, in the ordinary way: what it has taken it goes on delivering,
+    /// and FIN behind it.
+    LetGo,
+    /// Let go of the transport at once, what it has taken included: by RST, if it has one.
     Abort,
 }
 

@@ -229,7 +229,7 @@ fn a_silent_server() {
     let mut client = greeted_client(1);
     leave(&mut client);
     assert_eq!(client.wait_for_end().end, End::TimedOut(Deadline::Drain));
-    assert_eq!(client.now, Duration::from_secs(5 + 2));
+    assert_eq!(client.now, Duration::from_secs(4 + 2));
     let (_, _, body) = client.frames().pop().expect("CLOSE");
     assert_eq!(body, [&1008_u16.to_be_bytes()[..], &[0], b"drain deadline"].concat());
 }
@@ -327,7 +327,7 @@ fn linger_begins_with_fin() {
     server.stalled = true;
     server.feed(&[b"x".repeat(50_000), b"\n".to_vec()].concat());
     server.wish(|server, now| server.leave(now, Farewell::normal()));
-    server.advance(Duration::from_secs(9));
+    server.advance(Duration::from_secs(7));
     assert_eq!((server.fin, server.aborted), (None, false));
     server.stalled = false;
     server.settle();

@@ -65,6 +65,7 @@ fn action_names(actions: Actions) -> Vec<&'static str> {
         Action::GoAway => "GOAWAY",
         Action::Close => "CLOSE",
         Action::Fin => "FIN",
+        Action::LetGo => "let go",
         Action::Abort => "abort",
     };
     actions.into_iter().map(name).collect()

@@ -47,7 +47,7 @@ impl Kind {
             return false;
         }
         match ending.end {
-            StreamEnd::Fin => self != Self::UnreadAnswer,
+            StreamEnd::Fin => true,
             StreamEnd::Open => !self.is_ended_by_fin(),
             StreamEnd::Reset => self.lets_answers_wait(),
             StreamEnd::Left => matches!(self, Self::RstAnywhere | Self::ConnectBurst),
@@ -62,8 +62,8 @@ impl Kind {
         let (codes, without_word): (&'static [CloseCode], _) = match self {
             Self::SlowPreface => (&[WRONG], OPEN),
             Self::SlowFrame | Self::UnfinishedFrame => (&[LEAVING], OPEN),
-            Self::UnreadFrames | Self::TinyFramesUnread | Self::UnreadAnswer => (&[], RESET),
-            Self::SlowReader => (&[LEAVING], RESET),
+            Self::UnreadFrames | Self::TinyFramesUnread => (&[], RESET),
+            Self::SlowReader | Self::UnreadAnswer => (&[LEAVING], RESET),
             Self::TinyFrames | Self::EmptyEchoes => (&[WRONG], NEVER),
             Self::GoawayFlood => (&[NORMAL, WRONG], NEVER),
             Self::UnknownFrames => (&[WRONG, LEAVING], NEVER),
@@ -102,11 +102,10 @@ impl Kind {
             Self::SlowFrame | Self::UnfinishedFrame => sum(&[idle, drain, close]),
             Self::HalfOpen => idle,
             Self::UnreadFrames | Self::UnreadLines | Self::TinyFramesUnread => write,
-            // The system may take the whole answer off the server's hands; then nothing waits to be written.
-            Self::UnreadAnswer => sum(&[idle, write, drain, close, linger]),
             Self::GoawayFlood | Self::CriticalFrames => sum(&[close, fin, linger]),
             Self::UnknownFrames | Self::OverLimit if wire == Wire::Framed => sum(&[idle, drain, close]),
-            // They are answered in between, take bytes now and then, or end by themselves.
+            // They are answered in between, take bytes now and then, or end by themselves; or what the server said in the
+            // end lies behind an answer that they do not read.
             _ => Duration::MAX,
         }
     }

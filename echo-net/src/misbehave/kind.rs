@@ -95,8 +95,8 @@ kinds! {
     SlowReader {
         id: "slow-reader", wires: BOTH, connections: 400,
         summary: "asks for the longest answer and takes a byte of it each second",
-        must_get: "the answer as slowly as it takes it, or RST when the transport takes none within the write deadline",
-        may_cost: "one answer of memory, as far as there is some, as long as it reads",
+        must_get: "the answer, as far as the system's buffers hold it, and RST when the write deadline comes and it has taken less than 16 KiB",
+        may_cost: "one answer of memory, as far as there is some, until the write deadline",
     }
     TinyFrames {
         id: "tiny-frames", wires: FRAMED, connections: 50,
@@ -161,7 +161,7 @@ kinds! {
     UnreadAnswer {
         id: "unread-answer", wires: BOTH, connections: 100,
         summary: "asks for the longest answer and reads none of it",
-        must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, the end behind the idle deadline",
+        must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, that and the end behind it, when it reads",
         may_cost: "one answer of memory, as far as there is some, until the write deadline, or in the system's buffers until the idle deadline",
     }
     CloseEachTime {

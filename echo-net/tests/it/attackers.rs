@@ -43,7 +43,7 @@ const IDLE: Setting = Setting {
         (Deadline::Close, 300),
         (Deadline::Linger, 200),
     ],
-    duration: 2300,
+    duration: 3400,
     options: &[],
 };
 /// Ends at the idle deadline itself.

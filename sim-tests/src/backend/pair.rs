@@ -109,6 +109,10 @@ struct End {
     /// Whether the program reads.
     reading: Reading,
     throttle: Throttle,
+    /// Its transport took no more when it last wrote.
+    blocked: bool,
+    /// Its ending has begun.
+    ending: bool,
     gate: Gate,
     /// How much of the inbox the program has read, and not acted upon.
     ahead: usize,
@@ -169,6 +173,9 @@ impl Pair {
             self.settle();
             for end in [&mut self.client, &mut self.server] {
                 if end.runs {
+                    if end.connection.next_time().is_some_and(|due| due <= self.world.now()) {
+                        end.look(&self.world);
+                    }
                     end.connection.handle_time(self.world.now());
                 }
             }
@@ -258,6 +265,8 @@ impl End {
             shut: false,
             reading: Reading::Yes,
             throttle: Throttle::new(scenario, role),
+            blocked: false,
+            ending: false,
             gate: Gate::new(scenario.plan(role)),
             ahead: 0,
             fin_read: false,
@@ -270,6 +279,10 @@ impl End {
     /// Reads, and writes, until there is nothing more to do: the driver's loop.
     fn pump(&mut self, world: &mut World) {
         while self.runs {
+            if !self.ending && self.connection.machine().is_ending() {
+                self.ending = true;
+                self.look(world);
+            }
             self.write(world);
             if !self.runs || !self.read(world) {
                 return;
@@ -412,10 +425,16 @@ impl End {
                     let mut bytes = [header, payload].concat();
                     match self.throttle.take(bytes.len().min(most)) {
                         Ok(count) => bytes.truncate(count),
-                        Err(point) => return world.board.note_stalled(self.role, point),
+                        Err(point) => {
+                            if !std::mem::replace(&mut self.blocked, true) {
+                                self.look(world);
+                            }
+                            return world.board.note_stalled(self.role, point);
+                        }
                     }
                     let count = bytes.len();
                     self.throttle.took(count);
+                    self.blocked = false;
                     world.send(self.role, Packet::Data(bytes));
                     self.connection.handle_sent(now, count);
                 }
@@ -423,6 +442,7 @@ impl End {
                 Output::Fin => {
                     self.shut_down(world);
                     self.connection.handle_fin_sent(now);
+                    self.look(world);
                 }
                 Output::Abort => {
                     self.reset(world);
@@ -434,6 +454,15 @@ impl End {
                     return self.leave(world);
                 }
             }
+        }
+    }
+
+    /// Tells the connection how much of its output the other end has not taken.
+    fn look(&mut self, world: &World) {
+        let now = world.now();
+        if self.socket == Socket::Open {
+            let waiting = world.post.waiting(self.role, world.board.now());
+            self.connection.handle_unacknowledged(now, waiting);
         }
     }
 
@@ -496,7 +525,8 @@ impl End {
         if self.socket != Socket::Open {
             return;
         }
-        if self.inbox.len() > self.ahead {
+        let arriving = world.post.is_arriving(other(self.role), world.board.now());
+        if self.inbox.len() > self.ahead || arriving {
             return self.reset(world);
         }
         self.shut_down(world);
@@ -511,6 +541,12 @@ impl End {
         self.socket = Socket::None;
     }
 
+    /// The other end's RST has come: what this kernel still has to send is deleted.
+    fn lose_connection(&mut self, world: &mut World) {
+        self.socket = Socket::None;
+        world.post.delete_waiting(self.role, world.board.now());
+    }
+
     /// A packet arrives.
     fn receive(&mut self, packet: Packet, world: &mut World) {
         match (self.socket, packet) {
@@ -521,13 +557,13 @@ impl End {
             (Socket::Open, Packet::Fin) => self.fin_came = true,
             (Socket::Open, Packet::Reset) => {
                 self.reset_came = true;
-                self.socket = Socket::None;
+                self.lose_connection(world);
             }
             (Socket::Orphan, Packet::Data(_)) | (Socket::None, Packet::Data(_) | Packet::Fin) => {
                 self.socket = Socket::None;
                 world.send(self.role, Packet::Reset);
             }
-            (Socket::Orphan, Packet::Reset) => self.socket = Socket::None,
+            (Socket::Orphan, Packet::Reset) => self.lose_connection(world),
             (Socket::Orphan, Packet::Fin) | (Socket::None, Packet::Reset) | (Socket::Dark, _) => (),
         }
     }

@@ -23,6 +23,28 @@ const WHILE_CLOSING: [Point; 6] = [
 const AT_A_DEADLINE: [(Whose, Mark, Millis); 3] =
     [(Whose::Server, Mark::LastWord, 196), (Whose::Client, Mark::LastWord, 116), (Whose::Server, Mark::Fin, 76)];
 
+/// Networks whose readers are slow, and what is asked there: long enough that its answers wait in a send buffer.
+const SLOW: [&str; 3] = ["slow-reader", "slower-reader", "stalled-reader"];
+const LONG: usize = 400;
+
+/// Either side asks to close, at each point that is no stop of its own transport.
+fn slow_readers() -> impl Iterator<Item = Scenario> {
+    let networks = SLOW.into_iter().filter_map(Network::named);
+    let points = || Point::ALL.into_iter().filter(|point| !point.is_of_one_side());
+    networks.flat_map(move |network| {
+        Wire::ALL.into_iter().flat_map(move |wire| {
+            let network = network.clone();
+            points().flat_map(move |point| {
+                let closes = || Plan::one(Action::Close, point);
+                [(closes(), Plan::none()), (Plan::none(), closes())].map(|(client, server)| {
+                    let talk = vec![LONG, LONG];
+                    Scenario { talk, ..Scenario::new(wire, client, server, network.clone()) }
+                })
+            })
+        })
+    })
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     for wire in [Wire::Framed, Wire::FramedServerFin] {
@@ -37,6 +59,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             }
         }
     }
+    all.extend(slow_readers());
     let closes = Plan::one(Action::Close, Point::Idle);
     for (from, mark, millis) in AT_A_DEADLINE {
         for millis in millis - 1..=millis + 1 {

@@ -118,6 +118,8 @@ pub(super) struct End {
     pub(super) outgoing: Vec<Piece>,
     /// FIN is due.
     pub(super) fin_due: bool,
+    /// A deadline has passed at which it lets go of its transport, whatever may still come. That follows at once.
+    pub(super) patience_over: bool,
     /// See [`End::identify`].
     pub(super) identity: u128,
 }
@@ -149,6 +151,7 @@ impl End {
             half_closed: false,
             outgoing: Vec::new(),
             fin_due: false,
+            patience_over: false,
             identity: 0,
         }
     }
@@ -225,6 +228,7 @@ impl End {
     pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Notes) {
         self.note(Sample::Deadline(deadline), notes);
         notes.see(Sight::Passed(self.role, deadline));
+        self.patience_over |= matches!(deadline, Deadline::Linger | Deadline::Shutdown);
         self.connection.expire(NOW, deadline);
     }
 

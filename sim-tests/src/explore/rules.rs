@@ -30,7 +30,7 @@ pub enum Rule {
     Peace,
     /// Care: the side that the setting names sends FIN first.
     FirstFin,
-    /// Care: nobody lets go of a transport that may still get data, except by an abort.
+    /// Care: nobody lets go of a transport that may still get data, except by an abort or at the end of its patience.
     ReadingOn,
 }
 

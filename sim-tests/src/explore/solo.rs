@@ -68,7 +68,7 @@ impl Solo {
                 Turn::Abort => self.end.said.reset = true,
                 Turn::Ended(outcome) => {
                     let aborted = self.end.said.reset || self.end.got.reset || self.end.connection.is_write_closed();
-                    let may = self.end.got.fin || aborted;
+                    let may = self.end.got.fin || aborted || self.end.patience_over;
                     let who = name(self.end.role);
                     ensure(may, Rule::ReadingOn, || format!("the {who} lets go before it has read FIN"))?;
                     notes.see(Sight::Ended(self.end.role, outcome.end.name()));

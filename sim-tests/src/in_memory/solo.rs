@@ -242,8 +242,10 @@ impl Solo {
                 Output::Ended(outcome) => {
                     self.outcome = Some(outcome);
                     self.ended.get_or_insert(self.now);
-                    // Who lets go of a transport without FIN cannot but reset it.
-                    self.aborted |= self.fin.is_none();
+                    if self.fin.is_none() && !self.aborted {
+                        // Its transport sends FIN, or cannot any more.
+                        self.fin = Some(self.now);
+                    }
                     return;
                 }
             }

@@ -36,6 +36,7 @@ impl Network {
             "latency" => self.latency = number(rest)?,
             "reads" => self.reads = number(rest)?,
             "writes" => self.writes = number(rest)?,
+            "takes" => self.takes = number(rest)?,
             "batch" => self.batch = number(rest)?,
             "window" => self.window = number(rest)?,
             "reboots" => self.reboot = Some(number(rest)?),
@@ -76,8 +77,10 @@ impl fmt::Display for Network {
             return f.write_str(name);
         }
         write!(f, "latency-{}", self.latency)?;
-        let [reads, writes, window] = [self.reads, self.writes, self.window].map(|size| size as u64);
-        for (name, size) in [("reads", reads), ("writes", writes), ("batch", self.batch), ("window", window)] {
+        let [reads, writes, takes, window] = [self.reads, self.writes, self.takes, self.window].map(|size| size as u64);
+        let batch = self.batch;
+        let parts = [("reads", reads), ("writes", writes), ("takes", takes), ("batch", batch), ("window", window)];
+        for (name, size) in parts {
             if size > 0 {
                 write!(f, "+{name}-{size}")?;
             }

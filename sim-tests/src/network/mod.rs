@@ -25,6 +25,9 @@ pub struct Network {
     pub reads: usize,
     /// A write takes at most so many bytes; 0 is no limit.
     pub writes: usize,
+    /// Each program takes at most so many bytes of what the other sends every 10 ms; the rest waits in the sender's
+    /// kernel, where a RST deletes it and a close does not. 0 is no limit.
+    pub takes: usize,
     /// Packets arrive only at multiples of this, several at once; 0 is at any time.
     pub batch: Millis,
     /// What a RST does to what is on its way before it.
@@ -54,11 +57,17 @@ pub enum Rst {
 
 impl Network {
     /// The networks with a name, and what they are good for.
-    pub const NAMED: [(&'static str, &'static str); 17] = [
+    pub const NAMED: [(&'static str, &'static str); 20] = [
         ("clear", "4 ms each way"),
         ("slow", "24 ms each way, still within every deadline"),
         ("one-byte-reads", "every read gives one byte"),
         ("coalesced", "packets arrive only every 10 ms, several at once"),
+        ("slow-reader", "each program takes 200 bytes every 10 ms, and all it is sent within the deadlines"),
+        ("slower-reader", "each program takes 40 bytes every 10 ms: deadlines come, and find that it goes on taking"),
+        (
+            "stalled-reader",
+            "each program takes 18 bytes every 10 ms, which is no progress within the shorter deadlines",
+        ),
         ("last-word-late", "the first last word is held for 40 ms, within the deadlines"),
         ("last-word-held", "the first last word is held for longer than any deadline of the ending"),
         ("ack-held", "the client's last word is held for longer than any deadline of the ending"),
@@ -96,6 +105,7 @@ impl Network {
             latency,
             reads: 0,
             writes: 0,
+            takes: 0,
             batch: 0,
             rst: Rst::InOrder,
             relay: None,
@@ -119,6 +129,9 @@ impl Network {
             "slow" => Self::clear(24),
             "one-byte-reads" => Self { reads: 1, ..clear },
             "coalesced" => Self { batch: 10, ..clear },
+            "slow-reader" => Self { takes: 200, ..clear },
+            "slower-reader" => Self { takes: 40, ..clear },
+            "stalled-reader" => Self { takes: 18, ..clear },
             "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(40)),
             "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(500)),
             "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(500)),
@@ -160,6 +173,7 @@ impl Network {
     }
 
     pub(crate) fn path(&self) -> Path {
-        Path { latency: self.latency, batch: self.batch, overtaking: self.rst == Rst::Overtakes, relay: self.relay }
+        let Self { latency, batch, relay, takes, .. } = *self;
+        Path { latency, batch, overtaking: self.rst == Rst::Overtakes, relay, takes }
     }
 }

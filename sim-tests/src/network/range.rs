@@ -18,7 +18,8 @@ impl Network {
     /// Says which number is out of its range, if one is. `talk` is how many bytes are asked.
     pub(crate) fn check(&self, talk: usize) -> Result<(), Refusal> {
         check_range("the latency (2 ms, for a point in flight has to last)", self.latency, 2..=LONGEST)?;
-        for (what, size) in [("reads", self.reads), ("writes", self.writes), ("window", self.window)] {
+        let sizes = [("reads", self.reads), ("writes", self.writes), ("takes", self.takes), ("window", self.window)];
+        for (what, size) in sizes {
             check_range(&format!("{what}, in bytes,"), size as u64, 0..=LARGEST)?;
             if size > 0 && talk / size > PIECES {
                 let limit = PIECES * size;

@@ -27,11 +27,15 @@ pub enum Bend {
     ErrorIsClean,
     /// The client always sends FIN first (against 5.4).
     ClientFirst,
+    /// The end of patience is a RST, which deletes what the other end has not taken (against 5.9).
+    LetsGoByReset,
+    /// Deadlines do not see what the other end takes (against 8.6).
+    NoProgress,
 }
 
 impl Bend {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::FinIsClean,
         Self::NoDrain,
         Self::NoClose,
@@ -44,5 +48,7 @@ impl Bend {
         Self::VerdictFalls,
         Self::ErrorIsClean,
         Self::ClientFirst,
+        Self::LetsGoByReset,
+        Self::NoProgress,
     ];
 }

@@ -1,21 +1,30 @@
 //! An end: a side, the program that reads and writes for it, and the socket of its kernel.
 
+use super::bend::Bend;
 use super::board::{Board, Seen};
 use super::member::Report;
 use super::side::Side;
 use super::word::{Close, Packet, Part, Word};
 use crate::network::Network;
 use crate::plan::{Action, Millis, Plan, Point};
-use crate::setting::QUIET;
+use crate::setting::{self, QUIET};
 use echo_core::Role;
 use std::collections::VecDeque;
 
 /// Both programs use it to send, to note, and to know the time.
 pub(super) trait Wire {
-    fn send(&mut self, from: Role, packet: Packet);
+    /// Gives how many bytes it has.
+    fn send(&mut self, from: Role, packet: Packet) -> usize;
     fn note_got(&mut self, side: Role, seen: Seen);
     /// What was got is acted upon.
     fn note_heard(&mut self, side: Role, seen: Seen);
+    fn note_over(&mut self, side: Role);
+    /// How many bytes of `side` wait in its kernel for the other end to take them.
+    fn waiting(&self, side: Role) -> usize;
+    /// Whether a part of what is sent to `side` has arrived and was not read.
+    fn is_arriving(&self, side: Role) -> bool;
+    /// The other end's RST has come: what waits there is deleted.
+    fn delete_waiting(&mut self, side: Role);
     fn board(&mut self) -> &mut Board;
     fn now(&self) -> Millis;
 }
@@ -40,12 +49,26 @@ pub(super) struct End {
     /// Points at which its transport takes no more, or at which it does not act upon what it has read.
     stops: Vec<Point>,
     is_held: bool,
+    /// Its transport took no more when it last wrote.
+    blocked: bool,
+    /// Its ending has begun.
+    ending: bool,
+    /// Bytes that its transport has taken.
+    written: usize,
+    looked: Look,
     /// Its first request or answer has left, and so has the beginning of a word that is stopped inside.
     first_left: bool,
     head_left: bool,
     pub(super) runs: bool,
     takes_away: bool,
     quiet: Option<Millis>,
+}
+
+/// What a look at the transport has shown: how many bytes the other end had taken, and not taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    taken: usize,
+    left: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +125,10 @@ impl End {
             reading: Reading::Yes,
             stops,
             is_held: false,
+            blocked: false,
+            ending: false,
+            written: 0,
+            looked: Look::default(),
             first_left: false,
             head_left: false,
             runs: true,
@@ -128,6 +155,10 @@ impl End {
     pub(super) fn pump(&mut self, wire: &mut impl Wire) {
         self.side.now = wire.now();
         while self.runs {
+            if !self.ending && self.side.is_ending() {
+                self.ending = true;
+                self.look(wire);
+            }
             self.write(wire);
             if !self.runs || !self.read(wire) {
                 return;
@@ -153,8 +184,16 @@ impl End {
                     continue;
                 }
                 match self.take() {
-                    Ok(pieces) => wire.send(self.role(), Packet::Data(pieces)),
-                    Err(point) => return wire.board().note_stalled(self.role(), point),
+                    Ok(pieces) => {
+                        self.blocked = false;
+                        self.written += wire.send(self.role(), Packet::Data(pieces));
+                    }
+                    Err(point) => {
+                        if !std::mem::replace(&mut self.blocked, true) {
+                            self.look(wire);
+                        }
+                        return wire.board().note_stalled(self.role(), point);
+                    }
                 }
                 continue;
             }
@@ -167,6 +206,8 @@ impl End {
             }
             self.shut_down(wire);
             self.side.fin_left = true;
+            self.side.mind_waits();
+            self.look(wire);
         }
     }
 
@@ -319,9 +360,27 @@ impl End {
         self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs)
     }
 
+    /// Clause 8.6: waits begin anew that have come while the other end goes on taking what was written.
+    fn look(&mut self, wire: &mut impl Wire) {
+        if self.socket != Socket::Open {
+            return;
+        }
+        let left = wire.waiting(self.role());
+        let taken = self.written.saturating_sub(left);
+        let enough = taken - self.looked.taken >= setting::PROGRESS;
+        let progress = enough && (left > 0 || self.looked.left > 0);
+        self.looked = Look { taken, left };
+        if progress && !self.side.is_bent(Bend::NoProgress) {
+            self.side.waits.begin_anew(self.side.now, left > 0);
+        }
+    }
+
     /// Time has come for what is due.
-    pub(super) fn pass_time(&mut self, now: Millis) {
+    pub(super) fn pass_time(&mut self, now: Millis, wire: &mut impl Wire) {
         self.side.now = now;
+        if self.side.waits.next().is_some_and(|due| due <= now) {
+            self.look(wire);
+        }
         if self.quiet.is_some_and(|quiet| quiet <= now) {
             self.quiet = None;
             self.side.fall_quiet();
@@ -370,6 +429,7 @@ impl End {
     fn leave(&mut self, wire: &mut impl Wire) {
         self.runs = false;
         self.close(wire);
+        wire.note_over(self.role());
     }
 
     fn shut_down(&mut self, wire: &mut impl Wire) {
@@ -384,7 +444,7 @@ impl End {
         if self.socket != Socket::Open {
             return;
         }
-        if self.inbox.len() > self.ahead {
+        if self.inbox.len() > self.ahead || wire.is_arriving(self.role()) {
             return self.reset(wire);
         }
         self.shut_down(wire);
@@ -398,6 +458,11 @@ impl End {
         self.socket = Socket::None;
     }
 
+    fn lose_connection(&mut self, wire: &mut impl Wire) {
+        self.socket = Socket::None;
+        wire.delete_waiting(self.role());
+    }
+
     /// A packet arrives.
     pub(super) fn receive(&mut self, packet: Packet, wire: &mut impl Wire) {
         match (self.socket, packet) {
@@ -408,13 +473,13 @@ impl End {
             (Socket::Open, Packet::Fin) => self.fin_came = true,
             (Socket::Open, Packet::Reset) => {
                 self.reset_came = true;
-                self.socket = Socket::None;
+                self.lose_connection(wire);
             }
             (Socket::Orphan, Packet::Data(_)) | (Socket::None, Packet::Data(_) | Packet::Fin) => {
                 self.socket = Socket::None;
                 wire.send(self.role(), Packet::Reset);
             }
-            (Socket::Orphan, Packet::Reset) => self.socket = Socket::None,
+            (Socket::Orphan, Packet::Reset) => self.lose_connection(wire),
             (Socket::Orphan, Packet::Fin) | (Socket::None, Packet::Reset) | (Socket::Dark, _) => (),
         }
     }

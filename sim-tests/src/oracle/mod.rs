@@ -12,6 +12,7 @@ mod end;
 mod member;
 mod rules;
 mod side;
+mod size;
 mod waits;
 mod word;
 mod world;

@@ -22,8 +22,8 @@ const fn rule(clause: &'static str, when: fn(&Side) -> bool, then: fn(&mut Side)
 const BOTH: [Rule; 5] = [
     rule("8.1 connect", |side| passed(side, Deadline::Connect), |side| give_up(side, Deadline::Connect)),
     rule("8.1 write", |side| passed(side, Deadline::Write), |side| give_up(side, Deadline::Write)),
-    rule("8.1 shutdown", |side| passed(side, Deadline::Shutdown), |side| give_up(side, Deadline::Shutdown)),
-    rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| give_up(side, Deadline::Linger)),
+    rule("8.1 shutdown", |side| passed(side, Deadline::Shutdown), |side| let_go(side, Deadline::Shutdown)),
+    rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| let_go(side, Deadline::Linger)),
     rule(
         "5.5",
         |side| side.fin_left && (side.heard.fin || side.is_bent(Bend::NoLinger)),
@@ -278,12 +278,19 @@ fn say_why(side: &mut Side, code: u16) {
     }
 }
 
-/// Lets go at once (9.3).
+/// Lets go at once, by RST (9.3).
 fn give_up(side: &mut Side, deadline: Deadline) {
+    let_go(side, deadline);
+    side.aborts = true;
+}
+
+/// Lets go in the ordinary way (5.9).
+fn let_go(side: &mut Side, deadline: Deadline) {
     match side.verdict {
         Some(_) if !side.is_bent(Bend::VerdictFalls) => (),
         Some(_) | None => side.verdict = Some(Verdict::TimedOut(deadline)),
     }
-    side.aborts = true;
+    side.out.clear();
+    side.aborts |= side.is_bent(Bend::LetsGoByReset);
     side.over = true;
 }

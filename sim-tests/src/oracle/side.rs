@@ -309,7 +309,7 @@ impl Side {
                 let sent = self.said.answers;
                 let acknowledged = close.filter(|count| *count <= sent).unwrap_or_default();
                 let answered = if self.is_bent(Bend::SentIsAnswered) { sent } else { acknowledged };
-                (self.heard.accepted, answered, 0)
+                (self.heard.requests, answered, self.heard.requests - self.heard.accepted)
             }
             (Role::Server, false) => (self.heard.accepted + self.heard.texts, 0, 0),
         };

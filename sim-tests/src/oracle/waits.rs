@@ -82,6 +82,17 @@ impl Waits {
         }
     }
 
+    /// Those that are due by `now` begin anew, for the other end takes what it is sent (8.6).
+    pub(super) fn begin_anew(&mut self, now: Millis, left: bool) {
+        use Deadline::{Answer, Close, Drain, Fin, Idle, Linger, Write};
+        for deadline in [Answer, Idle, Write, Drain, Close, Fin, Linger] {
+            let index = deadline as usize;
+            if (left || deadline != Idle) && self.since[index].is_some_and(|since| since + self.lengths[index] <= now) {
+                self.since[index] = Some(now);
+            }
+        }
+    }
+
     /// When the next passes.
     pub(super) fn next(&self) -> Option<Millis> {
         self.since.iter().zip(&self.lengths).filter_map(|(since, length)| Some((*since)? + length)).min()

@@ -5,6 +5,7 @@ use super::board::{Board, Seen};
 use super::end::{End, Reading, Reads, Wire};
 use super::member::{Expectation, Member};
 use super::side::Side;
+use super::size::size;
 use super::word::{Packet, Part};
 use crate::board::{name, other};
 use crate::link::{Arrival, Kind, Links};
@@ -16,7 +17,7 @@ use echo_core::Role;
 
 pub(super) struct World<'a> {
     ends: [End; 2],
-    way: Way,
+    way: Way<'a>,
     waiting: Vec<(Point, Role, Deed)>,
     missed: Vec<String>,
     scenario: &'a Scenario,
@@ -43,7 +44,8 @@ impl Deed {
 }
 
 /// What lies between the ends.
-struct Way {
+struct Way<'a> {
+    scenario: &'a Scenario,
     now: Millis,
     board: Board,
     links: Links<Packet>,
@@ -52,12 +54,12 @@ struct Way {
     under_way: [usize; 2],
     /// A RST was sent behind something that is on its way.
     raced: bool,
-    /// A hash of what was sent and got, in its order.
+    /// A hash of what was sent and got, and of the ends, in its order.
     order: u64,
 }
 
-impl Wire for Way {
-    fn send(&mut self, from: Role, packet: Packet) {
+impl Wire for Way<'_> {
+    fn send(&mut self, from: Role, packet: Packet) -> usize {
         let (kind, seen) = match &packet {
             Packet::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
@@ -77,11 +79,16 @@ impl Wire for Way {
         }
         self.raced |= kind == Kind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
-        self.links.push(self.now, from, kind, packet);
+        let size = match &packet {
+            Packet::Data(pieces) => pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum(),
+            Packet::Fin | Packet::Reset => 0,
+        };
+        self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
             self.tell(from, 0, seen);
             self.board.note_sent(from, seen);
         }
+        size
     }
 
     fn note_got(&mut self, side: Role, seen: Seen) {
@@ -93,6 +100,22 @@ impl Wire for Way {
         self.tell(side, 2, seen);
     }
 
+    fn note_over(&mut self, side: Role) {
+        self.tell_event(u64::MAX - side as u64);
+    }
+
+    fn waiting(&self, side: Role) -> usize {
+        self.links.waiting(side, self.now)
+    }
+
+    fn is_arriving(&self, side: Role) -> bool {
+        self.links.is_arriving(other(side), self.now)
+    }
+
+    fn delete_waiting(&mut self, side: Role) {
+        self.links.delete_waiting(side, self.now);
+    }
+
     fn board(&mut self) -> &mut Board {
         &mut self.board
     }
@@ -102,9 +125,12 @@ impl Wire for Way {
     }
 }
 
-impl Way {
+impl Way<'_> {
     fn tell(&mut self, side: Role, what: u64, seen: Seen) {
-        let event = seen as u64 * 6 + what * 2 + side as u64 + 1;
+        self.tell_event(seen as u64 * 6 + what * 2 + side as u64 + 1);
+    }
+
+    fn tell_event(&mut self, event: u64) {
         self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
     }
 
@@ -145,6 +171,7 @@ impl<'a> World<'a> {
         path.overtaking &= bend != Some(Bend::RstLosesNothing);
         let end = |role| End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network));
         let way = Way {
+            scenario,
             now: 0,
             board: Board::default(),
             links: Links::new(path),
@@ -168,7 +195,7 @@ impl<'a> World<'a> {
             self.settle();
             for end in &mut self.ends {
                 if end.runs {
-                    end.pass_time(next);
+                    end.pass_time(next, &mut self.way);
                 }
             }
         }

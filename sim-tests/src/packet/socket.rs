@@ -253,6 +253,11 @@ impl Socket {
         }
     }
 
+    /// How many bytes were written, and not acknowledged.
+    pub(super) fn unacknowledged(&self, world: &mut World) -> Option<usize> {
+        Some(world.socket(self.side, self.handle?).send_queue())
+    }
+
     /// Sends FIN behind all that was written.
     pub(super) fn shut_down(&mut self, world: &mut World) -> io::Result<()> {
         match (self.state(world), self.handle) {

@@ -63,6 +63,10 @@ impl AsyncWrite for Stream {
 }
 
 impl Transport for Stream {
+    fn unacknowledged(&self) -> Option<usize> {
+        self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.unacknowledged(world))).flatten()
+    }
+
     /// Sends RST, as with linger time zero: RFC 9293 section 3.10.5 (ABORT).
     fn abort(self) {
         self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.abort(world)));

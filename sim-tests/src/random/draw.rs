@@ -46,6 +46,7 @@ struct Swarm {
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
     chunks: bool,
+    slow_readers: bool,
     batches: bool,
     relays: bool,
     overtaking: bool,
@@ -68,9 +69,10 @@ pub fn peace() -> BoxedStrategy<Scenario> {
 
 fn swarm(peace: impl Strategy<Value = bool>) -> impl Strategy<Value = Swarm> {
     let few = |most: usize| 1..=most;
-    let allowed = prop::array::uniform8(any::<bool>()).prop_map(
-        |[chunks, batches, relays, overtaking, holds, cuts, lasting, limits]| Allowed {
+    let allowed = prop::array::uniform9(any::<bool>()).prop_map(
+        |[chunks, slow_readers, batches, relays, overtaking, holds, cuts, lasting, limits]| Allowed {
             chunks,
+            slow_readers,
             batches,
             relays,
             overtaking,
@@ -151,7 +153,7 @@ fn alone(wire: Wire, network: Network, client: Plan) -> Scenario {
 }
 
 fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
-    let Allowed { chunks, batches, relays, overtaking, .. } = swarm.allowed;
+    let Allowed { chunks, slow_readers, batches, relays, overtaking, .. } = swarm.allowed;
     let trouble = !swarm.peace;
     let size = move || {
         let some = prop_oneof![2 => Just(0_usize), 1 => 1..40_usize, 1 => 40..4000_usize];
@@ -161,10 +163,12 @@ fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
     let rst = if trouble && overtaking { vec![Rst::InOrder, Rst::Overtakes] } else { vec![Rst::InOrder] };
     let relay = if trouble && relays { relay().boxed() } else { Just(None).boxed() };
     let faults = if trouble { faults(swarm) } else { Just(Vec::new()).boxed() };
-    (2..30_u64, size(), size(), batch, select(rst), relay, faults)
-        .prop_map(|(latency, reads, writes, batch, rst, relay, faults)| Network {
+    let takes = if trouble && slow_readers { prop_oneof![Just(0), 1..500_usize].boxed() } else { Just(0).boxed() };
+    (2..30_u64, size(), size(), takes, batch, select(rst), relay, faults)
+        .prop_map(|(latency, reads, writes, takes, batch, rst, relay, faults)| Network {
             reads,
             writes,
+            takes,
             batch,
             rst,
             relay,

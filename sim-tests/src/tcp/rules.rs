@@ -169,7 +169,7 @@ fn time_wait(record: &Record) -> Option<String> {
     }
     let first = segments(record).find(|(segment, _)| segment.flags.has(Flags::FIN)).map(|(segment, _)| segment.from);
     let named = record.scenario.wire.first_fin().or(first)?;
-    if gave_up_waiting(record, other(named)) {
+    if gave_up_waiting(record, other(named)) || orphan_gave_up(record, named) {
         return None;
     }
     let passes = |side| changes(record).any(|change| change.side == side && change.to == State::TimeWait);
@@ -193,6 +193,13 @@ fn gave_up_waiting(record: &Record, side: Role) -> bool {
         (Some(word), Some(sent)) => u128::from(sent - word) >= fin,
         (_, _) => false,
     }
+}
+
+/// Whether the socket of `side` was closed by its kernel before the other's FIN came: each copy of it was lost, and a
+/// socket without a program does not wait for ever.
+fn orphan_gave_up(record: &Record, side: Role) -> bool {
+    let waits = |state| matches!(state, State::FinWait1 | State::FinWait2);
+    changes(record).any(|change| change.side == side && waits(change.from) && change.to == State::Closed)
 }
 
 /// Whether each side has closed before the other's FIN had arrived (RFC 9293 section 3.6, figure 13).

@@ -239,7 +239,7 @@ impl Kernel {
 
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
-        self.links.push(self.now, side, kind, packet);
+        self.links.push(self.now, side, kind, 0, packet);
         if let Some(what) = What::sent(kind) {
             self.note(side, what);
         }

@@ -185,6 +185,7 @@ impl Network {
             batch: if self == Self::Coalesced { 10 * TICK } else { 0 },
             overtaking: self == Self::RstOvertakes,
             relay: self.relay(),
+            takes: 0,
         }
     }
 }

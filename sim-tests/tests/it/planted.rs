@@ -1,4 +1,4 @@
-//! A bug planted in the driver: the random hunt finds it, makes it small, and what it prints replays.
+//! Bugs planted in the driver and in the core: a search finds each, and says how to see it again.
 //!
 //! The workspace is copied below the target directory, the bug is put into the copy, and the program `echo-sim` of the
 //! copy has to find it. The program of this workspace has to find nothing in the same scenario.
@@ -7,19 +7,39 @@ use sim_tests::file::Saved;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
-/// In `echo-net/src/driver.rs`: once FIN is sent, the stream is let go, though the peer may still have much to say.
-const WHOLE: &str = "                        self.connection.handle_fin_sent(now);
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
-                Output::Abort";
-const BROKEN: &str = "                        self.connection.handle_fin_sent(now);
+/// A place in the sources, and what stands there instead.
+struct Bug {
+    file: &'static str,
+    whole: &'static str,
+    broken: &'static str,
+}
+
+/// Once FIN is sent, the stream is let go, though the peer may still have much to say.
+const NO_LINGER: Bug = Bug {
+    file: "echo-net/src/driver.rs",
+    whole: "                        self.connection.handle_fin_sent(now);
+                        self.look(now);
+",
+    broken: "                        self.connection.handle_fin_sent(now);
                         self.stream = None;
-                    }
-                    Poll::Pending => return Poll::Pending,
-                },
-                Output::Abort";
+",
+};
+
+/// The end of patience is a RST, which deletes what the peer has not taken (against 5.9), ...
+const RESET: Bug = Bug {
+    file: "echo-core/src/close.rs",
+    whole: "        out.push(Action::LetGo);",
+    broken: "        out.push(Action::Abort);",
+};
+
+/// ... and comes while the peer takes what it is sent (against 8.6).
+const NO_PROGRESS: Bug = Bug {
+    file: "echo-core/src/session.rs",
+    whole: "        if self.progress.look(",
+    broken: "        if false && self.progress.look(",
+};
 
 /// The most steps and faults that a shrunk scenario may have.
 const STEPS: usize = 5;
@@ -40,8 +60,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds `echo-sim` with the bug in it, and gives the program's path.
-fn build_with_the_bug() -> PathBuf {
+/// Builds `echo-sim` with the bugs in it, and gives the path of a copy of the program, called `name`.
+fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
+    // All share the target directory, where the dependencies are built once.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     let copied = home.join("echo");
@@ -52,11 +75,12 @@ fn build_with_the_bug() -> PathBuf {
     for part in ["Cargo.toml", "Cargo.lock"] {
         fs::copy(workspace.join(part), copied.join(part)).unwrap_or_else(|error| panic!("{part}: {error}"));
     }
-    let driver = copied.join("echo-net/src/driver.rs");
-    let text = fs::read_to_string(&driver).expect("the driver's source");
-    assert_eq!(text.matches(WHOLE).count(), 1, "the place for the bug is not in {} any more", driver.display());
-    fs::write(&driver, text.replace(WHOLE, BROKEN)).expect("a driver with a bug");
-
+    for Bug { file, whole, broken } in bugs {
+        let path = copied.join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!(text.matches(whole).count(), 1, "the place for the bug is not in {file} any more");
+        fs::write(&path, text.replace(whole, broken)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
     let output = Command::new(env!("CARGO"))
         .args(["build", "--offline", "--locked", "--package", "sim-tests", "--bin", "echo-sim"])
         .current_dir(&copied)
@@ -65,7 +89,9 @@ fn build_with_the_bug() -> PathBuf {
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "the copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    home.join("target/debug/echo-sim")
+    let program = home.join(name);
+    fs::copy(home.join("target/debug/echo-sim"), &program).expect("a copy of the program");
+    program
 }
 
 fn run(program: &Path, args: &[&str]) -> Output {
@@ -78,7 +104,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
-    let broken = build_with_the_bug();
+    let broken = build_with(&[NO_LINGER], "no-linger");
     let found = run(&broken, &["random", "--seeds", "0..40", "--backend", "turmoil"]);
     let report = text(&found);
     assert_eq!(found.status.code(), Some(1), "{report}");
@@ -100,4 +126,19 @@ fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
 
     let whole = run(Path::new(env!("CARGO_BIN_EXE_echo-sim")), &["replay", file]);
     assert_eq!(whole.status.code(), Some(0), "without the bug: {}", text(&whole));
+}
+
+/// What every test was green with while no network had a send buffer.
+#[test]
+fn a_reset_at_the_end_of_patience_is_caught_on_each_backend() {
+    let broken = build_with(&[RESET, NO_PROGRESS], "reset");
+    let caught = "BROKEN: plain/client:none/server:close@answer-in-flight/slower-reader/talk-400-400";
+    for backend in ["pair", "turmoil", "packet"] {
+        let args = ["check", "plain/", "/slower-reader", "--backend", backend];
+        let found = run(&broken, &args);
+        assert_eq!(found.status.code(), Some(1), "{backend}: {}", text(&found));
+        assert!(text(&found).contains(caught), "{backend}: {}", text(&found));
+        let whole = run(Path::new(env!("CARGO_BIN_EXE_echo-sim")), &args);
+        assert_eq!(whole.status.code(), Some(0), "without the bugs, {backend}: {}", text(&whole));
+    }
 }

@@ -18,10 +18,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `ready` says so.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, ready: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, ready);
+}
+
+/// Waits for something that takes its time.
+#[track_caller]
+pub(crate) fn eventually_within(patience: Duration, what: &str, mut ready: impl FnMut() -> bool) {
     let start = Instant::now();
     while !ready() {
-        assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,11 +1,12 @@
 //! Programs as children: they are killed when a test fails, and what they print is gathered meanwhile.
 
-use super::eventually;
+use super::{PATIENCE, eventually, eventually_within};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The program under test.
 pub(crate) const ECHO_NET: &str = env!("CARGO_BIN_EXE_echo-net");
@@ -61,7 +62,13 @@ impl Kid {
     /// Waits for its end, and for the end of what it printed.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        eventually("the end of a program", || self.has_ended());
+        self.wait_for(PATIENCE)
+    }
+
+    /// The same, for a program that takes its time.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, patience: Duration) -> ExitStatus {
+        eventually_within(patience, "the end of a program", || self.has_ended());
         self.stdout.wait();
         self.stderr.wait();
         self.child.wait().expect("it has ended")

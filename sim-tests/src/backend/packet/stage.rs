@@ -4,6 +4,7 @@ use super::referee::{Referee, Waiting};
 use crate::backend::program::{Cast, Command, Net as Network, SharedBoard, Slot, lock};
 use crate::board::{What, Witness};
 use crate::director::{Director, Order};
+use crate::link::PACE;
 use crate::network::Span;
 use crate::packet::{Build, Listener, Net, Stream};
 use crate::plan::{Action, Millis, Point, Refusal, Step};
@@ -24,6 +25,8 @@ const PORT: u16 = 2012;
 const REUSED: u16 = 50_000;
 /// The receive buffer of a socket, in bytes, if the scenario says nothing else.
 const WINDOW: usize = 65_535;
+/// The smallest buffer of a slow reader, in bytes.
+const SMALL: usize = 64;
 /// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
 /// (`tcp_retries2` is 924 s, behind it TIME-WAIT), as the stacks' clocks count.
 const CONNECTING: Duration = Duration::from_millis(127_000 / setting::PACE);
@@ -99,8 +102,13 @@ impl Stage {
     /// Brings the connection about, and tells the programs to begin.
     pub(super) async fn new(scenario: &Scenario) -> Result<Self, Refusal> {
         let network = &scenario.network;
-        let window = if network.window == 0 { WINDOW } else { network.window };
         let (latency, batch) = (network.latency, network.batch);
+        let window = match (network.window, network.takes) {
+            (0, 0) => WINDOW,
+            // What a slow reader has not taken waits in the sender's kernel, but for what two round trips need.
+            (0, takes) => SMALL.max(takes.saturating_mul((4 * (latency + batch)).div_ceil(PACE) as usize)).min(WINDOW),
+            (window, _) => window,
+        };
         let net = Net::new(Build { latency, batch, pace: setting::PACE, window });
         let board = SharedBoard::default();
         let taps = [Slot::<Stream>::default(), Slot::default()];
@@ -127,6 +135,11 @@ impl Stage {
         };
         if timeout(CONNECTING, stage.connected()).await.is_err() {
             return Err(Refusal("packet: the connection did not come about".into()));
+        }
+        for host in [&stage.client, &stage.server].into_iter().filter(|_| network.takes > 0) {
+            if let Some(handle) = lock(&host.handle).as_ref() {
+                handle.slow_down(network.takes);
+            }
         }
         stage.begin();
         Ok(stage)

@@ -1,6 +1,7 @@
 //! The programs of a run, the client and the server of `echo-net`, on whatever network a backend has.
 
 mod cast;
+mod pace;
 mod tap;
 
 pub(super) use cast::{Cast, Command, Slot};

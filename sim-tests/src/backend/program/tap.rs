@@ -2,6 +2,7 @@
 //!
 //! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
 
+use super::pace::Pace;
 use crate::board::{Board, Unit, What, is_fin, other};
 use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
@@ -25,7 +26,7 @@ pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The end of a tap that the program holds.
 #[derive(Debug)]
-pub(in crate::backend) struct Tap<S>(Arc<Mutex<Inner<S>>>);
+pub(in crate::backend) struct Tap<S: Transport>(Arc<Mutex<Inner<S>>>);
 
 /// The end of a tap that the harness holds.
 #[derive(Debug)]
@@ -49,6 +50,14 @@ struct Inner<S> {
     reads: usize,
     writes: usize,
     coalesces: bool,
+    pace: Option<Pace>,
+    /// How many bytes the program has written, and how many of them were taken, if the network tells.
+    written: usize,
+    taken: Option<usize>,
+    /// Whether the transport is asked how much was taken.
+    tells: bool,
+    /// A part of what the peer has written has arrived.
+    arriving: bool,
     state: State,
     throttle: Throttle,
     gate: Gate,
@@ -98,6 +107,11 @@ impl<S: Transport> Tap<S> {
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),
             coalesces: scenario.network.batch > 0,
+            pace: None,
+            written: 0,
+            taken: None,
+            tells: false,
+            arriving: false,
             state: State::Held,
             throttle: Throttle::new(scenario, role),
             gate: Gate::new(scenario.plan(role)),
@@ -168,6 +182,13 @@ impl<S: Transport> Handle<S> {
 /// What the harness keeps from the stack's sockets.
 #[cfg(feature = "packet")]
 impl<S: Transport> Handle<S> {
+    /// The program reads `takes` bytes every [`PACE`], and its transport is asked how much the peer has taken.
+    pub(in crate::backend) fn slow_down(&self, takes: usize) {
+        let mut inner = lock(&self.0);
+        inner.pace = Some(Pace::new(takes));
+        inner.tells = true;
+    }
+
     /// The peer's RST has arrived: a program that waits to write must not wait for its throttle.
     pub(in crate::backend) fn break_off(&self) {
         let mut inner = lock(&self.0);
@@ -179,6 +200,14 @@ impl<S: Transport> Handle<S> {
 /// What turmoil's sockets do not do by themselves.
 #[cfg(feature = "turmoil")]
 impl<S: Transport> Handle<S> {
+    /// So many of the bytes that its program has written were taken; and whether a part of what the peer has written
+    /// has arrived, which counts as unread.
+    pub(in crate::backend) fn tell(&self, taken: usize, arriving: bool) {
+        let mut inner = lock(&self.0);
+        inner.taken = Some(taken);
+        inner.arriving = arriving;
+    }
+
     /// Whether its program, or its plan, let go by RST.
     pub(in crate::backend) fn is_aborted(&self) -> bool {
         lock(&self.0).state == State::Aborted
@@ -218,6 +247,7 @@ impl<S: Transport> Inner<S> {
     }
 
     fn let_go(&mut self, state: State) {
+        let state = if self.arriving { State::Aborted } else { state };
         if self.stream.is_some() {
             self.state = state;
             match self.stream.take() {
@@ -225,6 +255,13 @@ impl<S: Transport> Inner<S> {
                 stream => drop(stream),
             }
         }
+    }
+
+    fn drop_stream(&mut self) {
+        if self.arriving {
+            return self.let_go(State::Aborted);
+        }
+        drop(self.stream.take());
     }
 
     fn release(&mut self, point: Point) {
@@ -291,7 +328,15 @@ impl<S: Transport> Inner<S> {
         if self.stream.is_none() {
             return Poll::Pending;
         }
-        let (result, bytes) = self.receive(cx, buffer.remaining());
+        let room = match self.pace.as_mut().map(|pace| pace.poll(cx)) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(takes)) => takes.min(buffer.remaining()),
+            None => buffer.remaining(),
+        };
+        let (result, bytes) = self.receive(cx, room);
+        if let Some(pace) = &mut self.pace {
+            pace.took(bytes.len());
+        }
         match result {
             Poll::Pending if self.fin && !std::mem::replace(&mut self.fin_read, true) => (),
             Poll::Pending if self.reset => {
@@ -381,6 +426,7 @@ impl<S: Transport> Inner<S> {
         match &result {
             Poll::Ready(Ok(count)) => {
                 self.throttle.took(*count);
+                self.written += *count;
                 for unit in self.says.hear(Segment::Data(&bytes[..*count])) {
                     self.note(What::Sent(unit));
                 }
@@ -434,14 +480,23 @@ impl<S: Transport> AsyncWrite for Tap<S> {
 }
 
 impl<S: Transport> Transport for Tap<S> {
+    /// Only where readers are slow: elsewhere what is on its way would count, which no network of streams knows.
+    fn unacknowledged(&self) -> Option<usize> {
+        let inner = lock(&self.0);
+        match inner.taken {
+            Some(taken) => Some(inner.written.saturating_sub(taken)),
+            None => inner.stream.as_ref().filter(|_| inner.tells).and_then(Transport::unacknowledged),
+        }
+    }
+
     fn abort(self) {
         lock(&self.0).let_go(State::Aborted);
     }
 }
 
 /// Dropping the program's end drops the stream, as closing a socket does.
-impl<S> Drop for Tap<S> {
+impl<S: Transport> Drop for Tap<S> {
     fn drop(&mut self) {
-        drop(lock(&self.0).stream.take());
+        lock(&self.0).drop_stream();
     }
 }

@@ -5,6 +5,7 @@ use crate::backend::program::{Handle, lock};
 use crate::board::{Board, Unit, What, other};
 use crate::ear::Segment;
 use crate::link::{Arrival, Kind};
+use crate::plan::Millis;
 use crate::post::Post;
 use echo_core::Role;
 use turmoil::Protocol;
@@ -14,6 +15,8 @@ use turmoil::Protocol;
 pub(super) enum Parcel {
     /// The first of its direction that turmoil holds.
     Deliver,
+    /// The same, and it is a RST.
+    DeliverReset,
     /// A FIN that means RST.
     Reset,
 }
@@ -42,6 +45,7 @@ impl Stage {
                 if state == Held::Leaves {
                     message.deliver();
                 }
+                forget(held, from, post.take_deleted(from));
                 held.push(state);
             }
         });
@@ -49,7 +53,17 @@ impl Stage {
             let owes = lock(&host.handle).as_ref().is_some_and(Handle::owes_reset);
             if owes && !host.dark {
                 post.push(&mut board, from, Segment::Reset, Parcel::Reset);
+                forget(held, from, post.take_deleted(from));
                 board.note(from, What::Sent(Unit::Reset));
+            }
+        }
+    }
+
+    /// Tells both ends how much of what they have sent was taken, and whether something arrives.
+    pub(super) fn tell_taken(&mut self, now: Millis) {
+        for (side, host) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
+            if let (Some(handle), Some(taken)) = (lock(&host.handle).as_ref(), self.post.taken(side, now)) {
+                handle.tell(taken, self.post.is_arriving(other(side), now));
             }
         }
     }
@@ -61,9 +75,13 @@ impl Stage {
         let Self { sim, post, held, client, server, .. } = self;
         let (mut due, mut refused) = ([0, 0], [false, false]);
         for (side, arrival) in arrivals {
+            if let Arrival::Packet(Parcel::Reset | Parcel::DeliverReset) | Arrival::Made(Kind::Reset) = arrival {
+                post.delete_waiting(other(side), board.now() + 1);
+                forget(held, other(side), post.take_deleted(other(side)));
+            }
             let to = if side == Role::Client { &*server } else { &*client };
             match (arrival, lock(&to.handle).as_ref()) {
-                (Arrival::Packet(Parcel::Deliver), _) => due[side as usize] += 1,
+                (Arrival::Packet(Parcel::Deliver | Parcel::DeliverReset), _) => due[side as usize] += 1,
                 (Arrival::Packet(Parcel::Reset) | Arrival::Made(Kind::Reset), Some(handle)) => handle.reset(),
                 (Arrival::Made(Kind::Fin), Some(handle)) => handle.fin(),
                 (Arrival::Packet(Parcel::Reset) | Arrival::Made(_), _) => (),
@@ -129,7 +147,7 @@ impl Host {
             turmoil::Segment::Fin(_) if aborted => (Segment::Reset, Parcel::Reset),
             turmoil::Segment::Fin(_) => (Segment::Fin, Parcel::Deliver),
             turmoil::Segment::Rst if self.dark => return Held::Dead,
-            turmoil::Segment::Rst => (Segment::Reset, Parcel::Deliver),
+            turmoil::Segment::Rst => (Segment::Reset, Parcel::DeliverReset),
         };
         for unit in post.push(board, from, segment, parcel) {
             // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
@@ -139,10 +157,19 @@ impl Host {
             }
         }
         match parcel {
-            Parcel::Deliver => Held::Waits(from),
+            Parcel::Deliver | Parcel::DeliverReset => Held::Waits(from),
             Parcel::Reset => Held::Dead,
         }
     }
+}
+
+/// The last `count` packets of `from` that turmoil holds were deleted in their sender's kernel.
+fn forget(held: &mut [Held], from: Role, count: usize) {
+    held.iter_mut()
+        .rev()
+        .filter(|state| **state == Held::Waits(from))
+        .take(count)
+        .for_each(|state| *state = Held::Dead);
 }
 
 fn is_data(message: &Protocol) -> bool {

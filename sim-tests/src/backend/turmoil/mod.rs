@@ -117,6 +117,7 @@ impl Stage {
         let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
         for now in 1..=budget {
             lock(&self.board).advance(now);
+            self.tell_taken(now);
             // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
             if ahead > 0 && !self.held.contains(&Held::Leaves) {
                 ahead -= 1;

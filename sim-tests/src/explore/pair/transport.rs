@@ -21,7 +21,8 @@ impl Pair {
         }
         let open = self.sockets[role as usize] == Socket::Open;
         // Whose transport takes nothing any more cannot send RST: it aborts by letting go.
-        let may = !open || self.end(role).got.fin || self.end(role).connection.is_write_closed();
+        let end = self.end(role);
+        let may = !open || end.got.fin || end.connection.is_write_closed() || end.patience_over;
         ensure(may, Rule::ReadingOn, || format!("the {} lets go before it has read FIN", name(role)))?;
         self.end_mut(role).place = Place::Over(outcome);
         self.close(role, !self.inboxes[role as usize].pieces.is_empty());

@@ -1,4 +1,5 @@
-//! Memory that is free goes back to the system.
+//! Calls of the system that no safe interface has: the only unsafe code there is.
+#![expect(unsafe_code, reason = "two calls of the C library")]
 
 /// Tells the allocator to give memory back as soon as it is free, buffers of 128 KiB and more; to be called once,
 /// before a server begins.
@@ -12,9 +13,15 @@ pub fn return_free_memory() {
         const PIECE: libc::c_int = 128 * 1024;
         // SAFETY: sets a number of the allocator's, under its lock; no memory is touched. That it can refuse is of no
         // consequence, since everything works without it.
-        #[expect(unsafe_code, reason = "there is no other way to it")]
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, PIECE)
-        };
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, PIECE) };
     }
+}
+
+/// The bytes that were written to a socket and that its peer has not acknowledged: `SIOCOUTQ` (tcp(7)).
+#[cfg(target_os = "linux")]
+pub(crate) fn unacknowledged(socket: &impl std::os::fd::AsRawFd) -> Option<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as `socket` lives, and the call writes one `int`, which is there.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result == 0 { usize::try_from(count).ok() } else { None }
 }

@@ -1,0 +1,42 @@
+//! How much the peer takes of what the transport holds (PROTOCOL.md, clause 8.6).
+
+/// What the last look at the transport has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// How many bytes the peer had taken.
+    taken: u64,
+    /// Whether there were more that it had not.
+    left: bool,
+}
+
+impl Progress {
+    /// Looks: of `written` bytes `unacknowledged` are left. Whether the peer has taken at least `least` since the last
+    /// look, of bytes that were left then or with others left now: what it took long ago is no progress.
+    pub(crate) fn look(&mut self, written: u64, unacknowledged: usize, least: usize) -> bool {
+        let taken = written.saturating_sub(unacknowledged as u64);
+        let news = taken.saturating_sub(std::mem::replace(&mut self.taken, taken));
+        let was_left = std::mem::replace(&mut self.left, unacknowledged > 0);
+        news >= least as u64 && (was_left || self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_enough_bytes_of_what_was_left() {
+        let mut progress = Progress::default();
+        let mut look = |written, unacknowledged| progress.look(written, unacknowledged, 16);
+        assert!(!look(100, 100), "nothing was taken");
+        assert!(look(100, 84), "16 bytes");
+        assert!(!look(100, 69), "15 bytes");
+        assert!(look(200, 153), "16 bytes, and more were written");
+        assert!(!look(200, 153), "none");
+        assert!(look(200, 0), "the rest");
+        assert!(!look(200, 0), "nothing was left");
+        assert!(!look(300, 0), "it was never seen to wait");
+        assert!(look(400, 1), "one byte is left");
+        assert!(!look(400, 0), "the rest, and too little");
+    }
+}
