@@ -1,23 +1,33 @@
 //! The polite close, for anybody's stream.
 
+use crate::transport::Transport;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::io::ReadBuf;
+use tokio::time::{Instant, sleep_until};
+
+/// What the peer must take within [`Linger::time`] for that to begin anew, in bytes, as in PROTOCOL.md, clause 8.6.
+const PROGRESS: usize = 16 * 1024;
 
 /// How long and how much to read after one's own FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linger {
-    /// The most time the whole close may take, the flush included.
+    /// How long to wait for the peer, the flush included. It begins anew when it has passed and the peer has taken
+    /// 16 KiB of the output meanwhile, on a transport that can tell ([`Transport::unacknowledged`]).
     pub time: Duration,
+    /// The most time the whole close may take, however much the peer takes.
+    pub most: Duration,
     /// The most bytes to read and discard.
     pub bytes: u64,
 }
 
 impl Default for Linger {
-    /// Two seconds and 1 MiB.
+    /// Two seconds, eight in all, and 1 MiB.
     fn default() -> Self {
-        Self { time: Duration::from_secs(2), bytes: 1024 * 1024 }
+        Self { time: Duration::from_secs(2), most: Duration::from_secs(8), bytes: 1024 * 1024 }
     }
 }
 
@@ -49,7 +59,8 @@ pub enum PeerEnd {
 }
 
 /// Ends one's own direction of `stream` so that nothing sent is lost to a RST: flush, half-close, then read until the
-/// peer's FIN within the limits of `linger`, as RFC 9112 section 9.6 tells a server to. Then the stream can be dropped.
+/// peer's FIN within the limits of `linger`, as RFC 9112 section 9.6 tells a server to. Then the stream can be dropped:
+/// a kernel goes on delivering what the peer has not taken, as long as nothing is unread.
 ///
 /// Closing a TCP socket while input is unread, or before it comes, makes the kernel send RST, and that destroys data
 /// the peer has not read yet.
@@ -78,48 +89,108 @@ pub enum PeerEnd {
 /// # })?;
 /// # std::io::Result::Ok(())
 /// ```
-pub async fn polite_close<S>(stream: &mut S, linger: Linger) -> Closed
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let now = Instant::now();
-    // A time that reaches beyond the clock is a day: long enough to be for ever, short enough to be reached.
-    let deadline = now.checked_add(linger.time).unwrap_or(now + Duration::from_secs(86_400));
-    let flush = match timeout_at(deadline, flush_and_half_close(stream)).await {
-        Ok(result) => result,
-        Err(_) => {
-            let error = io::Error::new(io::ErrorKind::TimedOut, "the peer did not take all output in time");
-            return Closed { flush: Err(error), end: PeerEnd::Deadline, discarded: 0 };
-        }
+pub async fn polite_close<S: Transport>(stream: &mut S, linger: Linger) -> Closed {
+    let mut patience = Patience::begin(linger, stream);
+    let mut flushed = false;
+    let flush = patience.wait(stream, |stream, cx| poll_flush_and_half_close(stream, cx, &mut flushed)).await;
+    let Some(flush) = flush else {
+        let error = io::Error::new(io::ErrorKind::TimedOut, "the peer did not take all output in time");
+        return Closed { flush: Err(error), end: PeerEnd::Deadline, discarded: 0 };
     };
     let mut discarded = 0;
-    let end = match timeout_at(deadline, read_to_end(stream, linger.bytes, &mut discarded)).await {
-        Ok(end) => end,
-        Err(_) => PeerEnd::Deadline,
+    let mut scratch = vec![0; 16 * 1024];
+    let read = |stream: Pin<&mut S>, cx: &mut Context<'_>| {
+        poll_read_to_end(stream, cx, &mut scratch, linger.bytes, &mut discarded)
     };
+    let end = patience.wait(stream, read).await.unwrap_or(PeerEnd::Deadline);
     Closed { flush, end, discarded }
 }
 
-async fn flush_and_half_close(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-    stream.flush().await?;
-    match stream.shutdown().await {
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-        result => result,
+/// How long to wait for a peer.
+struct Patience {
+    time: Duration,
+    due: Instant,
+    end: Instant,
+    /// What the peer had not taken at the last look.
+    left: Option<usize>,
+}
+
+impl Patience {
+    fn begin(linger: Linger, stream: &impl Transport) -> Self {
+        let now = Instant::now();
+        let end = after(now, linger.most);
+        Self { time: linger.time, due: after(now, linger.time).min(end), end, left: stream.unacknowledged() }
+    }
+
+    /// What `poll` gives, or nothing if it takes too long.
+    async fn wait<S: Transport, T>(
+        &mut self,
+        stream: &mut S,
+        mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        let mut alarm = pin!(sleep_until(self.due));
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = poll(Pin::new(stream), cx) {
+                return Poll::Ready(Some(done));
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                if !self.begins_anew(stream) {
+                    return Poll::Ready(None);
+                }
+                alarm.as_mut().reset(self.due);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn begins_anew(&mut self, stream: &impl Transport) -> bool {
+        let before = std::mem::replace(&mut self.left, stream.unacknowledged());
+        let taken = before.unwrap_or(0).saturating_sub(self.left.unwrap_or(usize::MAX));
+        let now = Instant::now();
+        self.due = after(now, self.time).min(self.end);
+        taken >= PROGRESS && now < self.end
     }
 }
 
-async fn read_to_end(stream: &mut (impl AsyncRead + Unpin), most: u64, discarded: &mut u64) -> PeerEnd {
-    let mut scratch = vec![0; 16 * 1024];
+/// A time that reaches beyond the clock is a day: long enough to be for ever, short enough to be reached.
+fn after(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400))
+}
+
+fn poll_flush_and_half_close<S: Transport>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    flushed: &mut bool,
+) -> Poll<io::Result<()>> {
+    if !*flushed {
+        ready!(stream.as_mut().poll_flush(cx))?;
+        *flushed = true;
+    }
+    match ready!(stream.poll_shutdown(cx)) {
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+        result => Poll::Ready(result),
+    }
+}
+
+fn poll_read_to_end<S: Transport>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    scratch: &mut [u8],
+    most: u64,
+    discarded: &mut u64,
+) -> Poll<PeerEnd> {
     loop {
-        match stream.read(&mut scratch).await {
-            Ok(0) => return PeerEnd::Eof,
-            Ok(count) => *discarded += count as u64,
+        let mut buffer = ReadBuf::new(scratch);
+        match ready!(stream.as_mut().poll_read(cx, &mut buffer)) {
+            Ok(()) if buffer.filled().is_empty() => return Poll::Ready(PeerEnd::Eof),
+            Ok(()) => *discarded += buffer.filled().len() as u64,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return PeerEnd::Reset,
-            Err(error) => return PeerEnd::Failed(error.kind()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Poll::Ready(PeerEnd::Reset),
+            Err(error) => return Poll::Ready(PeerEnd::Failed(error.kind())),
         }
         if *discarded > most {
-            return PeerEnd::ByteLimit;
+            return Poll::Ready(PeerEnd::ByteLimit);
         }
     }
 }

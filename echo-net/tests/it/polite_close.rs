@@ -1,7 +1,7 @@
 //! The polite close, for each way its reading can end.
 
 use crate::support::within;
-use echo_net::{Linger, PeerEnd, polite_close};
+use echo_net::{Linger, PeerEnd, Transport, polite_close};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -23,7 +23,7 @@ async fn pair(receive_buffer: Option<u32>) -> (TcpStream, TcpStream) {
 }
 
 fn linger(time: Duration, bytes: u64) -> Linger {
-    Linger { time, bytes }
+    Linger { time, most: Duration::from_secs(25), bytes }
 }
 
 const LONG: Duration = Duration::from_secs(25);
@@ -158,6 +158,40 @@ impl AsyncWrite for Told {
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shut += 1;
         Poll::Ready(self.shutdown.map_or(Ok(()), |kind| Err(kind.into())))
+    }
+}
+
+impl Transport for Told {}
+
+/// Clause 8.6: the peer takes what it is sent, and longer than `time` in all; then one that takes nothing more.
+#[tokio::test]
+async fn a_slow_reader_is_waited_for() {
+    /// More than both kernels hold here.
+    const ANSWER: usize = 400_000;
+    let time = Duration::from_millis(300);
+    for reads_all in [true, false] {
+        let (mut near, mut far) = pair(Some(4096)).await;
+        within(near.write_all(&vec![b'x'; ANSWER])).await.expect("the send buffer takes it");
+        let closing = tokio::spawn(async move {
+            let began = std::time::Instant::now();
+            (polite_close(&mut near, linger(time, 100)).await, began.elapsed())
+        });
+        let mut bytes = vec![0; 8 * 1024];
+        let mut all = 0;
+        let most = if reads_all { ANSWER } else { ANSWER / 4 };
+        while all < most {
+            let read = within(far.read(&mut bytes[..(most - all).min(8 * 1024)])).await;
+            all += read.expect("no reset");
+            // About 330 KB/s: 100 KB within `time`.
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        if reads_all {
+            assert_eq!(within(far.read(&mut bytes)).await.expect("FIN"), 0);
+            drop(far);
+        }
+        let (closed, took) = within(closing).await.expect("no panic");
+        assert_eq!(closed.end, if reads_all { PeerEnd::Eof } else { PeerEnd::Deadline });
+        assert!(took > time, "it took {took:?}");
     }
 }
 

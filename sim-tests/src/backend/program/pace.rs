@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 /// Lets a program read only so many bytes at a time, and no more until it may.
 #[derive(Debug)]
@@ -16,8 +16,9 @@ pub(super) struct Pace {
 
 impl Pace {
     /// `takes` bytes every [`PACE`].
+    #[cfg(feature = "packet")]
     pub(super) fn new(takes: usize) -> Self {
-        Self { takes, next: Box::pin(sleep_until(Instant::now())) }
+        Self { takes, next: Box::pin(tokio::time::sleep_until(Instant::now())) }
     }
 
     /// How many bytes may be read, once some may.
