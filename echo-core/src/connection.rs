@@ -235,6 +235,12 @@ impl Connection {
         self.quiet_at = self.quiet_at.map(|at| at.saturating_add(length));
     }
 
+    /// The user takes no more input for now, and leaves it in the transport, or takes it again. Meanwhile idle and
+    /// answer do not run (clause 8.1): what they wait for may have come.
+    pub fn pause(&mut self, now: Duration, paused: bool) {
+        self.session.pause(paused, now);
+    }
+
     /// The peer has not acknowledged `count` of the bytes that the transport has taken. Call it when the transport
     /// takes no more, when the ending begins, when FIN was sent, and when a deadline has come, before [`Connection::handle_time`]: waits begin
     /// anew while the peer takes enough (clause 8.6). A transport that cannot tell calls it never.

@@ -55,8 +55,11 @@ pub(crate) struct Session {
     /// Client: nothing but the preface leaves before the server's is read.
     held: bool,
     timers: Timers,
-    /// The idle wait is to begin anew when this side reads again.
+    /// The user of this side reads nothing for now.
+    paused: bool,
+    /// The waits that begin anew when this side reads again.
     idle_held: bool,
+    answer_held: bool,
     progress: Progress,
     outbox: Outbox,
     /// Where requests (client) or answers (server) begin of which no byte has left.
@@ -86,7 +89,9 @@ impl Session {
             greeted: false,
             held: false,
             timers: Timers::default(),
+            paused: false,
             idle_held: false,
+            answer_held: false,
             progress: Progress::default(),
             outbox: Outbox::default(),
             starts: VecDeque::new(),
@@ -377,13 +382,27 @@ impl Session {
         self.timers.next()
     }
 
-    /// Who does not read, for its own output waits (clause 4.9), cannot tell whether its peer is idle.
-    fn hold_idle(&mut self, now: Duration) {
-        if !self.machine.is_ending() && !self.wants_input() {
+    /// The user reads nothing for now, or reads again.
+    pub(crate) fn pause(&mut self, paused: bool, now: Duration) {
+        self.paused = paused;
+        self.rearm(now);
+    }
+
+    /// Who does not read, for its own output waits (clause 4.9) or its user does, cannot tell whether its peer is idle,
+    /// and the user's pause is not the peer's delay.
+    fn hold_waits(&mut self, now: Duration) {
+        let ending = self.machine.is_ending();
+        if !ending && (self.paused || !self.wants_input()) {
             self.idle_held |= self.timers.runs(Deadline::Idle);
             self.timers.stop(Deadline::Idle);
         } else if std::mem::take(&mut self.idle_held) {
             self.touch(now);
+        }
+        if !ending && self.paused {
+            self.answer_held |= self.timers.runs(Deadline::Answer);
+            self.timers.stop(Deadline::Answer);
+        } else if std::mem::take(&mut self.answer_held) && self.owes_us() {
+            self.start(Deadline::Answer, now);
         }
     }
 
@@ -392,7 +411,7 @@ impl Session {
         if self.aborted || self.is_over() {
             return self.timers.clear();
         }
-        self.hold_idle(now);
+        self.hold_waits(now);
         let lengths = &self.config.deadlines;
         if self.machine.is_ending() {
             self.timers.stop(Deadline::Idle);

@@ -98,7 +98,9 @@ impl<T: Transport> Driver<T> {
 
     /// Whether to leave what comes in the transport, and so the peer waiting, for now.
     pub(crate) fn pause(&mut self, paused: bool) {
-        self.paused = paused;
+        if std::mem::replace(&mut self.paused, paused) != paused {
+            self.connection.pause(self.timeline.now(), paused);
+        }
     }
 
     pub(crate) fn abort(&mut self) {

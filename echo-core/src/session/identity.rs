@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 impl Hash for Session {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;
-        (machine, wire, greeted, held, timers, self.idle_held).hash(state);
+        (machine, wire, greeted, held, timers, self.paused, self.idle_held, self.answer_held).hash(state);
         outbox.waits().hash(state);
         let Self { starts, lost_from, word_end, fin, write_closed, aborted, .. } = self;
         (lost_from, fin, write_closed, aborted).hash(state);

@@ -290,3 +290,23 @@ fn an_ending_reads_on_though_its_output_waits() {
     server.wish(|server, now| server.leave(now, Farewell::normal()));
     assert!(server.connection.wants_input());
 }
+
+/// clause 8.1: a user that takes no input holds that against nobody.
+#[test]
+fn idle_and_answer_do_not_run_while_the_user_pauses() {
+    let runs = |client: &Solo, deadline| client.connection.running_deadlines().any(|running| running == deadline);
+    let mut client = Solo::client();
+    client.feed(&WELCOME);
+    client.wish(|client, now| {
+        client.send(now, b"x").expect("open");
+    });
+    assert!(runs(&client, Deadline::Idle) && runs(&client, Deadline::Answer));
+    client.wish(|client, now| client.pause(now, true));
+    assert!(!runs(&client, Deadline::Idle) && !runs(&client, Deadline::Answer));
+    client.advance(1000 * SECOND);
+    client.wish(|client, now| client.pause(now, false));
+    assert!(runs(&client, Deadline::Idle) && runs(&client, Deadline::Answer));
+    client.advance(29 * SECOND);
+    client.feed(&raw_reply(1, b"x"));
+    assert_eq!(client.outcome, None);
+}

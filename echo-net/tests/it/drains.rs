@@ -169,7 +169,8 @@ async fn client(server: SocketAddr, habit: Habit) -> (SocketAddr, usize, io::Res
     (address, all, end)
 }
 
-async fn drain(seed: u64) {
+/// Gives how long the server took to end.
+async fn drain(seed: u64) -> Duration {
     let mut draw = Draw(0x9e37_79b9_7f4a_7c15 ^ (seed + 1));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it listens");
@@ -199,21 +200,24 @@ async fn drain(seed: u64) {
         assert_eq!(got, written, "seed {seed}: {end:?}");
         assert!(end.is_ok(), "seed {seed}: {end:?} after {got} B");
     }
+    took
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_arrives_whenever_the_server_ends() {
     let asked = std::env::var("ECHO_NET_DRAINS").ok().and_then(|count| count.parse().ok());
     let mut drains = JoinSet::new();
+    let mut longest = Duration::ZERO;
     for seed in 0..asked.unwrap_or(DRAINS) {
         if drains.len() >= AT_ONCE
             && let Some(done) = drains.join_next().await
         {
-            done.expect("a drain as it must be");
+            longest = longest.max(done.expect("a drain as it must be"));
         }
         drains.spawn(drain(seed));
     }
     while let Some(done) = drains.join_next().await {
-        done.expect("a drain as it must be");
+        longest = longest.max(done.expect("a drain as it must be"));
     }
+    eprintln!("the longest ending took {longest:?}");
 }

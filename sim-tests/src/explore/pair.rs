@@ -1,6 +1,7 @@
 //! Two connections, their kernels, and the two ways between them.
 //!
-//! A way is a queue of pieces with a FIN or a RST behind it. What has come to a kernel and was not read yet is not told
+//! A way is a queue of pieces with a FIN or a RST behind it; what waits in the sender's kernel is a part of it. A RST may
+//! be read before any of the pieces, and so deletes any number of the last of them. What has come to a kernel and was not read yet is not told
 //! apart from what is on its way: whether it has arrived shows only when a program dies, and then both are tried. In
 //! the same manner a RST that is on its way may be read behind the data before it, as on Linux, or overtake it; and as
 //! long as it is not read, a write may succeed or fail.
