@@ -97,10 +97,13 @@ pub fn budget(scenario: &Scenario) -> Millis {
 /// About how many bytes one side says: its messages, and for each and for the ending some words.
 pub fn all_bytes(scenario: &Scenario) -> u64 {
     let bytes = scenario.talk.iter().sum::<usize>() as u64;
-    // A server answers each piece of a plain line that is over its limit.
-    let pieces = match (scenario.wire, scenario.tuning.limit) {
-        (Wire::Plain, Some(limit)) => bytes.div_ceil(limit as u64),
-        (Wire::Plain | Wire::Framed | Wire::FramedServerFin, _) => 0,
+    // A server answers each piece of a plain line that is over its limit, or that comes so slowly that it falls quiet.
+    let Network { reads, writes, takes, .. } = scenario.network;
+    let byte_by_byte = (1..=PACE_OF_READERS as usize + 2).contains(&takes);
+    let sizes = [scenario.tuning.limit.unwrap_or(0), reads, writes, usize::from(byte_by_byte)];
+    let pieces = match sizes.into_iter().filter(|size| *size > 0).min() {
+        Some(size) if scenario.wire == Wire::Plain => bytes.div_ceil(size as u64),
+        Some(_) | None => 0,
     };
     bytes + 30 * (scenario.talk.len() as u64 + pieces) + 150
 }
