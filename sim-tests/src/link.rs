@@ -82,6 +82,8 @@ struct Waiting {
     begins: u64,
     leaves: u64,
     size: usize,
+    /// How many bytes were handed over with it and before it.
+    end: usize,
 }
 
 const MICROS: u64 = 1000;
@@ -95,8 +97,8 @@ impl SendBuffer {
         let now = now.saturating_mul(MICROS);
         let begins = self.waiting.back().map_or(now, |last| now.max(last.leaves));
         let leaves = begins.saturating_add((size as u64 * PACE * MICROS).div_ceil(takes as u64));
-        self.waiting.push_back(Waiting { begins, leaves, size });
         self.written += size;
+        self.waiting.push_back(Waiting { begins, leaves, size, end: self.written });
         leaves.div_ceil(MICROS)
     }
 
@@ -109,18 +111,21 @@ impl SendBuffer {
 
     /// Whether the first bytes of a packet have left at `now`, and the last has not.
     fn is_leaving(&self, now: Millis) -> bool {
+        self.first(now).is_some_and(|packet| packet.begins < now.saturating_mul(MICROS))
+    }
+
+    /// The first packet that has not left as a whole at `now`.
+    fn first(&self, now: Millis) -> Option<&Waiting> {
         let now = now.saturating_mul(MICROS);
-        self.waiting.iter().any(|packet| packet.begins < now && now < packet.leaves)
+        self.waiting.get(self.waiting.partition_point(|packet| packet.leaves <= now))
     }
 
     /// How many bytes are left at `now`, of a packet that is being taken the rest.
     fn left(&self, now: Millis, takes: usize) -> usize {
-        let now = now.saturating_mul(MICROS);
-        let rest = |packet: &Waiting| {
-            let rest = ((packet.leaves - now) as usize).saturating_mul(takes).div_ceil((PACE * MICROS) as usize);
-            rest.min(packet.size)
-        };
-        self.waiting.iter().filter(|packet| packet.leaves > now).map(rest).sum()
+        let Some(packet) = self.first(now) else { return 0 };
+        let time = packet.leaves - now.saturating_mul(MICROS);
+        let rest = (time as usize).saturating_mul(takes).div_ceil((PACE * MICROS) as usize);
+        self.written - packet.end + rest.min(packet.size)
     }
 }
 
