@@ -242,8 +242,9 @@ impl Connection {
     }
 
     /// The peer has not acknowledged `count` of the bytes that the transport has taken. Call it when the transport
-    /// takes no more, when the ending begins, when FIN was sent, and when a deadline has come, before [`Connection::handle_time`]: waits begin
-    /// anew while the peer takes enough (clause 8.6). A transport that cannot tell calls it never.
+    /// takes no more, when the ending begins, when FIN was sent, and when a deadline has come, before
+    /// [`Connection::handle_time`]: waits begin anew while the peer takes enough (clause 8.6). Never call it for a
+    /// transport that cannot tell.
     pub fn handle_unacknowledged(&mut self, now: Duration, count: usize) {
         self.session.look(now, count);
     }

@@ -1,6 +1,7 @@
 //! The polite close, for anybody's stream.
 
 use crate::transport::Transport;
+use echo_core::Config;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -8,9 +9,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, sleep_until};
-
-/// What the peer must take within [`Linger::time`] for that to begin anew, in bytes, as in PROTOCOL.md, clause 8.6.
-const PROGRESS: usize = 16 * 1024;
 
 /// How long and how much to read after one's own FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +147,8 @@ impl Patience {
         let taken = before.unwrap_or(0).saturating_sub(self.left.unwrap_or(usize::MAX));
         let now = Instant::now();
         self.due = after(now, self.time).min(self.end);
-        taken >= PROGRESS && now < self.end
+        // As much as in a conversation: PROTOCOL.md, clause 8.6.
+        taken >= Config::default().progress && now < self.end
     }
 }
 

@@ -15,7 +15,8 @@ pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 /// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
 pub const PACE: u64 = 25;
 
-/// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps. No two of them, nor their sums, are so near that which passes first would hang on one tick.
+/// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps.
+/// No two of them, nor their sums, are so near that which passes first would hang on one tick.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {

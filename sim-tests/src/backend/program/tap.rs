@@ -50,12 +50,11 @@ struct Inner<S> {
     reads: usize,
     writes: usize,
     coalesces: bool,
+    /// The program reads slowly, and its transport is asked how much the peer has taken.
     pace: Option<Pace>,
     /// How many bytes the program has written, and how many of them were taken, if the network tells.
     written: usize,
     taken: Option<usize>,
-    /// Whether the transport is asked how much was taken.
-    tells: bool,
     /// A part of what the peer has written has arrived.
     arriving: bool,
     state: State,
@@ -110,7 +109,6 @@ impl<S: Transport> Tap<S> {
             pace: None,
             written: 0,
             taken: None,
-            tells: false,
             arriving: false,
             state: State::Held,
             throttle: Throttle::new(scenario, role),
@@ -186,7 +184,6 @@ impl<S: Transport> Handle<S> {
     pub(in crate::backend) fn slow_down(&self, takes: usize) {
         let mut inner = lock(&self.0);
         inner.pace = Some(Pace::new(takes));
-        inner.tells = true;
     }
 
     /// The peer's RST has arrived: a program that waits to write must not wait for its throttle.
@@ -255,13 +252,6 @@ impl<S: Transport> Inner<S> {
                 stream => drop(stream),
             }
         }
-    }
-
-    fn drop_stream(&mut self) {
-        if self.arriving {
-            return self.let_go(State::Aborted);
-        }
-        drop(self.stream.take());
     }
 
     fn release(&mut self, point: Point) {
@@ -485,7 +475,7 @@ impl<S: Transport> Transport for Tap<S> {
         let inner = lock(&self.0);
         match inner.taken {
             Some(taken) => Some(inner.written.saturating_sub(taken)),
-            None => inner.stream.as_ref().filter(|_| inner.tells).and_then(Transport::unacknowledged),
+            None => inner.stream.as_ref().filter(|_| inner.pace.is_some()).and_then(Transport::unacknowledged),
         }
     }
 
@@ -497,6 +487,6 @@ impl<S: Transport> Transport for Tap<S> {
 /// Dropping the program's end drops the stream, as closing a socket does.
 impl<S: Transport> Drop for Tap<S> {
     fn drop(&mut self) {
-        lock(&self.0).drop_stream();
+        lock(&self.0).let_go(State::Gone);
     }
 }
