@@ -235,6 +235,18 @@ impl Connection {
         self.quiet_at = self.quiet_at.map(|at| at.saturating_add(length));
     }
 
+    /// Whether answers carry the wall time as text, so that [`set_wall`](Self::set_wall) matters: at a server, unless
+    /// the client speaks the framed wire.
+    pub fn tells_time(&self) -> bool {
+        self.session.tells_time()
+    }
+
+    /// What the wall clock shows now, where it may have been set since the connection began: times on the plain wire
+    /// follow it (clause 2.3). Stamps on the framed wire do not (clause 3.2).
+    pub fn set_wall(&mut self, now: Duration, wall: Stamp) {
+        self.session.set_wall(wall, now);
+    }
+
     /// The user takes no more input for now, and leaves it in the transport, or takes it again. Meanwhile idle and
     /// answer do not run (clause 8.1): what they wait for may have come.
     pub fn pause(&mut self, now: Duration, paused: bool) {

@@ -14,6 +14,15 @@ pub enum Side {
     Peer,
 }
 
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "us",
+            Self::Peer => "the peer",
+        })
+    }
+}
+
 /// How the conversation ended, as far as one side can know.
 ///
 /// A clean end never claims that the peer's end was clean too: the very last word can be lost (two generals).
@@ -67,7 +76,12 @@ impl fmt::Display for End {
             Self::Unproven => write!(f, "unproven"),
             Self::Failed { code, reason } if reason.is_empty() => write!(f, "failed ({code})"),
             Self::Failed { code, reason } => {
-                write!(f, "failed ({code}: {})", crate::error::escape(reason.as_bytes(), 123))
+                let reason = crate::error::escape(reason.as_bytes(), 123);
+                // A reason may begin with what its code says anyhow.
+                match reason.starts_with(code.name()) {
+                    true => write!(f, "failed ({} {reason})", code.0),
+                    false => write!(f, "failed ({code}: {reason})"),
+                }
             }
             Self::Truncated => write!(f, "truncated"),
             Self::Reset => write!(f, "reset"),
@@ -90,10 +104,6 @@ pub struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let began = match self.began {
-            Side::Local => "us",
-            Side::Peer => "the peer",
-        };
-        write!(f, "{}, begun by {began}; {}", self.end, self.account)
+        write!(f, "{}, begun by {}; {}", self.end, self.began, self.account)
     }
 }

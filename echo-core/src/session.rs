@@ -77,6 +77,8 @@ pub(crate) struct Session {
     /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than all the rest of an
     /// answer.
     time: Option<(i64, Box<str>)>,
+    /// Plain wire: what the wall clock showed when the connection began, by the steps it has made since.
+    wall_epoch: Stamp,
 }
 
 impl Session {
@@ -102,6 +104,7 @@ impl Session {
             aborted: false,
             traffic: Traffic::default(),
             time: None,
+            wall_epoch: epoch,
         };
         session.set_wire(wire);
         match wire {
@@ -309,7 +312,7 @@ impl Session {
 
     /// Server: queues the answer to a plain message.
     pub(crate) fn answer_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
-        let stamp = self.stamp(now);
+        let stamp = self.wall_epoch.after(now);
         if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
             self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
         }
@@ -439,6 +442,15 @@ impl Session {
 
     pub(crate) fn stamp(&self, now: Duration) -> Stamp {
         self.epoch.after(now)
+    }
+
+    /// Answers carry the time as text, or may come to.
+    pub(crate) fn tells_time(&self) -> bool {
+        self.role() == Role::Server && !matches!(self.wire, Wire::Framed { .. })
+    }
+
+    pub(crate) fn set_wall(&mut self, wall: Stamp, now: Duration) {
+        self.wall_epoch = wall.before(now);
     }
 
     pub(crate) fn role(&self) -> Role {

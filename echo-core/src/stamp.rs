@@ -18,6 +18,12 @@ impl Stamp {
         Self(self.0.saturating_add(nanos))
     }
 
+    /// The moment `elapsed` before this one.
+    pub(crate) fn before(self, elapsed: Duration) -> Self {
+        let nanos = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// Whole seconds since the epoch, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000_000)

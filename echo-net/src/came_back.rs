@@ -5,10 +5,14 @@ use std::collections::VecDeque;
 /// `[Mon Nov 23 08:16:00 2026] `: `a` a letter, `9` a digit or a space, anything else itself.
 const STAMP: &[u8] = b"[aaa aaa 99 99:99:99 9999] ";
 
+/// So many readings are followed at once, so that each byte costs a bounded amount of work, whatever comes.
+const MOST_READINGS: usize = 64;
+
 /// Compares what comes with what was sent.
 ///
 /// A time may stand anywhere, and the bytes sent may look like one, so every reading that fits so far is followed:
-/// it is a place in what was sent, and how much of a time was read there.
+/// it is a place in what was sent, and how much of a time was read there. Of more than 64 readings those are followed
+/// that take the fewest times for the server's; only text that consists of little but times has so many.
 ///
 /// ```
 /// use echo_net::CameBack;
@@ -25,6 +29,7 @@ pub struct CameBack {
     /// What was sent from place `base` on.
     sent: VecDeque<u8>,
     base: u64,
+    /// In order, and each once.
     readings: Vec<(u64, usize)>,
 }
 
@@ -42,8 +47,9 @@ impl CameBack {
 
     /// These bytes came.
     pub fn came(&mut self, bytes: &[u8]) {
+        let mut next = Vec::with_capacity(MOST_READINGS + 2);
         for byte in bytes {
-            let mut next = Vec::with_capacity(self.readings.len() + 1);
+            next.clear();
             for &(place, in_stamp) in &self.readings {
                 if in_stamp == 0 && self.at(place) == Some(*byte) {
                     next.push((place + 1, 0));
@@ -54,7 +60,8 @@ impl CameBack {
             }
             next.sort_unstable();
             next.dedup();
-            self.readings = next;
+            next.drain(..next.len().saturating_sub(MOST_READINGS));
+            std::mem::swap(&mut self.readings, &mut next);
         }
         let needed = self.readings.first().map_or(self.end(), |(place, _)| *place);
         self.sent.drain(..(needed - self.base) as usize);
@@ -122,6 +129,23 @@ mod tests {
         assert!(check(TIME.as_bytes(), format!("{TIME}{TIME}").as_bytes()));
         assert!(check(b"[[Mon", format!("{TIME}[[Mon").as_bytes()));
         assert!(!check(format!("{TIME}x").as_bytes(), format!("{TIME}{TIME}").as_bytes()));
+    }
+
+    /// Nothing but times, of which each may be the server's: the work is bounded, and the verdict right.
+    #[test]
+    fn text_that_consists_of_times_is_compared_too() {
+        let text = TIME.repeat(2000);
+        for (inserted, came) in [(1, text.clone() + TIME), (2000, text.repeat(2)), (0, text.clone())] {
+            let mut check = CameBack::default();
+            check.sent(text.as_bytes());
+            for piece in came.as_bytes().chunks(1000) {
+                check.came(piece);
+                assert!(check.readings.len() <= super::MOST_READINGS);
+            }
+            assert!(check.all(), "{inserted} times are the server's");
+        }
+        assert!(!check(text.as_bytes(), &text.as_bytes()[1..]), "a byte is missing");
+        assert!(!check(text.as_bytes(), format!("{text}x").as_bytes()), "a byte is too many");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The only reader of clocks.
 
-use chrono::{Local, Offset, TimeZone, Utc};
+use chrono::Utc;
 use echo_core::Stamp;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,8 +11,11 @@ use tokio::time::Instant;
 /// when tokio's time is paused.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// The wall time now. It is read once, when a connection begins.
+    /// The wall time now. It is read when a connection begins, and for the times on the plain wire.
     pub wall: fn() -> Stamp,
+    /// Whether the times on the plain wire, too, are the wall time at the connection's beginning and what has passed
+    /// since, without the steps that the wall clock makes meanwhile. For a `wall` that stands still, as in simulations.
+    pub steady: bool,
     /// Seconds east of Greenwich at a moment. It takes the place of [`Config::utc_offset`](echo_core::Config).
     pub utc_offset: fn(Stamp) -> i32,
 }
@@ -20,12 +23,12 @@ pub struct Clock {
 impl Clock {
     /// The system's clock and time zone (`TZ`, `/etc/localtime`).
     pub fn local() -> Self {
-        Self { wall: system_wall, utc_offset: local_offset }
+        Self { wall: system_wall, steady: false, utc_offset: local_offset }
     }
 
     /// The system's clock, in UTC.
     pub fn utc() -> Self {
-        Self { wall: system_wall, utc_offset: |_| 0 }
+        Self { wall: system_wall, steady: false, utc_offset: |_| 0 }
     }
 }
 
@@ -39,7 +42,15 @@ fn system_wall() -> Stamp {
     Stamp(Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX))
 }
 
+#[cfg(unix)]
 fn local_offset(stamp: Stamp) -> i32 {
+    let offset = crate::system::local_offset(stamp.seconds());
+    offset.and_then(|offset| i32::try_from(offset).ok()).unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn local_offset(stamp: Stamp) -> i32 {
+    use chrono::{Local, Offset, TimeZone};
     match Utc.timestamp_opt(stamp.seconds(), 0).single() {
         Some(time) => time.with_timezone(&Local).offset().fix().local_minus_utc(),
         None => 0,

@@ -2,12 +2,14 @@
 
 use crate::transport::prepare;
 use echo_core::{Deadline, Outcome};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
-use tokio::time::{Instant, timeout_at};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Why there is no conversation.
 #[derive(Debug)]
@@ -62,9 +64,14 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Connects to the first of the resolved addresses that accepts, in the resolver's order, within `whole`.
+/// So long an attempt has for itself before the next address is tried beside it (RFC 8305 section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Connects to the first of the resolved addresses that accepts, within `whole`.
 ///
-/// Each address gets its share of the time that is left, so that one that swallows packets does not hide the next.
+/// The addresses are tried in the resolver's order, with the families taking turns; the next one as soon as an attempt
+/// has failed, or after 250 ms beside it (RFC 8305, "Happy Eyeballs"). So one that swallows packets costs little.
+/// Must be called in a tokio runtime.
 ///
 /// # Errors
 /// [`ConnectError`], but never [`ConnectError::Ended`].
@@ -73,21 +80,47 @@ pub async fn connect_tcp(address: impl ToSocketAddrs, whole: Duration) -> Result
     let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));
     let resolved = timeout_at(deadline, lookup_host(address)).await;
     let resolved = resolved.map_err(|_| ConnectError::TimedOut(whole, Vec::new()))?;
-    let addresses: Vec<_> = resolved.map_err(ConnectError::Resolve)?.collect();
-    let (mut refused, mut silent) = (Vec::new(), Vec::new());
-    for (at, address) in addresses.iter().enumerate() {
-        let share = (deadline - Instant::now()) / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
-        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match prepare(&stream) {
-                Ok(()) => return Ok(stream),
-                Err(error) => refused.push((*address, error)),
+    let mut left: VecDeque<_> = in_turns(resolved.map_err(ConnectError::Resolve)?.collect()).into();
+    let (mut attempts, mut tried, mut refused) = (JoinSet::new(), Vec::new(), Vec::new());
+    loop {
+        if let Some(address) = left.pop_front() {
+            tried.push(address);
+            attempts.spawn(async move { (address, attempt(address).await) });
+        }
+        if attempts.is_empty() {
+            return Err(ConnectError::Refused(refused));
+        }
+        let next = Instant::now() + ATTEMPT_DELAY;
+        tokio::select! { biased;
+            Some(Ok((address, done))) = attempts.join_next() => match done {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused.push((address, error)),
             },
-            Ok(Err(error)) => refused.push((*address, error)),
-            Err(_) => silent.push(*address),
+            () = sleep_until(deadline) => {
+                tried.retain(|address| refused.iter().all(|(other, _)| other != address));
+                return Err(ConnectError::TimedOut(whole, tried));
+            }
+            () = sleep_until(next), if !left.is_empty() => (),
         }
     }
-    match silent.is_empty() {
-        true => Err(ConnectError::Refused(refused)),
-        false => Err(ConnectError::TimedOut(whole, silent)),
+}
+
+async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    prepare(&stream)?;
+    Ok(stream)
+}
+
+/// The addresses with the families taking turns, the first one's first (RFC 8305 section 4).
+fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_first_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (mut first, mut second) = (VecDeque::new(), VecDeque::new());
+    for address in addresses {
+        if address.is_ipv4() == is_first_v4 { first.push_back(address) } else { second.push_back(address) }
     }
+    let mut all = Vec::new();
+    while !first.is_empty() || !second.is_empty() {
+        all.extend(first.pop_front().into_iter().chain(second.pop_front()));
+    }
+    all
 }

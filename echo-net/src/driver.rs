@@ -32,6 +32,8 @@ pub(crate) struct Driver<T> {
     stream: Option<T>,
     connection: Connection,
     timeline: Timeline,
+    /// The wall clock, where the times on the plain wire follow it.
+    wall: Option<fn() -> Stamp>,
     /// Input that was read and must wait for its turn, or until the peer has read.
     rest: Rest,
     share: Share,
@@ -64,6 +66,7 @@ impl<T: Transport> Driver<T> {
             stream: Some(stream),
             connection: make(config, (clock.wall)()),
             timeline,
+            wall: (!clock.steady).then_some(clock.wall),
             rest: Rest::default(),
             share: Share::default(),
             usage: Usage::default(),
@@ -174,7 +177,7 @@ impl<T: Transport> Driver<T> {
         SCRATCH.set(scratch);
     }
 
-    /// Clause 8.5: if a deadline passed long ago, and this was not polled either, its process was stopped meanwhile.
+    /// Begins to act again. Clause 8.5: if a deadline passed long ago, and this was not polled either, its process was stopped meanwhile.
     fn wake(&mut self) {
         let now = self.timeline.now();
         let away = now.saturating_sub(self.polled);
@@ -183,6 +186,11 @@ impl<T: Transport> Driver<T> {
             self.connection.handle_pause(away);
         }
         self.polled = now;
+        if let Some(wall) = self.wall
+            && self.connection.tells_time()
+        {
+            self.connection.set_wall(now, wall());
+        }
     }
 
     /// Tells the connection how much of its output the peer has not taken (clause 8.6), if that can be told.

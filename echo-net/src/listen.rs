@@ -1,16 +1,19 @@
-//! Listening by TCP, with room for a burst.
+//! Listening by TCP: at every address of a name, with room for a burst.
 
+use crate::transport::{Listener, prepare};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
+use std::task::{Context, Poll};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 
-/// So many connections the system may hold that have not been accepted yet, or as many as it allows (on Linux
-/// `net.core.somaxconn`, 4096 by default).
+/// The system holds as many connections that have not been accepted yet as it allows (on Linux `net.core.somaxconn`,
+/// 4096 by default).
 ///
 /// The 128 of [`TcpListener::bind`] overflow with a few hundred clients at once. Then Linux drops a client's packets,
 /// so that it tries again after 1 s and 3 s, or answers with SYN cookies, with which the client's first bytes can be
 /// lost.
-const BACKLOG: u32 = 4096;
+const BACKLOG: u32 = i32::MAX as u32;
 
 /// Listens at the first of the resolved addresses where that is possible. The address can be used again at once after
 /// the server's end (`SO_REUSEADDR`), as with [`TcpListener::bind`].
@@ -18,7 +21,7 @@ const BACKLOG: u32 = 4096;
 /// # Errors
 /// The name does not resolve, or the last error of an address.
 pub async fn listen_tcp(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name resolves to no address");
+    let mut last = no_address();
     for address in lookup_host(address).await? {
         match listen_at(address) {
             Ok(listener) => return Ok(listener),
@@ -27,6 +30,95 @@ pub async fn listen_tcp(address: impl ToSocketAddrs) -> io::Result<TcpListener> 
     }
     Err(last)
 }
+
+/// TCP listeners that are served as one.
+#[derive(Debug)]
+pub struct TcpListeners {
+    listeners: Vec<TcpListener>,
+    /// Who is asked first next time, so that none waits for ever.
+    first: usize,
+}
+
+impl TcpListeners {
+    /// Listens at all addresses of a name: `localhost` is `127.0.0.1` and `::1`. With port 0 all get the port that the
+    /// system picked for the first. An address whose family this system lacks is left out, if there is another one.
+    ///
+    /// # Errors
+    /// The name does not resolve, or an address that cannot be listened at, such as one that is in use.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let (mut listeners, mut port, mut left_out) = (Vec::<TcpListener>::new(), None, no_address());
+        let mut seen = Vec::new();
+        for mut address in lookup_host(address).await? {
+            if seen.contains(&address) {
+                continue;
+            }
+            seen.push(address);
+            if let (0, Some(port)) = (address.port(), port) {
+                address.set_port(port);
+            }
+            match listen_at(address) {
+                Ok(listener) => {
+                    port = port.or(Some(listener.local_addr()?.port()));
+                    listeners.push(listener);
+                }
+                Err(error) if is_absent(&error) => left_out = error,
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
+            }
+        }
+        if listeners.is_empty() { Err(left_out) } else { Ok(Self { listeners, first: 0 }) }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        for turn in 0..self.listeners.len() {
+            let at = (self.first + turn) % self.listeners.len();
+            if let Poll::Ready(accepted) = self.listeners[at].poll_accept(cx) {
+                self.first = at + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Listener for TcpListeners {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
+        let (stream, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        prepare(&stream)?;
+        Ok((stream, peer_name(peer)))
+    }
+}
+
+/// A peer by IPv4 at a socket for both families is called by its IPv4 address.
+pub(crate) fn peer_name(peer: SocketAddr) -> String {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string()
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, "the name resolves to no address")
+}
+
+/// Whether the system has no such address, or no such family.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(NO_FAMILY)
+}
+
+/// `EAFNOSUPPORT`, for which std has no kind.
+#[cfg(unix)]
+const NO_FAMILY: i32 = libc::EAFNOSUPPORT;
+/// `WSAEAFNOSUPPORT`
+#[cfg(not(unix))]
+const NO_FAMILY: i32 = 10047;
 
 fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;

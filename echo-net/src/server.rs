@@ -4,9 +4,10 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::memory::Memory;
 use crate::report::Report;
+use crate::spare::{Spare, is_exhausted};
 use crate::transport::{Listener, Transport};
 use crate::turns::Turns;
-use echo_core::{CloseCode, Config, Connection, Farewell, Outcome, Traffic};
+use echo_core::{CloseCode, Config, Connection, End, Event, Farewell, Outcome, Traffic};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
@@ -19,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How long the server waits after it could not accept, most often for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -141,6 +142,7 @@ pub async fn serve_until<L: Listener>(
         served: JoinSet::new(),
         refused: JoinSet::new(),
         refusals: VecDeque::new(),
+        spare: Spare::default(),
         report: Report::default(),
     };
     let mut abort = pin!(abort);
@@ -178,7 +180,16 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Served,
-    Refused,
+    Refused(Lack),
+}
+
+/// What a refused connection finds none of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lack {
+    /// All places are taken.
+    Places,
+    /// The process has no descriptors left.
+    Descriptors,
 }
 
 struct Server {
@@ -190,6 +201,7 @@ struct Server {
     refused: JoinSet<Ended>,
     /// Refusals under way that have not been hurried, the oldest first: when its grace is over, and what hurries it.
     refusals: VecDeque<(Instant, oneshot::Sender<()>)>,
+    spare: Spare,
     report: Report,
 }
 
@@ -197,14 +209,15 @@ impl Server {
     /// Accepts and joins, for ever.
     async fn run<L: Listener>(&mut self, listener: &mut L) {
         loop {
+            self.spare.refill();
             let kind = self.room();
             let grace = self.refusals.front().map_or_else(Instant::now, |(grace, _)| *grace);
             tokio::select! { biased;
                 Some(ended) = self.served.join_next() => self.count(ended),
                 Some(ended) = self.refused.join_next() => self.count(ended),
                 accepted = listener.accept(), if kind.is_some() => match accepted {
-                    Ok((stream, peer)) => self.begin(stream, peer, kind.unwrap_or(Kind::Refused)),
-                    Err(error) => self.pause(&error).await,
+                    Ok((stream, peer)) => self.begin(stream, peer, kind.unwrap_or(Kind::Refused(Lack::Places))),
+                    Err(error) => self.pause(listener, &error).await,
                 },
                 () = sleep_until(grace), if kind.is_none() && grace > Instant::now() => (),
             }
@@ -240,7 +253,7 @@ impl Server {
         let most = self.config.max_refusals.max(1);
         let oldest_can_go = || self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now());
         let is_room = self.refused.len() < most || self.refused.len() == most && oldest_can_go();
-        is_room.then_some(Kind::Refused)
+        is_room.then_some(Kind::Refused(Lack::Places))
     }
 
     fn begin<T: Transport>(&mut self, stream: T, peer: String, kind: Kind) {
@@ -249,25 +262,29 @@ impl Server {
         let limit = self.config.max_connections;
         let driver = Driver::new(stream, self.config.clock, self.config.connection, |mut config, epoch| match kind {
             Kind::Served => Connection::server(config, epoch),
-            Kind::Refused => {
+            Kind::Refused(lack) => {
                 // A client that says nothing must not keep a place from one that is to hear why it is refused.
                 config.deadlines.idle = config.deadlines.idle.min(config.deadlines.detect);
-                let reason = format!("try again later: all {limit} connections are in use");
+                let reason = match lack {
+                    Lack::Places => format!("try again later: all {limit} connections are in use"),
+                    Lack::Descriptors => "try again later: the server can open no more".to_owned(),
+                };
                 Connection::refusing_server(config, epoch, Farewell::new(CloseCode::TRY_LATER, reason))
             }
         });
-        info!("connection {number} from {peer} begins{}", if kind == Kind::Refused { ", to be refused" } else { "" });
+        let to_be_refused = if kind == Kind::Served { "" } else { ", to be refused" };
+        info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let (hurry, hurried) = oneshot::channel();
         let orders = Orders { phase: self.phase.subscribe(), farewell: self.config.farewell.clone(), hurried };
         let task = async move {
-            let (outcome, traffic) = converse(driver, orders).await;
-            info!("connection {number} from {peer} ends: {outcome}");
-            Ended { number, peer, refused: kind == Kind::Refused, outcome, traffic }
+            let (outcome, traffic) = converse(driver, number, orders).await;
+            log_end(number, &peer, &outcome, traffic);
+            Ended { number, peer, refused: kind != Kind::Served, outcome, traffic }
         };
         match kind {
             Kind::Served => drop(self.served.spawn(task)),
-            Kind::Refused => {
+            Kind::Refused(_) => {
                 self.report.refused += 1;
                 if self.refused.len() >= self.config.max_refusals.max(1)
                     && let Some((_, oldest)) = self.refusals.pop_front()
@@ -302,11 +319,31 @@ impl Server {
     }
 
     /// A connection that was gone before it was accepted costs nothing; want of descriptors or memory passes.
-    async fn pause(&mut self, error: &io::Error) {
+    async fn pause<L: Listener>(&mut self, listener: &mut L, error: &io::Error) {
         self.report.accept_errors += 1;
         warn!("cannot accept a connection: {error}");
-        if !is_gone(error) {
-            sleep(ACCEPT_PAUSE).await;
+        if is_gone(error) {
+            return;
+        }
+        if is_exhausted(error) {
+            self.refuse_one(listener).await;
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+
+    /// Tells one client why it is refused, by the descriptor that was kept back; or makes room for the next.
+    async fn refuse_one<L: Listener>(&mut self, listener: &mut L) {
+        if self.spare.give() {
+            tokio::select! { biased;
+                Ok((stream, peer)) = listener.accept() => self.begin(stream, peer, Kind::Refused(Lack::Descriptors)),
+                () = tokio::task::yield_now() => (),
+                else => (),
+            }
+        } else if self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now())
+            && let Some((_, oldest)) = self.refusals.pop_front()
+        {
+            // If it has ended meanwhile, there is room.
+            let _ = oldest.send(());
         }
     }
 
@@ -327,6 +364,33 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
+/// An end at which something may have been lost is a warning.
+fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
+    match &outcome.end {
+        End::Clean(_) => info!("connection {number} from {peer} ends: {outcome}"),
+        // Plain text acknowledges nothing: the answers are on their way, and nobody knows more.
+        End::Unproven => {
+            let (began, answered) = (outcome.began, traffic.messages);
+            info!(
+                "connection {number} from {peer} ends: unproven, begun by {began}; {answered} answered, delivery unknown"
+            );
+        }
+        End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_) => {
+            warn!("connection {number} from {peer} ends: {outcome}");
+        }
+    }
+}
+
+fn log_step(number: u64, event: &Event<'_>) {
+    match event {
+        Event::Greeted { .. } => debug!("connection {number}: the client speaks echo/1"),
+        Event::Leaving(farewell) => debug!("connection {number}: the client leaves: {farewell:?}"),
+        Event::LastWord(word) => debug!("connection {number}: the client's last word: {word:?}"),
+        Event::Discarded => debug!("connection {number}: input behind the end is discarded"),
+        Event::Request { .. } | Event::Reply(_) | Event::Text(_) => (),
+    }
+}
+
 /// What the server tells a connection.
 struct Orders {
     phase: watch::Receiver<Phase>,
@@ -336,7 +400,7 @@ struct Orders {
 }
 
 /// One connection, from its first byte to its end.
-async fn converse<T: Transport>(mut driver: Driver<T>, orders: Orders) -> (Outcome, Traffic) {
+async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orders) -> (Outcome, Traffic) {
     let Orders { phase, farewell, mut hurried } = orders;
     let (mut for_drain, mut for_abort) = (phase.clone(), phase);
     let mut drain = pin!(reached(&mut for_drain, Phase::Draining));
@@ -345,7 +409,7 @@ async fn converse<T: Transport>(mut driver: Driver<T>, orders: Orders) -> (Outco
     let outcome = poll_fn(|cx| {
         loop {
             // What has come already is answered before the client is told to leave.
-            if let Poll::Ready(outcome) = driver.poll(cx, &mut |_| ()) {
+            if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| log_step(number, &event)) {
                 return Poll::Ready(outcome);
             }
             if hurrying.is_none()

@@ -8,6 +8,7 @@ use std::fmt::Write;
 /// ```
 /// assert_eq!(echo_net::printable("héllo\x1b[2J".as_bytes()), "héllo\\u{1b}[2J");
 /// assert_eq!(echo_net::printable(b"\xff\xfd\n"), "\\xff\\xfd\\n");
+/// assert_eq!(echo_net::printable("👩\u{200d}👧, e\u{301}".as_bytes()), "👩\u{200d}👧, e\u{301}");
 /// ```
 pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -15,6 +16,9 @@ pub fn printable(bytes: &[u8]) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\'' | '"' | '\\' => text.push(c),
+                // It joins the parts of one sign, and marks belong to the letter before.
+                '\u{200d}' => text.push(c),
+                _ if is_mark(c) => text.push(c),
                 _ => text.extend(c.escape_debug()),
             }
         }
@@ -24,4 +28,10 @@ pub fn printable(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Whether this is written above, below or around the character before it: in a string only its first character is
+/// escaped for that.
+fn is_mark(c: char) -> bool {
+    c.escape_debug().len() > 1 && ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
 }

@@ -114,7 +114,7 @@ impl Listener for TcpListener {
     async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
         let (stream, peer) = TcpListener::accept(self).await?;
         prepare(&stream)?;
-        Ok((stream, peer.to_string()))
+        Ok((stream, crate::listen::peer_name(peer)))
     }
 }
 

@@ -82,6 +82,8 @@ impl FromStr for Saved {
     /// # Errors
     /// A [`Refusal`] of one line that names the line, what stands there and what would be right.
     fn from_str(text: &str) -> Result<Self, Refusal> {
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines()) {
             check_length("a line", line).map_err(|refusal| at(number, refusal))?;
         }

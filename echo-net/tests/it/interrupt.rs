@@ -48,7 +48,8 @@ fn five_clients_are_told_and_the_server_is_gone_within_its_cap() {
     let (shown, code) = person.leaves();
     assert!(shown.contains("the server leaves: 1001 going away (the server is shutting down)"), "{shown:?}");
     assert!(shown.contains("the conversation ended clean (1001 going away)"), "{shown:?}");
-    assert_eq!(code, 0);
+    assert!(shown.contains("not sent, the conversation is over: half a lin\r\n"), "{shown:?}");
+    assert_eq!(code, 1, "for the line that was not sent");
     for polite in [idle, half, plain] {
         bounded("the end of a polite client", move || polite.join().expect("it ends as it should"));
     }

@@ -222,7 +222,7 @@ async fn a_refused_library_client_knows_why() {
     let server = full(0, 1);
     for _ in 0..20 {
         let client = within(Client::connect(server.address, ClientConfig::default())).await.expect("a server");
-        let why = "failed (1013 try again later: try again later: all 0 connections are in use)";
+        let why = "failed (1013 try again later: all 0 connections are in use)";
         assert_eq!(within(client.ended()).await.end.to_string(), why);
         assert_eq!(within(client.leaving()).await, None, "it was no GOAWAY");
     }
@@ -252,14 +252,14 @@ fn a_server_out_of_descriptors_recovers() {
     let script = "ulimit -n 20; exec \"$0\" serve --listen 127.0.0.1:0";
     let serve = Serve::of(Command::new("sh").args(["-c", script, ECHO_NET]));
     let crowd: Vec<Raw> = (0..40).map(|_| Raw::connect(serve.address)).collect();
-    serve.kid.logs("cannot accept a connection: ");
+    serve.kid.logs("connections at once instead of 1024: the limit of open files");
     drop(crowd);
     let mut client = Raw::greeted(serve.address);
     client.asks(1, b"are you well?");
     client.ends_clean(1);
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
-    assert!(report.contains("1 clean") && report.contains("failed accepts"), "{report}");
+    assert!(report.contains("1 clean"), "{report}");
 }
 
 /// Clause 4.9: who does not read is not read from; once it reads, nothing is lost.

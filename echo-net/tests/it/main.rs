@@ -1,6 +1,7 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
 
 mod accept_queue;
+mod addresses;
 mod attackers;
 mod bad_input;
 mod command_line;
@@ -9,6 +10,7 @@ mod ctime;
 mod descriptors;
 mod drains;
 mod fairness;
+mod generate;
 mod interrupt;
 mod killed_client;
 mod library_client;
@@ -21,10 +23,14 @@ mod polite_close;
 mod prompt;
 mod readers;
 mod second_signal;
+mod signals;
 mod slow_input;
 mod slow_link;
 mod slow_readers;
+mod standard_streams;
 mod stop;
 mod support;
 mod transports;
+mod typed_text;
+mod unread_input;
 mod wrong_servers;

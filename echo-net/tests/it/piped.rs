@@ -24,7 +24,9 @@ fn each_line_is_a_message_and_each_answer_a_line() {
     assert_eq!(messages, ["one", "", "three \x1b[1m", "no newline"]);
     assert!(out.ends_with('\n') && out.lines().all(|line| line.starts_with('[')), "{out:?}");
     let why = "echo-net: the conversation ended clean (1000 normal), begun by us; 4 answered, 0 refused, 0 unknown";
-    assert_eq!(err.lines().collect::<Vec<_>>(), [why]);
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, why), "{err}");
+    assert!(lines[1].starts_with("echo-net: 4 answers: min ") && lines[1].contains(", p99 "), "{err}");
 }
 
 #[test]
@@ -72,8 +74,9 @@ fn a_server_that_drains_ends_it_clean_while_the_input_stays_open() {
     kid.says("] first");
     let (code, _) = serve.drain();
     assert_eq!(code, Some(0));
-    assert_eq!(kid.wait().code(), Some(0));
+    assert_eq!(kid.wait().code(), Some(1), "there may have been more to send");
     assert!(kid.stderr().contains("ended clean (1001 going away)"), "{}", kid.stderr());
+    assert!(kid.stderr().ends_with("failed: the input had not ended\n"), "{}", kid.stderr());
 }
 
 #[test]
@@ -155,7 +158,11 @@ fn plain_against_a_server_that_changes_a_byte() {
         swallow(raw);
     });
     assert_eq!(code, Some(1));
-    assert_eq!(err, "echo-net: the conversation ended unproven; not every byte sent came back\n");
+    assert_eq!(
+        err,
+        "echo-net: the conversation ended unproven; not every byte sent came back\n\
+                     echo-net: failed: not every byte sent came back\n"
+    );
 }
 
 #[test]
@@ -167,7 +174,11 @@ fn plain_against_a_server_that_closes_early() {
         swallow(raw);
     });
     assert_eq!(code, Some(1));
-    assert_eq!(err, "echo-net: the conversation ended unproven; not every byte sent came back\n");
+    assert_eq!(
+        err,
+        "echo-net: the conversation ended unproven; not every byte sent came back\n\
+                     echo-net: failed: not every byte sent came back\n"
+    );
 }
 
 #[test]
@@ -177,5 +188,9 @@ fn plain_against_a_server_that_resets() {
         socket2::SockRef::from(&raw.stream).set_linger(Some(std::time::Duration::ZERO)).expect("an option can be set");
     });
     assert_eq!(code, Some(1));
-    assert_eq!(err, "echo-net: the conversation ended reset; not every byte sent came back\n");
+    assert_eq!(
+        err,
+        "echo-net: the conversation ended reset; not every byte sent came back\n\
+                     echo-net: failed: the end was not clean: reset; not every byte sent came back\n"
+    );
 }

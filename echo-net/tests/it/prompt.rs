@@ -64,7 +64,8 @@ fn a_server_that_is_killed_ends_the_prompt_without_a_key() {
     serve.kid.kill();
     let (shown, code) = person.leaves();
     assert!(shown.contains("the conversation ended truncated"), "{shown:?}");
-    assert_ne!(code, 0);
+    assert!(shown.contains("not sent, the conversation is over: half a line, with no en\r\n"), "{shown:?}");
+    assert_eq!(code, 1);
 }
 
 #[test]
@@ -76,9 +77,10 @@ fn on_the_plain_wire_what_comes_is_shown_and_a_server_that_goes_ends_it() {
     person.half_types("half a lin");
     serve.kid.signal("INT");
     let (shown, code) = person.leaves();
-    // The line that was not sent is nobody's loss: every byte sent came back (clause 2.5: it proves no more).
     assert!(shown.contains("ended unproven; every byte sent came back"), "{shown:?}");
-    assert_eq!(code, 0);
+    assert!(shown.contains("not sent, the conversation is over: half a lin\r\n"), "{shown:?}");
+    assert!(shown.ends_with("failed: 1 line not sent\r\n"), "{shown:?}");
+    assert_eq!(code, 1);
 }
 
 /// A person who wants to end by `key` at a server that does `hears` with that and no more, and then by Ctrl-C; gives

@@ -164,6 +164,6 @@ fn plain_answers_whose_reader_is_gone_end_the_program() {
     eventually("the end of the program", || kid.has_ended());
     let (code, _, err) = kid.finish();
     assert_eq!(code, Some(1), "{err}");
-    assert_eq!(err, "echo-net: cannot write what came: Broken pipe (os error 32)\n");
+    assert!(err.contains("failed: cannot write what came: Broken pipe"), "{err}");
     serve.kid.logs("ends: unproven");
 }

@@ -114,8 +114,31 @@ pub fn drawn(seed: u64) -> Result<Scenario, Refusal> {
     Ok(tree(&scenario(), seed)?.current())
 }
 
+impl Hunt {
+    /// Nothing was run.
+    pub fn none() -> Self {
+        Self { scenarios: 0, simulated: 0, pairs: Pairs::default(), broken: Vec::new(), found: Vec::new() }
+    }
+
+    /// Goes on with `seeds`: runs their scenarios on all processors, and holds each against the contract. `tick` is
+    /// called after each.
+    pub fn go_on(&mut self, run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) {
+        let next = hunt_for(run, seeds, SHRUNK - self.found.len(), tick);
+        self.scenarios += next.scenarios;
+        self.simulated += next.simulated;
+        self.pairs.merge(next.pairs);
+        self.broken.extend(next.broken);
+        self.found.extend(next.found);
+    }
+}
+
 /// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
 pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
+    hunt_for(run, seeds, SHRUNK, tick)
+}
+
+/// The same; makes so many of the failing scenarios simpler.
+fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> Hunt {
     let pairs = Mutex::new(Pairs::default());
     let tried = crew::each(seeds.len(), |index| {
         let seed = seeds[index];
@@ -133,7 +156,7 @@ pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
         scenarios: tried.len() as u64,
         simulated: tried.iter().map(|(_, _, time)| time).sum(),
         pairs: pairs.into_inner().unwrap_or_else(PoisonError::into_inner),
-        found: broken.iter().take(SHRUNK).filter_map(|seed| find(run, *seed)).collect(),
+        found: broken.iter().take(shrunk).filter_map(|seed| find(run, *seed)).collect(),
         broken,
     }
 }

@@ -47,7 +47,7 @@ impl Page<'_> {
             (true, None) => "   ms  ".to_owned(),
             (true, Some(at)) => format!("{at:>5}  "),
         };
-        let line = format!("{time}{client:<13}{middle:^50} {server}");
+        let line = format!("{time}{client:<13}{middle:^46} {server}");
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{}", line.trim_end());
     }

@@ -32,6 +32,11 @@ impl EdgeTable {
         self.counts.get(edge).copied().unwrap_or_default()
     }
 
+    /// The edges that were taken, and how often, in the order of the states.
+    pub fn counts(&self) -> impl Iterator<Item = (Edge, u64)> {
+        self.counts.iter().map(|(edge, count)| (*edge, *count))
+    }
+
     /// The edges below ESTABLISHED that were never taken.
     pub fn missing(&self) -> Vec<Edge> {
         CLOSING.into_iter().filter(|edge| self.count(edge) == 0).collect()

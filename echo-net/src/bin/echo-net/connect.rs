@@ -1,24 +1,47 @@
 //! `echo-net connect`.
 
-use crate::exit::{Exit, fail};
+use crate::address;
+use crate::answer::Show;
+use crate::exit::{Exit, fail, killed};
 use crate::options::ConnectionOptions;
+use crate::piped::Options;
+use crate::signals::Signals;
 use crate::{piped, plain, prompt};
 use clap::Args;
 use echo_net::echo_core::{End, Outcome};
 use echo_net::{Client, ClientConfig, ConnectError, connect_tcp};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The command line of `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The server; without a port, 2012
-    #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:2012")]
+    /// The server; without a port, that of --port
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
     server: String,
 
+    /// The port, where the server is given without one
+    #[arg(short, long, default_value_t = address::PORT)]
+    port: u16,
+
     /// Speak plain lines, to a server that knows nothing else
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["json", "ping"])]
     plain: bool,
+
+    /// Write each answer as a JSON object in a line, and how the conversation ended as the last one;
+    /// takes lines from standard input, also from a terminal
+    #[arg(long)]
+    json: bool,
+
+    /// Do not tell how the conversation ended, unless something was not well
+    #[arg(short = 'q', long)]
+    silent: bool,
+
+    /// Send an empty message (in the account like every other) after so many seconds without one: a server that has
+    /// stopped is noticed after these and the answer deadline, instead of the idle deadline
+    #[arg(long, value_name = "SECONDS", value_parser = crate::options::seconds)]
+    ping: Option<Duration>,
 
     #[command(flatten)]
     connection: ConnectionOptions,
@@ -32,27 +55,89 @@ impl Arguments {
         };
         ClientConfig { connection, ..ClientConfig::default() }
     }
+
+    fn show(&self) -> Show {
+        match (self.json, self.silent) {
+            (true, _) => Show::Json,
+            (false, true) => Show::Quiet,
+            (false, false) => Show::Text,
+        }
+    }
+
+    /// Whether somebody sits at a terminal that a line can be edited on.
+    fn is_person(&self) -> bool {
+        let can_edit = std::env::var("TERM").is_ok_and(|term| !["dumb", "cons25", "emacs"].contains(&term.as_str()));
+        !self.json && can_edit && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
 }
 
 /// Connects and talks: at a prompt if a person sits there, else from standard input to standard output.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    let server = with_port(&arguments.server);
-    let config = arguments.config();
-    let person = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if arguments.plain {
-        let stream = match connect_tcp(&server, config.connection.deadlines.connect).await {
-            Ok(stream) => stream,
-            Err(error) => return cannot_connect(&server, &error),
-        };
-        return match person {
-            true => plain::at_prompt(stream, config, &server).await,
-            false => plain::from_pipe(stream, config).await,
-        };
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
+    };
+    let server = match address::parse(&arguments.server, arguments.port) {
+        Ok(server) => server,
+        Err(error) => return fail(Exit::Usage, &error),
+    };
+    let talking = async {
+        match arguments.plain {
+            true => plainly(&arguments, &server, &signals).await,
+            false => framed(&arguments, &server, &signals).await,
+        }
+    };
+    match talking.await {
+        Ok(exit) => exit,
+        Err(None) => stopped(&address::shown(&server), &signals),
+        Err(Some(error)) => cannot_connect(&address::shown(&server), &error),
     }
-    match Client::connect(&server, config).await {
-        Ok(client) if person => prompt::run(client, &server).await,
-        Ok(client) => piped::run(client, config.connection.limit).await,
-        Err(error) => cannot_connect(&server, &error),
+}
+
+/// A host and a port.
+type Server = (String, u16);
+
+/// `None`: a signal came before the server was reached.
+type NotConnected = Option<ConnectError>;
+
+async fn framed(arguments: &Arguments, server: &Server, signals: &Signals) -> Result<ExitCode, NotConnected> {
+    let config = arguments.config();
+    let client = unless_stopped(signals, Client::connect((&*server.0, server.1), config)).await?;
+    let options = Options { show: arguments.show(), ping: arguments.ping.unwrap_or(Duration::MAX) };
+    Ok(match arguments.is_person() {
+        true => prompt::run(client, &address::shown(server), options, signals.clone()).await,
+        false => piped::run(client, config.connection.limit, options, signals.clone()).await,
+    })
+}
+
+async fn plainly(arguments: &Arguments, server: &Server, signals: &Signals) -> Result<ExitCode, NotConnected> {
+    let config = arguments.config();
+    let connecting = connect_tcp((&*server.0, server.1), config.connection.deadlines.connect);
+    let stream = unless_stopped(signals, connecting).await?;
+    let (show, signals) = (arguments.show(), signals.clone());
+    Ok(match arguments.is_person() {
+        true => plain::at_prompt(stream, config, &address::shown(server), show, signals).await,
+        false => plain::from_pipe(stream, config, show, signals).await,
+    })
+}
+
+async fn unless_stopped<T>(
+    signals: &Signals,
+    connecting: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, NotConnected> {
+    tokio::select! { biased;
+        _ = signals.reached(1) => Err(None),
+        connected = connecting => connected.map_err(Some),
+    }
+}
+
+fn stopped(server: &str, signals: &Signals) -> ExitCode {
+    match signals.first() {
+        Some(signal) => {
+            crate::exit::say(&format!("failed: stopped by {signal} before {server} answered"));
+            killed(signal)
+        }
+        None => Exit::System.into(),
     }
 }
 
@@ -67,17 +152,8 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
         ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => (Exit::WrongServer, ""),
         ConnectError::Ended(_) => (Exit::NotClean, ""),
     };
+    let error = error.to_string();
+    // Where the server is given by its address, that stands there once.
+    let error = error.strip_prefix(server).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&error);
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
-}
-
-/// `HOST`, `HOST:PORT`, `::1` and `[::1]:PORT` all name a server.
-fn with_port(server: &str) -> String {
-    let bare_ipv6 = server.matches(':').count() > 1 && !server.starts_with('[');
-    if bare_ipv6 {
-        format!("[{server}]:2012")
-    } else if server.contains(':') && !server.ends_with(']') {
-        server.to_owned()
-    } else {
-        format!("{server}:2012")
-    }
 }

@@ -1,5 +1,7 @@
 //! Exit codes: documented, and the same for every command.
 
+use crate::signals::{Signal, Signals};
+use crate::standard::StandardStream;
 use echo_net::echo_core::{End, Outcome};
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,17 +9,22 @@ use std::process::ExitCode;
 /// What `--help` says of them.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  connect: the end was clean, and every message was answered;
-     connect --plain: every byte sent came back, and then FIN;
+  0  connect: the end was clean, the input was sent to its end, and every message was answered;
+     connect --plain: the input was sent to its end, every byte came back, and then FIN;
      serve: stopped by one signal, and every connection has ended, within the deadlines;
      misbehave: every connection got what its kind must get
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
      serve: stopped by a second signal;
-     misbehave: the server did something else
+     misbehave: the server did something else; the reason is the last line on standard error
   2  the command line is wrong; misbehave: the server is not on loopback
   3  it could not begin: refused, unknown host, no answer in time, no terminal;
      serve: the address cannot be listened on; misbehave: not one connection was made
-  4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent";
+  4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent
+  129, 130, 143  connect: SIGHUP, SIGINT or SIGTERM ended the conversation
+
+Signals:
+  SIGINT, SIGTERM, SIGHUP  the conversations are ended by the contract: answers come, then both ends close;
+                           a second one aborts. What was ignored when the program was started stays ignored";
 
 /// The codes.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +44,7 @@ impl From<Exit> for ExitCode {
 
 /// A line for a person; that nobody reads it is no reason to stop.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "echo-net: {line}");
+    let _ = StandardStream::stderr().write_all(format!("echo-net: {line}\n").as_bytes());
 }
 
 /// Says in one line what went wrong.
@@ -46,17 +53,55 @@ pub(crate) fn fail(exit: Exit, line: &str) -> ExitCode {
     exit.into()
 }
 
-/// How the conversation ended, for a person, and the exit code.
-pub(crate) fn conclude(outcome: &Outcome) -> ExitCode {
-    say(&format!("the conversation ended {outcome}"));
-    match outcome.end {
-        End::Clean(_) if outcome.account.refused == 0 && outcome.account.unknown == 0 => Exit::Clean.into(),
-        End::Clean(_)
-        | End::Unproven
-        | End::Failed { .. }
-        | End::Truncated
-        | End::Reset
-        | End::TimedOut(_)
-        | End::Violation(_) => Exit::NotClean.into(),
+/// What a conversation came to, and what was not well.
+pub(crate) struct Conclusion<'a> {
+    outcome: Option<&'a Outcome>,
+    problems: Vec<String>,
+    stopped_by: Option<Signal>,
+}
+
+impl<'a> Conclusion<'a> {
+    pub(crate) fn new(outcome: &'a Outcome, signals: &Signals) -> Self {
+        Self { outcome: Some(outcome), problems: Vec::new(), stopped_by: signals.first() }
     }
+
+    /// Nobody waited for the end.
+    pub(crate) fn without_end(signals: &Signals) -> Self {
+        Self { outcome: None, problems: Vec::new(), stopped_by: signals.first() }
+    }
+
+    /// Something that was not well, if it was so.
+    pub(crate) fn problem(mut self, problem: impl Into<Option<String>>) -> Self {
+        self.problems.extend(problem.into());
+        self
+    }
+
+    /// The framed wire proves that nothing was lost; the plain one proves nothing more than that both FINs were seen.
+    fn all_problems(&self) -> Vec<String> {
+        let end = match self.outcome.map(|outcome| &outcome.end) {
+            None => Some("nobody waited for the end".to_owned()),
+            Some(End::Clean(_) | End::Unproven) => None,
+            Some(end) => Some(format!("the end was not clean: {end}")),
+        };
+        let stopped = self.stopped_by.map(|signal| format!("stopped by {signal}"));
+        stopped.into_iter().chain(end).chain(self.problems.iter().cloned()).collect()
+    }
+
+    /// Says it to a person, what was not well in one line of its own, and gives the exit code.
+    pub(crate) fn tell(self) -> ExitCode {
+        let problems = self.all_problems();
+        if !problems.is_empty() {
+            say(&format!("failed: {}", problems.join("; ")));
+        }
+        match self.stopped_by {
+            Some(signal) => killed(signal),
+            None if problems.is_empty() => Exit::Clean.into(),
+            None => Exit::NotClean.into(),
+        }
+    }
+}
+
+/// The exit status of a program that a signal has ended, as shells give it.
+pub(crate) fn killed(signal: Signal) -> ExitCode {
+    u8::try_from(128 + signal.number()).map_or(Exit::NotClean.into(), ExitCode::from)
 }

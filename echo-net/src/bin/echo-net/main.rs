@@ -1,8 +1,16 @@
 //! `echo-net`: the echo server and client as programs.
 
+mod address;
 mod answer;
 mod connect;
 mod exit;
+mod generate;
+mod history;
+mod inherited;
+mod input;
+mod latency;
+mod limits;
+mod log;
 mod misbehave;
 mod options;
 mod output;
@@ -10,15 +18,21 @@ mod piped;
 mod plain;
 mod prompt;
 mod serve;
+mod signals;
+mod standard;
+mod tally;
 mod terminal;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
 
+/// The program's version, and the protocol's.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)");
+
 /// An echo server and client that know when a conversation is over.
 #[derive(Debug, Parser)]
-#[command(name = "echo-net", version, after_help = exit::HELP)]
+#[command(name = "echo-net", version = VERSION, after_help = exit::HELP, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -32,13 +46,18 @@ enum Command {
     Connect(connect::Arguments),
     /// Do what hostile and broken clients do to a server of your own, and check what each of them gets.
     Misbehave(misbehave::Arguments),
+    /// Write completions for bash, fish and zsh, and manual pages, to a directory
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match &arguments.command {
         Command::Serve(_) | Command::Misbehave(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
-        Command::Connect(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        Command::Connect(_) | Command::Generate(_) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()
+        }
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -48,6 +67,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
+        Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     };
     // A thread that waits for standard input cannot be told to stop; it ends with the process.
     runtime.shutdown_background();

@@ -57,3 +57,10 @@ fn deadline(text: &str) -> Result<(Deadline, Duration), String> {
     let length = Duration::try_from_secs_f64(seconds).map_err(|error| format!("{length} s: {error}"))?;
     Ok((deadline, length))
 }
+
+/// A length of time in seconds, above zero.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text} is no number of seconds above zero");
+    let length = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    length.filter(|length| !length.is_zero()).ok_or_else(wrong)
+}

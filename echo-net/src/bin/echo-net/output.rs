@@ -1,5 +1,7 @@
 //! Standard output from a thread of its own, so that a reader who stalls holds up no conversation.
 
+use crate::inherited::stdout_was_closed;
+use crate::standard::StandardStream;
 use echo_net::printable;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::thread::{JoinHandle, spawn};
@@ -15,9 +17,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn start() -> Self {
+    /// # Errors
+    /// There is no standard output.
+    pub(crate) fn start() -> io::Result<Self> {
+        if stdout_was_closed() {
+            return Err(io::Error::other("standard output is closed"));
+        }
         let (sender, receiver) = mpsc::channel(WAITING);
-        Self { sender, thread: spawn(|| write_all(receiver)) }
+        Ok(Self { sender, thread: spawn(|| write_all(receiver)) })
     }
 
     /// Where to send bytes to. It is closed once they cannot be written any more.
@@ -41,7 +48,7 @@ impl Output {
 /// What is on its way to a terminal is made safe for it; into a pipe bytes go as they are.
 fn write_all(mut receiver: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     let terminal = io::stdout().is_terminal();
-    let mut out = BufWriter::new(io::stdout());
+    let mut out = BufWriter::new(StandardStream::stdout());
     while let Some(bytes) = receiver.blocking_recv() {
         match terminal {
             true => out.write_all(safe_lines(&bytes).as_bytes())?,

@@ -1,103 +1,113 @@
 //! Lines from a pipe, on the framed wire: each line is a message, each answer a line.
 
-use crate::answer::header;
-use crate::exit::{Exit, conclude, fail};
+use crate::answer::Show;
+use crate::exit::{Conclusion, Exit, fail};
+use crate::input::Input;
 use crate::output::Output;
+use crate::signals::Signals;
+use crate::tally::Tally;
 use echo_net::{Client, Pending};
-use std::io::{self, BufRead, Read};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-/// Lines that are read ahead.
+/// How a conversation is led.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) show: Show,
+    /// An empty message is sent when nothing else was for so long.
+    pub(crate) ping: Duration,
+}
+
+/// Requests whose answers are not written yet.
 const AHEAD: usize = 64;
 
-/// Sends standard input line by line and writes the answers in order; ends when the input does, or the conversation.
-pub(crate) async fn run(client: Client, limit: usize) -> ExitCode {
-    let (sender, answers) = mpsc::channel(AHEAD);
-    let output = Output::start();
-    let (problem, complete) = tokio::join!(ask(&client, limit, sender), write_answers(answers, output.sender()));
-    let outcome = client.close().await;
-    let written = output.finish().await;
-    let exit = conclude(&outcome);
-    match (problem, written) {
-        (Some(problem), _) => fail(Exit::NotClean, &problem),
-        (None, Err(error)) => fail(Exit::NotClean, &format!("cannot write the answers: {error}")),
-        (None, Ok(())) if complete => exit,
-        (None, Ok(())) => Exit::NotClean.into(),
-    }
+/// A message that was sent, and the token for its answer.
+struct Asked {
+    message: Vec<u8>,
+    pending: Pending,
+    /// Not of the input: only to hear whether the server still answers.
+    is_ping: bool,
 }
 
-/// Sends every line until the input or the conversation ends; gives what was wrong with the input.
-async fn ask(client: &Client, limit: usize, sender: mpsc::Sender<Pending>) -> Option<String> {
-    let mut lines = read_lines(limit);
+/// Sends standard input line by line and writes the answers in order; ends when the input does, or the conversation.
+pub(crate) async fn run(client: Client, limit: usize, options: Options, signals: Signals) -> ExitCode {
+    let Options { show, ping } = options;
+    let opened = Output::start().and_then(|output| Ok((output, Input::lines(limit)?)));
+    let (output, mut input) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            client.abort();
+            return fail(Exit::System, &format!("cannot begin: {error}"));
+        }
+    };
+    let insisting = tokio::spawn(abort_at_second_signal(client.clone(), signals.clone()));
+    let (sender, asked) = mpsc::channel(AHEAD);
+    let (in_hand, tally) =
+        tokio::join!(ask(&client, &mut input, ping, sender, &signals), write_answers(asked, show, output.sender()));
+    let outcome = client.close().await;
+    insisting.abort();
+    let input = input.finish(in_hand).await;
+    if show == Show::Json {
+        // That it cannot be written, the end of the output tells.
+        let _ = output.sender().send(show.end(&outcome, &tally.latency)).await;
+    }
+    let written = output.finish().await;
+    show.tell(&outcome, &tally.latency);
+    Conclusion::new(&outcome, &signals)
+        .problem(input)
+        .problem(written.err().map(|error| format!("cannot write the answers: {error}")))
+        .problem(tally.problem())
+        .tell()
+}
+
+pub(crate) async fn abort_at_second_signal(client: Client, signals: Signals) {
+    signals.reached(2).await;
+    client.abort();
+}
+
+/// Sends every line until the input or the conversation ends; gives how many were taken and not sent.
+async fn ask(
+    client: &Client,
+    input: &mut Input,
+    ping: Duration,
+    sender: mpsc::Sender<Asked>,
+    signals: &Signals,
+) -> usize {
     loop {
         let line = tokio::select! { biased;
-            _ = client.ended() => return None,
-            () = sender.closed() => return None,
-            line = lines.recv() => line?,
+            _ = client.leaving() => return 0,
+            _ = signals.reached(1) => return 0,
+            () = sender.closed() => return 0,
+            line = input.next() => match line {
+                Some(line) => Some(line),
+                None => return 0,
+            },
+            () = sleep(ping) => None,
         };
-        let line = match line {
-            Ok(line) => line,
-            Err(problem) => return Some(problem),
-        };
-        let pending = match client.submit(line).await {
-            Ok(pending) => pending,
-            Err(_) => return None,
-        };
-        if sender.send(pending).await.is_err() {
-            return None;
+        let is_ping = line.is_none();
+        let message = line.unwrap_or_default();
+        let Ok(pending) = client.submit(message.clone()).await else { return usize::from(!is_ping) };
+        // If nobody writes answers any more, they are not missed.
+        if sender.send(Asked { message, pending, is_ping }).await.is_err() {
+            return 0;
         }
     }
 }
 
-/// Reads standard input in a thread, for a read of it cannot be given up.
-fn read_lines(limit: usize) -> mpsc::Receiver<Result<Vec<u8>, String>> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
-        for number in 1u64.. {
-            let line = match read_line(&mut input, limit) {
-                Ok(None) => return,
-                Ok(Some(line)) if line.len() > limit => {
-                    Err(format!("line {number} of the input is longer than {limit} bytes (see --max-message)"))
-                }
-                Ok(Some(line)) => Ok(line),
-                Err(error) => Err(format!("cannot read the input: {error}")),
-            };
-            let last = line.is_err();
-            if sender.blocking_send(line).is_err() || last {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-/// A line without its newline, or one byte more than `limit` of it.
-fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    if input.take(most).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.ends_with(b"\n") {
-        line.pop();
-    }
-    Ok(Some(line))
-}
-
-/// Writes the answers; whether there was one for every request.
-async fn write_answers(mut answers: mpsc::Receiver<Pending>, output: mpsc::Sender<Vec<u8>>) -> bool {
-    let mut complete = true;
-    while let Some(pending) = answers.recv().await {
-        let Ok(answer) = pending.answer().await else {
-            complete = false;
-            continue;
-        };
-        let line = [header(&answer).as_bytes(), &answer.payload, b"\n"].concat();
-        if output.send(line).await.is_err() {
-            return false;
+/// Writes the answers, while that is possible.
+async fn write_answers(mut asked: mpsc::Receiver<Asked>, show: Show, output: mpsc::Sender<Vec<u8>>) -> Tally {
+    let mut tally = Tally::default();
+    while let Some(Asked { message, pending, is_ping }) = asked.recv().await {
+        let answer = pending.answer().await;
+        tally.add(&message, &answer);
+        if let Ok(answer) = answer
+            && !is_ping
+            && output.send(show.answer(&answer)).await.is_err()
+        {
+            break;
         }
     }
-    complete
+    tally
 }

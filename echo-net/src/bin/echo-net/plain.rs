@@ -1,15 +1,17 @@
 //! The plain wire, at a prompt and from a pipe.
 
-use crate::exit::{Exit, fail, say};
+use crate::answer::Show;
+use crate::exit::{Conclusion, Exit, fail, say};
+use crate::input::Input;
 use crate::output::Output;
+use crate::signals::Signals;
 use crate::terminal::{Terminal, Wish};
-use echo_net::echo_core::{End, Outcome};
+use echo_net::echo_core::Outcome;
 use echo_net::{CameBack, ClientConfig, converse_plainly, printable};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io::{self, Read};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll};
@@ -24,7 +26,13 @@ const MOST_OUTSTANDING: u64 = 4 * 1024 * 1024;
 const TYPED_AHEAD: usize = 64;
 
 /// A person at a prompt: each line is sent with its newline, and what comes is shown at once.
-pub(crate) async fn at_prompt(stream: TcpStream, config: ClientConfig, server: &str) -> ExitCode {
+pub(crate) async fn at_prompt(
+    stream: TcpStream,
+    config: ClientConfig,
+    server: &str,
+    show: Show,
+    signals: Signals,
+) -> ExitCode {
     let mut terminal = match Terminal::open() {
         Ok(terminal) => terminal,
         Err(error) => return fail(Exit::System, &format!("cannot use the terminal: {error}")),
@@ -32,71 +40,79 @@ pub(crate) async fn at_prompt(stream: TcpStream, config: ClientConfig, server: &
     terminal.write(&format!("connected to {server}, plain; an empty line or Ctrl-D ends the conversation"));
     let came_back = RefCell::new(CameBack::default());
     let (outgoing, inbox) = mpsc::channel(TYPED_AHEAD);
-    let (show, mut shown) = mpsc::unbounded_channel();
+    let (texts, mut shown) = mpsc::unbounded_channel();
     let on_text = |text: &[u8]| {
         came_back.borrow_mut().came(text);
         // The receiver lives as long as this conversation.
-        let _ = show.send(printable(text.strip_suffix(b"\n").unwrap_or(text)));
+        let _ = texts.send(printable(text.strip_suffix(b"\n").unwrap_or(text)));
     };
     let mut conversation = Box::pin(converse_plainly(stream, config, inbox, on_text, |_| Poll::Ready(())));
-    let (mut outgoing, mut person) = (Some(outgoing), true);
+    let mut outgoing = Some(outgoing);
     let outcome = loop {
         tokio::select! { biased;
             Some(text) = shown.recv() => terminal.write(&text),
             outcome = &mut conversation => break Some(outcome),
-            wish = terminal.wish(), if person => match (wish, &outgoing) {
-                (Ok(Wish::Line(line)), Some(open)) => {
-                    let line = line + "\n";
-                    match open.try_send(line.clone().into_bytes()) {
-                        Ok(()) => came_back.borrow_mut().sent(line.as_bytes()),
-                        Err(_) => terminal.write("not sent: the server does not read"),
+            _ = signals.reached(2) => break None,
+            _ = signals.reached(1), if outgoing.is_some() => {
+                terminal.ending();
+                outgoing = None;
+            }
+            Some(wish) = terminal.wish() => match (wish, &outgoing) {
+                (Wish::Line(line), Some(open)) => {
+                    let bytes = format!("{line}\n").into_bytes();
+                    match open.try_send(bytes.clone()) {
+                        Ok(()) => came_back.borrow_mut().sent(&bytes),
+                        Err(_) => terminal.not_sent("the server does not read", &line),
                     }
                 }
-                (Ok(Wish::Interrupt), None) => break None,
-                (wish, _) => {
-                    person = wish.is_ok();
+                (Wish::Interrupt, None) => break None,
+                (Wish::Line(_) | Wish::End | Wish::Interrupt, _) => {
                     terminal.ending();
                     outgoing = None;
                 }
             },
         }
     };
-    // Where nobody waits for its end any more, the connection is let go.
+    // Where nobody waits for its end any more, the connection is given up.
     drop(conversation);
     while let Ok(text) = shown.try_recv() {
         terminal.write(&text);
     }
-    terminal.close();
-    match outcome {
-        Some(outcome) => conclude(&outcome, &came_back.borrow()),
-        None => fail(Exit::NotClean, "let go without waiting for the server"),
-    }
+    let not_sent = terminal.close().await;
+    conclude(outcome.as_ref(), &came_back.borrow(), show, not_sent, &signals)
 }
 
 /// Standard input as it is, and what comes as it is.
-pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig) -> ExitCode {
+pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Show, signals: Signals) -> ExitCode {
+    let opened = Output::start().and_then(|output| Ok((output, Input::bytes()?)));
+    let (output, mut input) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return fail(Exit::System, &format!("cannot begin: {error}")),
+    };
     let came_back = RefCell::new(CameBack::default());
     let (outgoing, inbox) = mpsc::channel(1);
-    let output = Output::start();
     let incoming = RefCell::new(Incoming::new(output.sender()));
-    let progress = Notify::new();
+    let (progress, in_hand) = (Notify::new(), Cell::new(0));
     let on_text = |text: &[u8]| {
         came_back.borrow_mut().came(text);
         incoming.borrow_mut().texts.push_back(text.to_vec());
         progress.notify_one();
     };
     let room = |cx: &mut Context<'_>| incoming.borrow_mut().poll_written(cx);
+    let pump = Pump { input: &mut input, in_hand: &in_hand, came_back: &came_back, progress: &progress };
     let outcome = tokio::select! { biased;
-        outcome = converse_plainly(stream, config, inbox, on_text, room) => outcome,
+        outcome = converse_plainly(stream, config, inbox, on_text, room) => Some(outcome),
+        _ = signals.reached(2) => None,
         never = keep_writing(&incoming) => match never {},
-        never = pump(outgoing, output.sender(), &came_back, &progress) => match never {},
+        never = pump.run(outgoing, output.sender(), &signals) => match never {},
     };
-    poll_fn(|cx| incoming.borrow_mut().poll_written(cx)).await;
-    drop(incoming);
-    if let Err(error) = output.finish().await {
-        return fail(Exit::NotClean, &format!("cannot write what came: {error}"));
+    if outcome.is_some() {
+        poll_fn(|cx| incoming.borrow_mut().poll_written(cx)).await;
     }
-    conclude(&outcome, &came_back.borrow())
+    drop(incoming);
+    let written = output.finish().await.err().map(|error| format!("cannot write what came: {error}"));
+    let input = input.finish(in_hand.get()).await;
+    conclude(outcome.as_ref(), &came_back.borrow(), show, written.into_iter().chain(input), &signals)
 }
 
 /// Hands on what came in this very turn of the conversation, which asks for room only at its next.
@@ -109,30 +125,44 @@ async fn keep_writing(incoming: &RefCell<Incoming>) -> Infallible {
     .await
 }
 
-/// Sends what standard input gives, while it comes back and can be written; then waits for the end.
-async fn pump(
-    outgoing: mpsc::Sender<Vec<u8>>,
-    output: mpsc::Sender<Vec<u8>>,
-    came_back: &RefCell<CameBack>,
-    progress: &Notify,
-) -> Infallible {
-    let mut chunks = read_chunks();
-    loop {
-        while came_back.borrow().outstanding() > MOST_OUTSTANDING {
-            progress.notified().await;
-        }
-        let chunk = tokio::select! { biased;
-            () = output.closed() => break,
-            chunk = chunks.recv() => chunk,
+/// Sends what standard input gives.
+struct Pump<'a> {
+    input: &'a mut Input,
+    /// Bytes that were taken and are not on their way yet.
+    in_hand: &'a Cell<usize>,
+    came_back: &'a RefCell<CameBack>,
+    progress: &'a Notify,
+}
+
+impl Pump<'_> {
+    /// Sends while it comes back and can be written; then waits for the end.
+    async fn run(
+        self,
+        outgoing: mpsc::Sender<Vec<u8>>,
+        output: mpsc::Sender<Vec<u8>>,
+        signals: &Signals,
+    ) -> Infallible {
+        let sending = async {
+            loop {
+                while self.came_back.borrow().outstanding() > MOST_OUTSTANDING {
+                    self.progress.notified().await;
+                }
+                let Some(chunk) = self.input.next().await else { return };
+                self.in_hand.set(chunk.len());
+                let Ok(place) = outgoing.reserve().await else { return };
+                self.came_back.borrow_mut().sent(&chunk);
+                self.in_hand.set(0);
+                place.send(chunk);
+            }
         };
-        let Some(chunk) = chunk else { break };
-        came_back.borrow_mut().sent(&chunk);
-        if outgoing.send(chunk).await.is_err() {
-            break;
+        tokio::select! { biased;
+            () = output.closed() => (),
+            _ = signals.reached(1) => (),
+            () = sending => (),
         }
+        drop(outgoing);
+        std::future::pending().await
     }
-    drop(outgoing);
-    std::future::pending().await
 }
 
 /// What came and waits to be written; while something does, nothing more is read.
@@ -170,38 +200,27 @@ impl Incoming {
     }
 }
 
-/// Reads standard input in a thread, for a read of it cannot be given up.
-fn read_chunks() -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        let mut chunk = vec![0; 16 * 1024];
-        loop {
-            match io::stdin().lock().read(&mut chunk) {
-                Ok(0) => return,
-                Ok(count) if sender.blocking_send(chunk[..count].to_vec()).is_ok() => (),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Ok(_) => return,
-                Err(error) => {
-                    say(&format!("cannot read the input: {error}"));
-                    return;
-                }
-            }
-        }
-    });
-    receiver
-}
-
-/// The wire proves nothing, but the bytes can be counted.
-fn conclude(outcome: &Outcome, came_back: &CameBack) -> ExitCode {
+/// The wire proves nothing, but the bytes can be counted. Without an outcome nobody waited for the end.
+fn conclude(
+    outcome: Option<&Outcome>,
+    came_back: &CameBack,
+    show: Show,
+    problems: impl IntoIterator<Item = String>,
+    signals: &Signals,
+) -> ExitCode {
     let all = came_back.all();
     let bytes = if all { "every byte sent came back" } else { "not every byte sent came back" };
-    say(&format!("the conversation ended {}; {bytes}", outcome.end));
-    match (&outcome.end, all) {
-        (End::Unproven, true) => Exit::Clean.into(),
-        (End::Unproven, false)
-        | (
-            End::Clean(_) | End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_),
-            _,
-        ) => Exit::NotClean.into(),
+    match outcome {
+        Some(outcome) if show == Show::Text => say(&format!("the conversation ended {}; {bytes}", outcome.end)),
+        Some(_) => (),
+        None => say("let go without waiting for the server"),
     }
+    let mut conclusion = match outcome {
+        Some(outcome) => Conclusion::new(outcome, signals),
+        None => Conclusion::without_end(signals),
+    };
+    for problem in problems {
+        conclusion = conclusion.problem(problem);
+    }
+    conclusion.problem((!all).then(|| bytes.to_owned())).tell()
 }

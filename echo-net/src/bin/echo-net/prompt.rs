@@ -1,7 +1,10 @@
 //! A person at a prompt, on the framed wire.
 
 use crate::answer::header;
-use crate::exit::{Exit, conclude, fail};
+use crate::exit::{Conclusion, Exit, fail};
+use crate::piped::{Options, abort_at_second_signal};
+use crate::signals::Signals;
+use crate::tally::Tally;
 use crate::terminal::{Terminal, Wish};
 use echo_net::echo_core::{Farewell, Outcome};
 use echo_net::{Answer, Client, Pending, RequestError, printable};
@@ -9,52 +12,90 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-/// An answer on its way; boxed because the queue of them is polled in place.
-type Waiting = Pin<Box<dyn Future<Output = Result<Answer, RequestError>>>>;
+/// A message, and its answer on the way; boxed because the queue of them is polled in place.
+type Waiting = (Message, Pin<Box<dyn Future<Output = Result<Answer, RequestError>>>>);
+
+/// What is sent.
+enum Message {
+    Line(String),
+    /// Empty, and its answer is not shown.
+    Ping,
+}
+
+impl Message {
+    fn text(&self) -> &str {
+        match self {
+            Self::Line(line) => line,
+            Self::Ping => "",
+        }
+    }
+}
 
 /// What came first.
 enum Event {
-    Sent(Result<Pending, RequestError>),
+    Sent(Message, Result<Pending, RequestError>),
     Ended(Outcome),
     Leaving(Option<Farewell>),
-    Answer(Result<Answer, RequestError>),
-    Wish(Option<Wish>),
+    Answer(Message, Result<Answer, RequestError>),
+    Quiet,
+    Signal,
+    Wish(Wish),
 }
 
 /// Talks until the conversation has ended, and says how. What the server does is shown at once, whatever stands at
 /// the prompt.
-pub(crate) async fn run(client: Client, server: &str) -> ExitCode {
+pub(crate) async fn run(client: Client, server: &str, options: Options, signals: Signals) -> ExitCode {
     let mut terminal = match Terminal::open() {
         Ok(terminal) => terminal,
-        Err(error) => return fail(Exit::System, &format!("cannot use the terminal: {error}")),
+        Err(error) => {
+            client.abort();
+            return fail(Exit::System, &format!("cannot use the terminal: {error}"));
+        }
     };
     terminal.write(&format!("connected to {server}; an empty line or Ctrl-D ends the conversation"));
-    let outcome = talk(&client, &mut terminal).await;
-    terminal.close();
-    conclude(&outcome)
+    let insisting = tokio::spawn(abort_at_second_signal(client.clone(), signals.clone()));
+    let mut tally = Tally::default();
+    let outcome = talk(&client, &mut terminal, &mut tally, options.ping, &signals).await;
+    insisting.abort();
+    let not_sent = terminal.close().await;
+    options.show.tell(&outcome, &tally.latency);
+    Conclusion::new(&outcome, &signals).problem(not_sent).problem(tally.problem()).tell()
 }
 
-async fn talk(client: &Client, terminal: &mut Terminal) -> Outcome {
+async fn talk(
+    client: &Client,
+    terminal: &mut Terminal,
+    tally: &mut Tally,
+    ping: Duration,
+    signals: &Signals,
+) -> Outcome {
     let mut answers: VecDeque<Waiting> = VecDeque::new();
-    // Lines wait here for their turn, so that a server that takes none yet does not stop the prompt.
-    let (lines, typed) = mpsc::unbounded_channel();
+    // Messages wait here for their turn, so that a server that takes none yet does not stop the prompt.
+    let (messages, outgoing) = mpsc::unbounded_channel();
     let (sent, mut sending) = mpsc::unbounded_channel();
-    tokio::spawn(send_lines(client.clone(), typed, sent));
-    let mut lines = Some(lines);
-    let (mut told, mut person) = (false, true);
+    tokio::spawn(send_messages(client.clone(), outgoing, sent));
+    let mut messages = Some(messages);
+    let mut told = false;
     loop {
         // Answers come before the end that follows them, and the network before the person.
         let event = tokio::select! { biased;
-            Some(sent) = sending.recv() => Event::Sent(sent),
-            answer = next(&mut answers) => Event::Answer(answer),
+            Some((message, sent)) = sending.recv() => Event::Sent(message, sent),
+            (message, answer) = next(&mut answers) => Event::Answer(message, answer),
             outcome = client.ended() => Event::Ended(outcome),
             farewell = client.leaving(), if !told => Event::Leaving(farewell),
-            wish = terminal.wish(), if person => Event::Wish(wish.ok()),
+            _ = signals.reached(1), if messages.is_some() => Event::Signal,
+            Some(wish) = terminal.wish() => Event::Wish(wish),
+            () = sleep(ping), if messages.is_some() => Event::Quiet,
         };
         match event {
-            Event::Answer(answer) => show(terminal, answer),
+            Event::Answer(message, answer) => {
+                tally.add(message.text().as_bytes(), &answer);
+                show(terminal, &message, answer);
+            }
             Event::Ended(outcome) => return outcome,
             Event::Leaving(farewell) => {
                 told = true;
@@ -64,54 +105,59 @@ async fn talk(client: &Client, terminal: &mut Terminal) -> Outcome {
                     terminal.write(&format!("the server leaves: {} ({reason})", farewell.code));
                 }
             }
-            Event::Sent(Ok(pending)) => answers.push_back(Box::pin(Pending::answer(pending))),
-            Event::Sent(Err(error)) => terminal.write(&error.to_string()),
-            Event::Wish(Some(Wish::Line(line))) => {
-                if let Some(lines) = &lines {
-                    // The task that sends them lives as long as there are lines to come.
-                    let _ = lines.send(line);
-                }
-            }
-            Event::Wish(Some(Wish::Interrupt)) if lines.is_none() => client.abort(),
-            Event::Wish(wish) => {
-                person = wish.is_some();
+            Event::Sent(message, Ok(pending)) => answers.push_back((message, Box::pin(pending.answer()))),
+            Event::Sent(Message::Line(line), Err(error)) => terminal.not_sent(&error.to_string(), &line),
+            Event::Sent(Message::Ping, Err(_)) => (),
+            Event::Quiet => send(&messages, Message::Ping),
+            Event::Wish(Wish::Line(line)) => send(&messages, Message::Line(line)),
+            Event::Wish(Wish::Interrupt) if messages.is_none() => client.abort(),
+            Event::Wish(Wish::End | Wish::Interrupt) | Event::Signal => {
                 terminal.ending();
-                lines = None;
+                messages = None;
             }
         }
+    }
+}
+
+fn send(messages: &Option<mpsc::UnboundedSender<Message>>, message: Message) {
+    if let Some(messages) = messages {
+        // The task that sends them lives as long as there are messages to come.
+        let _ = messages.send(message);
     }
 }
 
 /// Sends what was typed, in order; when no more comes, ends politely.
-async fn send_lines(
+async fn send_messages(
     client: Client,
-    mut typed: mpsc::UnboundedReceiver<String>,
-    sent: mpsc::UnboundedSender<Result<Pending, RequestError>>,
+    mut messages: mpsc::UnboundedReceiver<Message>,
+    sent: mpsc::UnboundedSender<(Message, Result<Pending, RequestError>)>,
 ) {
-    while let Some(line) = typed.recv().await {
+    while let Some(message) = messages.recv().await {
+        let submitted = client.submit(message.text()).await;
         // The prompt listens until the conversation has ended.
-        let _ = sent.send(client.submit(line).await);
+        let _ = sent.send((message, submitted));
     }
     client.close().await;
 }
 
-async fn next(answers: &mut VecDeque<Waiting>) -> Result<Answer, RequestError> {
-    match answers.front_mut() {
-        Some(first) => {
-            let answer = first.await;
-            answers.pop_front();
-            answer
-        }
+async fn next(answers: &mut VecDeque<Waiting>) -> (Message, Result<Answer, RequestError>) {
+    let Some((_, first)) = answers.front_mut() else { return std::future::pending().await };
+    let answer = first.await;
+    match answers.pop_front() {
+        Some((message, _)) => (message, answer),
         None => std::future::pending().await,
     }
 }
 
-fn show(terminal: &mut Terminal, answer: Result<Answer, RequestError>) {
-    match answer {
-        Ok(answer) => {
+fn show(terminal: &mut Terminal, message: &Message, answer: Result<Answer, RequestError>) {
+    match (message, answer) {
+        (Message::Ping, _) => (),
+        (Message::Line(line), Ok(answer)) => {
             let micros = answer.stamps.delay() / 1000;
-            terminal.write(&format!("{}{} ({micros} us)", header(&answer), printable(&answer.payload)));
+            let text = printable(&answer.payload);
+            let changed = if line.as_bytes() == answer.payload { "" } else { ", NOT what was sent" };
+            terminal.write(&format!("{}{text} ({micros} us{changed})", header(&answer)));
         }
-        Err(error) => terminal.write(&error.to_string()),
+        (Message::Line(line), Err(error)) => terminal.write(&format!("{error}: {}", printable(line.as_bytes()))),
     }
 }

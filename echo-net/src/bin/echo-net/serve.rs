@@ -1,25 +1,32 @@
 //! `echo-net serve`.
 
+use crate::address;
 use crate::exit::{Exit, fail};
+use crate::limits;
+use crate::log::{Format, Lines};
 use crate::options::ConnectionOptions;
+use crate::signals::Signals;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
-use echo_net::{Clock, ServerConfig, listen_tcp, return_free_memory, serve_until};
+use echo_net::{Clock, ServerConfig, TcpListeners, return_free_memory, serve_until};
 use std::cell::Cell;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tracing::{Level, warn};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
 /// The command line of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 picks a free one. The first line of the output names the address
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2012")]
+    /// Where to listen: HOST, PORT or both; at all addresses of a name. Port 0 picks a free one. The first lines of the
+    /// output name the addresses
+    #[arg(long, value_name = "[HOST][:PORT]", default_value = "127.0.0.1")]
     listen: String,
+
+    /// The port, where --listen gives none
+    #[arg(short, long, default_value_t = address::PORT)]
+    port: u16,
 
     /// Plain wire: a message ends at a newline, or when nothing has come for so many milliseconds;
     /// 0: each read is a message
@@ -30,8 +37,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     utc: bool,
 
-    /// So many connections at once; one more is refused with the reason
-    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    /// So many connections at once, or as many as the limit of open files allows; one more is refused with the reason
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
     max_connections: usize,
 
     /// So many MiB hold what connections have sent and are to be sent, all together; at least 4 for each MiB of
@@ -43,9 +50,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
     first_fin: FirstFin,
 
-    /// Logs nothing but what goes wrong
-    #[arg(long)]
+    /// Log nothing but what goes wrong
+    #[arg(short = 'q', long, conflicts_with = "verbose")]
     silent: bool,
+
+    /// Log each step of the close handshakes, too
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// How the log is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    log_format: Format,
 
     #[command(flatten)]
     connection: ConnectionOptions,
@@ -58,7 +73,25 @@ enum FirstFin {
 }
 
 impl Arguments {
+    /// A number alone is a port.
+    fn address(&self) -> Result<(String, u16), String> {
+        match self.listen.parse() {
+            Ok(port) => Ok(("127.0.0.1".to_owned(), port)),
+            Err(_) => address::parse(&self.listen, self.port),
+        }
+    }
+
+    fn level(&self) -> Level {
+        match (self.silent, self.verbose) {
+            (true, _) => Level::WARN,
+            (false, true) => Level::DEBUG,
+            (false, false) => Level::INFO,
+        }
+    }
+
     fn config(&self) -> Result<ServerConfig, String> {
+        let (max_connections, max_refusals) =
+            limits::fit(limits::raise(), self.max_connections, ServerConfig::default().max_refusals)?;
         let first_fin = match self.first_fin {
             FirstFin::Client => Role::Client,
             FirstFin::Server => Role::Server,
@@ -66,7 +99,8 @@ impl Arguments {
         let config = ServerConfig {
             connection: Config { quiet: Duration::from_millis(self.quiet), first_fin, ..self.connection.config() },
             clock: if self.utc { Clock::utc() } else { Clock::local() },
-            max_connections: self.max_connections,
+            max_connections,
+            max_refusals,
             max_memory: self.max_memory.saturating_mul(MEBIBYTE),
             ..ServerConfig::default()
         };
@@ -82,74 +116,68 @@ impl Arguments {
     }
 }
 
-/// Serves until the first SIGINT or SIGTERM, then drains; the second aborts.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
+}
+
+/// Serves until the first signal, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let config = match arguments.config() {
         Ok(config) => config,
         Err(error) => return fail(Exit::Usage, &error),
     };
     return_free_memory();
-    let level = if arguments.silent { tracing::Level::WARN } else { tracing::Level::INFO };
-    // That nobody reads the log, or that its reader stalls, is no reason to stop: a thread writes it, and when lines
-    // pile up they are dropped.
-    let (log, _writing) = tracing_appender::non_blocking(std::io::stderr());
-    tracing_subscriber::fmt()
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .with_writer(log)
-        .with_max_level(level)
-        .with_target(false)
-        .init();
-    let signals = match count_signals() {
+    let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
+    log.take_log(arguments.level(), arguments.log_format);
+    let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
     };
-    let listener = match listen_tcp(&arguments.listen).await {
-        Ok(listener) => listener,
-        Err(error) => return fail(Exit::System, &format!("cannot listen on {}: {error}", arguments.listen)),
+    if config.max_connections < arguments.max_connections {
+        let (fit, asked) = (config.max_connections, arguments.max_connections);
+        warn!("only {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more");
+    }
+    let address = match arguments.address() {
+        Ok(address) => address,
+        Err(error) => return fail(Exit::Usage, &format!("--listen {error}")),
     };
-    match listener.local_addr() {
-        Ok(address) => say(&format!("listening on {address}")),
-        Err(error) => return fail(Exit::System, &format!("cannot listen on {}: {error}", arguments.listen)),
+    let listening = TcpListeners::bind((&*address.0, address.1)).await;
+    let (listener, addresses) = match listening.and_then(|listener| Ok((listener.local_addrs()?, listener))) {
+        Ok((addresses, listener)) => (listener, addresses),
+        Err(error) => return fail(Exit::System, &cannot_listen(&address::shown(&address), &error)),
+    };
+    for address in addresses {
+        out.say(&format!("listening on {address}"));
     }
     let aborted = Cell::new(false);
     let abort = async {
-        reached(signals.clone(), 2).await;
+        signals.reached(2).await;
         aborted.set(true);
     };
-    let report = serve_until(listener, config, reached(signals.clone(), 1), abort).await;
-    say(&format!("served {report}"));
+    let shutdown = async {
+        signals.reached(1).await;
+    };
+    let report = serve_until(listener, config, shutdown, abort).await;
+    // The report comes behind the last line of the log, where both go to one place.
+    let lost = match log.finish() {
+        0 => String::new(),
+        lost => format!(", {lost} lines of the log not written"),
+    };
+    out.say(&format!("served {report}{lost}"));
+    out.finish();
     if aborted.get() {
-        return fail(Exit::NotClean, "stopped by a second signal: connections were aborted");
+        log.say("echo-net: stopped by a second signal: connections were aborted");
+        log.finish();
+        return Exit::NotClean.into();
     }
     Exit::Clean.into()
 }
 
-/// Counts SIGINT and SIGTERM.
-fn count_signals() -> std::io::Result<watch::Receiver<u32>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let (count, signals) = watch::channel(0);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! { biased;
-                _ = interrupt.recv() => (),
-                _ = terminate.recv() => (),
-            }
-            count.send_modify(|count| *count += 1);
-        }
-    });
-    Ok(signals)
-}
-
-/// Waits until so many signals have come.
-async fn reached(mut signals: watch::Receiver<u32>, wanted: u32) {
-    let counted = signals.wait_for(|count| *count >= wanted).await;
-    debug_assert!(counted.is_ok(), "the counter runs as long as the program");
-}
-
-/// A line on standard output; that nobody reads it is no reason to stop.
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+/// One line, without the address twice.
+fn cannot_listen(address: &str, error: &std::io::Error) -> String {
+    let error = error.to_string();
+    match error.strip_prefix(address).and_then(|rest| rest.strip_prefix(": ")) {
+        Some(rest) => format!("cannot listen on {address}: {rest}"),
+        None => format!("cannot listen on {address}: {error}"),
+    }
 }

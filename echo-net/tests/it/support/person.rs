@@ -1,6 +1,6 @@
 //! A person at a terminal: `echo-net connect` on a pty.
 
-use super::program::ECHO_NET;
+use super::program::{ECHO_NET, children};
 use super::{PATIENCE, eventually};
 use expectrl::process::Healthcheck;
 use expectrl::process::unix::WaitStatus;
@@ -10,9 +10,6 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 /// Killed by its drop.
-///
-/// The size of the terminal is left as it is: crossterm 0.29 can forget a key that comes together with a change of
-/// size.
 pub(crate) struct Person(OsSession);
 
 impl Person {
@@ -20,7 +17,7 @@ impl Person {
     #[track_caller]
     pub(crate) fn at_prompt(address: SocketAddr, options: &[&str]) -> Self {
         let mut command = Command::new(ECHO_NET);
-        command.arg("connect").args(options).arg(address.to_string()).env("TERM", "xterm");
+        command.arg("connect").args(options).arg(address.to_string());
         let mut person = Self::of(command);
         person.sees("ends the conversation");
         person.sees("> ");
@@ -30,9 +27,31 @@ impl Person {
     /// Starts a command at the terminal.
     #[track_caller]
     pub(crate) fn of(command: Command) -> Self {
+        let mut command = command;
+        if !command.get_envs().any(|(name, _)| name == "ECHO_NET_HISTORY") {
+            command.env("ECHO_NET_HISTORY", "");
+        }
+        command.env("TERM", "xterm");
         let mut session = Session::spawn(command).expect("a pty");
         session.set_expect_timeout(Some(PATIENCE));
         Self(session)
+    }
+
+    /// The process that the one at the terminal started.
+    #[track_caller]
+    pub(crate) fn child(&self) -> u32 {
+        let id = u32::try_from(self.0.get_process().pid().as_raw()).expect("a process");
+        children(id)[0]
+    }
+
+    /// Changes the size of the window.
+    pub(crate) fn resizes(&mut self, columns: u16, rows: u16) {
+        self.0.get_process_mut().set_window_size(columns, rows).expect("a terminal has a size");
+    }
+
+    /// Pastes a text, as terminals tell it to programs that ask for it.
+    pub(crate) fn pastes(&mut self, text: &str) {
+        self.types(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
     #[track_caller]
@@ -55,6 +74,12 @@ impl Person {
             let count = self.0.try_read(&mut rest).unwrap_or_default();
             panic!("{text:?} was not shown ({error}) but {:?}", String::from_utf8_lossy(&rest[..count]));
         }
+    }
+
+    /// The same; gives what was shown before it.
+    #[track_caller]
+    pub(crate) fn sees_until(&mut self, text: &str) -> Vec<u8> {
+        self.0.expect(text).expect("it is shown").before().to_vec()
     }
 
     /// Waits for the end of the program; gives what was still shown, and the exit code.

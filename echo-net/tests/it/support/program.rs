@@ -145,6 +145,13 @@ pub(crate) fn signal(id: u32, name: &str) {
     assert!(status.is_ok_and(|status| status.success()), "{name} cannot be sent to {id}");
 }
 
+/// The processes that a process started.
+pub(crate) fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(path).expect("the kernel lists children");
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
 /// All three standard streams piped.
 pub(crate) fn piped(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())

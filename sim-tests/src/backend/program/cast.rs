@@ -76,7 +76,7 @@ impl<N: Net> Cast<N> {
     }
 
     fn clock() -> Clock {
-        Clock { wall: || setting::EPOCH, utc_offset: |_| 0 }
+        Clock { wall: || setting::EPOCH, steady: true, utc_offset: |_| 0 }
     }
 
     fn tap(&self, stream: N::Stream) -> (Tap<N::Stream>, Handle<N::Stream>) {

@@ -1,15 +1,15 @@
 //! `echo-sim check`: the catalogue on all backends, summed up.
 
-use crate::output::{self, Answer, Trouble};
-use crate::select::{Part, backends, runs};
+use crate::output::{self, Answer, Case, CaseResult, Trouble};
+use crate::select::{Chosen, Part, backends};
 use echo_core::Role;
 use serde_json::{Value, json};
-use sim_tests::catalogue::Sequence;
 use sim_tests::ledger::Ledger;
 use sim_tests::{Backend, Record, crew};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -34,10 +34,12 @@ pub(crate) struct Options {
 
 /// A sequence, and what came of it.
 struct Row {
-    sequence: &'static Sequence,
+    /// Its id.
+    id: &'static str,
+    /// Wire, client plan and server plan, as a class for JUnit.
+    class: String,
     runs: Vec<Run>,
-    /// Runs that a backend cannot express.
-    left_out: usize,
+    left_out: Vec<LeftOut>,
 }
 
 /// One run of it.
@@ -48,8 +50,16 @@ struct Run {
     client: &'static str,
     server: &'static str,
     faults: Vec<String>,
+    took: Duration,
     /// Only if it is to be saved.
     record: Option<Record>,
+}
+
+/// A run that a backend cannot express.
+struct LeftOut {
+    backend: Backend,
+    replay: String,
+    reason: String,
 }
 
 /// So many broken promises are shown at most where not every row is asked for.
@@ -57,23 +67,32 @@ const SHOWN: usize = 20;
 
 const LEGEND: &str = "\
 Outcomes, as each end reports them itself:
-  clean      both last words were exchanged: every answer arrived, and that is proven
+  clean      both last words were exchanged: every answer arrived, as is proven
   unproven   the plain wire has no last word; both FINs were seen
-  truncated  FIN came before the last word       failed     the peer said why it could not go on
-  reset      RST                                 timed out  a deadline passed
-  violation  the peer broke the protocol         gone       its plan took it away: it reports nothing
+  truncated  FIN came before the last word
+  failed     the peer said why it could not go on
+  reset      RST
+  timed out  a deadline passed
+  violation  the peer broke the protocol
+  gone       its plan took it away: it reports nothing
 ";
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let sequences = options.part.sequences()?;
+    let chosen = options.part.chosen()?;
     let backends = backends(options.backend);
-    let bar = output::progress(sequences.len());
-    let rows = crew::each(sequences.len(), |index| {
-        let row = Row::new(sequences[index], &backends, options.save.is_some());
+    let bar = output::progress(chosen.len());
+    let rows = crew::each(chosen.len(), |index| {
+        let row = Row::new(chosen[index], &backends, options.save.is_some());
         bar.inc(1);
         row
     });
     bar.finish_and_clear();
+    if rows.iter().all(|row| row.runs.is_empty())
+        && let Some(left_out) = rows.iter().find_map(|row| row.left_out.first())
+    {
+        let count = rows.len();
+        return Err(Trouble::Usage(format!("nothing was run of {count} sequences: {}", left_out.reason)));
+    }
     if let Some(path) = &options.save {
         output::write(path, ledger(&rows).to_string())?;
     }
@@ -81,26 +100,31 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         output::write(path, output::junit(suites(&rows, &backends))?)?;
     }
     let text = if options.json { json(&rows, &backends, options) } else { text(&rows, &backends, options) };
-    Ok(Answer { text, good: rows.iter().all(Row::is_good) })
+    Ok(Answer::new(text, rows.iter().all(Row::is_good)))
 }
 
 impl Row {
-    fn new(sequence: &'static Sequence, backends: &[Backend], keep: bool) -> Self {
-        let (mut all, mut left_out) = (Vec::new(), 0);
-        for (scenario, replay) in runs(sequence) {
-            for backend in backends {
-                if backend.expresses(&scenario).is_err() {
-                    left_out += 1;
+    fn new(chosen: Chosen, backends: &[Backend], keep: bool) -> Self {
+        let (mut all, mut left_out) = (Vec::new(), Vec::new());
+        for (scenario, replay) in chosen.runs() {
+            for &backend in backends {
+                let replay = format!("{replay} --backend {}", backend.id());
+                if let Err(refusal) = backend.expresses(&scenario) {
+                    left_out.push(LeftOut { backend, replay, reason: refusal.to_string() });
                     continue;
                 }
-                let replay = format!("{replay} --backend {}", backend.id());
-                all.push(match backend.run(&scenario) {
-                    Ok(record) => Run::new(sequence, replay, record, keep),
-                    Err(refusal) => Run::refused(*backend, replay, format!("cannot be run: {refusal}")),
+                let began = Instant::now();
+                let ran = backend.run(&scenario);
+                let took = began.elapsed();
+                all.push(match ran {
+                    Ok(record) => Run::new(chosen, replay, record, took, keep),
+                    Err(refusal) => Run::refused(backend, replay, format!("cannot be run: {refusal}"), took),
                 });
             }
         }
-        Self { sequence, runs: all, left_out }
+        let id = chosen.id();
+        let class = id.rsplit_once('/').map_or(id, |(class, _)| class).replace('/', " ");
+        Self { id, class, runs: all, left_out }
     }
 
     fn is_good(&self) -> bool {
@@ -115,19 +139,20 @@ impl Row {
 }
 
 impl Run {
-    fn new(sequence: &Sequence, replay: String, record: Record, keep: bool) -> Self {
+    fn new(chosen: Chosen, replay: String, record: Record, took: Duration, keep: bool) -> Self {
         Self {
             backend: record.backend,
             replay,
             client: record.ending(Role::Client).name(),
             server: record.ending(Role::Server).name(),
-            faults: sequence.judge(&record).iter().map(ToString::to_string).collect(),
+            faults: chosen.judge(&record).iter().map(ToString::to_string).collect(),
+            took,
             record: Some(record).filter(|_| keep),
         }
     }
 
-    fn refused(backend: Backend, replay: String, fault: String) -> Self {
-        Self { backend, replay, client: "open", server: "open", faults: vec![fault], record: None }
+    fn refused(backend: Backend, replay: String, fault: String, took: Duration) -> Self {
+        Self { backend, replay, client: "open", server: "open", faults: vec![fault], took, record: None }
     }
 }
 
@@ -143,22 +168,47 @@ fn ledger(rows: &[Row]) -> Ledger {
 
 fn suites(rows: &[Row], backends: &[Backend]) -> Vec<output::Suite> {
     let suite = |backend: &Backend| {
-        let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.backend == *backend);
-        let cases = runs.map(|run| (run.replay.clone(), run.faults.clone())).collect();
+        let mut cases = Vec::new();
+        for row in rows {
+            let class = || row.class.clone();
+            cases.extend(row.runs.iter().filter(|run| run.backend == *backend).map(|run| Case {
+                class: class(),
+                name: run.replay.clone(),
+                took: run.took,
+                result: CaseResult::Run(run.faults.clone()),
+            }));
+            cases.extend(row.left_out.iter().filter(|run| run.backend == *backend).map(|run| Case {
+                class: class(),
+                name: run.replay.clone(),
+                took: Duration::ZERO,
+                result: CaseResult::Skipped(run.reason.clone()),
+            }));
+        }
         (backend.id().to_owned(), cases)
     };
     backends.iter().map(suite).collect()
 }
 
-/// The pairs of endings, and in how many sequences each was seen; the most frequent first.
-fn endings(rows: &[Row]) -> Vec<((&'static str, &'static str), usize)> {
-    let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+/// A pair of endings, and where it was seen.
+struct Endings {
+    client: &'static str,
+    server: &'static str,
+    runs: usize,
+    /// A sequence whose runs end in several ways counts in each of them.
+    sequences: usize,
+}
+
+/// The pairs of endings; the most frequent first.
+fn endings(rows: &[Row]) -> Vec<Endings> {
+    let mut seen: BTreeMap<_, (usize, usize)> = BTreeMap::new();
     for row in rows {
         let pairs: BTreeSet<_> = row.runs.iter().map(|run| (run.client, run.server)).collect();
-        pairs.into_iter().for_each(|pair| *seen.entry(pair).or_default() += 1);
+        pairs.into_iter().for_each(|pair| seen.entry(pair).or_default().1 += 1);
+        row.runs.iter().for_each(|run| seen.entry((run.client, run.server)).or_default().0 += 1);
     }
-    let mut seen: Vec<_> = seen.into_iter().collect();
-    seen.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let ending = |((client, server), (runs, sequences))| Endings { client, server, runs, sequences };
+    let mut seen: Vec<_> = seen.into_iter().map(ending).collect();
+    seen.sort_by_key(|ending| std::cmp::Reverse(ending.runs));
     seen
 }
 
@@ -180,12 +230,12 @@ fn text(rows: &[Row], backends: &[Backend], options: &Options) -> String {
         for row in rows {
             let verdict = if row.is_good() { "ok" } else { "BROKEN" };
             let (client, server) = (row.outcomes(|run| run.client), row.outcomes(|run| run.server));
-            let _ = writeln!(text, "{verdict:<7} {client:<12} {server:<12} {}", row.sequence.id);
+            let _ = writeln!(text, "{verdict:<7} {client:<12} {server:<12} {}", row.id);
         }
     } else {
-        let _ = writeln!(text, "{:<12} {:<12} sequences", "client", "server");
-        for ((client, server), count) in endings(rows) {
-            let _ = writeln!(text, "{client:<12} {server:<12} {count:>9}");
+        let _ = writeln!(text, "{:<12} {:<12} {:>9}", "client", "server", "runs");
+        for Endings { client, server, runs, .. } in endings(rows) {
+            let _ = writeln!(text, "{client:<12} {server:<12} {runs:>9}");
         }
     }
     let _ = writeln!(text, "\n{LEGEND}");
@@ -193,9 +243,9 @@ fn text(rows: &[Row], backends: &[Backend], options: &Options) -> String {
     let bad = rows.iter().filter(|row| !row.is_good()).count();
     let verdict = if bad == 0 { "the contract holds in all of them.".to_owned() } else { format!("{bad} BROKEN.") };
     let count = rows.iter().map(|row| row.runs.len()).sum::<usize>();
-    let left_out = rows.iter().map(|row| row.left_out).sum::<usize>();
+    let left_out = rows.iter().map(|row| row.left_out.len()).sum::<usize>();
     if left_out > 0 {
-        let _ = writeln!(text, "{left_out} runs are left out: packet has no relay, and no RST overtakes there.");
+        let _ = writeln!(text, "{left_out} runs are left out: they need a network that a backend does not have.");
     }
     let _ = writeln!(text, "{} sequences in {count} runs on {}: {verdict}", rows.len(), names(backends));
     text.push_str("Row by row: echo-sim check --verbose. One, step by step:\n");
@@ -223,21 +273,21 @@ fn broken(rows: &[Row], most: usize) -> String {
 fn json(rows: &[Row], backends: &[Backend], options: &Options) -> String {
     let runs = || rows.iter().flat_map(|row| &row.runs);
     let broken: Vec<Value> = runs().filter(|run| !run.faults.is_empty()).map(run_as_json).collect();
-    let pair = |((client, server), count)| json!({"client": client, "server": server, "sequences": count});
+    let pair = |Endings { client, server, runs, sequences }| json!({"client": client, "server": server, "runs": runs, "sequences": sequences});
     let mut value = json!({
         "schema": "echo-sim/check",
         "version": 1,
         "backends": backends.iter().map(|backend| backend.id()).collect::<Vec<_>>(),
         "sequences": rows.len(),
         "runs": runs().count(),
-        "left_out": rows.iter().map(|row| row.left_out).sum::<usize>(),
+        "left_out": rows.iter().map(|row| row.left_out.len()).sum::<usize>(),
         "endings": endings(rows).into_iter().map(pair).collect::<Vec<_>>(),
         "broken": broken,
     });
     if options.verbose {
         let row = |row: &Row| {
             let runs: Vec<Value> = row.runs.iter().map(run_as_json).collect();
-            json!({"id": row.sequence.id, "runs": runs})
+            json!({"id": row.id, "runs": runs})
         };
         value["rows"] = rows.iter().map(row).collect();
     }

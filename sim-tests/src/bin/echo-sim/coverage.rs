@@ -1,6 +1,7 @@
 //! `echo-sim coverage`: every fault of one and of two packets, and how often each change of a TCP state was taken.
 
 use crate::output::{self, Answer, Trouble};
+use serde_json::{Value, json};
 use sim_tests::faults::{self, Sweep};
 use std::fmt::Write as _;
 
@@ -12,6 +13,9 @@ pub(crate) struct Options {
     /// Print every breach
     #[arg(long)]
     verbose: bool,
+    /// Print JSON (see SCHEMA.md)
+    #[arg(long)]
+    json: bool,
 }
 
 /// So many breaches are shown at most.
@@ -19,15 +23,19 @@ const SHOWN: usize = 20;
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let core = faults::core();
-    let bar = output::progress(0);
+    let bar = output::progress_of(None);
     let mut sweep = faults::sweep(&core, !options.quick, &|runs| bar.inc(runs));
     let faulty = sweep.runs;
     sweep.merge(faults::networks(&|runs| bar.inc(runs)));
     bar.finish_and_clear();
-    Ok(answer(&sweep, core.len(), faulty, if options.verbose { usize::MAX } else { SHOWN }))
+    Ok(answer(&sweep, core.len(), faulty, options))
 }
 
-fn answer(sweep: &Sweep, scenarios: usize, faulty: u64, most: usize) -> Answer {
+fn answer(sweep: &Sweep, scenarios: usize, faulty: u64, options: &Options) -> Answer {
+    if options.json {
+        return json(sweep, scenarios, faulty, options.quick);
+    }
+    let most = if options.verbose { usize::MAX } else { SHOWN };
     let mut text = String::from("Every change of a TCP state, and how often it was taken:\n\n");
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}", sweep.table);
@@ -39,12 +47,37 @@ fn answer(sweep: &Sweep, scenarios: usize, faulty: u64, most: usize) -> Answer {
         let _ = writeln!(text, "NEVER TAKEN: {edge}");
     }
     let others = sweep.runs - faulty;
-    let _ = writeln!(text, "{scenarios} close sequences with each fate of one packet and of two: {faulty} runs;");
+    let packets = if options.quick { "one packet" } else { "one packet and of two" };
+    let _ = writeln!(text, "{scenarios} close sequences with each fate of {packets}: {faulty} runs;");
     let _ = writeln!(text, "the networks that only packets show: {others} runs.");
     let verdict = match sweep.broken.len() {
         0 => "The contract and RFC 9293 hold in all of them.".to_owned(),
         count => format!("{count} BROKEN."),
     };
     let _ = writeln!(text, "{verdict}");
-    Answer { text, good: sweep.broken.is_empty() && missing.is_empty() }
+    Answer::new(text, sweep.broken.is_empty() && missing.is_empty())
+}
+
+fn json(sweep: &Sweep, scenarios: usize, faulty: u64, quick: bool) -> Answer {
+    let missing: Vec<String> = sweep.table.missing().iter().map(ToString::to_string).collect();
+    let broken: Vec<Value> = sweep
+        .broken
+        .iter()
+        .map(|(id, what)| json!({"replay": format!("{id} --backend packet"), "what": what}))
+        .collect();
+    let good = broken.is_empty() && missing.is_empty();
+    let edges: Vec<Value> =
+        sweep.table.counts().map(|(edge, count)| json!({"edge": edge.to_string(), "taken": count})).collect();
+    let value = json!({
+        "schema": "echo-sim/coverage",
+        "version": 1,
+        "scenarios": scenarios,
+        "packets": if quick { 1 } else { 2 },
+        "runs": sweep.runs,
+        "runs_with_fates": faulty,
+        "edges": edges,
+        "never_taken": missing,
+        "broken": broken,
+    });
+    Answer::new(format!("{value:#}\n"), good)
 }

@@ -15,7 +15,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let diff = Diff::new(&ledger(&options.old)?, &ledger(&options.new)?);
-    Ok(Answer { text: diff.to_string(), good: diff.is_empty() })
+    Ok(Answer::new(diff.to_string(), diff.is_empty()))
 }
 
 fn ledger(path: &Path) -> Result<Ledger, Trouble> {

@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let summary = options.setup.is_none().then(|| Summary::of(&reports));
     let good = reports.iter().all(Report::holds) && summary.as_ref().is_none_or(Summary::is_good);
     let text = if options.json { json(&reports, summary.as_ref()) } else { text(&reports, summary.as_ref(), options) };
-    Ok(Answer { text, good })
+    Ok(Answer::new(text, good))
 }
 
 fn text(reports: &[Report], summary: Option<&Summary>, options: &Options) -> String {

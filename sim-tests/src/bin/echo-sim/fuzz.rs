@@ -40,7 +40,7 @@ fn list() -> Answer {
     for target in Target::ALL {
         let _ = writeln!(text, "{:<14} {}", target.name, target.about);
     }
-    Answer { text, good: true }
+    Answer::new(text, true)
 }
 
 fn replay(target: &Target, paths: &[PathBuf], missing: bool) -> Result<Answer, Trouble> {
@@ -64,7 +64,7 @@ fn replay(target: &Target, paths: &[PathBuf], missing: bool) -> Result<Answer, T
     if missing {
         text += &reached.missing();
     }
-    Ok(Answer { text, good: broken == 0 })
+    Ok(Answer::new(text, broken == 0))
 }
 
 fn write_seeds(folder: &Path) -> Result<Answer, Trouble> {
@@ -79,5 +79,5 @@ fn write_seeds(folder: &Path) -> Result<Answer, Trouble> {
         }
         let _ = writeln!(text, "{name}: {} seeds", seeds.len());
     }
-    Ok(Answer { text, good: true })
+    Ok(Answer::new(text, true))
 }

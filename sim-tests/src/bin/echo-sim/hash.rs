@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         }
     }
     bar.finish_and_clear();
-    Ok(Answer { text, good: true })
+    Ok(Answer::new(text, true))
 }
 
 /// What is run, and the arguments that replay it.

@@ -1,10 +1,10 @@
 //! `echo-sim list`: the catalogue, and its figures.
 
 use crate::output::{Answer, Trouble};
-use crate::select::Part;
+use crate::select::{Chosen, Part};
 use serde_json::{Value, json};
 use sim_tests::Network;
-use sim_tests::catalogue::{self, Counts, Sequence};
+use sim_tests::catalogue::{self, Counts};
 use sim_tests::oracle::Expectation;
 use std::fmt::Write as _;
 
@@ -29,21 +29,22 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         let counts = catalogue::counts();
         if options.json { format!("{:#}\n", counts_as_json(&counts)) } else { counts.to_string() }
     } else {
-        let mut sequences = options.part.sequences()?;
+        let mut chosen = options.part.chosen()?;
         if options.redundant {
-            sequences.retain(|sequence| sequence.told_by().is_some());
+            chosen.retain(|chosen| matches!(chosen, Chosen::Product(sequence) if sequence.told_by().is_some()));
         }
-        if options.json { json(&sequences, options.redundant) } else { plain(&sequences, options.redundant) }
+        if options.json { json(&chosen, options.redundant) } else { plain(&chosen, options.redundant) }
     };
-    Ok(Answer { text, good: true })
+    Ok(Answer::new(text, true))
 }
 
 /// An id a line; what may come of it, and the clauses that say so, on the lines below it.
-fn plain(sequences: &[&'static Sequence], redundant: bool) -> String {
+fn plain(chosen: &[Chosen], redundant: bool) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    for sequence in sequences {
-        let _ = writeln!(text, "{}", sequence.id);
+    for one in chosen {
+        let _ = writeln!(text, "{}", one.id());
+        let Some(sequence) = one.of_product() else { continue };
         let told_by = redundant.then(|| sequence.told_by()).flatten();
         if let Some(teller) = told_by {
             let _ = writeln!(text, "    as {}", teller.id);
@@ -54,22 +55,27 @@ fn plain(sequences: &[&'static Sequence], redundant: bool) -> String {
             let _ = writeln!(text, "    {member} [{}]", clauses.join(", "));
         }
     }
-    let _ = writeln!(text, "# {} sequences. Networks:", sequences.len());
+    let _ = writeln!(text, "# {} sequences. Networks:", chosen.len());
     for (name, about) in Network::NAMED {
+        let _ = writeln!(text, "# {name:<18} {about}");
+    }
+    let _ = writeln!(text, "# Networks of packets, with sequences of their own (say, list fin-lost):");
+    for (name, about) in Network::PACKETS {
         let _ = writeln!(text, "# {name:<18} {about}");
     }
     text
 }
 
-fn json(sequences: &[&'static Sequence], redundant: bool) -> String {
-    let one = |sequence: &&'static Sequence| {
+fn json(chosen: &[Chosen], redundant: bool) -> String {
+    let one = |one: &Chosen| {
+        let Some(sequence) = one.of_product() else { return json!({"id": one.id(), "members": []}) };
         let mut value = json!({"id": sequence.id, "members": members(&sequence.expectation)});
         if let Some(teller) = redundant.then(|| sequence.told_by()).flatten() {
             value["as"] = json!(teller.id);
         }
         value
     };
-    let all: Vec<Value> = sequences.iter().map(one).collect();
+    let all: Vec<Value> = chosen.iter().map(one).collect();
     format!("{:#}\n", json!({"schema": "echo-sim/list", "version": 1, "sequences": all}))
 }
 

@@ -5,15 +5,17 @@ mod coverage;
 mod diff;
 mod explore;
 mod fuzz;
+mod generate;
 mod hash;
 mod list;
 mod output;
 mod random;
 mod replay;
 mod select;
+mod stop;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use output::{Answer, Trouble};
 use std::process::ExitCode;
 
@@ -23,13 +25,17 @@ use std::process::ExitCode;
 /// Exit status: 0 all is well, 1 a promise is broken or two runs differ, 2 wrong usage (an unknown id, a bad file),
 /// 3 something could not be read or written.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(name = "echo-sim", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)"), args_conflicts_with_subcommands = true)]
 struct Program {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
     check: check::Options,
 }
+
+/// The names of the commands, for who mistypes one.
+pub(crate) const COMMANDS: [&str; 9] =
+    ["check", "list", "replay", "explore", "coverage", "random", "fuzz", "hash", "diff"];
 
 #[derive(Subcommand)]
 enum Command {
@@ -51,6 +57,9 @@ enum Command {
     Hash(hash::Options),
     /// Say what differs between the runs that two versions have saved (check --save)
     Diff(diff::Options),
+    /// Write completions for bash, fish and zsh, and manual pages, to a directory
+    #[command(hide = true)]
+    Generate(generate::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +77,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
+        Command::Generate(options) => generate::run(&options, Program::command()),
     };
     match answer.and_then(Answer::print) {
         Ok(code) => code,

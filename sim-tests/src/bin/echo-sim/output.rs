@@ -5,11 +5,14 @@ use sim_tests::Refusal;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What a command prints, and whether all is well.
 pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) good: bool,
+    /// A signal stopped it before it was through.
+    pub(crate) stopped: bool,
 }
 
 /// Why a command came to nothing.
@@ -21,6 +24,10 @@ pub(crate) enum Trouble {
 }
 
 impl Answer {
+    pub(crate) fn new(text: String, good: bool) -> Self {
+        Self { text, good, stopped: false }
+    }
+
     pub(crate) fn print(self) -> Result<ExitCode, Trouble> {
         let mut out = io::stdout().lock();
         match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
@@ -29,7 +36,11 @@ impl Answer {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => (),
             Err(error) => return Err(Trouble::Failed(format!("standard output: {error}"))),
         }
-        Ok(ExitCode::from(u8::from(!self.good)))
+        Ok(match (self.good, self.stopped) {
+            (false, _) => ExitCode::from(1),
+            (true, true) => ExitCode::from(130),
+            (true, false) => ExitCode::SUCCESS,
+        })
     }
 }
 
@@ -53,7 +64,8 @@ impl From<Refusal> for Trouble {
 
 /// The text of a file that the user has named.
 pub(crate) fn read(path: &Path) -> Result<String, Trouble> {
-    std::fs::read_to_string(path).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
+    let text = std::fs::read_to_string(path);
+    text.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }
 
 /// Writes a file that the user has named.
@@ -63,15 +75,38 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Trouble> 
 
 /// A bar on a terminal; nothing where nobody looks, and never with `CI` set.
 pub(crate) fn progress(count: usize) -> ProgressBar {
+    progress_of(Some(count as u64))
+}
+
+/// The same; without a count it shows how many there were so far.
+pub(crate) fn progress_of(count: Option<u64>) -> ProgressBar {
     let watched = io::stderr().is_terminal() && std::env::var_os("CI").is_none();
     let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(count as u64), target);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}");
+    let bar = ProgressBar::with_draw_target(count, target);
+    let template = if count.is_some() { "{bar:40} {pos}/{len} {eta}" } else { "{spinner} {pos} {per_sec}" };
+    let style = ProgressStyle::with_template(template);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What JUnit calls a suite: its name, and its cases, by name, with what is wrong.
-pub(crate) type Suite = (String, Vec<(String, Vec<String>)>);
+/// A case for JUnit.
+pub(crate) struct Case {
+    /// What it belongs to: wire, client plan and server plan.
+    pub(crate) class: String,
+    pub(crate) name: String,
+    pub(crate) took: Duration,
+    pub(crate) result: CaseResult,
+}
+
+/// What came of a case.
+pub(crate) enum CaseResult {
+    /// What is wrong; nothing if all is well.
+    Run(Vec<String>),
+    /// It was not run, and why.
+    Skipped(String),
+}
+
+/// What JUnit calls a suite: its name, and its cases.
+pub(crate) type Suite = (String, Vec<Case>);
 
 /// Suites in JUnit's form.
 pub(crate) fn junit(suites: Vec<Suite>) -> Result<String, Trouble> {
@@ -79,14 +114,29 @@ pub(crate) fn junit(suites: Vec<Suite>) -> Result<String, Trouble> {
     let mut report = Report::new("echo-sim");
     for (name, cases) in suites {
         let mut suite = TestSuite::new(name);
-        for (name, faults) in cases {
-            let mut status = TestCaseStatus::success();
-            if let Some(first) = faults.first() {
-                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(first.as_str()).set_description(faults.join("\n"));
-            }
-            suite.add_test_case(TestCase::new(name, status));
+        let mut whole = Duration::ZERO;
+        for Case { class, name, took, result } in cases {
+            let status = match result {
+                CaseResult::Run(faults) => match faults.first() {
+                    None => TestCaseStatus::success(),
+                    Some(first) => {
+                        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                        status.set_message(first.as_str()).set_description(faults.join("\n"));
+                        status
+                    }
+                },
+                CaseResult::Skipped(reason) => {
+                    let mut status = TestCaseStatus::skipped();
+                    status.set_message(reason);
+                    status
+                }
+            };
+            let mut case = TestCase::new(name, status);
+            case.set_classname(class).set_time(took);
+            whole += took;
+            suite.add_test_case(case);
         }
+        suite.set_time(whole);
         report.add_test_suite(suite);
     }
     report.to_string().map_err(|error| Trouble::Failed(format!("JUnit: {error}")))

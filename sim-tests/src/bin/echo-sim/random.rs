@@ -1,12 +1,13 @@
 //! `echo-sim random`: random scenarios, and the simplest that break a promise.
 
-use crate::output::{self, Answer, Trouble};
+use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Seeds, backends};
+use crate::stop::Stop;
 use serde_json::{Value, json};
 use sim_tests::explore::Subject;
 use sim_tests::file::Saved;
 use sim_tests::pairs::Pairs;
-use sim_tests::random::{Found, Hunt, drawn, hunt};
+use sim_tests::random::{Found, Hunt, drawn};
 use sim_tests::{Backend, Shard, report};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The seeds, from A up to, not including, B: each is one scenario
+    /// The seeds, from A up to, not including, B: each is one scenario. A.. goes on until Ctrl-C, which prints what was
+    /// found so far
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
     /// Run on this backend only: pair, turmoil or packet
@@ -34,7 +36,7 @@ pub(crate) struct Options {
 /// A hunt on one backend, and how long it took.
 struct Done {
     backend: Backend,
-    /// The seeds whose scenarios were run.
+    /// The seeds whose scenarios were run, if somebody wants each of them.
     seeds: Vec<u64>,
     /// How many scenarios need a network that this backend does not have.
     left_out: usize,
@@ -42,20 +44,34 @@ struct Done {
     took: Duration,
 }
 
+/// So many seeds are drawn at once: their scenarios run on all processors, on one backend after the other.
+const BATCH: usize = 512;
+/// So many results fit into a report that lists each.
+const MOST_LISTED: u64 = 1_000_000;
+
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let seeds = options.seeds.of(options.shard);
-    let one = |backend: Backend| {
-        // A seed of which nothing can be drawn stays: the hunt reports it.
-        let can = |seed: &u64| drawn(*seed).map_or(true, |scenario| backend.expresses(&scenario).is_ok());
-        let (able, unable): (Vec<u64>, Vec<u64>) = seeds.iter().partition(|seed| can(seed));
-        let bar = output::progress(able.len());
-        let began = Instant::now();
-        let hunt = hunt(&|scenario| backend.run(scenario), &able, &|| bar.inc(1));
-        bar.finish_and_clear();
-        Done { backend, left_out: unable.len(), seeds: able, hunt, took: began.elapsed() }
-    };
-    let all: Vec<Done> = backends(options.backend).into_iter().map(one).collect();
-    if all.iter().all(|done| done.seeds.is_empty()) {
+    if options.junit.is_some() && options.seeds.count().is_none_or(|count| count > MOST_LISTED) {
+        return Err(Trouble::Usage(format!("--junit lists each seed: at most {MOST_LISTED}, not {}", options.seeds)));
+    }
+    let stop = Stop::listen()?;
+    let mut all: Vec<Done> = backends(options.backend).into_iter().map(Done::nothing).collect();
+    let bar = output::progress_of(options.seeds.count());
+    let mut seeds = options.seeds.of(options.shard);
+    let mut tried = 0u64;
+    loop {
+        let batch: Vec<u64> = seeds.by_ref().take(BATCH).collect();
+        if batch.is_empty() || stop.is_wanted() {
+            break;
+        }
+        tried += batch.len() as u64;
+        for done in &mut all {
+            done.go_on(&batch, options.junit.is_some());
+        }
+        // A shard takes its share of the seeds up to here.
+        bar.set_position(batch.last().map_or(0, |last| options.seeds.position(*last)));
+    }
+    bar.finish_and_clear();
+    if all.iter().all(|done| done.hunt.scenarios == 0) && !stop.is_wanted() {
         return Err(Trouble::Usage(format!(
             "none of the seeds {} can be run there; more seeds expected",
             options.seeds
@@ -64,8 +80,36 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if let Some(path) = &options.junit {
         output::write(path, &output::junit(all.iter().map(suite).collect())?)?;
     }
-    let text = if options.json { json(&all, options) } else { all.iter().map(|done| done.text(options)).collect() };
-    Ok(Answer { text, good: all.iter().all(|done| done.hunt.broken.is_empty()) })
+    let mut text = match options.json {
+        true => json(&all, options, stop.is_wanted()),
+        false => all.iter().map(|done| done.text(options)).collect(),
+    };
+    if stop.is_wanted() && !options.json {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "stopped by a signal after {tried} seeds");
+    }
+    let good = all.iter().all(|done| done.hunt.broken.is_empty());
+    Ok(Answer { text, good, stopped: stop.is_wanted() })
+}
+
+impl Done {
+    fn nothing(backend: Backend) -> Self {
+        Self { backend, seeds: Vec::new(), left_out: 0, hunt: Hunt::none(), took: Duration::ZERO }
+    }
+
+    fn go_on(&mut self, seeds: &[u64], keep: bool) {
+        let backend = self.backend;
+        // A seed of which nothing can be drawn stays: the hunt reports it.
+        let can = |seed: &u64| drawn(*seed).map_or(true, |scenario| backend.expresses(&scenario).is_ok());
+        let (able, unable): (Vec<u64>, Vec<u64>) = seeds.iter().partition(|seed| can(seed));
+        let began = Instant::now();
+        self.hunt.go_on(&|scenario| backend.run(scenario), &able, &|| ());
+        self.took += began.elapsed();
+        self.left_out += unable.len();
+        if keep {
+            self.seeds.extend(able);
+        }
+    }
 }
 
 impl Done {
@@ -126,7 +170,14 @@ fn suite(done: &Done) -> output::Suite {
         None if broken.contains(seed) => vec![format!("broken: echo-sim replay --seed {seed}")],
         None => Vec::new(),
     };
-    (done.backend.id().to_owned(), done.seeds.iter().map(|seed| (format!("seed {seed}"), faults(seed))).collect())
+    let case = |seed: &u64| Case {
+        class: "random".to_owned(),
+        name: format!("seed {seed}"),
+        // They run side by side: each has its share.
+        took: done.took / u32::try_from(done.seeds.len()).unwrap_or(u32::MAX).max(1),
+        result: CaseResult::Run(faults(seed)),
+    };
+    (done.backend.id().to_owned(), done.seeds.iter().map(case).collect())
 }
 
 fn pairs(pairs: &Pairs) -> Value {
@@ -137,7 +188,7 @@ fn pairs(pairs: &Pairs) -> Value {
     Subject::ALL.into_iter().map(one).collect()
 }
 
-fn json(all: &[Done], options: &Options) -> String {
+fn json(all: &[Done], options: &Options, stopped: bool) -> String {
     let found = |found: &Found| {
         json!({
             "seed": found.seed,
@@ -160,5 +211,8 @@ fn json(all: &[Done], options: &Options) -> String {
     };
     let runs: Vec<Value> = all.iter().map(one).collect();
     let seeds = options.seeds.to_string();
-    format!("{:#}\n", json!({"schema": "echo-sim/random", "version": 1, "seeds": seeds, "runs": runs}))
+    format!(
+        "{:#}\n",
+        json!({"schema": "echo-sim/random", "version": 1, "seeds": seeds, "stopped": stopped, "runs": runs})
+    )
 }

@@ -1,8 +1,11 @@
 //! `echo-sim replay`: one scenario, step by step.
 
 use crate::output::{self, Answer, Trouble};
+use echo_core::Role;
+use serde_json::{Value, json};
 use sim_tests::file::Saved;
-use sim_tests::{Backend, Refusal, Scenario, catalogue, pcapng, random, report, setting, tcp};
+
+use sim_tests::{Backend, Entry, Record, Refusal, Scenario, catalogue, pcapng, random, report, setting, tcp};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +18,13 @@ pub(crate) struct Options {
     /// (0 or 1; otherwise all are shown)
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// On this backend: pair, turmoil or packet (default: the file's, or else pair)
+    /// On this backend: pair, turmoil or packet (default: the file's, or else pair, or
+    /// packet where the network has packets)
     #[arg(long)]
     backend: Option<Backend>,
+    /// Print JSON (see SCHEMA.md)
+    #[arg(long, conflicts_with_all = ["text", "no_times"])]
+    json: bool,
     /// Leave the times out
     #[arg(long)]
     no_times: bool,
@@ -36,9 +43,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let saved = what(options)?;
     if options.text {
-        return Ok(Answer { text: saved.to_string(), good: true });
+        return Ok(Answer::new(saved.to_string(), true));
     }
-    let backend = options.backend.or(saved.backend).unwrap_or(Backend::Pair);
+    // What only packets show needs the backend that has them.
+    let usual = if saved.scenario.network.has_packets() { Backend::Packet } else { Backend::Pair };
+    let backend = options.backend.or(saved.backend).unwrap_or(usual);
     let mut runs = saved.scenario.runs();
     if let (Some(seed), Some(_)) = (options.seed, &options.what) {
         let chosen = usize::try_from(seed).ok().filter(|seed| *seed < runs.len());
@@ -48,11 +57,15 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if options.pcap.is_some() && backend != Backend::Packet {
         return Err(Trouble::Usage(format!("--pcap needs --backend packet: {} has no packets", backend.id())));
     }
-    let mut answer = Answer { text: String::new(), good: true };
+    let mut shown = Shown { text: String::new(), json: Vec::new(), good: true };
     for scenario in runs.iter().filter(|scenario| runs.len() == 1 || backend.expresses(scenario).is_ok()) {
-        show(scenario, backend, options, &mut answer)?;
+        shown.show(scenario, backend, options)?;
     }
-    Ok(answer)
+    let text = match options.json {
+        true => format!("{:#}\n", json!({"schema": "echo-sim/replay", "version": 1, "runs": shown.json})),
+        false => shown.text,
+    };
+    Ok(Answer::new(text, shown.good))
 }
 
 /// What is to be replayed.
@@ -72,29 +85,66 @@ fn what(options: &Options) -> Result<Saved, Trouble> {
     })
 }
 
-fn show(scenario: &Scenario, backend: Backend, options: &Options, answer: &mut Answer) -> Result<(), Trouble> {
-    let budget = options.budget.unwrap_or_else(|| setting::budget(scenario));
-    let record = backend.run_within(scenario, budget)?;
-    answer.text.push_str(&report::ladder(&record, !options.no_times));
-    if !record.packets.is_empty() {
-        answer.text.push('\n');
-        answer.text.push_str(&tcp::ladder(&record, !options.no_times));
-    }
-    if let Some(path) = &options.pcap {
-        let mut capture = Vec::new();
-        pcapng::write(&record, &mut capture)
-            .map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
-        output::write(path, &capture)?;
-    }
-    let faults = catalogue::judge(&record);
-    let breaches = tcp::check(&record);
-    answer.good &= faults.is_empty() && breaches.is_empty();
-    for breach in &breaches {
-        let _ = writeln!(answer.text, "BROKEN: {breach}");
-    }
-    for fault in &faults {
+/// What is shown of the runs so far.
+struct Shown {
+    text: String,
+    json: Vec<Value>,
+    good: bool,
+}
+
+impl Shown {
+    fn show(&mut self, scenario: &Scenario, backend: Backend, options: &Options) -> Result<(), Trouble> {
+        let budget = options.budget.unwrap_or_else(|| setting::budget(scenario));
+        let record = backend.run_within(scenario, budget)?;
+        if let Some(path) = &options.pcap {
+            let mut capture = Vec::new();
+            pcapng::write(&record, &mut capture)
+                .map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
+            output::write(path, &capture)?;
+        }
+        // A limit of the user's is no promise of anybody: what is over by then is judged, and nothing else.
+        let cut = options.budget.filter(|_| record.over_at.is_none());
+        let broken = if cut.is_some() { Vec::new() } else { broken(&record) };
+        self.good &= broken.is_empty() && cut.is_none();
+        if options.json {
+            self.json.push(as_json(&record, &broken));
+            return Ok(());
+        }
+        self.text.push_str(&report::ladder(&record, !options.no_times));
+        if !record.packets.is_empty() {
+            self.text.push('\n');
+            self.text.push_str(&tcp::ladder(&record, !options.no_times));
+        }
         // Writing to a string cannot fail.
-        let _ = writeln!(answer.text, "BROKEN: {fault}");
+        if let Some(budget) = cut {
+            let _ = writeln!(self.text, "not over after {budget} ms (--budget): not judged");
+        }
+        for broken in &broken {
+            let _ = writeln!(self.text, "BROKEN: {broken}");
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// The promises that are broken.
+fn broken(record: &Record) -> Vec<String> {
+    let breaches = tcp::check(record);
+    let faults = catalogue::judge(record);
+    breaches.iter().map(ToString::to_string).chain(faults.iter().map(ToString::to_string)).collect()
+}
+
+fn as_json(record: &Record, broken: &[String]) -> Value {
+    let entry = |entry: &Entry| {
+        let side = if entry.side == Role::Client { "client" } else { "server" };
+        json!({"at_ms": entry.at, "side": side, "what": entry.what.to_string()})
+    };
+    json!({
+        "id": record.scenario.to_string(),
+        "backend": record.backend.id(),
+        "over_at_ms": record.over_at,
+        "client": record.ending(Role::Client).name(),
+        "server": record.ending(Role::Server).name(),
+        "entries": record.entries.iter().map(entry).collect::<Vec<_>>(),
+        "broken": broken,
+    })
 }

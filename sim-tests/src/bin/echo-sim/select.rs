@@ -1,8 +1,9 @@
 //! Which part of the catalogue, of the seeds and of the backends a command is about.
 
+use crate::COMMANDS;
 use crate::output::Trouble;
-use sim_tests::catalogue::{self, Sequence};
-use sim_tests::{Backend, Refusal, Scenario, Shard};
+use sim_tests::catalogue::{self, Fault, PacketSequence, Sequence};
+use sim_tests::{Backend, Network, Record, Refusal, Scenario, Shard};
 
 /// A part of the catalogue.
 #[derive(clap::Args)]
@@ -24,37 +25,114 @@ impl Part {
         self.shard
     }
 
-    /// The sequences. A filter that nothing passes is a mistake; a shard may be empty.
+    /// The sequences of the product. A filter that nothing passes is a mistake; a shard may be empty.
     pub(crate) fn sequences(&self) -> Result<Vec<&'static Sequence>, Trouble> {
         let filters: Vec<&str> = self.filters.iter().map(String::as_str).collect();
         let all: Vec<_> = catalogue::filter(&filters).collect();
         if all.is_empty() {
-            let near = catalogue::nearest(filters[0], 1).join("");
-            return Err(Trouble::Usage(format!("no id contains {}; an id is, say, {near}", filters.join(" and "))));
+            return Err(Trouble::Usage(nothing_passes(&filters)));
         }
         Ok(all.into_iter().filter(|sequence| self.shard.takes(&sequence.id)).collect())
     }
+
+    /// The sequences of the product; or, where a filter names a network that only packets show, those on it.
+    pub(crate) fn chosen(&self) -> Result<Vec<Chosen>, Trouble> {
+        let passes = |id: &str| self.filters.iter().all(|filter| id.contains(filter));
+        let names_packets = Network::PACKETS.iter().any(|(name, _)| {
+            self.filters.iter().any(|filter| name.contains(filter.trim_start_matches('/')) && !filter.is_empty())
+        });
+        let in_product = catalogue::all().iter().any(|sequence| passes(&sequence.id));
+        if in_product || !names_packets {
+            return Ok(self.sequences()?.into_iter().map(Chosen::Product).collect());
+        }
+        let all: Vec<_> = catalogue::packets().iter().filter(|sequence| passes(&sequence.id)).collect();
+        if all.is_empty() {
+            let filters: Vec<&str> = self.filters.iter().map(String::as_str).collect();
+            return Err(Trouble::Usage(nothing_passes(&filters)));
+        }
+        Ok(all.into_iter().filter(|sequence| self.shard.takes(&sequence.id)).map(Chosen::Packets).collect())
+    }
 }
 
-/// The seeds of random scenarios, from A up to, not including, B.
+fn nothing_passes(filters: &[&str]) -> String {
+    let near = catalogue::nearest(filters[0], 1).join("");
+    let command = COMMANDS.into_iter().find(|command| strsim::damerau_levenshtein(command, filters[0]) <= 2);
+    let command = command.map(|command| format!(" (or did you mean the command {command}?)")).unwrap_or_default();
+    format!("no id contains {}; an id is, say, {near}{command}", filters.join(" and "))
+}
+
+/// A sequence to be run.
+#[derive(Clone, Copy)]
+pub(crate) enum Chosen {
+    /// Of the product.
+    Product(&'static Sequence),
+    /// On a network that only packets show.
+    Packets(&'static PacketSequence),
+}
+
+impl Chosen {
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Product(sequence) => &sequence.id,
+            Self::Packets(sequence) => &sequence.id,
+        }
+    }
+
+    /// The sequence of the product, if it is one.
+    pub(crate) fn of_product(self) -> Option<&'static Sequence> {
+        match self {
+            Self::Product(sequence) => Some(sequence),
+            Self::Packets(_) => None,
+        }
+    }
+
+    /// Its runs, each with the arguments of `replay` that bring it back.
+    pub(crate) fn runs(self) -> Vec<(Scenario, String)> {
+        match self {
+            Self::Product(sequence) => runs(sequence),
+            Self::Packets(sequence) => vec![(sequence.scenario.clone(), sequence.id.clone())],
+        }
+    }
+
+    /// What is wrong with a record of one of them.
+    pub(crate) fn judge(self, record: &Record) -> Vec<Fault> {
+        match self {
+            Self::Product(sequence) => sequence.judge(record),
+            Self::Packets(_) => catalogue::judge(record),
+        }
+    }
+}
+
+/// The seeds of random scenarios, from A up to, not including, B; without B, until stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seeds {
     from: u64,
-    to: u64,
+    to: Option<u64>,
 }
 
 impl Seeds {
-    /// How many there may be at once: a day's work.
-    const MOST: u64 = 1 << 30;
+    /// Those of a shard, one after the other.
+    pub(crate) fn of(self, shard: Shard) -> impl Iterator<Item = u64> {
+        (self.from..self.to.unwrap_or(u64::MAX)).filter(move |seed| shard.takes(&seed.to_string()))
+    }
 
-    pub(crate) fn of(self, shard: Shard) -> Vec<u64> {
-        (self.from..self.to).filter(|seed| shard.takes(&seed.to_string())).collect()
+    /// How many of all shards have been seen with this one.
+    pub(crate) fn position(self, seed: u64) -> u64 {
+        (seed - self.from).saturating_add(1)
+    }
+
+    /// How many there are, of all shards; `None` without an end.
+    pub(crate) fn count(self) -> Option<u64> {
+        self.to.map(|to| to - self.from)
     }
 }
 
 impl std::fmt::Display for Seeds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}..{}", self.from, self.to)
+        match self.to {
+            Some(to) => write!(f, "{}..{to}", self.from),
+            None => write!(f, "{}..", self.from),
+        }
     }
 }
 
@@ -62,14 +140,15 @@ impl std::str::FromStr for Seeds {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let ends = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-        match ends {
-            Some((from, to)) if from < to && to - from > Self::MOST => {
-                Err(Refusal(format!("at most {} seeds at once, not {}", Self::MOST, to - from)))
-            }
-            Some((from, to)) if from < to => Ok(Self { from, to }),
-            Some(_) | None => Err(Refusal(format!("seeds are A..B with A below B, such as 0..1000, not {text:?}"))),
-        }
+        let ends = text.split_once("..").and_then(|(from, to)| {
+            let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
+            Some(Self { from: from.parse().ok()?, to })
+        });
+        let wrong = || {
+            let form = "seeds are A..B with A below B, such as 0..1000, or A.. for as long as nobody stops it";
+            Refusal(format!("{form}, not {text:?}"))
+        };
+        ends.filter(|seeds| seeds.to.is_none_or(|to| seeds.from < to)).ok_or_else(wrong)
     }
 }
 

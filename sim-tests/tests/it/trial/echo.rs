@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-const CLOCK: Clock = Clock { wall: || setting::EPOCH, utc_offset: |_| 0 };
+const CLOCK: Clock = Clock { wall: || setting::EPOCH, steady: true, utc_offset: |_| 0 };
 
 /// Deadlines eight times as long as in this crate's scenarios: the networks of a trial are slower.
 fn config() -> Config {

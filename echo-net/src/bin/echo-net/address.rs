@@ -1,0 +1,65 @@
+//! Addresses on the command line.
+
+/// The port of the classic program.
+pub(crate) const PORT: u16 = 2012;
+
+/// `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` all name a host; without a port it is `port`.
+///
+/// # Errors
+/// What stands for a port is none.
+pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
+    let wrong = |given: &str| format!("{given} in {text} is no port: expected a number from 0 to 65535");
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or_else(|| format!("{text}: expected ] behind the address"))?;
+        return match rest.strip_prefix(':') {
+            Some(given) => Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?)),
+            None if rest.is_empty() => Ok((host.to_owned(), port)),
+            None => Err(format!("{text}: expected : and a port behind ]")),
+        };
+    }
+    match text.split_once(':') {
+        Some((host, given)) if !given.contains(':') => Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?)),
+        // More than one colon: an address by IPv6, for a port it takes brackets.
+        Some(_) | None => Ok((text.to_owned(), port)),
+    }
+}
+
+/// For a person: `HOST:PORT`, with brackets where they are needed.
+pub(crate) fn shown((host, port): &(String, u16)) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse, shown};
+
+    #[test]
+    fn a_port_stands_behind_a_name_an_address_or_brackets() {
+        for (text, host, port) in [
+            ("localhost", "localhost", 2012),
+            ("localhost:7", "localhost", 7),
+            ("127.0.0.1:0", "127.0.0.1", 0),
+            ("::1", "::1", 2012),
+            ("::1:2013", "::1:2013", 2012),
+            ("[::1]", "::1", 2012),
+            ("[::1]:7", "::1", 7),
+            ("fe80::1%lo", "fe80::1%lo", 2012),
+            ("[fe80::1%lo]:7", "fe80::1%lo", 7),
+            (":7", "", 7),
+        ] {
+            assert_eq!(parse(text, 2012), Ok((host.to_owned(), port)), "{text}");
+        }
+        assert_eq!(shown(&("::1".to_owned(), 7)), "[::1]:7");
+    }
+
+    #[test]
+    fn what_is_no_port_is_named() {
+        for (text, named) in
+            [("localhost:http", "http"), ("[::1]:x", "x"), ("[::1", "expected ]"), ("[::1]7", "expected :")]
+        {
+            let error = parse(text, 2012).expect_err(text);
+            assert!(error.contains(named), "{error}");
+        }
+        assert!(parse("localhost:65536", 2012).is_err());
+    }
+}

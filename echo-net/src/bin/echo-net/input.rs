@@ -1,0 +1,193 @@
+//! Standard input in a thread of its own, since a read of it cannot be given up, and what was left of it.
+
+use crate::standard::{StandardInput, Stop};
+use std::io::{self, BufRead, BufReader, Read};
+use std::thread::{JoinHandle, spawn};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+/// Lines that are read ahead.
+const LINES_AHEAD: usize = 64;
+/// Bytes in one read, where there are no lines.
+const CHUNK: usize = 16 * 1024;
+/// Bytes that are read after the end only to say how much was not sent.
+const MOST_COUNTED: usize = 64 * 1024 * 1024;
+
+/// Standard input, piece by piece.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    stop: Stop,
+    thread: JoinHandle<Rest>,
+    unit: Unit,
+}
+
+/// What the input is made of.
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    /// Lines of at most so many bytes.
+    Lines(usize),
+    Bytes,
+}
+
+/// What became of the input that nobody took.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// Whether its end was read; if not, and nothing failed, more may follow.
+    ended: bool,
+    /// Why it could not be read on.
+    failed: Option<String>,
+    /// Lines or bytes that were read and not taken.
+    left: usize,
+}
+
+impl Input {
+    /// Lines without their newlines. One of more than `limit` bytes ends the input as a failure.
+    pub(crate) fn lines(limit: usize) -> io::Result<Self> {
+        Self::read(Unit::Lines(limit), LINES_AHEAD)
+    }
+
+    /// Bytes as they come.
+    pub(crate) fn bytes() -> io::Result<Self> {
+        Self::read(Unit::Bytes, 1)
+    }
+
+    fn read(unit: Unit, ahead: usize) -> io::Result<Self> {
+        let (input, stop) = StandardInput::open()?;
+        let (sender, pieces) = mpsc::channel(ahead);
+        let source = BufReader::with_capacity(CHUNK, input);
+        Ok(Self { pieces, stop, unit, thread: spawn(move || unit.read_all(source, &sender)) })
+    }
+
+    /// The next piece; `None` at the end of the input, or where it failed, which [`finish`](Self::finish) tells.
+    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
+        self.pieces.recv().await
+    }
+
+    /// Takes no more; gives what is to be told of it, or nothing if all of it was taken up to its end. `in_hand` is
+    /// what was taken and yet not sent.
+    pub(crate) async fn finish(mut self, in_hand: usize) -> Option<String> {
+        self.pieces.close();
+        let mut left = in_hand;
+        while let Some(piece) = self.pieces.recv().await {
+            left += self.unit.size(&piece);
+        }
+        drop(self.stop);
+        let thread = self.thread;
+        match spawn_blocking(|| thread.join()).await {
+            Ok(Ok(rest)) => Rest { left: rest.left + left, ..rest }.problem(self.unit),
+            Ok(Err(_)) | Err(_) => Some("the thread that reads the input is gone".to_owned()),
+        }
+    }
+}
+
+impl Rest {
+    fn problem(&self, unit: Unit) -> Option<String> {
+        let at_least = if self.ended { "" } else { "at least " };
+        let unit = match (unit, self.left) {
+            (Unit::Lines(_), 1) => "line",
+            (Unit::Lines(_), _) => "lines",
+            (Unit::Bytes, _) => "bytes",
+        };
+        let left = format!("{at_least}{} {unit} of the input not sent", self.left);
+        match (&self.failed, self.ended, self.left) {
+            (Some(failed), _, 0) => Some(failed.clone()),
+            (Some(failed), ..) => Some(format!("{failed}; {left}")),
+            (None, true, 0) => None,
+            (None, false, 0) => Some("the input had not ended".to_owned()),
+            (None, true, _) => Some(left),
+            (None, false, _) => Some(format!("the input had not ended; {left}")),
+        }
+    }
+}
+
+impl Unit {
+    /// Reads until the end, a failure, or until nobody takes any more.
+    fn read_all(self, mut source: BufReader<StandardInput>, pieces: &mpsc::Sender<Vec<u8>>) -> Rest {
+        let mut rest = Rest { ended: false, failed: None, left: 0 };
+        for number in 1u64.. {
+            let mut piece = Vec::new();
+            match self.read_one(&mut source, &mut piece) {
+                Ok(()) if piece.is_empty() => {
+                    rest.ended = true;
+                    return rest;
+                }
+                Ok(()) => (),
+                Err(error) if StandardInput::was_stopped(&error) => {
+                    rest.left = self.size(&piece).min(piece.len());
+                    return rest;
+                }
+                Err(error) => {
+                    rest.left = self.size(&piece).min(piece.len());
+                    rest.failed = Some(format!("cannot read the input: {error}"));
+                    return rest;
+                }
+            }
+            if let Self::Lines(limit) = self {
+                if piece.last() == Some(&b'\n') {
+                    piece.pop();
+                }
+                if piece.len() > limit {
+                    let problem =
+                        format!("line {number} of the input is longer than {limit} bytes (see --max-message)");
+                    return Rest { failed: Some(problem), ..rest };
+                }
+            }
+            if let Err(refused) = pieces.blocking_send(piece) {
+                rest.left = self.size(&refused.0);
+                self.count(&mut source, &mut rest);
+                return rest;
+            }
+        }
+        rest
+    }
+
+    /// A line with its newline, or one byte more than the limit of it; or what is there.
+    fn read_one(self, source: &mut BufReader<StandardInput>, piece: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::Lines(limit) => {
+                let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+                source.take(most).read_until(b'\n', piece).map(drop)
+            }
+            Self::Bytes => {
+                piece.extend_from_slice(source.fill_buf()?);
+                source.consume(piece.len());
+                Ok(())
+            }
+        }
+    }
+
+    /// A piece is one line, or its bytes.
+    fn size(self, piece: &[u8]) -> usize {
+        match self {
+            Self::Lines(_) => 1,
+            Self::Bytes => piece.len(),
+        }
+    }
+
+    /// Counts what else is there, without waiting for more.
+    fn count(self, source: &mut BufReader<StandardInput>, rest: &mut Rest) {
+        let (mut counted, mut in_line) = (0, false);
+        while counted < MOST_COUNTED {
+            let there = match source.fill_buf() {
+                Ok([]) => {
+                    rest.ended = true;
+                    break;
+                }
+                Ok(there) => there,
+                Err(_) => break,
+            };
+            rest.left += match self {
+                Self::Lines(_) => there.iter().filter(|byte| **byte == b'\n').count(),
+                Self::Bytes => there.len(),
+            };
+            in_line = there.last() != Some(&b'\n');
+            counted += there.len();
+            let count = there.len();
+            source.consume(count);
+        }
+        if in_line && matches!(self, Self::Lines(_)) {
+            rest.left += 1;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The server's log and its lines on standard output. Threads write them: that nobody reads them holds up nothing.
+
+use crate::standard::StandardStream;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tracing::Level;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// A line of text for each event
+    Text,
+    /// A JSON object in a line for each event
+    Json,
+}
+
+/// Lines that wait for the reader; beyond that they are dropped, and counted.
+const MOST: usize = 64 * 1024;
+/// How long a reader that takes nothing may hold up the end.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// Lines that a thread writes. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The first is being written.
+    waiting: VecDeque<Vec<u8>>,
+    dropped: usize,
+    /// They cannot be written any more.
+    failed: bool,
+}
+
+impl Lines {
+    pub(crate) fn to_stdout() -> Self {
+        Self::to(StandardStream::stdout())
+    }
+
+    pub(crate) fn to_stderr() -> Self {
+        Self::to(StandardStream::stderr())
+    }
+
+    fn to(stream: impl Write + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let lines = Self(shared.clone());
+        std::thread::spawn(move || shared.write_all(stream));
+        lines
+    }
+
+    /// Writes this, and a newline.
+    pub(crate) fn say(&self, line: &str) {
+        self.0.push(format!("{line}\n").into_bytes());
+    }
+
+    /// Waits until all is written, within a second; gives how many lines were not.
+    pub(crate) fn finish(&self) -> usize {
+        let queue = self.0.lock();
+        let waits = |queue: &mut Queue| !queue.waiting.is_empty() && !queue.failed;
+        let waited = self.0.changed.wait_timeout_while(queue, STALLED, waits);
+        let (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.len() + queue.dropped
+    }
+
+    /// Writes the log of this process from now on.
+    pub(crate) fn take_log(&self, level: Level, format: Format) {
+        let lines = self.clone();
+        let log = tracing_subscriber::fmt()
+            .log_internal_errors(false)
+            .with_ansi(false)
+            .with_writer(move || Event(lines.clone()))
+            .with_max_level(level)
+            .with_target(false);
+        match format {
+            Format::Text => log.init(),
+            Format::Json => log.json().flatten_event(true).init(),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: Vec<u8>) {
+        let mut queue = self.lock();
+        if queue.failed || queue.waiting.len() >= MOST {
+            queue.dropped += 1;
+        } else {
+            queue.waiting.push_back(line);
+            self.changed.notify_all();
+        }
+    }
+
+    fn write_all(&self, mut stream: impl Write) {
+        loop {
+            let queue = self.lock();
+            let waited = self.changed.wait_while(queue, |queue| queue.waiting.is_empty());
+            let line = waited.unwrap_or_else(PoisonError::into_inner).waiting[0].clone();
+            let written = stream.write_all(&line);
+            let mut queue = self.lock();
+            if written.is_err() {
+                queue.failed = true;
+                self.changed.notify_all();
+                return;
+            }
+            queue.waiting.pop_front();
+            if queue.waiting.is_empty() {
+                self.changed.notify_all();
+            }
+        }
+    }
+}
+
+/// What one event is written to: the subscriber writes a whole line at once.
+struct Event(Lines);
+
+impl Write for Event {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.0.push(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

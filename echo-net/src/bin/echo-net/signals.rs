@@ -1,0 +1,86 @@
+//! Signals that ask a program to end: SIGINT, SIGTERM and SIGHUP. The first asks, the second insists.
+
+use crate::inherited::is_ignored;
+use std::fmt;
+use std::io;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// A signal that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Hangup,
+    Interrupt,
+    Terminate,
+}
+
+impl Signal {
+    const ALL: [Self; 3] = [Self::Hangup, Self::Interrupt, Self::Terminate];
+
+    fn kind(self) -> SignalKind {
+        match self {
+            Self::Hangup => SignalKind::hangup(),
+            Self::Interrupt => SignalKind::interrupt(),
+            Self::Terminate => SignalKind::terminate(),
+        }
+    }
+
+    /// Its number (signal(7)).
+    pub(crate) fn number(self) -> i32 {
+        self.kind().as_raw_value()
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
+/// The signals that have come so far, in order. Clones see the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals(watch::Receiver<Vec<Signal>>);
+
+impl Signals {
+    /// Begins to listen. A signal that is ignored stays ignored.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let (sender, mut arrivals) = mpsc::unbounded_channel();
+        for which in Signal::ALL.into_iter().filter(|which| !is_ignored(which.number())) {
+            let mut stream = signal(which.kind())?;
+            let sender = sender.clone();
+            tokio::spawn(async move { while stream.recv().await.is_some() && sender.send(which).is_ok() {} });
+        }
+        let (seen, signals) = watch::channel(Vec::new());
+        tokio::spawn(async move {
+            while let Some(which) = arrivals.recv().await {
+                seen.send_modify(|seen| seen.push(which));
+            }
+            // All signals are ignored: there is nothing to tell, for ever.
+            seen.closed().await;
+        });
+        Ok(Self(signals))
+    }
+
+    /// Waits until so many have come; gives the first of them.
+    pub(crate) async fn reached(&self, count: usize) -> Signal {
+        let mut signals = self.0.clone();
+        let first = signals.wait_for(|seen| seen.len() >= count).await.map(|seen| seen[0]);
+        match first {
+            Ok(first) => first,
+            // The task that counts lives as long as the runtime.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The first that came, if one has.
+    pub(crate) fn first(&self) -> Option<Signal> {
+        self.0.borrow().first().copied()
+    }
+}

@@ -1,0 +1,46 @@
+//! What came of the messages that were sent, as this program sees it.
+
+use crate::latency::Latency;
+use echo_net::{Answer, RequestError};
+
+/// Counts answers, and messages that got none.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) latency: Latency,
+    refused: usize,
+    unknown: usize,
+    changed: usize,
+}
+
+impl Tally {
+    /// `message` was answered, or was not.
+    pub(crate) fn add(&mut self, message: &[u8], answer: &Result<Answer, RequestError>) {
+        match answer {
+            Ok(answer) => {
+                self.latency.add(answer.stamps.delay());
+                self.changed += usize::from(answer.payload != message);
+            }
+            Err(RequestError::Refused | RequestError::TooBig { .. }) => self.refused += 1,
+            Err(RequestError::Unknown) => self.unknown += 1,
+        }
+    }
+
+    /// What was not well, if something was not.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let counted = [
+            (self.refused, "refused: never ran, safe to send again"),
+            (self.unknown, "without an answer: may have run"),
+            (self.changed, "answered with something else than was sent"),
+        ];
+        let told = counted.into_iter().filter(|(count, _)| *count > 0);
+        let told: Vec<_> = told.map(|(count, what)| format!("{} {what}", messages(count))).collect();
+        Some(told.join("; ")).filter(|told| !told.is_empty())
+    }
+}
+
+fn messages(count: usize) -> String {
+    match count {
+        1 => "1 message".to_owned(),
+        count => format!("{count} messages"),
+    }
+}

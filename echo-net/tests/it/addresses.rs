@@ -1,0 +1,242 @@
+//! Names and addresses, in all the forms people write them.
+
+use crate::support::need_that;
+use crate::support::program::{ECHO_NET, Kid, Serve, piped};
+use crate::support::raw::{Raw, Said};
+use crate::support::server::ClosedPort;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+
+/// All addresses of a name, all at the same port.
+#[test]
+fn a_name_is_listened_on_at_all_its_addresses() {
+    let found: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs("localhost:0").expect("a name").collect();
+    let has = |v6: bool| found.iter().any(|address| address.is_ipv6() == v6) && can_bind(v6);
+    let kid = Kid::echo_net(&["serve", "--listen", "localhost:0"]);
+    let first: SocketAddr = address(&kid.says("listening on "));
+    for v6 in [false, true].into_iter().filter(|v6| has(*v6)) {
+        let host = if v6 { "[::1]" } else { "127.0.0.1" };
+        kid.says(&format!("listening on {host}:{}", first.port()));
+        let address: SocketAddr = format!("{host}:{}", first.port()).parse().expect("an address");
+        Raw::greeted(address).asks(1, b"hello");
+    }
+}
+
+#[test]
+fn one_that_is_taken_is_named() {
+    let taken = Serve::start(&[]);
+    let address = taken.address.to_string();
+    let (code, out, err) = Kid::echo_net(&["serve", "--listen", &address]).finish();
+    assert_eq!((code, out.as_str()), (Some(3), ""), "{err}");
+    assert!(err.starts_with(&format!("echo-net: cannot listen on {address}: Address already in use")), "{err}");
+    assert_eq!(err.matches(&address).count(), 1, "{err}");
+}
+
+#[test]
+fn a_port_alone_and_a_port_apart() {
+    // One that was free a moment ago.
+    let first = Serve::start(&[]);
+    let port = first.address.port();
+    assert_eq!(first.drain().0, Some(0));
+    for options in [vec!["--listen".to_owned(), port.to_string()], vec!["--port".to_owned(), port.to_string()]] {
+        let options: Vec<&str> = std::iter::once("serve").chain(options.iter().map(String::as_str)).collect();
+        let kid = Kid::echo_net(&options);
+        assert_eq!(address(&kid.says("listening on ")), SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut client = Kid::echo_net(&["connect", "-p", &port.to_string()]);
+        client.offer(b"hello\n");
+        let (code, out, err) = client.finish();
+        assert_eq!(code, Some(0), "{err}");
+        assert!(out.ends_with("] hello\n"));
+        kid.signal("TERM");
+        let (code, ..) = kid.finish();
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn what_is_no_address_is_named() {
+    for (arguments, exit, named) in [
+        (&["serve", "--listen", "localhost:http"][..], 2, "http in localhost:http is no port"),
+        (&["serve", "--listen", "[::1"], 2, "expected ] behind the address"),
+        (&["serve", "--max-connections", "0"], 2, "expected a number of at least 1"),
+        (&["connect", "localhost:65536"], 2, "65536 in localhost:65536 is no port"),
+        (&["connect", "--ping", "0"], 2, "0 is no number of seconds above zero"),
+    ] {
+        let (code, _, err) = Kid::echo_net(arguments).finish();
+        assert_eq!(code, Some(exit), "{arguments:?}: {err}");
+        assert!(err.contains(named), "{arguments:?}: {err}");
+    }
+}
+
+/// Once, not twice.
+#[test]
+fn an_address_that_refuses_is_named_once() {
+    let closed = ClosedPort::new();
+    let address = closed.address.to_string();
+    let (code, _, err) = Kid::echo_net(&["connect", &address]).finish();
+    assert_eq!(code, Some(3));
+    assert_eq!(err, format!("echo-net: cannot talk to {address}: Connection refused\n"));
+}
+
+/// A link-local address needs the name of its interface.
+#[test]
+fn an_address_with_a_scope() {
+    let listener = TcpListener::bind("[::1]:0");
+    if !need_that(listener.is_ok(), "IPv6 on loopback") {
+        return;
+    }
+    drop(listener);
+    // It resolves; whether something answers at it is not this test's business.
+    let (code, _, err) = Kid::echo_net(&["connect", "[fe80::1%lo]:9", "--deadline", "connect=1"]).finish();
+    assert_eq!(code, Some(3), "{err}");
+    assert!(!err.contains("does not resolve"), "{err}");
+}
+
+/// At a socket for both families a peer by IPv4 is called by its IPv4 address.
+#[test]
+fn a_peer_by_ipv4_is_called_so() {
+    let both = Kid::echo_net(&["serve", "--listen", "[::]:0"]);
+    if !need_that(TcpListener::bind("[::1]:0").is_ok(), "IPv6 on loopback") {
+        return;
+    }
+    let port = address(&both.says("listening on ")).port();
+    let client = TcpStream::connect(("127.0.0.1", port)).expect("it listens for both");
+    let line = both.logs("connection 1 from");
+    assert!(line.contains(&format!("from {} begins", client.local_addr().expect("it is connected"))), "{line}");
+}
+
+/// RFC 8305: the next address after 250 ms, beside the first one.
+#[test]
+fn an_address_that_swallows_packets_costs_little() {
+    let silent = Silent::new();
+    let serve = Serve::start(&[]);
+    let (good, bad) = (serve.address, silent.address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let began = std::time::Instant::now();
+    let whole = std::time::Duration::from_secs(20);
+    let stream = runtime.block_on(echo_net::connect_tcp(&[bad, good][..], whole)).expect("the second one answers");
+    assert_eq!(stream.peer_addr().expect("it is connected"), good);
+    assert!(began.elapsed() < whole / 2, "{:?}", began.elapsed());
+}
+
+/// A listener whose queue is full: the kernel drops every further SYN.
+struct Silent {
+    address: SocketAddr,
+    _listener: socket2::Socket,
+    _queued: Vec<socket2::Socket>,
+}
+
+impl Silent {
+    fn new() -> Self {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+        listener.listen(0).expect("it listens");
+        let address = listener.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+        let queued = (0..8).map(|_| {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+            socket.set_nonblocking(true).expect("an option can be set");
+            let _ = socket.connect(&address.into());
+            socket
+        });
+        Self { address, _queued: queued.collect(), _listener: listener }
+    }
+}
+
+fn can_bind(v6: bool) -> bool {
+    TcpListener::bind(if v6 { "[::1]:0" } else { "127.0.0.1:0" }).is_ok()
+}
+
+fn address(line: &str) -> SocketAddr {
+    line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an address")
+}
+
+/// A shell's limits, for a server of its own.
+fn limited(limit: &str, options: &str) -> Serve {
+    let script = format!("{limit} && exec \"$0\" serve --listen 127.0.0.1:0 {options}");
+    Serve::by(Kid::spawn(piped(Command::new("bash").args(["-c", &script, ECHO_NET]))))
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised() {
+    let serve = limited("ulimit -Sn 64", "");
+    let mut clients: Vec<Raw> = (0..200).map(|_| Raw::greeted(serve.address)).collect();
+    clients.iter_mut().for_each(|client| client.asks(1, b"hello"));
+    drop(clients);
+    let (code, report) = serve.drain();
+    assert_eq!(code, Some(0));
+    assert!(report.starts_with("served 200 connections") && report.contains(" 0 refused, 200 messages"), "{report}");
+}
+
+/// Who is over what the hard limit allows hears so, and nobody waits in silence.
+#[test]
+fn the_hard_limit_of_open_files_bounds_the_connections() {
+    let serve = limited("ulimit -n 100", "");
+    let line = serve.kid.logs("connections at once instead of 1024: the limit of open files");
+    let most: usize = line.split_whitespace().find_map(|word| word.parse().ok()).expect("a number");
+    let mut served: Vec<Raw> = (0..most).map(|_| Raw::greeted(serve.address)).collect();
+    served.iter_mut().for_each(|client| client.asks(1, b"hello"));
+    for _ in 0..20 {
+        let mut refused = Raw::greeted(serve.address);
+        match refused.hears() {
+            Said::Close { code: 1013, .. } => (),
+            said => panic!("expected CLOSE 1013, got {said:?}"),
+        }
+    }
+    served.iter_mut().for_each(|client| client.asks(2, b"still here"));
+}
+
+/// The limit is lowered while it serves: one is still told why it is refused.
+#[test]
+fn without_descriptors_a_client_is_told_why() {
+    let serve = Serve::start(&[]);
+    let mut served: Vec<Raw> = (0..20).map(|_| Raw::greeted(serve.address)).collect();
+    served.iter_mut().for_each(|client| client.asks(1, b"hello"));
+    let limit = procfs::process::Process::new(serve.kid.id().try_into().expect("an id")).and_then(|it| it.fd_count());
+    let limit = limit.expect("/proc can be read").to_string();
+    let mut lowered = Command::new("prlimit");
+    lowered.args(["--pid", &serve.kid.id().to_string(), &format!("--nofile={limit}:{limit}")]);
+    if !need_that(lowered.status().is_ok_and(|status| status.success()), "prlimit (util-linux)") {
+        return;
+    }
+    // There may be gaps below the limit; then one after the other is refused.
+    let mut refused = 0;
+    while refused < 3 {
+        let mut next = Raw::greeted(serve.address);
+        next.send(&crate::support::raw::echo(1, b"hello"));
+        match next.hears() {
+            Said::Reply { .. } => served.push(next),
+            Said::Close { code: 1013, reason, .. } => {
+                assert_eq!(reason, "try again later: the server can open no more");
+                refused += 1;
+            }
+            said => panic!("expected CLOSE 1013, got {said:?}"),
+        }
+        assert!(served.len() < 100, "the limit is lowered");
+    }
+    served.iter_mut().for_each(|client| client.asks(2, b"still here"));
+    // Two go, and there is room again.
+    served.truncate(served.len() - 2);
+    crate::support::eventually("room for another", || {
+        let mut next = Raw::greeted(serve.address);
+        next.send(&crate::support::raw::echo(1, b"hello"));
+        matches!(next.hears(), Said::Reply { .. })
+    });
+}
+
+/// Three hundred clients while the server does not even accept: the system holds them.
+#[test]
+fn a_stopped_server_has_room_for_a_burst() {
+    let serve = Serve::start(&[]);
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    if !need_that(most.trim().parse().is_ok_and(|most: u32| most >= 300), "net.core.somaxconn of at least 300") {
+        return;
+    }
+    serve.kid.signal("STOP");
+    let clients: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(serve.address).expect("room")).collect();
+    serve.kid.signal("CONT");
+    for client in clients {
+        let mut raw = Raw::on(client);
+        raw.send(&crate::support::raw::hello());
+        raw.hears_preface();
+    }
+}

@@ -1,0 +1,93 @@
+//! Exit code 0 only if the input ended and every message was answered; what was not sent is counted.
+
+use crate::support::program::{ECHO_NET, Kid, Serve, piped};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+const MODES: [&[&str]; 3] = [&[], &["--plain"], &["--json"]];
+
+#[test]
+fn a_server_that_leaves_before_the_input_has_ended() {
+    for options in MODES {
+        for signal in ["INT", "KILL"] {
+            let serve = Serve::start(&[]);
+            let address = serve.address.to_string();
+            let mut kid = Kid::echo_net(&[&["connect"], options, &[&address]].concat());
+            kid.write(b"first\n");
+            kid.says("first");
+            serve.kid.signal(signal);
+            // Its input is open all the time.
+            assert_eq!(kid.wait().code(), Some(1), "{options:?} {signal}");
+            let err = kid.stderr();
+            assert!(err.contains("the input had not ended"), "{options:?} {signal}: {err}");
+            assert!(err.lines().last().is_some_and(|line| line.starts_with("echo-net: failed: ")), "{err}");
+        }
+    }
+}
+
+/// Whoever reads the answers stalls, the client reads no more of its input, and the server ends.
+#[test]
+fn what_was_not_sent_is_counted() {
+    const LINES: u64 = 300_000;
+    const LINE: &str = "0123456789";
+    let file = std::env::temp_dir().join(format!("echo-net-input-{}", std::process::id()));
+    std::fs::write(&file, format!("{LINE}\n").repeat(LINES as usize)).expect("a file can be written");
+    for options in [&[][..], &["--plain"]] {
+        let serve = Serve::start(&[]);
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut command = Command::new(ECHO_NET);
+        command.arg("connect").args(options).arg(serve.address.to_string()).stderr(Stdio::piped());
+        command.stdin(std::fs::File::open(&file).expect("it is there")).stdout(OwnedFd::from(theirs));
+        let mut kid = Kid::spawn(&mut command);
+        drop(command);
+        let mut first = [0; 100];
+        ours.read_exact(&mut first).expect("the first answers");
+        serve.kid.signal("INT");
+        serve.kid.logs(if options.is_empty() { "ends: clean" } else { "ends: " });
+        let mut rest = Vec::new();
+        ours.read_to_end(&mut rest).expect("all other answers");
+        assert_eq!(kid.wait().code(), Some(1));
+        let err = kid.stderr();
+        let failed = err.lines().last().expect("a line");
+        let unit = if options.is_empty() { " lines of the input not sent" } else { " bytes of the input not sent" };
+        let count: u64 = failed.split(unit).next().and_then(|text| text.rsplit(' ').next()?.parse().ok()).expect(&err);
+        if options.is_empty() {
+            let answered = rest.iter().chain(&first).filter(|byte| **byte == b'\n').count() as u64;
+            let refused = failed.split(" message").next().and_then(|text| text.rsplit(' ').next()?.parse::<u64>().ok());
+            let accounted = answered + count + refused.unwrap_or_default();
+            assert_eq!(accounted, LINES, "{err}");
+        } else {
+            assert!(count > LINES && count < LINES * (LINE.len() as u64 + 1), "{err}");
+        }
+    }
+    std::fs::remove_file(&file).expect("it was written");
+}
+
+/// What comes from a pipe may have no end, so only what is there is counted.
+#[test]
+fn what_was_not_sent_of_an_endless_input_is_counted_so_far() {
+    let serve = Serve::start(&[]);
+    let script = "yes 0123456789 | \"$0\" connect \"$1\" | (read -r line; echo \"$line\"; exec cat >/dev/null)";
+    let mut command = Command::new("sh");
+    let kid = Kid::spawn(piped(command.args(["-c", script, ECHO_NET, &serve.address.to_string()])));
+    kid.says("0123456789");
+    serve.kid.signal("INT");
+    let failed = kid.logs("failed: ");
+    assert!(failed.contains("the input had not ended; at least ") && failed.contains(" lines of the input not sent"));
+}
+
+#[test]
+fn all_of_it_was_sent_and_answered() {
+    let serve = Serve::start(&[]);
+    for options in MODES {
+        let address = serve.address.to_string();
+        let mut kid = Kid::echo_net(&[&["connect"], options, &[&address]].concat());
+        kid.offer("some text\n".repeat(3000).as_bytes());
+        let (code, out, err) = kid.finish();
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(out.matches("some text").count(), 3000);
+        assert!(!err.contains("failed"), "{err}");
+    }
+}
