@@ -3,7 +3,7 @@
 use crate::COMMANDS;
 use crate::output::Trouble;
 use sim_tests::catalogue::{self, Fault, PacketSequence, Sequence};
-use sim_tests::{Backend, Network, Record, Refusal, Scenario, Shard};
+use sim_tests::{Backend, Record, Refusal, Scenario, Shard};
 
 /// A part of the catalogue.
 #[derive(clap::Args)]
@@ -38,11 +38,7 @@ impl Part {
     /// The sequences of the product; or, where a filter names a network that only packets show, those on it.
     pub(crate) fn chosen(&self) -> Result<Vec<Chosen>, Trouble> {
         let passes = |id: &str| self.filters.iter().all(|filter| id.contains(filter));
-        let names_packets = Network::PACKETS.iter().any(|(name, _)| {
-            self.filters.iter().any(|filter| name.contains(filter.trim_start_matches('/')) && !filter.is_empty())
-        });
-        let in_product = catalogue::all().iter().any(|sequence| passes(&sequence.id));
-        if in_product || !names_packets {
+        if catalogue::all().iter().any(|sequence| passes(&sequence.id)) {
             return Ok(self.sequences()?.into_iter().map(Chosen::Product).collect());
         }
         let all: Vec<_> = catalogue::packets().iter().filter(|sequence| passes(&sequence.id)).collect();
