@@ -5,7 +5,7 @@ use crate::error::{ApiMisuse, Violation};
 use crate::frame::{Decoder, Frame};
 use crate::limits::Config;
 use crate::outcome::{End, Outcome};
-use crate::plain::{Splitter, foreign};
+use crate::plain::{Lookout, Splitter};
 use crate::preface::{FIRST_BYTE, Greeting, VERSION};
 use crate::session::{Session, Traffic, Wire};
 use crate::stamp::{Stamp, Stamps};
@@ -41,7 +41,7 @@ enum Parser {
     Framed(Decoder),
     Plain {
         splitter: Splitter,
-        first: bool,
+        lookout: Lookout,
     },
 }
 
@@ -116,7 +116,7 @@ impl Connection {
     pub fn plain_client(config: Config, epoch: Stamp) -> Self {
         let session = Session::new(Role::Client, Wire::Plain, config, epoch);
         let splitter = Splitter::new(config.payload_limit());
-        Self::with(Parser::Plain { splitter, first: false }, session)
+        Self::with(Parser::Plain { splitter, lookout: Lookout::over() }, session)
     }
 
     /// A server, for either wire; `epoch` is the wall clock now.
@@ -171,7 +171,7 @@ impl Connection {
                 let text = std::mem::take(input);
                 Some(on_text(&mut self.session, text, now))
             }
-            Parser::Plain { splitter, first } => {
+            Parser::Plain { splitter, lookout } => {
                 let message = match self.session.config.quiet.is_zero() {
                     true => splitter.read(input),
                     false => splitter.line(input),
@@ -181,7 +181,7 @@ impl Connection {
                     Some(_) => None,
                     None => now.checked_add(quiet),
                 };
-                message.map(|message| on_message(&mut self.session, message, first, now))
+                message.map(|message| on_message(&mut self.session, message, lookout, now))
             }
         }
     }
@@ -418,7 +418,8 @@ impl Connection {
             self.parser = Parser::Greeting(Greeting::new(Role::Client));
         } else {
             self.session.set_wire(Wire::Plain);
-            self.parser = Parser::Plain { splitter: Splitter::new(self.session.config.payload_limit()), first: true };
+            self.parser =
+                Parser::Plain { splitter: Splitter::new(self.session.config.payload_limit()), lookout: Lookout::new() };
             self.refuse(now);
         }
     }
@@ -463,10 +464,10 @@ impl Connection {
     /// Plain wire: what has come of a line is a message (clause 2.2).
     fn fall_quiet(&mut self, now: Duration) {
         self.quiet_at = None;
-        if let Parser::Plain { splitter, first } = &mut self.parser
+        if let Parser::Plain { splitter, lookout } = &mut self.parser
             && let Some(message) = splitter.flush()
         {
-            on_message(&mut self.session, message, first, now);
+            on_message(&mut self.session, message, lookout, now);
         }
     }
 }
@@ -508,10 +509,8 @@ fn counts(session: &Session, actions: close::Actions) -> bool {
 }
 
 /// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
-fn on_message<'a>(session: &mut Session, message: &'a [u8], first: &mut bool, now: Duration) -> Event<'a> {
-    if std::mem::replace(first, false)
-        && let Some(violation) = foreign(message)
-    {
+fn on_message<'a>(session: &mut Session, message: &'a [u8], lookout: &mut Lookout, now: Duration) -> Event<'a> {
+    if let Some(violation) = lookout.foreign(message) {
         session.happen(close::Event::Violation(violation), now);
         return Event::Discarded;
     }

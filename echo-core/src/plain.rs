@@ -91,6 +91,43 @@ pub fn ctime_header(stamp: Stamp, east: i32) -> String {
     format!("[{}] ", time.with_timezone(&offset).format("%a %b %e %H:%M:%S %Y"))
 }
 
+/// With these bytes a header of the PROXY protocol, version 2, begins.
+const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Looks at the first messages for a client that meant another server (clause 1.5): at the very first for every
+/// protocol it knows, and on as long as they are the beginning of a PROXY header of version 2, which consists of lines.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lookout {
+    /// What would come next of such a header; nothing if something else came.
+    rest: &'static [u8],
+}
+
+impl Lookout {
+    pub(crate) fn new() -> Self {
+        Self { rest: PROXY_V2 }
+    }
+
+    /// Nothing is looked for any more.
+    pub(crate) fn over() -> Self {
+        Self { rest: &[] }
+    }
+
+    /// Names the protocol that `message`, the next one, belongs to, if it is another one.
+    pub(crate) fn foreign(&mut self, message: &[u8]) -> Option<Violation> {
+        let is_first = self.rest.len() == PROXY_V2.len();
+        let (next, rest) = self.rest.split_at(self.rest.len().min(message.len()));
+        let fits = message.starts_with(next);
+        self.rest = if fits { rest } else { &[] };
+        // The two empty lines before the zero are text like any other.
+        if fits && next.contains(&0) {
+            return Some(Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)"));
+        }
+        if is_first { foreign(message) } else { None }
+    }
+}
+
+const EXPECTED: &str = "a line of text or the preface of echo/1";
+
 /// Names the protocol of a client that meant another server, judged by its first message (clause 1.5).
 pub fn foreign(message: &[u8]) -> Option<Violation> {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();
@@ -98,10 +135,12 @@ pub fn foreign(message: &[u8]) -> Option<Violation> {
         "a TLS hello".to_owned()
     } else if is_http_request(line) {
         format!("an HTTP request ({})", escape(line, 60))
+    } else if [&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"].iter().any(|start| line.starts_with(start)) {
+        "a PROXY protocol header (version 1)".to_owned()
     } else {
         return None;
     };
-    Some(Violation::protocol("a line of text or the preface of echo/1", got))
+    Some(Violation::protocol(EXPECTED, got))
 }
 
 /// `METHOD target HTTP/version`, RFC 9112 section 3.

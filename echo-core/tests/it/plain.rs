@@ -190,6 +190,9 @@ fn foreign_clients() {
         (&b"GET / HTTP/1.1\r\n"[..], "an HTTP request (GET / HTTP/1.1)"),
         (b"OPTIONS * HTTP/2.0\n", "an HTTP request (OPTIONS * HTTP/2.0)"),
         (b"\x16\x03\x01\x02\x00\x01", "a TLS hello"),
+        (b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 2012\r\n", "a PROXY protocol header (version 1)"),
+        (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n", "a PROXY protocol header (version 1)"),
+        (b"PROXY UNKNOWN\r\n", "a PROXY protocol header (version 1)"),
     ] {
         let violation = foreign(input).expect("foreign");
         assert_eq!(violation.to_string(), format!("expected a line of text or the preface of echo/1, got {name}"));
@@ -213,10 +216,37 @@ fn foreign_clients() {
         b"GET HTTP/1.1\n",
         b"\x16\x04\x01",
         b"\x16\x03",
+        b"PROXY\n",
+        b"proxy TCP4 \n",
+        b"PROXY servers are\n",
         b"\n",
         b"",
     ] {
         assert_eq!(foreign(own), None);
+    }
+}
+
+/// clause 1.5: it begins with two empty lines, which are text; its third line is known, wherever the input is cut.
+#[test]
+fn a_proxy_header_of_version_2() {
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0caddresses...";
+    let end = "echo: expected a line of text or the preface of echo/1, got a PROXY protocol header (version 2)\n";
+    for piece in 1..=header.len() {
+        let mut server = Solo::server();
+        header.chunks(piece).for_each(|piece| server.feed(piece));
+        server.advance(Duration::from_millis(20));
+        let said = sent(&server);
+        assert!(said.ends_with(end) && !said.contains("QUIT"), "in pieces of {piece}: {said:?}");
+        assert_eq!(server.connection.traffic().messages, 2);
+        assert!(server.fin.is_some());
+    }
+    // What only begins like it is text.
+    for text in [&b"\r\n\r\nhello\n"[..], b"\r\n", b"\r\nhello\n\0\r\n", b"\0\r\n", b"\r\n\r\n\r\n\0\r\n"] {
+        let mut server = Solo::server();
+        server.feed(text);
+        server.advance(Duration::from_millis(20));
+        let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+        assert_eq!(server.connection.traffic().messages, lines, "{text:?}");
     }
 }
 

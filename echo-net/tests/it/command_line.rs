@@ -17,7 +17,7 @@ fn a_port_in_use_is_named() {
     let first = Serve::start(&[]);
     let address = first.address.to_string();
     fails(&["serve", "--listen", &address], 3, &[&format!("cannot listen on {address}: Address already in use")]);
-    fails(&["serve", "--listen", "nonsense"], 3, &["cannot listen on nonsense: "]);
+    fails(&["serve", "--listen", "nonsense"], 3, &["cannot listen on nonsense:2012: "]);
 }
 
 #[test]
@@ -25,13 +25,13 @@ fn a_wrong_option_is_told_what_was_expected() {
     fails(&["serve", "--max-message", "0"], 2, &["--max-message", "expected a number of bytes from 1 to 16777191"]);
     fails(&["serve", "--max-message", "16777192"], 2, &["expected a number of bytes from 1 to 16777191"]);
     fails(&["serve", "--max-message", "many"], 2, &["expected a number of bytes from 1 to 16777191"]);
-    fails(&["serve", "--deadline", "idle"], 2, &["expected NAME=SECONDS, such as idle=60"]);
+    fails(&["serve", "--deadline", "idle"], 2, &["expected NAME=TIME, such as idle=60 or close=500ms"]);
     fails(&["serve", "--deadline", "lunch=60"], 2, &["lunch is none of connect, detect, answer, idle, write, drain"]);
-    fails(&["serve", "--deadline", "idle=soon"], 2, &["soon is no number of seconds"]);
-    fails(&["serve", "--deadline", "idle=-1"], 2, &["-1 s: "]);
-    fails(&["serve", "--deadline", "idle=NaN"], 2, &["NaN s: "]);
+    fails(&["serve", "--deadline", "idle=soon"], 2, &["soon is no length of time"]);
+    fails(&["serve", "--deadline", "idle=-1"], 2, &["-1: "]);
+    fails(&["serve", "--deadline", "idle=NaN"], 2, &["NaN is no length of time"]);
     fails(&["serve", "--first-fin", "nobody"], 2, &["nobody", "client, server"]);
-    fails(&["serve", "--quiet", "20ms"], 2, &["20ms", "--quiet"]);
+    fails(&["serve", "--quiet", "20 parsecs"], 2, &["20 parsecs", "--quiet"]);
     fails(&["connect", "one", "two"], 2, &["two"]);
     fails(&["connect", "--plane"], 2, &["--plane", "--plain"]);
     fails(&["dance"], 2, &["dance"]);

@@ -35,6 +35,33 @@ fn half_an_hour_off_in_kolkata() {
     }
 }
 
+/// Zones with leap seconds, and ones that are too far away to be true: whatever C makes of them.
+#[test]
+fn zones_that_others_refuse() {
+    let test = "ctime::zones_that_others_refuse";
+    let inside = std::env::var("ECHO_NET_TEST_ZONE").ok();
+    for zone in ["XXX25", "AAA-24:59:59", "XXX24:59:59", "nonsense", "", ":America/New_York", "EST5EDT,M3.2.0,M11.1.0"]
+    {
+        let is_meant = inside.as_deref().is_none_or(|inside| inside == zone);
+        if is_meant && alone(test, &[("TZ", zone), ("ECHO_NET_TEST_ZONE", zone)]) {
+            same_as_c();
+        }
+    }
+}
+
+#[test]
+fn leap_seconds_in_new_york() {
+    let test = "ctime::leap_seconds_in_new_york";
+    let file = std::path::Path::new("/usr/share/zoneinfo/right/America/New_York");
+    if need_that(file.exists(), "zones with leap seconds (package tzdata or tzdata-legacy)")
+        && alone(test, &[("TZ", "right/America/New_York")])
+    {
+        same_as_c();
+        // 27 leap seconds until then, and so the clocks change 27 seconds later.
+        assert_eq!(header_at(SPRING), "[Sun Mar  8 01:59:33 2026] ");
+    }
+}
+
 /// Days of one and of two digits, every month, the changes of summer time second by second, and times long past.
 fn same_as_c() {
     if !need("cc") {

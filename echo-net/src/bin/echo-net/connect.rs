@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 
     /// Send an empty message (in the account like every other) after so many seconds without one: a server that has
     /// stopped is noticed after these and the answer deadline, instead of the idle deadline
-    #[arg(long, value_name = "SECONDS", value_parser = crate::options::seconds)]
+    #[arg(long, value_name = "TIME", value_parser = crate::units::some_seconds)]
     ping: Option<Duration>,
 
     #[command(flatten)]

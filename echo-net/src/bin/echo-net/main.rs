@@ -17,11 +17,13 @@ mod output;
 mod piped;
 mod plain;
 mod prompt;
+mod proxy;
 mod serve;
 mod signals;
 mod standard;
 mod tally;
 mod terminal;
+mod units;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;

@@ -5,7 +5,9 @@ use crate::exit::{Exit, fail};
 use crate::limits;
 use crate::log::{Format, Lines};
 use crate::options::ConnectionOptions;
+use crate::proxy::AcceptProxy;
 use crate::signals::Signals;
+use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
 use echo_net::{Clock, ServerConfig, TcpListeners, return_free_memory, serve_until};
@@ -28,10 +30,10 @@ pub(crate) struct Arguments {
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Plain wire: a message ends at a newline, or when nothing has come for so many milliseconds;
+    /// Plain wire: a message ends at a newline, or when nothing has come for so long; a number alone is milliseconds.
     /// 0: each read is a message
-    #[arg(long, value_name = "MS", default_value_t = 20)]
-    quiet: u64,
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = units::milliseconds)]
+    quiet: Duration,
 
     /// Plain wire: the time before an answer in UTC instead of local time
     #[arg(long)]
@@ -49,6 +51,11 @@ pub(crate) struct Arguments {
     /// Who sends FIN first, and so stays in TIME_WAIT, on the framed wire
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
     first_fin: FirstFin,
+
+    /// Each connection begins with a header of the PROXY protocol (version 1 or 2), as a balancer sends it; the log
+    /// names the client in it. Without this such a header is refused
+    #[arg(long)]
+    accept_proxy: bool,
 
     /// Log nothing but what goes wrong
     #[arg(short = 'q', long, conflicts_with = "verbose")]
@@ -97,7 +104,7 @@ impl Arguments {
             FirstFin::Server => Role::Server,
         };
         let config = ServerConfig {
-            connection: Config { quiet: Duration::from_millis(self.quiet), first_fin, ..self.connection.config() },
+            connection: Config { quiet: self.quiet, first_fin, ..self.connection.config() },
             clock: if self.utc { Clock::utc() } else { Clock::local() },
             max_connections,
             max_refusals,
@@ -157,7 +164,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let shutdown = async {
         signals.reached(1).await;
     };
-    let report = serve_until(listener, config, shutdown, abort).await;
+    let report = match arguments.accept_proxy {
+        true => serve_until(AcceptProxy(listener), config, shutdown, abort).await,
+        false => serve_until(listener, config, shutdown, abort).await,
+    };
     // The report comes behind the last line of the log, where both go to one place.
     let lost = match log.finish() {
         0 => String::new(),

@@ -1,0 +1,166 @@
+//! Behind a balancer: the header of the PROXY protocol, versions 1 and 2, in front of each connection.
+
+use echo_net::{Listener, TcpListeners, Transport};
+use ppp::HeaderResult;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tracing::{info, warn};
+
+/// With these bytes a header of version 2 begins.
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// The signature, the version and command, the family, and the length of what follows.
+const FIXED: usize = 16;
+/// The longest header of version 1.
+const MOST_V1: usize = 107;
+/// The longest of version 2 that is taken; the protocol would allow 64 KiB.
+const MOST_V2: usize = 4096;
+
+/// Accepts connections that begin with a header.
+pub(crate) struct AcceptProxy(pub(crate) TcpListeners);
+
+impl Listener for AcceptProxy {
+    type Stream = Proxied;
+
+    async fn accept(&mut self) -> io::Result<(Proxied, String)> {
+        let (stream, peer) = self.0.accept().await?;
+        Ok((Proxied { stream, peer: peer.clone(), header: Some(Vec::new()), behind: Vec::new() }, peer))
+    }
+}
+
+/// A connection whose header is read before anything else.
+pub(crate) struct Proxied {
+    stream: TcpStream,
+    /// The balancer.
+    peer: String,
+    /// What has come of the header; nothing once it is whole.
+    header: Option<Vec<u8>>,
+    /// What came behind it in the same read.
+    behind: Vec<u8>,
+}
+
+impl Proxied {
+    fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut chunk = [0; 512];
+        while let Some(header) = &mut self.header {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                // An end without a header, as a health check makes it.
+                self.header = None;
+                break;
+            }
+            header.extend_from_slice(buffer.filled());
+            match length(header) {
+                Ok(Some(end)) if end <= header.len() => {
+                    match client(&header[..end]) {
+                        Ok(client) => info!("the connection from {} is one of {client}", self.peer),
+                        Err(error) => return Poll::Ready(Err(refuse(&self.peer, &error))),
+                    }
+                    self.behind = header.split_off(end);
+                    self.header = None;
+                }
+                Ok(_) => (),
+                Err(error) => return Poll::Ready(Err(refuse(&self.peer, error))),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn refuse(peer: &str, error: &str) -> io::Error {
+    warn!("the connection from {peer} is refused: expected a PROXY header (--accept-proxy), got {error}");
+    io::Error::new(io::ErrorKind::InvalidData, "no PROXY header")
+}
+
+/// How long the header is, if that can be told yet.
+fn length(begun: &[u8]) -> Result<Option<usize>, &'static str> {
+    let common = begun.len().min(SIGNATURE.len());
+    if begun[..common] == SIGNATURE[..common] {
+        let Some(length) = begun.get(FIXED - 2..FIXED) else { return Ok(None) };
+        let whole = FIXED + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        return if whole <= MOST_V2 { Ok(Some(whole)) } else { Err("one of more than 4096 bytes") };
+    }
+    let common = begun.len().min(6);
+    if begun[..common] != b"PROXY "[..common] {
+        return Err("something else");
+    }
+    let line = &begun[..begun.len().min(MOST_V1)];
+    match line.windows(2).position(|two| two == b"\r\n") {
+        Some(end) => Ok(Some(end + 2)),
+        None if begun.len() < MOST_V1 => Ok(None),
+        None => Err("a line of more than 107 bytes"),
+    }
+}
+
+/// Whom a whole header names.
+fn client(header: &[u8]) -> Result<String, String> {
+    let unknown = || "a client that the balancer does not name".to_owned();
+    let address = |ip: std::net::IpAddr, port| SocketAddr::new(ip, port).to_string();
+    match HeaderResult::parse(header) {
+        HeaderResult::V1(Ok(header)) => Ok(match header.addresses {
+            ppp::v1::Addresses::Unknown => unknown(),
+            ppp::v1::Addresses::Tcp4(ip) => address(ip.source_address.into(), ip.source_port),
+            ppp::v1::Addresses::Tcp6(ip) => address(ip.source_address.into(), ip.source_port),
+        }),
+        HeaderResult::V2(Ok(header)) => Ok(match header.addresses {
+            ppp::v2::Addresses::Unspecified | ppp::v2::Addresses::Unix(_) => unknown(),
+            ppp::v2::Addresses::IPv4(ip) => address(ip.source_address.into(), ip.source_port),
+            ppp::v2::Addresses::IPv6(ip) => address(ip.source_address.into(), ip.source_port),
+        }),
+        HeaderResult::V1(Err(error)) => Err(format!("a bad one of version 1 ({error})")),
+        HeaderResult::V2(Err(error)) => Err(format!("a bad one of version 2 ({error})")),
+    }
+}
+
+impl AsyncRead for Proxied {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_header(cx))?;
+        if !self.behind.is_empty() {
+            let count = self.behind.len().min(buffer.remaining());
+            buffer.put_slice(&self.behind[..count]);
+            self.behind.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Proxied {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Transport for Proxied {
+    fn unacknowledged(&self) -> Option<usize> {
+        self.stream.unacknowledged()
+    }
+
+    fn abort(self) {
+        self.stream.abort();
+    }
+}

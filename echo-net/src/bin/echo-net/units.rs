@@ -1,0 +1,79 @@
+//! Lengths of time and sizes on the command line: a number, and a unit behind it.
+
+use std::time::Duration;
+
+/// A length of time: `10ms`, `1.5s`, `5m`; a number alone has the unit `usual` (in seconds).
+///
+/// # Errors
+/// It is none.
+pub(crate) fn duration(text: &str, usual: f64) -> Result<Duration, String> {
+    let (number, unit) = split(text);
+    let seconds = match unit {
+        "" => usual,
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{text} is no length of time: expected a number and us, ms, s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{text} is no number of seconds"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| format!("{text}: {error}"))
+}
+
+/// A length of time in seconds, above zero.
+pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
+    let length = duration(text, 1.0)?;
+    if length.is_zero() { Err(format!("{text} is no number of seconds above zero")) } else { Ok(length) }
+}
+
+/// A length of time in milliseconds.
+pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
+    duration(text, 1e-3)
+}
+
+/// A size in bytes: `1000`, `64k` (1024 bytes each), `1M`, `2G`.
+pub(crate) fn size(text: &str) -> Option<usize> {
+    let (number, unit) = split(text);
+    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 0,
+        "k" | "K" => 10,
+        "m" | "M" => 20,
+        "g" | "G" => 30,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| c.is_ascii_alphabetic() && c != 'e').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duration, size};
+    use std::time::Duration;
+
+    #[test]
+    fn lengths_of_time_have_units() {
+        for (text, millis) in
+            [("10ms", 10), ("1.5s", 1500), ("2", 2000), ("5m", 300_000), ("1h", 3_600_000), ("1e1", 10_000)]
+        {
+            assert_eq!(duration(text, 1.0), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "ms", "10 parsecs", "-1s", "NaN", "inf", "1e30"] {
+            assert!(duration(text, 1.0).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1", 1), ("1k", 1024), ("64KiB", 65_536), ("2M", 2 << 20), ("1GB", 1 << 30)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "k", "-1", "1.5k", "1 x", "99999999999G"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

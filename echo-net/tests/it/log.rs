@@ -1,0 +1,72 @@
+//! What the server logs, for whom, and in which form.
+
+use crate::support::need;
+use crate::support::program::{ECHO_NET, Kid, Serve, piped};
+use crate::support::raw::{Raw, reply};
+use std::process::Command;
+
+/// `--silent` leaves out what went well, and nothing else.
+#[test]
+fn silent_shows_what_went_wrong() {
+    let serve = Serve::start(&["--silent"]);
+    let mut good = Raw::greeted(serve.address);
+    good.asks(1, b"hello");
+    good.ends_clean(1);
+    drop(Raw::greeted(serve.address));
+    let line = serve.kid.logs("connection 2 from");
+    assert!(line.contains("WARN") && line.contains("ends: truncated"), "{line}");
+    let mut wrong = Raw::greeted(serve.address);
+    wrong.send(&reply(1, b"a client does not answer"));
+    drop(wrong);
+    let line = serve.kid.logs("connection 3 from");
+    assert!(line.contains("WARN") && line.contains("ends: violation"), "{line}");
+    assert!(!serve.kid.stderr().contains("connection 1"), "{}", serve.kid.stderr());
+}
+
+#[test]
+fn verbose_shows_the_close_handshake() {
+    let serve = Serve::start(&["-v"]);
+    let mut client = Raw::greeted(serve.address);
+    client.asks(1, b"hello");
+    client.ends_clean(1);
+    serve.kid.logs("connection 1: the client speaks echo/1");
+    serve.kid.logs("connection 1: the client leaves");
+    serve.kid.logs("connection 1: the client's last word");
+}
+
+#[test]
+fn as_json_each_event_is_an_object_in_a_line() {
+    let serve = Serve::start(&["--log-format", "json"]);
+    Raw::greeted(serve.address).asks(1, b"hello");
+    serve.kid.logs("ends: truncated");
+    for line in serve.kid.stderr().lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
+        assert!(line.contains(r#""level":"#) && line.contains(r#""message":"connection 1 from"#), "{line}");
+    }
+}
+
+/// Plain text acknowledges nothing; that is no loss.
+#[test]
+fn a_perfect_exchange_of_plain_text_reads_well() {
+    if !need("nc") {
+        return;
+    }
+    let serve = Serve::start(&[]);
+    let script = "printf 'hello\\n' | nc -N 127.0.0.1 \"$0\"";
+    let port = serve.address.port().to_string();
+    let (code, out, err) = Kid::spawn(piped(Command::new("sh").args(["-c", script, &port]))).finish();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.ends_with("] hello\n"), "{out}");
+    serve.kid.logs("ends: unproven, begun by the peer; 1 answered, delivery unknown");
+}
+
+/// A log that cannot be written is counted.
+#[test]
+fn lines_that_nobody_could_read_are_counted() {
+    let script = "exec \"$0\" serve --listen 127.0.0.1:0 2>/dev/full";
+    let serve = Serve::of(Command::new("sh").args(["-c", script, ECHO_NET]));
+    Raw::greeted(serve.address).asks(1, b"hello");
+    let (code, report) = serve.drain();
+    assert_eq!(code, Some(0));
+    assert!(report.ends_with(" lines of the log not written"), "{report}");
+}
