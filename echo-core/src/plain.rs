@@ -3,7 +3,7 @@
 use crate::error::{Violation, escape};
 use crate::frame::grow;
 use crate::stamp::Stamp;
-use chrono::{DateTime, FixedOffset};
+use chrono::DateTime;
 use std::hash::{Hash, Hasher};
 
 /// Takes messages out of a stream of bytes: lines, and what a quiet moment or the end cuts off.
@@ -86,9 +86,10 @@ impl Hash for Splitter {
 /// What stands before an answer: `[` ctime `] `, ctime as C prints it without its newline
 /// (`%a %b %e %H:%M:%S %Y`), `east` seconds east of Greenwich.
 pub fn ctime_header(stamp: Stamp, east: i32) -> String {
-    let offset = FixedOffset::east_opt(east).unwrap_or(FixedOffset::east_opt(0).expect("zero is in range"));
-    let time = DateTime::from_timestamp(stamp.seconds(), 0).unwrap_or(DateTime::UNIX_EPOCH);
-    format!("[{}] ", time.with_timezone(&offset).format("%a %b %e %H:%M:%S %Y"))
+    // Not as an offset, for those end at a day, and C's do not.
+    let shown = stamp.seconds().saturating_add(i64::from(east));
+    let time = DateTime::from_timestamp(shown, 0).unwrap_or(DateTime::UNIX_EPOCH);
+    format!("[{}] ", time.format("%a %b %e %H:%M:%S %Y"))
 }
 
 /// With these bytes a header of the PROXY protocol, version 2, begins.
