@@ -78,6 +78,15 @@ fn an_address_that_refuses_is_named_once() {
     assert_eq!(err, format!("echo-net: cannot talk to {address}: Connection refused\n"));
 }
 
+/// Without brackets it is an address, and no port.
+#[test]
+fn an_address_by_ipv6_without_brackets_is_named_once() {
+    let (code, _, err) = Kid::echo_net(&["connect", "::1:2012", "--deadline", "connect=2"]).finish();
+    assert_eq!(code, Some(3), "{err}");
+    assert!(err.starts_with("echo-net: cannot talk to [::1:2012]:2012: "), "{err}");
+    assert_eq!((err.matches("[::1:2012]").count(), err.lines().count()), (1, 1), "{err}");
+}
+
 /// A link-local address needs the name of its interface.
 #[test]
 fn an_address_with_a_scope() {

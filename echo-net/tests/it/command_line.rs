@@ -1,6 +1,8 @@
 //! Command lines that are wrong, and addresses that cannot be listened on.
 
 use crate::support::program::{Kid, Serve};
+use crate::support::raw::Raw;
+use crate::support::time::HEADER;
 
 #[track_caller]
 fn fails(arguments: &[&str], exit: i32, needles: &[&str]) {
@@ -39,10 +41,37 @@ fn a_wrong_option_is_told_what_was_expected() {
 }
 
 #[test]
+fn the_version_names_the_protocol() {
+    let (code, out, _) = Kid::echo_net(&["--version"]).finish();
+    assert_eq!((code, out), (Some(0), format!("echo-net {} (protocol echo/1)\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn units_stand_behind_numbers() {
+    let serve =
+        Serve::start(&["--quiet", "5ms", "--max-message", "1k", "--deadline", "idle=1500ms", "--deadline", "fin=1m"]);
+    let mut plain = Raw::connect(serve.address);
+    plain.send(&[b'x'; 1025]);
+    let answered = plain.bytes(2 * HEADER + 1025);
+    assert_eq!(answered[HEADER + 1024], b'[', "in pieces of a kibibyte");
+    serve.kid.logs("connection 1 from");
+}
+
+#[test]
 fn the_exit_codes_are_documented() {
     let (code, out, _) = Kid::echo_net(&["--help"]).finish();
     assert_eq!(code, Some(0));
-    for line in ["Exit codes:", "  0  ", "  1  ", "  2  ", "  3  ", "  4  "] {
+    for line in [
+        "Exit codes:",
+        "  0  ",
+        "  1  ",
+        "  2  ",
+        "  3  ",
+        "  4  ",
+        "  129, 130, 143",
+        "Signals:",
+        "  SIGINT, SIGTERM, SIGHUP",
+    ] {
         assert!(out.lines().any(|shown| shown.starts_with(line)), "{line:?} is not in {out}");
     }
 }

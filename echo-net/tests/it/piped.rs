@@ -140,6 +140,37 @@ fn plain_through_a_mirror_every_byte_comes_back_too() {
     assert_eq!((code, out.as_str()), (Some(0), "hello\n"), "{err}");
 }
 
+#[test]
+fn as_json_each_answer_is_an_object_and_the_end_the_last() {
+    let serve = Serve::start(&[]);
+    let (code, out, err) = connect(&serve.address.to_string(), &["--json"], b"one\n\xff\xfe\n");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&lines[0]["seq"], &lines[0]["text"], &lines[0]["hex"]), (&1.into(), &"one".into(), &().into()));
+    assert_eq!((&lines[1]["seq"], &lines[1]["text"], &lines[1]["hex"]), (&2.into(), &().into(), &"fffe".into()));
+    for name in ["t1", "t2", "t3", "t4", "delay_ns"] {
+        assert!(lines[0][name].is_i64(), "{name}: {out}");
+    }
+    let last = &lines[2];
+    assert_eq!(
+        (&last["end"], &last["code"], &last["detail"]),
+        (&"clean".into(), &1000.into(), &"clean (1000 normal)".into())
+    );
+    assert_eq!((&last["answered"], &last["refused"], &last["unknown"]), (&2.into(), &0.into(), &0.into()));
+    assert_eq!(last["latency"]["count"], 2);
+    assert_eq!(lines.len(), 3);
+}
+
+/// Text that looks like the server's times from end to end: the work stays bounded.
+#[test]
+fn plain_and_nothing_but_times() {
+    let serve = Serve::start(&[]);
+    let input = "[Mon Nov 23 08:16:00 2026] ".repeat(8000);
+    let (code, out, err) = connect(&serve.address.to_string(), &["--plain"], input.as_bytes());
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.len() > input.len());
+}
+
 /// What a server does to the one message that it gets, and how the program takes it.
 #[track_caller]
 fn plain_against(act: impl FnOnce(Raw) + Send + 'static) -> (Option<i32>, String) {

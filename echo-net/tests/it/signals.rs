@@ -4,6 +4,9 @@ use crate::support::person::Person;
 use crate::support::program::{ECHO_NET, Kid, Serve, children, piped, signal};
 use crate::support::raw::Raw;
 use crate::support::{eventually, need_that};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 129), ("INT", 130), ("TERM", 143)];
@@ -77,6 +80,34 @@ fn a_second_signal_aborts() {
         kid.signal("INT");
         assert_eq!(kid.wait().code(), Some(130), "{}", kid.stderr());
         drop(server.join().expect("no panic"));
+    }
+}
+
+/// Whoever reads the answers stalls: the first signal ends the conversation, the second the program.
+#[test]
+fn an_output_that_nobody_reads_does_not_keep_a_client() {
+    for options in [&[][..], &["--plain"]] {
+        let serve = Serve::start(&[]);
+        let (_unread, theirs) = UnixStream::pair().expect("a pair");
+        let mut command = Command::new(ECHO_NET);
+        piped(command.arg("connect").args(options).arg(serve.address.to_string())).stdout(OwnedFd::from(theirs));
+        let mut kid = Kid::spawn(&mut command);
+        drop(command);
+        let mut input = kid.input();
+        let writer = std::thread::spawn(move || {
+            while input.write_all(&[b'x'; 4096].repeat(16)).and_then(|()| input.write_all(b"\n")).is_ok() {}
+        });
+        let client = || crate::support::sockets::Sockets::now().of(serve.address.port());
+        eventually("a connection", || client().established() > 0);
+        eventually("a handler", || catches(kid.id(), 2));
+        kid.signal("INT");
+        if options.is_empty() {
+            serve.kid.logs("ends: clean");
+        }
+        kid.signal("INT");
+        assert_eq!(kid.wait().code(), Some(130), "{options:?}: {}", kid.stderr());
+        assert!(kid.stderr().contains("failed: stopped by SIGINT; "), "{}", kid.stderr());
+        writer.join().expect("no panic");
     }
 }
 

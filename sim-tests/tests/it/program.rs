@@ -179,6 +179,13 @@ fn tables_are_right_and_fit() {
     }
 }
 
+#[test]
+fn coverage_says_what_was_run() {
+    let text = stdout(&echo_sim(&["coverage", "--quick"]));
+    assert!(text.contains(" close sequences with each fate of one packet: "), "{text}");
+    assert!(!text.contains("of two"), "{text}");
+}
+
 /// Billions of seeds take no memory before the first has run; a signal prints what was found so far.
 #[test]
 fn seeds_without_end_run_until_they_are_stopped() {

@@ -29,8 +29,9 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["json", "ping"])]
     plain: bool,
 
-    /// Write each answer as a JSON object in a line, and how the conversation ended as the last one;
-    /// takes lines from standard input, also from a terminal
+    /// Write each answer as a JSON object in a line (seq; text, or hex if it is no UTF-8; t1 to t4 in ns since 1970;
+    /// delay_ns), and how the conversation ended as the last one (end, code, detail; answered, refused, unknown;
+    /// latency in us). Takes lines from standard input, also from a terminal
     #[arg(long)]
     json: bool,
 

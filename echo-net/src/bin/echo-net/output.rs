@@ -5,11 +5,14 @@ use crate::standard::StandardStream;
 use echo_net::printable;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 /// Writes that wait for the reader.
 const WAITING: usize = 64;
+/// How long an output that takes nothing may hold up the end upon a second signal.
+pub(crate) const STALLED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Output {
     sender: mpsc::Sender<Vec<u8>>,

@@ -3,7 +3,7 @@
 use crate::answer::Show;
 use crate::exit::{Conclusion, Exit, fail};
 use crate::input::Input;
-use crate::output::Output;
+use crate::output::{Output, STALLED};
 use crate::signals::Signals;
 use crate::tally::Tally;
 use echo_net::{Client, Pending};
@@ -42,24 +42,41 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
             return fail(Exit::System, &format!("cannot begin: {error}"));
         }
     };
-    let insisting = tokio::spawn(abort_at_second_signal(client.clone(), signals.clone()));
-    let (sender, asked) = mpsc::channel(AHEAD);
-    let (in_hand, tally) =
-        tokio::join!(ask(&client, &mut input, ping, sender, &signals), write_answers(asked, show, output.sender()));
-    let outcome = client.close().await;
-    insisting.abort();
-    let input = input.finish(in_hand).await;
-    if show == Show::Json {
-        // That it cannot be written, the end of the output tells.
-        let _ = output.sender().send(show.end(&outcome, &tally.latency)).await;
+    let talking = async {
+        let (sender, asked) = mpsc::channel(AHEAD);
+        let asking = async {
+            let in_hand = ask(&client, &mut input, ping, sender, &signals).await;
+            if signals.first().is_some() {
+                // Whether or not somebody reads the answers: they come, or are refused, and the end is clean.
+                client.close().await;
+            }
+            in_hand
+        };
+        let (in_hand, tally) = tokio::join!(asking, write_answers(asked, show, output.sender()));
+        let outcome = client.close().await;
+        let left = input.finish(in_hand).await;
+        if show == Show::Json {
+            // That it cannot be written, the end of the output tells.
+            let _ = output.sender().send(show.end(&outcome, &tally.latency)).await;
+        }
+        let written = output.finish().await.err().map(|error| format!("cannot write the answers: {error}"));
+        (outcome, tally, left, written)
+    };
+    let insisting = async {
+        signals.reached(2).await;
+        client.abort();
+        // If the answers can still be written, how it ended can be told.
+        sleep(STALLED).await;
+    };
+    tokio::select! { biased;
+        (outcome, tally, left, written) = talking => {
+            show.tell(&outcome, &tally.latency);
+            Conclusion::new(&outcome, &signals).problem(left).problem(written).problem(tally.problem()).tell()
+        }
+        () = insisting => {
+            Conclusion::without_end(&signals).problem("nobody reads the answers".to_owned()).tell()
+        }
     }
-    let written = output.finish().await;
-    show.tell(&outcome, &tally.latency);
-    Conclusion::new(&outcome, &signals)
-        .problem(input)
-        .problem(written.err().map(|error| format!("cannot write the answers: {error}")))
-        .problem(tally.problem())
-        .tell()
 }
 
 pub(crate) async fn abort_at_second_signal(client: Client, signals: Signals) {

@@ -3,7 +3,7 @@
 use crate::answer::Show;
 use crate::exit::{Conclusion, Exit, fail, say};
 use crate::input::Input;
-use crate::output::Output;
+use crate::output::{Output, STALLED};
 use crate::signals::Signals;
 use crate::terminal::{Terminal, Wish};
 use echo_net::echo_core::Outcome;
@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, OwnedPermit};
+use tokio::time::sleep;
 
 /// Bytes sent that have not come back; a server that only takes gets no more.
 const MOST_OUTSTANDING: u64 = 4 * 1024 * 1024;
@@ -106,13 +107,17 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
         never = keep_writing(&incoming) => match never {},
         never = pump.run(outgoing, output.sender(), &signals) => match never {},
     };
-    if outcome.is_some() {
+    let writing = async {
         poll_fn(|cx| incoming.borrow_mut().poll_written(cx)).await;
-    }
-    drop(incoming);
-    let written = output.finish().await.err().map(|error| format!("cannot write what came: {error}"));
-    let input = input.finish(in_hand.get()).await;
-    conclude(outcome.as_ref(), &came_back.borrow(), show, written.into_iter().chain(input), &signals)
+        drop(incoming);
+        output.finish().await.err().map(|error| format!("cannot write what came: {error}"))
+    };
+    let written = tokio::select! { biased;
+        written = writing => written,
+        () = async { signals.reached(2).await; sleep(STALLED).await } => Some("nobody reads what came".to_owned()),
+    };
+    let left = input.finish(in_hand.get()).await;
+    conclude(outcome.as_ref(), &came_back.borrow(), show, written.into_iter().chain(left), &signals)
 }
 
 /// Hands on what came in this very turn of the conversation, which asks for room only at its next.

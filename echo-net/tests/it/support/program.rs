@@ -3,7 +3,7 @@
 use super::{PATIENCE, eventually, eventually_within};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,6 +48,12 @@ impl Kid {
         if let Some(mut input) = self.child.stdin.take() {
             let _ = input.write_all(bytes);
         }
+    }
+
+    /// Its standard input, for a thread that writes to it.
+    #[track_caller]
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("its input is open")
     }
 
     /// Ends its standard input.

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 /// the close contract.
 ///
 /// Exit status: 0 all is well, 1 a promise is broken or two runs differ, 2 wrong usage (an unknown id, a bad file),
-/// 3 something could not be read or written.
+/// 3 something could not be read or written, 130 a signal stopped random scenarios that were all well so far.
 #[derive(Parser)]
 #[command(name = "echo-sim", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)"), args_conflicts_with_subcommands = true)]
 struct Program {
