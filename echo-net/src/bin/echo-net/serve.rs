@@ -10,7 +10,7 @@ use crate::signals::Signals;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
-use echo_net::{Clock, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use echo_net::{Clock, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,6 +80,17 @@ enum FirstFin {
 }
 
 impl Arguments {
+    /// Listens, and says where.
+    async fn listen(&self, out: &Lines) -> Result<TcpListeners, Failure> {
+        let address = self.address().map_err(|error| (Exit::Usage, format!("--listen {error}")))?;
+        let failed = |error: std::io::Error| (Exit::System, cannot_listen(&address::shown(&address), &error));
+        let listeners = TcpListeners::bind((&*address.0, address.1)).await.map_err(failed)?;
+        for address in listeners.local_addrs().map_err(failed)? {
+            out.say(&format!("listening on {address}"));
+        }
+        Ok(listeners)
+    }
+
     /// A number alone is a port.
     fn address(&self) -> Result<(String, u16), String> {
         match self.listen.parse() {
@@ -127,35 +138,43 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
+/// Why nothing is served.
+type Failure = (Exit, String);
+
 /// Serves until the first signal, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    let config = match arguments.config() {
-        Ok(config) => config,
-        Err(error) => return fail(Exit::Usage, &error),
-    };
-    return_free_memory();
     let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
     log.take_log(arguments.level(), arguments.log_format);
-    let signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
+    let served = serve(&arguments, &out).await;
+    // The report comes behind the last line of the log, where both go to one place.
+    let lost = match log.finish() {
+        0 => String::new(),
+        lost => format!(", {lost} lines of the log not written"),
     };
+    let (report, aborted) = match served {
+        Ok(served) => served,
+        Err((exit, line)) => return fail(exit, &line),
+    };
+    out.say(&format!("served {report}{lost}"));
+    out.finish();
+    if aborted {
+        log.say("echo-net: stopped by a second signal: connections were aborted");
+        log.finish();
+        return Exit::NotClean.into();
+    }
+    Exit::Clean.into()
+}
+
+/// Serves; gives the report, and whether a second signal aborted connections.
+async fn serve(arguments: &Arguments, out: &Lines) -> Result<(Report, bool), Failure> {
+    let config = arguments.config().map_err(|error| (Exit::Usage, error))?;
+    return_free_memory();
+    let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     if config.max_connections < arguments.max_connections {
         let (fit, asked) = (config.max_connections, arguments.max_connections);
         warn!("only {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more");
     }
-    let address = match arguments.address() {
-        Ok(address) => address,
-        Err(error) => return fail(Exit::Usage, &format!("--listen {error}")),
-    };
-    let listening = TcpListeners::bind((&*address.0, address.1)).await;
-    let (listener, addresses) = match listening.and_then(|listener| Ok((listener.local_addrs()?, listener))) {
-        Ok((addresses, listener)) => (listener, addresses),
-        Err(error) => return fail(Exit::System, &cannot_listen(&address::shown(&address), &error)),
-    };
-    for address in addresses {
-        out.say(&format!("listening on {address}"));
-    }
+    let listener = arguments.listen(out).await?;
     let aborted = Cell::new(false);
     let abort = async {
         signals.reached(2).await;
@@ -168,19 +187,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         true => serve_until(AcceptProxy(listener), config, shutdown, abort).await,
         false => serve_until(listener, config, shutdown, abort).await,
     };
-    // The report comes behind the last line of the log, where both go to one place.
-    let lost = match log.finish() {
-        0 => String::new(),
-        lost => format!(", {lost} lines of the log not written"),
-    };
-    out.say(&format!("served {report}{lost}"));
-    out.finish();
-    if aborted.get() {
-        log.say("echo-net: stopped by a second signal: connections were aborted");
-        log.finish();
-        return Exit::NotClean.into();
-    }
-    Exit::Clean.into()
+    Ok((report, aborted.get()))
 }
 
 /// One line, without the address twice.
