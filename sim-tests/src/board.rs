@@ -157,7 +157,7 @@ impl Board {
     /// Whether the conversation, as far as it concerns `side`, is at `point`.
     pub fn is_at(&self, point: Point, side: Role) -> bool {
         let under_way =
-            |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(other(from), like);
+            |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(from.peer(), like);
         let somebody = |holds: &dyn Fn(Role) -> bool| holds(Role::Client) || holds(Role::Server);
         match point {
             Point::Connecting => !self.entries.iter().any(|entry| matches!(entry.what, What::Sent(_))),
@@ -187,22 +187,6 @@ pub(crate) fn is_last_word(unit: &Unit) -> bool {
 
 pub(crate) fn is_fin(unit: &Unit) -> bool {
     *unit == Unit::Fin
-}
-
-/// The other end.
-pub(crate) fn other(side: Role) -> Role {
-    match side {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }
-}
-
-/// An end's name.
-pub(crate) fn name(side: Role) -> &'static str {
-    match side {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
 }
 
 impl fmt::Display for Unit {

@@ -1,6 +1,6 @@
 //! The director: reads the board, and says what is to be done now. The same for every backend.
 
-use crate::board::{Board, name, other};
+use crate::board::Board;
 use crate::network::{Fault, Span};
 use crate::plan::{Action, Point, Step};
 use crate::scenario::Scenario;
@@ -53,10 +53,10 @@ impl Director {
                 waiting.push((*point, Role::Client, Order::Cut(*span)));
             }
         }
-        for side in [Role::Client, Role::Server] {
+        for side in Role::BOTH {
             for step in &scenario.plan(side).steps {
                 if step.point == Point::PeerNotReading {
-                    waiting.push((step.point, side, Order::Deafen(other(side))));
+                    waiting.push((step.point, side, Order::Deafen(side.peer())));
                 }
                 waiting.push((step.point, side, Order::Act(side, *step)));
             }
@@ -94,5 +94,5 @@ impl Director {
 }
 
 fn named(side: Role, step: Step) -> String {
-    format!("{}:{}@{}", name(side), step.action.id(), step.point.id())
+    format!("{}:{}@{}", side.name(), step.action.id(), step.point.id())
 }

@@ -1,6 +1,6 @@
 //! The close contract, held against a record.
 
-use crate::board::{Entry, Unit, What, name, other};
+use crate::board::{Entry, Unit, What};
 use crate::link::PACE;
 use crate::network::Network;
 use crate::plan::{Action, Millis};
@@ -70,8 +70,6 @@ impl fmt::Display for Breach {
     }
 }
 
-const SIDES: [Role; 2] = [Role::Client, Role::Server];
-
 /// No last word that is said in peace is longer, in bytes.
 const LAST_WORD: usize = 64;
 
@@ -81,7 +79,7 @@ pub fn check(record: &Record) -> Vec<Breach> {
     court.servers_proof();
     court.clients_proof();
     court.answers();
-    for side in SIDES {
+    for side in Role::BOTH {
         court.fin_is_no_proof(side);
         court.account(side);
         court.last_word(side);
@@ -168,7 +166,7 @@ impl Court<'_> {
         let last_word = |unit: &Unit| matches!(unit, Unit::LastWord { .. });
         let first = self.record.got(side).find(|unit| last_word(unit) || **unit == Unit::Fin);
         if self.is_clean(side) && first == Some(&Unit::Fin) {
-            self.breach(Rule::FinIsNoProof, format!("the {} is clean on a FIN", name(side)));
+            self.breach(Rule::FinIsNoProof, format!("the {} is clean on a FIN", side.name()));
         }
     }
 
@@ -188,14 +186,14 @@ impl Court<'_> {
                 (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
                 // What a violator says before its preface is no preface.
                 (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
-                (side, What::Got(Unit::Broken(_))) => !self.does(other(*side), &[Action::Violate]),
+                (side, What::Got(Unit::Broken(_))) => !self.does(side.peer(), &[Action::Violate]),
                 (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
                 (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
                     false
                 }
             };
             if wrong {
-                self.breach(Rule::Answers, format!("at {at} ms the {} {what}", name(*side)));
+                self.breach(Rule::Answers, format!("at {at} ms the {} {what}", side.name()));
             }
         }
         // Who reports an outcome has handed over every answer that it read before its end.
@@ -214,18 +212,18 @@ impl Court<'_> {
             Role::Server => Self::answers_of(self.record.got(Role::Client).cloned()).len() as u64,
         };
         if answered > holds {
-            let text = format!("the {} says {answered} answered, and the client was given {holds}", name(side));
+            let text = format!("the {} says {answered} answered, and the client was given {holds}", side.name());
             self.breach(Rule::Account, text);
         }
         let ran = self.record.accepted();
         if refused > 0 && ran > asked - refused {
-            let text = format!("the {} says {refused} of {asked} refused, and {ran} were accepted", name(side));
+            let text = format!("the {} says {refused} of {asked} refused, and {ran} were accepted", side.name());
             self.breach(Rule::Account, text);
         }
         let most = self.record.scenario.talk.len() as u64;
         // On the plain wire a server counts messages, and what a slow path tears apart is more than one.
         if asked > most && !(side == Role::Server && self.record.scenario.wire == Wire::Plain) {
-            self.breach(Rule::Account, format!("the {} counts {asked} requests, and there are {most}", name(side)));
+            self.breach(Rule::Account, format!("the {} counts {asked} requests, and there are {most}", side.name()));
         }
     }
 
@@ -259,13 +257,13 @@ impl Court<'_> {
             }
         }
         for unit in wrong {
-            self.breach(Rule::LastWord, format!("the {} sent {unit} after its last word, FIN or RST", name(side)));
+            self.breach(Rule::LastWord, format!("the {} sent {unit} after its last word, FIN or RST", side.name()));
         }
     }
 
     /// A side that half-closes below the protocol, or asks for more than the limit, is no correct peer.
     fn violation(&mut self, side: Role) {
-        let peer = other(side);
+        let peer = side.peer();
         let too_much = peer == Role::Client && self.record.scenario.asks_too_much();
         let strange = too_much || self.does(peer, &[Action::HalfClose, Action::Violate]);
         let ending = self.record.ending(side);
@@ -274,7 +272,7 @@ impl Court<'_> {
                 Ending::Outcome(outcome) => outcome.to_string(),
                 Ending::Gone(_) | Ending::Open => "violation".to_owned(),
             };
-            self.breach(Rule::NoViolation, format!("at the {}: {text}", name(side)));
+            self.breach(Rule::NoViolation, format!("at the {}: {text}", side.name()));
         }
     }
 
@@ -285,13 +283,13 @@ impl Court<'_> {
             self.breach(Rule::End, format!("not over after {} ms", self.record.budget));
         }
         if self.record.ending(side) == Ending::Open {
-            self.breach(Rule::End, format!("the {} never ended", name(side)));
+            self.breach(Rule::End, format!("the {} never ended", side.name()));
         }
         let cap = setting::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
             && u128::from(ended.saturating_sub(began)) > cap + SLACK
         {
-            let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", name(side));
+            let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", side.name());
             self.breach(Rule::End, text);
         }
     }
@@ -321,11 +319,11 @@ impl Court<'_> {
         let relayed = self.record.scenario.network.relay.is_some();
         // RST may overtake, and a relay makes FINs of its own.
         let counts = |unit: &&Unit| **unit != Unit::Reset && !(relayed && **unit == Unit::Fin);
-        let mut sent = self.record.sent(other(side)).filter(counts);
+        let mut sent = self.record.sent(side.peer()).filter(counts);
         let got = self.record.got(side).filter(counts);
         for unit in got {
             if sent.next() != Some(unit) {
-                let text = format!("the {} got {unit}, which was not sent then", name(side));
+                let text = format!("the {} got {unit}, which was not sent then", side.name());
                 return self.breach(Rule::Wire, text);
             }
         }
@@ -333,17 +331,17 @@ impl Court<'_> {
 
     /// Holds where nobody misbehaves, no fault happens and no deadline of the ending expires.
     fn care(&mut self) {
-        let timed_out = SIDES.into_iter().any(|side| self.timed_out_in_the_ending(side));
+        let timed_out = Role::BOTH.into_iter().any(|side| self.timed_out_in_the_ending(side));
         if !self.record.scenario.is_peaceful() || timed_out || self.is_hurried() {
             return;
         }
-        for side in SIDES {
+        for side in Role::BOTH {
             if self.record.sent(side).any(|unit| *unit == Unit::Reset) {
-                self.breach(Rule::Care, format!("the {} sent RST in peace", name(side)));
+                self.breach(Rule::Care, format!("the {} sent RST in peace", side.name()));
             }
-            let (sent, got) = (self.record.sent(side).count(), self.record.got(other(side)).count());
+            let (sent, got) = (self.record.sent(side).count(), self.record.got(side.peer()).count());
             if got < sent {
-                let text = format!("the {} sent {sent} things, and only {got} were read", name(side));
+                let text = format!("the {} sent {sent} things, and only {got} were read", side.name());
                 self.breach(Rule::Care, text);
             }
         }
@@ -354,7 +352,7 @@ impl Court<'_> {
             && entry.side != named
             && met
         {
-            self.breach(Rule::Care, format!("the {} sent FIN first, not the {}", name(entry.side), name(named)));
+            self.breach(Rule::Care, format!("the {} sent FIN first, not the {}", entry.side.name(), named.name()));
         }
     }
 
@@ -380,7 +378,7 @@ impl Court<'_> {
         let wait = deadlines.drain.min(deadlines.answer).as_millis();
         let slow = stalls || 2 * reading(setting::all_bytes(&self.record.scenario)) >= cap.min(wait);
         let far = round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis();
-        slow || far || SIDES.into_iter().any(used_up)
+        slow || far || Role::BOTH.into_iter().any(used_up)
     }
 
     /// An idle conversation that is ended by its deadline is at peace all the same.

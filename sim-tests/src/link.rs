@@ -1,6 +1,5 @@
 //! The way between the two ends: when each packet may arrive, and what a relay makes of it. It draws nothing at random.
 
-use crate::board::other;
 use crate::plan::Millis;
 use crate::relay::{Move, Relay, State};
 use echo_core::Role;
@@ -249,8 +248,8 @@ impl<P> Links<P> {
     pub(crate) fn lose(&mut self, side: Role) {
         self.out[side as usize].hold(NEVER);
         match self.path.relay {
-            Some(_) => self.onward[other(side) as usize].stop(NEVER),
-            None => self.out[other(side) as usize].stop(NEVER),
+            Some(_) => self.onward[side.peer() as usize].stop(NEVER),
+            None => self.out[side.peer() as usize].stop(NEVER),
         }
     }
 
@@ -278,7 +277,7 @@ impl<P> Links<P> {
     /// Lets the relay do what it has to do by `now`.
     fn pass(&mut self, relay: Relay, now: Millis) {
         loop {
-            let heads = [Role::Client, Role::Server].map(|from| (self.out[from as usize].next(), from));
+            let heads = Role::BOTH.map(|from| (self.out[from as usize].next(), from));
             let first = heads.into_iter().filter_map(|(due, from)| Some((due?, from))).min_by_key(|(due, _)| *due);
             let first = first.filter(|(due, _)| *due <= now);
             let patience = self.relay.patience().filter(|at| *at <= now);
@@ -298,7 +297,7 @@ impl<P> Links<P> {
             self.meddled |= moves != [Move::Forward];
             for step in moves {
                 if let Move::Make { towards, kind, at } = step {
-                    self.onward(other(towards), at, kind, Arrival::Made(kind));
+                    self.onward(towards.peer(), at, kind, Arrival::Made(kind));
                 }
             }
         }

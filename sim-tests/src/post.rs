@@ -1,6 +1,6 @@
 //! What a scenario adds to the links: it hears what each packet carries, and holds those that carry a mark.
 
-use crate::board::{Board, Unit, What, other};
+use crate::board::{Board, Unit, What};
 use crate::ear::{Ear, Segment};
 use crate::link::{Arrival, Kind, Links};
 use crate::network::{Fault, Mark, Span};
@@ -24,7 +24,7 @@ impl<P> Post<P> {
         Self {
             links: Links::new(scenario.network.path()),
             holds: faults.filter(|fault| fault.mark().is_some()).copied().collect(),
-            ears: [Role::Client, Role::Server].map(|from| Ear::new(from, scenario)),
+            ears: Role::BOTH.map(|from| Ear::new(from, scenario)),
         }
     }
 
@@ -86,7 +86,7 @@ impl<P> Post<P> {
     pub(crate) fn pop(&mut self, board: &mut Board, from: Role, now: Millis) -> Option<Arrival<P>> {
         let arrival = self.links.pop(from, now)?;
         if let Arrival::Made(kind) = arrival {
-            board.note(other(from), What::Relayed(kind.unit()));
+            board.note(from.peer(), What::Relayed(kind.unit()));
         }
         Some(arrival)
     }

@@ -1,6 +1,6 @@
 //! A record: what happened when a scenario was run on a backend.
 
-use crate::board::{Entry, Unit, What, name};
+use crate::board::{Entry, Unit, What};
 use crate::plan::{Action, Millis, Refusal, pick};
 use crate::scenario::Scenario;
 use crate::tcp::Moment;
@@ -128,7 +128,7 @@ impl Record {
         let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
         for entry in &self.entries {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{} {}", name(entry.side), entry.what);
+            let _ = writeln!(text, "{} {}", entry.side.name(), entry.what);
         }
         for moment in &self.packets {
             let _ = writeln!(text, "{} {}", moment.at, moment.event);

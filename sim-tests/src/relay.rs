@@ -3,7 +3,6 @@
 //! Each behaviour is one that was measured with relays in use: none of 21 passed a server's RST on, 10 took a
 //! half-close for a close, and one gave a half-closed side half a second more.
 
-use crate::board::other;
 use crate::link::Kind;
 use crate::plan::Millis;
 use echo_core::Role;
@@ -71,9 +70,9 @@ impl State {
 
     fn half_close(&mut self, relay: Relay, now: Millis, from: Role) -> Vec<Move> {
         self.finished[from as usize] = true;
-        self.told[other(from) as usize] = true;
+        self.told[from.peer() as usize] = true;
         let mut moves = vec![Move::Forward];
-        if self.finished[other(from) as usize] {
+        if self.finished[from.peer() as usize] {
             self.patience = None;
             self.closed = true;
             return moves;
@@ -90,7 +89,7 @@ impl State {
     fn close(&mut self, now: Millis) -> Vec<Move> {
         self.closed = true;
         self.patience = None;
-        let untold = [Role::Client, Role::Server].into_iter().filter(|side| !self.told[*side as usize]);
+        let untold = Role::BOTH.into_iter().filter(|side| !self.told[*side as usize]);
         let moves = untold.map(|towards| Move::Make { towards, kind: Kind::Fin, at: now }).collect();
         self.told = [true, true];
         moves

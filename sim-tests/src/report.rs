@@ -1,6 +1,6 @@
 //! A record as text: for people.
 
-use crate::board::{What, name};
+use crate::board::What;
 use crate::record::{Ending, Record};
 use echo_core::Role;
 use std::fmt::Write;
@@ -24,8 +24,8 @@ pub fn ladder(record: &Record, times: bool) -> String {
     for left in &record.unreached {
         let _ = writeln!(text, "never reached: {left}");
     }
-    for side in [Role::Client, Role::Server] {
-        let _ = writeln!(text, "{}: {}", name(side), ending(&record.ending(side)));
+    for side in Role::BOTH {
+        let _ = writeln!(text, "{}: {}", side.name(), ending(&record.ending(side)));
     }
     text
 }

@@ -1,6 +1,5 @@
 //! A scenario: what each side and the network do, as a value with a stable id.
 
-use crate::board::other;
 use crate::network::{Fault, Mark, Network, Rst, Which};
 use crate::plan::{Action, Plan, Point, Refusal, Step, check_length, check_range, number, pick};
 use crate::setting::payload_of;
@@ -60,7 +59,7 @@ impl Scenario {
 
     /// Whether `role` does something that a correct peer never does.
     pub fn misbehaves(&self, role: Role) -> bool {
-        let deaf = self.plan(other(role)).points().any(|point| point == Point::PeerNotReading);
+        let deaf = self.plan(role.peer()).points().any(|point| point == Point::PeerNotReading);
         deaf || self.plan(role).misbehaves() || (role == Role::Client && self.asks_too_much())
     }
 

@@ -148,7 +148,7 @@ fn a_server_that_owes_aborts() {
 /// A protocol in which only the server has a last word: its client is clean, the server's end is not proven.
 #[test]
 fn only_the_servers_word() {
-    for first_fin in [Role::Client, Role::Server] {
+    for first_fin in Role::BOTH {
         let policy = Policy { words: Words::Server, order: Order::Asked, first_fin };
         let mut server = Machine::new(Role::Server, policy);
         let close = server.handle(Event::GoAway { last: 0 });

@@ -23,7 +23,7 @@ fn refusal() {
 /// clause 5.6, clause 5.4: whoever complains, the side that the setting names sends FIN first.
 #[test]
 fn fin_order_after_an_error() {
-    for first_fin in [Role::Client, Role::Server] {
+    for first_fin in Role::BOTH {
         let mut pair = Pair::with(Config { first_fin, ..Config::default() });
         send(&mut pair, 1);
         pair.exchange(usize::MAX);

@@ -34,7 +34,7 @@ fn versions() {
 /// clause 1.2: in pieces of every size, and nothing behind the preface is touched.
 #[test]
 fn pieces() {
-    for role in [Role::Client, Role::Server] {
+    for role in Role::BOTH {
         for at in 0..LENGTH {
             let bytes = [&preface(role, VERSION)[..], b"rest"].concat();
             let (mut one, mut two) = bytes.split_at(at);

@@ -4,7 +4,7 @@
 //! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
 
 use super::Backend;
-use crate::board::{Board, Unit, What, other};
+use crate::board::{Board, Unit, What};
 use crate::director::{Director, Order};
 use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
@@ -145,7 +145,7 @@ enum Socket {
 
 impl Pair {
     fn new(scenario: &Scenario) -> Self {
-        let [for_client, for_server] = [Role::Client, Role::Server].map(|role| setting::config(scenario, role));
+        let [for_client, for_server] = Role::BOTH.map(|role| setting::config(scenario, role));
         let client = match scenario.wire.first_fin() {
             Some(_) => Connection::client(for_client, setting::EPOCH),
             None => Connection::plain_client(for_client, setting::EPOCH),
@@ -256,7 +256,7 @@ impl End {
         Self {
             role,
             connection,
-            ear: Ear::new(other(role), scenario),
+            ear: Ear::new(role.peer(), scenario),
             socket: Socket::Open,
             inbox: VecDeque::new(),
             packets: VecDeque::new(),
@@ -525,7 +525,7 @@ impl End {
         if self.socket != Socket::Open {
             return;
         }
-        let arriving = world.post.is_arriving(other(self.role), world.board.now());
+        let arriving = world.post.is_arriving(self.role.peer(), world.board.now());
         if self.inbox.len() > self.ahead || arriving {
             return self.reset(world);
         }

@@ -2,7 +2,7 @@
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::{Sequence, all, product};
-use crate::board::{What, name};
+use crate::board::What;
 use crate::record::{Backend, Record, fnv};
 use echo_core::Role;
 use std::collections::HashMap;
@@ -62,11 +62,11 @@ pub fn story(record: &Record) -> String {
         };
         if tells {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{} {}", name(entry.side), entry.what);
+            let _ = writeln!(text, "{} {}", entry.side.name(), entry.what);
         }
     }
-    for side in [Role::Client, Role::Server] {
-        let _ = writeln!(text, "{}: {}", name(side), record.ending(side).name());
+    for side in Role::BOTH {
+        let _ = writeln!(text, "{}: {}", side.name(), record.ending(side).name());
     }
     text
 }

@@ -72,7 +72,7 @@ fn unexpected(expectation: &Expectation, record: &Record) -> Option<Fault> {
     if expectation.allows(record) {
         return None;
     }
-    let [client, server] = [Role::Client, Role::Server].map(|role| Report::of(&record.ending(role)));
+    let [client, server] = Role::BOTH.map(|role| Report::of(&record.ending(role)));
     let allowed = expectation.members.iter().map(ToString::to_string).collect();
     Some(Fault::Unexpected { client, server, allowed })
 }

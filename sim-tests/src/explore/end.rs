@@ -1,7 +1,7 @@
 //! One end: a connection, what its user may still want, and what was really said, heard, run and held.
 
 use super::hash::identity;
-use super::notes::{Notes, Sight, name};
+use super::notes::{Notes, Sight};
 use super::rules::Breach;
 use super::said::{Facts, Said};
 use super::setup::Setup;
@@ -182,9 +182,9 @@ impl End {
         let machine = self.connection.machine();
         let verdict = machine.verdict().map(|end| format!(" ({})", end.name())).unwrap_or_default();
         match &self.place {
-            Place::Here => format!("{} {:?}/{:?}{verdict}", name(self.role), machine.sent(), machine.heard()),
-            Place::Over(outcome) => format!("{} ended: {outcome}", name(self.role)),
-            Place::Gone => format!("{} is gone", name(self.role)),
+            Place::Here => format!("{} {:?}/{:?}{verdict}", self.role.name(), machine.sent(), machine.heard()),
+            Place::Over(outcome) => format!("{} ended: {outcome}", self.role.name()),
+            Place::Gone => format!("{} is gone", self.role.name()),
         }
     }
 

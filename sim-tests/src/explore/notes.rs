@@ -152,7 +152,7 @@ impl Sight {
             Self::WriteFailed,
             Self::WordBehindFailure,
         ];
-        let both = [Role::Client, Role::Server];
+        let both = Role::BOTH;
         let passed = [
             (Role::Client, [Connect, Answer, Idle, Write, Drain, Fin, Linger, Shutdown]),
             (Role::Server, [Detect, Close, Idle, Write, Drain, Fin, Linger, Shutdown]),
@@ -170,29 +170,21 @@ impl fmt::Display for Sight {
             Self::CrossingGoAways => write!(f, "GOAWAYs that cross"),
             Self::LastWordLost => write!(f, "a clean client with a server that is not: the very last word was lost"),
             Self::BothClean => write!(f, "both ends clean"),
-            Self::Refused(role) => write!(f, "a refused request at the {}", name(*role)),
-            Self::Unknown(role) => write!(f, "an unknown request at the {}", name(*role)),
+            Self::Refused(role) => write!(f, "a refused request at the {}", role.name()),
+            Self::Unknown(role) => write!(f, "an unknown request at the {}", role.name()),
             Self::NotRun => write!(f, "a request behind the server's last word, not run"),
-            Self::FinInside(role) => write!(f, "FIN inside a frame or preface at the {}", name(*role)),
-            Self::ResetOvertook(role) => write!(f, "RST that overtakes data at the {}", name(*role)),
-            Self::ResetBehind(role) => write!(f, "RST behind all data at the {}", name(*role)),
-            Self::WriteFailed(role) => write!(f, "a write that fails at the {}", name(*role)),
+            Self::FinInside(role) => write!(f, "FIN inside a frame or preface at the {}", role.name()),
+            Self::ResetOvertook(role) => write!(f, "RST that overtakes data at the {}", role.name()),
+            Self::ResetBehind(role) => write!(f, "RST behind all data at the {}", role.name()),
+            Self::WriteFailed(role) => write!(f, "a write that fails at the {}", role.name()),
             Self::WordBehindFailure(role) => {
-                write!(f, "a last word read after a failed write at the {}", name(*role))
+                write!(f, "a last word read after a failed write at the {}", role.name())
             }
-            Self::Passed(role, deadline) => write!(f, "deadline {deadline} at the {}", name(*role)),
-            Self::Ended(role, end) => write!(f, "{end} at the {}", name(*role)),
+            Self::Passed(role, deadline) => write!(f, "deadline {deadline} at the {}", role.name()),
+            Self::Ended(role, end) => write!(f, "{end} at the {}", role.name()),
             Self::LeftUnspoken => write!(f, "a server that leaves before the client has spoken"),
             Self::HalfCloseAnswered => write!(f, "a half-close below the protocol, answered"),
             Self::SentInPart => write!(f, "a request sent in part, and unknown"),
         }
-    }
-}
-
-/// A role in words.
-pub(super) fn name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }

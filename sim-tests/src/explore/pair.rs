@@ -7,7 +7,7 @@
 //! long as it is not read, a write may succeed or fail.
 
 use super::end::{End, NOW, Place, Turn, Wish, Wishes};
-use super::notes::{Notes, Sight, name};
+use super::notes::{Notes, Sight};
 use super::rules::{Breach, Rule, ensure};
 use super::search::Model;
 use super::setup::{Fault, Setup};
@@ -43,14 +43,6 @@ struct Way {
     reset: bool,
     /// Nothing gets through any more.
     dead: bool,
-}
-
-/// The other end.
-fn other(role: Role) -> Role {
-    match role {
-        Client => Server,
-        Server => Client,
-    }
 }
 
 /// A pair of ends, by [`Role`], client first. What a step leaves as it is, is shared between the states.
@@ -127,7 +119,7 @@ impl Pair {
                 Turn::Rest => break,
                 Turn::Abort => {
                     let ended = self.end(role).got.reset;
-                    ensure(!self.peace || ended, Rule::Peace, || format!("the {} aborts", name(role)))?;
+                    ensure(!self.peace || ended, Rule::Peace, || format!("the {} aborts", role.name()))?;
                     self.reset(role);
                 }
                 Turn::Ended(outcome) => self.let_go(role, outcome, notes)?,
@@ -163,7 +155,7 @@ impl Pair {
         self.push_fin(role);
         if self.peace && !self.setup.is_plain() && !std::mem::replace(&mut self.first_fin, true) {
             let named = self.setup.first_fin() == role;
-            ensure(named, Rule::FirstFin, || format!("the {} sends FIN first", name(role)))?;
+            ensure(named, Rule::FirstFin, || format!("the {} sends FIN first", role.name()))?;
         }
         Ok(())
     }

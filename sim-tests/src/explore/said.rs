@@ -1,6 +1,5 @@
 //! What a side has really put on the wire, held against the order of the contract as it goes out.
 
-use super::notes::name;
 use super::rules::{Breach, Rule, ensure};
 use super::unit::{Piece, Unit, pieces};
 use echo_core::{CloseCode, Role};
@@ -71,7 +70,7 @@ impl Said {
 
     /// PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10: what may come next, and with which count.
     fn begin(&mut self, unit: Unit, facts: Facts) -> Result<(), Breach> {
-        let who = name(self.role);
+        let who = self.role.name();
         self.ensure_may_speak(|| format!("the {who} says {unit}"))?;
         let right = match (unit, self.role) {
             (Unit::Preface | Unit::Line, _) => true,
@@ -112,7 +111,7 @@ impl Said {
 
     /// Says FIN.
     pub(super) fn say_fin(&mut self) -> Result<(), Breach> {
-        let who = name(self.role);
+        let who = self.role.name();
         ensure(!self.fin && !self.reset, Rule::LastWord, || format!("the {who} sends FIN behind its FIN or RST"))?;
         ensure(self.open.is_none(), Rule::LastWord, || format!("the {who} sends FIN inside a frame"))?;
         self.fin = true;

@@ -66,7 +66,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = super::notes::name;
+        let name = Role::name;
         match self {
             Self::Kill(role) => write!(f, "the {} is killed, its kernel says FIN", name(*role)),
             Self::KillUnread(role) => write!(f, "the {} is killed with unread input: RST", name(*role)),

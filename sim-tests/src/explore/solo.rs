@@ -5,7 +5,7 @@
 
 use super::end::{End, NOW, Place, Turn, Wish, Wishes};
 use super::letter::{Letter, peer_of};
-use super::notes::{Notes, Sight, name};
+use super::notes::{Notes, Sight};
 use super::rules::{Breach, Rule, ensure};
 use super::search::Model;
 use super::setup::Setup;
@@ -69,7 +69,7 @@ impl Solo {
                 Turn::Ended(outcome) => {
                     let aborted = self.end.said.reset || self.end.got.reset || self.end.connection.is_write_closed();
                     let may = self.end.got.fin || aborted || self.end.patience_over;
-                    let who = name(self.end.role);
+                    let who = self.end.role.name();
                     ensure(may, Rule::ReadingOn, || format!("the {who} lets go before it has read FIN"))?;
                     notes.see(Sight::Ended(self.end.role, outcome.end.name()));
                     self.end.place = Place::Over(outcome);
@@ -163,7 +163,7 @@ impl Model for Solo {
     }
 
     fn tell(&self, step: Step) -> String {
-        let who = name(self.end.role);
+        let who = self.end.role.name();
         match step {
             Step::Wish(wish) => format!("{who}: {}", wish.name()),
             Step::Write(_, count) => {

@@ -2,7 +2,6 @@
 //! stands from the moment it is reached, and what is true then has to stay true.
 
 use super::end::{End, Place};
-use super::notes::name;
 use super::rules::{Breach, Rule, ensure};
 use echo_core::{End as Verdict, Fate};
 
@@ -20,7 +19,7 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), Breach> {
     match (end.connection.machine().verdict(), &end.place) {
         (_, Place::Gone) | (None, _) => Ok(()),
         (Some(Verdict::Violation(violation)), _) => {
-            let text = || format!("between two correct peers, at the {}: {violation}", name(end.role));
+            let text = || format!("between two correct peers, at the {}: {violation}", end.role.name());
             ensure(false, Rule::Violation, text)
         }
         (Some(Verdict::Clean(_)), _) => clean(end, client, server),
@@ -31,7 +30,7 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), Breach> {
 
 /// PROTOCOL.md, clause 5.3: what a clean end proves.
 fn clean(end: &End, client: &End, server: &End) -> Result<(), Breach> {
-    let who = name(end.role);
+    let who = end.role.name();
     let word = end.got.word.filter(|(_, code, _)| code.is_clean());
     ensure(word.is_some(), Rule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
     let rule = match end.role {
@@ -68,18 +67,18 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), Breach> {
         };
         ensure(holds, Rule::Account, || {
             let (ran, held) = (server.ran, client.held);
-            format!("the {} calls {seq} {:?}; {ran} ran, {held} are held", name(end.role), account.fate(seq))
+            format!("the {} calls {seq} {:?}; {ran} ran, {held} are held", end.role.name(), account.fate(seq))
         })?;
     }
     let tally = account.tally();
     let sums = (tally.answered, tally.refused) == (answered, refused)
         && tally.answered + tally.refused + tally.unknown == account.asked;
-    ensure(sums, Rule::Account, || format!("the {}'s sums are wrong: {tally}", name(end.role)))
+    ensure(sums, Rule::Account, || format!("the {}'s sums are wrong: {tally}", end.role.name()))
 }
 
 /// What must be true of one end whatever its peer is.
 pub(super) fn check_alone(end: &End) -> Result<(), Breach> {
-    let who = name(end.role);
+    let who = end.role.name();
     let machine = end.connection.machine();
     let word = end.got.word;
     if let Some(Verdict::Clean(_)) = machine.verdict() {

@@ -1,7 +1,6 @@
 //! Which deadlines have to run: PROTOCOL.md, section 8, from the wording of its table.
 
 use super::end::End;
-use super::notes::name;
 use super::rules::{Breach, Rule, ensure};
 use echo_core::Deadline;
 use echo_core::Role::{Client, Server};
@@ -17,11 +16,11 @@ pub(super) fn check(end: &End) -> Result<(), Breach> {
         ensure(!waits || !waiting || runs(deadline), Rule::Deadlines, || {
             let machine = end.connection.machine();
             let (sent, heard) = (machine.sent(), machine.heard());
-            format!("the {} waits as {sent:?} / {heard:?} and deadline {deadline} does not run", name(end.role))
+            format!("the {} waits as {sent:?} / {heard:?} and deadline {deadline} does not run", end.role.name())
         })?;
     }
     let alive = end.connection.running_deadlines().next().is_some();
-    ensure(alive, Rule::Deadlines, || format!("the {} has not ended, and no deadline runs", name(end.role)))
+    ensure(alive, Rule::Deadlines, || format!("the {} has not ended, and no deadline runs", end.role.name()))
 }
 
 /// Each deadline, and whether what it is for is being waited for.

@@ -62,7 +62,7 @@ const OPS: [Op; 25] = [
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (role, plain) = (input.pick(&[Role::Server, Role::Client]), input.flag());
-    let first_fin = input.pick(&[Role::Client, Role::Server]);
+    let first_fin = input.pick(&Role::BOTH);
     let quiet = Duration::from_millis(input.pick(&[20, 0]));
     let limit = input.pick(&[1 << 20, 30, 5000]);
     let config = Config { first_fin, quiet, limit, observe: Some(observe), ..Config::default() };

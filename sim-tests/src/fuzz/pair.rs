@@ -9,8 +9,6 @@ use std::time::Duration;
 
 /// So many things happen at most.
 const STEPS: usize = 120;
-const SIDES: [Role; 2] = [Role::Client, Role::Server];
-
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
@@ -103,7 +101,7 @@ pub(super) fn peace(data: &[u8]) {
     }
     pair.exchange(1000);
     for _ in 0..=input.below(3) {
-        let who = input.pick(&SIDES);
+        let who = input.pick(&Role::BOTH);
         side(&mut pair, who).wish(|side, now| side.leave(now, Farewell::normal()));
         carry(&mut pair, &mut input);
     }
@@ -124,7 +122,7 @@ pub(super) fn peace(data: &[u8]) {
 }
 
 pub(super) fn config(input: &mut Input<'_>) -> Config {
-    let first_fin = input.pick(&[Role::Client, Role::Server]);
+    let first_fin = input.pick(&Role::BOTH);
     Config { first_fin, observe: Some(observe), ..Config::default() }
 }
 
@@ -136,7 +134,7 @@ pub(super) fn side(pair: &mut Pair, role: Role) -> &mut Solo {
 }
 
 fn carry(pair: &mut Pair, input: &mut Input<'_>) {
-    let (to, most) = (input.pick(&SIDES), usize::from(input.next::<u8>()));
+    let (to, most) = (input.pick(&Role::BOTH), usize::from(input.next::<u8>()));
     let most = if most == 0 { usize::MAX } else { most };
     match to {
         Role::Server => pair.carry_to_server(most),
@@ -154,12 +152,12 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
             });
         }
         Op::Carry => carry(pair, input),
-        Op::Leave => side(pair, input.pick(&SIDES)).wish(|side, now| side.leave(now, Farewell::normal())),
+        Op::Leave => side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.leave(now, Farewell::normal())),
         Op::Fail => {
             let farewell = Farewell::new(CloseCode::INTERNAL, "no");
-            side(pair, input.pick(&SIDES)).wish(|side, now| side.fail(now, farewell));
+            side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.fail(now, farewell));
         }
-        Op::Abort => side(pair, input.pick(&SIDES)).wish(Connection::abort),
+        Op::Abort => side(pair, input.pick(&Role::BOTH)).wish(Connection::abort),
         Op::Deadline => pair.step(),
         Op::Wait => {
             let later = Duration::from_millis(u64::from(input.next::<u16>() % 3000));
@@ -167,11 +165,11 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
         }
         Op::Cut if input.flag() => pair.cut_to_server(),
         Op::Cut => pair.cut_to_client(),
-        Op::Reset => side(pair, input.pick(&SIDES)).reset(),
-        Op::WriteFails => side(pair, input.pick(&SIDES)).wish(|side, now| side.handle_write_failed(now)),
+        Op::Reset => side(pair, input.pick(&Role::BOTH)).reset(),
+        Op::WriteFails => side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.handle_write_failed(now)),
         Op::Stall => {
             let on = input.flag();
-            let side = side(pair, input.pick(&SIDES));
+            let side = side(pair, input.pick(&Role::BOTH));
             side.stalled = on;
             side.settle();
         }
@@ -182,7 +180,7 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
 pub(super) fn finish(pair: &mut Pair, config: &Config) -> (Outcome, Outcome) {
     for _ in 0..10_000 {
         pair.exchange(usize::MAX);
-        for role in SIDES {
+        for role in Role::BOTH {
             let side = side(pair, role);
             // A transport that failed to write says so to its reader in the end.
             if side.connection.is_write_closed() && side.outcome.is_none() {

@@ -40,7 +40,7 @@ fn frame<'a>(input: &mut Input<'a>) -> Frame<'a> {
         1 => Frame::Reply { seq, t1: stamp(), t2: stamp(), t3: stamp(), payload: payload(input) },
         2 => Frame::GoAway { last: seq, farewell: farewell(input) },
         _ => {
-            let first_fin = input.pick(&[Role::Client, Role::Server]);
+            let first_fin = input.pick(&Role::BOTH);
             Frame::Close { last: seq, farewell: farewell(input), first_fin }
         }
     }

@@ -43,7 +43,7 @@ struct Line {
 impl Ledger {
     /// Enters the run that `replay` brings back.
     pub fn enter(&mut self, replay: String, record: &Record) {
-        let [client, server] = [Role::Client, Role::Server].map(|role| Report::of(&record.ending(role)).to_string());
+        let [client, server] = Role::BOTH.map(|role| Report::of(&record.ending(role)).to_string());
         let events = story(record).lines().map(str::to_owned).collect();
         self.runs.insert(replay, Line { client, server, events });
     }

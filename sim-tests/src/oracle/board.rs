@@ -1,7 +1,6 @@
 //! What was sent and got so far: enough to know which points are there.
 
 use super::word::Word;
-use crate::board::other;
 use crate::network::Mark;
 use crate::plan::Point;
 use echo_core::Role;
@@ -74,7 +73,7 @@ impl Board {
     }
 
     fn is_under_way(&self, from: Role, seen: Seen) -> bool {
-        self.has_sent(from, seen) && !self.has_got(other(from), seen)
+        self.has_sent(from, seen) && !self.has_got(from.peer(), seen)
     }
 
     /// Whether the conversation, as far as it concerns `side`, is at `point`: the definitions of [`Point`].

@@ -7,7 +7,7 @@ use super::member::{Expectation, Member};
 use super::side::Side;
 use super::size::size;
 use super::word::{Packet, Part};
-use crate::board::{name, other};
+
 use crate::link::{Arrival, Kind, Links};
 use crate::network::{Fault, Span};
 use crate::plan::{Action, Millis, Point, Step};
@@ -109,7 +109,7 @@ impl Wire for Way<'_> {
     }
 
     fn is_arriving(&self, side: Role) -> bool {
-        self.links.is_arriving(other(side), self.now)
+        self.links.is_arriving(side.peer(), self.now)
     }
 
     fn delete_waiting(&mut self, side: Role) {
@@ -148,8 +148,6 @@ impl Way<'_> {
     }
 }
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
-
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario, bend: Option<Bend>) -> Self {
         let faults = &scenario.network.faults;
@@ -159,7 +157,7 @@ impl<'a> World<'a> {
                 waiting.push((*point, Role::Client, Deed::Cut(*span)));
             }
         }
-        for role in ROLES {
+        for role in Role::BOTH {
             for step in &scenario.plan(role).steps {
                 if step.point == Point::PeerNotReading {
                     waiting.push((step.point, role, Deed::Deafen));
@@ -180,7 +178,7 @@ impl<'a> World<'a> {
             raced: false,
             order: 0,
         };
-        Self { ends: ROLES.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
+        Self { ends: Role::BOTH.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
     }
 
     /// Lets everything happen, and says what came of it.
@@ -272,7 +270,7 @@ impl<'a> World<'a> {
                     self.way.links.lose(role);
                 }
             }
-            Deed::Deafen => self.ends[other(role) as usize].reading = Reading::Never,
+            Deed::Deafen => self.ends[role.peer() as usize].reading = Reading::Never,
             Deed::Cut(span) => self.way.links.cut(span.after(self.way.now)),
         }
     }
@@ -298,5 +296,5 @@ impl<'a> World<'a> {
 }
 
 fn named(role: Role, step: Step) -> String {
-    format!("{}:{}@{}", name(role), step.action.id(), step.point.id())
+    format!("{}:{}@{}", role.name(), step.action.id(), step.point.id())
 }

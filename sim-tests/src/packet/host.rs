@@ -1,7 +1,6 @@
 //! A host: a network card, a TCP/IP stack, its sockets, and what was last seen of each.
 
 use super::device::Card;
-use crate::board::name;
 use crate::plan::Millis;
 use crate::tcp::{Cause, Event, SocketId, State};
 use echo_core::Role;
@@ -37,7 +36,7 @@ struct Seen {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("side", &name(self.side)).field("sockets", &self.seen.len()).finish()
+        f.debug_struct("Host").field("side", &self.side.name()).field("sockets", &self.seen.len()).finish()
     }
 }
 
@@ -120,7 +119,7 @@ impl Host {
 
     /// Sends SYN. `false` if the stack refuses.
     pub(super) fn connect(&mut self, handle: SocketHandle, from: u16, to: u16) -> bool {
-        let remote = (IpAddress::Ipv4(address(crate::board::other(self.side))), to);
+        let remote = (IpAddress::Ipv4(address(self.side.peer())), to);
         self.sockets.get_mut::<Tcp>(handle).connect(self.stack.context(), remote, from).is_ok()
     }
 

@@ -1,6 +1,5 @@
 //! The link between the two hosts: what is on its way, and when it arrives.
 
-use crate::board::other;
 use crate::plan::Millis;
 use crate::tcp::{Fate, corrupted};
 use echo_core::Role;
@@ -41,7 +40,7 @@ impl Link {
 
     /// Takes a packet from `from`.
     pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: Fate) {
-        let packet = Packet { index, to: other(from), bytes };
+        let packet = Packet { index, to: from.peer(), bytes };
         let waiting = self.behind[from as usize].take().and_then(|key| self.under_way.remove(&key));
         let at = now.saturating_add(self.latency);
         match fate {
@@ -85,11 +84,11 @@ impl Link {
 
     /// Nothing gets through before `until`, in either direction, what is on its way included; `None` is never.
     pub(super) fn cut(&mut self, until: Option<Millis>) {
-        for from in [Role::Client, Role::Server] {
+        for from in Role::BOTH {
             self.hold(from, until);
         }
         for (_, packet) in std::mem::take(&mut self.under_way) {
-            self.put(other(packet.to), 0, packet);
+            self.put(packet.to.peer(), 0, packet);
         }
     }
 

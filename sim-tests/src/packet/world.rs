@@ -2,7 +2,6 @@
 
 use super::host::{Host, Tcp};
 use super::link::{Link, Packet};
-use crate::board::other;
 use crate::plan::Millis;
 use crate::tcp::{Cause, Event, Fate, Moment, Segment, SocketId, State, parse};
 use echo_core::Role;
@@ -66,7 +65,7 @@ const SEND: usize = 1 << 16;
 
 impl World {
     pub(super) fn new(build: Build) -> Self {
-        let hosts = [Role::Client, Role::Server].map(|side| Host::new(side, build.pace));
+        let hosts = Role::BOTH.map(|side| Host::new(side, build.pace));
         let link = Link::new(build.latency, build.batch);
         Self { now: 0, build, hosts, link, judge: Box::new(Lenient), log: Vec::new(), segments: 0, stuck: None }
     }
@@ -147,7 +146,7 @@ impl World {
     fn states(&self, from: Role, [here, there]: [u16; 2]) -> [State; 2] {
         let mut states = [State::Closed; 2];
         states[from as usize] = self.hosts[from as usize].state_of(here, there);
-        states[other(from) as usize] = self.hosts[other(from) as usize].state_of(there, here);
+        states[from.peer() as usize] = self.hosts[from.peer() as usize].state_of(there, here);
         states
     }
 
@@ -184,7 +183,7 @@ impl World {
             self.observe(side, Cause::Timer);
             self.ship(side, packets);
         }
-        let name = crate::board::name(side);
+        let name = side.name();
         self.stuck = Some(format!("livelock: at {now} ms the {name}'s stack has something to do, and does not do it"));
     }
 
@@ -207,7 +206,7 @@ impl World {
 
     fn take(&mut self, Packet { index, to, bytes }: Packet) {
         let now = self.now;
-        let segment = parse(index, other(to), bytes.clone());
+        let segment = parse(index, to.peer(), bytes.clone());
         if let Some(segment) = &segment {
             self.reopen(to, segment);
         }

@@ -15,7 +15,6 @@ pub use segment::{Fate, Flags, Segment, corrupted, parse};
 pub use state::State;
 pub use table::EdgeTable;
 
-use crate::board::name;
 use crate::plan::Millis;
 use echo_core::Role;
 use std::fmt;
@@ -93,11 +92,11 @@ impl fmt::Display for Event {
             Self::Sent { segment, fate, states: [client, server] } => {
                 let Segment { index, from, seq, ack, flags, window, length, .. } = segment;
                 let sent = format!("{flags} seq {seq} ack {ack} window {window} length {length}");
-                write!(f, "{} sent #{index} {sent}: {fate} ({client}, {server})", name(*from))
+                write!(f, "{} sent #{index} {sent}: {fate} ({client}, {server})", from.name())
             }
             Self::Arrived { index, states: [client, server] } => write!(f, "#{index} arrived ({client}, {server})"),
             Self::Changed { side, socket, from, to, cause } => {
-                write!(f, "{} socket {socket}: {from} to {to} by {cause}", name(*side))
+                write!(f, "{} socket {socket}: {from} to {to} by {cause}", side.name())
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::edge::Edge;
 use super::{Cause, Event, Fate, Flags, Segment, SocketId, State};
-use crate::board::{Entry, Unit, What, is_fin, is_last_word, name, other};
+use crate::board::{Entry, Unit, What, is_fin, is_last_word};
 use crate::plan::Action;
 use crate::record::{Ending, Record};
 use crate::setting;
@@ -110,7 +110,7 @@ pub(super) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
             Cause::Timer | Cause::Program => None,
         };
         let edge = Edge::of(change.from, change.to, change.cause, arrived, fins[change.side as usize]);
-        edge.map_err(|what| format!("the {}'s socket {}: {what}", name(change.side), change.socket))
+        edge.map_err(|what| format!("the {}'s socket {}: {what}", change.side.name(), change.socket))
     };
     changes(record).map(edge).collect()
 }
@@ -141,7 +141,7 @@ fn paths(record: &Record) -> Vec<String> {
         let begins = from == State::Closed || from == State::TimeWait && record.scenario.network.earlier;
         if before.map_or(!begins, |before| before != from) {
             let before = before.unwrap_or(State::Closed);
-            broken.push(format!("the {}'s socket {socket} was {before}, and goes from {from} to {to}", name(side)));
+            broken.push(format!("the {}'s socket {socket} was {before}, and goes from {from} to {to}", side.name()));
         }
     }
     broken
@@ -164,19 +164,19 @@ fn time_wait(record: &Record) -> Option<String> {
         is_meant && record.scenario.plan(side).steps.iter().all(|step| step.action == Action::Close)
     };
     let reset = segments(record).any(|(segment, _)| segment.flags.has(Flags::RST));
-    if record.packets.is_empty() || reset || ![Role::Client, Role::Server].into_iter().all(correct) || crossed(record) {
+    if record.packets.is_empty() || reset || !Role::BOTH.into_iter().all(correct) || crossed(record) {
         return None;
     }
     let first = segments(record).find(|(segment, _)| segment.flags.has(Flags::FIN)).map(|(segment, _)| segment.from);
     let named = record.scenario.wire.first_fin().or(first)?;
-    if gave_up_waiting(record, other(named)) || orphan_gave_up(record, named) {
+    if gave_up_waiting(record, named.peer()) || orphan_gave_up(record, named) {
         return None;
     }
     let passes = |side| changes(record).any(|change| change.side == side && change.to == State::TimeWait);
-    match (passes(named), passes(other(named))) {
+    match (passes(named), passes(named.peer())) {
         (true, false) => None,
-        (true, true) => Some(format!("at the {}, and at the {} too", name(named), name(other(named)))),
-        (false, true) => Some(format!("at the {}, not at the {}", name(other(named)), name(named))),
+        (true, true) => Some(format!("at the {}, and at the {} too", named.name(), named.peer().name())),
+        (false, true) => Some(format!("at the {}, not at the {}", named.peer().name(), named.name())),
         (false, false) => Some("at neither side".to_owned()),
     }
 }
@@ -222,17 +222,17 @@ fn numbers(record: &Record) -> Vec<String> {
     for (segment, _) in segments(record).filter(|(segment, _)| counts(segment)) {
         let (side, end) = (segment.from as usize, segment.seq.wrapping_add(segment.space()));
         if let Some(fin) = fins[side].and_then(|fin| beyond(end, fin)) {
-            broken.push(format!("the {} sent #{} {fin} beyond its FIN", name(segment.from), segment.index));
+            broken.push(format!("the {} sent #{} {fin} beyond its FIN", segment.from.name(), segment.index));
         }
         if segment.flags.has(Flags::FIN) {
             fins[side] = Some(end);
         }
         ends[side] = Some(ends[side].filter(|known| beyond(end, *known).is_none()).unwrap_or(end));
         if segment.flags.has(Flags::ACK) {
-            let sent = ends[other(segment.from) as usize];
+            let sent = ends[segment.from.peer() as usize];
             if let Some(more) = sent.map_or(Some(0), |sent| beyond(segment.ack, sent)) {
                 let text =
-                    format!("#{} of the {} acknowledges {more} that were not sent", segment.index, name(segment.from));
+                    format!("#{} of the {} acknowledges {more} that were not sent", segment.index, segment.from.name());
                 broken.push(text);
             }
         }
@@ -252,7 +252,7 @@ fn other_bytes(record: &Record) -> Vec<String> {
             differs |= *stream.entry(number).or_insert(*byte) != *byte;
         }
         if differs {
-            broken.push(format!("#{} of the {} is not what was sent before", segment.index, name(segment.from)));
+            broken.push(format!("#{} of the {} is not what was sent before", segment.index, segment.from.name()));
         }
     }
     broken
@@ -263,5 +263,5 @@ fn checksums(record: &Record) -> Vec<String> {
         segments(record).filter(|(_, fate)| *fate == Fate::Corrupt).map(|(segment, _)| segment.index).collect();
     let taken =
         changes(record).filter(|change| matches!(change.cause, Cause::Arrival(index) if corrupt.contains(&index)));
-    taken.map(|change| format!("the {} goes to {} by a corrupt segment", name(change.side), change.to)).collect()
+    taken.map(|change| format!("the {} goes to {} by a corrupt segment", change.side.name(), change.to)).collect()
 }

@@ -4,7 +4,6 @@
 use super::kernel::{Kernel, Packet};
 use super::run::What;
 use super::socket::{Holder, State};
-use crate::board::other;
 use echo_core::Role;
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
@@ -29,7 +28,7 @@ impl Kernel {
             let count = most.min(socket.inbox.len());
             let bytes: Vec<u8> = socket.inbox.drain(..count).collect();
             buffer.put_slice(&bytes);
-            let peer = self.socket_mut(other(side));
+            let peer = self.socket_mut(side.peer());
             peer.outstanding -= count;
             let writer = peer.writer.take();
             self.wakers.extend(writer);

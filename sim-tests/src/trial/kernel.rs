@@ -8,7 +8,6 @@
 use super::run::{Entry, What};
 use super::scenario::{Fault, Scenario, Strike};
 use super::socket::{Holder, Socket, State};
-use crate::board::other;
 use crate::link::{Arrival, Kind, Links};
 use crate::plan::Millis;
 use echo_core::Role;
@@ -19,8 +18,6 @@ use std::task::Waker;
 const PATIENCE: Millis = 1000;
 /// A side with more I/O events than this does not come to an end by itself.
 const MOST_EVENTS: usize = 10_000;
-
-const SIDES: [Role; 2] = [Role::Client, Role::Server];
 
 #[derive(Clone, Debug)]
 pub(super) enum Packet {
@@ -63,12 +60,12 @@ impl Kernel {
             scenario,
             buffer: buffer.max(1),
             links: Links::new(scenario.network.path()),
-            sockets: SIDES.map(|_| Socket::new()),
+            sockets: Role::BOTH.map(|_| Socket::new()),
             log: Vec::new(),
             doomed: Vec::new(),
             wakers: Vec::new(),
         };
-        SIDES.into_iter().for_each(|side| kernel.strike_if_due(side));
+        Role::BOTH.into_iter().for_each(|side| kernel.strike_if_due(side));
         kernel
     }
 
@@ -77,23 +74,23 @@ impl Kernel {
     /// Time goes on, and what is due arrives.
     pub(super) fn advance(&mut self, now: Millis) {
         self.now = now;
-        for side in SIDES {
+        for side in Role::BOTH {
             if matches!(self.socket(side).holder, Holder::Idler(until) if until <= now) {
                 self.close(side);
             }
         }
         loop {
-            let arrival = SIDES.into_iter().find_map(|from| Some((from, self.links.pop(from, now)?)));
+            let arrival = Role::BOTH.into_iter().find_map(|from| Some((from, self.links.pop(from, now)?)));
             match arrival {
                 None => return,
-                Some((from, Arrival::Packet(packet))) => self.receive(other(from), packet),
+                Some((from, Arrival::Packet(packet))) => self.receive(from.peer(), packet),
                 Some((from, Arrival::Made(kind))) => {
                     let what = What::relayed(kind);
-                    what.into_iter().for_each(|what| self.note(other(from), what));
+                    what.into_iter().for_each(|what| self.note(from.peer(), what));
                     match kind {
                         Kind::Data => (),
-                        Kind::Fin => self.receive(other(from), Packet::Fin),
-                        Kind::Reset => self.receive(other(from), Packet::Reset),
+                        Kind::Fin => self.receive(from.peer(), Packet::Fin),
+                        Kind::Reset => self.receive(from.peer(), Packet::Reset),
                     }
                 }
             }
@@ -146,13 +143,13 @@ impl Kernel {
     /// The sides that hold TIME_WAIT.
     pub(super) fn time_wait(&self) -> Vec<Role> {
         let is_reset = self.sockets.iter().any(|socket| socket.reset);
-        SIDES.into_iter().filter(|side| self.socket(*side).fin_first && !is_reset).collect()
+        Role::BOTH.into_iter().filter(|side| self.socket(*side).fin_first && !is_reset).collect()
     }
 
     /// The sides whose future returned and whose stream is still open.
     pub(super) fn leaking(&self) -> Vec<Role> {
         let leaks = |side: &Role| self.socket(*side).returned && self.socket(*side).holder == Holder::Program;
-        SIDES.into_iter().filter(leaks).collect()
+        Role::BOTH.into_iter().filter(leaks).collect()
     }
 
     pub(super) fn take_log(&mut self) -> Vec<Entry> {

@@ -1,7 +1,6 @@
 //! What happened in one run.
 
 use super::scenario::{Fault, Scenario};
-use crate::board::name;
 use crate::link::Kind;
 use crate::plan::Millis;
 use crate::record::fnv;
@@ -195,7 +194,7 @@ impl<C, S> Run<C, S> {
         let mut text = String::new();
         for entry in &self.log {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{} {} {}", entry.at, name(entry.side), entry.what);
+            let _ = writeln!(text, "{} {} {}", entry.at, entry.side.name(), entry.what);
         }
         let _ = writeln!(text, "{}", if self.over_at.is_some() { "over" } else { "NOT OVER" });
         text
@@ -208,7 +207,7 @@ impl<C, S> Run<C, S> {
 
     /// The hash of what happened in its order, without times.
     pub(super) fn order(&self) -> u64 {
-        let line = |entry: &Entry| format!("{} {}\n", name(entry.side), entry.what);
+        let line = |entry: &Entry| format!("{} {}\n", entry.side.name(), entry.what);
         fnv(self.log.iter().map(line).collect::<String>().as_bytes())
     }
 }

@@ -209,7 +209,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.strike {
             None => f.write_str("undisturbed")?,
-            Some(Strike { side, fault, event }) => write!(f, "{}:{}@{event}", crate::board::name(side), fault.id())?,
+            Some(Strike { side, fault, event }) => write!(f, "{}:{}@{event}", side.name(), fault.id())?,
         }
         write!(f, "/{}", self.network.id())
     }
@@ -235,7 +235,7 @@ impl FromStr for Strike {
         let bad = || Refusal(format!("SIDE:FAULT@EVENT or undisturbed expected, not {text:?}"));
         let (side, rest) = text.split_once(':').ok_or_else(bad)?;
         let (fault, event) = rest.split_once('@').ok_or_else(bad)?;
-        let side = pick("side", side, &[Role::Client, Role::Server], crate::board::name)?;
+        let side = pick("side", side, &Role::BOTH, Role::name)?;
         let fault = pick("fault", fault, &Fault::ALL, Fault::id)?;
         let event =
             event.parse().map_err(|_| Refusal(format!("the number of an I/O event expected, not {event:?}")))?;

@@ -5,7 +5,6 @@ use super::kernel::Kernel;
 use super::run::{Ending, Run, What};
 use super::scenario::Scenario;
 use super::stream::{Shared, Stream};
-use crate::board::name;
 use crate::plan::Millis;
 use crate::setting;
 use echo_core::Role;
@@ -67,7 +66,7 @@ fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Mil
         let step = catch_unwind(AssertUnwindSafe(|| {
             let result = sim.step().map_err(|error| error.to_string());
             for side in kernel.with(Kernel::take_doomed) {
-                sim.crash(name(side));
+                sim.crash(side.name());
             }
             result
         }));
@@ -91,7 +90,7 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
     let cast = RefCell::new(Some((Rc::clone(program), Stream::new(kernel.clone(), side))));
     let (result, kernel) = (Rc::clone(&slot), kernel.clone());
     // turmoil wants to be able to start a host again; these are started once.
-    sim.host(name(side), move || {
+    sim.host(side.name(), move || {
         let (cast, result, kernel) = (cast.borrow_mut().take(), Rc::clone(&result), kernel.clone());
         async move {
             if let Some((program, stream)) = cast {

@@ -7,7 +7,6 @@ use super::run::{Ending, Run, What, first_difference};
 use super::scenario::{Fault, Network, Scenario, Strike};
 use super::stage::{self, Program};
 use super::stream::Stream;
-use crate::board::name;
 use crate::plan::{Millis, Refusal};
 use echo_core::Role;
 use std::collections::HashSet;
@@ -136,7 +135,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
-            for side in [Role::Client, Role::Server] {
+            for side in Role::BOTH {
                 for (event, has_stream) in events(&base, side) {
                     for fault in &self.faults {
                         if *fault == Fault::Nothing && !network.is_cut() {
@@ -165,7 +164,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         let run = self.play(id.parse()?);
         match (run.scenario.strike, run.struck_at()) {
             (Some(Strike { side, fault, event }), None) => {
-                let (count, side) = (run.events(side), name(side));
+                let (count, side) = (run.events(side), side.name());
                 Err(Refusal(format!("{} never struck at event {event}: the {side} had {count}", fault.id())))
             }
             (Some(_), Some(_)) | (None, _) => Ok(run),
@@ -182,12 +181,12 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         for (side, trouble) in [(Role::Client, trouble(&run.client)), (Role::Server, trouble(&run.server))] {
             match trouble {
                 Some((Kind::NeverEnds, _)) if self.may_hang => (),
-                Some((kind, what)) => find(kind, format!("the {} {what}", name(side))),
+                Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
             }
         }
         for side in &run.leaking {
-            find(Kind::Leak, format!("the {} has returned, and its stream is still open", name(*side)));
+            find(Kind::Leak, format!("the {} has returned, and its stream is still open", side.name()));
         }
         if let Some(what) = self.wrong_time_wait(run) {
             find(Kind::TimeWait, what);
@@ -211,10 +210,10 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
         let holder = match run.time_wait[..] {
             [] => "nobody",
-            [side] => name(side),
+            [side] => side.name(),
             [..] => "both",
         };
-        Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", name(expected)))
+        Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
     fn play(&self, scenario: Scenario) -> Run<C, S> {

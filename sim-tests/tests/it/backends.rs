@@ -4,8 +4,6 @@ use echo_core::Role;
 use sim_tests::catalogue::{self, Sequence};
 use sim_tests::{Backend, Ending, Record, Scenario, Unit, What, crew};
 
-const SIDES: [Role; 2] = [Role::Client, Role::Server];
-
 /// What one end did and saw, as far as both backends can tell it. RST is left out: turmoil answers FIN for a closed
 /// socket with one, where Linux acknowledges it. When a user's task is handed an answer is no event on the wire.
 fn seen(record: &Record, side: Role) -> Vec<String> {
@@ -35,7 +33,7 @@ fn wrong_with(sequence: &Sequence, run: &Scenario) -> Vec<String> {
     if reports && pair.handed() != turmoil.handed() {
         wrong.push(format!("{run}: {:?} and {:?} were handed over", pair.handed(), turmoil.handed()));
     }
-    for side in SIDES {
+    for side in Role::BOTH {
         if pair.ending(side) != turmoil.ending(side) {
             wrong.push(format!("{run} at the {side:?}: {:?} / {:?}", pair.ending(side), turmoil.ending(side)));
         }

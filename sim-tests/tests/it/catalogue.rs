@@ -141,7 +141,7 @@ fn is_stopped_too_early(record: &Record) -> bool {
         Role::Server => Unit::Answer(1),
     };
     let stops = |point: Point| matches!(point, Point::InsideFrame | Point::PeerNotReading);
-    [Role::Client, Role::Server].into_iter().any(|side| {
+    Role::BOTH.into_iter().any(|side| {
         record.scenario.plan(side).points().any(stops) && !record.sent(side).any(|unit| *unit == first(side))
     })
 }

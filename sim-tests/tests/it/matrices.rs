@@ -58,7 +58,7 @@ fn cell(sequence: &Sequence) -> String {
     let mut endings: Vec<String> = Vec::new();
     for run in sequence.scenario.runs() {
         let record = Backend::Pair.run(&run).unwrap_or_else(|refusal| panic!("{run}: {refusal}"));
-        let [client, server] = [Role::Client, Role::Server].map(|side| code(Report::of(&record.ending(side))));
+        let [client, server] = Role::BOTH.map(|side| code(Report::of(&record.ending(side))));
         let ending = format!("{client} {server}");
         if !endings.contains(&ending) {
             endings.push(ending);

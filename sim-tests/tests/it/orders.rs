@@ -36,7 +36,7 @@ fn endings(id: &str) -> (u64, BTreeMap<String, u64>) {
     let (count, complete) = every_order(&scenario, |record| {
         seen += 1;
         assert_eq!(check(&record), [], "{}", report::ladder(&record, true));
-        let [client, server] = [Role::Client, Role::Server].map(|side| report::ending(&record.ending(side)));
+        let [client, server] = Role::BOTH.map(|side| report::ending(&record.ending(side)));
         *endings.entry(format!("{client} | {server}")).or_default() += 1;
         seen < MOST
     })

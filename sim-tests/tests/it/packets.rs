@@ -118,11 +118,11 @@ fn a_last_word_that_was_lost_arrives_behind_the_fin() {
 #[test]
 fn fins_that_cross_pass_closing() {
     let record = good("framed/client:close@idle/server:none/fins-cross");
-    let paths = [Role::Client, Role::Server].map(|side| path(&record, side));
+    let paths = Role::BOTH.map(|side| path(&record, side));
     assert!(paths.iter().any(|path| path.contains(&State::Closing)), "{paths:?}");
     assert!(paths.iter().all(|path| path.contains(&State::FinWait1)), "{paths:?}");
     let both = good("plain/client:close@idle/server:close@idle/clear");
-    let paths = [Role::Client, Role::Server].map(|side| path(&both, side));
+    let paths = Role::BOTH.map(|side| path(&both, side));
     assert!(paths.iter().all(|path| path.contains(&State::Closing)), "{paths:?}");
 }
 

@@ -1,7 +1,7 @@
 //! The referee: what becomes of each segment, by the scenario's network.
 
 use crate::backend::program::{SharedBoard, Slot, lock};
-use crate::board::{Unit, What, other};
+use crate::board::{Unit, What};
 use crate::ear::{Ear, Segment as Piece};
 use crate::network::{Carries, Fault, Which};
 use crate::packet::{Judge, Ruling, Stream};
@@ -41,7 +41,7 @@ impl Referee {
             Fault::Loss { percent, seed } => Some((percent, seed)),
             Fault::Hold { .. } | Fault::Packet { .. } | Fault::Cut { .. } => None,
         });
-        let ears = [Role::Client, Role::Server].map(|from| Ear::new(from, scenario));
+        let ears = Role::BOTH.map(|from| Ear::new(from, scenario));
         let requests = scenario.talk.len() as u64;
         (Self { board, taps, waiting: Arc::clone(&waiting), requests, ears, next: [None; 2], loss }, waiting)
     }
@@ -136,7 +136,7 @@ impl Judge for Referee {
 
     fn arrived(&mut self, segment: &Segment) {
         if segment.flags.has(Flags::RST)
-            && let Some(tap) = lock(&self.taps[other(segment.from) as usize]).as_ref()
+            && let Some(tap) = lock(&self.taps[segment.from.peer() as usize]).as_ref()
         {
             tap.break_off();
         }

@@ -185,7 +185,7 @@ impl Stage {
 
     fn is_over(&self) -> bool {
         let board = lock(&self.board);
-        [Role::Client, Role::Server].into_iter().all(|side| ending(board.entries(), side) != Ending::Open)
+        Role::BOTH.into_iter().all(|side| ending(board.entries(), side) != Ending::Open)
     }
 
     /// What happened.

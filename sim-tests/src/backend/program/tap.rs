@@ -3,7 +3,7 @@
 //! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
 
 use super::pace::Pace;
-use crate::board::{Board, Unit, What, is_fin, other};
+use crate::board::{Board, Unit, What, is_fin};
 use crate::ear::{Ear, Segment};
 use crate::gate::Gate;
 use crate::plan::{Action, Point, Step};
@@ -101,7 +101,7 @@ impl<S: Transport> Tap<S> {
             stream: Some(stream),
             role,
             board,
-            hears: Ear::new(other(role), scenario),
+            hears: Ear::new(role.peer(), scenario),
             says: Ear::new(role, scenario),
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),

@@ -2,7 +2,7 @@
 
 use super::{Host, Stage, Timing};
 use crate::backend::program::{Handle, lock};
-use crate::board::{Board, Unit, What, other};
+use crate::board::{Board, Unit, What};
 use crate::ear::Segment;
 use crate::link::{Arrival, Kind};
 use crate::plan::Millis;
@@ -63,7 +63,7 @@ impl Stage {
     pub(super) fn tell_taken(&mut self, now: Millis) {
         for (side, host) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
             if let (Some(handle), Some(taken)) = (lock(&host.handle).as_ref(), self.post.taken(side, now)) {
-                handle.tell(taken, self.post.is_arriving(other(side), now));
+                handle.tell(taken, self.post.is_arriving(side.peer(), now));
             }
         }
     }
@@ -76,8 +76,8 @@ impl Stage {
         let (mut due, mut refused) = ([0, 0], [false, false]);
         for (side, arrival) in arrivals {
             if let Arrival::Packet(Parcel::Reset | Parcel::DeliverReset) | Arrival::Made(Kind::Reset) = arrival {
-                post.delete_waiting(other(side), board.now() + 1);
-                forget(held, other(side), post.take_deleted(other(side)));
+                post.delete_waiting(side.peer(), board.now() + 1);
+                forget(held, side.peer(), post.take_deleted(side.peer()));
             }
             let to = if side == Role::Client { &*server } else { &*client };
             match (arrival, lock(&to.handle).as_ref()) {
@@ -100,10 +100,10 @@ impl Stage {
                 }
             }
         });
-        for from in [Role::Client, Role::Server] {
-            if refused[from as usize] && !board.has_sent(other(from), |sent| *sent == Unit::Reset) {
-                post.push(&mut board, other(from), Segment::Reset, Parcel::Reset);
-                board.note(other(from), What::Sent(Unit::Reset));
+        for from in Role::BOTH {
+            if refused[from as usize] && !board.has_sent(from.peer(), |sent| *sent == Unit::Reset) {
+                post.push(&mut board, from.peer(), Segment::Reset, Parcel::Reset);
+                board.note(from.peer(), What::Sent(Unit::Reset));
             }
         }
     }
@@ -116,13 +116,13 @@ impl Stage {
             Timing::Links => {
                 let mut board = lock(board);
                 let next = board.now() + 1;
-                for from in [Role::Client, Role::Server] {
+                for from in Role::BOTH {
                     arrivals.extend(std::iter::from_fn(|| post.pop(&mut board, from, next)).map(|it| (from, it)));
                 }
             }
             Timing::Choices(choices) => {
-                let counts = choices.pick([Role::Client, Role::Server].map(|from| post.under_way(from)));
-                for (from, count) in [Role::Client, Role::Server].into_iter().zip(counts) {
+                let counts = choices.pick(Role::BOTH.map(|from| post.under_way(from)));
+                for (from, count) in Role::BOTH.into_iter().zip(counts) {
                     arrivals.extend(std::iter::from_fn(|| post.take(from)).take(count).map(|it| (from, it)));
                 }
             }

@@ -215,22 +215,14 @@ impl Stage {
             }
             Action::Crash => {
                 host.crashed = true;
-                self.sim.crash(address(side));
+                self.sim.crash(side.name());
             }
             Action::Vanish => {
                 host.dark = true;
                 self.post.lose(side);
-                self.sim.crash(address(side));
+                self.sim.crash(side.name());
             }
         }
-    }
-}
-
-/// The name of an end's host.
-fn address(side: Role) -> &'static str {
-    match side {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What must hold of a pair that is left in peace, and where nothing can happen any more.
 
-use super::super::notes::{Notes, Sight, name};
+use super::super::notes::{Notes, Sight};
 use super::super::rules::{Breach, Rule, ensure};
 use super::{End, Model, Pair, Step, Wish};
 use echo_core::Role::Server;
@@ -37,10 +37,10 @@ impl Pair {
                 Verdict::Failed { .. } | Verdict::Truncated | Verdict::Reset => false,
                 Verdict::TimedOut(_) | Verdict::Violation(_) => false,
             };
-            ensure(good, Rule::Peace, || format!("in peace the {} ends {outcome}", name(end.role)))?;
+            ensure(good, Rule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
             let account = outcome.account;
             let answered = plain || (account.refused == 0 && account.unknown == 0);
-            ensure(answered, Rule::Peace, || format!("in peace the {} ends {outcome}", name(end.role)))?;
+            ensure(answered, Rule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
         }
         Ok(())
     }

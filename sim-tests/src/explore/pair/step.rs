@@ -1,6 +1,5 @@
 //! What can happen to a pair, one thing at a time.
 
-use super::super::notes::name;
 use super::super::unit::{Piece, Reach};
 use super::{Fault, Pair, Wish};
 use echo_core::Deadline;
@@ -62,21 +61,21 @@ impl Pair {
             pieces.map(part).collect::<Vec<_>>().join(", ")
         };
         match step {
-            Step::Wish(role, wish) => format!("{}: {}", name(role), wish.name()),
+            Step::Wish(role, wish) => format!("{}: {}", role.name(), wish.name()),
             Step::Write(role, _, count) => {
-                format!("{} writes {}", name(role), units(&mut self.end(role).outgoing.iter().take(count)))
+                format!("{} writes {}", role.name(), units(&mut self.end(role).outgoing.iter().take(count)))
             }
-            Step::Fin(role) => format!("{} sends FIN", name(role)),
-            Step::WriteFails(role) => format!("{}: a write fails", name(role)),
+            Step::Fin(role) => format!("{} sends FIN", role.name()),
+            Step::WriteFails(role) => format!("{}: a write fails", role.name()),
             Step::Read(role, _, count) => {
                 let pieces = &self.inboxes[role as usize].pieces;
-                format!("{} reads {}", name(role), units(&mut pieces.iter().take(count)))
+                format!("{} reads {}", role.name(), units(&mut pieces.iter().take(count)))
             }
-            Step::ReadFin(role) => format!("{} reads FIN", name(role)),
-            Step::ReadReset(role) => format!("{} reads RST", name(role)),
-            Step::GiveUp(role) => format!("{}: nothing to read behind the failed write", name(role)),
-            Step::Quiet(role) => format!("{}: the input falls quiet", name(role)),
-            Step::Expire(role, deadline) => format!("{}: deadline {deadline}", name(role)),
+            Step::ReadFin(role) => format!("{} reads FIN", role.name()),
+            Step::ReadReset(role) => format!("{} reads RST", role.name()),
+            Step::GiveUp(role) => format!("{}: nothing to read behind the failed write", role.name()),
+            Step::Quiet(role) => format!("{}: the input falls quiet", role.name()),
+            Step::Expire(role, deadline) => format!("{}: deadline {deadline}", role.name()),
             Step::Fault(fault) => fault.to_string(),
         }
     }

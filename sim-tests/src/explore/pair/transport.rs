@@ -1,9 +1,9 @@
 //! The kernels of both ends, what goes between them, and what can happen to it.
 
-use super::super::notes::{Notes, Sight, name};
+use super::super::notes::{Notes, Sight};
 use super::super::rules::{Breach, Rule, ensure};
 use super::super::unit::{Piece, Unit};
-use super::{Fault, Pair, Place, Socket, Way, other};
+use super::{Fault, Pair, Place, Socket, Way};
 use echo_core::Outcome;
 use echo_core::Role::{self, Client, Server};
 use std::rc::Rc;
@@ -23,7 +23,7 @@ impl Pair {
         // Whose transport takes nothing any more cannot send RST: it aborts by letting go.
         let end = self.end(role);
         let may = !open || end.got.fin || end.connection.is_write_closed() || end.patience_over;
-        ensure(may, Rule::ReadingOn, || format!("the {} lets go before it has read FIN", name(role)))?;
+        ensure(may, Rule::ReadingOn, || format!("the {} lets go before it has read FIN", role.name()))?;
         self.end_mut(role).place = Place::Over(outcome);
         self.close(role, !self.inboxes[role as usize].pieces.is_empty());
         Ok(())
@@ -70,7 +70,7 @@ impl Pair {
     }
 
     fn push_reset(&mut self, from: Role) {
-        let to = other(from);
+        let to = from.peer();
         if self.sockets[to as usize] == Socket::Open && !self.inboxes[to as usize].dead {
             self.inbox(to).reset = true;
         } else if self.sockets[to as usize] == Socket::Orphan {
@@ -79,7 +79,7 @@ impl Pair {
     }
 
     pub(super) fn push_fin(&mut self, from: Role) {
-        let to = other(from);
+        let to = from.peer();
         if !self.inboxes[to as usize].dead {
             self.inbox(to).fin = true;
         }
@@ -89,7 +89,7 @@ impl Pair {
     }
 
     pub(super) fn push(&mut self, from: Role, pieces: Vec<Piece>) {
-        let to = other(from);
+        let to = from.peer();
         if !self.inboxes[to as usize].dead {
             self.inbox(to).pieces.extend(pieces);
         }

@@ -12,8 +12,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
-const SIDES: [Role; 2] = [Role::Client, Role::Server];
-
 /// A trial with nothing to check.
 fn unchecked<C, S, CF, SF>(
     client: impl Fn(Stream) -> CF + 'static,
@@ -72,7 +70,7 @@ fn every_fault_strikes_at_every_event() {
         .collect::<BTreeSet<_>>()
     };
     for network in Network::ALL {
-        for side in SIDES {
+        for side in Role::BOTH {
             let of = |run: &&Run<(), ()>| {
                 run.scenario.network == network && run.scenario.strike.is_some_and(|strike| strike.side == side)
             };
