@@ -63,17 +63,39 @@ pub struct Violation {
     pub expected: Cow<'static, str>,
     /// What came instead.
     pub got: Cow<'static, str>,
+    /// What the peer speaks instead of echo/1, where its first bytes tell.
+    pub peer: Option<PeerProtocol>,
+}
+
+/// What a peer speaks that meant somebody else, or that somebody else was meant for (clauses 1.5 and 1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PeerProtocol {
+    /// It sends back what it gets.
+    Mirror,
+    /// Plain lines, each answered with the time.
+    PlainEcho,
+    /// HTTP/1.
+    Http,
+    /// TLS.
+    Tls,
+    /// A balancer's header of the PROXY protocol.
+    Proxy,
 }
 
 impl Violation {
     /// A breach of the protocol (code 1002).
     pub fn protocol(expected: impl Into<Cow<'static, str>>, got: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: ViolationKind::Protocol, expected: expected.into(), got: got.into() }
+        Self { kind: ViolationKind::Protocol, expected: expected.into(), got: got.into(), peer: None }
     }
 
     /// A message over the limit (code 1009).
     pub fn too_big(expected: impl Into<Cow<'static, str>>, got: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: ViolationKind::TooBig, expected: expected.into(), got: got.into() }
+        Self { kind: ViolationKind::TooBig, expected: expected.into(), got: got.into(), peer: None }
+    }
+
+    /// The same, of a peer that speaks this.
+    pub(crate) fn by(self, peer: impl Into<Option<PeerProtocol>>) -> Self {
+        Self { peer: peer.into(), ..self }
     }
 
     /// The code that tells the peer: the one total map from errors to close codes (clause 6.2).

@@ -77,7 +77,7 @@ pub mod timers;
 pub use account::{Account, Fate, Tally};
 pub use close::{Farewell, Role};
 pub use connection::{Connection, Event, Output, Reply};
-pub use error::{ApiMisuse, CloseCode, Violation};
+pub use error::{ApiMisuse, CloseCode, PeerProtocol, Violation};
 pub use limits::{Config, HIGH_WATER};
 pub use outcome::{End, Outcome, Side};
 pub use session::Traffic;

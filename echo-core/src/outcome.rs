@@ -64,6 +64,11 @@ impl End {
         }
     }
 
+    /// Whether it was clean: nothing was lost, and that is proven.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::Clean(_))
+    }
+
     /// All that [`End::name`] can say, in a fixed order.
     pub const NAMES: [&'static str; 7] =
         ["clean", "unproven", "failed", "truncated", "reset", "timed out", "violation"];

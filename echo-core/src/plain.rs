@@ -1,6 +1,6 @@
 //! The plain wire: lines to messages, and the time before each answer (PROTOCOL.md, section 2).
 
-use crate::error::{Violation, escape};
+use crate::error::{PeerProtocol, Violation, escape};
 use crate::frame::grow;
 use crate::stamp::Stamp;
 use chrono::DateTime;
@@ -121,7 +121,7 @@ impl Lookout {
         self.rest = if fits { rest } else { &[] };
         // The two empty lines before the zero are text like any other.
         if fits && next.contains(&0) {
-            return Some(Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)"));
+            return Some(Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)").by(PeerProtocol::Proxy));
         }
         if is_first { foreign(message) } else { None }
     }
@@ -132,16 +132,16 @@ const EXPECTED: &str = "a line of text or the preface of echo/1";
 /// Names the protocol of a client that meant another server, judged by its first message (clause 1.5).
 pub fn foreign(message: &[u8]) -> Option<Violation> {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();
-    let got = if matches!(message, [0x16, 0x03, 0x00..=0x04, ..]) {
-        "a TLS hello".to_owned()
+    let (got, peer) = if matches!(message, [0x16, 0x03, 0x00..=0x04, ..]) {
+        ("a TLS hello".to_owned(), PeerProtocol::Tls)
     } else if is_http_request(line) {
-        format!("an HTTP request ({})", escape(line, 60))
+        (format!("an HTTP request ({})", escape(line, 60)), PeerProtocol::Http)
     } else if [&b"PROXY TCP4 "[..], b"PROXY TCP6 ", b"PROXY UNKNOWN"].iter().any(|start| line.starts_with(start)) {
-        "a PROXY protocol header (version 1)".to_owned()
+        ("a PROXY protocol header (version 1)".to_owned(), PeerProtocol::Proxy)
     } else {
         return None;
     };
-    Some(Violation::protocol(EXPECTED, got))
+    Some(Violation::protocol(EXPECTED, got).by(peer))
 }
 
 /// `METHOD target HTTP/version`, RFC 9112 section 3.

@@ -1,7 +1,7 @@
 //! The prefaces of echo/1: who speaks, and which version (PROTOCOL.md, section 1).
 
 use crate::close::Role;
-use crate::error::{Violation, escape};
+use crate::error::{PeerProtocol, Violation, escape};
 
 /// The version this crate speaks.
 pub const VERSION: u8 = 1;
@@ -70,18 +70,24 @@ impl Greeting {
                 let got = format!("{} bytes of it, then {}", self.seen.len(), escape(rest, 40));
                 Violation::protocol("a client's preface \\x89ECHO\\r\\n and a version from 1", got)
             }
-            Role::Server => Violation::protocol("a server's preface \\x89echo\\r\\n\\x01", who_speaks(&seen)),
+            Role::Server => {
+                let (got, peer) = who_speaks(&seen);
+                Violation::protocol("a server's preface \\x89echo\\r\\n\\x01", got).by(peer)
+            }
         }
     }
 }
 
 /// Names a peer that is no framed echo server by the first bytes it sent.
-fn who_speaks(seen: &[u8]) -> String {
+fn who_speaks(seen: &[u8]) -> (String, Option<PeerProtocol>) {
+    let shown = escape(seen, 40);
     match seen {
-        [FIRST_BYTE, b'E', ..] => "our own preface back: this is a mirror, not an echo/1 server".into(),
-        [b'[', ..] => format!("{}: this server speaks the plain wire only", escape(seen, 40)),
-        [b'H', b'T', b'T', b'P', b'/', ..] => format!("{}: this is an HTTP server", escape(seen, 40)),
-        [0x15, 0x03, ..] => "a TLS alert: this is a TLS server".into(),
-        [_, ..] | [] => escape(seen, 40),
+        [FIRST_BYTE, b'E', ..] => {
+            ("our own preface back: this is a mirror, not an echo/1 server".into(), Some(PeerProtocol::Mirror))
+        }
+        [b'[', ..] => (format!("{shown}: this server speaks the plain wire only"), Some(PeerProtocol::PlainEcho)),
+        [b'H', b'T', b'T', b'P', b'/', ..] => (format!("{shown}: this is an HTTP server"), Some(PeerProtocol::Http)),
+        [0x15, 0x03, ..] => ("a TLS alert: this is a TLS server".into(), Some(PeerProtocol::Tls)),
+        [_, ..] | [] => (shown, None),
     }
 }

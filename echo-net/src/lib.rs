@@ -16,7 +16,7 @@
 //! println!("there and back in {} ns", answer.stamps.delay());
 //!
 //! let outcome = client.close().await;
-//! assert_eq!(outcome.end.name(), "clean");
+//! assert!(outcome.end.is_clean());
 //! assert_eq!(outcome.account.answered, 1);
 //!
 //! drop(stop); // the server drains and reports

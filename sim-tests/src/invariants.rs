@@ -106,7 +106,7 @@ impl Court<'_> {
     }
 
     fn is_clean(&self, side: Role) -> bool {
-        self.record.ending(side).name() == "clean"
+        matches!(self.record.ending(side), Ending::Outcome(outcome) if outcome.end.is_clean())
     }
 
     /// The clean last word that `side` got, by its number.

@@ -112,6 +112,6 @@ async fn talk(client: Client, number: usize, phase: watch::Receiver<Phase>) -> T
         }
     }
     let ended = timeout(PATIENCE, client.close()).await;
-    tally.not_clean = usize::from(!ended.is_ok_and(|outcome| outcome.end.name() == "clean"));
+    tally.not_clean = usize::from(!ended.is_ok_and(|outcome| outcome.end.is_clean()));
     tally
 }

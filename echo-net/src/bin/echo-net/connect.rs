@@ -8,7 +8,7 @@ use crate::piped::Options;
 use crate::signals::Signals;
 use crate::{piped, plain, prompt};
 use clap::Args;
-use echo_net::echo_core::{End, Outcome};
+use echo_net::echo_core::{End, Outcome, PeerProtocol};
 use echo_net::{Client, ClientConfig, ConnectError, connect_tcp};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -146,7 +146,7 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
     let (exit, hint) = match error {
         ConnectError::Resolve(_) | ConnectError::Refused(_) | ConnectError::TimedOut(..) => (Exit::System, ""),
         ConnectError::Ended(Outcome { end: End::Violation(violation), .. })
-            if violation.got.ends_with("speaks the plain wire only") =>
+            if violation.peer == Some(PeerProtocol::PlainEcho) =>
         {
             (Exit::WrongServer, " (try --plain)")
         }

@@ -42,16 +42,10 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
             return fail(Exit::System, &format!("cannot begin: {error}"));
         }
     };
+    let obeying = tokio::spawn(obey(client.clone(), signals.clone()));
     let talking = async {
         let (sender, asked) = mpsc::channel(AHEAD);
-        let asking = async {
-            let in_hand = ask(&client, &mut input, ping, sender, &signals).await;
-            if signals.first().is_some() {
-                // Whether or not somebody reads the answers: they come, or are refused, and the end is clean.
-                client.close().await;
-            }
-            in_hand
-        };
+        let asking = ask(&client, &mut input, ping, sender, &signals);
         let (in_hand, tally) = tokio::join!(asking, write_answers(asked, show, output.sender()));
         let outcome = client.close().await;
         let left = input.finish(in_hand).await;
@@ -64,11 +58,10 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
     };
     let insisting = async {
         signals.reached(2).await;
-        client.abort();
         // If the answers can still be written, how it ended can be told.
         sleep(STALLED).await;
     };
-    tokio::select! { biased;
+    let exit = tokio::select! { biased;
         (outcome, tally, left, written) = talking => {
             show.tell(&outcome, &tally.latency);
             Conclusion::new(&outcome, &signals).problem(left).problem(written).problem(tally.problem()).tell()
@@ -76,12 +69,18 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
         () = insisting => {
             Conclusion::without_end(&signals).problem("nobody reads the answers".to_owned()).tell()
         }
-    }
+    };
+    obeying.abort();
+    exit
 }
 
-pub(crate) async fn abort_at_second_signal(client: Client, signals: Signals) {
-    signals.reached(2).await;
-    client.abort();
+/// Ends the conversation at the first signal, whether or not somebody reads the answers, and aborts it at the second.
+pub(crate) async fn obey(client: Client, signals: Signals) {
+    signals.reached(1).await;
+    tokio::select! { biased;
+        _ = signals.reached(2) => client.abort(),
+        _ = client.close() => (),
+    }
 }
 
 /// Sends every line until the input or the conversation ends; gives how many were taken and not sent.
@@ -93,23 +92,24 @@ async fn ask(
     signals: &Signals,
 ) -> usize {
     loop {
-        let line = tokio::select! { biased;
-            _ = client.leaving() => return 0,
-            _ = signals.reached(1) => return 0,
-            () = sender.closed() => return 0,
-            line = input.next() => match line {
-                Some(line) => Some(line),
-                None => return 0,
-            },
-            () = sleep(ping) => None,
+        let next = async {
+            // Nothing is read that could not be answered.
+            let place = sender.reserve().await.ok()?;
+            tokio::select! { biased;
+                line = input.next() => Some((place, line?, false)),
+                () = sleep(ping) => Some((place, Vec::new(), true)),
+            }
         };
-        let is_ping = line.is_none();
-        let message = line.unwrap_or_default();
+        let next = tokio::select! { biased;
+            _ = client.leaving() => None,
+            _ = signals.reached(1) => None,
+            () = sender.closed() => None,
+            next = next => next,
+        };
+        let Some((place, message, is_ping)) = next else { return 0 };
+        // This waits for the server, but not for ever: whatever ends the conversation refuses it.
         let Ok(pending) = client.submit(message.clone()).await else { return usize::from(!is_ping) };
-        // If nobody writes answers any more, they are not missed.
-        if sender.send(Asked { message, pending, is_ping }).await.is_err() {
-            return 0;
-        }
+        place.send(Asked { message, pending, is_ping });
     }
 }
 

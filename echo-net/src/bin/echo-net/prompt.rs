@@ -2,7 +2,7 @@
 
 use crate::answer::header;
 use crate::exit::{Conclusion, Exit, fail};
-use crate::piped::{Options, abort_at_second_signal};
+use crate::piped::{Options, obey};
 use crate::signals::Signals;
 use crate::tally::Tally;
 use crate::terminal::{Terminal, Wish};
@@ -57,10 +57,10 @@ pub(crate) async fn run(client: Client, server: &str, options: Options, signals:
         }
     };
     terminal.write(&format!("connected to {server}; an empty line or Ctrl-D ends the conversation"));
-    let insisting = tokio::spawn(abort_at_second_signal(client.clone(), signals.clone()));
+    let obeying = tokio::spawn(obey(client.clone(), signals.clone()));
     let mut tally = Tally::default();
     let outcome = talk(&client, &mut terminal, &mut tally, options.ping, &signals).await;
-    insisting.abort();
+    obeying.abort();
     let not_sent = terminal.close().await;
     options.show.tell(&outcome, &tally.latency);
     Conclusion::new(&outcome, &signals).problem(not_sent).problem(tally.problem()).tell()
