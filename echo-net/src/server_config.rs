@@ -52,7 +52,7 @@ pub struct Ended {
 /// Something to call at the end of each connection, or nothing (the default).
 ///
 /// It is called from the server's own task, in the order of the ends; while it runs nothing is accepted. If it panics
-/// that is logged and counted ([`Report::panicked`]), and the server goes on.
+/// that is logged and counted ([`Report::panicked`](crate::Report::panicked)), and the server goes on.
 #[derive(Clone, Default)]
 pub struct OnEnd(Option<Arc<Call>>);
 
