@@ -23,6 +23,7 @@ mod backend;
 mod board;
 pub mod catalogue;
 pub mod crew;
+mod difference;
 mod director;
 mod ear;
 pub mod explore;

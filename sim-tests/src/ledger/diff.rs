@@ -1,6 +1,7 @@
 //! What differs between two ledgers, by kind.
 
 use super::{Ledger, Line};
+use crate::difference::first_of;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -72,11 +73,12 @@ fn endings(old: &Line, new: &Line) -> String {
     if sides.is_empty() { "other events, the same endings".to_owned() } else { sides.join(", ") }
 }
 
-fn first_event(old: &Line, new: &Line) -> Event {
-    let differs = old.events.iter().zip(&new.events).position(|(a, b)| a != b);
-    let at = differs.unwrap_or(old.events.len().min(new.events.len()));
-    let event = |line: &Line| line.events.get(at).cloned().unwrap_or_else(|| "nothing".to_owned());
-    (at + 1, event(old), event(new))
+fn first_event<'a>(old: &'a Line, new: &'a Line) -> Event {
+    let events = |line: &'a Line| line.events.iter().map(String::as_str);
+    match first_of(events(old), events(new)) {
+        Some((at, old, new)) => (at, old.to_owned(), new.to_owned()),
+        None => (old.events.len() + 1, "nothing more".to_owned(), "nothing more".to_owned()),
+    }
 }
 
 impl fmt::Display for Diff {

@@ -17,6 +17,7 @@ mod draw;
 pub use draw::{peace, scenario};
 
 use crate::crew;
+use crate::difference::first_of;
 use crate::invariants::{Breach, Rule, check};
 use crate::pairs::Pairs;
 use crate::plan::{Millis, Refusal};
@@ -180,9 +181,11 @@ fn differs(one: &Record, other: &Record) -> Flaw {
         timed.chain([format!("over at {:?}, left {:?}", record.over_at, record.unreached)]).collect::<Vec<_>>()
     };
     let (one, other) = (lines(one), lines(other));
-    let at = one.iter().zip(&other).position(|(a, b)| a != b).unwrap_or(one.len().min(other.len()));
-    let line = |all: &[String]| all.get(at).cloned().unwrap_or_else(|| "nothing more".to_owned());
-    Flaw::Unsteady { first: line(&one), second: line(&other) }
+    match first_of(one.iter().map(String::as_str), other.iter().map(String::as_str)) {
+        Some((_, first, second)) => Flaw::Unsteady { first: first.to_owned(), second: second.to_owned() },
+        // The records differ in nothing that has words: packets.
+        None => Flaw::Unsteady { first: "the packets".to_owned(), second: "other packets".to_owned() },
+    }
 }
 
 /// When the last thing happened.

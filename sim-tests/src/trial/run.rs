@@ -1,6 +1,7 @@
 //! What happened in one run.
 
 use super::scenario::{Fault, Scenario};
+use crate::difference::first_of;
 use crate::link::Kind;
 use crate::plan::Millis;
 use crate::record::fnv;
@@ -212,15 +213,8 @@ impl<C, S> Run<C, S> {
     }
 }
 
-/// The first line in which two texts differ: its number, counted from 1, and both lines.
+/// The first line in which two texts differ: its number, counted from 1, and both lines; `nothing more` stands for a
+/// line that one of them lacks.
 pub fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, &'a str, &'a str)> {
-    let (mut left, mut right) = (one.lines(), other.lines());
-    for number in 1.. {
-        match (left.next(), right.next()) {
-            (None, None) => return None,
-            (a, b) if a == b => (),
-            (a, b) => return Some((number, a.unwrap_or("nothing more"), b.unwrap_or("nothing more"))),
-        }
-    }
-    None
+    first_of(one.lines(), other.lines())
 }

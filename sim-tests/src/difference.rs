@@ -1,0 +1,18 @@
+//! Where two accounts of the same thing differ.
+
+/// The first line in which two texts differ: its number, counted from 1, and both lines; `nothing more` stands for a
+/// line that one of them lacks.
+pub(crate) fn first_of<'a>(
+    one: impl IntoIterator<Item = &'a str>,
+    other: impl IntoIterator<Item = &'a str>,
+) -> Option<(usize, &'a str, &'a str)> {
+    let (mut left, mut right) = (one.into_iter(), other.into_iter());
+    for number in 1.. {
+        match (left.next(), right.next()) {
+            (None, None) => return None,
+            (a, b) if a == b => (),
+            (a, b) => return Some((number, a.unwrap_or("nothing more"), b.unwrap_or("nothing more"))),
+        }
+    }
+    None
+}
