@@ -75,10 +75,9 @@ fn endings(old: &Line, new: &Line) -> String {
 
 fn first_event<'a>(old: &'a Line, new: &'a Line) -> Event {
     let events = |line: &'a Line| line.events.iter().map(String::as_str);
-    match first_of(events(old), events(new)) {
-        Some((at, old, new)) => (at, old.to_owned(), new.to_owned()),
-        None => (old.events.len() + 1, "nothing more".to_owned(), "nothing more".to_owned()),
-    }
+    let event = |event: Option<&str>| event.unwrap_or("nothing").to_owned();
+    let (at, before, after) = first_of(events(old), events(new)).unwrap_or((old.events.len() + 1, None, None));
+    (at, event(before), event(after))
 }
 
 impl fmt::Display for Diff {

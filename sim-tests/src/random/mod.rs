@@ -181,11 +181,11 @@ fn differs(one: &Record, other: &Record) -> Flaw {
         timed.chain([format!("over at {:?}, left {:?}", record.over_at, record.unreached)]).collect::<Vec<_>>()
     };
     let (one, other) = (lines(one), lines(other));
-    match first_of(one.iter().map(String::as_str), other.iter().map(String::as_str)) {
-        Some((_, first, second)) => Flaw::Unsteady { first: first.to_owned(), second: second.to_owned() },
-        // The records differ in nothing that has words: packets.
-        None => Flaw::Unsteady { first: "the packets".to_owned(), second: "other packets".to_owned() },
-    }
+    let differs = first_of(one.iter().map(String::as_str), other.iter().map(String::as_str));
+    // Records that differ in nothing that has words differ in their packets.
+    let (_, first, second) = differs.unwrap_or((0, Some("some packets"), Some("other packets")));
+    let line = |line: Option<&str>| line.unwrap_or("nothing more").to_owned();
+    Flaw::Unsteady { first: line(first), second: line(second) }
 }
 
 /// When the last thing happened.

@@ -216,5 +216,6 @@ impl<C, S> Run<C, S> {
 /// The first line in which two texts differ: its number, counted from 1, and both lines; `nothing more` stands for a
 /// line that one of them lacks.
 pub fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, &'a str, &'a str)> {
-    first_of(one.lines(), other.lines())
+    let (number, left, right) = first_of(one.lines(), other.lines())?;
+    Some((number, left.unwrap_or("nothing more"), right.unwrap_or("nothing more")))
 }
