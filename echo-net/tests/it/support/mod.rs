@@ -2,6 +2,7 @@
 
 pub(crate) mod alone;
 pub(crate) mod bystander;
+mod inherited;
 pub(crate) mod person;
 pub(crate) mod program;
 pub(crate) mod raw;
