@@ -63,7 +63,7 @@ pub struct Violation {
     pub expected: Cow<'static, str>,
     /// What came instead.
     pub got: Cow<'static, str>,
-    /// What the peer speaks instead of echo/1, where its first bytes tell.
+    /// What the peer speaks instead of echo/1, where the bytes tell that came together with the first wrong one.
     pub peer: Option<PeerProtocol>,
 }
 

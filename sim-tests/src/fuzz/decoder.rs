@@ -148,7 +148,7 @@ fn greeting(from: Role, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
             }
             Err(violation) => {
                 // How much of what follows it names depends on how much has come.
-                decoded.violation = Some(Violation { got: "".into(), ..violation });
+                decoded.violation = Some(Violation { got: "".into(), peer: None, ..violation });
                 break;
             }
         }
