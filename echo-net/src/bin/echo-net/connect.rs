@@ -156,5 +156,6 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
     let error = error.to_string();
     // Where the server is given by its address, that stands there once.
     let error = error.strip_prefix(server).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&error);
+    let error = error.replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
 }
