@@ -6,6 +6,7 @@ use crate::in_memory::{EPOCH, Seen, Solo};
 use crate::pairs::observe;
 use echo_core::plain::{ctime_header, foreign};
 use echo_core::{Config, Connection, End, Farewell, Stamp};
+use echo_core::{PeerProtocol, Violation};
 use std::time::Duration;
 
 /// Bytes that mean something somewhere: ends of lines, telnet, TLS, stamps, prefaces, other protocols.
@@ -109,18 +110,34 @@ impl Messages {
     }
 }
 
-fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
-    let refused = messages.first().and_then(|first| foreign(first));
-    if let Some(violation) = refused {
-        assert_eq!(*end, End::Violation(violation), "the first message is another protocol's");
-        let line = String::from_utf8(server.sent.clone()).expect("a refusal is text");
-        assert!(line.starts_with("echo: ") && line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
-        assert!(!line.trim_end().contains(char::is_control), "{line:?}");
-        assert_eq!(server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..))).count(), 0);
-        return;
+/// The first message that belongs to another protocol, and what is said of it (clause 1.5).
+fn refused(messages: &[Vec<u8>]) -> Option<(usize, Violation)> {
+    if let Some(violation) = messages.first().and_then(|first| foreign(first)) {
+        return Some((0, violation));
     }
-    let mut rest = server.sent.as_slice();
+    // Version 2 of the PROXY protocol begins with two empty lines; its fifth byte is like no text.
+    const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    let mut begun = Vec::new();
     for (index, message) in messages.iter().enumerate() {
+        begun.extend_from_slice(message);
+        let known = begun.len().min(PROXY.len());
+        if begun[..known] != PROXY[..known] {
+            return None;
+        }
+        if known > 4 {
+            let (expected, got) = ("a line of text or the preface of echo/1", "a PROXY protocol header (version 2)");
+            let violation = Violation::protocol(expected, got);
+            return Some((index, Violation { peer: Some(PeerProtocol::Proxy), ..violation }));
+        }
+    }
+    None
+}
+
+fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
+    let refused = refused(messages);
+    let served = refused.as_ref().map_or(messages, |(index, _)| &messages[..*index]);
+    let mut rest = server.sent.as_slice();
+    for (index, message) in served.iter().enumerate() {
         let (time, answer) = rest.split_at_checked(27).unwrap_or_else(|| panic!("message {index} has no answer"));
         let early = ctime_header(EPOCH, 0);
         let late = ctime_header(Stamp(EPOCH.0 + i64::try_from(server.now.as_nanos()).unwrap_or(i64::MAX)), 0);
@@ -129,6 +146,13 @@ fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
         assert_eq!(answer, message.as_slice(), "message {index} came back otherwise");
         rest = behind;
     }
-    assert!(rest.is_empty(), "something follows the answers: {rest:?}");
-    assert_eq!(server.connection.traffic().messages, messages.len() as u64);
+    assert_eq!(server.connection.traffic().messages, served.len() as u64);
+    let Some((_, violation)) = refused else {
+        return assert!(rest.is_empty(), "something follows the answers: {rest:?}");
+    };
+    assert_eq!(*end, End::Violation(violation), "the message is another protocol's");
+    let line = std::str::from_utf8(rest).expect("a refusal is text");
+    assert!(line.starts_with("echo: ") && line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
+    assert!(!line.trim_end().contains(char::is_control), "{line:?}");
+    assert_eq!(server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..))).count(), served.len());
 }
