@@ -160,8 +160,7 @@ impl Server {
         }
         self.refusals.retain(|(_, hurry)| !hurry.is_closed());
         let most = self.config.max_refusals.max(1);
-        let oldest_can_go = || self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now());
-        let is_room = self.refused.len() < most || self.refused.len() == most && oldest_can_go();
+        let is_room = self.refused.len() < most || self.refused.len() == most && self.oldest_can_go();
         is_room.then_some(Kind::Refused(Lack::Places))
     }
 
@@ -195,11 +194,8 @@ impl Server {
             Kind::Served => drop(self.served.spawn(task)),
             Kind::Refused(_) => {
                 self.report.refused += 1;
-                if self.refused.len() >= self.config.max_refusals.max(1)
-                    && let Some((_, oldest)) = self.refusals.pop_front()
-                {
-                    // If it has ended meanwhile, there is room.
-                    let _ = oldest.send(());
+                if self.refused.len() >= self.config.max_refusals.max(1) {
+                    self.hurry_oldest();
                 }
                 self.refused.spawn(task);
                 self.refusals.push_back((Instant::now() + GRACE, hurry));
@@ -245,9 +241,18 @@ impl Server {
                 () = tokio::task::yield_now() => (),
                 else => (),
             }
-        } else if self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now())
-            && let Some((_, oldest)) = self.refusals.pop_front()
-        {
+        } else if self.oldest_can_go() {
+            self.hurry_oldest();
+        }
+    }
+
+    /// Whether the oldest refusal has had its grace.
+    fn oldest_can_go(&self) -> bool {
+        self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now())
+    }
+
+    fn hurry_oldest(&mut self) {
+        if let Some((_, oldest)) = self.refusals.pop_front() {
             // If it has ended meanwhile, there is room.
             let _ = oldest.send(());
         }

@@ -17,8 +17,7 @@ pub fn printable(bytes: &[u8]) -> String {
             match c {
                 '\'' | '"' | '\\' => text.push(c),
                 // It joins the parts of one sign, and marks belong to the letter before.
-                '\u{200d}' => text.push(c),
-                _ if is_mark(c) => text.push(c),
+                _ if c == '\u{200d}' || is_mark(c) => text.push(c),
                 _ => text.extend(c.escape_debug()),
             }
         }

@@ -37,7 +37,7 @@ const PATIENCE: usize = 4000;
 const SHRUNK: usize = 3;
 
 /// What a hunt came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Hunt {
     /// How many scenarios were run.
     pub scenarios: u64,
@@ -116,11 +116,6 @@ pub fn drawn(seed: u64) -> Result<Scenario, Refusal> {
 }
 
 impl Hunt {
-    /// Nothing was run.
-    pub fn none() -> Self {
-        Self { scenarios: 0, simulated: 0, pairs: Pairs::default(), broken: Vec::new(), found: Vec::new() }
-    }
-
     /// Goes on with `seeds`: runs their scenarios on all processors, and holds each against the contract. `tick` is
     /// called after each.
     pub fn go_on(&mut self, run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) {
@@ -135,10 +130,12 @@ impl Hunt {
 
 /// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
 pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
-    hunt_for(run, seeds, SHRUNK, tick)
+    let mut hunt = Hunt::default();
+    hunt.go_on(run, seeds, tick);
+    hunt
 }
 
-/// The same; makes so many of the failing scenarios simpler.
+/// Makes so many of the failing scenarios simpler.
 fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> Hunt {
     let pairs = Mutex::new(Pairs::default());
     let tried = crew::each(seeds.len(), |index| {

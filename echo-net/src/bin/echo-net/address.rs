@@ -29,6 +29,11 @@ pub(crate) fn shown((host, port): &(String, u16)) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// The error without the address that it is about, where it begins with that: a line names it once.
+pub(crate) fn without<'a>(address: &str, error: &'a str) -> &'a str {
+    error.strip_prefix(address).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{parse, shown};

@@ -2,10 +2,10 @@
 
 use crate::address;
 use crate::answer::Show;
-use crate::exit::{Exit, fail, killed};
+use crate::exit::{Exit, fail, killed, say};
 use crate::options::ConnectionOptions;
 use crate::piped::Options;
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use crate::{piped, plain, prompt};
 use clap::Args;
 use echo_net::echo_core::{End, Outcome, PeerProtocol};
@@ -82,24 +82,30 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(Exit::Usage, &error),
     };
-    let talking = async {
-        match arguments.plain {
-            true => plainly(&arguments, &server, &signals).await,
-            false => framed(&arguments, &server, &signals).await,
-        }
+    let talked = match arguments.plain {
+        true => plainly(&arguments, &server, &signals).await,
+        false => framed(&arguments, &server, &signals).await,
     };
-    match talking.await {
+    let server = address::shown(&server);
+    match talked {
         Ok(exit) => exit,
-        Err(None) => stopped(&address::shown(&server), &signals),
-        Err(Some(error)) => cannot_connect(&address::shown(&server), &error),
+        Err(NotConnected::Stopped(signal)) => {
+            say(&format!("failed: stopped by {signal} before {server} answered"));
+            killed(signal)
+        }
+        Err(NotConnected::Failed(error)) => cannot_connect(&server, &error),
     }
 }
 
 /// A host and a port.
 type Server = (String, u16);
 
-/// `None`: a signal came before the server was reached.
-type NotConnected = Option<ConnectError>;
+/// Why there is no conversation.
+enum NotConnected {
+    /// A signal came before the server was reached.
+    Stopped(Signal),
+    Failed(ConnectError),
+}
 
 async fn framed(arguments: &Arguments, server: &Server, signals: &Signals) -> Result<ExitCode, NotConnected> {
     let config = arguments.config();
@@ -127,18 +133,8 @@ async fn unless_stopped<T>(
     connecting: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, NotConnected> {
     tokio::select! { biased;
-        _ = signals.reached(1) => Err(None),
-        connected = connecting => connected.map_err(Some),
-    }
-}
-
-fn stopped(server: &str, signals: &Signals) -> ExitCode {
-    match signals.first() {
-        Some(signal) => {
-            crate::exit::say(&format!("failed: stopped by {signal} before {server} answered"));
-            killed(signal)
-        }
-        None => Exit::System.into(),
+        signal = signals.reached(1) => Err(NotConnected::Stopped(signal)),
+        connected = connecting => connected.map_err(NotConnected::Failed),
     }
 }
 
@@ -155,7 +151,6 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
     };
     let error = error.to_string();
     // Where the server is given by its address, that stands there once.
-    let error = error.strip_prefix(server).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&error);
-    let error = error.replace(&format!(" ({server})"), "");
+    let error = address::without(server, &error).replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
 }

@@ -61,18 +61,14 @@ pub(crate) struct Conclusion<'a> {
 }
 
 impl<'a> Conclusion<'a> {
-    pub(crate) fn new(outcome: &'a Outcome, signals: &Signals) -> Self {
-        Self { outcome: Some(outcome), problems: Vec::new(), stopped_by: signals.first() }
+    /// Without an outcome nobody waited for the end.
+    pub(crate) fn new(outcome: impl Into<Option<&'a Outcome>>, signals: &Signals) -> Self {
+        Self { outcome: outcome.into(), problems: Vec::new(), stopped_by: signals.first() }
     }
 
-    /// Nobody waited for the end.
-    pub(crate) fn without_end(signals: &Signals) -> Self {
-        Self { outcome: None, problems: Vec::new(), stopped_by: signals.first() }
-    }
-
-    /// Something that was not well, if it was so.
-    pub(crate) fn problem(mut self, problem: impl Into<Option<String>>) -> Self {
-        self.problems.extend(problem.into());
+    /// What was not well, if something was not.
+    pub(crate) fn problems(mut self, problems: impl IntoIterator<Item = String>) -> Self {
+        self.problems.extend(problems);
         self
     }
 
@@ -98,6 +94,14 @@ impl<'a> Conclusion<'a> {
             None if problems.is_empty() => Exit::Clean.into(),
             None => Exit::NotClean.into(),
         }
+    }
+}
+
+/// `1 line`, `2 lines`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
     }
 }
 

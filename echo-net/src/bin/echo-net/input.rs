@@ -1,5 +1,6 @@
 //! Standard input in a thread of its own, since a read of it cannot be given up, and what was left of it.
 
+use crate::exit::counted;
 use crate::standard::{StandardInput, Stop};
 use std::io::{self, BufRead, BufReader, Read};
 use std::thread::{JoinHandle, spawn};
@@ -32,7 +33,7 @@ enum Unit {
 
 /// What became of the input that nobody took.
 #[derive(Debug)]
-pub(crate) struct Rest {
+struct Rest {
     /// Whether its end was read; if not, and nothing failed, more may follow.
     ended: bool,
     /// Why it could not be read on.
@@ -84,12 +85,11 @@ impl Input {
 impl Rest {
     fn problem(&self, unit: Unit) -> Option<String> {
         let at_least = if self.ended { "" } else { "at least " };
-        let unit = match (unit, self.left) {
-            (Unit::Lines(_), 1) => "line",
-            (Unit::Lines(_), _) => "lines",
-            (Unit::Bytes, _) => "bytes",
+        let left = match unit {
+            Unit::Lines(_) => counted(self.left, "line"),
+            Unit::Bytes => format!("{} bytes", self.left),
         };
-        let left = format!("{at_least}{} {unit} of the input not sent", self.left);
+        let left = format!("{at_least}{left} of the input not sent");
         match (&self.failed, self.ended, self.left) {
             (Some(failed), _, 0) => Some(failed.clone()),
             (Some(failed), ..) => Some(format!("{failed}; {left}")),

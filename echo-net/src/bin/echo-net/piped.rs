@@ -64,10 +64,10 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
     let exit = tokio::select! { biased;
         (outcome, tally, left, written) = talking => {
             show.tell(&outcome, &tally.latency);
-            Conclusion::new(&outcome, &signals).problem(left).problem(written).problem(tally.problem()).tell()
+            Conclusion::new(&outcome, &signals).problems(left).problems(written).problems(tally.problem()).tell()
         }
         () = insisting => {
-            Conclusion::without_end(&signals).problem("nobody reads the answers".to_owned()).tell()
+            Conclusion::new(None, &signals).problems(["nobody reads the answers".to_owned()]).tell()
         }
     };
     obeying.abort();

@@ -220,12 +220,5 @@ fn conclude(
         Some(_) => (),
         None => say("let go without waiting for the server"),
     }
-    let mut conclusion = match outcome {
-        Some(outcome) => Conclusion::new(outcome, signals),
-        None => Conclusion::without_end(signals),
-    };
-    for problem in problems {
-        conclusion = conclusion.problem(problem);
-    }
-    conclusion.problem((!all).then(|| bytes.to_owned())).tell()
+    Conclusion::new(outcome, signals).problems(problems).problems((!all).then(|| bytes.to_owned())).tell()
 }

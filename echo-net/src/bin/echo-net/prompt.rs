@@ -63,7 +63,7 @@ pub(crate) async fn run(client: Client, server: &str, options: Options, signals:
     obeying.abort();
     let not_sent = terminal.close().await;
     options.show.tell(&outcome, &tally.latency);
-    Conclusion::new(&outcome, &signals).problem(not_sent).problem(tally.problem()).tell()
+    Conclusion::new(&outcome, &signals).problems(not_sent).problems(tally.problem()).tell()
 }
 
 async fn talk(

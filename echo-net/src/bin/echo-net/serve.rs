@@ -83,7 +83,10 @@ impl Arguments {
     /// Listens, and says where.
     async fn listen(&self, out: &Lines) -> Result<TcpListeners, Failure> {
         let address = self.address().map_err(|error| (Exit::Usage, format!("--listen {error}")))?;
-        let failed = |error: std::io::Error| (Exit::System, cannot_listen(&address::shown(&address), &error));
+        let failed = |error: std::io::Error| {
+            let (address, error) = (address::shown(&address), error.to_string());
+            (Exit::System, format!("cannot listen on {address}: {}", address::without(&address, &error)))
+        };
         let listeners = TcpListeners::bind((&*address.0, address.1)).await.map_err(failed)?;
         for address in listeners.local_addrs().map_err(failed)? {
             out.say(&format!("listening on {address}"));
@@ -107,9 +110,10 @@ impl Arguments {
         }
     }
 
-    fn config(&self) -> Result<ServerConfig, String> {
+    /// The settings, for a process that may open so many files.
+    fn config(&self, files: usize) -> Result<ServerConfig, String> {
         let (max_connections, max_refusals) =
-            limits::fit(limits::raise(), self.max_connections, ServerConfig::default().max_refusals)?;
+            limits::fit(files, self.max_connections, ServerConfig::default().max_refusals)?;
         let first_fin = match self.first_fin {
             FirstFin::Client => Role::Client,
             FirstFin::Server => Role::Server,
@@ -167,7 +171,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 
 /// Serves; gives the report, and whether a second signal aborted connections.
 async fn serve(arguments: &Arguments, out: &Lines) -> Result<(Report, bool), Failure> {
-    let config = arguments.config().map_err(|error| (Exit::Usage, error))?;
+    let config = arguments.config(limits::raise()).map_err(|error| (Exit::Usage, error))?;
     return_free_memory();
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     if config.max_connections < arguments.max_connections {
@@ -188,13 +192,4 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<(Report, bool), Fai
         false => serve_until(listener, config, shutdown, abort).await,
     };
     Ok((report, aborted.get()))
-}
-
-/// One line, without the address twice.
-fn cannot_listen(address: &str, error: &std::io::Error) -> String {
-    let error = error.to_string();
-    match error.strip_prefix(address).and_then(|rest| rest.strip_prefix(": ")) {
-        Some(rest) => format!("cannot listen on {address}: {rest}"),
-        None => format!("cannot listen on {address}: {error}"),
-    }
 }

@@ -4,7 +4,7 @@ use crate::inherited::is_ignored;
 use std::fmt;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// A signal that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +51,16 @@ impl Signals {
     /// # Errors
     /// The system refuses.
     pub(crate) fn listen() -> io::Result<Self> {
-        let (sender, mut arrivals) = mpsc::unbounded_channel();
+        let (seen, signals) = watch::channel(Vec::new());
         for which in Signal::ALL.into_iter().filter(|which| !is_ignored(which.number())) {
             let mut stream = signal(which.kind())?;
-            let sender = sender.clone();
-            tokio::spawn(async move { while stream.recv().await.is_some() && sender.send(which).is_ok() {} });
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                while stream.recv().await.is_some() {
+                    seen.send_modify(|seen| seen.push(which));
+                }
+            });
         }
-        let (seen, signals) = watch::channel(Vec::new());
-        tokio::spawn(async move {
-            while let Some(which) = arrivals.recv().await {
-                seen.send_modify(|seen| seen.push(which));
-            }
-            // All signals are ignored: there is nothing to tell, for ever.
-            seen.closed().await;
-        });
         Ok(Self(signals))
     }
 
@@ -74,7 +70,7 @@ impl Signals {
         let first = signals.wait_for(|seen| seen.len() >= count).await.map(|seen| seen[0]);
         match first {
             Ok(first) => first,
-            // The task that counts lives as long as the runtime.
+            // All signals are ignored: there is nothing to tell, for ever.
             Err(_) => std::future::pending().await,
         }
     }

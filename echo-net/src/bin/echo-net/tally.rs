@@ -1,5 +1,6 @@
 //! What came of the messages that were sent, as this program sees it.
 
+use crate::exit::counted;
 use crate::latency::Latency;
 use echo_net::{Answer, RequestError};
 
@@ -27,20 +28,13 @@ impl Tally {
 
     /// What was not well, if something was not.
     pub(crate) fn problem(&self) -> Option<String> {
-        let counted = [
+        let counts = [
             (self.refused, "refused: never ran, safe to send again"),
             (self.unknown, "without an answer: may have run"),
             (self.changed, "answered with something else than was sent"),
         ];
-        let told = counted.into_iter().filter(|(count, _)| *count > 0);
-        let told: Vec<_> = told.map(|(count, what)| format!("{} {what}", messages(count))).collect();
+        let told = counts.into_iter().filter(|(count, _)| *count > 0);
+        let told: Vec<_> = told.map(|(count, what)| format!("{} {what}", counted(count, "message"))).collect();
         Some(told.join("; ")).filter(|told| !told.is_empty())
-    }
-}
-
-fn messages(count: usize) -> String {
-    match count {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
     }
 }

@@ -4,6 +4,7 @@
 //! for one that holds a single Enter: the editor gives back what stands at the prompt, and nothing that was typed is
 //! lost without a word.
 
+use crate::exit::counted;
 use crate::history;
 use crate::standard::StandardStream;
 use echo_net::printable;
@@ -29,6 +30,8 @@ const PROMPT: &str = "> ";
 const STALLED: Duration = Duration::from_secs(2);
 /// Shown above the prompt, it changes nothing: it goes a line up, and down again.
 const NOTHING: &str = "\x1b[A\n";
+/// Why a line is not sent that nobody took before the end.
+const OVER: &str = "the conversation is over";
 const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
 /// What a person did.
@@ -142,13 +145,13 @@ impl Terminal {
     /// Tells a person that a line was not sent, and remembers it for the end.
     pub(crate) fn not_sent(&mut self, why: &str, line: &str) {
         self.not_sent += 1;
-        self.write(&format!("not sent, {why}: {}", printable(line.as_bytes())));
+        self.write(&is_not_sent(why, line));
     }
 
     /// Shows all lines and gives the terminal back; gives what was typed and not sent.
     pub(crate) async fn close(mut self) -> Option<String> {
         for line in std::mem::take(&mut self.pasted).iter().rev() {
-            self.not_sent("the conversation is over", line);
+            self.not_sent(OVER, line);
         }
         let Self { mut typed, texts, printed, has_read, closing, mut waker, mode, mut not_sent, .. } = self;
         drop(texts);
@@ -168,16 +171,16 @@ impl Terminal {
             let (Typed::Text(text) | Typed::Interrupt(text)) = more else { continue };
             for line in lines(&text).iter().rev().filter(|line| !line.is_empty()) {
                 not_sent += 1;
-                let line = format!("not sent, the conversation is over: {}\n", printable(line.as_bytes()));
+                let line = is_not_sent(OVER, line) + "\n";
                 let _ = StandardStream::stdout().write_all(line.as_bytes());
             }
         }
-        match not_sent {
-            0 => None,
-            1 => Some("1 line not sent".to_owned()),
-            count => Some(format!("{count} lines not sent")),
-        }
+        (not_sent > 0).then(|| format!("{} not sent", counted(not_sent, "line")))
     }
+}
+
+fn is_not_sent(why: &str, line: &str) -> String {
+    format!("not sent, {why}: {}", printable(line.as_bytes()))
 }
 
 /// The lines of what was typed or pasted, the last first; a newline at its end ends the last one.
@@ -273,14 +276,9 @@ struct Raw(Arc<Termios>);
 
 impl Raw {
     fn enter() -> io::Result<Self> {
-        let before = tcgetattr(rustix::stdio::stdin())?;
-        let mode = Self(Arc::new(before));
-        mode.set()?;
+        let mode = Self(Arc::new(tcgetattr(rustix::stdio::stdin())?));
+        set_raw(&mode.0)?;
         Ok(mode)
-    }
-
-    fn set(&self) -> io::Result<()> {
-        set_raw(&self.0)
     }
 
     fn suspending(&self) -> Suspend {

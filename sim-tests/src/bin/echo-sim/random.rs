@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
 
 impl Done {
     fn nothing(backend: Backend) -> Self {
-        Self { backend, seeds: Vec::new(), left_out: 0, hunt: Hunt::none(), took: Duration::ZERO }
+        Self { backend, seeds: Vec::new(), left_out: 0, hunt: Hunt::default(), took: Duration::ZERO }
     }
 
     fn go_on(&mut self, seeds: &[u64], keep: bool) {

@@ -27,34 +27,38 @@ impl Part {
 
     /// The sequences of the product. A filter that nothing passes is a mistake; a shard may be empty.
     pub(crate) fn sequences(&self) -> Result<Vec<&'static Sequence>, Trouble> {
-        let filters: Vec<&str> = self.filters.iter().map(String::as_str).collect();
-        let all: Vec<_> = catalogue::filter(&filters).collect();
-        if all.is_empty() {
-            return Err(Trouble::Usage(nothing_passes(&filters)));
-        }
-        Ok(all.into_iter().filter(|sequence| self.shard.takes(&sequence.id)).collect())
+        let all = self.product();
+        if all.is_empty() { Err(self.nothing_passes()) } else { Ok(self.shard_of(all, |sequence| &sequence.id)) }
     }
 
     /// The sequences of the product; or, where a filter names a network that only packets show, those on it.
     pub(crate) fn chosen(&self) -> Result<Vec<Chosen>, Trouble> {
-        let passes = |id: &str| self.filters.iter().all(|filter| id.contains(filter));
-        if catalogue::all().iter().any(|sequence| passes(&sequence.id)) {
-            return Ok(self.sequences()?.into_iter().map(Chosen::Product).collect());
-        }
-        let all: Vec<_> = catalogue::packets().iter().filter(|sequence| passes(&sequence.id)).collect();
+        let mut all: Vec<Chosen> = self.product().into_iter().map(Chosen::Product).collect();
         if all.is_empty() {
-            let filters: Vec<&str> = self.filters.iter().map(String::as_str).collect();
-            return Err(Trouble::Usage(nothing_passes(&filters)));
+            let passes = |id: &str| self.filters.iter().all(|filter| id.contains(filter));
+            let packets = catalogue::packets().iter().filter(|sequence| passes(&sequence.id));
+            all.extend(packets.map(Chosen::Packets));
         }
-        Ok(all.into_iter().filter(|sequence| self.shard.takes(&sequence.id)).map(Chosen::Packets).collect())
+        if all.is_empty() { Err(self.nothing_passes()) } else { Ok(self.shard_of(all, |chosen| chosen.id())) }
     }
-}
 
-fn nothing_passes(filters: &[&str]) -> String {
-    let near = catalogue::nearest(filters[0], 1).join("");
-    let command = COMMANDS.into_iter().find(|command| strsim::damerau_levenshtein(command, filters[0]) <= 2);
-    let command = command.map(|command| format!(" (or did you mean the command {command}?)")).unwrap_or_default();
-    format!("no id contains {}; an id is, say, {near}{command}", filters.join(" and "))
+    fn product(&self) -> Vec<&'static Sequence> {
+        let filters: Vec<&str> = self.filters.iter().map(String::as_str).collect();
+        catalogue::filter(&filters).collect()
+    }
+
+    fn shard_of<T>(&self, all: Vec<T>, id: impl Fn(&T) -> &str) -> Vec<T> {
+        all.into_iter().filter(|one| self.shard.takes(id(one))).collect()
+    }
+
+    /// Without filters everything passes, so there is one.
+    fn nothing_passes(&self) -> Trouble {
+        let first = &self.filters[0];
+        let near = catalogue::nearest(first, 1).join("");
+        let command = COMMANDS.into_iter().find(|command| strsim::damerau_levenshtein(command, first) <= 2);
+        let command = command.map(|command| format!(" (or did you mean the command {command}?)")).unwrap_or_default();
+        Trouble::Usage(format!("no id contains {}; an id is, say, {near}{command}", self.filters.join(" and ")))
+    }
 }
 
 /// A sequence to be run.
