@@ -1,11 +1,10 @@
 //! Names and addresses, in all the forms people write them.
 
 use crate::support::need_that;
-use crate::support::program::{ECHO_NET, Kid, Serve, piped};
-use crate::support::raw::{Raw, Said};
+use crate::support::program::{Kid, Serve};
+use crate::support::raw::Raw;
 use crate::support::server::ClosedPort;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 
 /// All addresses of a name, all at the same port.
 #[test]
@@ -159,79 +158,6 @@ fn address(line: &str) -> SocketAddr {
     line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an address")
 }
 
-/// A shell's limits, for a server of its own.
-fn limited(limit: &str, options: &str) -> Serve {
-    let script = format!("{limit} && exec \"$0\" serve --listen 127.0.0.1:0 {options}");
-    Serve::by(Kid::spawn(piped(Command::new("bash").args(["-c", &script, ECHO_NET]))))
-}
-
-#[test]
-fn the_soft_limit_of_open_files_is_raised() {
-    let serve = limited("ulimit -Sn 64", "");
-    let mut clients: Vec<Raw> = (0..200).map(|_| Raw::greeted(serve.address)).collect();
-    clients.iter_mut().for_each(|client| client.asks(1, b"hello"));
-    drop(clients);
-    let (code, report) = serve.drain();
-    assert_eq!(code, Some(0));
-    assert!(report.starts_with("served 200 connections") && report.contains(" 0 refused, 200 messages"), "{report}");
-}
-
-/// Who is over what the hard limit allows hears so, and nobody waits in silence.
-#[test]
-fn the_hard_limit_of_open_files_bounds_the_connections() {
-    let serve = limited("ulimit -n 100", "");
-    let line = serve.kid.logs("connections at once instead of 1024: the limit of open files");
-    let most: usize = line.split_whitespace().find_map(|word| word.parse().ok()).expect("a number");
-    let mut served: Vec<Raw> = (0..most).map(|_| Raw::greeted(serve.address)).collect();
-    served.iter_mut().for_each(|client| client.asks(1, b"hello"));
-    for _ in 0..20 {
-        let mut refused = Raw::greeted(serve.address);
-        match refused.hears() {
-            Said::Close { code: 1013, .. } => (),
-            said => panic!("expected CLOSE 1013, got {said:?}"),
-        }
-    }
-    served.iter_mut().for_each(|client| client.asks(2, b"still here"));
-}
-
-/// The limit is lowered while it serves: one is still told why it is refused.
-#[test]
-fn without_descriptors_a_client_is_told_why() {
-    let serve = Serve::start(&[]);
-    let mut served: Vec<Raw> = (0..20).map(|_| Raw::greeted(serve.address)).collect();
-    served.iter_mut().for_each(|client| client.asks(1, b"hello"));
-    let limit = procfs::process::Process::new(serve.kid.id().try_into().expect("an id")).and_then(|it| it.fd_count());
-    let limit = limit.expect("/proc can be read").to_string();
-    let mut lowered = Command::new("prlimit");
-    lowered.args(["--pid", &serve.kid.id().to_string(), &format!("--nofile={limit}:{limit}")]);
-    if !need_that(lowered.status().is_ok_and(|status| status.success()), "prlimit (util-linux)") {
-        return;
-    }
-    // There may be gaps below the limit; then one after the other is refused.
-    let mut refused = 0;
-    while refused < 3 {
-        let mut next = Raw::greeted(serve.address);
-        next.send(&crate::support::raw::echo(1, b"hello"));
-        match next.hears() {
-            Said::Reply { .. } => served.push(next),
-            Said::Close { code: 1013, reason, .. } => {
-                assert_eq!(reason, "try again later: the server can open no more");
-                refused += 1;
-            }
-            said => panic!("expected CLOSE 1013, got {said:?}"),
-        }
-        assert!(served.len() < 100, "the limit is lowered");
-    }
-    served.iter_mut().for_each(|client| client.asks(2, b"still here"));
-    // Two go, and there is room again.
-    served.truncate(served.len() - 2);
-    crate::support::eventually("room for another", || {
-        let mut next = Raw::greeted(serve.address);
-        next.send(&crate::support::raw::echo(1, b"hello"));
-        matches!(next.hears(), Said::Reply { .. })
-    });
-}
-
 /// Three hundred clients while the server does not even accept: the system holds them.
 #[test]
 fn a_stopped_server_has_room_for_a_burst() {
@@ -247,5 +173,14 @@ fn a_stopped_server_has_room_for_a_burst() {
         let mut raw = Raw::on(client);
         raw.send(&crate::support::raw::hello());
         raw.hears_preface();
+    }
+}
+
+/// The host is the one that is meant without `--listen`.
+#[test]
+fn a_port_alone_is_listened_on_at_the_usual_host() {
+    for listen in [":0", "0"] {
+        let kid = Kid::echo_net(&["serve", "--listen", listen]);
+        assert!(kid.says("listening on ").starts_with("listening on 127.0.0.1:"), "{listen}");
     }
 }

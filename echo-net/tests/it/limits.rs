@@ -1,6 +1,6 @@
 //! Limits: connections, message sizes, descriptors, and what waits for a client that does not read.
 
-use crate::support::program::{ECHO_NET, Serve};
+use crate::support::program::{Serve, limited};
 use crate::support::raw::{self, Raw, Said};
 use crate::support::server::{Server, fake, swallow};
 use crate::support::time::HEADER;
@@ -9,7 +9,6 @@ use echo_net::echo_core::Role;
 use echo_net::echo_core::preface::preface;
 use echo_net::{Client, ClientConfig, RequestError, ServerConfig};
 use std::io::{ErrorKind, Write};
-use std::process::Command;
 use std::time::Duration;
 
 fn full(limit: usize, refusals: usize) -> Server {
@@ -249,8 +248,7 @@ async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
 /// Want of descriptors passes, and the server serves on.
 #[test]
 fn a_server_out_of_descriptors_recovers() {
-    let script = "ulimit -n 20; exec \"$0\" serve --listen 127.0.0.1:0";
-    let serve = Serve::of(Command::new("sh").args(["-c", script, ECHO_NET]));
+    let serve = Serve::of(&mut limited("ulimit -n 20", &["serve", "--listen", "127.0.0.1:0"]));
     let crowd: Vec<Raw> = (0..40).map(|_| Raw::connect(serve.address)).collect();
     serve.kid.logs("connections at once instead of 1024: the limit of open files");
     drop(crowd);

@@ -1,5 +1,6 @@
 //! Behind a balancer that speaks the PROXY protocol.
 
+use crate::support::eventually;
 use crate::support::program::Serve;
 use crate::support::raw::{Raw, Said, hello};
 
@@ -39,7 +40,10 @@ fn a_header_is_read_where_it_is_asked_for() {
         (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n".to_vec(), "one of [2001:db8::7]:1"),
         (b"PROXY UNKNOWN\r\n".to_vec(), "one of a client that the balancer does not name"),
         // A balancer that asks whether the server is well.
-        (b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec(), "one of a client that the balancer does not name"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec(), "one of the balancer itself"),
+        // Whatever follows is to be ignored then: addresses, and families that nobody knows.
+        ([&b"\r\n\r\n\0\r\nQUIT\n\x20\x11\x00\x0c"[..], &[203; 12]].concat(), "one of the balancer itself"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\xf5\x00\x02ab".to_vec(), "one of the balancer itself"),
     ] {
         for piece in [header.len(), 1] {
             let mut framed = Raw::connect(serve.address);
@@ -57,6 +61,7 @@ fn a_header_is_read_where_it_is_asked_for() {
         assert!(String::from_utf8_lossy(&plain.rest()).ends_with("] hello\n"));
         serve.kid.logs(named);
     }
+    assert!(!serve.kid.stderr().contains("203"), "{}", serve.kid.stderr());
 }
 
 /// It costs nobody else anything.
@@ -80,7 +85,18 @@ fn a_connection_without_a_header_is_refused_where_one_is_asked_for() {
         assert!(matches!(raw.hears(), Said::Fin | Said::Reset), "{wrong:?}");
         other.asks(seq, b"still here");
     }
-    serve.kid.logs("is refused: expected a PROXY header (--accept-proxy), got something else");
+    let refused = "is refused: expected a PROXY header (--accept-proxy), got ";
+    serve.kid.logs(&format!("{refused}something else"));
+    serve.kid.logs(&format!("{refused}a bad one of version 1 "));
+    serve.kid.logs(&format!("{refused}a bad one of version 2 "));
+    for begun in [&b"PROXY TCP4 192.0.2.7"[..], b"\r\n\r\n\0\r\nQUIT\n\x21\x11"] {
+        let before = serve.kid.stderr().matches("its beginning and then FIN").count();
+        let mut raw = Raw::connect(serve.address);
+        raw.send(begun);
+        raw.finish();
+        assert!(matches!(raw.hears(), Said::Fin | Said::Reset), "{begun:?}");
+        eventually("a warning", || serve.kid.stderr().matches("its beginning and then FIN").count() > before);
+    }
     // Connects and goes, as a health check does.
     drop(Raw::connect(serve.address));
     other.asks(8, b"still here");

@@ -7,9 +7,29 @@ use crate::support::{eventually, need_that};
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 129), ("INT", 130), ("TERM", 143)];
+
+/// A resolver that does not answer.
+const SLOW: &str = "#include <unistd.h>\nint getaddrinfo() { for (;;) pause(); }\n";
+
+#[test]
+fn a_server_whose_address_is_being_resolved() {
+    let library = std::env::temp_dir().join(format!("echo-net-slow-{}.so", std::process::id()));
+    let mut compile = Command::new("cc");
+    compile.args(["-w", "-shared", "-fPIC", "-x", "c", "-", "-o"]).arg(&library).stdin(Stdio::piped());
+    let mut compiler = compile.spawn().expect("a C compiler");
+    compiler.stdin.take().expect("piped").write_all(SLOW.as_bytes()).expect("it reads");
+    assert!(compiler.wait().is_ok_and(|status| status.success()));
+    for arguments in [&["serve", "--listen", "localhost:0"][..], &["connect", "localhost:1"]] {
+        let mut kid = Kid::spawn(piped(Command::new(ECHO_NET).args(arguments).env("LD_PRELOAD", &library)));
+        eventually("a handler", || catches(kid.id(), 15));
+        kid.signal("TERM");
+        assert_eq!(kid.wait().code(), Some(if arguments[0] == "serve" { 0 } else { 143 }));
+    }
+    std::fs::remove_file(&library).expect("it was made");
+}
 
 /// The conversation ends by the contract, and the exit status is that of a program that a signal ended.
 #[test]
@@ -201,7 +221,7 @@ fn port(address: &str) -> u16 {
 }
 
 /// Whether the process has a handler for the signal, so that it is not simply killed.
-fn catches(process: u32, signal: u32) -> bool {
+pub(crate) fn catches(process: u32, signal: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok()).unwrap_or_default();

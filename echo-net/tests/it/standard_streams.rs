@@ -1,8 +1,10 @@
 //! Standard streams that fail, that do not block, that are closed, and that nobody reads.
 
+use crate::signals::catches;
+use crate::support::eventually;
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
 use crate::support::raw::{Raw, Said, close_with, echo, reply};
-use crate::support::server::fake;
+use crate::support::server::{ClosedPort, fake};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -119,7 +121,8 @@ fn a_server_whose_output_nobody_reads_ends() {
     client.asks(1, b"hello");
     kid.signal("TERM");
     drop(client);
-    assert_eq!(kid.wait().code(), Some(0));
+    // The report cannot be written.
+    assert_eq!(kid.wait().code(), Some(1));
 }
 
 /// The log comes first, and is whole, where it goes to the same place as the report.
@@ -164,4 +167,48 @@ fn an_answer_that_is_not_what_was_sent_is_told() {
         err.contains("ended clean") && err.ends_with("failed: 1 message answered with something else than was sent\n"),
         "{err}"
     );
+}
+
+/// One end of a stream that takes nothing any more, for a program to write to, and the end that nobody reads.
+fn full() -> (OwnedFd, UnixStream) {
+    let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+    theirs.set_nonblocking(true).expect("an option can be set");
+    while theirs.write(&[b'x'; 4096]).is_ok() {}
+    theirs.set_nonblocking(false).expect("an option can be set");
+    (theirs.into(), ours)
+}
+
+/// What is said to a person holds up no end, and no exit code.
+#[test]
+fn errors_that_nobody_reads() {
+    let serve = Serve::start(&[]);
+    let closed = ClosedPort::new();
+    for options in MODES {
+        for (address, expected) in [(closed.address, 3), (serve.address, 0)] {
+            let (err, _unread) = full();
+            let mut command = Command::new(ECHO_NET);
+            command.arg("connect").args(options).arg(address.to_string());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(err);
+            let mut kid = Kid::spawn(&mut command);
+            kid.offer(b"hello\n");
+            assert_eq!(kid.wait().code(), Some(expected), "{options:?} {address}");
+        }
+    }
+    let (err, _unread) = full();
+    let mut command = Command::new(ECHO_NET);
+    command.args(["serve", "--listen", &serve.address.to_string()]).stdin(Stdio::null()).stderr(err);
+    assert_eq!(Kid::spawn(&mut command).wait().code(), Some(3));
+}
+
+/// A report that cannot be written is no success.
+#[test]
+fn a_report_that_cannot_be_written_is_told() {
+    let mut command = Command::new(ECHO_NET);
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::piped());
+    command.stdout(std::fs::File::options().write(true).open("/dev/full").expect("it is there"));
+    let mut kid = Kid::spawn(&mut command);
+    eventually("a handler", || catches(kid.id(), 15));
+    kid.signal("TERM");
+    assert_eq!(kid.wait().code(), Some(1));
+    assert_eq!(kid.stderr().lines().last(), Some("echo-net: failed: 2 lines of standard output not written"));
 }

@@ -131,7 +131,7 @@ fn a_window_of_any_size() {
     for (turn, (columns, rows)) in [(0, 0), (1, 1), (2, 1), (3, 100), (0, 24), (200, 0)].into_iter().enumerate() {
         person.types("half ");
         person.resizes(columns, rows);
-        person.types(&format!("a line {turn}\r"));
+        person.types(format!("a line {turn}\r"));
         // What is shown is broken into pieces there.
         serve.kid.logs("connection 1 from");
     }
@@ -159,7 +159,7 @@ fn the_history_is_kept() {
     };
     let mut person = start();
     for line in ["first things", "second things"] {
-        person.types(&format!("{line}\r"));
+        person.types(format!("{line}\r"));
         person.sees(&format!("] {line} ("));
     }
     person.types("\x04");

@@ -56,6 +56,7 @@ fn what_was_not_sent_is_counted() {
         if options.is_empty() {
             let answered = rest.iter().chain(&first).filter(|byte| **byte == b'\n').count() as u64;
             let refused = failed.split(" message").next().and_then(|text| text.rsplit(' ').next()?.parse::<u64>().ok());
+            assert!(err.contains(&format!(" {} refused, ", refused.unwrap_or_default())), "{err}");
             let accounted = answered + count + refused.unwrap_or_default();
             assert_eq!(accounted, LINES, "{err}");
         } else {
@@ -90,4 +91,30 @@ fn all_of_it_was_sent_and_answered() {
         assert_eq!(out.matches("some text").count(), 3000);
         assert!(!err.contains("failed"), "{err}");
     }
+}
+
+/// The line that is too long is not sent, and what follows it neither.
+#[test]
+fn what_follows_a_line_that_is_too_long_is_counted() {
+    let serve = Serve::start(&[]);
+    let address = serve.address.to_string();
+    for (input, count) in [("one\nmuch too long\nb\nc\n", 3), ("one\nmuch too long", 1), ("one\n12345678\nb", 2)] {
+        let mut kid = Kid::echo_net(&["connect", "--max-message", "7", &address]);
+        kid.offer(input.as_bytes());
+        let (code, out, err) = kid.finish();
+        assert_eq!((code, out.lines().count()), (Some(1), 1), "{err}");
+        let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        let failed = "echo-net: failed: line 2 of the input is longer than 7 bytes (see --max-message)";
+        assert_eq!(err.lines().last(), Some(&*format!("{failed}; {lines} of the input not sent")));
+    }
+}
+
+/// Where the input stays open, the end does not wait for it.
+#[test]
+fn a_line_that_is_too_long_ends_an_input_that_stays_open() {
+    let serve = Serve::start(&[]);
+    let mut kid = Kid::echo_net(&["connect", "--max-message", "7", &serve.address.to_string()]);
+    kid.write(b"one\nmuch too long");
+    assert_eq!(kid.wait().code(), Some(1));
+    assert!(kid.stderr().ends_with("; at least 1 line of the input not sent\n"), "{}", kid.stderr());
 }

@@ -2,8 +2,11 @@
 
 /// The port of the classic program.
 pub(crate) const PORT: u16 = 2012;
+/// The host where none is given.
+const HOST: &str = "127.0.0.1";
 
-/// `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` all name a host; without a port it is `port`.
+/// `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` all name a host, and `:PORT` the one that is meant without
+/// one; without a port it is `port`.
 ///
 /// # Errors
 /// What stands for a port is none.
@@ -18,7 +21,10 @@ pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
         };
     }
     match text.split_once(':') {
-        Some((host, given)) if !given.contains(':') => Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?)),
+        Some((host, given)) if !given.contains(':') => {
+            let host = if host.is_empty() { HOST } else { host };
+            Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?))
+        }
         // More than one colon: an address by IPv6, for a port it takes brackets.
         Some(_) | None => Ok((text.to_owned(), port)),
     }
@@ -50,7 +56,7 @@ mod tests {
             ("[::1]:7", "::1", 7),
             ("fe80::1%lo", "fe80::1%lo", 2012),
             ("[fe80::1%lo]:7", "fe80::1%lo", 7),
-            (":7", "", 7),
+            (":7", "127.0.0.1", 7),
         ] {
             assert_eq!(parse(text, 2012), Ok((host.to_owned(), port)), "{text}");
         }

@@ -3,7 +3,6 @@
 use crate::signals::{Signal, Signals};
 use crate::standard::StandardStream;
 use echo_net::echo_core::{End, Outcome};
-use std::io::Write;
 use std::process::ExitCode;
 
 /// What `--help` says of them.
@@ -14,10 +13,10 @@ Exit codes:
      serve: stopped by one signal, and every connection has ended, within the deadlines;
      misbehave: every connection got what its kind must get
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
-     serve: stopped by a second signal;
+     serve: stopped by a second signal, or its report cannot be written;
      misbehave: the server did something else; the reason is the last line on standard error
   2  the command line is wrong; misbehave: the server is not on loopback
-  3  it could not begin: refused, unknown host, no answer in time, no terminal;
+  3  it could not begin: refused, unknown host, no answer in time, no terminal, too few open files;
      serve: the address cannot be listened on; misbehave: not one connection was made
   4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent
   129, 130, 143  connect: SIGHUP, SIGINT or SIGTERM ended the conversation
@@ -44,7 +43,7 @@ impl From<Exit> for ExitCode {
 
 /// A line for a person; that nobody reads it is no reason to stop.
 pub(crate) fn say(line: &str) {
-    let _ = StandardStream::stderr().write_all(format!("echo-net: {line}\n").as_bytes());
+    StandardStream::stderr().write_in_time(format!("echo-net: {line}\n").as_bytes());
 }
 
 /// Says in one line what went wrong.

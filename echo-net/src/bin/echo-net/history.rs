@@ -1,5 +1,6 @@
 //! What was typed at the prompt in earlier conversations.
 
+use crate::draft::Draft;
 use rustyline::Editor;
 use rustyline::history::FileHistory;
 use std::env::var_os;
@@ -16,16 +17,17 @@ fn path() -> Option<PathBuf> {
     Some(state.join("echo-net").join("history"))
 }
 
-/// Reads it; one that is not there, or cannot be read, is empty.
-pub(crate) fn load(editor: &mut Editor<(), FileHistory>) {
-    if let Some(path) = path() {
+/// Reads it; one that is not there, or is no file that can be read, is empty.
+pub(crate) fn load(editor: &mut Editor<Draft, FileHistory>) {
+    if let Some(path) = path().filter(|path| path.is_file()) {
         let _ = editor.load_history(&path);
     }
 }
 
 /// Adds what was typed. That it cannot be kept is no reason to disturb anybody.
-pub(crate) fn save(editor: &mut Editor<(), FileHistory>) {
-    if let Some(path) = path() {
+pub(crate) fn save(editor: &mut Editor<Draft, FileHistory>) {
+    // A pipe or a device could take it for ever.
+    if let Some(path) = path().filter(|path| path.is_file() || !path.exists()) {
         let _ = path.parent().map(std::fs::create_dir_all);
         let _ = editor.append_history(&path);
     }

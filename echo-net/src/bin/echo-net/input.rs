@@ -1,7 +1,7 @@
 //! Standard input in a thread of its own, since a read of it cannot be given up, and what was left of it.
 
 use crate::exit::counted;
-use crate::standard::{StandardInput, Stop};
+use crate::standard::{StandardInput, Stop, was_stopped};
 use std::io::{self, BufRead, BufReader, Read};
 use std::thread::{JoinHandle, spawn};
 use tokio::sync::mpsc;
@@ -57,7 +57,7 @@ impl Input {
         let (input, stop) = StandardInput::open()?;
         let (sender, pieces) = mpsc::channel(ahead);
         let source = BufReader::with_capacity(CHUNK, input);
-        Ok(Self { pieces, stop, unit, thread: spawn(move || unit.read_all(source, &sender)) })
+        Ok(Self { pieces, stop, unit, thread: spawn(move || unit.read_all(source, sender)) })
     }
 
     /// The next piece; `None` at the end of the input, or where it failed, which [`finish`](Self::finish) tells.
@@ -103,7 +103,7 @@ impl Rest {
 
 impl Unit {
     /// Reads until the end, a failure, or until nobody takes any more.
-    fn read_all(self, mut source: BufReader<StandardInput>, pieces: &mpsc::Sender<Vec<u8>>) -> Rest {
+    fn read_all(self, mut source: BufReader<StandardInput>, pieces: mpsc::Sender<Vec<u8>>) -> Rest {
         let mut rest = Rest { ended: false, failed: None, left: 0 };
         for number in 1u64.. {
             let mut piece = Vec::new();
@@ -113,7 +113,7 @@ impl Unit {
                     return rest;
                 }
                 Ok(()) => (),
-                Err(error) if StandardInput::was_stopped(&error) => {
+                Err(error) if was_stopped(&error) => {
                     rest.left = self.size(&piece).min(piece.len());
                     return rest;
                 }
@@ -130,12 +130,15 @@ impl Unit {
                 if piece.len() > limit {
                     let problem =
                         format!("line {number} of the input is longer than {limit} bytes (see --max-message)");
+                    // So that nobody waits for another.
+                    drop(pieces);
+                    self.count(&mut source, &mut rest, true);
                     return Rest { failed: Some(problem), ..rest };
                 }
             }
             if let Err(refused) = pieces.blocking_send(piece) {
                 rest.left = self.size(&refused.0);
-                self.count(&mut source, &mut rest);
+                self.count(&mut source, &mut rest, false);
                 return rest;
             }
         }
@@ -165,9 +168,9 @@ impl Unit {
         }
     }
 
-    /// Counts what else is there, without waiting for more.
-    fn count(self, source: &mut BufReader<StandardInput>, rest: &mut Rest) {
-        let (mut counted, mut in_line) = (0, false);
+    /// Counts what else is there, until nobody waits for more; it may begin within a line.
+    fn count(self, source: &mut BufReader<StandardInput>, rest: &mut Rest, mut in_line: bool) {
+        let mut counted = 0;
         while counted < MOST_COUNTED {
             let there = match source.fill_buf() {
                 Ok([]) => {

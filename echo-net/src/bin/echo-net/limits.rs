@@ -2,32 +2,53 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is open besides connections: standard streams, the listeners, the runtime's own.
-const OTHERS: usize = 14;
+/// What the runtime opens, and a conversation.
+const LEAST: usize = 12;
+/// What a server opens besides connections and the runtime's own: listeners, a spare one, a resolver's.
+const OTHERS: usize = 6;
 /// Where there is no hard limit: as many as Linux allows by default (`fs.nr_open`).
 const UNLIMITED: u64 = 1_048_576;
 
-/// Raises the soft limit of open files to the hard one, and gives it. A limit that cannot be raised stays.
-pub(crate) fn raise() -> usize {
+/// Raises the soft limit of open files to the hard one; one that cannot be raised stays.
+///
+/// # Errors
+/// Too few can be opened for a program that speaks to the network.
+pub(crate) fn raise() -> Result<(), String> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(UNLIMITED);
-    let current = current.unwrap_or(UNLIMITED);
-    let raised = current < wanted && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok();
-    usize::try_from(if raised { wanted } else { current }).unwrap_or(usize::MAX)
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
+    match free() {
+        free if free < LEAST => Err(too_few(free, LEAST)),
+        _ => Ok(()),
+    }
 }
 
-/// How many connections can be served, and how many more refused at once, with so many open files.
+/// How many connections can be served, and how many more refused at once.
 ///
 /// # Errors
 /// None fits.
-pub(crate) fn fit(files: usize, connections: usize, refusals: usize) -> Result<(usize, usize), String> {
-    let refusals = refusals.min(files / 8).max(1);
-    let connections = connections.min(files.saturating_sub(OTHERS + refusals));
-    match connections {
-        0 => Err(format!(
-            "the limit of {files} open files leaves none for a connection: expected at least {}",
-            OTHERS + 2
-        )),
-        _ => Ok((connections, refusals)),
+pub(crate) fn fit(connections: usize, refusals: usize) -> Result<(usize, usize), String> {
+    let free = free();
+    let refusals = refusals.min(free / 8).max(1);
+    match connections.min(free.saturating_sub(OTHERS + refusals)) {
+        0 => Err(too_few(free, OTHERS + 2)),
+        connections => Ok((connections, refusals)),
     }
+}
+
+fn too_few(free: usize, least: usize) -> String {
+    format!("the limit of open files (ulimit -Hn) leaves {free} more: expected at least {least}")
+}
+
+/// How many more files can be opened.
+fn free() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED);
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(open())
+}
+
+/// How many are open: the standard streams at least, where the system does not tell.
+fn open() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(3, |files| files.count().saturating_sub(1))
 }

@@ -4,7 +4,7 @@ use crate::standard::StandardStream;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 use tracing::Level;
 
 /// How the log is written.
@@ -18,8 +18,6 @@ pub(crate) enum Format {
 
 /// Lines that wait for the reader; beyond that they are dropped, and counted.
 const MOST: usize = 64 * 1024;
-/// How long a reader that takes nothing may hold up the end.
-const STALLED: Duration = Duration::from_secs(1);
 
 /// Lines that a thread writes. Clones share it.
 #[derive(Clone)]
@@ -36,8 +34,8 @@ struct Queue {
     /// The first is being written.
     waiting: VecDeque<Vec<u8>>,
     dropped: usize,
-    /// They cannot be written any more.
-    failed: bool,
+    /// Why they cannot be written any more.
+    failed: Option<io::ErrorKind>,
 }
 
 impl Lines {
@@ -49,7 +47,7 @@ impl Lines {
         Self::to(StandardStream::stderr())
     }
 
-    fn to(stream: impl Write + Send + 'static) -> Self {
+    fn to(stream: StandardStream) -> Self {
         let shared = Arc::new(Shared::default());
         let lines = Self(shared.clone());
         std::thread::spawn(move || shared.write_all(stream));
@@ -61,13 +59,18 @@ impl Lines {
         self.0.push(format!("{line}\n").into_bytes());
     }
 
-    /// Waits until all is written, within a second; gives how many lines were not.
-    pub(crate) fn finish(&self) -> usize {
+    /// Waits until all is written, but not longer than until then; gives how many lines were not.
+    pub(crate) fn finish(&self, until: Instant) -> usize {
         let queue = self.0.lock();
-        let waits = |queue: &mut Queue| !queue.waiting.is_empty() && !queue.failed;
-        let waited = self.0.changed.wait_timeout_while(queue, STALLED, waits);
+        let waits = |queue: &mut Queue| !queue.waiting.is_empty() && queue.failed.is_none();
+        let waited = self.0.changed.wait_timeout_while(queue, until.saturating_duration_since(Instant::now()), waits);
         let (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.waiting.len() + queue.dropped
+    }
+
+    /// Whether their reader has closed them: it wants no more.
+    pub(crate) fn has_no_reader(&self) -> bool {
+        self.0.lock().failed == Some(io::ErrorKind::BrokenPipe)
     }
 
     /// Writes the log of this process from now on.
@@ -93,7 +96,7 @@ impl Shared {
 
     fn push(&self, line: Vec<u8>) {
         let mut queue = self.lock();
-        if queue.failed || queue.waiting.len() >= MOST {
+        if queue.failed.is_some() || queue.waiting.len() >= MOST {
             queue.dropped += 1;
         } else {
             queue.waiting.push_back(line);
@@ -101,15 +104,15 @@ impl Shared {
         }
     }
 
-    fn write_all(&self, mut stream: impl Write) {
+    fn write_all(&self, mut stream: StandardStream) {
         loop {
             let queue = self.lock();
             let waited = self.changed.wait_while(queue, |queue| queue.waiting.is_empty());
             let line = waited.unwrap_or_else(PoisonError::into_inner).waiting[0].clone();
             let written = stream.write_all(&line);
             let mut queue = self.lock();
-            if written.is_err() {
-                queue.failed = true;
+            if let Err(error) = written {
+                queue.failed = Some(error.kind());
                 self.changed.notify_all();
                 return;
             }

@@ -3,11 +3,13 @@
 mod address;
 mod answer;
 mod connect;
+mod draft;
 mod exit;
 mod generate;
 mod history;
 mod inherited;
 mod input;
+mod keyboard;
 mod latency;
 mod limits;
 mod log;
@@ -18,12 +20,14 @@ mod piped;
 mod plain;
 mod prompt;
 mod proxy;
+mod raw;
 mod serve;
 mod signals;
 mod standard;
 mod tally;
 mod terminal;
 mod units;
+mod utf8;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
@@ -55,6 +59,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Err(error) = limits::raise() {
+        return exit::fail(Exit::System, &error);
+    }
     let runtime = match &arguments.command {
         Command::Serve(_) | Command::Misbehave(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
         Command::Connect(_) | Command::Generate(_) => {

@@ -2,17 +2,15 @@
 
 use crate::inherited::stdout_was_closed;
 use crate::standard::StandardStream;
+use crate::utf8::complete;
 use echo_net::printable;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::thread::{JoinHandle, spawn};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 /// Writes that wait for the reader.
 const WAITING: usize = 64;
-/// How long an output that takes nothing may hold up the end upon a second signal.
-pub(crate) const STALLED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Output {
     sender: mpsc::Sender<Vec<u8>>,
@@ -50,21 +48,36 @@ impl Output {
 
 /// What is on its way to a terminal is made safe for it; into a pipe bytes go as they are.
 fn write_all(mut receiver: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
-    let terminal = io::stdout().is_terminal();
+    let mut safe = io::stdout().is_terminal().then(Safe::default);
     let mut out = BufWriter::new(StandardStream::stdout());
     while let Some(bytes) = receiver.blocking_recv() {
-        match terminal {
-            true => out.write_all(safe_lines(&bytes).as_bytes())?,
-            false => out.write_all(&bytes)?,
+        match &mut safe {
+            Some(safe) => out.write_all(safe.lines(&bytes).as_bytes())?,
+            None => out.write_all(&bytes)?,
         }
         if receiver.is_empty() {
             out.flush()?;
         }
     }
+    if let Some(safe) = safe {
+        out.write_all(printable(&safe.begun).as_bytes())?;
+    }
     out.flush()
 }
 
-fn safe_lines(bytes: &[u8]) -> String {
-    let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').map(printable).collect();
-    lines.join("\n")
+/// Lines that can come in pieces.
+#[derive(Default)]
+struct Safe {
+    /// The beginning of a character.
+    begun: Vec<u8>,
+}
+
+impl Safe {
+    fn lines(&mut self, bytes: &[u8]) -> String {
+        self.begun.extend_from_slice(bytes);
+        let rest = self.begun.split_off(complete(&self.begun));
+        let whole = std::mem::replace(&mut self.begun, rest);
+        let lines: Vec<_> = whole.split(|byte| *byte == b'\n').map(printable).collect();
+        lines.join("\n")
+    }
 }

@@ -3,8 +3,9 @@
 use crate::answer::Show;
 use crate::exit::{Conclusion, Exit, fail};
 use crate::input::Input;
-use crate::output::{Output, STALLED};
+use crate::output::Output;
 use crate::signals::Signals;
+use crate::standard::STALLED;
 use crate::tally::Tally;
 use echo_net::{Client, Pending};
 use std::process::ExitCode;
@@ -47,7 +48,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
         let (sender, asked) = mpsc::channel(AHEAD);
         let asking = ask(&client, &mut input, ping, sender, &signals);
         let (in_hand, tally) = tokio::join!(asking, write_answers(asked, show, output.sender()));
-        let outcome = client.close().await;
+        let outcome = tally.told(client.close().await);
         let left = input.finish(in_hand).await;
         if show == Show::Json {
             // That it cannot be written, the end of the output tells.

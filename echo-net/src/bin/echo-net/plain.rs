@@ -3,9 +3,11 @@
 use crate::answer::Show;
 use crate::exit::{Conclusion, Exit, fail, say};
 use crate::input::Input;
-use crate::output::{Output, STALLED};
+use crate::output::Output;
 use crate::signals::Signals;
+use crate::standard::STALLED;
 use crate::terminal::{Terminal, Wish};
+use crate::utf8::complete;
 use echo_net::echo_core::Outcome;
 use echo_net::{CameBack, ClientConfig, converse_plainly, printable};
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::SendError;
@@ -23,6 +26,10 @@ use tokio::time::sleep;
 
 /// Bytes sent that have not come back; a server that only takes gets no more.
 const MOST_OUTSTANDING: u64 = 4 * 1024 * 1024;
+/// What comes without a newline is shown when nothing has come for so long.
+const QUIET: Duration = Duration::from_millis(20);
+/// And what is longer than so many bytes is not waited for.
+const LONGEST_SHOWN: usize = 64 * 1024;
 /// Lines a person may type while the server does not read.
 const TYPED_AHEAD: usize = 64;
 
@@ -45,20 +52,22 @@ pub(crate) async fn at_prompt(
     let on_text = |text: &[u8]| {
         came_back.borrow_mut().came(text);
         // The receiver lives as long as this conversation.
-        let _ = texts.send(printable(text.strip_suffix(b"\n").unwrap_or(text)));
+        let _ = texts.send(text.to_vec());
     };
     let mut conversation = Box::pin(converse_plainly(stream, config, inbox, on_text, |_| Poll::Ready(())));
     let mut outgoing = Some(outgoing);
+    let mut unshown = Unshown::default();
     let outcome = loop {
         tokio::select! { biased;
-            Some(text) = shown.recv() => terminal.write(&text),
+            Some(text) = shown.recv() => unshown.show_lines(&text, &mut terminal),
             outcome = &mut conversation => break Some(outcome),
             _ = signals.reached(2) => break None,
             _ = signals.reached(1), if outgoing.is_some() => {
                 terminal.ending();
                 outgoing = None;
             }
-            Some(wish) = terminal.wish() => match (wish, &outgoing) {
+            () = sleep(QUIET), if unshown.waits() => unshown.show_rest(&mut terminal),
+            wish = terminal.wish() => match (wish, &outgoing) {
                 (Wish::Line(line), Some(open)) => {
                     let bytes = format!("{line}\n").into_bytes();
                     match open.try_send(bytes.clone()) {
@@ -77,10 +86,50 @@ pub(crate) async fn at_prompt(
     // Where nobody waits for its end any more, the connection is given up.
     drop(conversation);
     while let Ok(text) = shown.try_recv() {
-        terminal.write(&text);
+        unshown.show_lines(&text, &mut terminal);
     }
+    unshown.show_all(&mut terminal);
     let not_sent = terminal.close().await;
     conclude(outcome.as_ref(), &came_back.borrow(), show, not_sent, &signals)
+}
+
+/// What came, and is no line yet.
+#[derive(Default)]
+struct Unshown(Vec<u8>);
+
+impl Unshown {
+    fn show_lines(&mut self, text: &[u8], terminal: &mut Terminal) {
+        self.0.extend_from_slice(text);
+        let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') else {
+            return if self.0.len() > LONGEST_SHOWN {
+                self.show_rest(terminal)
+            };
+        };
+        let rest = self.0.split_off(end + 1);
+        self.0.pop();
+        for line in std::mem::replace(&mut self.0, rest).split(|byte| *byte == b'\n') {
+            terminal.write(&printable(line));
+        }
+    }
+
+    /// Whether something can be shown before its line is whole.
+    fn waits(&self) -> bool {
+        complete(&self.0) > 0
+    }
+
+    /// Shows it without the beginning of a character at its end.
+    fn show_rest(&mut self, terminal: &mut Terminal) {
+        let rest = self.0.split_off(complete(&self.0));
+        self.show_all(terminal);
+        self.0 = rest;
+    }
+
+    fn show_all(&mut self, terminal: &mut Terminal) {
+        let rest = std::mem::take(&mut self.0);
+        if !rest.is_empty() {
+            terminal.write(&printable(&rest));
+        }
+    }
 }
 
 /// Standard input as it is, and what comes as it is.

@@ -61,6 +61,7 @@ pub(crate) async fn run(client: Client, server: &str, options: Options, signals:
     let mut tally = Tally::default();
     let outcome = talk(&client, &mut terminal, &mut tally, options.ping, &signals).await;
     obeying.abort();
+    let outcome = tally.told(outcome);
     let not_sent = terminal.close().await;
     options.show.tell(&outcome, &tally.latency);
     Conclusion::new(&outcome, &signals).problems(not_sent).problems(tally.problem()).tell()
@@ -88,7 +89,7 @@ async fn talk(
             outcome = client.ended() => Event::Ended(outcome),
             farewell = client.leaving(), if !told => Event::Leaving(farewell),
             _ = signals.reached(1), if messages.is_some() => Event::Signal,
-            Some(wish) = terminal.wish() => Event::Wish(wish),
+            wish = terminal.wish() => Event::Wish(wish),
             () = sleep(ping), if messages.is_some() => Event::Quiet,
         };
         match event {

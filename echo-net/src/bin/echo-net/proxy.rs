@@ -1,9 +1,8 @@
 //! Behind a balancer: the header of the PROXY protocol, versions 1 and 2, in front of each connection.
 
 use echo_net::{Listener, TcpListeners, Transport};
-use ppp::HeaderResult;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,6 +11,10 @@ use tracing::{info, warn};
 
 /// With these bytes a header of version 2 begins.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Version 2, and a connection that the balancer makes for itself.
+const LOCAL: u8 = 0x20;
+/// Where a header names nobody.
+const UNNAMED: &str = "a client that the balancer does not name";
 /// The signature, the version and command, the family, and the length of what follows.
 const FIXED: usize = 16;
 /// The longest header of version 1.
@@ -49,7 +52,10 @@ impl Proxied {
             let mut buffer = ReadBuf::new(&mut chunk);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
-                // An end without a header, as a health check makes it.
+                if !header.is_empty() {
+                    return Poll::Ready(Err(refuse(&self.peer, "its beginning and then FIN")));
+                }
+                // As a health check makes it.
                 self.header = None;
                 break;
             }
@@ -98,22 +104,30 @@ fn length(begun: &[u8]) -> Result<Option<usize>, &'static str> {
 
 /// Whom a whole header names.
 fn client(header: &[u8]) -> Result<String, String> {
-    let unknown = || "a client that the balancer does not name".to_owned();
-    let address = |ip: std::net::IpAddr, port| SocketAddr::new(ip, port).to_string();
-    match HeaderResult::parse(header) {
-        HeaderResult::V1(Ok(header)) => Ok(match header.addresses {
-            ppp::v1::Addresses::Unknown => unknown(),
-            ppp::v1::Addresses::Tcp4(ip) => address(ip.source_address.into(), ip.source_port),
-            ppp::v1::Addresses::Tcp6(ip) => address(ip.source_address.into(), ip.source_port),
-        }),
-        HeaderResult::V2(Ok(header)) => Ok(match header.addresses {
-            ppp::v2::Addresses::Unspecified | ppp::v2::Addresses::Unix(_) => unknown(),
-            ppp::v2::Addresses::IPv4(ip) => address(ip.source_address.into(), ip.source_port),
-            ppp::v2::Addresses::IPv6(ip) => address(ip.source_address.into(), ip.source_port),
-        }),
-        HeaderResult::V1(Err(error)) => Err(format!("a bad one of version 1 ({error})")),
-        HeaderResult::V2(Err(error)) => Err(format!("a bad one of version 2 ({error})")),
+    match header.strip_prefix(SIGNATURE) {
+        // Whatever follows is to be ignored (section 2.2 of the PROXY protocol): a health check.
+        Some([LOCAL, ..]) => Ok("the balancer itself".to_owned()),
+        Some(_) => match ppp::v2::Header::try_from(header) {
+            Ok(header) => Ok(match header.addresses {
+                ppp::v2::Addresses::Unspecified | ppp::v2::Addresses::Unix(_) => UNNAMED.to_owned(),
+                ppp::v2::Addresses::IPv4(ip) => address(ip.source_address.into(), ip.source_port),
+                ppp::v2::Addresses::IPv6(ip) => address(ip.source_address.into(), ip.source_port),
+            }),
+            Err(error) => Err(format!("a bad one of version 2 ({error})")),
+        },
+        None => match ppp::v1::Header::try_from(header) {
+            Ok(header) => Ok(match header.addresses {
+                ppp::v1::Addresses::Unknown => UNNAMED.to_owned(),
+                ppp::v1::Addresses::Tcp4(ip) => address(ip.source_address.into(), ip.source_port),
+                ppp::v1::Addresses::Tcp6(ip) => address(ip.source_address.into(), ip.source_port),
+            }),
+            Err(error) => Err(format!("a bad one of version 1 ({error})")),
+        },
     }
+}
+
+fn address(ip: IpAddr, port: u16) -> String {
+    SocketAddr::new(ip, port).to_string()
 }
 
 impl AsyncRead for Proxied {

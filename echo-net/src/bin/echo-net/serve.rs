@@ -1,19 +1,20 @@
 //! `echo-net serve`.
 
 use crate::address;
-use crate::exit::{Exit, fail};
+use crate::exit::{Exit, counted, fail};
 use crate::limits;
 use crate::log::{Format, Lines};
 use crate::options::ConnectionOptions;
 use crate::proxy::AcceptProxy;
 use crate::signals::Signals;
+use crate::standard::STALLED;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::{Config, Role};
 use echo_net::{Clock, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
 use std::cell::Cell;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{Level, warn};
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -43,8 +44,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
     max_connections: usize,
 
-    /// So many MiB hold what connections have sent and are to be sent, all together; at least 4 for each MiB of
-    /// --max-message. For whom there is no room the conversation ends with the reason
+    /// So many MiB hold what connections have sent and are to be sent, all together; at least 1, and 4 for
+    /// each MiB of --max-message. For whom there is no room the conversation ends with the reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,
 
@@ -110,10 +111,10 @@ impl Arguments {
         }
     }
 
-    /// The settings, for a process that may open so many files.
-    fn config(&self, files: usize) -> Result<ServerConfig, String> {
+    fn config(&self) -> Result<ServerConfig, Failure> {
+        let refusals = ServerConfig::default().max_refusals;
         let (max_connections, max_refusals) =
-            limits::fit(files, self.max_connections, ServerConfig::default().max_refusals)?;
+            limits::fit(self.max_connections, refusals).map_err(|error| (Exit::System, error))?;
         let first_fin = match self.first_fin {
             FirstFin::Client => Role::Client,
             FirstFin::Server => Role::Server,
@@ -127,12 +128,14 @@ impl Arguments {
             ..ServerConfig::default()
         };
         match config.least_memory() {
-            least if least > config.max_memory => Err(format!(
-                "--max-memory {} is too little for messages of {} bytes: expected at least {}, or a smaller --max-message",
-                self.max_memory,
-                config.connection.limit,
-                least.div_ceil(MEBIBYTE)
-            )),
+            least if least > config.max_memory => {
+                let (given, limit, least) = (self.max_memory, config.connection.limit, least.div_ceil(MEBIBYTE));
+                let expected = format!("expected at least {least}, or a smaller --max-message");
+                Err((
+                    Exit::Usage,
+                    format!("--max-memory {given} is too little for messages of {limit} bytes: {expected}"),
+                ))
+            }
             _ => Ok(config),
         }
     }
@@ -145,40 +148,60 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 /// Why nothing is served.
 type Failure = (Exit, String);
 
+/// How serving ended.
+enum Served {
+    /// Every connection has ended.
+    Drained(Report),
+    /// A second signal aborted connections.
+    Aborted(Report),
+    /// A signal came before there was anything to serve.
+    Nothing,
+}
+
 /// Serves until the first signal, then drains; the second aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
     log.take_log(arguments.level(), arguments.log_format);
     let served = serve(&arguments, &out).await;
     // The report comes behind the last line of the log, where both go to one place.
-    let lost = match log.finish() {
+    let until = Instant::now() + STALLED;
+    let lost = match log.finish(until) {
         0 => String::new(),
         lost => format!(", {lost} lines of the log not written"),
     };
     let (report, aborted) = match served {
-        Ok(served) => served,
+        Ok(Served::Drained(report)) => (report, false),
+        Ok(Served::Aborted(report)) => (report, true),
+        Ok(Served::Nothing) => return Exit::Clean.into(),
         Err((exit, line)) => return fail(exit, &line),
     };
     out.say(&format!("served {report}{lost}"));
-    out.finish();
-    if aborted {
-        log.say("echo-net: stopped by a second signal: connections were aborted");
-        log.finish();
-        return Exit::NotClean.into();
+    let unwritten = match out.finish(until) {
+        0 => None,
+        _ if out.has_no_reader() => None,
+        lost => Some(format!("{} of standard output not written", counted(lost, "line"))),
+    };
+    let aborted = aborted.then(|| "stopped by a second signal: connections were aborted".to_owned());
+    let problems: Vec<_> = aborted.into_iter().chain(unwritten).collect();
+    if problems.is_empty() {
+        Exit::Clean.into()
+    } else {
+        fail(Exit::NotClean, &format!("failed: {}", problems.join("; ")))
     }
-    Exit::Clean.into()
 }
 
-/// Serves; gives the report, and whether a second signal aborted connections.
-async fn serve(arguments: &Arguments, out: &Lines) -> Result<(Report, bool), Failure> {
-    let config = arguments.config(limits::raise()).map_err(|error| (Exit::Usage, error))?;
+async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
+    let config = arguments.config()?;
     return_free_memory();
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     if config.max_connections < arguments.max_connections {
         let (fit, asked) = (config.max_connections, arguments.max_connections);
         warn!("only {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more");
     }
-    let listener = arguments.listen(out).await?;
+    let listener = tokio::select! { biased;
+        _ = signals.reached(1) => return Ok(Served::Nothing),
+        listener = arguments.listen(out) => listener?,
+    };
     let aborted = Cell::new(false);
     let abort = async {
         signals.reached(2).await;
@@ -191,5 +214,5 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<(Report, bool), Fai
         true => serve_until(AcceptProxy(listener), config, shutdown, abort).await,
         false => serve_until(listener, config, shutdown, abort).await,
     };
-    Ok((report, aborted.get()))
+    Ok(if aborted.get() { Served::Aborted(report) } else { Served::Drained(report) })
 }

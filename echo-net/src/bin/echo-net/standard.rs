@@ -3,16 +3,23 @@
 //! A description is shared with whoever started the program, and any of them may have made it non-blocking. It is left
 //! as it is: where a call would block, these wait.
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::AsFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread::Builder;
+use std::time::Duration;
 
-/// A standard stream to write to.
+/// How long an output that takes nothing may hold up the end.
+pub(crate) const STALLED: Duration = Duration::from_secs(1);
+
+/// Standard output or standard error.
 #[derive(Debug)]
-pub(crate) struct StandardStream<F>(F);
+pub(crate) struct StandardStream(BorrowedFd<'static>);
 
-impl StandardStream<rustix::fd::BorrowedFd<'static>> {
+impl StandardStream {
     pub(crate) fn stdout() -> Self {
         Self(rustix::stdio::stdout())
     }
@@ -20,13 +27,41 @@ impl StandardStream<rustix::fd::BorrowedFd<'static>> {
     pub(crate) fn stderr() -> Self {
         Self(rustix::stdio::stderr())
     }
+
+    /// Writes, in a thread, since a write to what takes nothing does not come back; and does not wait for it longer
+    /// than [`STALLED`], all calls together. That nobody reads it is no reason to stop.
+    pub(crate) fn write_in_time(self, bytes: &[u8]) {
+        static HAS_STALLED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+        let (mut stream, descriptor) = (Self(self.0), self.0.as_raw_fd());
+        let has_stalled = usize::try_from(descriptor).ok().and_then(|index| HAS_STALLED.get(index));
+        let within = match has_stalled {
+            Some(stalled) if stalled.load(Ordering::Relaxed) => Duration::ZERO,
+            _ => STALLED,
+        };
+        let (done, written) = mpsc::channel();
+        let owned = bytes.to_vec();
+        let writing = Builder::new().spawn(move || {
+            let _ = stream.write_all(&owned);
+            let _ = done.send(());
+        });
+        match writing {
+            Ok(_) if written.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) => {
+                has_stalled.inspect(|stalled| stalled.store(true, Ordering::Relaxed));
+            }
+            Ok(_) => (),
+            // Without a thread it is better to wait than to say nothing.
+            Err(_) => {
+                let _ = Self(self.0).write_all(bytes);
+            }
+        }
+    }
 }
 
-impl<F: AsFd> Write for StandardStream<F> {
+impl Write for StandardStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match rustix::io::write(&self.0, bytes) {
-                Err(Errno::AGAIN) => wait(&mut [PollFd::new(&self.0, PollFlags::OUT)])?,
+            match rustix::io::write(self.0, bytes) {
+                Err(Errno::AGAIN) => wait(&mut [PollFd::new(&self.0, PollFlags::OUT)], None)?,
                 Err(error) => return Err(error.into()),
                 Ok(count) => return Ok(count),
             }
@@ -38,9 +73,10 @@ impl<F: AsFd> Write for StandardStream<F> {
     }
 }
 
-/// Standard input, until its end or until [`Stop`] is dropped.
+/// Input, until its end or until [`Stop`] is dropped.
 #[derive(Debug)]
-pub(crate) struct StandardInput {
+pub(crate) struct StandardInput<F = BorrowedFd<'static>> {
+    input: F,
     stopped: PipeReader,
 }
 
@@ -53,25 +89,30 @@ const STOPPED: io::ErrorKind = io::ErrorKind::TimedOut;
 
 impl StandardInput {
     pub(crate) fn open() -> io::Result<(Self, Stop)> {
-        let (stopped, stop) = io::pipe()?;
-        Ok((Self { stopped }, Stop(stop)))
-    }
-
-    /// Whether a read failed because it was stopped.
-    pub(crate) fn was_stopped(error: &io::Error) -> bool {
-        error.kind() == STOPPED
+        Self::of(rustix::stdio::stdin())
     }
 }
 
-impl Read for StandardInput {
+impl<F: AsFd> StandardInput<F> {
+    pub(crate) fn of(input: F) -> io::Result<(Self, Stop)> {
+        let (stopped, stop) = io::pipe()?;
+        Ok((Self { input, stopped }, Stop(stop)))
+    }
+}
+
+/// Whether a read of [`StandardInput`] failed because it was stopped.
+pub(crate) fn was_stopped(error: &io::Error) -> bool {
+    error.kind() == STOPPED
+}
+
+impl<F: AsFd> Read for StandardInput<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let input = rustix::stdio::stdin();
         loop {
-            let mut both = [PollFd::new(&input, PollFlags::IN), PollFd::new(&self.stopped, PollFlags::IN)];
-            wait(&mut both)?;
+            let mut both = [PollFd::new(&self.input, PollFlags::IN), PollFd::new(&self.stopped, PollFlags::IN)];
+            wait(&mut both, None)?;
             let [ready, stopped] = both.map(|one| !one.revents().is_empty());
             if ready {
-                match rustix::io::read(input, &mut *buffer) {
+                match rustix::io::read(&self.input, &mut *buffer) {
                     // Somebody else took what was there.
                     Err(Errno::AGAIN | Errno::INTR) => (),
                     Err(error) => return Err(error.into()),
@@ -84,8 +125,23 @@ impl Read for StandardInput {
     }
 }
 
-fn wait(what: &mut [PollFd<'_>]) -> io::Result<()> {
-    match poll(what, None) {
+/// Waits until it takes bytes; once the input is stopped, no longer than [`STALLED`]. Gives whether it does.
+pub(crate) fn wait_to_write<F: AsFd>(output: &impl AsFd, input: &StandardInput<F>) -> bool {
+    let mut both = [PollFd::new(output, PollFlags::OUT), PollFd::new(&input.stopped, PollFlags::IN)];
+    if wait(&mut both, None).is_err() {
+        return false;
+    }
+    let [ready, stopped] = both.map(|one| !one.revents().is_empty());
+    let mut output = [PollFd::new(output, PollFlags::OUT)];
+    if !ready && stopped && wait(&mut output, Some(STALLED)).is_err() {
+        return false;
+    }
+    ready || !stopped || !output[0].revents().is_empty()
+}
+
+fn wait(what: &mut [PollFd<'_>], within: Option<Duration>) -> io::Result<()> {
+    let within = within.and_then(|within| Timespec::try_from(within).ok());
+    match poll(what, within.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

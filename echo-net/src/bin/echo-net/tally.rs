@@ -2,6 +2,7 @@
 
 use crate::exit::counted;
 use crate::latency::Latency;
+use echo_net::echo_core::Outcome;
 use echo_net::{Answer, RequestError};
 
 /// Counts answers, and messages that got none.
@@ -24,6 +25,13 @@ impl Tally {
             Err(RequestError::Refused | RequestError::TooBig { .. }) => self.refused += 1,
             Err(RequestError::Unknown) => self.unknown += 1,
         }
+    }
+
+    /// The outcome as this program tells it: messages that were refused here, and never came to the wire, are counted too.
+    pub(crate) fn told(&self, mut outcome: Outcome) -> Outcome {
+        let refused = u64::try_from(self.refused).unwrap_or(u64::MAX);
+        outcome.account.refused = outcome.account.refused.max(refused);
+        outcome
     }
 
     /// What was not well, if something was not.

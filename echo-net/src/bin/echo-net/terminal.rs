@@ -1,38 +1,36 @@
 //! The prompt: an input line that the network can write above.
 //!
-//! The editor reads in a thread of its own, and cannot be told to stop. So at the end its standard input is exchanged
-//! for one that holds a single Enter: the editor gives back what stands at the prompt, and nothing that was typed is
-//! lost without a word.
+//! The editor reads in a thread of its own, from a [`Keyboard`] that stands in for the terminal, and tells a [`Draft`] what
+//! stands at the prompt. So it ends whenever it is told to, and nothing that was typed is lost without a word.
 
+use crate::draft::Draft;
 use crate::exit::counted;
 use crate::history;
-use crate::standard::StandardStream;
+use crate::keyboard::{End, Keyboard};
+use crate::raw::{Mode, Suspend};
+use crate::standard::{STALLED, StandardStream};
 use echo_net::printable;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{
-    Cmd, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, ExternalPrinter, KeyEvent,
-    RepeatCount,
-};
+use rustyline::{Cmd, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as threads;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::spawn;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::thread::Builder;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{AbortHandle, spawn_blocking};
 
 const PROMPT: &str = "> ";
-/// How long a terminal that takes nothing may hold up the end.
-const STALLED: Duration = Duration::from_secs(2);
 /// Shown above the prompt, it changes nothing: it goes a line up, and down again.
 const NOTHING: &str = "\x1b[A\n";
+/// Takes back the line that an empty prompt stood in.
+const PROMPT_OFF: &[u8] = b"\x1b[A\x1b[K";
 /// Why a line is not sent that nobody took before the end.
 const OVER: &str = "the conversation is over";
-const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
+/// How long a lone Escape may be the beginning of a key, in milliseconds.
+const ESCAPE_MS: u16 = 500;
 
 /// What a person did.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +49,9 @@ enum Typed {
     Text(String),
     EndOfFile,
     /// What stood at the prompt at Ctrl-C.
-    Interrupt(String),
+    Interrupt(Vec<String>),
+    /// Nothing more comes, and why.
+    Gone(String),
 }
 
 pub(crate) struct Terminal {
@@ -61,71 +61,80 @@ pub(crate) struct Terminal {
     texts: threads::Sender<String>,
     printed: threads::Receiver<()>,
     has_read: threads::Receiver<()>,
-    closing: Arc<AtomicBool>,
-    waker: Box<dyn ExternalPrinter + Send>,
-    mode: Raw,
+    draft: Draft,
+    keyboard: Keyboard,
+    mode: Mode,
+    continuing: AbortHandle,
     ending: bool,
     not_sent: usize,
+    /// Why nothing more is typed.
+    gone: Option<String>,
 }
 
 impl Terminal {
     /// # Errors
     /// Standard input and output are no terminal, or one that cannot be used.
     pub(crate) fn open() -> io::Result<Self> {
-        let mode = Raw::enter()?;
-        let config = Config::builder().history_ignore_space(true).max_history_size(1000).map_err(io::Error::other)?;
-        let mut editor = Editor::with_config(config.build()).map_err(io::Error::other)?;
-        let interrupted = Arc::new(Mutex::new(String::new()));
-        let on_interrupt = EventHandler::Conditional(Box::new(KeepLine(interrupted.clone())));
-        editor.bind_sequence(KeyEvent::ctrl('C'), on_interrupt);
-        editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(mode.suspending())));
+        let mode = Mode::of_stdin()?;
+        let keyboard = Keyboard::stand_in(&mode)?;
+        let draft = Draft::default();
+        let mut editor = editor(&draft, &mode).map_err(io::Error::other)?;
         history::load(&mut editor);
         let printer = editor.create_external_printer().map_err(io::Error::other)?;
-        let waker = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
-        let closing = Arc::new(AtomicBool::new(false));
         let (sender, typed) = mpsc::unbounded_channel();
         let (texts, to_print) = threads::channel();
         let (done, printed) = threads::channel();
         let (end, has_read) = threads::channel();
-        let reader = Reader { editor, interrupted, closing: closing.clone(), typed: sender };
-        spawn(move || {
+        let continuing = raw_when_continued(mode.clone(), texts.clone())?;
+        mode.set_raw()?;
+        let reader = Reader { editor, draft: draft.clone(), end: keyboard.end(), typed: sender };
+        Builder::new().spawn(move || {
+            // Heard even if the editor panics.
+            let _end = end;
             reader.run();
-            end.send(())
-        });
-        spawn(move || print_all(printer, &to_print, &done));
+        })?;
+        Builder::new().spawn(move || print_all(printer, &to_print, &done))?;
         Ok(Self {
             typed,
             pasted: Vec::new(),
             texts,
             printed,
             has_read,
-            closing,
-            waker,
+            draft,
+            keyboard,
             mode,
+            continuing,
             ending: false,
             not_sent: 0,
+            gone: None,
         })
     }
 
-    /// Waits for a person; `None` when the terminal is gone and nothing more comes of it. Can be dropped and called
-    /// again: what stands at the prompt stays.
-    pub(crate) async fn wish(&mut self) -> Option<Wish> {
+    /// Waits for a person. Can be dropped and called again: what stands at the prompt stays.
+    pub(crate) async fn wish(&mut self) -> Wish {
         loop {
             while let Some(line) = self.pasted.pop() {
                 match self.ending {
                     true => self.not_sent("we are leaving", &line),
-                    false => return Some(Wish::Line(line)),
+                    false => return Wish::Line(line),
                 }
             }
-            match self.typed.recv().await? {
-                Typed::Text(text) if text.is_empty() => return Some(Wish::End),
+            if self.gone.is_some() {
+                return std::future::pending().await;
+            }
+            match self.typed.recv().await.unwrap_or_else(|| Typed::Gone("the prompt has failed".to_owned())) {
+                Typed::Text(text) if text.is_empty() => return Wish::End,
                 Typed::Text(text) => self.pasted = lines(&text),
-                Typed::EndOfFile => return Some(Wish::End),
-                Typed::Interrupt(line) => {
-                    if !line.is_empty() {
+                Typed::EndOfFile => return Wish::End,
+                Typed::Interrupt(texts) => {
+                    for line in texts.iter().flat_map(|text| lines(text).into_iter().rev()) {
                         self.not_sent("interrupted", &line);
                     }
-                    return Some(Wish::Interrupt);
+                    return Wish::Interrupt;
+                }
+                Typed::Gone(why) => {
+                    self.gone = Some(why);
+                    return Wish::End;
                 }
             }
         }
@@ -148,35 +157,75 @@ impl Terminal {
         self.write(&is_not_sent(why, line));
     }
 
-    /// Shows all lines and gives the terminal back; gives what was typed and not sent.
-    pub(crate) async fn close(mut self) -> Option<String> {
+    /// Shows all lines and gives the terminal back, within a second if it takes nothing or is gone; gives what was not
+    /// well.
+    pub(crate) async fn close(mut self) -> Vec<String> {
         for line in std::mem::take(&mut self.pasted).iter().rev() {
             self.not_sent(OVER, line);
         }
-        let Self { mut typed, texts, printed, has_read, closing, mut waker, mode, mut not_sent, .. } = self;
+        self.continuing.abort();
+        let Self { mut typed, texts, printed, has_read, draft, mut keyboard, mode, mut not_sent, mut gone, .. } = self;
         drop(texts);
         let closed = spawn_blocking(move || {
-            // The terminal may take nothing, or be gone: then the end does not wait for it.
-            let _ = printed.recv_timeout(STALLED);
-            closing.store(true, Ordering::SeqCst);
-            let Ok(keyboard) = press_enter() else { return };
-            spawn(move || waker.print(NOTHING.to_owned()));
-            let _ = has_read.recv_timeout(STALLED);
-            let _ = rustix::stdio::dup2_stdin(&keyboard);
+            let until = Instant::now() + STALLED;
+            let left = || until.saturating_duration_since(Instant::now());
+            let keys = keyboard.finish(left());
+            let is_shown = printed.recv_timeout(left()).is_ok();
+            drop(keys);
+            // The sender is dropped at the end.
+            let _ = has_read.recv_timeout(left());
+            drop(keyboard);
+            mode.restore();
+            is_shown
         });
-        // It can only fail by a panic, and the lines below say what there is to say.
-        let _ = closed.await;
-        drop(mode);
+        let is_shown = closed.await.unwrap_or(false);
+        let mut rest = Vec::new();
         while let Ok(more) = typed.try_recv() {
-            let (Typed::Text(text) | Typed::Interrupt(text)) = more else { continue };
-            for line in lines(&text).iter().rev().filter(|line| !line.is_empty()) {
-                not_sent += 1;
-                let line = is_not_sent(OVER, line) + "\n";
-                let _ = StandardStream::stdout().write_all(line.as_bytes());
+            match more {
+                Typed::Text(text) => rest.push(text),
+                Typed::Interrupt(texts) => rest.extend(texts),
+                Typed::EndOfFile => (),
+                Typed::Gone(why) => gone = gone.or(Some(why)),
             }
         }
-        (not_sent > 0).then(|| format!("{} not sent", counted(not_sent, "line")))
+        rest.extend(draft.close());
+        for line in rest.iter().flat_map(|text| lines(text).into_iter().rev()).filter(|line| !line.is_empty()) {
+            not_sent += 1;
+            StandardStream::stdout().write_in_time(format!("{}\n", is_not_sent(OVER, &line)).as_bytes());
+        }
+        let not_shown = (!is_shown).then(|| "the terminal did not take what was to be shown".to_owned());
+        let not_sent = (not_sent > 0).then(|| format!("{} not sent", counted(not_sent, "line")));
+        gone.into_iter().chain(not_shown).chain(not_sent).collect()
     }
+}
+
+fn editor(draft: &Draft, mode: &Mode) -> rustyline::Result<Editor<Draft, FileHistory>> {
+    let config =
+        Config::builder().history_ignore_space(true).max_history_size(1000)?.keyseq_timeout(Some(ESCAPE_MS)).build();
+    let mut editor = Editor::with_config(config)?;
+    editor.set_helper(Some(draft.clone()));
+    for search in ['R', 'S'] {
+        editor.bind_sequence(KeyEvent::ctrl(search), EventHandler::Conditional(Box::new(draft.clone())));
+    }
+    // They would take the next key as it is, whatever it is.
+    for quotes in ['V', 'Q'] {
+        editor.bind_sequence(KeyEvent::ctrl(quotes), Cmd::Noop);
+    }
+    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend(mode.clone()))));
+    Ok(editor)
+}
+
+/// Whoever stops the program from outside gives the terminal another mode.
+fn raw_when_continued(mode: Mode, texts: threads::Sender<String>) -> io::Result<AbortHandle> {
+    let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+    let task = tokio::spawn(async move {
+        while continued.recv().await.is_some() {
+            let _ = mode.set_raw();
+            // The prompt is shown again.
+            let _ = texts.send(NOTHING.to_owned());
+        }
+    });
+    Ok(task.abort_handle())
 }
 
 fn is_not_sent(why: &str, line: &str) -> String {
@@ -188,130 +237,68 @@ fn lines(text: &str) -> Vec<String> {
     text.strip_suffix('\n').unwrap_or(text).rsplit('\n').map(str::to_owned).collect()
 }
 
-/// Exchanges standard input for one in which Enter was pressed; gives what it was.
-fn press_enter() -> io::Result<OwnedFd> {
-    let keyboard = rustix::io::dup(rustix::stdio::stdin())?;
-    let (reader, mut writer) = io::pipe()?;
-    writer.write_all(b"\r")?;
-    rustix::stdio::dup2_stdin(&reader)?;
-    Ok(keyboard)
-}
-
-/// Prints until there is nothing more to print; the editor has taken all of it then.
+/// Prints until there is nothing more to print; the editor has taken all of it then, and all keys that came before.
 fn print_all(mut printer: impl ExternalPrinter, texts: &threads::Receiver<String>, done: &threads::Sender<()>) {
+    let mut print = |text: String| {
+        // Where the editor has ended, there is no prompt to print above.
+        printer.print(text.clone()).or_else(|_| StandardStream::stdout().write_all(text.as_bytes()))
+    };
+    let mut written = Ok(());
     while let Ok(text) = texts.recv() {
-        if printer.print(text).is_err() {
-            break;
-        }
+        written = written.and(print(text));
     }
-    // The editor takes one text after the other, so by then it has taken the last.
-    let _ = printer.print(NOTHING.to_owned());
-    let _ = done.send(());
+    // The editor takes one text after the other, keys first: when it has room for the second, it has taken the first.
+    let taken = written.and_then(|()| print(NOTHING.to_owned())).and_then(|()| print(NOTHING.to_owned()));
+    if taken.is_ok() {
+        let _ = done.send(());
+    }
 }
 
 /// The thread that reads what is typed.
 struct Reader {
-    editor: Editor<(), FileHistory>,
-    interrupted: Arc<Mutex<String>>,
-    closing: Arc<AtomicBool>,
+    editor: Editor<Draft, FileHistory>,
+    draft: Draft,
+    /// Whether an end of what it reads was not typed.
+    end: Arc<OnceLock<End>>,
     typed: mpsc::UnboundedSender<Typed>,
 }
 
 impl Reader {
-    /// Reads until the terminal is closed, or gone.
+    /// Reads until the keyboard is closed, or the terminal gone.
     fn run(mut self) {
         loop {
-            let prompt = if self.closing.load(Ordering::SeqCst) { "" } else { PROMPT };
-            let typed = match self.editor.readline(prompt) {
-                Ok(text) => {
+            let read = self.editor.readline(PROMPT);
+            match (read, self.end.get()) {
+                (Ok(text), _) => {
                     if !text.is_empty() {
                         // The history is in memory: nothing fails.
                         let _ = self.editor.add_history_entry(&text);
                     }
-                    Typed::Text(text)
+                    self.draft.hand_over(|_| self.tell(Typed::Text(text)));
                 }
-                Err(ReadlineError::Interrupted) => {
-                    let mut line = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
-                    Typed::Interrupt(std::mem::take(&mut *line))
+                (Err(ReadlineError::Interrupted), _) => {
+                    self.draft.hand_over(|lines| self.tell(Typed::Interrupt(lines)))
                 }
-                Err(ReadlineError::Eof) if !is_gone() => Typed::EndOfFile,
-                Err(_) => break,
-            };
-            if self.typed.send(typed).is_err() {
-                break;
+                (Err(_), Some(End::Closed)) => break,
+                (Err(_), Some(End::Gone)) => {
+                    self.tell(Typed::Gone("the terminal is gone".to_owned()));
+                    break;
+                }
+                (Err(ReadlineError::Eof), None) => self.tell(Typed::EndOfFile),
+                (Err(error), None) => {
+                    self.tell(Typed::Gone(format!("the prompt has failed: {error}")));
+                    break;
+                }
             }
         }
-        if self.closing.load(Ordering::SeqCst) {
-            // The line that an empty prompt stood in.
-            let _ = StandardStream::stdout().write_all(b"\x1b[A\x1b[K");
+        if self.draft.is_empty() {
+            let _ = StandardStream::stdout().write_all(PROMPT_OFF);
         }
         history::save(&mut self.editor);
     }
-}
 
-/// Whether the terminal has hung up.
-fn is_gone() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let input = rustix::stdio::stdin();
-    let mut polled = [PollFd::new(&input, PollFlags::IN)];
-    match poll(&mut polled, Some(&Timespec::default())) {
-        Ok(_) => polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
-        Err(_) => false,
-    }
-}
-
-/// Ctrl-C interrupts, as usual; but the editor would forget what stood at the prompt.
-struct KeepLine(Arc<Mutex<String>>);
-
-impl ConditionalEventHandler for KeepLine {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        context.line().clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        Some(Cmd::Interrupt)
-    }
-}
-
-/// The terminal without echo and lines, from the beginning to the end, so that no key falls between two prompts, where
-/// the terminal would interpret it. Its drop brings back what was.
-struct Raw(Arc<Termios>);
-
-impl Raw {
-    fn enter() -> io::Result<Self> {
-        let mode = Self(Arc::new(tcgetattr(rustix::stdio::stdin())?));
-        set_raw(&mode.0)?;
-        Ok(mode)
-    }
-
-    fn suspending(&self) -> Suspend {
-        Suspend(self.0.clone())
-    }
-}
-
-fn set_raw(before: &Termios) -> io::Result<()> {
-    let mut raw = before.clone();
-    let output = raw.output_modes;
-    raw.make_raw();
-    // A newline still begins a line.
-    raw.output_modes = output;
-    Ok(tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &raw)?)
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        // If the terminal is gone, there is nothing to give back.
-        let _ = StandardStream::stdout().write_all(BRACKETED_PASTE_OFF);
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.0);
-    }
-}
-
-/// Ctrl-Z stops the program, and gives the terminal back as long.
-struct Suspend(Arc<Termios>);
-
-impl ConditionalEventHandler for Suspend {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.0);
-        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
-        // It goes on here when it is continued.
-        let _ = set_raw(&self.0);
-        Some(Cmd::Repaint)
+    fn tell(&self, typed: Typed) {
+        // Nobody listens any more after the end.
+        let _ = self.typed.send(typed);
     }
 }

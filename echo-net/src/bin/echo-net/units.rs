@@ -35,11 +35,11 @@ pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
 /// A size in bytes: `1000`, `64k` (1024 bytes each), `1M`, `2G`.
 pub(crate) fn size(text: &str) -> Option<usize> {
     let (number, unit) = split(text);
-    let shift = match unit.trim_end_matches("iB").trim_end_matches('B') {
-        "" => 0,
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
+    let shift = match unit {
+        "" | "B" => 0,
+        "k" | "K" | "kB" | "KB" | "kiB" | "KiB" => 10,
+        "m" | "M" | "mB" | "MB" | "miB" | "MiB" => 20,
+        "g" | "G" | "gB" | "GB" | "giB" | "GiB" => 30,
         _ => return None,
     };
     number.parse::<usize>().ok()?.checked_mul(1 << shift)
@@ -72,7 +72,7 @@ mod tests {
         for (text, bytes) in [("1", 1), ("1k", 1024), ("64KiB", 65_536), ("2M", 2 << 20), ("1GB", 1 << 30)] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
-        for text in ["", "k", "-1", "1.5k", "1 x", "99999999999G"] {
+        for text in ["", "k", "-1", "1.5k", "1 x", "1kBBB", "1iB", "1kiBiB", "99999999999G"] {
             assert_eq!(size(text), None, "{text}");
         }
     }

@@ -40,8 +40,7 @@ impl Person {
     /// The process that the one at the terminal started.
     #[track_caller]
     pub(crate) fn child(&self) -> u32 {
-        let id = u32::try_from(self.0.get_process().pid().as_raw()).expect("a process");
-        children(id)[0]
+        children(self.id())[0]
     }
 
     /// Changes the size of the window.
@@ -51,11 +50,11 @@ impl Person {
 
     /// Pastes a text, as terminals tell it to programs that ask for it.
     pub(crate) fn pastes(&mut self, text: &str) {
-        self.types(&format!("\x1b[200~{text}\x1b[201~"));
+        self.types(format!("\x1b[200~{text}\x1b[201~"));
     }
 
     #[track_caller]
-    pub(crate) fn types(&mut self, keys: &str) {
+    pub(crate) fn types(&mut self, keys: impl AsRef<[u8]>) {
         self.0.send(keys).expect("the terminal takes keys");
     }
 
@@ -87,6 +86,12 @@ impl Person {
     pub(crate) fn leaves(mut self) -> (String, i32) {
         let end = self.0.expect(Eof).expect("the program ends");
         let shown = String::from_utf8_lossy(end.as_bytes()).into_owned();
+        (shown, self.ends())
+    }
+
+    /// The same, without a look at what is shown.
+    #[track_caller]
+    pub(crate) fn ends(&mut self) -> i32 {
         let mut code = None;
         eventually("the end of the program", || {
             match self.0.get_process().get_status().expect("it is a child") {
@@ -96,6 +101,12 @@ impl Person {
             }
             code.is_some()
         });
-        (shown, code.expect("it has ended"))
+        code.expect("it has ended")
+    }
+
+    /// The program at the terminal.
+    #[track_caller]
+    pub(crate) fn id(&self) -> u32 {
+        u32::try_from(self.0.get_process().pid().as_raw()).expect("a process")
     }
 }

@@ -151,6 +151,17 @@ pub(crate) fn signal(id: u32, name: &str) {
     assert!(status.is_ok_and(|status| status.success()), "{name} cannot be sent to {id}");
 }
 
+/// `echo-net` with a shell's limit of open files (`ulimit -n 20`), everything piped. It inherits none but the standard
+/// streams: other tests have terminals open that would count.
+pub(crate) fn limited(limit: &str, arguments: &[&str]) -> Command {
+    let close = "for file in /proc/$$/fd/*; do number=${file##*/}; \
+                 if [ \"$number\" -gt 2 ]; then eval \"exec $number>&-\"; fi; done";
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("{close}; {limit} && exec \"$0\" \"$@\""), ECHO_NET]).args(arguments);
+    piped(&mut command);
+    command
+}
+
 /// The processes that a process started.
 pub(crate) fn children(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task/{process}/children");

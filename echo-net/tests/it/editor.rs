@@ -1,0 +1,282 @@
+//! The prompt in the middle of a key, and when it fails: nothing that was typed is lost, and nobody waits.
+
+use crate::support::eventually;
+use crate::support::person::Person;
+use crate::support::program::{ECHO_NET, Serve, signal};
+use crate::support::server::fake;
+use std::process::Command;
+
+/// Keys after which the editor waits for another: escape, the beginning of a sequence, a search, a quoted key, a
+/// chord, a character to look for, a number, half a character.
+const BEGINNINGS: &[&[u8]] = &[
+    b"\x1b", b"\x1b[", b"\x1b[1;", b"\x1bO", b"\x12", b"\x12ell", b"\x16", b"\x11", b"\x18", b"\x1d", b"\x1b5", b"\xc3",
+];
+
+#[test]
+fn a_server_that_leaves_in_the_middle_of_a_key() {
+    for keys in BEGINNINGS {
+        for plain in [false, true] {
+            let serve = Serve::start(&[]);
+            let mut person = Person::at_prompt(serve.address, if plain { &["--plain"] } else { &[] });
+            person.types("hello\r");
+            person.sees("] hello");
+            person.half_types("half a lin");
+            person.types(keys);
+            // It has come to the editor, as far as that can be seen.
+            if keys.starts_with(b"\x12") {
+                person.sees("(reverse-i-search)");
+            }
+            serve.kid.signal("INT");
+            let (shown, code) = person.leaves();
+            let line = "not sent, the conversation is over: half a lin\r\n";
+            assert_eq!(shown.matches(line).count(), 1, "{keys:?}: {shown:?}");
+            assert_eq!(shown.contains("the server leaves: 1001"), !plain, "{keys:?}: {shown:?}");
+            assert!(shown.contains("1 line not sent"), "{keys:?}: {shown:?}");
+            assert_eq!(code, 1);
+        }
+    }
+}
+
+/// The text of a paste that has not ended yet is there, too.
+#[test]
+fn a_server_that_leaves_in_the_middle_of_a_paste() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    person.half_types("half");
+    person.types("\x1b[200~ a paste\nand more");
+    serve.kid.signal("INT");
+    let (shown, code) = person.leaves();
+    for line in ["half a paste", "and more"] {
+        assert!(shown.contains(&format!("not sent, the conversation is over: {line}\r\n")), "{shown:?}");
+    }
+    assert!(shown.ends_with("failed: 2 lines not sent\r\n"), "{shown:?}");
+    assert_eq!(code, 1);
+}
+
+/// It does not wait for the next key, either.
+#[test]
+fn a_signal_in_the_middle_of_a_key() {
+    let serve = Serve::start(&[]);
+    for keys in BEGINNINGS {
+        let mut person = Person::at_prompt(serve.address, &[]);
+        person.half_types("half");
+        person.types(keys);
+        signal(person.id(), "TERM");
+        let (shown, code) = person.leaves();
+        assert!(shown.contains("not sent, the conversation is over: half"), "{keys:?}: {shown:?}");
+        assert_eq!(code, 143, "{shown:?}");
+    }
+}
+
+/// What cannot be a character is shown and sent as one that stands for it.
+#[test]
+fn bytes_that_are_no_text() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    for (typed, sent) in
+        [(&b"a\xffb\r"[..], "a\u{fffd}b"), (b"\x80\xc3\r", "\u{fffd}\u{fffd}"), (b"gr\xc3\xbcn\r", "grün")]
+    {
+        person.types(typed);
+        person.sees(&format!("] {sent} ("));
+    }
+    person.types("\r");
+    let (shown, code) = person.leaves();
+    assert!(shown.contains("3 answered"), "{shown:?}");
+    assert_eq!(code, 0);
+}
+
+/// Ctrl-\\ interrupts as Ctrl-C does.
+#[test]
+fn the_other_key_that_interrupts() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    person.half_types("half");
+    person.types("\x1c");
+    let (shown, code) = person.leaves();
+    assert!(shown.contains("not sent, interrupted: half\r\n"), "{shown:?}");
+    assert_eq!(code, 1);
+}
+
+/// A line of the history took the place of what was typed: both are told.
+#[test]
+fn what_a_line_of_the_history_replaced() {
+    // Up, Ctrl-P, and a search whose result is edited.
+    for keys in ["\x1b[A", "\x10", "\x12hel\x05"] {
+        let serve = Serve::start(&[]);
+        let mut person = Person::at_prompt(serve.address, &[]);
+        person.types("hello\r");
+        person.sees("] hello");
+        person.half_types("typed");
+        person.types(format!("{keys}!"));
+        person.sees("!");
+        serve.kid.signal("INT");
+        let (shown, code) = person.leaves();
+        for line in ["typed", "hello!"] {
+            assert!(shown.contains(&format!("not sent, the conversation is over: {line}\r\n")), "{keys:?}: {shown:?}");
+        }
+        assert_eq!(code, 1);
+    }
+}
+
+/// And what came back to the prompt is one line.
+#[test]
+fn what_came_back_from_the_history() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    person.types("hello\r");
+    person.sees("] hello");
+    person.half_types("typed");
+    person.types("\x1b[A\x1b[B!");
+    person.sees("!");
+    serve.kid.signal("INT");
+    let (shown, _) = person.leaves();
+    assert!(shown.ends_with("failed: 1 line not sent\r\n"), "{shown:?}");
+    assert!(shown.contains("over: typed!\r\n"), "{shown:?}");
+}
+
+/// More lines than a screen can count.
+#[test]
+fn a_paste_of_very_many_lines() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &["--silent"]);
+    let lines: String = (0..3000).map(|line| format!("{line}\n")).collect();
+    person.pastes(&lines);
+    person.types("\r");
+    person.sees("] 2999 (");
+    person.types("\x04");
+    let (_, code) = person.leaves();
+    assert_eq!(code, 0);
+    let (_, report) = serve.drain();
+    assert!(report.contains("3000 messages"), "{report}");
+}
+
+/// The terminal is closed, and SIGHUP is ignored as `nohup` does: that is an end, and the line is told.
+#[test]
+fn a_terminal_that_is_gone() {
+    let serve = Serve::start(&[]);
+    let err = std::env::temp_dir().join(format!("echo-net-gone-{}", std::process::id()));
+    let script = "trap '' HUP; exec 3<&0; \"$0\" connect \"$1\" <&3 2> \"$2\" & wait";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, ECHO_NET, &serve.address.to_string()]).arg(&err);
+    let mut person = Person::of(command);
+    person.sees("> ");
+    person.half_types("half a lin");
+    drop(person);
+    serve.kid.logs("ends: clean");
+    let mut said = String::new();
+    eventually("the last line", || {
+        said = std::fs::read_to_string(&err).unwrap_or_default();
+        said.contains("failed: ")
+    });
+    std::fs::remove_file(&err).expect("it was made");
+    assert!(said.contains("failed: the terminal is gone; ") && said.ends_with("1 line not sent\n"), "{said}");
+}
+
+/// Nobody looks at the terminal, and its buffer is full.
+#[test]
+fn a_terminal_that_takes_nothing() {
+    for signals in [&["TERM"][..], &["TERM", "TERM"]] {
+        let (address, server) = fake(|mut raw| {
+            raw.send(&b"a line that nobody reads\n".repeat(40_000));
+            raw.rest()
+        });
+        let mut person = Person::at_prompt(address, &["--plain"]);
+        person.types("half");
+        for name in signals {
+            signal(person.id(), name);
+        }
+        assert_eq!(person.ends(), 143);
+        assert!(server.join().is_ok());
+    }
+}
+
+/// A history that is no file is none.
+#[test]
+fn a_history_that_is_no_file() {
+    let serve = Serve::start(&[]);
+    let fifo = std::env::temp_dir().join(format!("echo-net-fifo-{}", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&fifo).status().is_ok_and(|status| status.success()));
+    for history in [fifo.as_path(), "/dev/full".as_ref(), "/".as_ref()] {
+        let mut command = Command::new(ECHO_NET);
+        command.arg("connect").arg(serve.address.to_string()).env("ECHO_NET_HISTORY", history);
+        let mut person = Person::of(command);
+        person.sees("> ");
+        person.types("hello\r");
+        person.sees("] hello");
+        person.types("\x04");
+        assert_eq!(person.leaves().1, 0);
+    }
+    std::fs::remove_file(&fifo).expect("it was made");
+}
+
+/// It is shown when it is whole, however it comes; without a newline, soon.
+#[test]
+fn plain_text_that_comes_in_pieces() {
+    let pieces =
+        [&b"gr\xc3"[..], b"\xbcn", b"e Wie", b"sen\nund ", b"\xe6\x97", b"\xa5\xe6\x9c\xac\n", b"kein Ende \xf0"];
+    for prompt in [true, false] {
+        let (address, server) = fake(move |mut raw| {
+            raw.bytes(2);
+            for piece in pieces {
+                raw.send(piece);
+                // The next is a read of its own then, mostly; what is checked is true of any pieces.
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            raw.finish();
+            raw.rest()
+        });
+        let mut person = if prompt {
+            Person::at_prompt(address, &["--plain"])
+        } else {
+            let mut command = Command::new("bash");
+            let script = "printf 'x\\n' | \"$0\" connect --plain \"$1\"";
+            command.args(["-c", script, ECHO_NET, &address.to_string()]);
+            Person::of(command)
+        };
+        if prompt {
+            person.types("x\r");
+        }
+        let (shown, _) = person.leaves();
+        for text in ["ü", "sen", "日本", "kein Ende", "\\xf0"] {
+            assert!(shown.contains(text), "{text}: {shown:?}");
+        }
+        assert!(!shown.contains("\\xc3") && !shown.contains("\\xe6"), "{shown:?}");
+        server.join().expect("no panic");
+    }
+}
+
+/// From a shell with job control: by Ctrl-Z, and by a signal that the terminal does not see.
+#[test]
+fn stopped_and_continued() {
+    let serve = Serve::start(&[]);
+    let mut shell = Command::new("bash");
+    shell.args(["--norc", "-i"]).env("PS1", "shell$ ");
+    let mut person = Person::of(shell);
+    person.sees("shell$ ");
+    person.types(format!("{ECHO_NET} connect {}\r", serve.address));
+    person.sees("ends the conversation");
+    person.sees("> ");
+    person.half_types("half");
+    for stop in ["\x1a", ""] {
+        if stop.is_empty() {
+            signal(person.child(), "TSTP");
+        } else {
+            person.types(stop);
+        }
+        person.sees("Stopped");
+        person.sees("shell$ ");
+        person.types("stty -a | grep -o ' icanon'\r");
+        person.sees(" icanon\r\n");
+        person.types("fg\r");
+        // The keys are the editor's again: to the beginning of the line.
+        person.sees("half");
+        person.types("\x01Z");
+        person.sees("> Z");
+    }
+    person.types("\r");
+    person.sees("] ZZhalf (");
+    person.types("\x04");
+    person.sees("shell$ ");
+    person.types("exit\r");
+    assert_eq!(person.leaves().1, 0);
+}
