@@ -7,6 +7,7 @@ mod explore;
 mod fuzz;
 mod generate;
 mod hash;
+mod inherited;
 mod list;
 mod output;
 mod random;

@@ -1,5 +1,6 @@
 //! What a command comes to, and how it gets out: standard output, files, a progress bar.
 
+use crate::inherited::stdout_was_closed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sim_tests::Refusal;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -29,6 +30,9 @@ impl Answer {
     }
 
     pub(crate) fn print(self) -> Result<ExitCode, Trouble> {
+        if stdout_was_closed() {
+            return Err(Trouble::Failed("standard output is closed".to_owned()));
+        }
         let mut out = io::stdout().lock();
         match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => (),
