@@ -4,12 +4,12 @@
 //! [`Record`] (what happened, in order); [`check`] holds it against the close contract, [`report`] shows it.
 //!
 //! ```
-//! use sim_tests::{Backend, Scenario, check, report};
+//! use sim_tests::{Backend, Scenario, check, ladder};
 //!
 //! let scenario: Scenario = "framed/client:close@answer-in-flight/server:none/clear".parse()?;
 //! let record = Backend::Pair.run(&scenario)?;
 //! assert_eq!(check(&record), []);
-//! println!("{}", report::ladder(&record, true));
+//! println!("{}", ladder::ladder(&record, true));
 //! # Ok::<(), sim_tests::Refusal>(())
 //! ```
 //!
@@ -20,54 +20,39 @@
 #![forbid(unsafe_code)]
 
 mod backend;
-mod board;
 pub mod catalogue;
-pub mod crew;
-mod difference;
-mod director;
-mod ear;
-pub mod explore;
-#[cfg(feature = "packet")]
-pub mod faults;
-pub mod file;
+pub mod check;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
-mod gate;
 pub mod in_memory;
-mod invariants;
-pub mod ledger;
-mod link;
 mod network;
-pub mod oracle;
 #[cfg(feature = "packet")]
 pub mod packet;
-pub mod pairs;
-#[cfg(feature = "packet")]
-pub mod pcapng;
-mod plan;
-mod post;
-#[cfg(feature = "random")]
-pub mod random;
-mod record;
-mod relay;
-pub mod report;
-mod scenario;
-pub mod setting;
-mod shard;
+pub mod record;
+pub mod scenario;
+pub mod search;
+pub mod support;
 pub mod tcp;
-mod throttle;
 #[cfg(feature = "turmoil")]
 pub mod trial;
-mod tuning;
 
 #[cfg(feature = "turmoil")]
 pub use backend::every_order;
-pub use board::{Board, Entry, Unit, What};
-pub use invariants::{Breach, Rule, check};
-pub use network::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
-pub use plan::{Action, Millis, Plan, Point, Refusal, Step};
-pub use record::{Backend, Ending, Record, fnv};
-pub use relay::Relay;
-pub use scenario::{Scenario, Wire};
-pub use shard::Shard;
-pub use tuning::Tuning;
+pub use check::contract::{ContractRule, check};
+pub use check::oracle;
+pub use check::tcp_rules::{TcpRule, check_tcp};
+pub use network::relay::Relay;
+pub use record::event_log::{Board, Entry, Unit, What};
+#[cfg(feature = "packet")]
+pub use record::pcapng;
+pub use record::{Ending, Record, baseline, ladder, packet_ladder};
+pub use scenario::network::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
+pub use scenario::overrides::Tuning;
+pub use scenario::plan::{Action, Plan, Point, Step};
+pub use scenario::{Backend, Scenario, Wire, defaults, file};
+pub use search::explorer;
+#[cfg(feature = "packet")]
+pub use search::packet_sweep;
+#[cfg(feature = "random")]
+pub use search::random;
+pub use support::{Breach, Millis, Refusal, Rule, Shard, fnv, pairs, parallel};

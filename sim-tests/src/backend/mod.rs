@@ -1,21 +1,26 @@
 //! Backends: what a scenario can be run on.
 
+mod faulty_links;
 #[cfg(feature = "packet")]
 mod packet;
 mod pair;
 #[cfg(any(feature = "turmoil", feature = "packet"))]
 mod program;
+mod read_pause;
+mod scheduler;
 #[cfg(feature = "turmoil")]
 mod turmoil;
+mod write_limit;
 
 #[cfg(feature = "turmoil")]
-pub use turmoil::schedule::every_order;
+pub use turmoil::every_order;
 
-use crate::network::Rst;
-use crate::plan::{Millis, Refusal};
-use crate::record::{Backend, Record};
+use crate::record::Record;
+use crate::scenario::Backend;
 use crate::scenario::Scenario;
-use crate::setting;
+use crate::scenario::defaults;
+use crate::scenario::network::Rst;
+use crate::support::{Millis, Refusal};
 
 /// Without its feature a backend can be named, and not run.
 #[cfg(not(feature = "turmoil"))]
@@ -38,12 +43,12 @@ mod packet {
 }
 
 impl Backend {
-    /// Runs `scenario` for as long as both ends may take ([`setting::budget`]).
+    /// Runs `scenario` for as long as both ends may take ([`defaults::budget`]).
     ///
     /// # Errors
     /// A [`Refusal`] if the scenario makes no sense, or this backend cannot express it.
     pub fn run(self, scenario: &Scenario) -> Result<Record, Refusal> {
-        self.run_within(scenario, setting::budget(scenario))
+        self.run_within(scenario, defaults::budget(scenario))
     }
 
     /// Runs `scenario` for at most `budget` milliseconds of virtual time. What is not over then is stopped, and its

@@ -3,19 +3,21 @@
 //! A socket that is closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST;
 //! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
 
-use super::Backend;
-use crate::board::{Board, Unit, What};
-use crate::director::{Director, Order};
-use crate::ear::{Ear, Segment};
-use crate::gate::Gate;
-use crate::link::{Arrival, Kind};
-use crate::network::Network;
-use crate::plan::{Action, Millis, Step};
-use crate::post::Post;
+use crate::backend::faulty_links::Post;
+use crate::backend::read_pause::Gate;
+use crate::backend::scheduler::{Director, Order};
+use crate::backend::write_limit::{Throttle, violation};
+use crate::network::Kind;
+use crate::network::link::Arrival;
 use crate::record::Record;
+use crate::record::event_log::{Board, Unit, What};
+use crate::record::wire_decoder::{Ear, Segment};
+use crate::scenario::Backend;
 use crate::scenario::Scenario;
-use crate::setting;
-use crate::throttle::{Throttle, violation};
+use crate::scenario::defaults;
+use crate::scenario::network::Network;
+use crate::scenario::plan::{Action, Step};
+use crate::support::Millis;
 use echo_core::{Connection, Event, Farewell, Output, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -145,14 +147,14 @@ enum Socket {
 
 impl Pair {
     fn new(scenario: &Scenario) -> Self {
-        let [for_client, for_server] = Role::BOTH.map(|role| setting::config(scenario, role));
+        let [for_client, for_server] = Role::BOTH.map(|role| defaults::config(scenario, role));
         let client = match scenario.wire.first_fin() {
-            Some(_) => Connection::client(for_client, setting::EPOCH),
-            None => Connection::plain_client(for_client, setting::EPOCH),
+            Some(_) => Connection::client(for_client, defaults::EPOCH),
+            None => Connection::plain_client(for_client, defaults::EPOCH),
         };
         Self {
             client: End::new(Role::Client, client, scenario),
-            server: End::new(Role::Server, Connection::server(for_server, setting::EPOCH), scenario),
+            server: End::new(Role::Server, Connection::server(for_server, defaults::EPOCH), scenario),
             director: Director::new(scenario),
             world: World { scenario: scenario.clone(), board: Board::default(), post: Post::new(scenario) },
         }
@@ -467,7 +469,7 @@ impl End {
     }
 
     fn ask(&mut self, seq: u64, world: &World) {
-        if let Some(payload) = setting::payload_of(&world.scenario, seq).filter(|_| self.runs) {
+        if let Some(payload) = world.scenario.payload(seq).filter(|_| self.runs) {
             // A conversation that is ending takes no more requests; the board shows that none was sent.
             let _ = self.connection.send(world.now(), &payload);
         }
@@ -483,7 +485,7 @@ impl End {
             Action::Close => {
                 let farewell = match self.role {
                     Role::Client => Farewell::normal(),
-                    Role::Server => setting::servers_farewell(),
+                    Role::Server => defaults::servers_farewell(),
                 };
                 self.connection.leave(world.now(), farewell);
             }

@@ -2,12 +2,11 @@
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::{Sequence, all, product};
-use crate::board::What;
-use crate::record::{Backend, Record, fnv};
-use echo_core::Role;
+use crate::record::canonical_trace;
+use crate::scenario::Backend;
+use crate::support::fnv;
 use std::collections::HashMap;
 use std::fmt;
-use std::fmt::Write;
 use std::sync::OnceLock;
 
 /// The figures of the catalogue.
@@ -44,31 +43,11 @@ fn story_of(sequence: &Sequence) -> u64 {
     let mut text = String::new();
     for run in sequence.scenario.runs() {
         match Backend::Pair.run(&run) {
-            Ok(record) => text.push_str(&story(&record)),
+            Ok(record) => text.push_str(&canonical_trace(&record)),
             Err(refusal) => text.push_str(&refusal.to_string()),
         }
     }
     fnv(text.as_bytes())
-}
-
-/// The canonical trace: the order of what was sent, got and handed over at both ends, and how they ended; without
-/// names, times, and the harness's own bookkeeping.
-pub fn story(record: &Record) -> String {
-    let mut text = String::new();
-    for entry in &record.entries {
-        let tells = match entry.what {
-            What::Sent(_) | What::Got(_) | What::Accepted(_) | What::Handed(_) | What::Ended(_) => true,
-            What::Did(_) | What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => false,
-        };
-        if tells {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{} {}", entry.side.name(), entry.what);
-        }
-    }
-    for side in Role::BOTH {
-        let _ = writeln!(text, "{}: {}", side.name(), record.ending(side).name());
-    }
-    text
 }
 
 impl Sequence {

@@ -1,9 +1,9 @@
 //! What of the product is no sequence, and why.
 
-use crate::network::Network;
-use crate::oracle::{self, Expectation};
-use crate::plan::{Action, Plan, Point};
-use crate::relay::Relay;
+use crate::check::oracle::{self, Expectation};
+use crate::network::relay::Relay;
+use crate::scenario::network::Network;
+use crate::scenario::plan::{Action, Plan, Point};
 use crate::scenario::{Scenario, Wire};
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! Beyond the product: a second step while the first is under way, and words that come at the moment of a deadline.
 
-use crate::network::{Fault, Mark, Network, Span, Whose};
-use crate::plan::{Action, Millis, Plan, Point, Step};
+use crate::scenario::network::{Fault, Mark, Network, Span, Whose};
+use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
+use crate::support::Millis;
 
 /// What somebody does who has already asked to close.
 const SECOND: [Action; 6] =

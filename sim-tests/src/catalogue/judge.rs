@@ -1,11 +1,11 @@
 //! The judge: a record against the contract, and against what the oracle expects of its sequence.
 
 use super::{Sequence, of_run};
-use crate::invariants::{Breach, check};
-use crate::network::{Fault as Trouble, Rst};
-use crate::oracle::{self, Expectation, Report};
+use crate::check::contract::{ContractBreach, check};
+use crate::check::oracle::{self, Expectation, Report};
 use crate::record::Record;
 use crate::scenario::Scenario;
+use crate::scenario::network::{Fault as Trouble, Rst};
 use crate::tcp::Fate;
 use echo_core::Role;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A promise of the contract is broken.
-    Breach(Breach),
+    Breach(ContractBreach),
     /// The ends came out of it in a way that the oracle does not allow.
     Unexpected {
         /// What the client reports.

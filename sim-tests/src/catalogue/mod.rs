@@ -2,7 +2,7 @@
 //!
 //! A sequence is what the client does and when, what the server does and when, a network and a wire. The product of
 //! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`counts`] adds it up. What may come
-//! of each says the [`oracle`](crate::oracle), which knows PROTOCOL.md and not the machine.
+//! of each says the [`oracle`](crate::check::oracle), which knows PROTOCOL.md and not the machine.
 
 mod census;
 mod exclusion;
@@ -11,33 +11,25 @@ mod judge;
 mod nearest;
 mod packets;
 mod product;
+mod sequence;
 
-pub use census::{Counts, counts, story};
+pub use census::{Counts, counts};
 pub use exclusion::{EXCLUSIONS, Exclusion};
 pub use judge::{Fault, judge};
 pub use nearest::nearest;
 pub use packets::{PACKET_EXCLUSIONS, PacketExclusion, PacketSequence, packets};
 pub use product::{NETWORKS, Place, plans};
+pub use sequence::Sequence;
 
-use crate::network::{Network, Rst};
-use crate::oracle::Expectation;
-use crate::plan::Refusal;
-use crate::record::{Backend, fnv};
+use crate::scenario::Backend;
 use crate::scenario::Scenario;
+use crate::scenario::network::{Network, Rst};
+use crate::support::Refusal;
+use crate::support::fnv;
 use product::Product;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
-
-/// A close sequence.
-#[derive(Clone, Debug)]
-pub struct Sequence {
-    /// Its stable id.
-    pub id: String,
-    /// What is done.
-    pub scenario: Scenario,
-    /// What may come of it.
-    pub expectation: Expectation,
-}
 
 /// All sequences, in an order that never changes.
 pub fn all() -> &'static [Sequence] {

@@ -2,8 +2,8 @@
 //! [`Network::PACKETS`]. It is a list of its own, beside the product.
 
 use super::all;
-use crate::network::{Carries, Fault, Network, Which};
-use crate::plan::{Action, Plan};
+use crate::scenario::network::{Carries, Fault, Network, Which};
+use crate::scenario::plan::{Action, Plan};
 use crate::scenario::{Scenario, Wire};
 use std::sync::OnceLock;
 

@@ -1,10 +1,11 @@
 //! The product: every wire with every pair of plans on every network, and where each combination went.
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
-use super::{Sequence, extra};
-use crate::network::Network;
-use crate::oracle;
-use crate::plan::{Action, Plan, Point, Step};
+use super::extra;
+use super::sequence::Sequence;
+use crate::check::oracle;
+use crate::scenario::network::Network;
+use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 
 /// The networks of the product, by name.

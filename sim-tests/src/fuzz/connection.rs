@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::rules;
 use crate::in_memory::{EPOCH, HELLO, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
-use crate::pairs::observe;
+use crate::support::pairs::observe;
 use echo_core::close::Direction;
 use echo_core::{CloseCode, Config, Connection, Farewell, Role};
 use std::time::Duration;

@@ -37,7 +37,7 @@ pub use corpus::{Entry, Unreadable, inputs};
 #[cfg(all(feature = "random", feature = "packet"))]
 pub use seeds::seeds;
 
-use crate::pairs::Pairs;
+use crate::support::pairs::Pairs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something to fuzz.

@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::rules;
 use crate::in_memory::{Pair, Solo};
-use crate::pairs::observe;
+use crate::support::pairs::observe;
 use echo_core::{CloseCode, Config, Connection, End, Farewell, Outcome, Role};
 use std::time::Duration;
 

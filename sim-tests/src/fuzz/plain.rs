@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::rules;
 use crate::in_memory::{EPOCH, Seen, Solo};
-use crate::pairs::observe;
+use crate::support::pairs::observe;
 use echo_core::plain::{ctime_header, foreign};
 use echo_core::{Config, Connection, End, Farewell, Stamp};
 use echo_core::{PeerProtocol, Violation};

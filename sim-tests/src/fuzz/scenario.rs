@@ -1,14 +1,14 @@
 //! Random scenarios, run on the pair and held against the contract.
 
 use super::input::Input;
-use crate::network::{Fault, Mark, Network, Rst, Span, Whose};
-use crate::plan::{Action, Plan, Point, Step};
-use crate::random::judge;
-use crate::record::Backend;
-use crate::relay::Relay;
+use crate::network::relay::Relay;
+use crate::scenario::Backend;
+use crate::scenario::defaults;
+use crate::scenario::network::{Fault, Mark, Network, Rst, Span, Whose};
+use crate::scenario::overrides::Tuning;
+use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
-use crate::setting;
-use crate::tuning::Tuning;
+use crate::search::random::judge;
 use echo_core::Deadline;
 
 /// Which kinds of trouble an input may have: each bit of its first byte leaves one out (swarm testing).
@@ -25,7 +25,7 @@ impl Allowed {
 pub(super) fn check(data: &[u8]) {
     let scenario = scenario(&mut Input::new(data));
     // Each run of a fuzzer has to be short, and a slow reader of much only takes long.
-    let takes_long = scenario.network.takes > 0 && setting::all_bytes(&scenario) > 20_000;
+    let takes_long = scenario.network.takes > 0 && defaults::all_bytes(&scenario) > 20_000;
     if scenario.check().is_err() || takes_long {
         return;
     }

@@ -1,8 +1,8 @@
 //! Seed inputs: whole conversations as each target reads them, and the catalogue.
 
 use crate::catalogue;
-use crate::file::Saved;
 use crate::in_memory::{Pair, raw, raw_echo, raw_farewell};
+use crate::scenario::file::Saved;
 use echo_core::{CloseCode, Config, Farewell, Role};
 
 /// How many of the catalogue's sequences are seeds: every so-many-th, so that all kinds are among them.

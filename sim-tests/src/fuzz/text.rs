@@ -1,9 +1,10 @@
 //! Scenario files and ids: text that people write, and text that is anything.
 
-use crate::file::Saved;
-use crate::plan::Refusal;
+use crate::check::contract;
 use crate::scenario::Scenario;
-use crate::{Backend, Shard, invariants};
+use crate::scenario::file::Saved;
+use crate::support::Refusal;
+use crate::{Backend, Shard};
 
 /// A refusal is one line that a person can read, and no longer than this, in characters.
 const LINE: usize = Refusal::LENGTH + 60;
@@ -54,7 +55,7 @@ fn run(scenario: &Scenario) {
         }
         for scenario in scenario.runs() {
             match backend.run(&scenario) {
-                Ok(record) => assert_eq!(invariants::check(&record), [], "{scenario} on {}", backend.id()),
+                Ok(record) => assert_eq!(contract::check(&record), [], "{scenario} on {}", backend.id()),
                 Err(refusal) => one_line(&refusal),
             }
         }

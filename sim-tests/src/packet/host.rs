@@ -1,7 +1,7 @@
 //! A host: a network card, a TCP/IP stack, its sockets, and what was last seen of each.
 
 use super::device::Card;
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::{Cause, Event, SocketId, State};
 use echo_core::Role;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};

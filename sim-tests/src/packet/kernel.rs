@@ -2,7 +2,7 @@
 
 use super::socket::Socket;
 use super::world::{Judge, World};
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::{Cause, Event, State};
 use echo_core::Role;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The link between the two hosts: what is on its way, and when it arrives.
 
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::{Fate, corrupted};
 use echo_core::Role;
 use std::collections::BTreeMap;

@@ -16,6 +16,6 @@ mod socket;
 mod stream;
 mod world;
 
-pub use net::{Listener, Net};
-pub use stream::Stream;
+pub use net::Net;
+pub use stream::{Listener, Stream};
 pub use world::{Build, Judge, Ruling};

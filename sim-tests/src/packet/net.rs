@@ -1,14 +1,12 @@
 //! The network as a program uses it: it connects and listens, and time goes on by itself.
 
-use super::kernel::{Dropped, Kernel};
-use super::stream::Stream;
+use super::kernel::Kernel;
 use super::world::{Build, Judge, World};
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::Moment;
 use echo_core::Role;
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -24,14 +22,6 @@ struct Shared {
     started: Instant,
     /// Something was done: what is due next may have changed.
     stirred: Arc<Notify>,
-}
-
-/// Waits for connections on a port. Dropping it resets those that were not accepted.
-#[derive(Debug)]
-pub struct Listener {
-    net: Net,
-    side: Role,
-    port: u16,
 }
 
 impl Drop for Shared {
@@ -86,34 +76,6 @@ impl Net {
     /// Virtual time since the network was built.
     pub fn now(&self) -> Millis {
         self.0.now()
-    }
-
-    /// Connects from `side` to `port` of the other, from an ephemeral port.
-    ///
-    /// # Errors
-    /// Those of `connect` on Linux: refused, timed out (127 s), no port left.
-    pub async fn connect(&self, side: Role, port: u16) -> io::Result<Stream> {
-        self.connect_from(side, None, port).await
-    }
-
-    /// The same, from the port `from` if it is given.
-    ///
-    /// # Errors
-    /// As [`Net::connect`], and that `from` is in use, be it by a socket in TIME-WAIT.
-    pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<Stream> {
-        let name = self.act(|kernel| kernel.connect(side, from, port))?;
-        let stream = Stream::new(self.clone(), name);
-        poll_fn(|cx| stream.poll_connected(cx)).await?;
-        Ok(stream)
-    }
-
-    /// Listens on `port` of `side`.
-    ///
-    /// # Errors
-    /// That the port is in use, or 0.
-    pub fn listen(&self, side: Role, port: u16) -> io::Result<Listener> {
-        self.act(|kernel| kernel.listen(side, port))?;
-        Ok(Listener { net: self.clone(), side, port })
     }
 
     /// Ready when every socket of both hosts is CLOSED, but those that listen.
@@ -198,26 +160,5 @@ async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
                 () = sleep_until(started + Duration::from_millis(due)) => (),
             },
         }
-    }
-}
-
-impl Listener {
-    /// The next connection. Cancel safe.
-    ///
-    /// # Errors
-    /// None so far; a connection that was reset before it was accepted says so when it is read.
-    pub async fn accept(&self) -> io::Result<Stream> {
-        let name = poll_fn(|cx| {
-            let name = self.net.act(|kernel| kernel.accept(self.side, self.port, cx.waker()));
-            name.map_or(Poll::Pending, Poll::Ready)
-        });
-        Ok(Stream::new(self.net.clone(), name.await))
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.net.lock().let_go(Dropped::Listener(self.side, self.port));
-        self.net.stir();
     }
 }

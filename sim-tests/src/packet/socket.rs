@@ -17,7 +17,7 @@
 //! that gives up unacknowledged data sends RST (Linux sends nothing).
 
 use super::world::World;
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::{Cause, SocketId, State};
 use echo_core::Role;
 use smoltcp::iface::SocketHandle;

@@ -2,7 +2,9 @@
 
 use super::kernel::{Dropped, Name};
 use super::net::Net;
+use echo_core::Role;
 use echo_net::Transport;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -23,6 +25,65 @@ impl Stream {
     pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.poll_connected(world, cx)));
         polled.unwrap_or_else(gone)
+    }
+}
+
+impl Net {
+    /// Connects from `side` to `port` of the other, from an ephemeral port.
+    ///
+    /// # Errors
+    /// Those of `connect` on Linux: refused, timed out (127 s), no port left.
+    pub async fn connect(&self, side: Role, port: u16) -> io::Result<Stream> {
+        self.connect_from(side, None, port).await
+    }
+
+    /// The same, from the port `from` if it is given.
+    ///
+    /// # Errors
+    /// As [`Net::connect`], and that `from` is in use, be it by a socket in TIME-WAIT.
+    pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<Stream> {
+        let name = self.act(|kernel| kernel.connect(side, from, port))?;
+        let stream = Stream::new(self.clone(), name);
+        poll_fn(|cx| stream.poll_connected(cx)).await?;
+        Ok(stream)
+    }
+
+    /// Listens on `port` of `side`.
+    ///
+    /// # Errors
+    /// That the port is in use, or 0.
+    pub fn listen(&self, side: Role, port: u16) -> io::Result<Listener> {
+        self.act(|kernel| kernel.listen(side, port))?;
+        Ok(Listener { net: self.clone(), side, port })
+    }
+}
+
+/// Waits for connections on a port. Dropping it resets those that were not accepted.
+#[derive(Debug)]
+pub struct Listener {
+    net: Net,
+    side: Role,
+    port: u16,
+}
+
+impl Listener {
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    /// None so far; a connection that was reset before it was accepted says so when it is read.
+    pub async fn accept(&self) -> io::Result<Stream> {
+        let name = poll_fn(|cx| {
+            let name = self.net.act(|kernel| kernel.accept(self.side, self.port, cx.waker()));
+            name.map_or(Poll::Pending, Poll::Ready)
+        });
+        Ok(Stream::new(self.net.clone(), name.await))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.net.lock().let_go(Dropped::Listener(self.side, self.port));
+        self.net.stir();
     }
 }
 

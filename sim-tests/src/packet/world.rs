@@ -2,7 +2,7 @@
 
 use super::host::{Host, Tcp};
 use super::link::{Link, Packet};
-use crate::plan::Millis;
+use crate::support::Millis;
 use crate::tcp::{Cause, Event, Fate, Moment, Segment, SocketId, State, parse};
 use echo_core::Role;
 use smoltcp::iface::SocketHandle;

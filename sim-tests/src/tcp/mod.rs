@@ -2,20 +2,14 @@
 //! RFC 9293. Plain data, so that a record can be read without the stack that made it.
 
 mod edge;
-mod ladder;
-mod rules;
 mod segment;
 mod state;
-mod table;
 
 pub use edge::{CLOSING, Edge, OPENING, Trigger};
-pub use ladder::ladder;
-pub use rules::{Breach, Rule, check, is_again};
 pub use segment::{Fate, Flags, Segment, corrupted, parse};
 pub use state::State;
-pub use table::EdgeTable;
 
-use crate::plan::Millis;
+use crate::support::Millis;
 use echo_core::Role;
 use std::fmt;
 

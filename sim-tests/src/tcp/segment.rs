@@ -1,6 +1,6 @@
 //! A segment on the link, and what the link does with it.
 
-use crate::plan::{Millis, Refusal, number};
+use crate::support::{Millis, Refusal, number};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;

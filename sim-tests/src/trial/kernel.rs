@@ -8,8 +8,9 @@
 use super::run::{Entry, What};
 use super::scenario::{Fault, Scenario, Strike};
 use super::socket::{Holder, Socket, State};
-use crate::link::{Arrival, Kind, Links};
-use crate::plan::Millis;
+use crate::network::Kind;
+use crate::network::link::{Arrival, Links};
+use crate::support::Millis;
 use echo_core::Role;
 use std::io::ErrorKind;
 use std::task::Waker;

@@ -1,7 +1,7 @@
 //! A run as text: for people.
 
 use super::run::{Entry, Run, What};
-use crate::report::{WIDTH, line};
+use crate::record::ladder::{WIDTH, line};
 use echo_core::Role;
 use std::fmt::{Debug, Write};
 

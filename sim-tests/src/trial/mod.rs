@@ -63,4 +63,4 @@ pub use stream::Stream;
 pub use sweep::{TimeWait, Trial};
 
 /// The step of time, in milliseconds.
-const TICK: crate::plan::Millis = 5;
+const TICK: crate::support::Millis = 5;

@@ -1,9 +1,11 @@
 //! What a trial found.
 
 use super::scenario::{Network, Scenario};
-use super::sweep::HOW_TO_REPLAY;
 use std::collections::BTreeSet;
 use std::fmt;
+
+/// What stands before an id in the line that says how to see a run again.
+pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
 /// What is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

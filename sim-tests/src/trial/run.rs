@@ -1,10 +1,10 @@
 //! What happened in one run.
 
 use super::scenario::{Fault, Scenario};
-use crate::difference::first_of;
-use crate::link::Kind;
-use crate::plan::Millis;
-use crate::record::fnv;
+use crate::network::Kind;
+use crate::support::Millis;
+use crate::support::difference::first_of;
+use crate::support::fnv;
 use echo_core::Role;
 use std::fmt::{self, Debug, Write};
 use std::io;

@@ -1,9 +1,9 @@
 //! A scenario: what strikes whom, at which I/O event, and on which network. A value with a stable id.
 
 use super::TICK;
-use crate::link::Path;
-use crate::plan::{Millis, Refusal, pick};
-use crate::relay::Relay;
+use crate::network::link::Path;
+use crate::network::relay::Relay;
+use crate::support::{Millis, Refusal, pick};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! One socket: what the kernel has of it, and who holds it.
 
-use crate::plan::Millis;
+use crate::support::Millis;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::task::Waker;

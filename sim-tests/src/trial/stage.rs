@@ -5,8 +5,8 @@ use super::kernel::Kernel;
 use super::run::{Ending, Run, What};
 use super::scenario::Scenario;
 use super::stream::{Shared, Stream};
-use crate::plan::Millis;
-use crate::setting;
+use crate::scenario::defaults;
+use crate::support::Millis;
 use echo_core::Role;
 use std::any::Any;
 use std::cell::RefCell;
@@ -52,7 +52,7 @@ where
 fn simulation(budget: Millis) -> Sim<'static> {
     let mut builder = turmoil::Builder::new();
     builder.rng_seed(1).tick_duration(Duration::from_millis(TICK));
-    builder.epoch(UNIX_EPOCH + Duration::from_nanos(setting::EPOCH.0.unsigned_abs()));
+    builder.epoch(UNIX_EPOCH + Duration::from_nanos(defaults::EPOCH.0.unsigned_abs()));
     builder.simulation_duration(Duration::from_millis(budget.saturating_add(10 * TICK)));
     builder.build()
 }

@@ -7,16 +7,13 @@ use super::run::{Ending, Run, What, first_difference};
 use super::scenario::{Fault, Network, Scenario, Strike};
 use super::stage::{self, Program};
 use super::stream::Stream;
-use crate::plan::{Millis, Refusal};
+use crate::support::{Millis, Refusal};
 use echo_core::Role;
 use std::collections::HashSet;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// What stands before an id in the line that says how to see a run again.
-pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
 type Check<C, S> = Box<dyn Fn(&Run<C, S>) -> Result<(), String>>;
 

@@ -1,6 +1,7 @@
 //! Captures of runs on packets, read by tshark: another program sees what our records say.
 
-use sim_tests::tcp::{Event, Fate, Segment, State, is_again};
+use sim_tests::record::is_again;
+use sim_tests::tcp::{Event, Fate, Segment, State};
 use sim_tests::{Backend, Record, Scenario, pcapng};
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,8 +1,9 @@
 //! The catalogue and the oracle, held against what the pair does.
 
 use echo_core::{Deadline, Role};
-use sim_tests::catalogue::{self, Exclusion, Place, Sequence, story};
+use sim_tests::catalogue::{self, Exclusion, Place, Sequence};
 use sim_tests::oracle::{Bend, Member, Oracle, Report};
+use sim_tests::record::canonical_trace;
 use sim_tests::{Action, Backend, Network, Plan, Point, Record, Scenario, Unit};
 use std::collections::BTreeSet;
 
@@ -99,7 +100,7 @@ fn a_sequence_that_is_told_by_another_tells_the_same() {
     for sequence in catalogue::filter(&["framed/client:drop@"]).step_by(stride(50)) {
         let Some(teller) = sequence.told_by() else { continue };
         let tell = |sequence: &Sequence| -> Vec<_> {
-            sequence.scenario.runs().iter().map(|scenario| story(&run(scenario))).collect()
+            sequence.scenario.runs().iter().map(|scenario| canonical_trace(&run(scenario))).collect()
         };
         assert_eq!(tell(sequence), tell(teller), "{} and {}", sequence.id, teller.id);
     }
@@ -148,7 +149,7 @@ fn is_stopped_too_early(record: &Record) -> bool {
 
 /// Canonical traces, of both runs if there are two.
 fn stories(scenario: &Scenario) -> Vec<String> {
-    scenario.runs().iter().map(|one| story(&run(one))).collect()
+    scenario.runs().iter().map(|one| canonical_trace(&run(one))).collect()
 }
 
 #[test]

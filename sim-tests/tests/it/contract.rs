@@ -1,7 +1,7 @@
 //! The contract on the catalogue, and the judge itself: for every rule a record that lies, and is caught.
 
 use echo_core::{CloseCode, End, Outcome, Role, Side, Tally, Violation};
-use sim_tests::{Action, Backend, Entry, Record, Rule, Scenario, Unit, What, catalogue, check};
+use sim_tests::{Action, Backend, ContractRule, Entry, Record, Scenario, Unit, What, catalogue, check};
 use std::collections::BTreeSet;
 
 const CLIENT: Role = Role::Client;
@@ -42,7 +42,7 @@ fn end_as(record: &mut Record, side: Role, end: End, account: Tally) {
 }
 
 #[track_caller]
-fn caught(record: &Record, rule: Rule) {
+fn caught(record: &Record, rule: ContractRule) {
     let rules: Vec<_> = check(record).into_iter().map(|breach| breach.rule).collect();
     assert!(rules.contains(&rule), "{rule:?} is not among {rules:?}:\n{}", record.trace());
 }
@@ -94,58 +94,58 @@ fn an_honest_record_passes() {
 fn a_clean_server_without_the_clients_last_word_is_caught() {
     let mut record = polite();
     remove(&mut record, SERVER, What::Got(last_word(2)));
-    caught(&record, Rule::ServersProof);
+    caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_server_whose_client_lacks_an_answer_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, What::Got(Unit::Answer(2)));
-    caught(&record, Rule::ServersProof);
+    caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_server_that_accepted_more_than_was_acknowledged_is_caught() {
     let mut record = polite();
     add_after(&mut record, SERVER, &What::Accepted(2), What::Accepted(3));
-    caught(&record, Rule::ServersProof);
+    caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_server_with_an_account_that_is_not_whole_is_caught() {
     let mut record = polite();
     end_as(&mut record, SERVER, CLEAN, tally(1, 0, 1));
-    caught(&record, Rule::ServersProof);
+    caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_client_without_the_servers_last_word_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, What::Got(last_word(2)));
-    caught(&record, Rule::ClientsProof);
+    caught(&record, ContractRule::ClientsProof);
 }
 
 #[test]
 fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, What::Handed(2));
-    caught(&record, Rule::ClientsProof);
-    caught(&record, Rule::Answers);
+    caught(&record, ContractRule::ClientsProof);
+    caught(&record, ContractRule::Answers);
 }
 
 #[test]
 fn a_request_that_ran_above_the_servers_last_word_is_caught() {
     let mut record = polite();
     add_after(&mut record, SERVER, &What::Sent(last_word(2)), What::Accepted(3));
-    caught(&record, Rule::ClientsProof);
+    caught(&record, ContractRule::ClientsProof);
 }
 
 #[test]
 fn a_clean_end_upon_a_fin_is_caught() {
     let mut record = record("framed/client:none/server:drop@idle/clear");
     end_as(&mut record, CLIENT, CLEAN, tally(1, 0, 0));
-    caught(&record, Rule::FinIsNoProof);
-    caught(&record, Rule::ClientsProof);
+    caught(&record, ContractRule::FinIsNoProof);
+    caught(&record, ContractRule::ClientsProof);
 }
 
 #[test]
@@ -153,11 +153,11 @@ fn answers_that_are_doubled_swapped_or_made_up_are_caught() {
     for more in [Unit::Answer(1), Unit::Answer(3), Unit::Broken("answer 2 with another payload".into())] {
         let mut record = polite();
         add_after(&mut record, CLIENT, &What::Got(Unit::Answer(1)), What::Got(more));
-        caught(&record, Rule::Answers);
+        caught(&record, ContractRule::Answers);
     }
     let mut record = polite();
     remove(&mut record, SERVER, What::Got(Unit::Request(2)));
-    caught(&record, Rule::Answers);
+    caught(&record, ContractRule::Answers);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn an_account_that_claims_an_answer_nobody_has_is_caught() {
     for side in [CLIENT, SERVER] {
         let mut record = record("framed/client:none/server:half-close@request-in-flight/clear");
         end_as(&mut record, side, End::Truncated, tally(2, 0, 0));
-        caught(&record, Rule::Account);
+        caught(&record, ContractRule::Account);
     }
 }
 
@@ -173,14 +173,14 @@ fn an_account_that_claims_an_answer_nobody_has_is_caught() {
 fn an_account_that_calls_run_work_refused_is_caught() {
     let mut record = record("framed/client:none/server:crash@answer-in-flight/clear");
     end_as(&mut record, CLIENT, End::Truncated, tally(1, 1, 0));
-    caught(&record, Rule::Account);
+    caught(&record, ContractRule::Account);
 }
 
 #[test]
 fn an_account_of_requests_that_were_never_made_is_caught() {
     let mut record = polite();
     end_as(&mut record, CLIENT, End::Truncated, tally(2, 0, 1));
-    caught(&record, Rule::Account);
+    caught(&record, ContractRule::Account);
 }
 
 #[test]
@@ -196,30 +196,30 @@ fn whatever_follows_a_last_word_is_caught() {
         for side in [CLIENT, SERVER] {
             let mut record = polite();
             add_after(&mut record, side, &What::Sent(last_word(2)), What::Sent(more.clone()));
-            caught(&record, Rule::LastWord);
+            caught(&record, ContractRule::LastWord);
         }
     }
     let mut record = polite();
     add_after(&mut record, SERVER, &What::Sent(Unit::Fin), What::Sent(Unit::Fin));
-    caught(&record, Rule::LastWord);
+    caught(&record, ContractRule::LastWord);
 }
 
 #[test]
 fn a_violation_between_correct_peers_is_caught() {
     let mut record = polite();
     end_as(&mut record, SERVER, End::Violation(Violation::protocol("this", "that")), tally(0, 0, 2));
-    caught(&record, Rule::NoViolation);
+    caught(&record, ContractRule::NoViolation);
 }
 
 #[test]
 fn an_end_that_never_ends_is_caught() {
     let mut record = polite();
     record.entries.retain(|entry| !(entry.side == SERVER && matches!(entry.what, What::Ended(_))));
-    caught(&record, Rule::End);
+    caught(&record, ContractRule::End);
 
     let mut record = polite();
     record.over_at = None;
-    caught(&record, Rule::End);
+    caught(&record, ContractRule::End);
 }
 
 #[test]
@@ -227,35 +227,35 @@ fn an_ending_over_its_cap_is_caught() {
     let mut record = polite();
     let ended = record.entries.iter().position(|entry| entry.side == CLIENT && matches!(entry.what, What::Ended(_)));
     record.entries[ended.expect("the client ends")].at += 2000;
-    caught(&record, Rule::End);
+    caught(&record, ContractRule::End);
 }
 
 #[test]
 fn an_abort_in_peace_is_caught() {
     let mut record = polite();
     add_after(&mut record, CLIENT, &What::Sent(Unit::Fin), What::Sent(Unit::Reset));
-    caught(&record, Rule::Care);
+    caught(&record, ContractRule::Care);
 }
 
 #[test]
 fn something_lost_in_peace_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, What::Got(Unit::Fin));
-    caught(&record, Rule::Care);
+    caught(&record, ContractRule::Care);
 }
 
 #[test]
 fn time_wait_on_the_wrong_side_is_caught() {
     let mut record = polite();
     record.scenario.wire = sim_tests::Wire::FramedServerFin;
-    caught(&record, Rule::Care);
+    caught(&record, ContractRule::Care);
 }
 
 #[test]
 fn something_got_that_was_not_sent_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, What::Sent(Unit::Request(2)));
-    caught(&record, Rule::Wire);
+    caught(&record, ContractRule::Wire);
 }
 
 /// An outcome that the contract allows in general, and this sequence does not.

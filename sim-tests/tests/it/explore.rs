@@ -1,17 +1,17 @@
 //! Every state of a conversation: the explorer's quick list, whole.
 
-use sim_tests::explore::{self, CALM, Fault, Limits, Report, Setup, Summary};
+use sim_tests::explorer::{self, CALM, ExplorerRule, Fault, Limits, Report, Setup, Summary};
 use std::fmt::Write;
 
 fn run(setup: &Setup) -> Report {
-    explore::run(setup, Limits::default(), &mut |_| ())
+    explorer::run(setup, Limits::default(), &mut |_| ())
 }
 
 /// All states visited, no promise broken, every pair of the table that can be reached reached, nothing that has to be
 /// possible unseen; and the counts, which change only when the machine does.
 #[test]
 fn quick_visits_every_state() {
-    let reports: Vec<Report> = explore::quick().iter().map(run).collect();
+    let reports: Vec<Report> = explorer::quick().iter().map(run).collect();
     let mut text = String::new();
     for report in &reports {
         assert!(report.holds(), "{report}");
@@ -32,8 +32,8 @@ fn quick_visits_every_state() {
 #[test]
 fn full_is_more_than_quick() {
     let most = |setups: &[Setup]| setups.iter().map(|setup| setup.requests).max();
-    assert_eq!(most(&explore::full()), Some(3));
-    for list in [explore::full(), explore::quick()] {
+    assert_eq!(most(&explorer::full()), Some(3));
+    for list in [explorer::full(), explorer::quick()] {
         let mut names: Vec<_> = list.iter().map(|setup| setup.name).collect();
         names.sort_unstable();
         names.dedup();
@@ -43,7 +43,7 @@ fn full_is_more_than_quick() {
 
 #[test]
 fn a_limit_is_no_success() {
-    let report = explore::run(&CALM, Limits { states: 100 }, &mut |_| ());
+    let report = explorer::run(&CALM, Limits { states: 100 }, &mut |_| ());
     assert!(!report.holds() && report.counterexample.is_none());
     assert!(report.to_string().contains("STOPPED at the limit"), "{report}");
 }
@@ -53,6 +53,6 @@ fn a_limit_is_no_success() {
 fn a_wait_for_ever_is_found() {
     let report = run(&Setup { faults: &[Fault::Cut], faults_at_most: 1, ..CALM });
     let found = report.counterexample.as_ref().expect("nothing ends a wait for what is lost");
-    assert_eq!(found.breach.rule, explore::Rule::End, "{report}");
+    assert_eq!(found.breach.rule, ExplorerRule::End, "{report}");
     assert!(found.ladder.iter().any(|line| line.starts_with("the network is cut")), "{report}");
 }

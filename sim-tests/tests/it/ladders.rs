@@ -1,6 +1,6 @@
 //! Some sequences from the first byte to the end, as they are on the pair. Without times: a ladder is an order.
 
-use sim_tests::{Backend, Scenario, report};
+use sim_tests::{Backend, Scenario, ladder};
 
 /// One for each kind of end, and for each way a network can change it.
 const LADDERS: [&str; 25] = [
@@ -43,6 +43,6 @@ fn ladders() {
         let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
         let record = Backend::Pair.run(&scenario).expect("the pair expresses every scenario");
         let name = id.replace('/', "_").replace(':', "-").replace('@', "-at-");
-        insta::assert_snapshot!(name, report::ladder(&record, false));
+        insta::assert_snapshot!(name, ladder::ladder(&record, false));
     }
 }

@@ -4,7 +4,7 @@
 use echo_core::{Deadline, Role, Tally};
 use sim_tests::catalogue::{self, NETWORKS, Place, Sequence};
 use sim_tests::oracle::{Report, Verdict};
-use sim_tests::{Action, Backend, Network, Plan, Point, Scenario, Wire, crew};
+use sim_tests::{Action, Backend, Network, Plan, Point, Scenario, Wire, parallel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -69,7 +69,7 @@ fn cell(sequence: &Sequence) -> String {
 
 fn cells() -> Cells {
     let all = catalogue::all();
-    let cells = crew::each(all.len(), |index| (all[index].id.as_str(), cell(&all[index])));
+    let cells = parallel::each(all.len(), |index| (all[index].id.as_str(), cell(&all[index])));
     Cells { all: cells.into_iter().collect(), shown: BTreeSet::new() }
 }
 

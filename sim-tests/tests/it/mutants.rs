@@ -106,11 +106,19 @@ const MUTANTS: [Mutant; 14] = [
 
 /// What explores: the first counterexample is its last line but the ladder, and its exit code 1.
 const PROGRAM: &str = r#"
-pub mod explore;
+pub mod search {
+    pub mod explorer;
+}
+pub mod support {
+    mod breach;
+    pub mod pairs;
+    pub use breach::{Breach, Rule};
+}
+use search::explorer;
 
 fn main() {
-    for setup in explore::quick() {
-        let report = explore::run(&setup, explore::Limits::default(), &mut |_| ());
+    for setup in explorer::quick() {
+        let report = explorer::run(&setup, explorer::Limits::default(), &mut |_| ());
         if let Some(found) = &report.counterexample {
             println!("{}\n{}", found.breach, found.ladder.join("\n"));
             std::process::exit(1);
@@ -146,7 +154,8 @@ fn every_mutant_is_caught() {
 fn plant(folder: &Path) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let core = sources(&here.join("../echo-core/src"));
-    let explorer = sources(&here.join("src/explore"));
+    let explorer = sources(&here.join("src/search/explorer"));
+    let support = sources(&here.join("src/support"));
     let manifest = std::fs::read_to_string(here.join("../Cargo.toml")).expect("the workspace's manifest");
     let chrono = manifest.lines().find(|line| line.starts_with("chrono = ")).expect("echo-core's only dependency");
     let chrono = chrono.replace(" }", ", features = [\"alloc\"] }");
@@ -168,7 +177,10 @@ fn plant(folder: &Path) {
         write(&home.join("explorer/Cargo.toml"), &format!("{}\n[dependencies]\n{depends}\n", package("explorer")));
         write(&home.join("explorer/src/main.rs"), PROGRAM);
         for (path, text) in &explorer {
-            write(&home.join("explorer/src/explore").join(path), text);
+            write(&home.join("explorer/src/search/explorer").join(path), text);
+        }
+        for (path, text) in &support {
+            write(&home.join("explorer/src/support").join(path), text);
         }
         let mutant = number.checked_sub(1).map(|index| &MUTANTS[index]);
         for (path, text) in &core {

@@ -1,7 +1,7 @@
 //! The core sequences on turmoil, in every order in which their packets can be delivered.
 
 use echo_core::Role;
-use sim_tests::{Scenario, check, every_order, report};
+use sim_tests::{Scenario, check, every_order, ladder};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -35,8 +35,8 @@ fn endings(id: &str) -> (u64, BTreeMap<String, u64>) {
     let mut seen = 0;
     let (count, complete) = every_order(&scenario, |record| {
         seen += 1;
-        assert_eq!(check(&record), [], "{}", report::ladder(&record, true));
-        let [client, server] = Role::BOTH.map(|side| report::ending(&record.ending(side)));
+        assert_eq!(check(&record), [], "{}", ladder::ladder(&record, true));
+        let [client, server] = Role::BOTH.map(|side| ladder::ending(&record.ending(side)));
         *endings.entry(format!("{client} | {server}")).or_default() += 1;
         seen < MOST
     })

@@ -1,8 +1,10 @@
 //! The packet backend: every fate of one and of two packets, random losses, and what only packets show.
 
 use echo_core::Role;
-use sim_tests::tcp::{CLOSING, Edge, Event, Fate, Flags, Segment, State, Trigger, is_again};
-use sim_tests::{Backend, Record, Scenario, Unit, What, check, faults, tcp};
+use sim_tests::record::is_again;
+use sim_tests::search::edge_table::EdgeTable;
+use sim_tests::tcp::{CLOSING, Edge, Event, Fate, Flags, Segment, State, Trigger};
+use sim_tests::{Backend, Record, Scenario, TcpRule, Unit, What, check, check_tcp, packet_sweep, tcp};
 
 fn run(id: &str) -> Record {
     let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
@@ -13,7 +15,7 @@ fn run(id: &str) -> Record {
 fn good(id: &str) -> Record {
     let record = run(id);
     assert_eq!(check(&record), [], "{id}");
-    assert_eq!(tcp::check(&record), [], "{id}");
+    assert_eq!(check_tcp(&record), [], "{id}");
     record
 }
 
@@ -35,7 +37,7 @@ fn path(record: &Record, side: Role) -> Vec<State> {
 
 #[test]
 fn every_fate_of_one_and_of_two_packets_breaks_nothing() {
-    let sweep = faults::sweep(&faults::core(), true, &|_| ());
+    let sweep = packet_sweep::sweep(&packet_sweep::core(), true, &|_| ());
     println!("{} runs\n{}", sweep.runs, sweep.table);
     assert!(sweep.broken.is_empty(), "{} broken, first: {:?}", sweep.broken.len(), sweep.broken[0]);
     assert!(sweep.runs >= 50_000, "{} runs", sweep.runs);
@@ -43,7 +45,7 @@ fn every_fate_of_one_and_of_two_packets_breaks_nothing() {
 
 #[test]
 fn what_only_packets_show_comes_out_as_the_oracle_says() {
-    let sweep = faults::networks(&|_| ());
+    let sweep = packet_sweep::networks(&|_| ());
     println!("{} runs\n{}", sweep.runs, sweep.table);
     assert!(
         sweep.broken.is_empty(),
@@ -64,7 +66,7 @@ fn random_losses_end_in_time_and_truthfully() {
     ];
     let scenarios = ids.map(|id| id.parse().expect("an id"));
     for percent in [10, 30, 50] {
-        let sweep = faults::losses(&scenarios, percent, 1000);
+        let sweep = packet_sweep::losses(&scenarios, percent, 1000);
         assert_eq!(sweep.runs, 3000);
         assert!(sweep.broken.is_empty(), "{percent} %: {} broken, first: {:?}", sweep.broken.len(), sweep.broken[0]);
     }
@@ -143,7 +145,7 @@ fn an_old_duplicate_changes_nothing_but_time_wait() {
     let (last, before) = record.entries.split_last().expect("something happened");
     assert_eq!(before, clear.entries);
     assert_eq!((last.side, &last.what), (Role::Server, &What::Sent(Unit::Reset)));
-    let mut table = tcp::EdgeTable::default();
+    let mut table = EdgeTable::default();
     table.add(&record);
     assert_eq!(table.count(&Edge { from: State::TimeWait, to: State::Closed, trigger: Trigger::TimeWaitOver }), 1);
 }
@@ -169,7 +171,7 @@ fn a_host_that_is_up_again_knows_nothing() {
 #[test]
 fn a_port_is_used_again_against_time_wait() {
     let record = good("framed/client:close@idle/server:none/port-reused");
-    let mut table = tcp::EdgeTable::default();
+    let mut table = EdgeTable::default();
     table.add(&record);
     let again = CLOSING.iter().find(|edge| edge.trigger == Trigger::NewSyn).expect("an edge of the diagram");
     assert_eq!(table.count(again), 1);
@@ -183,15 +185,15 @@ fn each_rule_of_tcp_notices_a_bent_record() {
     let rules = |bend: &dyn Fn(&mut Record)| {
         let mut record = run(id);
         bend(&mut record);
-        let mut rules: Vec<_> = tcp::check(&record).into_iter().map(|breach| breach.rule).collect();
+        let mut rules: Vec<_> = check_tcp(&record).into_iter().map(|breach| breach.rule).collect();
         rules.dedup();
         rules
     };
     assert_eq!(rules(&|_| ()), []);
     let retain = |record: &mut Record, keep: &dyn Fn(&Event) -> bool| record.packets.retain(|it| keep(&it.event));
     let to = |state: State| move |event: &Event| !matches!(event, Event::Changed { to, .. } if *to == state);
-    assert!(rules(&|record| retain(record, &to(State::CloseWait))).contains(&tcp::Rule::Path));
-    assert!(rules(&|record| drop(record.packets.pop())).contains(&tcp::Rule::Closed));
+    assert!(rules(&|record| retain(record, &to(State::CloseWait))).contains(&TcpRule::Path));
+    assert!(rules(&|record| drop(record.packets.pop())).contains(&TcpRule::Closed));
     let each =
         |record: &mut Record, bend: &dyn Fn(&mut Event)| record.packets.iter_mut().for_each(|it| bend(&mut it.event));
     let swapped = |event: &mut Event| {
@@ -199,13 +201,13 @@ fn each_rule_of_tcp_notices_a_bent_record() {
             *side = if *side == Role::Client { Role::Server } else { Role::Client };
         }
     };
-    assert!(rules(&|record| each(record, &swapped)).contains(&tcp::Rule::TimeWait));
+    assert!(rules(&|record| each(record, &swapped)).contains(&TcpRule::TimeWait));
     let timers = |event: &mut Event| {
         if let Event::Changed { to: State::CloseWait, cause, .. } = event {
             *cause = tcp::Cause::Timer;
         }
     };
-    assert!(rules(&|record| each(record, &timers)).contains(&tcp::Rule::Diagram));
+    assert!(rules(&|record| each(record, &timers)).contains(&TcpRule::Diagram));
     let early = |event: &mut Event| {
         if let Event::Sent { segment, .. } = event
             && segment.flags.has(Flags::ACK)
@@ -213,7 +215,7 @@ fn each_rule_of_tcp_notices_a_bent_record() {
             segment.ack = segment.ack.wrapping_add(1000);
         }
     };
-    assert!(rules(&|record| each(record, &early)).contains(&tcp::Rule::Numbers));
+    assert!(rules(&|record| each(record, &early)).contains(&TcpRule::Numbers));
     let corrupt = |event: &mut Event| {
         if let Event::Sent { segment, fate, .. } = event
             && segment.flags.has(Flags::FIN)
@@ -221,7 +223,7 @@ fn each_rule_of_tcp_notices_a_bent_record() {
             *fate = Fate::Corrupt;
         }
     };
-    assert!(rules(&|record| each(record, &corrupt)).contains(&tcp::Rule::Checksum));
+    assert!(rules(&|record| each(record, &corrupt)).contains(&TcpRule::Checksum));
     let again = |record: &mut Record| {
         let data =
             record.packets.iter().find(|it| matches!(&it.event, Event::Sent { segment, .. } if segment.length > 0));
@@ -231,5 +233,5 @@ fn each_rule_of_tcp_notices_a_bent_record() {
         }
         record.packets.push(other);
     };
-    assert!(rules(&again).contains(&tcp::Rule::SameBytes));
+    assert!(rules(&again).contains(&TcpRule::SameBytes));
 }

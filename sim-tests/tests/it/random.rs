@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sim_tests::file::Saved;
 use sim_tests::random::{self, Found, Run};
-use sim_tests::{Action, Backend, Plan, Record, Refusal, Rule, Scenario, Wire, report};
+use sim_tests::{Action, Backend, ContractRule, Plan, Record, Refusal, Scenario, Wire, ladder};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ fn nothing_is_found(backend: Backend, seeds: Range<u64>) {
 
 fn shown(backend: Backend, found: &Found) -> String {
     let saved = Saved { scenario: found.scenario.clone(), backend: Some(backend), seed: Some(found.seed) };
-    let ladder = found.record.as_ref().map(|record| report::ladder(record, true)).unwrap_or_default();
+    let ladder = found.record.as_ref().map(|record| ladder::ladder(record, true)).unwrap_or_default();
     format!("{}\n{saved}{ladder}", found.flaw)
 }
 
@@ -76,7 +76,7 @@ fn steps(scenario: &Scenario) -> usize {
 /// A planted bug is found, shrinks to next to nothing, and shows again from the printed text.
 #[test]
 fn a_planted_bug_is_found_shrunk_and_replayed() {
-    for (run, rule, most) in [(&rude as Run<'_>, Rule::Care, 1), (&forgetful, Rule::End, 1)] {
+    for (run, rule, most) in [(&rude as Run<'_>, ContractRule::Care, 1), (&forgetful, ContractRule::End, 1)] {
         let hunt = random::hunt(run, &(0..300).collect::<Vec<_>>(), &|| ());
         let found = hunt.found.first().expect("a planted bug is found");
         let random::Flaw::Breach(breach) = &found.flaw else { panic!("{}", found.flaw) };
@@ -123,7 +123,7 @@ proptest! {
         for side in [echo_core::Role::Client, echo_core::Role::Server] {
             let ending = record.ending(side).name();
             let idle = scenario.wire == Wire::Plain && ending == "timed out";
-            prop_assert!(ending == name || idle, "{}", report::ladder(&record, true));
+            prop_assert!(ending == name || idle, "{}", ladder::ladder(&record, true));
         }
     }
 

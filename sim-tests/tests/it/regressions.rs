@@ -1,7 +1,7 @@
 //! Scenarios in which something was wrong once, in the text in which they were printed: `sim-tests/regressions`.
 
 use sim_tests::file::Saved;
-use sim_tests::{Backend, catalogue, random, report};
+use sim_tests::{Backend, catalogue, ladder, random};
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn what_was_found_once_is_not_found_again() {
         for backend in Backend::STREAMS {
             let judged = random::judge(&|scenario| backend.run(scenario), &saved.scenario);
             let record = judged.unwrap_or_else(|flaw| panic!("{} on {}: {flaw}", path.display(), backend.id()));
-            assert_eq!(catalogue::judge(&record), [], "{}\n{}", path.display(), report::ladder(&record, true));
+            assert_eq!(catalogue::judge(&record), [], "{}\n{}", path.display(), ladder::ladder(&record, true));
         }
         count += 1;
     }

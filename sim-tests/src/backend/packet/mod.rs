@@ -1,15 +1,15 @@
 //! The real client and server of `echo-net`, each on a TCP stack of its own, over a simulated link.
 //!
 //! Time is tokio's, and paused: it goes on to the next event when nobody has anything left to do. The stacks' clocks
-//! run [`setting::PACE`] times as fast, for the harness's deadlines are so much shorter than real ones.
+//! run [`defaults::PACE`] times as fast, for the harness's deadlines are so much shorter than real ones.
 
 mod referee;
 mod stage;
 
 use self::stage::Stage;
-use crate::plan::{Millis, Refusal};
 use crate::record::Record;
 use crate::scenario::Scenario;
+use crate::support::{Millis, Refusal};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 

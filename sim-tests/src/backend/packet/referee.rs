@@ -1,13 +1,13 @@
 //! The referee: what becomes of each segment, by the scenario's network.
 
+use crate::backend::faulty_links::carries;
 use crate::backend::program::{SharedBoard, Slot, lock};
-use crate::board::{Unit, What};
-use crate::ear::{Ear, Segment as Piece};
-use crate::network::{Carries, Fault, Which};
 use crate::packet::{Judge, Ruling, Stream};
-use crate::plan::Millis;
-use crate::post::carries;
+use crate::record::event_log::{Unit, What};
+use crate::record::wire_decoder::{Ear, Segment as Piece};
 use crate::scenario::Scenario;
+use crate::scenario::network::{Carries, Fault, Which};
+use crate::support::Millis;
 use crate::tcp::{Fate, Flags, Segment, State};
 use echo_core::Role;
 use std::sync::{Arc, Mutex};
@@ -98,11 +98,11 @@ impl Referee {
     fn matches(&self, what: Carries, segment: &Segment, units: &[Unit], sender: State) -> bool {
         let has = |like: &dyn Fn(&Unit) -> bool| units.iter().any(like);
         match what {
-            Carries::Fin => has(&crate::board::is_fin),
+            Carries::Fin => has(&crate::record::event_log::is_fin),
             Carries::LastAck => sender == State::TimeWait && segment.is_bare_ack(),
             Carries::Rst => segment.flags.has(Flags::RST),
-            Carries::LastWord => has(&crate::board::is_last_word),
-            Carries::GoAway => has(&crate::board::is_goaway),
+            Carries::LastWord => has(&crate::record::event_log::is_last_word),
+            Carries::GoAway => has(&crate::record::event_log::is_goaway),
             Carries::Request => has(&|unit| *unit == Unit::Request(self.requests)),
             Carries::Answer => has(&|unit| *unit == Unit::Answer(self.requests)),
         }

@@ -2,15 +2,17 @@
 
 use super::referee::{Referee, Waiting};
 use crate::backend::program::{Cast, Command, Net as Network, SharedBoard, Slot, lock};
-use crate::board::{What, Witness};
-use crate::director::{Director, Order};
-use crate::link::PACE;
-use crate::network::Span;
+use crate::backend::scheduler::{Director, Order};
+use crate::network::PACE;
 use crate::packet::{Build, Listener, Net, Stream};
-use crate::plan::{Action, Millis, Point, Refusal, Step};
-use crate::record::{Backend, Ending, Record, ending};
+use crate::record::event_log::{What, Witness};
+use crate::record::{Ending, Record, ending};
+use crate::scenario::Backend;
 use crate::scenario::Scenario;
-use crate::setting;
+use crate::scenario::defaults;
+use crate::scenario::network::Span;
+use crate::scenario::plan::{Action, Point, Step};
+use crate::support::{Millis, Refusal};
 use crate::tcp::Moment;
 use echo_core::Role;
 use std::io;
@@ -29,8 +31,8 @@ const WINDOW: usize = 65_535;
 const SMALL: usize = 64;
 /// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
 /// (`tcp_retries2` is 924 s, behind it TIME-WAIT), as the stacks' clocks count.
-const CONNECTING: Duration = Duration::from_millis(127_000 / setting::PACE);
-const ENDING: Duration = Duration::from_millis(1_000_000 / setting::PACE);
+const CONNECTING: Duration = Duration::from_millis(127_000 / defaults::PACE);
+const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::PACE);
 
 pub(super) struct Stage {
     net: Net,
@@ -109,7 +111,7 @@ impl Stage {
             (0, takes) => SMALL.max(takes.saturating_mul((4 * (latency + batch)).div_ceil(PACE) as usize)).min(WINDOW),
             (window, _) => window,
         };
-        let net = Net::new(Build { latency, batch, pace: setting::PACE, window });
+        let net = Net::new(Build { latency, batch, pace: defaults::PACE, window });
         let board = SharedBoard::default();
         let taps = [Slot::<Stream>::default(), Slot::default()];
         let (referee, waiting) = Referee::new(scenario, Arc::clone(&board), taps.clone());

@@ -2,11 +2,11 @@
 
 use super::Net;
 use super::tap::{Handle, SharedBoard, Tap, lock};
-use crate::board::{Unit, What};
-use crate::ear::{Ear, Segment};
-use crate::plan::{Action, Step};
+use crate::record::event_log::{Unit, What};
+use crate::record::wire_decoder::{Ear, Segment};
+use crate::scenario::defaults;
+use crate::scenario::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
-use crate::setting;
 use echo_core::Role;
 use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
 use std::future::{pending, poll_fn};
@@ -76,7 +76,7 @@ impl<N: Net> Cast<N> {
     }
 
     fn clock() -> Clock {
-        Clock { wall: || setting::EPOCH, steady: true, utc_offset: |_| 0 }
+        Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 }
     }
 
     fn tap(&self, stream: N::Stream) -> (Tap<N::Stream>, Handle<N::Stream>) {
@@ -94,7 +94,7 @@ impl<N: Net> Cast<N> {
     }
 
     fn client_config(&self) -> ClientConfig {
-        ClientConfig { connection: setting::config(&self.scenario, self.role), clock: Self::clock() }
+        ClientConfig { connection: defaults::config(&self.scenario, self.role), clock: Self::clock() }
     }
 
     /// The framed client.
@@ -133,7 +133,7 @@ impl<N: Net> Cast<N> {
     }
 
     fn request(&self, client: Client, seq: u64) {
-        let Some(payload) = setting::payload_of(&self.scenario, seq) else { return };
+        let Some(payload) = self.scenario.payload(seq) else { return };
         let cast = self.clone();
         tokio::task::spawn_local(async move {
             // What is refused, or never answered, shows in the account.
@@ -180,7 +180,7 @@ impl<N: Net> Cast<N> {
         match command {
             Command::Begin => (),
             Command::Ask(seq) => {
-                if let (Some(sender), Some(line)) = (&sender, setting::payload_of(&self.scenario, seq)) {
+                if let (Some(sender), Some(line)) = (&sender, self.scenario.payload(seq)) {
                     // A conversation that is over takes no more lines.
                     let _ = sender.send(line).await;
                 }
@@ -196,9 +196,9 @@ impl<N: Net> Cast<N> {
         let stop = Notify::new();
         let witness = self.clone();
         let config = ServerConfig {
-            connection: setting::config(&self.scenario, self.role),
+            connection: defaults::config(&self.scenario, self.role),
             clock: Self::clock(),
-            farewell: setting::servers_farewell(),
+            farewell: defaults::servers_farewell(),
             on_end: OnEnd::call(move |ended| witness.note(What::Ended(ended.outcome.clone()))),
             ..ServerConfig::default()
         };

@@ -1,6 +1,6 @@
 //! How fast a program reads.
 
-use crate::link::PACE;
+use crate::network::PACE;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

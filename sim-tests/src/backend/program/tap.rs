@@ -3,12 +3,12 @@
 //! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
 
 use super::pace::Pace;
-use crate::board::{Board, Unit, What, is_fin};
-use crate::ear::{Ear, Segment};
-use crate::gate::Gate;
-use crate::plan::{Action, Point, Step};
+use crate::backend::read_pause::Gate;
+use crate::backend::write_limit::{Throttle, violation};
+use crate::record::event_log::{Board, Unit, What, is_fin};
+use crate::record::wire_decoder::{Ear, Segment};
 use crate::scenario::Scenario;
-use crate::throttle::{Throttle, violation};
+use crate::scenario::plan::{Action, Point, Step};
 use echo_core::Role;
 use echo_net::Transport;
 use std::io;

@@ -4,8 +4,8 @@ use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Chosen, Part, backends};
 use echo_core::Role;
 use serde_json::{Value, json};
-use sim_tests::ledger::Ledger;
-use sim_tests::{Backend, Record, crew};
+use sim_tests::baseline::Ledger;
+use sim_tests::{Backend, Record, parallel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let chosen = options.part.chosen()?;
     let backends = backends(options.backend);
     let bar = output::progress(chosen.len());
-    let rows = crew::each(chosen.len(), |index| {
+    let rows = parallel::each(chosen.len(), |index| {
         let row = Row::new(chosen[index], &backends, options.save.is_some());
         bar.inc(1);
         row

@@ -2,7 +2,7 @@
 
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
-use sim_tests::faults::{self, Sweep};
+use sim_tests::packet_sweep::{self, Sweep};
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -22,11 +22,11 @@ pub(crate) struct Options {
 const SHOWN: usize = 20;
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let core = faults::core();
+    let core = packet_sweep::core();
     let bar = output::progress_of(None);
-    let mut sweep = faults::sweep(&core, !options.quick, &|runs| bar.inc(runs));
+    let mut sweep = packet_sweep::sweep(&core, !options.quick, &|runs| bar.inc(runs));
     let faulty = sweep.runs;
-    sweep.merge(faults::networks(&|runs| bar.inc(runs)));
+    sweep.merge(packet_sweep::networks(&|runs| bar.inc(runs)));
     bar.finish_and_clear();
     Ok(answer(&sweep, core.len(), faulty, options))
 }

@@ -2,7 +2,7 @@
 
 use crate::output::{self, Answer, Trouble};
 use sim_tests::Refusal;
-use sim_tests::ledger::{Diff, Ledger};
+use sim_tests::baseline::{Diff, Ledger};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]

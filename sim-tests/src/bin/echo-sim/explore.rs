@@ -2,8 +2,8 @@
 
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
-use sim_tests::crew;
-use sim_tests::explore::{self, Limits, Report, Setup, Summary};
+use sim_tests::explorer::{self, Limits, Report, Setup, Summary};
+use sim_tests::parallel;
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let all = if options.full { explore::full() } else { explore::quick() };
+    let all = if options.full { explorer::full() } else { explorer::quick() };
     let setups: Vec<Setup> = match &options.setup {
         None => all.clone(),
         Some(part) => all.iter().copied().filter(|setup| setup.name.contains(part.as_str())).collect(),
@@ -33,8 +33,8 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         return Err(Trouble::Usage(format!("no set-up contains {part:?}; there are: {}", names.join("; "))));
     }
     let bar = output::progress(setups.len());
-    let reports = crew::each(setups.len(), |index| {
-        let report = explore::run(&setups[index], Limits::default(), &mut |_| ());
+    let reports = parallel::each(setups.len(), |index| {
+        let report = explorer::run(&setups[index], Limits::default(), &mut |_| ());
         bar.inc(1);
         report
     });
@@ -81,7 +81,7 @@ fn json(reports: &[Report], summary: Option<&Summary>) -> String {
         })
     };
     let coverage = |summary: &Summary| -> Vec<Value> {
-        let one = |(subject, coverage): &(explore::Subject, explore::Coverage)| {
+        let one = |(subject, coverage): &(explorer::Subject, explorer::Coverage)| {
             json!({
                 "subject": subject.name(),
                 "pairs": coverage.pairs,

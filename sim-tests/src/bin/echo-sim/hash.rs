@@ -2,7 +2,7 @@
 
 use crate::output::{self, Answer, Trouble};
 use crate::select::{Part, Seeds, backends, runs};
-use sim_tests::{Backend, Refusal, Scenario, crew, fnv, random};
+use sim_tests::{Backend, Refusal, Scenario, fnv, parallel, random};
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -34,7 +34,8 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
             let hash = backend.run(scenario).map(|record| record.hash());
             Some(hash.map(|hash| format!("{} {hash:016x} {name}\n", backend.id())))
         };
-        let lines: Vec<String> = crew::each(jobs.len(), one).into_iter().flatten().collect::<Result<_, Refusal>>()?;
+        let lines: Vec<String> =
+            parallel::each(jobs.len(), one).into_iter().flatten().collect::<Result<_, Refusal>>()?;
         if options.lines {
             text.extend(lines);
         } else {

@@ -4,11 +4,11 @@ use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Seeds, backends};
 use crate::stop::Stop;
 use serde_json::{Value, json};
-use sim_tests::explore::Subject;
+use sim_tests::explorer::Subject;
 use sim_tests::file::Saved;
 use sim_tests::pairs::Pairs;
 use sim_tests::random::{Found, Hunt, drawn};
-use sim_tests::{Backend, Shard, report};
+use sim_tests::{Backend, Shard, ladder};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -153,7 +153,7 @@ impl Done {
 fn shown(found: &Found, backend: Backend) -> String {
     let Found { seed, drawn, scenario, flaw, record } = found;
     let saved = Saved { scenario: scenario.clone(), backend: Some(backend), seed: Some(*seed) };
-    let ladder = record.as_ref().map(|record| report::ladder(record, true)).unwrap_or_default();
+    let ladder = record.as_ref().map(|record| ladder::ladder(record, true)).unwrap_or_default();
     let backend = backend.id();
     format!(
         "BROKEN: {flaw}\n\

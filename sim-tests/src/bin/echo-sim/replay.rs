@@ -5,7 +5,9 @@ use echo_core::Role;
 use serde_json::{Value, json};
 use sim_tests::file::Saved;
 
-use sim_tests::{Backend, Entry, Record, Refusal, Scenario, catalogue, pcapng, random, report, setting, tcp};
+use sim_tests::{
+    Backend, Entry, Record, Refusal, Scenario, catalogue, check_tcp, defaults, ladder, packet_ladder, pcapng, random,
+};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +96,7 @@ struct Shown {
 
 impl Shown {
     fn show(&mut self, scenario: &Scenario, backend: Backend, options: &Options) -> Result<(), Trouble> {
-        let budget = options.budget.unwrap_or_else(|| setting::budget(scenario));
+        let budget = options.budget.unwrap_or_else(|| defaults::budget(scenario));
         let record = backend.run_within(scenario, budget)?;
         if let Some(path) = &options.pcap {
             let mut capture = Vec::new();
@@ -110,10 +112,10 @@ impl Shown {
             self.json.push(as_json(&record, &broken));
             return Ok(());
         }
-        self.text.push_str(&report::ladder(&record, !options.no_times));
+        self.text.push_str(&ladder::ladder(&record, !options.no_times));
         if !record.packets.is_empty() {
             self.text.push('\n');
-            self.text.push_str(&tcp::ladder(&record, !options.no_times));
+            self.text.push_str(&packet_ladder::ladder(&record, !options.no_times));
         }
         // Writing to a string cannot fail.
         if let Some(budget) = cut {
@@ -128,7 +130,7 @@ impl Shown {
 
 /// The promises that are broken.
 fn broken(record: &Record) -> Vec<String> {
-    let breaches = tcp::check(record);
+    let breaches = check_tcp(record);
     let faults = catalogue::judge(record);
     breaches.iter().map(ToString::to_string).chain(faults.iter().map(ToString::to_string)).collect()
 }

@@ -3,18 +3,18 @@
 
 use echo_core::{Config, Deadline, End, Outcome};
 use echo_net::{Client, ClientConfig, Clock, Ended, Listener, OnEnd, ServerConfig, serve};
-use sim_tests::setting;
+use sim_tests::defaults;
 use sim_tests::trial::{Role, Run, Stream, TimeWait, Trial};
 use std::future::pending;
 use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-const CLOCK: Clock = Clock { wall: || setting::EPOCH, steady: true, utc_offset: |_| 0 };
+const CLOCK: Clock = Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 };
 
 /// Deadlines eight times as long as in this crate's scenarios: the networks of a trial are slower.
 fn config() -> Config {
-    let mut deadlines = setting::deadlines();
+    let mut deadlines = defaults::deadlines();
     for deadline in Deadline::ALL {
         deadlines.set(deadline, 8 * deadlines.length(deadline));
     }

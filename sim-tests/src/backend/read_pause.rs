@@ -1,0 +1,47 @@
+//! The gate: a side does not act upon what it has read before its plan is carried out.
+
+use crate::record::event_log::{Unit, is_fin, is_goaway, is_last_word};
+use crate::scenario::plan::{Plan, Point};
+
+/// What a side has to read and must not act upon before its plan is carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    armed: Vec<Point>,
+    shut: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let after = |point: &Point| matches!(point, Point::AfterGoAway | Point::AfterLastWord | Point::AfterFin);
+        Self { armed: plan.points().filter(after).collect(), shut: false }
+    }
+
+    /// Whether this has to wait for the plan; asked before it is handed over.
+    pub(crate) fn catches(&mut self, units: &[Unit]) -> bool {
+        let is_met = |point: &Point| match point {
+            Point::AfterGoAway => units.iter().any(is_goaway),
+            Point::AfterLastWord => units.iter().any(is_last_word),
+            Point::AfterFin => units.iter().any(is_fin),
+            Point::Connecting | Point::InPreface | Point::Idle | Point::RequestInFlight => false,
+            Point::AnswerInFlight | Point::InsideFrame | Point::PeerNotReading | Point::Draining => false,
+            Point::LastWordInFlight | Point::Finishing => false,
+        };
+        let met = self.armed.iter().any(is_met);
+        self.shut |= met;
+        met
+    }
+
+    pub(crate) fn is_armed(&self) -> bool {
+        !self.armed.is_empty()
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut
+    }
+
+    /// The plan was carried out at `point`.
+    pub(crate) fn release(&mut self, point: Point) {
+        self.armed.retain(|armed| *armed != point);
+        self.shut = false;
+    }
+}

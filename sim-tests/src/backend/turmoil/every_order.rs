@@ -1,0 +1,43 @@
+//! All orders in which packets can be delivered: the real client and server of `echo-net`, run once for each.
+//!
+//! A step of turmoil delivers some of the packets that are on their way, at least one: in each direction the first so
+//! many, for TCP keeps their order. Several in one step matter, for a program finds then at once what it would
+//! otherwise find in turn. How long a packet takes does not matter, as long as no deadline passes.
+
+use super::choices::Choices;
+use super::simulation::{Timing, run_as};
+use crate::record::Record;
+use crate::scenario::Backend;
+use crate::scenario::Scenario;
+use crate::scenario::defaults;
+use crate::support::Refusal;
+
+/// Runs `scenario` in every order of delivery, and gives each record to `look`, which says whether to go on. Gives the
+/// number of orders, and whether these were all.
+///
+/// # Errors
+/// A [`Refusal`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
+pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), Refusal> {
+    scenario.check()?;
+    Backend::Turmoil.expresses(scenario)?;
+    if scenario.network.relay.is_some() || scenario.network.batch > 0 || !scenario.network.faults.is_empty() {
+        return Err(Refusal(format!("{} says when packets arrive: it has one order", scenario.network)));
+    }
+    let budget = defaults::budget(scenario);
+    let mut choices = Choices::default();
+    let mut count = 0;
+    loop {
+        let (record, timing) = run_as(scenario, budget, Timing::Choices(choices))?;
+        count += 1;
+        let go_on = look(record);
+        let next = match timing {
+            Timing::Choices(choices) => choices.next(),
+            Timing::Links => None,
+        };
+        match next {
+            None => return Ok((count, true)),
+            Some(_) if !go_on => return Ok((count, false)),
+            Some(next) => choices = next,
+        }
+    }
+}

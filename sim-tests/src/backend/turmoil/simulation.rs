@@ -1,0 +1,246 @@
+//! One simulation: both programs on their hosts, the network between them, and the step scheduler.
+
+use super::choices::Choices;
+use super::hosts::{Hosts, Stream};
+use super::in_flight::{Held, Parcel};
+use crate::backend::faulty_links::Post;
+use crate::backend::program::{Cast, Command, SharedBoard, Slot, lock};
+use crate::backend::scheduler::{Director, Order};
+use crate::record::event_log::What;
+use crate::record::{Ending, Record, ending};
+use crate::scenario::Backend;
+use crate::scenario::Scenario;
+use crate::scenario::defaults;
+use crate::scenario::plan::{Action, Point, Step};
+use crate::support::{Millis, Refusal};
+use echo_core::Role;
+use std::future::pending;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::mpsc;
+use turmoil::Sim;
+
+const TICK: Duration = Duration::from_millis(1);
+/// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
+const CAPACITY: usize = 1 << 16;
+
+/// Runs `scenario`, and gives the choices that were made in it, too.
+pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), Refusal> {
+    let mut stage = Stage { timing, ..Stage::new(scenario) };
+    let over = stage.run(budget)?;
+    let mut board = lock(&stage.board);
+    let over_at = over.then_some(board.now());
+    let entries = std::mem::take(&mut *board).into_entries();
+    let unreached = [stage.director.left(), stage.post.left()].concat();
+    let (scenario, packets) = (scenario.clone(), Vec::new());
+    let record = Record { scenario, backend: Backend::Turmoil, over_at, budget, unreached, entries, packets };
+    Ok((record, stage.timing))
+}
+
+/// Both hosts, the network between them, and the director.
+pub(super) struct Stage {
+    pub(super) sim: Sim<'static>,
+    pub(super) board: SharedBoard,
+    pub(super) director: Director,
+    pub(super) post: Post<Parcel>,
+    /// What turmoil holds, in its order.
+    pub(super) held: Vec<Held>,
+    pub(super) client: Host,
+    pub(super) server: Host,
+    pub(super) client_address: IpAddr,
+    /// Whom the plan holds up no more at which point, once they know what they are to do.
+    pub(super) releases: Vec<(Role, Point)>,
+    pub(super) timing: Timing,
+}
+
+/// Who says when a packet is delivered.
+pub(super) enum Timing {
+    /// The links: when it is due.
+    Links,
+    /// A schedule.
+    Choices(Choices),
+}
+
+/// What the harness has of a host.
+pub(super) struct Host {
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) handle: Slot<Stream>,
+    /// It has lost its power.
+    pub(super) dark: bool,
+    /// Its process has died: its kernel answers data with RST, which turmoil's does not.
+    pub(super) crashed: bool,
+}
+
+impl Stage {
+    fn new(scenario: &Scenario) -> Self {
+        let mut builder = turmoil::Builder::new();
+        builder.rng_seed(1).tick_duration(TICK).tcp_capacity(CAPACITY).simulation_duration(Duration::from_secs(3600));
+        builder.epoch(UNIX_EPOCH + Duration::from_nanos(defaults::EPOCH.0.unsigned_abs()));
+        builder.min_message_latency(Duration::ZERO).max_message_latency(Duration::ZERO);
+        let mut sim = builder.build();
+        let board = SharedBoard::default();
+        let client = host(&mut sim, Role::Client, scenario, &board);
+        let server = host(&mut sim, Role::Server, scenario, &board);
+        sim.hold("client", "server");
+        Self {
+            client_address: sim.lookup("client"),
+            sim,
+            board,
+            director: Director::new(scenario),
+            post: Post::new(scenario),
+            held: Vec::new(),
+            client,
+            server,
+            releases: Vec::new(),
+            timing: Timing::Links,
+        }
+    }
+
+    /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
+    fn run(&mut self, budget: Millis) -> Result<bool, Refusal> {
+        /// A command, or a packet that was just delivered, takes a step to show.
+        const QUIET: u32 = 3;
+        self.connect()?;
+        let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
+        for now in 1..=budget {
+            lock(&self.board).advance(now);
+            self.tell_taken(now);
+            // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
+            if ahead > 0 && !self.held.contains(&Held::Leaves) {
+                ahead -= 1;
+            } else {
+                self.step()?;
+            }
+            self.collect();
+            while self.direct() {
+                self.step()?;
+                self.collect();
+                ahead += 1;
+            }
+            self.deliver();
+            let board = lock(&self.board);
+            if board.entries().len() != seen || self.post.next_due().is_some() {
+                (seen, quiet) = (board.entries().len(), 0);
+                continue;
+            }
+            quiet += 1;
+            let is_over = |side| ending(board.entries(), side) != Ending::Open;
+            if quiet >= QUIET && is_over(Role::Client) && is_over(Role::Server) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Brings the connection about, in no time, and tells the hosts to begin.
+    fn connect(&mut self) -> Result<(), Refusal> {
+        /// SYN, its answer, and the accepting of what has come take a step each.
+        const STEPS: u32 = 10;
+        for _ in 0..STEPS {
+            self.step()?;
+            self.collect();
+            if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
+                self.client.command(Command::Begin);
+                self.server.command(Command::Begin);
+                self.direct();
+                return Ok(());
+            }
+        }
+        Err(Refusal("turmoil: the connection did not come about".into()))
+    }
+
+    fn step(&mut self) -> Result<(), Refusal> {
+        self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
+    }
+
+    /// Tells the hosts what is due; whether anything was.
+    fn direct(&mut self) -> bool {
+        let mut any = !self.releases.is_empty();
+        for (side, point) in std::mem::take(&mut self.releases) {
+            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                handle.release(point);
+            }
+        }
+        loop {
+            let order = self.director.next(&lock(&self.board));
+            match order {
+                None => return any,
+                Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
+                Some(Order::Act(side, step)) => self.act(side, step),
+                Some(Order::Deafen(side)) => {
+                    if let Some(handle) = lock(&self.host(side).handle).as_ref() {
+                        handle.deafen();
+                    }
+                }
+                Some(Order::Cut(span)) => {
+                    let mut board = lock(&self.board);
+                    self.post.cut(board.now(), span);
+                    board.note(Role::Client, What::Cut);
+                }
+            }
+            any = true;
+        }
+    }
+
+    fn host(&mut self, side: Role) -> &mut Host {
+        match side {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    fn act(&mut self, side: Role, step: Step) {
+        if ending(lock(&self.board).entries(), side) != Ending::Open {
+            return self.director.miss(side, step);
+        }
+        lock(&self.board).note(side, What::Did(step.action));
+        self.releases.push((side, step.point));
+        let host = self.host(side);
+        match step.action {
+            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
+                host.command(Command::Act(step));
+            }
+            Action::Crash => {
+                host.crashed = true;
+                self.sim.crash(side.name());
+            }
+            Action::Vanish => {
+                host.dark = true;
+                self.post.lose(side);
+                self.sim.crash(side.name());
+            }
+        }
+    }
+}
+
+impl Host {
+    fn command(&self, command: Command) {
+        // A host that has crashed takes no commands.
+        let _ = self.commands.send(command);
+    }
+}
+
+/// Starts the host of `role`.
+fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let handle = Slot::<Stream>::default();
+    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Hosts);
+    // turmoil wants to be able to start a host again; these are started once.
+    let inbox = Mutex::new(Some(inbox));
+    let software = move || {
+        let (cast, inbox) = (cast.clone(), lock(&inbox).take());
+        async move {
+            if let Some(inbox) = inbox {
+                cast.play(inbox).await?;
+            }
+            // A host whose software has returned answers nothing any more, not even for its kernel.
+            pending().await
+        }
+    };
+    match role {
+        Role::Client => sim.host("client", software),
+        Role::Server => sim.host("server", software),
+    }
+    Host { commands, handle, dark: false, crashed: false }
+}

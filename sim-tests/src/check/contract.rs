@@ -1,0 +1,403 @@
+//! The close contract, held against a record.
+
+use crate::network::PACE;
+use crate::record::event_log::{Entry, Unit, What};
+use crate::record::{Ending, Record};
+use crate::scenario::Wire;
+use crate::scenario::defaults;
+use crate::scenario::network::Network;
+use crate::scenario::plan::Action;
+use crate::support::{Breach, Millis, Rule};
+use echo_core::{Deadline, End, Role, Tally};
+
+/// The contract in short: one name for each promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ContractRule {
+    /// Truth: clean at the server means that it holds the client's acknowledging last word, and the client every
+    /// answer.
+    ServersProof,
+    /// Truth: clean at the client means that it has every answer through the server's last word, and that nothing
+    /// above was accepted.
+    ClientsProof,
+    /// Truth: a FIN without a last word is never clean.
+    FinIsNoProof,
+    /// Truth: no answer is missing, doubled, out of order or made up.
+    Answers,
+    /// Truth: an account is never rosier than what happened.
+    Account,
+    /// Order: nothing follows a last word, and there is one in each direction.
+    LastWord,
+    /// Order: two correct peers never see a violation.
+    NoViolation,
+    /// End: both sides end, within the sum of their deadlines, and an ending within its cap.
+    End,
+    /// Care: nobody aborts and nothing is lost without a fault, and who is to send FIN first does.
+    Care,
+    /// The harness itself: what is got was sent, in that order.
+    Wire,
+}
+
+impl Rule for ContractRule {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ServersProof => "truth: the server's proof",
+            Self::ClientsProof => "truth: the client's proof",
+            Self::FinIsNoProof => "truth: FIN is no proof",
+            Self::Answers => "truth: answers",
+            Self::Account => "truth: account",
+            Self::LastWord => "order: last word",
+            Self::NoViolation => "order: no violation",
+            Self::End => "end",
+            Self::Care => "care",
+            Self::Wire => "harness: wire",
+        }
+    }
+}
+
+/// A broken promise of these.
+pub type ContractBreach = Breach<ContractRule>;
+
+/// No last word that is said in peace is longer, in bytes.
+const LAST_WORD: usize = 64;
+
+/// Holds `record` against the contract; gives what is broken.
+pub fn check(record: &Record) -> Vec<ContractBreach> {
+    let mut court = Court { record, breaches: Vec::new() };
+    court.servers_proof();
+    court.clients_proof();
+    court.answers();
+    for side in Role::BOTH {
+        court.fin_is_no_proof(side);
+        court.account(side);
+        court.last_word(side);
+        court.violation(side);
+        court.end(side);
+        court.wire(side);
+    }
+    court.care();
+    court.breaches
+}
+
+struct Court<'a> {
+    record: &'a Record,
+    breaches: Vec<ContractBreach>,
+}
+
+impl Court<'_> {
+    fn breach(&mut self, rule: ContractRule, what: impl Into<String>) {
+        self.breaches.push(ContractBreach { rule, what: what.into() });
+    }
+
+    fn does(&self, side: Role, actions: &[Action]) -> bool {
+        self.record.scenario.plan(side).steps.iter().any(|step| actions.contains(&step.action))
+    }
+
+    fn is_clean(&self, side: Role) -> bool {
+        matches!(self.record.ending(side), Ending::Outcome(outcome) if outcome.end.is_clean())
+    }
+
+    /// The clean last word that `side` got, by its number.
+    fn clean_word(&self, side: Role) -> Option<u64> {
+        self.record.got(side).find_map(|unit| match unit {
+            Unit::LastWord { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
+            Unit::LastWord { .. } | Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => None,
+            Unit::Other(_) | Unit::Broken(_) | Unit::Fin | Unit::Reset => None,
+        })
+    }
+
+    /// The answers that `role` sent or got.
+    fn answers_of(units: impl Iterator<Item = Unit>) -> Vec<u64> {
+        units.filter_map(|unit| if let Unit::Answer(seq) = unit { Some(seq) } else { None }).collect()
+    }
+
+    fn servers_proof(&mut self) {
+        if !self.is_clean(Role::Server) {
+            return;
+        }
+        let Some(last) = self.clean_word(Role::Server) else {
+            return self.breach(ContractRule::ServersProof, "the server is clean without the client's last word");
+        };
+        let accepted = self.record.accepted();
+        if accepted != last {
+            self.breach(
+                ContractRule::ServersProof,
+                format!("CLOSE {last} acknowledges less than the {accepted} accepted"),
+            );
+        }
+        let got = Self::answers_of(self.record.got(Role::Client).cloned());
+        if got != (1..=last).collect::<Vec<_>>() {
+            self.breach(
+                ContractRule::ServersProof,
+                format!("CLOSE {last} acknowledges answers, the client got {got:?}"),
+            );
+        }
+        if let Ending::Outcome(outcome) = self.record.ending(Role::Server)
+            && (outcome.account.answered != last || outcome.account.unknown != 0)
+        {
+            self.breach(ContractRule::ServersProof, format!("the clean account says {}", outcome.account));
+        }
+    }
+
+    fn clients_proof(&mut self) {
+        if !self.is_clean(Role::Client) {
+            return;
+        }
+        let Some(last) = self.clean_word(Role::Client) else {
+            return self.breach(ContractRule::ClientsProof, "the client is clean without the server's last word");
+        };
+        let handed = self.record.handed();
+        if handed != (1..=last).collect::<Vec<_>>() {
+            self.breach(
+                ContractRule::ClientsProof,
+                format!("CLOSE {last}, and the client's user was given {handed:?}"),
+            );
+        }
+        let accepted = self.record.accepted();
+        if accepted > last {
+            self.breach(ContractRule::ClientsProof, format!("CLOSE {last}, and the server accepted {accepted}"));
+        }
+    }
+
+    fn fin_is_no_proof(&mut self, side: Role) {
+        let last_word = |unit: &Unit| matches!(unit, Unit::LastWord { .. });
+        let first = self.record.got(side).find(|unit| last_word(unit) || **unit == Unit::Fin);
+        if self.is_clean(side) && first == Some(&Unit::Fin) {
+            self.breach(ContractRule::FinIsNoProof, format!("the {} is clean on a FIN", side.name()));
+        }
+    }
+
+    fn answers(&mut self) {
+        let (mut sent, mut got, mut handed, mut requests) = (0, 0, 0, 0);
+        // A line that a slow path tears apart is answered in pieces (clause 2.2), and none of them is its answer.
+        let may_skip = self.record.scenario.wire == Wire::Plain;
+        let out_of_order = |last: &mut u64, seq: u64| {
+            let next = std::mem::replace(last, seq) + 1;
+            if may_skip { seq < next } else { seq != next }
+        };
+        for Entry { at, side, what } in &self.record.entries {
+            let wrong = match (side, what) {
+                (Role::Server, What::Sent(Unit::Answer(seq))) => out_of_order(&mut sent, *seq) || *seq > requests,
+                (Role::Server, What::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
+                (Role::Client, What::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
+                (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
+                // What a violator says before its preface is no preface.
+                (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
+                (side, What::Got(Unit::Broken(_))) => !self.does(side.peer(), &[Action::Violate]),
+                (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
+                (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
+                    false
+                }
+            };
+            if wrong {
+                self.breach(ContractRule::Answers, format!("at {at} ms the {} {what}", side.name()));
+            }
+        }
+        // Who reports an outcome has handed over every answer that it read before its end.
+        let over = matches!(self.record.ending(Role::Client), Ending::Outcome(_));
+        if over && self.is_clean(Role::Client) && handed != got {
+            self.breach(
+                ContractRule::Answers,
+                format!("the client got {got} answers, and its user was given {handed}"),
+            );
+        }
+    }
+
+    fn account(&mut self, side: Role) {
+        let Ending::Outcome(outcome) = self.record.ending(side) else { return };
+        let Tally { answered, refused, unknown } = outcome.account;
+        let asked = answered + refused + unknown;
+        let holds = match side {
+            Role::Client => self.record.handed().len() as u64,
+            Role::Server => Self::answers_of(self.record.got(Role::Client).cloned()).len() as u64,
+        };
+        if answered > holds {
+            let text = format!("the {} says {answered} answered, and the client was given {holds}", side.name());
+            self.breach(ContractRule::Account, text);
+        }
+        let ran = self.record.accepted();
+        if refused > 0 && ran > asked - refused {
+            let text = format!("the {} says {refused} of {asked} refused, and {ran} were accepted", side.name());
+            self.breach(ContractRule::Account, text);
+        }
+        let most = self.record.scenario.talk.len() as u64;
+        // On the plain wire a server counts messages, and what a slow path tears apart is more than one.
+        if asked > most && !(side == Role::Server && self.record.scenario.wire == Wire::Plain) {
+            self.breach(
+                ContractRule::Account,
+                format!("the {} counts {asked} requests, and there are {most}", side.name()),
+            );
+        }
+    }
+
+    fn last_word(&mut self, side: Role) {
+        if self.does(side, &[Action::Violate]) {
+            return;
+        }
+        let (mut word, mut fin, mut reset) = (false, false, false);
+        let mut wrong = Vec::new();
+        for unit in self.record.sent(side) {
+            match unit {
+                Unit::Reset => reset = true,
+                Unit::Fin if fin || reset => wrong.push(unit),
+                Unit::Fin => fin = true,
+                Unit::LastWord { .. } => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                    word = true;
+                }
+                Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                }
+                Unit::Other(_) | Unit::Broken(_) => {
+                    if word || fin || reset {
+                        wrong.push(unit);
+                    }
+                }
+            }
+        }
+        for unit in wrong {
+            self.breach(
+                ContractRule::LastWord,
+                format!("the {} sent {unit} after its last word, FIN or RST", side.name()),
+            );
+        }
+    }
+
+    /// A side that half-closes below the protocol, or asks for more than the limit, is no correct peer.
+    fn violation(&mut self, side: Role) {
+        let peer = side.peer();
+        let too_much = peer == Role::Client && self.record.scenario.asks_too_much();
+        let strange = too_much || self.does(peer, &[Action::HalfClose, Action::Violate]);
+        let ending = self.record.ending(side);
+        if ending.name() == "violation" && !strange {
+            let text = match ending {
+                Ending::Outcome(outcome) => outcome.to_string(),
+                Ending::Gone(_) | Ending::Open => "violation".to_owned(),
+            };
+            self.breach(ContractRule::NoViolation, format!("at the {}: {text}", side.name()));
+        }
+    }
+
+    fn end(&mut self, side: Role) {
+        /// A simulation's clock may lag behind its hosts' by some steps.
+        const SLACK: u128 = 5;
+        if self.record.over_at.is_none() && side == Role::Client {
+            self.breach(ContractRule::End, format!("not over after {} ms", self.record.budget));
+        }
+        if self.record.ending(side) == Ending::Open {
+            self.breach(ContractRule::End, format!("the {} never ended", side.name()));
+        }
+        let cap = defaults::config(&self.record.scenario, side).deadlines.length(Deadline::Shutdown).as_millis();
+        if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
+            && u128::from(ended.saturating_sub(began)) > cap + SLACK
+        {
+            let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", side.name());
+            self.breach(ContractRule::End, text);
+        }
+    }
+
+    /// When `side` knew that the end had begun.
+    fn ending_began(&self, side: Role) -> Option<Millis> {
+        if self.does(side, &[Action::HalfClose, Action::DropUnread, Action::Violate]) {
+            return None;
+        }
+        let begins =
+            |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::LastWord { .. } | Unit::Fin | Unit::Reset);
+        let began = |what: &What| match what {
+            What::Sent(unit) | What::Got(unit) => begins(unit),
+            What::Did(action) => *action == Action::Close,
+            What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
+            What::LetGo | What::Stalled(_) | What::Relayed(_) => false,
+        };
+        self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
+    }
+
+    fn ended_at(&self, side: Role) -> Option<Millis> {
+        let ended = |what: &What| matches!(what, What::Ended(_));
+        self.record.entries.iter().find(|entry| entry.side == side && ended(&entry.what)).map(|entry| entry.at)
+    }
+
+    fn wire(&mut self, side: Role) {
+        let relayed = self.record.scenario.network.relay.is_some();
+        // RST may overtake, and a relay makes FINs of its own.
+        let counts = |unit: &&Unit| **unit != Unit::Reset && !(relayed && **unit == Unit::Fin);
+        let mut sent = self.record.sent(side.peer()).filter(counts);
+        let got = self.record.got(side).filter(counts);
+        for unit in got {
+            if sent.next() != Some(unit) {
+                let text = format!("the {} got {unit}, which was not sent then", side.name());
+                return self.breach(ContractRule::Wire, text);
+            }
+        }
+    }
+
+    /// Holds where nobody misbehaves, no fault happens and no deadline of the ending expires.
+    fn care(&mut self) {
+        let timed_out = Role::BOTH.into_iter().any(|side| self.timed_out_in_the_ending(side));
+        if !self.record.scenario.is_peaceful() || timed_out || self.is_hurried() {
+            return;
+        }
+        for side in Role::BOTH {
+            if self.record.sent(side).any(|unit| *unit == Unit::Reset) {
+                self.breach(ContractRule::Care, format!("the {} sent RST in peace", side.name()));
+            }
+            let (sent, got) = (self.record.sent(side).count(), self.record.got(side.peer()).count());
+            if got < sent {
+                let text = format!("the {} sent {sent} things, and only {got} were read", side.name());
+                self.breach(ContractRule::Care, text);
+            }
+        }
+        let first_fin = self.record.entries.iter().find(|entry| entry.what == What::Sent(Unit::Fin));
+        // A server that leaves before the client has spoken knows no wire, and sends FIN alone (clause 1.1).
+        let met = self.record.sent(Role::Server).any(|unit| *unit == Unit::Preface);
+        if let (Some(named), Some(entry)) = (self.record.scenario.wire.first_fin(), first_fin)
+            && entry.side != named
+            && met
+        {
+            self.breach(
+                ContractRule::Care,
+                format!("the {} sent FIN first, not the {}", entry.side.name(), named.name()),
+            );
+        }
+    }
+
+    /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
+    /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may
+    /// take, or so many as a small window makes of a last word, or an ending takes as long as it may.
+    fn is_hurried(&self) -> bool {
+        let Network { latency, batch, takes, window, .. } = self.record.scenario.network;
+        // What does not fit the window waits until the other end has read: a round trip for each piece.
+        let round_trips = 1 + if window > 0 { LAST_WORD.div_ceil(window) as u128 } else { 0 };
+        // A client is more patient than a server, if anything.
+        let deadlines = defaults::deadlines_of(&self.record.scenario, Role::Server);
+        let patience = deadlines.linger.min(deadlines.fin).min(deadlines.shutdown);
+        let cap = deadlines.shutdown.as_millis();
+        let used_up = |side| match (self.ending_began(side), self.ended_at(side)) {
+            (Some(began), Some(ended)) => u128::from(ended - began) >= cap,
+            (None, _) | (_, None) => false,
+        };
+        // A slow reader is waited for as long as what it takes is progress, and for as long as an ending may take.
+        let reading = |bytes: u64| if takes == 0 { 0 } else { u128::from(bytes * PACE / takes as u64) };
+        let stalls = takes > 0 && reading(defaults::PROGRESS as u64) >= patience.as_millis();
+        // Who only waits for answers cannot see that they are on their way.
+        let wait = deadlines.drain.min(deadlines.answer).as_millis();
+        let slow = stalls || 2 * reading(defaults::all_bytes(&self.record.scenario)) >= cap.min(wait);
+        let far = round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis();
+        slow || far || Role::BOTH.into_iter().any(used_up)
+    }
+
+    /// An idle conversation that is ended by its deadline is at peace all the same.
+    fn timed_out_in_the_ending(&self, side: Role) -> bool {
+        match self.record.ending(side) {
+            Ending::Outcome(outcome) => match outcome.end {
+                End::TimedOut(deadline) => deadline != Deadline::Idle,
+                End::Clean(_) | End::Unproven | End::Failed { .. } | End::Truncated | End::Reset => false,
+                End::Violation(_) => false,
+            },
+            Ending::Gone(_) | Ending::Open => false,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What was sent and got so far: enough to know which points are there.
+
+use super::word::Word;
+use crate::scenario::network::Mark;
+use crate::scenario::plan::Point;
+use echo_core::Role;
+
+/// Something that was sent or got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Other,
+    Request2,
+    Answer1,
+    Answer2,
+    GoAway,
+    LastWord,
+    Fin,
+    Reset,
+}
+
+impl Seen {
+    pub(super) fn of(word: Word) -> Self {
+        match word {
+            Word::Request(2) => Self::Request2,
+            Word::Answer(1) => Self::Answer1,
+            Word::Answer(2) => Self::Answer2,
+            Word::GoAway { .. } => Self::GoAway,
+            Word::Close(_) => Self::LastWord,
+            Word::Preface | Word::Request(_) | Word::Answer(_) | Word::Text => Self::Other,
+        }
+    }
+
+    pub(super) fn carries(self, mark: Mark) -> bool {
+        match mark {
+            Mark::GoAway => self == Self::GoAway,
+            Mark::LastWord => self == Self::LastWord,
+            Mark::Fin => self == Self::Fin,
+        }
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// By [`Role`].
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    sent: [u16; 2],
+    got: [u16; 2],
+    stalled: [u16; 2],
+}
+
+impl Board {
+    pub(super) fn note_sent(&mut self, side: Role, seen: Seen) {
+        self.sent[side as usize] |= seen.bit();
+    }
+
+    pub(super) fn note_got(&mut self, side: Role, seen: Seen) {
+        self.got[side as usize] |= seen.bit();
+    }
+
+    pub(super) fn note_stalled(&mut self, side: Role, point: Point) {
+        self.stalled[side as usize] |= 1 << point as u16;
+    }
+
+    pub(super) fn has_sent(&self, side: Role, seen: Seen) -> bool {
+        self.sent[side as usize] & seen.bit() != 0
+    }
+
+    fn has_got(&self, side: Role, seen: Seen) -> bool {
+        self.got[side as usize] & seen.bit() != 0
+    }
+
+    fn is_under_way(&self, from: Role, seen: Seen) -> bool {
+        self.has_sent(from, seen) && !self.has_got(from.peer(), seen)
+    }
+
+    /// Whether the conversation, as far as it concerns `side`, is at `point`: the definitions of [`Point`].
+    pub(super) fn is_at(&self, point: Point, side: Role) -> bool {
+        let sent = |seen| self.has_sent(Role::Client, seen) || self.has_sent(Role::Server, seen);
+        match point {
+            Point::Connecting => self.sent == [0, 0],
+            Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
+                self.stalled[side as usize] & (1 << point as u16) != 0
+            }
+            Point::Idle => self.has_got(Role::Client, Seen::Answer1),
+            Point::RequestInFlight => self.is_under_way(Role::Client, Seen::Request2),
+            Point::AnswerInFlight => self.is_under_way(Role::Server, Seen::Answer2),
+            Point::Draining => sent(Seen::GoAway),
+            Point::LastWordInFlight => {
+                self.is_under_way(Role::Client, Seen::LastWord) || self.is_under_way(Role::Server, Seen::LastWord)
+            }
+            Point::Finishing => sent(Seen::Fin),
+            Point::AfterGoAway => self.has_got(side, Seen::GoAway),
+            Point::AfterLastWord => self.has_got(side, Seen::LastWord),
+            Point::AfterFin => self.has_got(side, Seen::Fin),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The rules of PROTOCOL.md: each says when it applies, and what follows. A rule that has been applied no longer
+//! applies; when none does, the side waits.
+
+use super::bend::Bend;
+use super::side::Side;
+use super::wait_conditions::has_said_it_all;
+use super::word::Word;
+use crate::record::reported::Verdict;
+use echo_core::{Deadline, Role};
+
+struct Rule {
+    clause: &'static str,
+    when: fn(&Side) -> bool,
+    then: fn(&mut Side),
+}
+
+const fn rule(clause: &'static str, when: fn(&Side) -> bool, then: fn(&mut Side)) -> Rule {
+    Rule { clause, when, then }
+}
+
+/// What both wires have in common: how a side lets go.
+const BOTH: [Rule; 5] = [
+    rule("8.1 connect", |side| passed(side, Deadline::Connect), |side| give_up(side, Deadline::Connect)),
+    rule("8.1 write", |side| passed(side, Deadline::Write), |side| give_up(side, Deadline::Write)),
+    rule("8.1 shutdown", |side| passed(side, Deadline::Shutdown), |side| let_go(side, Deadline::Shutdown)),
+    rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| let_go(side, Deadline::Linger)),
+    rule(
+        "5.5",
+        |side| side.fin_left && (side.heard.fin || side.is_bent(Bend::NoLinger)),
+        |side| {
+            side.verdict.get_or_insert(Verdict::Unproven);
+            side.over = true;
+        },
+    ),
+];
+
+const FRAMED: [Rule; 20] = [
+    rule("1.2", |side| side.role == Role::Client && !side.said.preface, |side| side.say(Word::Preface)),
+    rule("1.1", leaves_unspoken_to, |side| {
+        side.bare = true;
+        side.said.fin = true;
+        if passed(side, Deadline::Idle) {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+        }
+    }),
+    rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Word::Preface)),
+    rule("1.8", may_ask, |side| side.say(Word::Request(side.said.requests + 1))),
+    rule("5.8", owes, |side| side.say(Word::Answer(side.said.answers + 1))),
+    rule(
+        "5.11",
+        |side| side.heard.wrong && matches!(side.verdict, Some(Verdict::Clean(_))),
+        |side| {
+            side.verdict = Some(Verdict::Violation);
+            side.failed = true;
+        },
+    ),
+    rule("6.2", |side| side.heard.wrong && side.verdict.is_none(), |side| fail(side, Verdict::Violation, 1002)),
+    rule(
+        "5.6",
+        |side| is_open(side) && heard_error(side),
+        |side| {
+            let code = side.heard.close.map_or(0, |close| close.code);
+            side.verdict = Some(Verdict::Failed(code));
+            side.failed = true;
+            side.take_back();
+        },
+    ),
+    rule(
+        "5.3",
+        |side| is_server(side) && is_open(side) && side.heard.close.is_some(),
+        |side| {
+            let code = side.said.close.map_or(0, |close| close.code);
+            side.verdict = Some(Verdict::Clean(code));
+        },
+    ),
+    rule(
+        "5.3",
+        |side| !is_server(side) && is_open(side) && side.heard.close.is_some(),
+        |side| {
+            let code = side.heard.close.map_or(0, |close| close.code);
+            side.say_close(1000);
+            side.verdict = Some(Verdict::Clean(code));
+        },
+    ),
+    rule(
+        "5.7",
+        |side| is_open(side) && side.heard.fin,
+        |side| {
+            let verdict = if side.is_bent(Bend::FinIsClean) { Verdict::Clean(1000) } else { Verdict::Truncated };
+            end_upon_fin(side, verdict);
+        },
+    ),
+    rule(
+        "8.1 detect",
+        |side| is_open(side) && passed(side, Deadline::Detect),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Detect), 1002);
+        },
+    ),
+    rule(
+        "8.1 answer",
+        |side| is_open(side) && passed(side, Deadline::Answer),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Answer), 1008);
+        },
+    ),
+    rule(
+        "5.12",
+        |side| side.wish.is_none() && is_open(side) && passed(side, Deadline::Idle),
+        |side| {
+            side.wish = Some(1001);
+        },
+    ),
+    rule("5.1", must_say_goaway, |side| {
+        let last = if is_server(side) { 0 } else { side.said.requests };
+        side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
+    }),
+    rule("5.2", must_say_close, |side| {
+        let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
+        side.say_close(code);
+    }),
+    rule(
+        "8.1 drain",
+        |side| !is_server(side) && is_open(side) && passed(side, Deadline::Drain),
+        |side| {
+            fail(side, Verdict::TimedOut(Deadline::Drain), 1008);
+        },
+    ),
+    rule(
+        "8.1 close",
+        |side| is_open(side) && passed(side, Deadline::Close),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Close));
+            side.said.fin = true;
+        },
+    ),
+    rule("5.4", |side| may_send_fin(side) && !passed(side, Deadline::Fin), |side| side.said.fin = true),
+    rule(
+        "8.1 fin",
+        |side| may_send_fin(side) && passed(side, Deadline::Fin),
+        |side| {
+            if side.is_bent(Bend::VerdictFalls) {
+                side.verdict = Some(Verdict::TimedOut(Deadline::Fin));
+            }
+            side.said.fin = true;
+        },
+    ),
+];
+
+const PLAIN: [Rule; 7] = [
+    rule(
+        "2.1",
+        |side| side.said.requests < side.asked && !side.is_ending(),
+        |side| {
+            side.say(Word::Request(side.said.requests + 1));
+            side.heard.answers = side.said.requests - 1;
+        },
+    ),
+    rule("2.5", |side| side.heard.piece && side.heard.fin, Side::fall_quiet),
+    rule(
+        "2.1",
+        |side| side.heard.accepted + side.heard.texts > side.said.answers,
+        |side| {
+            let next = side.said.answers + 1;
+            side.say(if next <= side.heard.accepted { Word::Answer(next) } else { Word::Text });
+        },
+    ),
+    rule(
+        "8.1 answer",
+        |side| is_open(side) && !side.said.fin && passed(side, Deadline::Answer),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Answer));
+        },
+    ),
+    rule(
+        "8.1 idle",
+        |side| is_open(side) && !side.said.fin && passed(side, Deadline::Idle),
+        |side| {
+            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+        },
+    ),
+    rule(
+        "2.7",
+        |side| !side.said.fin && (side.wish.is_some() || side.verdict.is_some()),
+        |side| {
+            side.said.fin = true;
+        },
+    ),
+    rule("2.5", |side| !side.said.fin && side.heard.fin, |side| side.said.fin = true),
+];
+
+impl Side {
+    /// Applies the rules until none does any more.
+    pub(super) fn follow_the_rules(&mut self) {
+        while !self.over && self.apply_one() {}
+        self.mind_waits();
+    }
+
+    fn apply_one(&mut self) -> bool {
+        let wire: &[Rule] = if self.is_framed() { &FRAMED } else { &PLAIN };
+        let Some(rule) = BOTH.iter().chain(wire).find(|rule| (rule.when)(self)) else { return false };
+        self.clauses.push(rule.clause);
+        (rule.then)(self);
+        true
+    }
+}
+
+fn is_server(side: &Side) -> bool {
+    side.role == Role::Server
+}
+
+fn is_open(side: &Side) -> bool {
+    side.verdict.is_none()
+}
+
+fn passed(side: &Side, deadline: Deadline) -> bool {
+    side.waits.has_passed(deadline)
+}
+
+fn leaves_unspoken_to(side: &Side) -> bool {
+    let ends = side.wish.is_some() || side.heard.fin || passed(side, Deadline::Idle);
+    is_server(side) && !side.heard.begun && is_open(side) && ends
+}
+
+fn may_ask(side: &Side) -> bool {
+    side.heard.preface && side.said.requests < side.asked && is_open(side) && side.said.goaway.is_none()
+}
+
+fn owes(side: &Side) -> bool {
+    side.said.answers < side.heard.accepted && side.said.close.is_none()
+}
+
+fn heard_error(side: &Side) -> bool {
+    !side.is_bent(Bend::ErrorIsClean) && side.heard.close.is_some_and(|close| !close.is_usual())
+}
+
+fn must_say_goaway(side: &Side) -> bool {
+    let wants = side.wish.is_some() || (!is_server(side) && side.heard.goaway.is_some());
+    let may = is_open(side) && side.said.goaway.is_none() && side.said.close.is_none() && side.heard.preface;
+    // A server that has the client's GOAWAY says its last word (5.2).
+    may && wants && !(is_server(side) && side.heard.goaway.is_some())
+}
+
+fn must_say_close(side: &Side) -> bool {
+    let is_due = side.heard.goaway.is_some() || passed(side, Deadline::Drain);
+    is_server(side) && is_open(side) && side.said.close.is_none() && is_due
+}
+
+fn may_send_fin(side: &Side) -> bool {
+    let is_due = side.first_fin() == side.role || side.heard.fin || passed(side, Deadline::Fin);
+    has_said_it_all(side) && !side.said.fin && is_due
+}
+
+/// Clause 5.6: says why, discards input, and leaves.
+fn fail(side: &mut Side, verdict: Verdict, code: u16) {
+    side.verdict = Some(verdict);
+    side.failed = true;
+    say_why(side, code);
+}
+
+fn end_upon_fin(side: &mut Side, verdict: Verdict) {
+    side.verdict = Some(verdict);
+    say_why(side, 1002);
+    side.said.fin = true;
+}
+
+fn say_why(side: &mut Side, code: u16) {
+    if !side.said.preface {
+        side.say(Word::Preface);
+    }
+    // 1.8: what a client held back until it is greeted goes out with its error, but for requests, which it takes back,
+    // and what counts them.
+    if let (Role::Client, false, 0, Some(code)) = (side.role, side.heard.preface, side.asked, side.wish) {
+        side.say(Word::GoAway { last: 0, code });
+    }
+    if side.said.close.is_none() {
+        side.say_close(code);
+    }
+}
+
+/// Lets go at once, by RST (9.3).
+fn give_up(side: &mut Side, deadline: Deadline) {
+    let_go(side, deadline);
+    side.aborts = true;
+}
+
+/// Lets go in the ordinary way (5.9).
+fn let_go(side: &mut Side, deadline: Deadline) {
+    match side.verdict {
+        Some(_) if !side.is_bent(Bend::VerdictFalls) => (),
+        Some(_) | None => side.verdict = Some(Verdict::TimedOut(deadline)),
+    }
+    side.out.clear();
+    side.aborts |= side.is_bent(Bend::LetsGoByReset);
+    side.over = true;
+}

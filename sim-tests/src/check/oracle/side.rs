@@ -1,0 +1,322 @@
+//! A side: the facts that the contract speaks of. What it wants, has said and has heard; its waits; its verdict.
+
+use super::bend::Bend;
+use super::waits::Waits;
+use super::word::{Close, Part, Word};
+use crate::record::reported::Verdict;
+use crate::scenario::{Scenario, Wire};
+use crate::support::Millis;
+use echo_core::{Role, Tally};
+use std::collections::VecDeque;
+
+/// The facts about one end.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) role: Role,
+    pub(super) wire: Wire,
+    pub(super) bend: Option<Bend>,
+    pub(super) now: Millis,
+    /// It wants to leave, with this code.
+    pub(super) wish: Option<u16>,
+    /// A server that left before it knew the wire (1.1).
+    pub(super) bare: bool,
+    /// Client: requests that its user made.
+    pub(super) asked: u64,
+    pub(super) said: Said,
+    pub(super) heard: Heard,
+    /// Said, and not on its way.
+    pub(super) out: VecDeque<Word>,
+    /// Something it said was lost, for its transport takes no more.
+    pub(super) lost: bool,
+    /// Requests of which a byte is on its way.
+    pub(super) left: u64,
+    /// FIN is on its way.
+    pub(super) fin_left: bool,
+    /// It said or heard an error's last word (5.6).
+    pub(super) failed: bool,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) waits: Waits,
+    /// It lets go of its transport at once.
+    pub(super) aborts: bool,
+    /// Its conversation is over.
+    pub(super) over: bool,
+    pub(super) clauses: Vec<&'static str>,
+}
+
+/// What it has said, at least to its transport.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) preface: bool,
+    pub(super) requests: u64,
+    pub(super) answers: u64,
+    pub(super) goaway: Option<u16>,
+    pub(super) close: Option<Close>,
+    pub(super) fin: bool,
+}
+
+/// What it has heard, and acted upon.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// A first byte.
+    pub(super) begun: bool,
+    pub(super) preface: bool,
+    /// Requests that came.
+    pub(super) requests: u64,
+    /// Requests that were accepted (5.8).
+    pub(super) accepted: u64,
+    pub(super) answers: u64,
+    /// Its code.
+    pub(super) goaway: Option<u16>,
+    pub(super) close: Option<Close>,
+    pub(super) fin: bool,
+    /// Something that the order does not allow.
+    pub(super) wrong: bool,
+    /// Plain: a line is begun and not finished.
+    pub(super) piece: bool,
+    /// Plain: pieces of lines to be answered as they are.
+    pub(super) texts: u64,
+}
+
+impl Side {
+    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Bend>) -> Self {
+        Self {
+            role,
+            wire: scenario.wire,
+            bend,
+            now: 0,
+            wish: None,
+            bare: false,
+            asked: 0,
+            said: Said::default(),
+            heard: Heard::default(),
+            out: VecDeque::new(),
+            lost: false,
+            left: 0,
+            fin_left: false,
+            failed: false,
+            verdict: None,
+            waits: Waits::new(scenario, role),
+            aborts: false,
+            over: false,
+            clauses: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_bent(&self, bend: Bend) -> bool {
+        self.bend == Some(bend)
+    }
+
+    pub(super) fn is_framed(&self) -> bool {
+        self.wire != Wire::Plain && !self.bare
+    }
+
+    /// The ending has begun (8.2).
+    pub(super) fn is_ending(&self) -> bool {
+        let Said { goaway, close, fin, .. } = &self.said;
+        let said = goaway.is_some() || close.is_some() || *fin;
+        let heard = self.heard.goaway.is_some() || self.heard.close.is_some() || self.heard.fin;
+        self.wish.is_some() || said || heard || self.verdict.is_some()
+    }
+
+    /// Whom the setting names, as far as this side knows (5.4).
+    pub(super) fn first_fin(&self) -> Role {
+        if self.is_bent(Bend::ClientFirst) {
+            return Role::Client;
+        }
+        match self.role {
+            Role::Server => self.wire.first_fin().unwrap_or(Role::Client),
+            Role::Client if self.heard.close.is_some_and(|close| close.first_fin) => Role::Server,
+            Role::Client => Role::Client,
+        }
+    }
+
+    /// Clauses 5.2, 5.3 and 5.6: what its last word counts.
+    pub(super) fn count(&self) -> u64 {
+        match self.role {
+            Role::Server => self.heard.accepted,
+            Role::Client => self.heard.answers,
+        }
+    }
+
+    pub(super) fn say(&mut self, word: Word) {
+        match word {
+            Word::Preface => self.said.preface = true,
+            Word::Request(seq) => self.said.requests = seq,
+            Word::Answer(seq) => self.said.answers = seq,
+            Word::GoAway { code, .. } => self.said.goaway = Some(code),
+            Word::Close(close) => {
+                self.take_back();
+                self.said.close = Some(close);
+            }
+            Word::Text => self.said.answers += 1,
+        }
+        self.out.push_back(word);
+    }
+
+    /// Says a last word with this code, with the count that is its own.
+    pub(super) fn say_close(&mut self, code: u16) {
+        let first_fin = self.role == Role::Server && self.first_fin() == Role::Server;
+        self.say(Word::Close(Close { count: self.count(), code, first_fin }));
+    }
+
+    /// Clause 5.8: requests of which no byte has left are taken back before the last word.
+    pub(super) fn take_back(&mut self) {
+        let left = self.left;
+        self.out.retain(|word| !matches!(word, Word::Request(seq) if *seq > left));
+    }
+
+    /// Its user, or its plan, wants to leave. In an ending that has begun that is no event.
+    pub(super) fn leave(&mut self, code: u16) {
+        if !self.is_ending() {
+            self.wish = Some(code);
+        }
+    }
+
+    /// RST came, or the transport takes no more and there is nothing left to read (9.3).
+    pub(super) fn hear_reset(&mut self) {
+        self.clauses.push("9.3");
+        self.verdict.get_or_insert(Verdict::Reset);
+        self.out.clear();
+        self.over = true;
+    }
+
+    /// Its user asks for something.
+    pub(super) fn ask(&mut self) {
+        if !self.is_ending() {
+            self.asked += 1;
+        }
+    }
+
+    /// A part of a word came. Gives whether the side takes any notice of it.
+    pub(super) fn hear(&mut self, word: Word, part: Part) {
+        self.heard.begun = true;
+        if self.is_framed() {
+            if part != Part::Head {
+                self.hear_word(word);
+            }
+        } else {
+            self.hear_plain(word, part);
+        }
+    }
+
+    fn hear_word(&mut self, word: Word) {
+        // 5.6: who said or heard an error's last word discards input.
+        if self.failed || self.over || (self.verdict.is_some() && self.heard.close.is_none()) {
+            return;
+        }
+        if self.heard.close.is_some() {
+            // 5.10, 5.11: something behind a last word.
+            self.heard.wrong = true;
+            return;
+        }
+        match (self.role, word) {
+            (_, Word::Preface) => {
+                self.heard.preface = true;
+                self.waits.stir(echo_core::Deadline::Idle, self.now);
+            }
+            (_, Word::Close(close)) => self.hear_close(close),
+            (Role::Server, Word::Request(seq)) => self.hear_request(seq),
+            (Role::Client, Word::Answer(seq)) => {
+                self.heard.wrong |= seq != self.heard.answers + 1 || seq > self.said.requests;
+                if !self.heard.wrong {
+                    self.heard.answers = seq;
+                    self.waits.stir(echo_core::Deadline::Idle, self.now);
+                    self.waits.stir(echo_core::Deadline::Answer, self.now);
+                }
+            }
+            (_, Word::GoAway { last, code }) => {
+                let miscounts = self.role == Role::Server && last != self.heard.requests;
+                self.heard.wrong |= self.heard.goaway.is_some() || miscounts;
+                self.heard.goaway.get_or_insert(code);
+            }
+            (Role::Server, Word::Answer(_) | Word::Text) | (Role::Client, Word::Request(_) | Word::Text) => {
+                self.heard.wrong = true;
+            }
+        }
+    }
+
+    fn hear_request(&mut self, seq: u64) {
+        self.heard.wrong |= self.heard.goaway.is_some() || seq != self.heard.requests + 1;
+        if self.heard.wrong {
+            return;
+        }
+        self.heard.requests = seq;
+        self.waits.stir(echo_core::Deadline::Idle, self.now);
+        let drops = self.is_bent(Bend::DrainDropsRequests) && self.said.goaway.is_some();
+        // 5.2: an ECHO that comes after the last word does not run.
+        if self.said.close.is_none() && !drops {
+            self.heard.accepted = seq;
+        }
+    }
+
+    fn hear_close(&mut self, close: Close) {
+        let is_due = match self.role {
+            Role::Client => close.count == self.heard.answers,
+            Role::Server => {
+                self.said.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left()
+            }
+        };
+        if close.is_usual() && !is_due && !self.is_bent(Bend::AnyCountIsProof) {
+            self.heard.wrong = true;
+        } else {
+            self.heard.close = Some(close);
+        }
+    }
+
+    /// Everything it said is on its way.
+    fn has_left(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    fn hear_plain(&mut self, word: Word, part: Part) {
+        if self.over || (self.role == Role::Server && self.said.fin) {
+            return;
+        }
+        self.waits.stir_if(echo_core::Deadline::Idle, self.now, self.role == Role::Client || part != Part::Head);
+        match (self.role, part) {
+            (Role::Client, _) => {
+                self.heard.answers = self.said.requests;
+            }
+            (Role::Server, Part::Head) => self.heard.piece = true,
+            (Role::Server, Part::Whole | Part::Tail) => {
+                match word {
+                    Word::Request(_) if self.heard.piece || part == Part::Whole => self.heard.accepted += 1,
+                    Word::Request(_) | Word::Preface | Word::Answer(_) | Word::GoAway { .. } => self.heard.texts += 1,
+                    Word::Close(_) | Word::Text => self.heard.texts += 1,
+                }
+                self.heard.piece = false;
+            }
+        }
+    }
+
+    /// Clause 2.2: what has come of a line is a message.
+    pub(super) fn fall_quiet(&mut self) {
+        if std::mem::take(&mut self.heard.piece) {
+            self.heard.texts += 1;
+        }
+    }
+
+    /// Clauses 7.2 and 7.3.
+    pub(super) fn account(&self) -> Tally {
+        let close = self.heard.close.map(|close| close.count);
+        let (asked, answered, refused) = match (self.role, self.is_framed()) {
+            (Role::Client, true) => {
+                let above = close.filter(|count| (self.heard.answers..=self.left).contains(count));
+                (self.asked, self.heard.answers, self.asked - above.unwrap_or(self.left))
+            }
+            (Role::Client, false) => (self.asked, 0, self.asked - self.left),
+            (Role::Server, true) => {
+                let sent = self.said.answers;
+                let acknowledged = close.filter(|count| *count <= sent).unwrap_or_default();
+                let answered = if self.is_bent(Bend::SentIsAnswered) { sent } else { acknowledged };
+                (self.heard.requests, answered, self.heard.requests - self.heard.accepted)
+            }
+            (Role::Server, false) => (self.heard.accepted + self.heard.texts, 0, 0),
+        };
+        let unknown = asked - answered - refused;
+        match self.is_bent(Bend::UnansweredIsRefused) {
+            true => Tally { answered, refused: refused + unknown, unknown: 0 },
+            false => Tally { answered, refused, unknown },
+        }
+    }
+}

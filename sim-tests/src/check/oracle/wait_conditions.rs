@@ -1,0 +1,57 @@
+//! Section 8: who waits for what. A wait begins when its condition holds, and is over when it holds no more.
+
+use super::bend::Bend;
+use super::side::Side;
+use echo_core::Role;
+
+/// In the order of [`Deadline::ALL`].
+const WAITS: [fn(&Side) -> bool; 10] = [
+    // connect
+    |side| side.role == Role::Client && side.is_framed() && !side.heard.preface,
+    // detect
+    |side| side.role == Role::Server && side.is_framed() && side.heard.begun && !side.heard.preface,
+    // answer
+    |side| side.role == Role::Client && !side.is_ending() && side.heard.answers < side.said.requests,
+    // idle
+    |side| {
+        let from_the_start = side.role == Role::Server && !side.heard.begun;
+        !side.is_ending() && (!side.is_framed() || from_the_start || side.heard.preface)
+    },
+    // write
+    |side| !side.out.is_empty() || side.lost,
+    // drain
+    |side| {
+        let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Bend::NoDrain);
+        waits && side.said.close.is_none() && (side.wish.is_some() || side.said.goaway.is_some())
+    },
+    // close
+    |side| {
+        let waits = side.role == Role::Server && side.said.close.is_some() && !side.is_bent(Bend::NoClose);
+        waits && side.verdict.is_none()
+    },
+    // fin
+    |side| side.is_framed() && has_said_it_all(side) && !side.said.fin && !side.heard.fin,
+    // linger
+    |side| side.fin_left && !side.heard.fin && !side.over,
+    // shutdown
+    |side| side.is_ending() && !side.over,
+];
+
+/// Both last words, or an error's.
+pub(super) fn has_said_it_all(side: &Side) -> bool {
+    side.failed || (side.said.close.is_some() && side.heard.close.is_some())
+}
+
+impl Side {
+    /// Begins and ends waits, as the facts are now. None begins a second time after it has passed (8.2).
+    pub(super) fn mind_waits(&mut self) {
+        for (index, waits) in WAITS.iter().enumerate() {
+            let waits = waits(self) && !self.waits.passed[index];
+            let since = &mut self.waits.since[index];
+            match waits {
+                true => _ = since.get_or_insert(self.now),
+                false => *since = None,
+            }
+        }
+    }
+}

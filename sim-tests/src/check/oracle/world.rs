@@ -1,0 +1,302 @@
+//! The world of a run: two ends, the way between them, and what the scenario has in store.
+
+use super::bend::Bend;
+use super::board::{Board, Seen};
+use super::end::{End, Reading, Reads, Wire};
+use super::member::{Expectation, Member};
+use super::side::Side;
+use super::size::size;
+use super::word::{Packet, Part};
+
+use crate::network::Kind;
+use crate::network::link::{Arrival, Links};
+use crate::scenario::Scenario;
+use crate::scenario::defaults;
+use crate::scenario::network::{Fault, Span};
+use crate::scenario::plan::{Action, Point, Step};
+use crate::support::Millis;
+use echo_core::Role;
+
+pub(super) struct World<'a> {
+    ends: [End; 2],
+    way: Way<'a>,
+    waiting: Vec<(Point, Role, Deed)>,
+    missed: Vec<String>,
+    scenario: &'a Scenario,
+    requested: usize,
+    asked_again: bool,
+}
+
+/// What becomes due at a point.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Act(Step),
+    Deafen,
+    Cut(Span),
+}
+
+impl Deed {
+    /// Whether a program does it, and not a host or the network.
+    fn is_a_wish(&self) -> bool {
+        match self {
+            Self::Act(step) => !matches!(step.action, Action::Crash | Action::Vanish),
+            Self::Deafen | Self::Cut(_) => false,
+        }
+    }
+}
+
+/// What lies between the ends.
+struct Way<'a> {
+    scenario: &'a Scenario,
+    now: Millis,
+    board: Board,
+    links: Links<Packet>,
+    holds: Vec<Fault>,
+    /// By [`Role`]: packets on their way.
+    under_way: [usize; 2],
+    /// A RST was sent behind something that is on its way.
+    raced: bool,
+    /// A hash of what was sent and got, and of the ends, in its order.
+    order: u64,
+}
+
+impl Wire for Way<'_> {
+    fn send(&mut self, from: Role, packet: Packet) -> usize {
+        let (kind, seen) = match &packet {
+            Packet::Data(pieces) => {
+                let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
+                (Kind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
+            }
+            Packet::Fin => (Kind::Fin, vec![Seen::Fin]),
+            Packet::Reset => (Kind::Reset, vec![Seen::Reset]),
+        };
+        let is_due = |fault: &Fault| match fault {
+            Fault::Hold { from: whose, mark, .. } => whose.means(from) && seen.iter().any(|seen| seen.carries(*mark)),
+            Fault::Cut { .. } | Fault::Packet { .. } | Fault::Loss { .. } => false,
+        };
+        while let Some(index) = self.holds.iter().position(is_due) {
+            if let Fault::Hold { span, .. } = self.holds.remove(index) {
+                self.links.hold(from, span.after(self.now));
+            }
+        }
+        self.raced |= kind == Kind::Reset && self.under_way[from as usize] > 0;
+        self.under_way[from as usize] += 1;
+        let size = match &packet {
+            Packet::Data(pieces) => pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum(),
+            Packet::Fin | Packet::Reset => 0,
+        };
+        self.links.push(self.now, from, kind, size, packet);
+        for seen in seen {
+            self.tell(from, 0, seen);
+            self.board.note_sent(from, seen);
+        }
+        size
+    }
+
+    fn note_got(&mut self, side: Role, seen: Seen) {
+        self.tell(side, 1, seen);
+        self.board.note_got(side, seen);
+    }
+
+    fn note_heard(&mut self, side: Role, seen: Seen) {
+        self.tell(side, 2, seen);
+    }
+
+    fn note_over(&mut self, side: Role) {
+        self.tell_event(u64::MAX - side as u64);
+    }
+
+    fn waiting(&self, side: Role) -> usize {
+        self.links.waiting(side, self.now)
+    }
+
+    fn is_arriving(&self, side: Role) -> bool {
+        self.links.is_arriving(side.peer(), self.now)
+    }
+
+    fn delete_waiting(&mut self, side: Role) {
+        self.links.delete_waiting(side, self.now);
+    }
+
+    fn board(&mut self) -> &mut Board {
+        &mut self.board
+    }
+
+    fn now(&self) -> Millis {
+        self.now
+    }
+}
+
+impl Way<'_> {
+    fn tell(&mut self, side: Role, what: u64, seen: Seen) {
+        self.tell_event(seen as u64 * 6 + what * 2 + side as u64 + 1);
+    }
+
+    fn tell_event(&mut self, event: u64) {
+        self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
+    }
+
+    /// The next packet from `from` that arrives by now.
+    fn pop(&mut self, from: Role) -> Option<Packet> {
+        let arrival = self.links.pop(from, self.now)?;
+        let on_its_way = &mut self.under_way[from as usize];
+        *on_its_way = on_its_way.saturating_sub(1);
+        Some(match arrival {
+            Arrival::Packet(packet) => packet,
+            Arrival::Made(Kind::Fin) => Packet::Fin,
+            Arrival::Made(Kind::Reset) => Packet::Reset,
+            Arrival::Made(Kind::Data) => Packet::Data(Vec::new()),
+        })
+    }
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, bend: Option<Bend>) -> Self {
+        let faults = &scenario.network.faults;
+        let mut waiting = Vec::new();
+        for fault in faults {
+            if let Fault::Cut { point, span } = fault {
+                waiting.push((*point, Role::Client, Deed::Cut(*span)));
+            }
+        }
+        for role in Role::BOTH {
+            for step in &scenario.plan(role).steps {
+                if step.point == Point::PeerNotReading {
+                    waiting.push((step.point, role, Deed::Deafen));
+                }
+                waiting.push((step.point, role, Deed::Act(*step)));
+            }
+        }
+        let mut path = scenario.network.path();
+        path.overtaking &= bend != Some(Bend::RstLosesNothing);
+        let end = |role| End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network));
+        let way = Way {
+            scenario,
+            now: 0,
+            board: Board::default(),
+            links: Links::new(path),
+            holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
+            under_way: [0, 0],
+            raced: false,
+            order: 0,
+        };
+        Self { ends: Role::BOTH.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
+    }
+
+    /// Lets everything happen, and says what came of it.
+    pub(super) fn play(mut self) -> Expectation {
+        let budget = defaults::budget(self.scenario);
+        self.direct();
+        loop {
+            self.settle();
+            let Some(next) = self.next_moment().filter(|next| *next <= budget) else { break };
+            self.way.now = next;
+            self.deliver();
+            self.settle();
+            for end in &mut self.ends {
+                if end.runs {
+                    end.pass_time(next, &mut self.way);
+                }
+            }
+        }
+        self.expectation()
+    }
+
+    fn next_moment(&self) -> Option<Millis> {
+        self.ends.iter().filter_map(End::next).chain(self.way.links.next_due()).min()
+    }
+
+    fn deliver(&mut self) {
+        loop {
+            if let Some(packet) = self.way.pop(Role::Client) {
+                self.ends[Role::Server as usize].receive(packet, &mut self.way);
+            } else if let Some(packet) = self.way.pop(Role::Server) {
+                self.ends[Role::Client as usize].receive(packet, &mut self.way);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        loop {
+            for end in &mut self.ends {
+                end.pump(&mut self.way);
+            }
+            if !self.direct() {
+                return;
+            }
+        }
+    }
+
+    /// Does what is due, the client's part first, and what the client says upon it; whether anything was.
+    fn direct(&mut self) -> bool {
+        let board = &self.way.board;
+        let (mut due, left) = self.waiting.iter().partition::<Vec<_>, _>(|(point, role, _)| board.is_at(*point, *role));
+        let more = match self.requested {
+            0 => 1,
+            _ if board.is_at(Point::Idle, Role::Client) => self.scenario.talk.len() - self.requested,
+            _ => 0,
+        };
+        let any = !due.is_empty() || more > 0;
+        self.waiting = left;
+        let servers: Vec<_> = due.extract_if(.., |(_, role, deed)| *role == Role::Server && deed.is_a_wish()).collect();
+        due.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        self.request(more);
+        if !servers.is_empty() {
+            self.ends[Role::Client as usize].pump(&mut self.way);
+        }
+        servers.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        any
+    }
+
+    fn request(&mut self, count: usize) {
+        self.requested += count;
+        let client = &mut self.ends[Role::Client as usize];
+        if client.runs {
+            (0..count).for_each(|_| client.side.ask());
+        }
+    }
+
+    fn carry_out(&mut self, role: Role, deed: Deed) {
+        match deed {
+            Deed::Act(step) => {
+                let end = &mut self.ends[role as usize];
+                // There the transport takes only a part, or the other side goes deaf, which are events.
+                let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
+                let asks = step.action == Action::Close && !stops;
+                self.asked_again |= asks && end.runs && end.side.is_ending();
+                if !end.act(step.action, step.point, &mut self.way) {
+                    self.missed.push(named(role, step));
+                } else if step.action == Action::Vanish {
+                    self.way.links.lose(role);
+                }
+            }
+            Deed::Deafen => self.ends[role.peer() as usize].reading = Reading::Never,
+            Deed::Cut(span) => self.way.links.cut(span.after(self.way.now)),
+        }
+    }
+
+    fn expectation(self) -> Expectation {
+        let [client, server] = &self.ends;
+        let clauses = client.side.clauses.iter().chain(&server.side.clauses).copied().collect();
+        let (client, server) = (client.report(), server.report());
+        let left = self.waiting.iter().filter_map(|(point, role, deed)| match deed {
+            Deed::Act(step) => Some(named(*role, *step)),
+            Deed::Cut(_) => Some(format!("cut@{}", point.id())),
+            Deed::Deafen => None,
+        });
+        let unreached = left.chain(self.missed).chain(self.way.holds.iter().map(ToString::to_string)).collect();
+        let is_unchanged = match self.scenario.network.relay {
+            Some(_) => !self.way.links.has_meddled(),
+            None => !self.way.raced,
+        };
+        let asked_again = self.asked_again;
+        let members = vec![Member { client, server, clauses }];
+        Expectation { members, unreached, is_unchanged, asked_again, order: self.way.order }
+    }
+}
+
+fn named(role: Role, step: Step) -> String {
+    format!("{}:{}@{}", role.name(), step.action.id(), step.point.id())
+}

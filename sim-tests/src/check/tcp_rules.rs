@@ -1,0 +1,229 @@
+//! RFC 9293, held against what was seen of TCP in a record.
+
+use crate::record::event_log::{Entry, Unit, What, is_fin, is_last_word};
+use crate::record::segments::{beyond, segments};
+use crate::record::{Ending, Record};
+use crate::scenario::defaults;
+use crate::scenario::plan::Action;
+use crate::support::{Breach, Rule};
+use crate::tcp::{Cause, Edge, Event, Fate, Flags, Segment, SocketId, State};
+use echo_core::{End, Role};
+use std::collections::BTreeMap;
+
+/// What TCP promises, in short: one name for each promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TcpRule {
+    /// Every change of a state is in the diagram, and has its cause (figure 5, section 3.10).
+    Diagram,
+    /// A socket's states follow one another.
+    Path,
+    /// Every socket comes to its end.
+    Closed,
+    /// TIME-WAIT is at the side that the setting names, and only there.
+    TimeWait,
+    /// Nothing is sent beyond one's FIN, and nothing acknowledged that was not sent (section 3.4).
+    Numbers,
+    /// What is sent again is the same (section 3.8).
+    SameBytes,
+    /// What was changed on its way is thrown away (section 3.1, checksum).
+    Checksum,
+}
+
+impl Rule for TcpRule {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Diagram => "TCP: the state diagram",
+            Self::Path => "TCP: the path",
+            Self::Closed => "TCP: every socket ends",
+            Self::TimeWait => "TCP: TIME-WAIT",
+            Self::Numbers => "TCP: numbers",
+            Self::SameBytes => "TCP: the same bytes",
+            Self::Checksum => "TCP: checksum",
+        }
+    }
+}
+
+/// A broken promise of these.
+pub type TcpBreach = Breach<TcpRule>;
+
+/// Holds the packets of `record` against RFC 9293; gives what is broken. A record without packets breaks nothing.
+pub fn check_tcp(record: &Record) -> Vec<TcpBreach> {
+    let breach = |rule| move |what| TcpBreach { rule, what };
+    let mut breaches: Vec<TcpBreach> =
+        edges(record).into_iter().filter_map(Result::err).map(breach(TcpRule::Diagram)).collect();
+    breaches.extend(paths(record).into_iter().map(breach(TcpRule::Path)));
+    breaches.extend(unclosed(record).into_iter().map(breach(TcpRule::Closed)));
+    breaches.extend(time_wait(record).map(breach(TcpRule::TimeWait)));
+    breaches.extend(numbers(record).into_iter().map(breach(TcpRule::Numbers)));
+    breaches.extend(other_bytes(record).into_iter().map(breach(TcpRule::SameBytes)));
+    breaches.extend(checksums(record).into_iter().map(breach(TcpRule::Checksum)));
+    breaches
+}
+
+struct Change {
+    side: Role,
+    socket: SocketId,
+    from: State,
+    to: State,
+    cause: Cause,
+}
+
+fn changes(record: &Record) -> impl Iterator<Item = Change> {
+    record.packets.iter().filter_map(|moment| match &moment.event {
+        Event::Changed { side, socket, from, to, cause } => {
+            Some(Change { side: *side, socket: *socket, from: *from, to: *to, cause: *cause })
+        }
+        Event::Sent { .. } | Event::Arrived { .. } => None,
+    })
+}
+
+/// Every change in `record` as an edge of the diagram, or what is wrong with it.
+pub(crate) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
+    let sent: BTreeMap<u32, &Segment> = segments(record).map(|(segment, _)| (segment.index, segment)).collect();
+    let mut fins = [None; 2];
+    for (segment, _) in segments(record).filter(|(segment, _)| segment.flags.has(Flags::FIN)) {
+        fins[segment.from as usize] = Some(segment.seq.wrapping_add(segment.space()));
+    }
+    let edge = |change: Change| {
+        let arrived = match change.cause {
+            Cause::Arrival(index) => sent.get(&index).copied(),
+            Cause::Timer | Cause::Program => None,
+        };
+        let edge = Edge::of(change.from, change.to, change.cause, arrived, fins[change.side as usize]);
+        edge.map_err(|what| format!("the {}'s socket {}: {what}", change.side.name(), change.socket))
+    };
+    changes(record).map(edge).collect()
+}
+
+/// Each socket's last state.
+fn last_states(record: &Record) -> BTreeMap<(usize, SocketId), State> {
+    changes(record).map(|change| ((change.side as usize, change.socket), change.to)).collect()
+}
+
+fn paths(record: &Record) -> Vec<String> {
+    let mut states = BTreeMap::new();
+    let mut broken = Vec::new();
+    for Change { side, socket, from, to, .. } in changes(record) {
+        let before = states.insert((side as usize, socket), to);
+        // A socket of an earlier conversation is in TIME-WAIT when this one begins.
+        let begins = from == State::Closed || from == State::TimeWait && record.scenario.network.earlier;
+        if before.map_or(!begins, |before| before != from) {
+            let before = before.unwrap_or(State::Closed);
+            broken.push(format!("the {}'s socket {socket} was {before}, and goes from {from} to {to}", side.name()));
+        }
+    }
+    broken
+}
+
+fn unclosed(record: &Record) -> Vec<String> {
+    let open = |((side, socket), state): (&(usize, SocketId), &State)| {
+        let side = if *side == Role::Client as usize { "client" } else { "server" };
+        format!("the {side}'s socket {socket} is left {state}")
+    };
+    let states = last_states(record);
+    let left = states.iter().filter(|(_, state)| !matches!(state, State::Closed | State::Listen));
+    if record.over_at.is_none() { Vec::new() } else { left.map(open).collect() }
+}
+
+/// Holds where both ends ended as they should, and neither has sent RST, nor did their FINs cross.
+fn time_wait(record: &Record) -> Option<String> {
+    let correct = |side| {
+        let is_meant = matches!(record.ending(side), Ending::Outcome(outcome) if matches!(outcome.end, End::Clean { .. } | End::Unproven));
+        is_meant && record.scenario.plan(side).steps.iter().all(|step| step.action == Action::Close)
+    };
+    let reset = segments(record).any(|(segment, _)| segment.flags.has(Flags::RST));
+    if record.packets.is_empty() || reset || !Role::BOTH.into_iter().all(correct) || crossed(record) {
+        return None;
+    }
+    let first = segments(record).find(|(segment, _)| segment.flags.has(Flags::FIN)).map(|(segment, _)| segment.from);
+    let named = record.scenario.wire.first_fin().or(first)?;
+    if gave_up_waiting(record, named.peer()) || orphan_gave_up(record, named) {
+        return None;
+    }
+    let passes = |side| changes(record).any(|change| change.side == side && change.to == State::TimeWait);
+    match (passes(named), passes(named.peer())) {
+        (true, false) => None,
+        (true, true) => Some(format!("at the {}, and at the {} too", named.name(), named.peer().name())),
+        (false, true) => Some(format!("at the {}, not at the {}", named.peer().name(), named.name())),
+        (false, false) => Some("at neither side".to_owned()),
+    }
+}
+
+/// Whether `side` has sent its FIN because its deadline for the other's had passed: its last word was sent so long
+/// before.
+fn gave_up_waiting(record: &Record, side: Role) -> bool {
+    let at = |like: fn(&Unit) -> bool| {
+        let sent = |entry: &&Entry| entry.side == side && matches!(&entry.what, What::Sent(unit) if like(unit));
+        record.entries.iter().find(sent).map(|entry| entry.at)
+    };
+    let fin = defaults::deadlines_of(&record.scenario, side).fin.as_millis();
+    match (at(is_last_word), at(is_fin)) {
+        (Some(word), Some(sent)) => u128::from(sent - word) >= fin,
+        (_, _) => false,
+    }
+}
+
+/// Whether the socket of `side` was closed by its kernel before the other's FIN came: each copy of it was lost, and a
+/// socket without a program does not wait for ever.
+fn orphan_gave_up(record: &Record, side: Role) -> bool {
+    let waits = |state| matches!(state, State::FinWait1 | State::FinWait2);
+    changes(record).any(|change| change.side == side && waits(change.from) && change.to == State::Closed)
+}
+
+/// Whether each side has closed before the other's FIN had arrived (RFC 9293 section 3.6, figure 13).
+fn crossed(record: &Record) -> bool {
+    let closes = |side| changes(record).any(|change| change.side == side && change.to == State::FinWait1);
+    closes(Role::Client) && closes(Role::Server)
+}
+
+fn numbers(record: &Record) -> Vec<String> {
+    let (mut ends, mut fins): ([Option<u32>; 2], [Option<u32>; 2]) = ([None; 2], [None; 2]);
+    let mut broken = Vec::new();
+    // An earlier conversation's socket may still speak, with numbers of its own; and a RST needs none.
+    let counts = |segment: &Segment| !segment.flags.has(Flags::RST) && !record.scenario.network.earlier;
+    for (segment, _) in segments(record).filter(|(segment, _)| counts(segment)) {
+        let (side, end) = (segment.from as usize, segment.seq.wrapping_add(segment.space()));
+        if let Some(fin) = fins[side].and_then(|fin| beyond(end, fin)) {
+            broken.push(format!("the {} sent #{} {fin} beyond its FIN", segment.from.name(), segment.index));
+        }
+        if segment.flags.has(Flags::FIN) {
+            fins[side] = Some(end);
+        }
+        ends[side] = Some(ends[side].filter(|known| beyond(end, *known).is_none()).unwrap_or(end));
+        if segment.flags.has(Flags::ACK) {
+            let sent = ends[segment.from.peer() as usize];
+            if let Some(more) = sent.map_or(Some(0), |sent| beyond(segment.ack, sent)) {
+                let text =
+                    format!("#{} of the {} acknowledges {more} that were not sent", segment.index, segment.from.name());
+                broken.push(text);
+            }
+        }
+    }
+    broken
+}
+
+fn other_bytes(record: &Record) -> Vec<String> {
+    let mut streams: [BTreeMap<u32, u8>; 2] = [BTreeMap::new(), BTreeMap::new()];
+    let mut broken = Vec::new();
+    for (segment, _) in segments(record).filter(|_| !record.scenario.network.earlier) {
+        let stream = &mut streams[segment.from as usize];
+        let first = segment.seq.wrapping_add(u32::from(segment.flags.has(Flags::SYN)));
+        let mut differs = false;
+        for (offset, byte) in (0..).zip(segment.payload()) {
+            let number = first.wrapping_add(offset);
+            differs |= *stream.entry(number).or_insert(*byte) != *byte;
+        }
+        if differs {
+            broken.push(format!("#{} of the {} is not what was sent before", segment.index, segment.from.name()));
+        }
+    }
+    broken
+}
+
+fn checksums(record: &Record) -> Vec<String> {
+    let corrupt: Vec<u32> =
+        segments(record).filter(|(_, fate)| *fate == Fate::Corrupt).map(|(segment, _)| segment.index).collect();
+    let taken =
+        changes(record).filter(|change| matches!(change.cause, Cause::Arrival(index) if corrupt.contains(&index)));
+    taken.map(|change| format!("the {} goes to {} by a corrupt segment", change.side.name(), change.to)).collect()
+}

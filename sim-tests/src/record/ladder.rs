@@ -1,0 +1,67 @@
+//! A record as text: for people.
+
+use crate::record::event_log::What;
+use crate::record::{Ending, Record};
+use echo_core::Role;
+use std::fmt::Write;
+
+/// Columns of the client's side of a ladder.
+pub(crate) const WIDTH: usize = 30;
+
+/// The ladder: the client's events to the left, the server's to the right, time downwards.
+///
+/// `─▶` stands beside what an end sends, `▶` beside what it reads. With `times`, each line begins with the virtual
+/// time in milliseconds; without, the text depends on nothing but the order of events.
+pub fn ladder(record: &Record, times: bool) -> String {
+    let mut text = format!("{} on {}\n", record.scenario, record.backend.id());
+    let margin = if times { "   ms  " } else { "" };
+    line(&mut text, margin, "client", "server");
+    for entry in &record.entries {
+        let Some((left, right)) = step(entry.side, &entry.what) else { continue };
+        let margin = if times { format!("{:>5}  ", entry.at) } else { String::new() };
+        line(&mut text, &margin, &left, &right);
+    }
+    for left in &record.unreached {
+        let _ = writeln!(text, "never reached: {left}");
+    }
+    for side in Role::BOTH {
+        let _ = writeln!(text, "{}: {}", side.name(), ending(&record.ending(side)));
+    }
+    text
+}
+
+/// How an end came out of it, in words.
+pub fn ending(ending: &Ending) -> String {
+    match ending {
+        Ending::Outcome(outcome) => outcome.to_string(),
+        Ending::Gone(action) => format!("gone ({})", action.id()),
+        Ending::Open => "still open".to_owned(),
+    }
+}
+
+pub(crate) fn line(text: &mut String, margin: &str, left: &str, right: &str) {
+    let pad = WIDTH.saturating_sub(left.chars().count());
+    let whole = format!("{margin}{left}{:pad$}│ {right}", "");
+    let _ = writeln!(text, "{}", whole.trim_end());
+}
+
+/// One event in the two columns. Bookkeeping that is no event on the wire is left out.
+fn step(side: Role, what: &What) -> Option<(String, String)> {
+    let put = |client: String, server: String| match side {
+        Role::Client => (client, String::new()),
+        Role::Server => (String::new(), server),
+    };
+    let right_aligned = |words: String| format!("{words:>width$}", width = WIDTH - 1);
+    Some(match what {
+        What::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
+        What::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
+        What::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
+        What::LetGo => put("* lets go".into(), "* lets go".into()),
+        What::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
+        What::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
+        What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),
+        What::Cut => ("~ the network is cut".into(), "~ the network is cut".into()),
+        What::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),
+        What::Accepted(_) | What::Handed(_) => return None,
+    })
+}

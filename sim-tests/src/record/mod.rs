@@ -1,0 +1,146 @@
+//! A record: what happened when a scenario was run on a backend.
+
+pub mod baseline;
+mod canonical_trace;
+pub(crate) mod event_log;
+pub mod ladder;
+pub mod packet_ladder;
+#[cfg(feature = "packet")]
+pub mod pcapng;
+pub(crate) mod reported;
+pub(crate) mod segments;
+pub(crate) mod wire_decoder;
+
+pub use canonical_trace::canonical_trace;
+pub use segments::is_again;
+
+use crate::scenario::Backend;
+use crate::scenario::Scenario;
+use crate::scenario::plan::Action;
+use crate::support::{Millis, fnv};
+use crate::tcp::Moment;
+use echo_core::{Outcome, Role};
+use event_log::{Entry, Unit, What};
+use std::fmt::Write;
+
+/// What happened. Two backends' records of one scenario can be laid side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What was run.
+    pub scenario: Scenario,
+    /// On what.
+    pub backend: Backend,
+    /// Everything, in order.
+    pub entries: Vec<Entry>,
+    /// When nothing was left to happen; `None` if the budget was used up before.
+    pub over_at: Option<Millis>,
+    /// How much virtual time it was given.
+    pub budget: Millis,
+    /// Parts of the scenario whose point was never reached.
+    pub unreached: Vec<String>,
+    /// Every segment and every change of a TCP state, in order; only a backend that has packets knows.
+    pub packets: Vec<Moment>,
+}
+
+/// How one end came out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It reported an outcome.
+    Outcome(Outcome),
+    /// Its plan took it away, so it reports nothing.
+    Gone(Action),
+    /// It never ended: a broken promise.
+    Open,
+}
+
+impl Ending {
+    /// One or two words: [`echo_core::End::name`], "gone" or "open".
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Outcome(outcome) => outcome.end.name(),
+            Self::Gone(_) => "gone",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl Record {
+    /// How `side` came out of it.
+    pub fn ending(&self, side: Role) -> Ending {
+        ending(&self.entries, side)
+    }
+
+    /// What is about `side`, in order.
+    pub fn of(&self, side: Role) -> impl Iterator<Item = &What> {
+        self.entries.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
+    }
+
+    /// What `side` sent, in order.
+    pub fn sent(&self, side: Role) -> impl Iterator<Item = &Unit> {
+        self.of(side).filter_map(|what| if let What::Sent(unit) = what { Some(unit) } else { None })
+    }
+
+    /// What `side` got, in order.
+    pub fn got(&self, side: Role) -> impl Iterator<Item = &Unit> {
+        self.of(side).filter_map(|what| if let What::Got(unit) = what { Some(unit) } else { None })
+    }
+
+    /// The requests that the server accepted, as far as can be seen: it said so, or it answered.
+    pub fn accepted(&self) -> u64 {
+        let seen = |what: &What| match what {
+            What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) => None,
+            What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => None,
+        };
+        self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
+    }
+
+    /// The answers that the client's user was given, in order.
+    pub fn handed(&self) -> Vec<u64> {
+        let seq = |what: &What| if let What::Handed(seq) = what { Some(*seq) } else { None };
+        self.of(Role::Client).filter_map(seq).collect()
+    }
+
+    /// The record as text, one line an entry, without times but those of packets: what is compared between runs, builds
+    /// and processes.
+    pub fn trace(&self) -> String {
+        let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
+        for entry in &self.entries {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{} {}", entry.side.name(), entry.what);
+        }
+        for moment in &self.packets {
+            let _ = writeln!(text, "{} {}", moment.at, moment.event);
+        }
+        for left in &self.unreached {
+            let _ = writeln!(text, "never reached: {left}");
+        }
+        let _ = writeln!(text, "{}", if self.over_at.is_some() { "over" } else { "NOT OVER" });
+        text
+    }
+
+    /// The hash of [`Record::trace`].
+    pub fn hash(&self) -> u64 {
+        fnv(self.trace().as_bytes())
+    }
+}
+
+/// How `side` came out of what stands on the board.
+pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
+    let mut ending = Ending::Open;
+    let mut let_go = false;
+    for entry in entries.iter().filter(|entry| entry.side == side) {
+        match &entry.what {
+            What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
+            What::Did(action) if action.takes_away() => ending = Ending::Gone(*action),
+            What::LetGo => let_go = true,
+            What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
+            What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => (),
+        }
+    }
+    match ending {
+        // Who stops reading is gone only when it has let go.
+        Ending::Gone(Action::DropUnread) if !let_go => Ending::Open,
+        Ending::Outcome(_) | Ending::Gone(_) | Ending::Open => ending,
+    }
+}

@@ -1,0 +1,89 @@
+//! The packets of a record as text: each end's TCP state on its side, the segments between.
+
+use super::segments::is_again;
+use crate::record::Record;
+use crate::tcp::{Event, Fate, Flags, Segment, State};
+use echo_core::Role;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The ladder. A segment stands where it leaves; one that does not just arrive after the link's latency has its fate
+/// behind it. A state stands there from when it is taken. Numbers count from each side's SYN, as in RFC 9293 figure 5.
+/// With `times`, each line begins with the virtual time in milliseconds.
+pub fn ladder(record: &Record, times: bool) -> String {
+    let mut text = String::new();
+    let mut page = Page { text: &mut text, times, states: [State::Closed; 2], starts: BTreeMap::new() };
+    page.line(None, "client", "", "server");
+    for moment in &record.packets {
+        match &moment.event {
+            Event::Sent { segment, fate, .. } => {
+                let again = is_again(record, segment);
+                page.segment(moment.at, segment, *fate, again);
+            }
+            // A kernel that goes on to listen for others does it with another socket.
+            Event::Changed { side, to: State::Listen, .. } if page.states[*side as usize] != State::Closed => (),
+            Event::Changed { side, to, .. } => {
+                page.states[*side as usize] = *to;
+                page.state(moment.at, *side);
+            }
+            Event::Arrived { .. } => (),
+        }
+    }
+    text
+}
+
+struct Page<'a> {
+    text: &'a mut String,
+    times: bool,
+    states: [State; 2],
+    /// The number of each side's SYN, by [`Role`].
+    starts: BTreeMap<usize, u32>,
+}
+
+impl Page<'_> {
+    fn line(&mut self, at: Option<u64>, client: &str, middle: &str, server: &str) {
+        let time = match (self.times, at) {
+            (false, _) => String::new(),
+            (true, None) => "   ms  ".to_owned(),
+            (true, Some(at)) => format!("{at:>5}  "),
+        };
+        let line = format!("{time}{client:<13}{middle:^46} {server}");
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{}", line.trim_end());
+    }
+
+    fn state(&mut self, at: u64, side: Role) {
+        let state = self.states[side as usize].name();
+        match side {
+            Role::Client => self.line(Some(at), state, "", ""),
+            Role::Server => self.line(Some(at), "", "", state),
+        }
+    }
+
+    fn segment(&mut self, at: u64, segment: &Segment, fate: Fate, again: bool) {
+        if segment.flags.has(Flags::SYN) {
+            self.starts.entry(segment.from as usize).or_insert(segment.seq);
+        }
+        let start = |side: usize| self.starts.get(&side).copied().unwrap_or_default();
+        let seq = segment.seq.wrapping_sub(start(segment.from as usize));
+        let mut words = format!("#{} {} {seq}", segment.index, segment.flags);
+        if segment.flags.has(Flags::ACK) {
+            let _ = write!(words, " ack {}", segment.ack.wrapping_sub(start(1 - segment.from as usize)));
+        }
+        if segment.length > 0 {
+            let _ = write!(words, " {} B", segment.length);
+        }
+        if segment.window == 0 && !segment.flags.has(Flags::RST) {
+            words.push_str(" window 0");
+        }
+        if again {
+            words.push_str(" again");
+        }
+        let marked = if fate == Fate::Deliver { words } else { format!("{words} *{fate}*") };
+        let middle = match segment.from {
+            Role::Client => format!("{marked} ─▶"),
+            Role::Server => format!("◀─ {marked}"),
+        };
+        self.line(Some(at), "", &middle, "");
+    }
+}

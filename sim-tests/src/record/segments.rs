@@ -1,0 +1,30 @@
+//! The segments of a record, by number.
+
+use super::Record;
+use crate::tcp::{Event, Fate, Flags, Segment};
+
+/// Those that were sent, in order, and what the link did with each.
+pub(crate) fn segments(record: &Record) -> impl Iterator<Item = (&Segment, Fate)> {
+    record.packets.iter().filter_map(|moment| match &moment.event {
+        Event::Sent { segment, fate, .. } => Some((segment, *fate)),
+        Event::Arrived { .. } | Event::Changed { .. } => None,
+    })
+}
+
+/// How far `number` lies behind `start`.
+pub(crate) fn beyond(number: u32, start: u32) -> Option<u32> {
+    let distance = number.wrapping_sub(start);
+    (distance < 1 << 31).then_some(distance).filter(|distance| *distance > 0)
+}
+
+/// Whether a segment takes up numbers that its side has sent before: a retransmission, by RFC 9293 section 3.8.
+pub fn is_again(record: &Record, segment: &Segment) -> bool {
+    let before = segments(record).map(|(other, _)| other).take_while(|other| other.index < segment.index);
+    let mut same = before.filter(|other| other.from == segment.from && other.ports == segment.ports);
+    segment.space() > 0
+        && !segment.flags.has(Flags::RST)
+        && same.any(|other| {
+            let end = other.seq.wrapping_add(other.space());
+            other.space() > 0 && beyond(end, segment.seq).is_some()
+        })
+}

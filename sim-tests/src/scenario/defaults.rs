@@ -1,0 +1,110 @@
+//! What every run has in common: deadlines, the wall clock at the beginning, payloads.
+
+use crate::network::PACE as PACE_OF_READERS;
+use crate::scenario::network::Network;
+use crate::scenario::{Scenario, Wire};
+use crate::support::Millis;
+use crate::support::pairs;
+use echo_core::{CloseCode, Config, Deadline, Deadlines, Farewell, Role, Stamp};
+use std::time::Duration;
+
+/// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
+pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
+
+/// How many times as fast as the harness's the clock of a TCP stack runs: about as many times as the deadlines are
+/// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
+pub const PACE: u64 = 25;
+
+/// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps.
+/// No two of them, nor their sums, are so near that which passes first would hang on one tick.
+pub fn deadlines() -> Deadlines {
+    let ms = Duration::from_millis;
+    Deadlines {
+        connect: ms(400),
+        detect: ms(170),
+        answer: ms(650),
+        idle: ms(800),
+        write: ms(570),
+        drain: ms(200),
+        close: ms(130),
+        fin: ms(80),
+        linger: ms(90),
+        shutdown: ms(400),
+    }
+}
+
+/// How much longer an end waits: with equal deadlines, whose passes first would hang on one tick. A client is more
+/// patient with idleness, and with the last word of a server that has waited for its GOAWAY as long.
+fn patience(role: Role, deadline: Deadline) -> Duration {
+    match (role, deadline) {
+        (Role::Client, Deadline::Idle) => Duration::from_millis(100),
+        (Role::Client, Deadline::Drain) => Duration::from_millis(40),
+        // A server's last packets, sent at the end of its patience, are there before the client's ends.
+        (Role::Client, Deadline::Shutdown) => Duration::from_millis(20),
+        (Role::Client | Role::Server, _) => Duration::ZERO,
+    }
+}
+
+/// How many bytes are progress within a deadline: more than a word of the ending has, and less than
+/// `slower-reader` takes.
+pub const PROGRESS: usize = 200;
+
+/// When a plain message that was not finished is one all the same.
+pub const QUIET: Duration = Duration::from_millis(9);
+
+/// The deadlines of an end.
+pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
+    let mut all = deadlines();
+    for (deadline, length) in &scenario.tuning.deadlines {
+        all.set(*deadline, Duration::from_millis(*length));
+    }
+    for deadline in Deadline::ALL {
+        all.set(deadline, all.length(deadline) + patience(role, deadline));
+    }
+    all
+}
+
+/// The configuration of an end.
+pub fn config(scenario: &Scenario, role: Role) -> Config {
+    let usual = Config::default();
+    Config {
+        limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
+        deadlines: deadlines_of(scenario, role),
+        quiet: QUIET,
+        first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
+        progress: PROGRESS,
+        observe: Some(pairs::observe),
+        ..usual
+    }
+}
+
+/// What a server tells its clients when it drains.
+pub fn servers_farewell() -> Farewell {
+    Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down")
+}
+
+/// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
+/// packets, each of which may wait for its batch.
+pub fn budget(scenario: &Scenario) -> Millis {
+    let deadlines = deadlines_of(scenario, Role::Client);
+    let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
+    let faults: Millis = scenario.network.faults.iter().filter_map(|fault| fault.span().after(0)).sum();
+    let Network { latency, batch, takes, .. } = scenario.network;
+    let packets = 10 * (latency + batch);
+    let reading = if takes == 0 { 0 } else { 2 * PACE_OF_READERS * all_bytes(scenario) / takes as Millis };
+    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets + reading)
+}
+
+/// About how many bytes one side says: its messages, and for each and for the ending some words.
+pub fn all_bytes(scenario: &Scenario) -> u64 {
+    let bytes = scenario.talk.iter().sum::<usize>() as u64;
+    // A server answers each piece of a plain line that is over its limit, or that comes so slowly that it falls quiet.
+    let Network { reads, writes, takes, .. } = scenario.network;
+    let byte_by_byte = (1..=PACE_OF_READERS as usize + 2).contains(&takes);
+    let sizes = [scenario.tuning.limit.unwrap_or(0), reads, writes, usize::from(byte_by_byte)];
+    let pieces = match sizes.into_iter().filter(|size| *size > 0).min() {
+        Some(size) if scenario.wire == Wire::Plain => bytes.div_ceil(size as u64),
+        Some(_) | None => 0,
+    };
+    bytes + 30 * (scenario.talk.len() as u64 + pieces) + 150
+}

@@ -1,0 +1,223 @@
+//! A scenario: what each side and the network do, as a value with a stable id.
+
+mod backend;
+pub mod defaults;
+pub mod file;
+pub(crate) mod network;
+pub(crate) mod overrides;
+pub(crate) mod payload;
+pub(crate) mod plan;
+mod wire;
+
+pub use backend::Backend;
+pub use wire::Wire;
+
+use crate::scenario::network::{Fault, Mark, Network, Rst, Which};
+use crate::scenario::overrides::Tuning;
+use crate::scenario::plan::{Action, Plan, Point, Step};
+use crate::support::{Refusal, check_length, check_range, number, pick};
+use echo_core::Role;
+use payload::payload;
+use std::fmt;
+use std::str::FromStr;
+
+/// One conversation: two plans, a network and a wire.
+///
+/// Its id reads `wire/client:PLAN/server:PLAN/NETWORK`, with `/talk-N-N…` behind it when the requests are not the
+/// usual ones, and a part for each setting of its own ([`Tuning`]); [`Scenario::from_str`] reads every id that
+/// [`fmt::Display`] writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scenario {
+    /// The wire.
+    pub wire: Wire,
+    /// What the client does.
+    pub client: Plan,
+    /// What the server does.
+    pub server: Plan,
+    /// What lies between.
+    pub network: Network,
+    /// The client's requests, by the size of their payloads. The first is made at once, the others together when it
+    /// is answered.
+    pub talk: Vec<usize>,
+    /// What is set otherwise than usual.
+    pub tuning: Tuning,
+}
+
+impl Scenario {
+    /// A scenario with the usual requests: one, and a second if a plan or a fault needs it.
+    pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {
+        let mut scenario = Self { wire, client, server, network, talk: Vec::new(), tuning: Tuning::default() };
+        scenario.talk = scenario.usual_talk();
+        scenario
+    }
+
+    /// What `role` does.
+    pub fn plan(&self, role: Role) -> &Plan {
+        match role {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+
+    /// The message of request `seq`, if there are so many.
+    pub fn payload(&self, seq: u64) -> Option<Vec<u8>> {
+        let index = usize::try_from(seq).ok()?.checked_sub(1)?;
+        self.talk.get(index).map(|size| payload(self.wire, seq, *size))
+    }
+
+    /// Whether `role` does something that a correct peer never does.
+    pub fn misbehaves(&self, role: Role) -> bool {
+        let deaf = self.plan(role.peer()).points().any(|point| point == Point::PeerNotReading);
+        deaf || self.plan(role).misbehaves() || (role == Role::Client && self.asks_too_much())
+    }
+
+    /// Whether the client makes a request that is over the server's limit.
+    pub fn asks_too_much(&self) -> bool {
+        let over = |seq: usize, limit| self.payload(seq as u64).is_some_and(|payload| payload.len() > limit);
+        self.wire != Wire::Plain
+            && self.tuning.limit.is_some_and(|limit| (1..=self.talk.len()).any(|seq| over(seq, limit)))
+    }
+
+    /// Whether nothing but polite ends happens: no fault, and no side misbehaves.
+    pub fn is_peaceful(&self) -> bool {
+        self.network.is_faithful() && !self.misbehaves(Role::Client) && !self.misbehaves(Role::Server)
+    }
+
+    /// The runs it stands for: itself, or, where TCP lets a race go either way, one for each way.
+    pub fn runs(&self) -> Vec<Self> {
+        let with = |rst| Self { network: Network { rst, ..self.network.clone() }, ..self.clone() };
+        match self.network.rst {
+            Rst::InOrder | Rst::Overtakes => vec![self.clone()],
+            Rst::Races => vec![with(Rst::InOrder), with(Rst::Overtakes)],
+        }
+    }
+
+    /// Says why this makes no sense, if so.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the part.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let refuse = |text: String| Err(Refusal(text));
+        check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;
+        for size in &self.talk {
+            check_range("the size of a request, in bytes,", *size as u64, 0..=1 << 20)?;
+        }
+        let talk = self.talk.iter().sum();
+        check_range("all requests together, in bytes,", talk as u64, 0..=16 << 20)?;
+        self.network.check(talk)?;
+        for plan in [&self.client, &self.server] {
+            check_range("the number of steps of a plan", plan.steps.len() as u64, 0..=16)?;
+        }
+        if let Some(point) = self.network.faults.iter().filter_map(Fault::point).find(|point| point.is_of_one_side()) {
+            return refuse(format!("a cut needs a point of the conversation, and {} is one side's", point.id()));
+        }
+        if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
+            return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
+        }
+        self.tuning.check()?;
+        if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
+            let inside = "in-preface and inside-frame keep back half of what is said";
+            return refuse(format!("violate in {plan} would break bytes, not the order of words: {inside}"));
+        }
+        for step in self.client.steps.iter().chain(&self.server.steps) {
+            self.check_step(*step)?;
+        }
+        if self.wire == Wire::Plain {
+            for fault in &self.network.faults {
+                if let Fault::Packet { which: Which::First { carries, .. }, .. } = fault
+                    && fault.needs_words()
+                {
+                    return refuse(format!("the plain wire has no {}", carries.id()));
+                }
+            }
+            for mark in self.network.faults.iter().filter_map(Fault::mark) {
+                if matches!(mark, Mark::GoAway | Mark::LastWord) {
+                    return refuse(format!("the plain wire has no {}", mark.id()));
+                }
+            }
+            let mut points = self.network.faults.iter().filter_map(Fault::point);
+            if let Some(point) = points.find(|point| point.is_framed()) {
+                return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_step(&self, Step { action, point }: Step) -> Result<(), Refusal> {
+        if self.wire == Wire::Plain && point.is_framed() {
+            return Err(Refusal(format!("the plain wire has no point {}: it has no such word", point.id())));
+        }
+        if action != Action::Violate {
+            return Ok(());
+        }
+        if self.wire == Wire::Plain {
+            return Err(Refusal("the plain wire has no rule that could be broken".into()));
+        }
+        match point {
+            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
+                Err(Refusal(format!("violate@{} would break a preface or a frame, not the order of words", point.id())))
+            }
+            Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => {
+                Ok(())
+            }
+            Point::LastWordInFlight | Point::AfterLastWord | Point::Finishing | Point::AfterFin => Ok(()),
+        }
+    }
+
+    fn usual_talk(&self) -> Vec<usize> {
+        let points = self.client.points().chain(self.server.points());
+        let second = points.chain(self.network.faults.iter().filter_map(Fault::point)).any(Point::needs_two);
+        if second { vec![16, 16] } else { vec![16] }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/client:{}/server:{}/{}", self.wire.id(), self.client, self.server, self.network)?;
+        if self.talk != self.usual_talk() {
+            f.write_str("/talk")?;
+            for size in &self.talk {
+                write!(f, "-{size}")?;
+            }
+        }
+        write!(f, "{}", self.tuning)
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = Refusal;
+
+    fn from_str(id: &str) -> Result<Self, Refusal> {
+        check_length("an id", id)?;
+        let parts: Vec<&str> = id.split('/').collect();
+        let [wire, client, server, network, more @ ..] = &parts[..] else {
+            return Err(Refusal(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
+        };
+        let plan = |text: &str, side: &str| match text.strip_prefix(side).and_then(|rest| rest.strip_prefix(':')) {
+            Some(plan) => Plan::parse(plan),
+            None => Err(Refusal(format!("{side}:PLAN expected, not {text:?}"))),
+        };
+        let wire = pick("wire", wire, &Wire::ALL, Wire::id)?;
+        let (client, server) = (plan(client, "client")?, plan(server, "server")?);
+        let mut scenario = Self::new(wire, client, server, network.parse()?);
+        for part in more {
+            match part.strip_prefix("talk-") {
+                Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
+                None => scenario.tuning.part(part).unwrap_or_else(|| {
+                    let known = "talk-SIZE-SIZE…, limit-SIZE and deadline-NAME-MS";
+                    Err(Refusal(format!("behind the network may stand {known}, not {part:?}")))
+                })?,
+            }
+        }
+        scenario.check()?;
+        Ok(scenario)
+    }
+}
+
+/// The sizes of requests.
+pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, Refusal> {
+    let size = |text: &str| {
+        number(text).ok_or_else(|| Refusal(format!("the size of a request in bytes expected, not {text:?}")))
+    };
+    sizes.map(size).collect()
+}

@@ -1,0 +1,180 @@
+//! The network of a scenario: how long a packet takes, how much a read gives, what stands between, and a timeline of
+//! faults.
+
+mod fault;
+mod id;
+mod range;
+mod stream_equivalents;
+
+pub use fault::{Carries, Fault, Mark, Span, Which, Whose};
+
+use crate::network::link::Path;
+use crate::network::relay::Relay;
+use crate::scenario::plan::Point;
+use crate::support::Millis;
+use crate::tcp::Fate;
+
+/// What lies between the two ends. It is in-order and loses nothing for good: what TCP sends again comes late.
+///
+/// In an id it is a name ([`Network::NAMED`], [`Network::PACKETS`]) or its parts joined by `+`, such as
+/// `latency-10+reads-1+hold-first-fin-500`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// How long every packet takes.
+    pub latency: Millis,
+    /// A read gives at most so many bytes; 0 is no limit.
+    pub reads: usize,
+    /// A write takes at most so many bytes; 0 is no limit.
+    pub writes: usize,
+    /// Each program takes at most so many bytes of what the other sends every 10 ms; the rest waits in the sender's
+    /// kernel, where a RST deletes it and a close does not. 0 is no limit.
+    pub takes: usize,
+    /// Packets arrive only at multiples of this, several at once; 0 is at any time.
+    pub batch: Millis,
+    /// What a RST does to what is on its way before it.
+    pub rst: Rst,
+    /// What stands in the middle.
+    pub relay: Option<Relay>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
+    /// How many bytes each host's kernel keeps for a reader, and so the window it offers; 0 is the usual size.
+    pub window: usize,
+    /// A host that vanished is up again after so long, and knows nothing of any connection; `None` is never.
+    pub reboot: Option<Millis>,
+    /// An earlier conversation on the same ports has just ended, and the server's socket of it is in TIME-WAIT.
+    pub earlier: bool,
+}
+
+/// What a RST does to what its sender has sent before it, and is still on its way. TCP allows both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rst {
+    /// It comes behind it: all of it can be read.
+    InOrder,
+    /// It comes before it: all of it is lost.
+    Overtakes,
+    /// Either: not one run, but two ([`Scenario::runs`](crate::Scenario::runs)).
+    Races,
+}
+
+impl Network {
+    /// The networks with a name, and what they are good for.
+    pub const NAMED: [(&'static str, &'static str); 20] = [
+        ("clear", "4 ms each way"),
+        ("slow", "24 ms each way, still within every deadline"),
+        ("one-byte-reads", "every read gives one byte"),
+        ("coalesced", "packets arrive only every 10 ms, several at once"),
+        ("slow-reader", "each program takes 200 bytes every 10 ms, and all it is sent within the deadlines"),
+        ("slower-reader", "each program takes 40 bytes every 10 ms: deadlines come, and find that it goes on taking"),
+        (
+            "stalled-reader",
+            "each program takes 18 bytes every 10 ms, which is no progress within the shorter deadlines",
+        ),
+        ("last-word-late", "the first last word is held for 40 ms, within the deadlines"),
+        ("last-word-held", "the first last word is held for longer than any deadline of the ending"),
+        ("ack-held", "the client's last word is held for longer than any deadline of the ending"),
+        ("fin-late", "the first FIN is held for 40 ms, within the deadlines"),
+        ("fin-held", "the first FIN is held for longer than any deadline of the ending"),
+        ("rst-race", "a RST arrives behind what was sent before it, or overtakes it and destroys it"),
+        ("rst-overtakes", "a RST overtakes what was sent before it, and destroys it"),
+        ("cut-idle", "the cable is cut when the conversation is idle"),
+        ("cut-closing", "the cable is cut when the first GOAWAY was sent"),
+        ("cut-healed", "as cut-closing, but healed after 40 ms, within the deadlines"),
+        ("relay-rst-to-fin", "a relay that makes a FIN of every RST"),
+        ("relay-closes-both", "a relay that does the same, and takes a half-close for the end of both directions"),
+        ("relay-cuts-off", "a relay that does the same, and cuts a half-closed conversation off after 20 ms"),
+    ];
+
+    /// The networks with a name that only a network of packets shows, and what they are good for.
+    pub const PACKETS: [(&'static str, &'static str); 12] = [
+        ("fin-lost", "the first FIN is lost, and sent again"),
+        ("last-ack-lost", "the ACK that ends the conversation is lost, and the FIN is sent again to TIME-WAIT"),
+        ("rst-lost", "the first RST is lost, and nobody sends it again"),
+        ("last-word-lost", "the first last word is lost, and sent again"),
+        ("ack-word-lost", "the client's last word is lost: its FIN arrives before it"),
+        ("data-behind-fin", "the server's answer is lost: it is sent again behind what follows"),
+        ("fins-cross", "the first FIN is held for longer than the other side's deadline for it: both are on the way"),
+        ("fin-twice", "the first FIN comes again after 60 ms, to a socket in TIME-WAIT"),
+        ("old-duplicate", "the client's request comes again after 100 ms"),
+        ("zero-window", "either host takes 8 bytes, and no more until they are read"),
+        ("rebooted", "a host that vanished is up again after 40 ms, and knows no connection"),
+        ("port-reused", "the ports are those of a conversation that has just ended"),
+    ];
+
+    /// A network without faults.
+    pub fn clear(latency: Millis) -> Self {
+        Self {
+            latency,
+            reads: 0,
+            writes: 0,
+            takes: 0,
+            batch: 0,
+            rst: Rst::InOrder,
+            relay: None,
+            faults: Vec::new(),
+            window: 0,
+            reboot: None,
+            earlier: false,
+        }
+    }
+
+    /// The network called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        let clear = Self::clear(4);
+        let faulty = |fault| Self { faults: vec![fault], ..Self::clear(4) };
+        let hold = |from, mark, span| faulty(Fault::Hold { from, mark, span });
+        let cut = |point, span| faulty(Fault::Cut { point, span });
+        let packet = |from, carries, fate| faulty(Fault::Packet { which: Which::First { from, carries }, fate });
+        let relay = |relay| Self { relay: Some(relay), ..Self::clear(4) };
+        Some(match name {
+            "clear" => clear,
+            "slow" => Self::clear(24),
+            "one-byte-reads" => Self { reads: 1, ..clear },
+            "coalesced" => Self { batch: 10, ..clear },
+            "slow-reader" => Self { takes: 200, ..clear },
+            "slower-reader" => Self { takes: 40, ..clear },
+            "stalled-reader" => Self { takes: 18, ..clear },
+            "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(40)),
+            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(500)),
+            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(500)),
+            "fin-late" => hold(Whose::First, Mark::Fin, Span::For(40)),
+            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(500)),
+            "rst-race" => Self { rst: Rst::Races, ..clear },
+            "rst-overtakes" => Self { rst: Rst::Overtakes, ..clear },
+            "cut-idle" => cut(Point::Idle, Span::Ever),
+            "cut-closing" => cut(Point::Draining, Span::Ever),
+            "cut-healed" => cut(Point::Draining, Span::For(40)),
+            "relay-rst-to-fin" => relay(Relay::PassesHalfClose),
+            "relay-closes-both" => relay(Relay::ClosesBoth),
+            "relay-cuts-off" => relay(Relay::CutsOff(20)),
+            "fin-lost" => packet(Whose::First, Carries::Fin, Fate::Lose),
+            "last-ack-lost" => packet(Whose::First, Carries::LastAck, Fate::Lose),
+            "rst-lost" => packet(Whose::First, Carries::Rst, Fate::Lose),
+            "last-word-lost" => packet(Whose::First, Carries::LastWord, Fate::Lose),
+            "ack-word-lost" => packet(Whose::Client, Carries::LastWord, Fate::Lose),
+            "data-behind-fin" => packet(Whose::Server, Carries::Answer, Fate::Lose),
+            "fins-cross" => hold(Whose::First, Mark::Fin, Span::For(120)),
+            "fin-twice" => packet(Whose::First, Carries::Fin, Fate::Twice(60)),
+            "old-duplicate" => packet(Whose::Client, Carries::Request, Fate::Twice(100)),
+            "zero-window" => Self { window: 8, ..clear },
+            "rebooted" => Self { reboot: Some(40), ..clear },
+            "port-reused" => Self { earlier: true, ..clear },
+            _ => return None,
+        })
+    }
+
+    /// Whether it does nothing that a cable would not do. A small window and ports that were used before are the
+    /// hosts' own, and TCP's to deal with; a host that is up again is part of its power loss.
+    pub fn is_faithful(&self) -> bool {
+        self.faults.is_empty() && self.relay.is_none() && self.rst == Rst::InOrder
+    }
+
+    /// Whether only a network of packets can do what it does.
+    pub fn has_packets(&self) -> bool {
+        self.window > 0 || self.reboot.is_some() || self.earlier || self.faults.iter().any(Fault::is_of_packets)
+    }
+
+    pub(crate) fn path(&self) -> Path {
+        let Self { latency, batch, relay, takes, .. } = *self;
+        Path { latency, batch, overtaking: self.rst == Rst::Overtakes, relay, takes }
+    }
+}

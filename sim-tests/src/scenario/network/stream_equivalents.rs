@@ -1,0 +1,56 @@
+//! Networks of streams that a network of packets may come out as.
+
+use super::fault::RETRANSMISSION;
+use super::{Carries, Fault, Network, Span, Which};
+use crate::support::Millis;
+use crate::tcp::Fate;
+
+/// Longer than any deadline of an ending.
+const TOO_LATE: Millis = 500;
+
+impl Network {
+    /// The networks of streams for one of which it may be taken from above TCP: whoever knows no packets can say what
+    /// comes of it by what comes of them. One without packets is taken for itself. None at all says that anything may
+    /// come of it that the contract allows: where chance or a mere number says which packet is lost, where a RST does
+    /// not arrive, which no TCP sends again, where a host that forgot all answers with RST, and where each piece waits
+    /// for a window, so that any deadline may pass.
+    pub fn stands_for(&self) -> Vec<Self> {
+        if self.reboot.is_some() || self.window > 0 {
+            return Vec::new();
+        }
+        let plain = Self { faults: Vec::new(), window: 0, reboot: None, earlier: false, ..self.clone() };
+        self.faults.iter().fold(vec![plain], |networks, fault| {
+            let ways = fault.stands_for();
+            let with =
+                |network: &Self, way: &[Fault]| Self { faults: [&network.faults, way].concat(), ..network.clone() };
+            networks.iter().flat_map(|network| ways.iter().map(|way| with(network, way))).collect()
+        })
+    }
+}
+
+impl Fault {
+    /// What it may be taken for: each time some faults of streams.
+    fn stands_for(self) -> Vec<Vec<Self>> {
+        let (which, fate) = match self {
+            Self::Hold { .. } | Self::Cut { .. } => return vec![vec![self]],
+            Self::Loss { .. } => return Vec::new(),
+            Self::Packet { which, fate } => (which, fate),
+        };
+        let (from, carries) = match which {
+            Which::Nth(_) => return Vec::new(),
+            Which::First { from, carries } => (from, carries),
+        };
+        match (fate, carries) {
+            // TCP drops what comes again.
+            (Fate::Deliver | Fate::Twice(_), _) => return vec![Vec::new()],
+            (Fate::Lose | Fate::Corrupt, Carries::Rst) => return Vec::new(),
+            (Fate::Lose | Fate::Corrupt | Fate::Late(_) | Fate::Behind, _) => (),
+        }
+        let mut ways = vec![Vec::new()];
+        if let Some(mark) = carries.mark() {
+            let held = |millis| vec![Self::Hold { from, mark, span: Span::For(millis) }];
+            ways.extend([RETRANSMISSION, TOO_LATE].map(held));
+        }
+        ways
+    }
+}

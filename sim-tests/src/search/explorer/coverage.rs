@@ -1,0 +1,219 @@
+//! What of the close machine's table was reached through a connection, and why the rest cannot be.
+
+use super::notes::Notes;
+use crate::support::pairs::{Pairs, Subject};
+use echo_core::Deadline;
+use echo_core::Role::{Client, Server};
+use echo_core::close::Direction::{Closed, Failed, Finished, Leaving, Open};
+use echo_core::close::Words;
+use echo_core::close::table::{Sample, State, Verdict, reachable};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write};
+
+/// The table of one subject, as far as it was reached.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Pairs of state and event in the machine's table.
+    pub pairs: usize,
+    /// Those that can be reached and were.
+    pub reached: usize,
+    /// Those that a connection cannot reach, by reason.
+    pub unreachable: BTreeMap<&'static str, Vec<(State, Sample)>>,
+    /// Those that should have been reached and were not.
+    pub missing: Vec<(State, Sample)>,
+    /// Those that were reached against the reason given, or that the table does not have.
+    pub wrong: Vec<(State, Sample)>,
+}
+
+impl Coverage {
+    /// Every pair that cannot be reached, below its reason.
+    pub fn listing(&self) -> String {
+        let mut text = String::new();
+        for (reason, pairs) in &self.unreachable {
+            text += &format!("{reason}:\n");
+            let mut by_state: BTreeMap<State, Vec<&str>> = BTreeMap::new();
+            pairs.iter().for_each(|(state, sample)| by_state.entry(*state).or_default().push(sample.name()));
+            for (state, samples) in by_state {
+                text += &format!("    {state}: {}\n", samples.join(" | "));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pairs, reached, .. } = self;
+        let can = self.reachable();
+        write!(f, "{reached} of {can} reachable pairs reached; {} of {pairs} cannot be", pairs - can)?;
+        for (reason, pairs) in &self.unreachable {
+            write!(f, "\n    {:>4} {reason}", pairs.len())?;
+        }
+        for (state, sample) in &self.missing {
+            write!(f, "\n    NOT REACHED: {sample} in {state}")?;
+        }
+        for (state, sample) in &self.wrong {
+            write!(f, "\n    REACHED, and said to be out of reach: {sample} in {state}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Coverage {
+    pub(super) fn of(subject: Subject, notes: &Notes) -> Self {
+        Self::of_pairs(subject, &notes.pairs)
+    }
+
+    /// How many pairs a connection can reach.
+    pub fn reachable(&self) -> usize {
+        self.pairs - self.unreachable.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// How much of the table of `subject` is among `seen`.
+    pub(crate) fn of_pairs(subject: Subject, seen: &BTreeSet<(Subject, State, Sample)>) -> Self {
+        let (role, policy) = subject.machine();
+        let states: BTreeSet<State> = reachable(role, policy).iter().map(State::of).collect();
+        let all: BTreeSet<_> =
+            states.into_iter().flat_map(|state| Sample::of(policy).map(move |sample| (state, sample))).collect();
+        let reached = seen.iter().filter(|(other, ..)| *other == subject).map(|(_, state, sample)| (*state, *sample));
+        let reached: BTreeSet<_> = reached.collect();
+        let mut coverage = Self { pairs: all.len(), ..Self::default() };
+        coverage.wrong.extend(reached.difference(&all));
+        for (state, sample) in all {
+            match (why_not(subject, state, sample), reached.contains(&(state, sample))) {
+                (None, true) => coverage.reached += 1,
+                (None, false) => coverage.missing.push((state, sample)),
+                (Some(reason), reached) => {
+                    coverage.unreachable.entry(reason).or_default().push((state, sample));
+                    if reached {
+                        coverage.wrong.push((state, sample));
+                    }
+                }
+            }
+        }
+        coverage
+    }
+}
+
+/// Why a connection's machine never meets `sample` in `state`, or `None` if it can.
+fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
+    let (role, policy) = subject.machine();
+    let framed = policy.words == Words::Acknowledged;
+    if role == Server && state.owes {
+        return match (sample, state.sent, state.heard) {
+            (Sample::Answered, Open, Open) => None,
+            (Sample::Answered, Leaving, Open) if framed => None,
+            _ => Some("a connection answers in the call that accepts, so nothing else finds it owing"),
+        };
+    }
+    match (sample, role) {
+        (Sample::Send | Sample::FirstByteLeft, Server) => Some("only a client asks"),
+        (Sample::Answered | Sample::AnsweredTooMuch, Client) => Some("only a server answers"),
+        (Sample::Answered, Server) => Some("a connection answers once, in the call that accepts"),
+        (Sample::AnsweredTooMuch, Server) => Some("a connection answers what it accepted"),
+        (Sample::FirstByteLeft, Client) => first_byte(framed, state),
+        (Sample::Deadline(deadline), _) => waits(subject, state, deadline),
+        (Sample::Fin, _) if state.heard == Finished => BEHIND_FIN,
+        (Sample::Reset, Server) if (state.sent, state.heard, state.verdict) == (Finished, Finished, Verdict::Clean) => {
+            Some("nothing is read any more, and no write can fail: a server is clean only when all it said has left")
+        }
+        (Sample::Send | Sample::Leave | Sample::Fail | Sample::Abort | Sample::Reset | Sample::Fin, _) => None,
+        (Sample::NextRequest | Sample::OtherRequest | Sample::NextAnswer | Sample::OtherAnswer, _)
+        | (Sample::RightGoAway | Sample::WrongGoAway | Sample::RightClose | Sample::RightCloseFinFirst, _)
+        | (Sample::WrongClose | Sample::ErrorClose | Sample::ErrorCloseFinFirst | Sample::ErrorCloseThatCannotBe, _)
+        | (Sample::Other | Sample::Violation, _) => heard(subject, state, sample),
+    }
+}
+
+const DROPPED: Option<&str> = Some("what comes is dropped unread");
+const BEHIND_FIN: Option<&str> = Some("nothing is read behind FIN");
+
+fn first_byte(framed: bool, state: State) -> Option<&'static str> {
+    match (framed, state.sent, state.heard) {
+        // A plain client's FIN goes out behind all that it was asked before.
+        (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
+        (true, _, _) => Some("requests of which no byte left are taken back before a last word and before FIN"),
+        (false, _, _) => Some("without words, FIN follows at once"),
+    }
+}
+
+/// Requests, answers, words, and what breaks the protocol.
+fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
+    let lines = Some("lines carry no numbers, and no answers to a server");
+    match (subject, state.sent, state.heard) {
+        (Subject::PlainClient, _, _) => Some("to a plain client all is text"),
+        (Subject::PlainServer, _, _) if !matches!(sample, Sample::NextRequest | Sample::Violation) => lines,
+        (_, _, Finished) => BEHIND_FIN,
+        (Subject::PlainServer, Finished, _) => DROPPED,
+        (_, Failed, _) | (_, Finished, Open | Leaving | Failed) => DROPPED,
+        (_, _, _) => None,
+    }
+}
+
+/// Deadlines that do not run (clause 8.4): one that runs can pass.
+fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static str> {
+    let (role, policy) = subject.machine();
+    let framed = policy.words == Words::Acknowledged;
+    let State { sent, heard, owes, verdict } = state;
+    let clean = verdict == Verdict::Clean;
+    let at_first = !owes && !clean && (heard == Open || (sent, heard) == (Finished, Finished));
+    let (runs, reason) = match deadline {
+        Deadline::Connect if !framed || role == Server => (false, "only a framed client waits for a server's preface"),
+        Deadline::Connect => (at_first, "the server's preface has been read"),
+        Deadline::Detect if !framed || role == Client => (false, "only a framed server waits for a client's preface"),
+        Deadline::Detect => (at_first, "the client's preface has been read"),
+        Deadline::Answer if role == Server => (false, "only a client waits for answers"),
+        Deadline::Answer | Deadline::Idle => {
+            ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait")
+        }
+        Deadline::Write if role == Server && clean => (false, "a server is clean only when all it said has left"),
+        Deadline::Write => (true, ""),
+        Deadline::Drain => (framed && sent == Leaving, "no last word of the peer's is waited for"),
+        Deadline::Close => {
+            let waits = framed && role == Server && sent == Closed && matches!(heard, Open | Leaving);
+            (waits, "no client's last word is waited for")
+        }
+        Deadline::Fin => {
+            let waits = matches!((sent, heard), (Closed, Closed) | (Failed, _));
+            (waits, "the peer's FIN is not waited for, or with linger behind one's own")
+        }
+        Deadline::Linger => {
+            (sent == Finished && heard != Finished, "one's own FIN has not left, or the peer's has come")
+        }
+        Deadline::Shutdown => ((sent, heard) != (Open, Open), "the ending has not begun"),
+    };
+    (!runs).then_some(reason)
+}
+
+impl Pairs {
+    /// Those that a connection can reach and that are not among them, one on a line.
+    pub fn missing(&self) -> String {
+        let mut text = String::new();
+        for subject in Subject::ALL {
+            for (state, sample) in self.coverage(subject).missing {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "    not reached: {}: {sample} in {state}", subject.name());
+            }
+        }
+        text
+    }
+
+    /// How much of the table of `subject` that is.
+    pub fn coverage(&self, subject: Subject) -> Coverage {
+        Coverage::of_pairs(subject, &self.0)
+    }
+}
+
+/// One line for each kind of machine that was met.
+impl fmt::Display for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for subject in Subject::ALL {
+            let coverage = self.coverage(subject);
+            if coverage.reached > 0 {
+                let (reached, can) = (coverage.reached, coverage.reachable());
+                writeln!(f, "    {reached:>4} of {can:>3} reachable pairs: {}", subject.name())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! What an end reads: what its machine is told of it, and what comes of it.
+
+use super::super::notes::{Notes, Sight};
+use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use super::super::unit::Unit;
+use super::{End, NOW};
+use echo_core::close::{self, table::Sample};
+use echo_core::{Event, Farewell, Role, Violation};
+
+impl End {
+    /// Reads `bytes`, which complete `units`.
+    pub(in super::super) fn read(
+        &mut self,
+        bytes: &[u8],
+        units: &[Unit],
+        notes: &mut Notes,
+    ) -> Result<(), ExplorerBreach> {
+        let (mut input, mut units) = (bytes, units.iter());
+        loop {
+            let discards = self.connection.machine().is_discarding();
+            let sample = units.as_slice().first().filter(|_| !discards).and_then(|unit| self.sample(*unit));
+            let before = self.connection.machine().clone();
+            let Some(event) = self.connection.handle_input(NOW, &mut input) else { return Ok(()) };
+            let heard = match event {
+                Event::Request { seq, .. } => Heard::Request(seq),
+                Event::Reply(reply) => Heard::Reply(reply.seq),
+                Event::Greeted { .. } => Heard::Preface,
+                Event::LastWord(_) => Heard::Word,
+                Event::Leaving(_) => Heard::GoAway,
+                Event::Text(_) | Event::Discarded => Heard::Other,
+            };
+            let unit = units.next().copied();
+            if let Some(sample) = sample {
+                notes.pair(&before, sample);
+                self.got.behind_word |= self.got.word.is_some();
+            }
+            if sample == Some(Sample::NextRequest) && self.role == Role::Server {
+                notes.see_if(!matches!(heard, Heard::Request(_)), Sight::NotRun);
+            }
+            self.hear(heard, unit, &before, notes)?;
+        }
+    }
+
+    /// What the machine is told when `unit` has come whole, if it is told something.
+    fn sample(&self, unit: Unit) -> Option<Sample> {
+        let machine = self.connection.machine();
+        let violation = close::Event::Violation(Violation::protocol("", ""));
+        let event = match unit {
+            Unit::Preface => return None,
+            Unit::Line | Unit::Broken if self.connection.is_plain() == Some(true) && self.role == Role::Client => {
+                return None;
+            }
+            Unit::Line => close::Event::Request(machine.account().asked + 1),
+            Unit::Echo(seq) => close::Event::Request(seq),
+            Unit::Reply(seq) => close::Event::Answer(seq),
+            Unit::GoAway(last) => close::Event::GoAway { last },
+            Unit::Close { last, code, fin_first } => {
+                let server = self.role == Role::Server;
+                let unsent = server && machine.sent() == close::Direction::Closed && !self.said.word_left;
+                let first_fin = if fin_first { Role::Server } else { Role::Client };
+                // A connection takes a count of answers that have not left for one that cannot be.
+                let last = if server && last > self.said.replies { u64::MAX } else { last };
+                match unsent && code.is_clean() {
+                    true => violation,
+                    false => close::Event::Close { last, farewell: Farewell::new(code, ""), first_fin },
+                }
+            }
+            Unit::Unknown => close::Event::Other,
+            Unit::Broken => violation,
+        };
+        Some(Sample::meaning(&event, machine))
+    }
+
+    fn hear(
+        &mut self,
+        heard: Heard,
+        unit: Option<Unit>,
+        before: &close::Machine,
+        notes: &mut Notes,
+    ) -> Result<(), ExplorerBreach> {
+        match heard {
+            Heard::Request(seq) => {
+                notes.pair_owing(before);
+                self.ran += 1;
+                ensure(seq == self.ran, ExplorerRule::Answers, || format!("request {seq} runs as number {}", self.ran))
+            }
+            Heard::Reply(seq) => {
+                self.held += 1;
+                ensure(seq == self.held, ExplorerRule::Answers, || {
+                    format!("answer {seq} comes as number {}", self.held)
+                })
+            }
+            Heard::Preface => {
+                self.got.preface = true;
+                Ok(())
+            }
+            Heard::Word => {
+                if let Some(Unit::Close { last, code, .. }) = unit {
+                    self.got.word = Some((last, code, self.said.word_left));
+                    notes.see_if(self.connection.is_write_closed(), Sight::WordBehindFailure(self.role));
+                }
+                Ok(())
+            }
+            Heard::GoAway => {
+                // Who has said it unasked has sent it before it could read the other's.
+                notes.see_if(self.role == Role::Client && self.said.goaway, Sight::CrossingGoAways);
+                Ok(())
+            }
+            Heard::Other => Ok(()),
+        }
+    }
+
+    /// What has come of a line is a message now.
+    pub(in super::super) fn fall_quiet(&mut self, notes: &mut Notes) {
+        let before = self.connection.machine().clone();
+        self.connection.handle_quiet(NOW);
+        if self.connection.machine().account().asked > before.account().asked {
+            notes.pair(&before, Sample::NextRequest);
+            notes.pair_owing(&before);
+            self.ran += 1;
+        }
+    }
+
+    pub(in super::super) fn read_fin(&mut self, notes: &mut Notes) {
+        notes.see_if(self.got.inside, Sight::FinInside(self.role));
+        self.got.fin = true;
+        self.fall_quiet(notes);
+        self.note(Sample::Fin, notes);
+        self.connection.handle_fin(NOW);
+    }
+
+    pub(in super::super) fn read_reset(&mut self, notes: &mut Notes) {
+        self.got.reset = true;
+        self.note(Sample::Reset, notes);
+        self.connection.handle_reset(NOW);
+    }
+}
+
+/// What a connection said of its input.
+enum Heard {
+    Preface,
+    Request(u64),
+    Reply(u64),
+    GoAway,
+    Word,
+    Other,
+}

@@ -1,0 +1,288 @@
+//! One end: a connection, what its user may still want, and what was really said, heard, run and held.
+
+use super::hash::identity;
+use super::notes::{Notes, Sight};
+use super::rules::ExplorerBreach;
+use super::said::{Facts, Said};
+use super::setup::Setup;
+use super::unit::Piece;
+use echo_core::close::{self, table::Sample};
+use echo_core::{CloseCode, Connection, Deadline, Farewell, Outcome, Output, Role};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+mod input;
+
+/// Time stands still: any deadline that runs may pass at any moment.
+pub(super) const NOW: Duration = Duration::ZERO;
+
+/// What the user of an end may still want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Wishes {
+    pub(super) requests: u8,
+    pub(super) leave: u8,
+    pub(super) fail: u8,
+    pub(super) abort: u8,
+}
+
+/// What the user of an end wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wish {
+    /// A request.
+    Send,
+    /// A polite end.
+    Leave,
+    /// An end with an error.
+    Fail,
+    /// To let go at once.
+    Abort,
+}
+
+impl Wish {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Send => "a request",
+            Self::Leave => "leave",
+            Self::Fail => "fail",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+impl Wishes {
+    /// Those of one side in `setup`.
+    pub(super) fn of(setup: &Setup, role: Role) -> Self {
+        let wants = |roles: &[Role]| if roles.contains(&role) { setup.times } else { 0 };
+        let requests = if role == Role::Client { setup.requests } else { 0 };
+        Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
+    }
+
+    pub(super) fn open(self) -> impl Iterator<Item = Wish> {
+        let all = [
+            (self.requests > 0, Wish::Send),
+            (self.leave > 0, Wish::Leave),
+            (self.fail > 0, Wish::Fail),
+            (self.abort > 0, Wish::Abort),
+        ];
+        all.into_iter().filter_map(|(open, wish)| open.then_some(wish))
+    }
+}
+
+/// What has been heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Got {
+    /// The peer's preface.
+    pub(super) preface: bool,
+    /// The peer's last word, and whether one's own had left before.
+    pub(super) word: Option<(u64, CloseCode, bool)>,
+    /// Something behind it.
+    pub(super) behind_word: bool,
+    pub(super) fin: bool,
+    pub(super) reset: bool,
+    /// Part of a unit.
+    pub(super) inside: bool,
+}
+
+/// Whether the program is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Here,
+    /// It has reported this, and let go.
+    Over(Outcome),
+    /// It was killed.
+    Gone,
+}
+
+/// What a connection does at once, before anything else can happen.
+pub(super) enum Turn {
+    Rest,
+    Abort,
+    Ended(Outcome),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) role: Role,
+    pub(super) connection: Connection,
+    pub(super) place: Place,
+    pub(super) left: Wishes,
+    pub(super) said: Said,
+    pub(super) got: Got,
+    /// Server: requests that ran.
+    pub(super) ran: u64,
+    /// Client: answers that the user was given.
+    pub(super) held: u64,
+    /// Its user closed the sending half below the protocol: the transport takes nothing more.
+    pub(super) half_closed: bool,
+    /// What waits to be sent, in pieces.
+    pub(super) outgoing: Vec<Piece>,
+    /// FIN is due.
+    pub(super) fin_due: bool,
+    /// A deadline has passed at which it lets go of its transport, whatever may still come. That follows at once.
+    pub(super) patience_over: bool,
+    /// See [`End::identify`].
+    pub(super) identity: u128,
+}
+
+/// The connection of a program that is not there decides nothing any more, what it reported is held against what
+/// happens later.
+impl Hash for End {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.place {
+            Place::Here => (&self.connection, self.left, &self.said, self.got, self.half_closed).hash(state),
+            Place::Over(outcome) => (1, outcome, self.connection.machine().account(), self.said.word).hash(state),
+            Place::Gone => (2, self.said.word).hash(state),
+        }
+        (self.ran, self.held).hash(state);
+    }
+}
+
+impl End {
+    pub(super) fn new(role: Role, connection: Connection, plain: bool, left: Wishes) -> Self {
+        Self {
+            role,
+            connection,
+            place: Place::Here,
+            left,
+            said: Said::new(role, plain),
+            got: Got::default(),
+            ran: 0,
+            held: 0,
+            half_closed: false,
+            outgoing: Vec::new(),
+            fin_due: false,
+            patience_over: false,
+            identity: 0,
+        }
+    }
+
+    /// Hashes the end, which is done once for every change of it.
+    pub(super) fn identify(&mut self) {
+        self.identity = identity(self);
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        self.place == Place::Here
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        match &self.place {
+            Place::Over(outcome) => Some(outcome),
+            Place::Here | Place::Gone => None,
+        }
+    }
+
+    /// Whether nothing can be sent any more behind what was.
+    pub(super) fn has_shut(&self) -> bool {
+        self.said.fin || self.half_closed
+    }
+
+    /// The state in words.
+    pub(super) fn show(&self) -> String {
+        let machine = self.connection.machine();
+        let verdict = machine.verdict().map(|end| format!(" ({})", end.name())).unwrap_or_default();
+        match &self.place {
+            Place::Here => format!("{} {:?}/{:?}{verdict}", self.role.name(), machine.sent(), machine.heard()),
+            Place::Over(outcome) => format!("{} ended: {outcome}", self.role.name()),
+            Place::Gone => format!("{} is gone", self.role.name()),
+        }
+    }
+
+    fn note(&self, sample: Sample, notes: &mut Notes) {
+        notes.pair(self.connection.machine(), sample);
+    }
+
+    // ---- what is wanted ----
+
+    pub(super) fn wish(&mut self, wish: Wish, notes: &mut Notes) {
+        match wish {
+            Wish::Send => {
+                self.note(Sample::Send, notes);
+                self.left.requests -= 1;
+                let before = self.connection.machine().clone();
+                let message = format!("ask {}\n", before.account().asked + 1);
+                // A conversation that is ending takes no more, and says so.
+                let _ = self.connection.send(NOW, message.as_bytes());
+                self.note_first_byte(&before, notes);
+            }
+            Wish::Leave => {
+                self.note(Sample::Leave, notes);
+                self.left.leave -= 1;
+                let unspoken = self.role == Role::Server && self.connection.is_plain().is_none();
+                notes.see_if(unspoken, Sight::LeftUnspoken);
+                self.connection.leave(NOW, Farewell::normal());
+            }
+            Wish::Fail => {
+                self.note(Sample::Fail, notes);
+                self.left.fail -= 1;
+                self.connection.fail(NOW, Farewell::new(CloseCode::INTERNAL, "broken"));
+            }
+            Wish::Abort => {
+                self.note(Sample::Abort, notes);
+                self.left.abort -= 1;
+                self.connection.abort(NOW);
+            }
+        }
+    }
+
+    pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Notes) {
+        self.note(Sample::Deadline(deadline), notes);
+        notes.see(Sight::Passed(self.role, deadline));
+        self.patience_over |= matches!(deadline, Deadline::Linger | Deadline::Shutdown);
+        self.connection.expire(NOW, deadline);
+    }
+
+    // ---- writing ----
+
+    /// Lets the connection do what it does at once; then `outgoing` and `fin_due` say what it waits to do.
+    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Notes) -> Turn {
+        self.outgoing.clear();
+        self.fin_due = false;
+        loop {
+            match self.connection.poll_output(NOW) {
+                Output::Transmit { .. } if self.half_closed => self.fail_to_write(notes),
+                Output::Transmit { header, payload } => {
+                    self.outgoing = self.said.pieces(&[header, payload].concat(), cuts);
+                    return Turn::Rest;
+                }
+                Output::Fin => {
+                    self.fin_due = true;
+                    return Turn::Rest;
+                }
+                Output::Wait(_) => return Turn::Rest,
+                Output::Abort => {
+                    self.connection.handle_fin_sent(NOW);
+                    return Turn::Abort;
+                }
+                Output::Ended(outcome) => return Turn::Ended(outcome),
+            }
+        }
+    }
+
+    /// The transport takes the next `count` pieces.
+    pub(super) fn write(&mut self, count: usize, notes: &mut Notes) -> Result<Vec<Piece>, ExplorerBreach> {
+        let before = self.connection.machine().clone();
+        let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
+        let facts = Facts { ran: self.ran, held: self.held, heard: self.got.word.map(|(last, ..)| last) };
+        for piece in &pieces {
+            self.said.say(piece, facts)?;
+        }
+        self.connection.handle_sent(NOW, pieces.iter().map(|piece| piece.bytes.len()).sum());
+        self.note_first_byte(&before, notes);
+        Ok(pieces)
+    }
+
+    fn note_first_byte(&self, before: &close::Machine, notes: &mut Notes) {
+        if self.connection.machine().account().begun > before.account().begun {
+            notes.pair(before, Sample::FirstByteLeft);
+        }
+    }
+
+    pub(super) fn fail_to_write(&mut self, notes: &mut Notes) {
+        notes.see(Sight::WriteFailed(self.role));
+        if self.connection.machine().heard() == close::Direction::Finished {
+            self.note(Sample::Reset, notes);
+        }
+        self.connection.handle_write_failed(NOW);
+    }
+}

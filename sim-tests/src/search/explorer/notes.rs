@@ -1,0 +1,138 @@
+//! What a search has seen on its way: which pairs of the table, and which of the things that must be possible.
+
+use crate::support::pairs::Subject;
+use echo_core::close::Machine;
+use echo_core::close::table::{Sample, State};
+use echo_core::{Deadline, Role};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notes {
+    pub(super) pairs: BTreeSet<(Subject, State, Sample)>,
+    pub(super) sights: BTreeSet<Sight>,
+}
+
+impl Notes {
+    pub(super) fn see(&mut self, sight: Sight) {
+        self.sights.insert(sight);
+    }
+
+    pub(super) fn see_if(&mut self, seen: bool, sight: Sight) {
+        if seen {
+            self.see(sight);
+        }
+    }
+
+    pub(super) fn pair(&mut self, machine: &Machine, sample: Sample) {
+        self.pairs.insert((Subject::of(machine), State::of(machine), sample));
+    }
+
+    /// A connection answers by itself: when `machine` was told of a request that counts, it was told of the answer
+    /// next.
+    pub(super) fn pair_owing(&mut self, machine: &Machine) {
+        let state = State { owes: true, ..State::of(machine) };
+        self.pairs.insert((Subject::of(machine), state, Sample::Answered));
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.pairs.extend(&other.pairs);
+        self.sights.extend(&other.sights);
+    }
+}
+
+/// Something that has to be possible, or the exploration has seen too little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sight {
+    /// Each side said GOAWAY before it read the other's.
+    CrossingGoAways,
+    /// The client ends clean and the server does not: the very last word was lost.
+    LastWordLost,
+    /// Both ends are clean.
+    BothClean,
+    /// At this side's end a request is refused.
+    Refused(Role),
+    /// At this side's end a request is unknown.
+    Unknown(Role),
+    /// A request that came behind the server's last word was not run.
+    NotRun,
+    /// FIN was read inside a frame or preface.
+    FinInside(Role),
+    /// RST was read before data that had been sent before it.
+    ResetOvertook(Role),
+    /// RST was read behind all data.
+    ResetBehind(Role),
+    /// A write failed.
+    WriteFailed(Role),
+    /// The peer's last word was read after a write had failed.
+    WordBehindFailure(Role),
+    /// This side's deadline passed.
+    Passed(Role, Deadline),
+    /// This side ended so: [`echo_core::End::name`].
+    Ended(Role, &'static str),
+    /// The server left before the client had spoken.
+    LeftUnspoken,
+    /// A client that half-closed below the protocol got its answers, and the reason.
+    HalfCloseAnswered,
+    /// A request was sent in part and then taken for unknown.
+    SentInPart,
+}
+
+impl Sight {
+    /// All that has to be seen: everything above, each deadline where it can run, each end at each side.
+    pub fn all() -> impl Iterator<Item = Self> {
+        use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
+        let once = [
+            Self::CrossingGoAways,
+            Self::LastWordLost,
+            Self::BothClean,
+            Self::NotRun,
+            Self::LeftUnspoken,
+            Self::SentInPart,
+        ];
+        let kinds = [
+            Self::Refused,
+            Self::Unknown,
+            Self::FinInside,
+            Self::ResetOvertook,
+            Self::ResetBehind,
+            Self::WriteFailed,
+            Self::WordBehindFailure,
+        ];
+        let both = Role::BOTH;
+        let passed = [
+            (Role::Client, [Connect, Answer, Idle, Write, Drain, Fin, Linger, Shutdown]),
+            (Role::Server, [Detect, Close, Idle, Write, Drain, Fin, Linger, Shutdown]),
+        ];
+        let passed = passed.into_iter().flat_map(|(role, all)| all.map(|deadline| Self::Passed(role, deadline)));
+        let ended = both.into_iter().flat_map(|role| echo_core::End::NAMES.map(|name| Self::Ended(role, name)));
+        let sides = both.into_iter().flat_map(move |role| kinds.map(|kind| kind(role)));
+        once.into_iter().chain([Self::HalfCloseAnswered]).chain(sides).chain(passed).chain(ended)
+    }
+}
+
+impl fmt::Display for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CrossingGoAways => write!(f, "GOAWAYs that cross"),
+            Self::LastWordLost => write!(f, "a clean client with a server that is not: the very last word was lost"),
+            Self::BothClean => write!(f, "both ends clean"),
+            Self::Refused(role) => write!(f, "a refused request at the {}", role.name()),
+            Self::Unknown(role) => write!(f, "an unknown request at the {}", role.name()),
+            Self::NotRun => write!(f, "a request behind the server's last word, not run"),
+            Self::FinInside(role) => write!(f, "FIN inside a frame or preface at the {}", role.name()),
+            Self::ResetOvertook(role) => write!(f, "RST that overtakes data at the {}", role.name()),
+            Self::ResetBehind(role) => write!(f, "RST behind all data at the {}", role.name()),
+            Self::WriteFailed(role) => write!(f, "a write that fails at the {}", role.name()),
+            Self::WordBehindFailure(role) => {
+                write!(f, "a last word read after a failed write at the {}", role.name())
+            }
+            Self::Passed(role, deadline) => write!(f, "deadline {deadline} at the {}", role.name()),
+            Self::Ended(role, end) => write!(f, "{end} at the {}", role.name()),
+            Self::LeftUnspoken => write!(f, "a server that leaves before the client has spoken"),
+            Self::HalfCloseAnswered => write!(f, "a half-close below the protocol, answered"),
+            Self::SentInPart => write!(f, "a request sent in part, and unknown"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What must hold of a pair that is left in peace, and where nothing can happen any more.
+
+use super::super::notes::{Notes, Sight};
+use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use super::{End, Model, Pair, Step, Wish};
+use echo_core::Role::Server;
+use echo_core::{Deadline, End as Verdict};
+
+impl Pair {
+    pub(super) fn is_peaceful(&self, step: Step) -> bool {
+        match step {
+            Step::Wish(Server, Wish::Leave) => self.end(Server).connection.is_plain().is_some(),
+            Step::Wish(_, Wish::Send | Wish::Leave) => true,
+            Step::Wish(_, Wish::Fail | Wish::Abort) | Step::Fault(_) => false,
+            Step::Expire(role, Deadline::Idle) => self.end(role).connection.is_plain() == Some(false),
+            Step::Expire(..) => false,
+            Step::Write(..) | Step::Fin(_) | Step::Read(..) | Step::ReadFin(_) | Step::ReadReset(_) => true,
+            Step::WriteFails(_) | Step::GiveUp(_) | Step::Quiet(_) => true,
+        }
+    }
+
+    /// In peace an ending comes to its end by itself: when only a wish or a deadline can go on, it is over.
+    pub(super) fn check_peace(&self, steps: &[Step]) -> Result<(), ExplorerBreach> {
+        let ending = self.ends.iter().any(|end| end.connection.machine().is_ending());
+        if !self.peace || !ending || steps.iter().any(|step| step.is_ordinary()) {
+            return Ok(());
+        }
+        for end in &self.ends {
+            let Some(outcome) = end.outcome() else {
+                let what = format!("the ending needs a deadline: {}", self.show());
+                return Err(ExplorerBreach { rule: ExplorerRule::Peace, what });
+            };
+            let plain = self.setup.is_plain();
+            let good = match outcome.end {
+                Verdict::Clean(_) => !plain,
+                Verdict::Unproven => plain,
+                Verdict::Failed { .. } | Verdict::Truncated | Verdict::Reset => false,
+                Verdict::TimedOut(_) | Verdict::Violation(_) => false,
+            };
+            ensure(good, ExplorerRule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
+            let account = outcome.account;
+            let answered = plain || (account.refused == 0 && account.unknown == 0);
+            ensure(answered, ExplorerRule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can happen any more: both have ended.
+    pub(super) fn check_end(&self, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+        let over = self.ends.iter().all(|end| !end.is_here());
+        ensure(over, ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;
+        let [client, server] = &self.ends;
+        let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
+        notes.see_if(clean(client) && clean(server), Sight::BothClean);
+        let answered = client.half_closed && client.held > 0 && client.held == server.ran;
+        let truncated = server.outcome().is_some_and(|outcome| outcome.end == Verdict::Truncated);
+        notes.see_if(answered && truncated, Sight::HalfCloseAnswered);
+        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Sight::LastWordLost);
+        Ok(())
+    }
+}

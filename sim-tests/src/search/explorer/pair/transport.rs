@@ -1,0 +1,143 @@
+//! The kernels of both ends, what goes between them, and what can happen to it.
+
+use super::super::notes::{Notes, Sight};
+use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use super::super::unit::{Piece, Unit};
+use super::{Fault, Pair, Place, Socket, Way};
+use echo_core::Outcome;
+use echo_core::Role::{self, Client, Server};
+use std::rc::Rc;
+
+impl Pair {
+    /// The program closes its socket with an outcome.
+    pub(super) fn let_go(&mut self, role: Role, outcome: Outcome, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+        notes.see(Sight::Ended(role, outcome.end.name()));
+        notes.see_if(outcome.account.refused > 0, Sight::Refused(role));
+        notes.see_if(outcome.account.unknown > 0, Sight::Unknown(role));
+        let in_part = matches!(self.end(role).said.open, Some((Unit::Echo(_), ..)));
+        notes.see_if(in_part && outcome.account.unknown > 0, Sight::SentInPart);
+        if self.inboxes[role as usize].reset {
+            self.sockets[role as usize] = Socket::None;
+        }
+        let open = self.sockets[role as usize] == Socket::Open;
+        // Whose transport takes nothing any more cannot send RST: it aborts by letting go.
+        let end = self.end(role);
+        let may = !open || end.got.fin || end.connection.is_write_closed() || end.patience_over;
+        ensure(may, ExplorerRule::ReadingOn, || format!("the {} lets go before it has read FIN", role.name()))?;
+        self.end_mut(role).place = Place::Over(outcome);
+        self.close(role, !self.inboxes[role as usize].pieces.is_empty());
+        Ok(())
+    }
+
+    /// The kernel closes what a program held: by RST if something came and was not read, otherwise by FIN.
+    fn close(&mut self, role: Role, unread: bool) {
+        if unread {
+            return self.reset(role);
+        }
+        if self.sockets[role as usize] == Socket::Open {
+            if !self.end(role).has_shut() {
+                self.push_fin(role);
+            }
+            self.sockets[role as usize] = Socket::Orphan;
+        }
+        self.bury(role);
+    }
+
+    /// The socket is gone by RST, or was reset.
+    pub(super) fn reset(&mut self, role: Role) {
+        if self.sockets[role as usize] == Socket::Open {
+            self.end_mut(role).said.reset = true;
+            self.push_reset(role);
+        }
+        self.sockets[role as usize] = Socket::None;
+        self.bury(role);
+    }
+
+    /// What is on the way to a socket that nobody reads is answered, data with RST, and forgotten. That it is at once
+    /// changes nothing: nobody sees when it arrives, and the RST takes as long as it likes.
+    fn bury(&mut self, role: Role) {
+        let inbox = std::mem::take(&mut self.inboxes[role as usize]);
+        self.inbox(role).dead = inbox.dead;
+        let answered = match self.sockets[role as usize] {
+            Socket::Open => false,
+            Socket::Orphan => !inbox.pieces.is_empty(),
+            Socket::None => !inbox.pieces.is_empty() || inbox.fin,
+        };
+        if answered && !inbox.dead {
+            self.sockets[role as usize] = Socket::None;
+            self.push_reset(role);
+        }
+    }
+
+    fn push_reset(&mut self, from: Role) {
+        let to = from.peer();
+        if self.sockets[to as usize] == Socket::Open && !self.inboxes[to as usize].dead {
+            self.inbox(to).reset = true;
+        } else if self.sockets[to as usize] == Socket::Orphan {
+            self.sockets[to as usize] = Socket::None;
+        }
+    }
+
+    pub(super) fn push_fin(&mut self, from: Role) {
+        let to = from.peer();
+        if !self.inboxes[to as usize].dead {
+            self.inbox(to).fin = true;
+        }
+        if self.sockets[to as usize] != Socket::Open {
+            self.bury(to);
+        }
+    }
+
+    pub(super) fn push(&mut self, from: Role, pieces: Vec<Piece>) {
+        let to = from.peer();
+        if !self.inboxes[to as usize].dead {
+            self.inbox(to).pieces.extend(pieces);
+        }
+        if self.sockets[to as usize] != Socket::Open {
+            self.bury(to);
+        }
+    }
+
+    // ---- faults ----
+
+    pub(super) fn can(&self, fault: Fault) -> bool {
+        let here = |role: Role| self.end(role).is_here();
+        let inbox = |role: Role| &self.inboxes[role as usize];
+        let dead = |role: Role| inbox(role).dead;
+        match fault {
+            Fault::Kill(role) => here(role),
+            Fault::KillUnread(role) => here(role) && !inbox(role).pieces.is_empty(),
+            Fault::HalfClose(role) => here(role) && !self.end(role).has_shut(),
+            Fault::Cut => !dead(Client) || !dead(Server),
+            Fault::Reset(role) => here(role) && !inbox(role).reset && !dead(role),
+            Fault::FinForReset(role) => inbox(role).reset,
+            Fault::FinForTheRest(role) => here(role) && !self.end(role).got.fin && !dead(role),
+        }
+    }
+
+    pub(super) fn fault(&mut self, fault: Fault) {
+        self.faults -= 1;
+        match fault {
+            Fault::Kill(role) => self.kill(role, false),
+            Fault::KillUnread(role) => self.kill(role, true),
+            Fault::HalfClose(role) => {
+                self.end_mut(role).half_closed = true;
+                self.push_fin(role);
+            }
+            Fault::Cut => self.inboxes = [(); 2].map(|()| Rc::new(Way { dead: true, ..Way::default() })),
+            Fault::Reset(role) => self.inbox(role).reset = true,
+            Fault::FinForReset(role) => {
+                self.inbox(role).reset = false;
+                self.inbox(role).fin = true;
+            }
+            Fault::FinForTheRest(role) => {
+                *self.inbox(role) = Way { fin: true, dead: true, ..Way::default() };
+            }
+        }
+    }
+
+    fn kill(&mut self, role: Role, unread: bool) {
+        self.end_mut(role).place = Place::Gone;
+        self.close(role, unread);
+    }
+}

@@ -1,0 +1,37 @@
+//! A step in words.
+
+use super::super::unit::Piece;
+use super::{Pair, Step};
+
+impl Pair {
+    /// A step in words.
+    pub(super) fn words(&self, step: Step) -> String {
+        let units = |pieces: &mut dyn Iterator<Item = &Piece>| {
+            let part = |piece: &Piece| match (piece.begins, piece.ends) {
+                (true, true) => piece.unit.to_string(),
+                (true, false) => format!("the beginning of {}", piece.unit),
+                (false, true) => format!("the rest of {}", piece.unit),
+                (false, false) => format!("more of {}", piece.unit),
+            };
+            pieces.map(part).collect::<Vec<_>>().join(", ")
+        };
+        match step {
+            Step::Wish(role, wish) => format!("{}: {}", role.name(), wish.name()),
+            Step::Write(role, _, count) => {
+                format!("{} writes {}", role.name(), units(&mut self.end(role).outgoing.iter().take(count)))
+            }
+            Step::Fin(role) => format!("{} sends FIN", role.name()),
+            Step::WriteFails(role) => format!("{}: a write fails", role.name()),
+            Step::Read(role, _, count) => {
+                let pieces = &self.inboxes[role as usize].pieces;
+                format!("{} reads {}", role.name(), units(&mut pieces.iter().take(count)))
+            }
+            Step::ReadFin(role) => format!("{} reads FIN", role.name()),
+            Step::ReadReset(role) => format!("{} reads RST", role.name()),
+            Step::GiveUp(role) => format!("{}: nothing to read behind the failed write", role.name()),
+            Step::Quiet(role) => format!("{}: the input falls quiet", role.name()),
+            Step::Expire(role, deadline) => format!("{}: deadline {deadline}", role.name()),
+            Step::Fault(fault) => fault.to_string(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a side has really put on the wire, held against the order of the contract as it goes out.
+
+use super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use super::unit::{Piece, Unit, pieces};
+use echo_core::{CloseCode, Role};
+
+/// What has been said, in one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Said {
+    role: Role,
+    plain: bool,
+    /// The unit of which a part has left: what, how much, and its length.
+    pub(super) open: Option<(Unit, usize, usize)>,
+    /// ECHOs of which a byte has left.
+    pub(super) requests: u64,
+    /// REPLYs of which a byte has left.
+    pub(super) replies: u64,
+    pub(super) goaway: bool,
+    /// The last word, from its first byte on.
+    pub(super) word: Option<(u64, CloseCode)>,
+    /// All of it has left.
+    pub(super) word_left: bool,
+    pub(super) fin: bool,
+    pub(super) reset: bool,
+}
+
+/// What a side has really done, when it says something about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    /// Server: requests that ran.
+    pub(super) ran: u64,
+    /// Client: answers that the user was given.
+    pub(super) held: u64,
+    /// The peer's last word.
+    pub(super) heard: Option<u64>,
+}
+
+impl Said {
+    pub(super) fn new(role: Role, plain: bool) -> Self {
+        Self {
+            role,
+            plain,
+            open: None,
+            requests: 0,
+            replies: 0,
+            goaway: false,
+            word: None,
+            word_left: false,
+            fin: false,
+            reset: false,
+        }
+    }
+
+    /// What waits to be sent, in pieces.
+    pub(super) fn pieces(&self, bytes: &[u8], cuts: &[usize]) -> Vec<Piece> {
+        pieces(self.plain, self.open, bytes, cuts)
+    }
+
+    /// Says a piece.
+    pub(super) fn say(&mut self, piece: &Piece, facts: Facts) -> Result<(), ExplorerBreach> {
+        if piece.begins {
+            self.begin(piece.unit, facts)?;
+        }
+        let at = self.open.map_or(0, |(_, at, _)| at) + piece.bytes.len();
+        self.open = (!piece.ends).then_some((piece.unit, at, piece.length));
+        let word = matches!(piece.unit, Unit::Close { .. });
+        self.word_left |= word && piece.ends;
+        Ok(())
+    }
+
+    /// PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10: what may come next, and with which count.
+    fn begin(&mut self, unit: Unit, facts: Facts) -> Result<(), ExplorerBreach> {
+        let who = self.role.name();
+        self.ensure_may_speak(|| format!("the {who} says {unit}"))?;
+        let right = match (unit, self.role) {
+            (Unit::Preface | Unit::Line, _) => true,
+            (Unit::Echo(seq), Role::Client) => {
+                self.requests += 1;
+                seq == self.requests && !self.goaway
+            }
+            (Unit::Reply(seq), Role::Server) => {
+                self.replies += 1;
+                seq == self.replies && seq <= facts.ran
+            }
+            (Unit::GoAway(last), _) => {
+                let right = last == if self.role == Role::Client { self.requests } else { 0 };
+                right && !std::mem::replace(&mut self.goaway, true)
+            }
+            (Unit::Close { last, code, .. }, Role::Server) => {
+                self.word = Some((last, code));
+                last == facts.ran && (!code.is_clean() || self.replies == facts.ran)
+            }
+            (Unit::Close { last, code, .. }, Role::Client) => {
+                self.word = Some((last, code));
+                last == facts.held && (!code.is_clean() || facts.heard == Some(last))
+            }
+            (Unit::Echo(_), Role::Server) | (Unit::Reply(_), Role::Client) => false,
+            (Unit::Unknown | Unit::Broken, _) => false,
+        };
+        ensure(right, ExplorerRule::Counts, || {
+            let Facts { ran, held, .. } = facts;
+            format!("the {who} says {unit}; {ran} ran, {held} answers are held, {} have left", self.replies)
+        })
+    }
+
+    /// PROTOCOL.md, clause 5.10: nothing follows a last word but FIN, and nothing follows that.
+    fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
+        ensure(self.word.is_none(), ExplorerRule::LastWord, || format!("{} behind its last word", what()))?;
+        ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || format!("{} behind its FIN or RST", what()))
+    }
+
+    /// Says FIN.
+    pub(super) fn say_fin(&mut self) -> Result<(), ExplorerBreach> {
+        let who = self.role.name();
+        ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || {
+            format!("the {who} sends FIN behind its FIN or RST")
+        })?;
+        ensure(self.open.is_none(), ExplorerRule::LastWord, || format!("the {who} sends FIN inside a frame"))?;
+        self.fin = true;
+        Ok(())
+    }
+}

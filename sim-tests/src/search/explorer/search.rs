@@ -1,0 +1,252 @@
+//! The search: depth first through every state, each visited once, every promise held against it.
+//!
+//! Depth first for two reasons. Only the states on the present path are kept whole, all others as 128 bits; and a step
+//! that leads back onto the path is a cycle, a way to go on for ever. So a search that finds none has shown that every
+//! run ends, and the rule for states without a next step says how.
+
+use super::hash::{Identities, identity};
+use super::notes::Notes;
+use super::rules::ExplorerBreach;
+use std::hash::Hash;
+
+/// Something whose every behaviour is to be seen. Its hash is the part that decides what can happen next and what of
+/// it is right.
+pub(super) trait Model: Clone + Hash {
+    /// One thing that can happen.
+    type Step: Copy + PartialEq;
+
+    /// Everything that can happen now.
+    fn steps(&self) -> Vec<Self::Step>;
+
+    /// Lets it happen.
+    fn apply(&mut self, step: Self::Step, notes: &mut Notes) -> Result<(), ExplorerBreach>;
+
+    /// Holds the state against the contract; `steps` is what can happen now.
+    fn check(&self, steps: &[Self::Step], notes: &mut Notes) -> Result<(), ExplorerBreach>;
+
+    /// A step in words, before it happens.
+    fn tell(&self, step: Self::Step) -> String;
+
+    /// The state in words.
+    fn show(&self) -> String;
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) states: u64,
+    pub(super) transitions: u64,
+    /// States in which nothing can happen any more.
+    pub(super) ends: u64,
+    /// The longest run.
+    pub(super) longest: usize,
+    /// Whether every state was visited.
+    pub(super) complete: bool,
+    pub(super) notes: Notes,
+    pub(super) counterexample: Option<(ExplorerBreach, Vec<String>)>,
+}
+
+struct Frame<M: Model> {
+    state: M,
+    identity: u128,
+    steps: Vec<M::Step>,
+    next: usize,
+}
+
+/// Visits every state that can be reached from `first`, at most `most` of them; tells `progress` now and then how many.
+pub(super) fn search<M: Model>(first: &M, most: u64, progress: &mut dyn FnMut(u64)) -> Found {
+    let mut found = Found::default();
+    if let Err((breach, path)) = visit_all(first, most, progress, &mut found) {
+        let (breach, path) = shortened(first, breach, path);
+        found.counterexample = Some((breach, ladder(first, &path)));
+    }
+    found
+}
+
+fn visit_all<M: Model>(
+    first: &M,
+    most: u64,
+    progress: &mut dyn FnMut(u64),
+    found: &mut Found,
+) -> Result<(), (ExplorerBreach, Vec<M::Step>)> {
+    let mut seen = Identities::default();
+    let mut on_path = Identities::default();
+    let mut path: Vec<Frame<M>> = Vec::new();
+    let taken = |path: &[Frame<M>]| path.iter().map(|frame| frame.steps[frame.next - 1]).collect::<Vec<_>>();
+    let mut arrived = Some((first.clone(), identity(first)));
+    loop {
+        if let Some((state, identity)) = arrived.take() {
+            seen.insert(identity);
+            found.states += 1;
+            if found.states.is_multiple_of(1 << 16) {
+                progress(found.states);
+            }
+            if found.states > most {
+                return Ok(());
+            }
+            let steps = state.steps();
+            state.check(&steps, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
+            found.ends += u64::from(steps.is_empty());
+            found.longest = found.longest.max(path.len());
+            on_path.insert(identity);
+            path.push(Frame { state, identity, steps, next: 0 });
+        }
+        let Some(frame) = path.last_mut() else { break };
+        let Some(step) = frame.steps.get(frame.next).copied() else {
+            on_path.remove(&frame.identity);
+            path.pop();
+            continue;
+        };
+        frame.next += 1;
+        found.transitions += 1;
+        let mut state = frame.state.clone();
+        state.apply(step, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
+        let identity = identity(&state);
+        if on_path.contains(&identity) {
+            return Err((ExplorerBreach::cycle(), taken(&path)));
+        }
+        if !seen.contains(&identity) {
+            arrived = Some((state, identity));
+        }
+    }
+    found.complete = true;
+    Ok(())
+}
+
+/// Leaves out every step without which the same promise is broken, and with it what cannot happen without it.
+fn shortened<M: Model>(first: &M, breach: ExplorerBreach, path: Vec<M::Step>) -> (ExplorerBreach, Vec<M::Step>) {
+    let (mut breach, mut path) = (breach, path);
+    let mut at = 0;
+    while at < path.len() {
+        let mut shorter = path.clone();
+        shorter.remove(at);
+        match broken(first, &shorter).filter(|(other, _)| other.rule == breach.rule) {
+            Some(found) => {
+                (breach, path) = found;
+                at = 0;
+            }
+            None => at += 1,
+        }
+    }
+    (breach, path)
+}
+
+/// The first breach on `path`, and the steps to it; what cannot happen is passed over.
+fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<M::Step>)> {
+    let mut notes = Notes::default();
+    let mut state = first.clone();
+    let mut been = vec![identity(first)];
+    let mut taken = Vec::new();
+    for step in path {
+        if !state.steps().contains(step) {
+            continue;
+        }
+        taken.push(*step);
+        let arrived = state.apply(*step, &mut notes).and_then(|()| state.check(&state.steps(), &mut notes));
+        let identity = identity(&state);
+        let cycle = if been.contains(&identity) { Err(ExplorerBreach::cycle()) } else { Ok(()) };
+        if let Err(breach) = arrived.and(cycle) {
+            return Some((breach, taken));
+        }
+        been.push(identity);
+    }
+    None
+}
+
+/// A path in words: each step, and the state that follows.
+fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
+    let mut state = first.clone();
+    let mut lines = vec![format!("{:<58} {}", "in the beginning", state.show())];
+    for step in path {
+        let told = state.tell(*step);
+        // The last step is the one that breaks the promise.
+        let _ = state.apply(*step, &mut Notes::default());
+        lines.push(format!("{told:<58} {}", state.show()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::{ExplorerRule, ensure};
+    use super::*;
+
+    /// Counts to ten by ones and threes, and from there on in a circle if it `turns`; over `most` a promise is broken.
+    /// Before each count it may make some noise, which changes nothing.
+    #[derive(Clone, Hash)]
+    struct Counter {
+        at: u8,
+        noise: u8,
+        turns: bool,
+        most: u8,
+    }
+
+    const NOISE: u8 = 100;
+
+    impl Model for Counter {
+        type Step = u8;
+
+        fn steps(&self) -> Vec<u8> {
+            match self.at {
+                0..10 if self.noise > 0 => vec![NOISE, 1, 3],
+                0..10 => vec![1, 3],
+                _ if self.turns => vec![0],
+                _ => vec![],
+            }
+        }
+
+        fn apply(&mut self, step: u8, _: &mut Notes) -> Result<(), ExplorerBreach> {
+            match step {
+                NOISE => self.noise -= 1,
+                0 => self.at = 5,
+                _ => self.at += step,
+            }
+            Ok(())
+        }
+
+        fn check(&self, _: &[u8], _: &mut Notes) -> Result<(), ExplorerBreach> {
+            ensure(self.at <= self.most, ExplorerRule::Counts, || format!("{} is over {}", self.at, self.most))
+        }
+
+        fn tell(&self, step: u8) -> String {
+            format!("+{step}")
+        }
+
+        fn show(&self) -> String {
+            self.at.to_string()
+        }
+    }
+
+    fn found(turns: bool, most: u8, limit: u64) -> Found {
+        search(&Counter { at: 0, noise: 0, turns, most }, limit, &mut |_| ())
+    }
+
+    #[test]
+    fn every_state_once() {
+        let found = found(false, 12, 1000);
+        assert!(found.complete && found.counterexample.is_none());
+        assert_eq!((found.states, found.transitions, found.ends, found.longest), (13, 20, 3, 10));
+    }
+
+    #[test]
+    fn a_limit_is_told() {
+        assert!(!found(false, 12, 12).complete);
+        assert!(found(false, 12, 13).complete);
+    }
+
+    #[test]
+    fn a_cycle_is_found() {
+        let (breach, ladder) = found(true, 12, 1000).counterexample.expect("from ten back to five");
+        assert_eq!((breach, ladder.len()), (ExplorerBreach::cycle(), 1 + 10 + 1), "{ladder:?}");
+    }
+
+    /// Depth first it is noisy and makes small steps; the ladder has no step that could be left out.
+    #[test]
+    fn a_counterexample_is_shortened() {
+        let noisy = Counter { at: 0, noise: 4, turns: false, most: 11 };
+        let (breach, ladder) = search(&noisy, 1000, &mut |_| ()).counterexample.expect("twelve is reached");
+        assert_eq!((breach.rule, breach.what.as_str()), (ExplorerRule::Counts, "12 is over 11"));
+        assert_eq!(ladder.len(), 1 + 10, "{ladder:?}");
+        assert!(ladder.iter().all(|line| !line.starts_with("+100")), "{ladder:?}");
+    }
+}

@@ -1,0 +1,188 @@
+//! One connection, and a peer that says whatever it likes.
+//!
+//! There is no way between them: what an arbitrary peer says now is what another said before and is read now. So the
+//! state is that of one end, and all that can be read is tried in every one.
+
+use super::end::{End, NOW, Place, Turn, Wish, Wishes};
+use super::letter::{Letter, peer_of};
+use super::notes::{Notes, Sight};
+use super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use super::search::Model;
+use super::setup::Setup;
+use super::unit::{Reach, reaches};
+use super::{truth, waits};
+use echo_core::{Config, Connection, Deadline, Role, Stamp};
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+/// An end with a peer that is not modelled.
+#[derive(Clone, Debug)]
+pub(super) struct Solo {
+    setup: Rc<Setup>,
+    end: End,
+    /// What the peer may still say.
+    letters: u8,
+    /// What is left of what the peer has begun to say.
+    rest: Option<(Vec<u8>, super::unit::Unit)>,
+}
+
+impl Hash for Solo {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.end, self.letters, &self.rest).hash(state);
+    }
+}
+
+/// One thing that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Wish(Wish),
+    Write(Reach, usize),
+    WriteFails,
+    GiveUp,
+    Fin,
+    Say(Letter),
+    SayFin,
+    SayReset,
+    Quiet,
+    Expire(Deadline),
+}
+
+impl Solo {
+    pub(super) fn new(setup: Rc<Setup>, role: Role, letters: u8) -> Result<Self, ExplorerBreach> {
+        let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
+        let connection = match (role, setup.is_plain()) {
+            (Role::Server, _) => Connection::server(config, Stamp(0)),
+            (Role::Client, false) => Connection::client(config, Stamp(0)),
+            (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
+        };
+        let end = End::new(role, connection, setup.is_plain(), Wishes::of(&setup, role));
+        let mut solo = Self { setup, end, letters, rest: None };
+        solo.settle(&mut Notes::default())?;
+        Ok(solo)
+    }
+
+    fn settle(&mut self, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+        while self.end.is_here() {
+            match self.end.settle(self.setup.cuts, notes) {
+                Turn::Rest => return Ok(()),
+                Turn::Abort => self.end.said.reset = true,
+                Turn::Ended(outcome) => {
+                    let aborted = self.end.said.reset || self.end.got.reset || self.end.connection.is_write_closed();
+                    let may = self.end.got.fin || aborted || self.end.patience_over;
+                    let who = self.end.role.name();
+                    ensure(may, ExplorerRule::ReadingOn, || format!("the {who} lets go before it has read FIN"))?;
+                    notes.see(Sight::Ended(self.end.role, outcome.end.name()));
+                    self.end.place = Place::Over(outcome);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, letter: Letter, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+        self.letters -= 1;
+        let (bytes, unit) = match self.rest.take() {
+            Some(rest) => rest,
+            None => letter.bytes(peer_of(self.end.role), &self.end),
+        };
+        self.end.got.inside = matches!(letter, Letter::Half | Letter::HalfLine);
+        if letter == Letter::Half {
+            let (half, rest) = bytes.split_at(bytes.len() / 2);
+            self.rest = Some((rest.to_vec(), unit));
+            return self.end.read(half, &[], notes);
+        }
+        if letter == Letter::HalfLine {
+            return self.end.read(&bytes, &[], notes);
+        }
+        // A server knows the wire by the first byte, and has the machine of that wire from then on.
+        let (first, rest) = bytes.split_at(1);
+        self.end.read(first, &[], notes)?;
+        self.end.read(rest, &[unit], notes)
+    }
+}
+
+impl Model for Solo {
+    type Step = Step;
+
+    fn steps(&self) -> Vec<Step> {
+        let end = &self.end;
+        let mut steps = Vec::new();
+        if !end.is_here() {
+            return steps;
+        }
+        steps.extend(end.left.open().map(Step::Wish));
+        steps.extend(reaches(&end.outgoing).map(|(reach, count)| Step::Write(reach, count)));
+        if end.fin_due {
+            steps.push(Step::Fin);
+        }
+        if !end.outgoing.is_empty() && !end.connection.is_write_closed() {
+            steps.push(Step::WriteFails);
+        }
+        if end.connection.wants_input() {
+            let alphabet = Letter::alphabet(self.setup.is_plain(), end, self.rest.is_some());
+            steps.extend(alphabet.iter().filter(|_| self.letters > 0).map(|letter| Step::Say(*letter)));
+            steps.extend([Step::SayFin, Step::SayReset]);
+            if end.connection.is_write_closed() {
+                steps.push(Step::GiveUp);
+            }
+        }
+        if end.connection.awaits_quiet() {
+            steps.push(Step::Quiet);
+        }
+        if self.setup.deadlines {
+            steps.extend(end.connection.running_deadlines().map(Step::Expire));
+        }
+        steps
+    }
+
+    fn apply(&mut self, step: Step, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+        match step {
+            Step::Wish(wish) => self.end.wish(wish, notes),
+            Step::Write(_, count) => drop(self.end.write(count, notes)?),
+            Step::WriteFails => self.end.fail_to_write(notes),
+            Step::GiveUp | Step::SayReset => self.end.read_reset(notes),
+            Step::Fin => {
+                self.end.connection.handle_fin_sent(NOW);
+                self.end.said.say_fin()?;
+            }
+            Step::Say(letter) => self.say(letter, notes)?,
+            Step::SayFin => self.end.read_fin(notes),
+            Step::Quiet => self.end.fall_quiet(notes),
+            Step::Expire(deadline) => self.end.expire(deadline, notes),
+        }
+        self.settle(notes)
+    }
+
+    fn check(&self, steps: &[Step], _: &mut Notes) -> Result<(), ExplorerBreach> {
+        truth::check_alone(&self.end)?;
+        if self.end.is_here() {
+            waits::check(&self.end)?;
+            ensure(!steps.is_empty(), ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, step: Step) -> String {
+        let who = self.end.role.name();
+        match step {
+            Step::Wish(wish) => format!("{who}: {}", wish.name()),
+            Step::Write(_, count) => {
+                let units: Vec<String> =
+                    self.end.outgoing.iter().take(count).map(|piece| piece.unit.to_string()).collect();
+                format!("{who} writes {}", units.join(", "))
+            }
+            Step::WriteFails => format!("{who}: a write fails"),
+            Step::GiveUp => format!("{who}: nothing to read behind the failed write"),
+            Step::Fin => format!("{who} sends FIN"),
+            Step::Say(letter) => format!("the peer says {letter}"),
+            Step::SayFin => "the peer sends FIN".into(),
+            Step::SayReset => "the peer sends RST".into(),
+            Step::Quiet => format!("{who}: the input falls quiet"),
+            Step::Expire(deadline) => format!("{who}: deadline {deadline}"),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.end.show()
+    }
+}

@@ -1,0 +1,113 @@
+//! The truth of what two ends say, held against what really happened. In every state, not only in the last: a verdict
+//! stands from the moment it is reached, and what is true then has to stay true.
+
+use super::end::{End, Place};
+use super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use echo_core::{End as Verdict, Fate};
+
+pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
+    for end in [client, server] {
+        proof(end, client, server)?;
+        account(end, client, server)?;
+    }
+    // The server's last word, of whatever code, says that nothing above its count ever runs.
+    let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
+    ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's last word", server.ran))
+}
+
+fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
+    match (end.connection.machine().verdict(), &end.place) {
+        (_, Place::Gone) | (None, _) => Ok(()),
+        (Some(Verdict::Violation(violation)), _) => {
+            let text = || format!("between two correct peers, at the {}: {violation}", end.role.name());
+            ensure(false, ExplorerRule::Violation, text)
+        }
+        (Some(Verdict::Clean(_)), _) => clean(end, client, server),
+        (Some(Verdict::Unproven | Verdict::Failed { .. } | Verdict::Truncated), _) => Ok(()),
+        (Some(Verdict::Reset | Verdict::TimedOut(_)), _) => Ok(()),
+    }
+}
+
+/// PROTOCOL.md, clause 5.3: what a clean end proves.
+fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
+    let who = end.role.name();
+    let word = end.got.word.filter(|(_, code, _)| code.is_clean());
+    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+    let rule = match end.role {
+        echo_core::Role::Client => ExplorerRule::ClientsProof,
+        echo_core::Role::Server => ExplorerRule::ServersProof,
+    };
+    let (ran, held) = (server.ran, client.held);
+    let all = ran == held && word.is_some_and(|(last, ..)| last == held);
+    ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, and the client holds {held} answers"))
+}
+
+/// PROTOCOL.md, clauses 7.2 and 7.3: no fate is rosier than what happened. The client's requests are the ones that have
+/// fates; what the server does not know of it does not count.
+fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
+    if end.place == Place::Gone {
+        return Ok(());
+    }
+    let account = end.connection.machine().account();
+    let (mut answered, mut refused) = (0, 0);
+    for seq in 1..=account.asked {
+        let holds = match account.fate(seq) {
+            Fate::Answered => {
+                answered += 1;
+                seq <= client.held
+            }
+            Fate::Refused => {
+                refused += 1;
+                // On the plain wire a server may have run pieces of one line as two (clause 2.1), and its numbers are
+                // not the client's: there counts whether a byte of the line left, which `check_alone` holds.
+                let pieces = end.role == echo_core::Role::Client && end.connection.is_plain() == Some(true);
+                seq > server.ran || pieces
+            }
+            Fate::Unknown => true,
+        };
+        ensure(holds, ExplorerRule::Account, || {
+            let (ran, held) = (server.ran, client.held);
+            format!("the {} calls {seq} {:?}; {ran} ran, {held} are held", end.role.name(), account.fate(seq))
+        })?;
+    }
+    let tally = account.tally();
+    let sums = (tally.answered, tally.refused) == (answered, refused)
+        && tally.answered + tally.refused + tally.unknown == account.asked;
+    ensure(sums, ExplorerRule::Account, || format!("the {}'s sums are wrong: {tally}", end.role.name()))
+}
+
+/// What must be true of one end whatever its peer is.
+pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
+    let who = end.role.name();
+    let machine = end.connection.machine();
+    let word = end.got.word;
+    if let Some(Verdict::Clean(_)) = machine.verdict() {
+        let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
+        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+        ensure(!end.got.behind_word, ExplorerRule::Violation, || {
+            format!("the {who} is clean, and something came behind the other's last word")
+        })?;
+        let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
+        match end.role {
+            echo_core::Role::Client => ensure(last == end.held, ExplorerRule::ClientsProof, || {
+                format!("the client is clean by CLOSE {last}, and holds {} answers", end.held)
+            })?,
+            echo_core::Role::Server => ensure(last == end.ran && in_time, ExplorerRule::ServersProof, || {
+                format!("the server is clean by CLOSE {last}; {} ran; its own word had left: {in_time}", end.ran)
+            })?,
+        }
+    }
+    let account = machine.account();
+    for seq in 1..=account.asked {
+        let above = word.is_some_and(|(last, ..)| seq > last);
+        let holds = match (account.fate(seq), end.role) {
+            (Fate::Answered, echo_core::Role::Client) => seq <= end.held,
+            (Fate::Answered, echo_core::Role::Server) => word.is_some() && seq <= end.said.replies,
+            (Fate::Refused, echo_core::Role::Client) => seq > end.held && (seq > end.said.requests || above),
+            (Fate::Refused, echo_core::Role::Server) => seq > end.ran,
+            (Fate::Unknown, _) => true,
+        };
+        ensure(holds, ExplorerRule::Account, || format!("the {who} calls {seq} {:?}", account.fate(seq)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Which deadlines have to run: PROTOCOL.md, section 8, from the wording of its table.
+
+use super::end::End;
+use super::rules::{ExplorerBreach, ExplorerRule, ensure};
+use echo_core::Deadline;
+use echo_core::Role::{Client, Server};
+use echo_core::close::Direction::{Closed, Failed, Finished, Leaving, Open};
+use echo_core::close::Words;
+
+/// Every wait has its deadline (clause 5.9), and something runs as long as a side has not ended.
+pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
+    let runs = |deadline: Deadline| end.connection.running_deadlines().any(|other| other == deadline);
+    // Whose transport failed to write reads what is there, and waits for nothing.
+    let waiting = !end.connection.is_write_closed();
+    for (waits, deadline) in waits(end) {
+        ensure(!waits || !waiting || runs(deadline), ExplorerRule::Deadlines, || {
+            let machine = end.connection.machine();
+            let (sent, heard) = (machine.sent(), machine.heard());
+            format!("the {} waits as {sent:?} / {heard:?} and deadline {deadline} does not run", end.role.name())
+        })?;
+    }
+    let alive = end.connection.running_deadlines().next().is_some();
+    ensure(alive, ExplorerRule::Deadlines, || format!("the {} has not ended, and no deadline runs", end.role.name()))
+}
+
+/// Each deadline, and whether what it is for is being waited for.
+fn waits(end: &End) -> [(bool, Deadline); 10] {
+    let machine = end.connection.machine();
+    let (role, sent, heard) = (end.role, machine.sent(), machine.heard());
+    let acknowledged = machine.policy().words == Words::Acknowledged;
+    let ending = machine.is_ending();
+    let greeted = end.got.preface;
+    let due = machine.account().answered.count() < machine.account().asked;
+    let drain = match role {
+        Server => matches!((sent, heard), (Leaving, _) | (Open, Leaving | Finished)),
+        Client => sent == Leaving,
+    };
+    let fin = matches!((sent, heard), (Closed, Closed | Failed) | (Failed, Open | Leaving | Closed | Failed));
+    let fin_left = end.outgoing.is_empty() && !end.fin_due;
+    [
+        (acknowledged && role == Client && !greeted, Deadline::Connect),
+        (acknowledged && role == Server && !greeted && !ending, Deadline::Detect),
+        (acknowledged && role == Client && greeted && due && !ending, Deadline::Answer),
+        ((greeted || !acknowledged) && !ending, Deadline::Idle),
+        (!end.outgoing.is_empty(), Deadline::Write),
+        (acknowledged && drain, Deadline::Drain),
+        (acknowledged && role == Server && sent == Closed && matches!(heard, Open | Leaving), Deadline::Close),
+        (fin, Deadline::Fin),
+        (sent == Finished && heard != Finished && fin_left && ending, Deadline::Linger),
+        (ending, Deadline::Shutdown),
+    ]
+}

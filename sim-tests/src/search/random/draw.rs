@@ -1,0 +1,226 @@
+//! How a scenario is drawn: first what may happen in it at all, then what does.
+//!
+//! A case in which everything may happen is a case in which much the same happens every time. So each case is allowed a
+//! few actions, points, deadlines and kinds of fault only, and is drawn from these (swarm testing).
+
+use crate::network::relay::Relay;
+use crate::scenario::network::{Fault, Mark, Network, Rst, Span, Whose};
+use crate::scenario::overrides::Tuning;
+use crate::scenario::plan::{Action, Plan, Point, Step};
+use crate::scenario::{Scenario, Wire};
+use crate::support::Millis;
+use echo_core::Deadline;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+/// Points, the plain ones first: where shrinking goes.
+const POINTS: [Point; 13] = [
+    Point::Idle,
+    Point::RequestInFlight,
+    Point::AnswerInFlight,
+    Point::Draining,
+    Point::LastWordInFlight,
+    Point::Finishing,
+    Point::AfterGoAway,
+    Point::AfterLastWord,
+    Point::AfterFin,
+    Point::Connecting,
+    Point::InPreface,
+    Point::InsideFrame,
+    Point::PeerNotReading,
+];
+
+/// What may happen in a case.
+#[derive(Clone, Debug)]
+struct Swarm {
+    wire: Wire,
+    /// Whether nothing but polite ends happens.
+    peace: bool,
+    actions: Vec<Action>,
+    points: Vec<Point>,
+    marks: Vec<Mark>,
+    deadlines: Vec<Deadline>,
+    allowed: Allowed,
+}
+
+/// Kinds of trouble, and whether a case may have them.
+#[derive(Clone, Copy, Debug)]
+struct Allowed {
+    chunks: bool,
+    slow_readers: bool,
+    batches: bool,
+    relays: bool,
+    overtaking: bool,
+    holds: bool,
+    cuts: bool,
+    /// Faults that never pass. Without them the network heals, and everything must end all the same.
+    lasting: bool,
+    limits: bool,
+}
+
+/// Scenarios of every kind.
+pub fn scenario() -> BoxedStrategy<Scenario> {
+    swarm(prop::bool::weighted(0.1)).prop_ind_flat_map(within).boxed()
+}
+
+/// Scenarios in which both sides are polite, and the network is slow at worst.
+pub fn peace() -> BoxedStrategy<Scenario> {
+    swarm(Just(true)).prop_ind_flat_map(within).boxed()
+}
+
+fn swarm(peace: impl Strategy<Value = bool>) -> impl Strategy<Value = Swarm> {
+    let few = |most: usize| 1..=most;
+    let allowed = prop::array::uniform9(any::<bool>()).prop_map(
+        |[chunks, slow_readers, batches, relays, overtaking, holds, cuts, lasting, limits]| Allowed {
+            chunks,
+            slow_readers,
+            batches,
+            relays,
+            overtaking,
+            holds,
+            cuts,
+            lasting,
+            limits,
+        },
+    );
+    let what = (
+        select(&Wire::ALL[..]),
+        peace,
+        subsequence(&Action::ALL[..], few(4)),
+        subsequence(&POINTS[..], few(6)),
+        subsequence(&Mark::ALL[..], few(3)),
+        subsequence(&Deadline::ALL[..], 0..=3),
+        allowed,
+    );
+    what.prop_map(|(wire, peace, actions, points, marks, deadlines, allowed)| Swarm {
+        wire,
+        peace,
+        actions,
+        points,
+        marks,
+        deadlines,
+        allowed,
+    })
+}
+
+/// Scenarios within what the swarm allows.
+fn within(swarm: Swarm) -> impl Strategy<Value = Scenario> {
+    let talk = prop::collection::vec(prop_oneof![4 => 0..64_usize, 1 => 64..9000_usize], 1..6);
+    let parts = (plan(&swarm), plan(&swarm), network(&swarm), talk, tuning(&swarm));
+    let wire = swarm.wire;
+    parts.prop_map(move |(client, server, network, talk, tuning)| Scenario {
+        wire,
+        client,
+        server,
+        network,
+        talk,
+        tuning,
+    })
+}
+
+/// At most three steps.
+fn plan(swarm: &Swarm) -> BoxedStrategy<Plan> {
+    let actions = if swarm.peace { &[Action::Close][..] } else { &swarm.actions };
+    let step = |point: &Point| actions.iter().map(|action| Step { action: *action, point: *point }).collect::<Vec<_>>();
+    let makes_sense = |step: &Step| {
+        let lasts = !swarm.peace || !stalls(step.point);
+        lasts && alone(swarm.wire, Network::clear(4), Plan { steps: vec![*step] }).check().is_ok()
+    };
+    let steps: Vec<Step> = swarm.points.iter().flat_map(step).filter(makes_sense).collect();
+    if steps.is_empty() {
+        return Just(Plan::none()).boxed();
+    }
+    let possible = |steps| {
+        let mut plan = Plan { steps };
+        if plan.breaks_bytes() {
+            plan.steps.retain(|step| step.action != Action::Violate);
+        }
+        plan
+    };
+    prop::collection::vec(select(steps), 0..=3).prop_map(possible).boxed()
+}
+
+/// Points at which a side is kept from saying what it has to say, or at which it has said nothing.
+fn stalls(point: Point) -> bool {
+    match point {
+        Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => true,
+        Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => false,
+        Point::LastWordInFlight | Point::AfterLastWord | Point::Finishing | Point::AfterFin => false,
+    }
+}
+
+fn alone(wire: Wire, network: Network, client: Plan) -> Scenario {
+    Scenario::new(wire, client, Plan::none(), network)
+}
+
+fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
+    let Allowed { chunks, slow_readers, batches, relays, overtaking, .. } = swarm.allowed;
+    let trouble = !swarm.peace;
+    let size = move || {
+        let some = prop_oneof![2 => Just(0_usize), 1 => 1..40_usize, 1 => 40..4000_usize];
+        if chunks { some.boxed() } else { Just(0).boxed() }
+    };
+    let batch = if batches { prop_oneof![1 => Just(0), 1 => 1..30_u64].boxed() } else { Just(0).boxed() };
+    let rst = if trouble && overtaking { vec![Rst::InOrder, Rst::Overtakes] } else { vec![Rst::InOrder] };
+    let relay = if trouble && relays { relay().boxed() } else { Just(None).boxed() };
+    let faults = if trouble { faults(swarm) } else { Just(Vec::new()).boxed() };
+    let takes = if trouble && slow_readers { prop_oneof![Just(0), 1..500_usize].boxed() } else { Just(0).boxed() };
+    (2..30_u64, size(), size(), takes, batch, select(rst), relay, faults)
+        .prop_map(|(latency, reads, writes, takes, batch, rst, relay, faults)| Network {
+            reads,
+            writes,
+            takes,
+            batch,
+            rst,
+            relay,
+            faults,
+            ..Network::clear(latency)
+        })
+        .boxed()
+}
+
+fn relay() -> impl Strategy<Value = Option<Relay>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Relay::PassesHalfClose)),
+        Just(Some(Relay::ClosesBoth)),
+        (0..200_u64).prop_map(|span| Some(Relay::CutsOff(span))),
+    ]
+}
+
+/// At most three faults.
+fn faults(swarm: &Swarm) -> BoxedStrategy<Vec<Fault>> {
+    let holds = |from: Whose| swarm.marks.iter().map(move |mark| Fault::Hold { from, mark: *mark, span: Span::Ever });
+    let cuts = swarm.points.iter().map(|point| Fault::Cut { point: *point, span: Span::Ever });
+    let holds = Whose::ALL.into_iter().flat_map(holds).filter(|_| swarm.allowed.holds);
+    let all = holds.chain(cuts.filter(|_| swarm.allowed.cuts));
+    let makes_sense = |fault: &Fault| {
+        let network = Network { faults: vec![*fault], ..Network::clear(4) };
+        alone(swarm.wire, network, Plan::none()).check().is_ok()
+    };
+    let all: Vec<Fault> = all.filter(makes_sense).collect();
+    if all.is_empty() {
+        return Just(Vec::new()).boxed();
+    }
+    let passing = (0..1500_u64).prop_map(Span::For);
+    let span =
+        if swarm.allowed.lasting { prop_oneof![1 => passing, 1 => Just(Span::Ever)].boxed() } else { passing.boxed() };
+    let fault = (select(all), span).prop_map(|(fault, span)| fault.lasting(span));
+    prop::collection::vec(fault, 0..=3).boxed()
+}
+
+fn tuning(swarm: &Swarm) -> BoxedStrategy<Tuning> {
+    if swarm.peace {
+        return Just(Tuning::default()).boxed();
+    }
+    let limit = if swarm.allowed.limits { prop::option::of(1..200_usize).boxed() } else { Just(None).boxed() };
+    let length = prop_oneof![3 => 10..400 as Millis, 1 => 400..2000 as Millis];
+    let deadlines = if swarm.deadlines.is_empty() {
+        Just(Vec::new()).boxed()
+    } else {
+        prop::collection::vec((select(swarm.deadlines.clone()), length), 0..=3).boxed()
+    };
+    (limit, deadlines)
+        .prop_map(|(limit, deadlines)| Tuning { limit, deadlines: deadlines.into_iter().collect() })
+        .boxed()
+}

@@ -1,0 +1,227 @@
+//! Random scenarios, held against the contract: one seed is one scenario, in every process and on every machine.
+//!
+//! ```
+//! use sim_tests::{Backend, random};
+//!
+//! let hunt = random::hunt(&|scenario| Backend::Pair.run(scenario), &[4, 7, 4007], &|| ());
+//! assert_eq!(hunt.scenarios, 3);
+//! assert!(hunt.found.is_empty(), "{}", hunt.found[0].scenario);
+//! ```
+//!
+//! What must hold is what must always hold ([`check`]), so there is no wrong answer to foresee: every conversation ends
+//! within the sum of its deadlines whatever happens, and where the faults pass and the network heals no less. And a
+//! second run has to give the same record.
+
+mod draw;
+
+pub use draw::{peace, scenario};
+
+use crate::check::contract::{ContractBreach, ContractRule, check};
+use crate::record::Record;
+use crate::scenario::Scenario;
+use crate::support::difference::first_of;
+use crate::support::pairs::Pairs;
+use crate::support::parallel;
+use crate::support::{Millis, Refusal};
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// What runs a scenario.
+pub type Run<'a> = &'a (dyn Fn(&Scenario) -> Result<Record, Refusal> + Sync);
+
+/// How often a failing scenario is made simpler at most.
+const PATIENCE: usize = 4000;
+/// How many failing scenarios are made simpler; of the others, only how many there are is told.
+const SHRUNK: usize = 3;
+
+/// What a hunt came to.
+#[derive(Clone, Debug, Default)]
+pub struct Hunt {
+    /// How many scenarios were run.
+    pub scenarios: u64,
+    /// How long all of them took together, in virtual time.
+    pub simulated: Millis,
+    /// The pairs of state and event that the close machines of both ends met.
+    pub pairs: Pairs,
+    /// The seeds whose scenario broke a promise.
+    pub broken: Vec<u64>,
+    /// The first few of them, as simple as they get.
+    pub found: Vec<Found>,
+}
+
+/// A broken promise, and the simplest scenario that breaks it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// From which it was drawn.
+    pub seed: u64,
+    /// As it was drawn.
+    pub drawn: Scenario,
+    /// As simple as it gets.
+    pub scenario: Scenario,
+    /// What it breaks.
+    pub flaw: Flaw,
+    /// What happened, if it could be run.
+    pub record: Option<Record>,
+}
+
+/// What is wrong with a scenario's run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A promise is broken; the first if there are several.
+    Breach(ContractBreach),
+    /// A second run took another course.
+    Unsteady {
+        /// The first line of the trace that differs.
+        first: String,
+        /// That line of the second run.
+        second: String,
+    },
+    /// It cannot be run.
+    Refused(Refusal),
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Breach(breach) => breach.fmt(f),
+            Self::Unsteady { first, second } => {
+                write!(f, "harness: a second run differs: {first:?} became {second:?}")
+            }
+            Self::Refused(refusal) => write!(f, "harness: cannot be run: {refusal}"),
+        }
+    }
+}
+
+impl Flaw {
+    /// Whether this is the same kind of thing, so that shrinking does not wander from one flaw to another.
+    fn is_like(&self, other: &Self) -> bool {
+        let rule = |flaw: &Self| -> Option<ContractRule> {
+            match flaw {
+                Self::Breach(breach) => Some(breach.rule),
+                Self::Unsteady { .. } | Self::Refused(_) => None,
+            }
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(other) && rule(self) == rule(other)
+    }
+}
+
+/// The scenario of `seed`.
+///
+/// # Errors
+/// A [`Refusal`] if none could be drawn.
+pub fn drawn(seed: u64) -> Result<Scenario, Refusal> {
+    Ok(tree(&scenario(), seed)?.current())
+}
+
+impl Hunt {
+    /// Goes on with `seeds`: runs their scenarios on all processors, and holds each against the contract. `tick` is
+    /// called after each.
+    pub fn go_on(&mut self, run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) {
+        let next = hunt_for(run, seeds, SHRUNK - self.found.len(), tick);
+        self.scenarios += next.scenarios;
+        self.simulated += next.simulated;
+        self.pairs.merge(next.pairs);
+        self.broken.extend(next.broken);
+        self.found.extend(next.found);
+    }
+}
+
+/// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
+pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
+    let mut hunt = Hunt::default();
+    hunt.go_on(run, seeds, tick);
+    hunt
+}
+
+/// Makes so many of the failing scenarios simpler.
+fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> Hunt {
+    let pairs = Mutex::new(Pairs::default());
+    let tried = parallel::each(seeds.len(), |index| {
+        let seed = seeds[index];
+        Pairs::take();
+        let tried = drawn(seed).map_err(Flaw::Refused).and_then(|scenario| judge(run, &scenario));
+        pairs.lock().unwrap_or_else(PoisonError::into_inner).merge(Pairs::take());
+        tick();
+        match tried {
+            Ok(record) => (seed, true, took(&record)),
+            Err(_) => (seed, false, 0),
+        }
+    });
+    let broken: Vec<u64> = tried.iter().filter(|(_, good, _)| !good).map(|(seed, _, _)| *seed).collect();
+    Hunt {
+        scenarios: tried.len() as u64,
+        simulated: tried.iter().map(|(_, _, time)| time).sum(),
+        pairs: pairs.into_inner().unwrap_or_else(PoisonError::into_inner),
+        found: broken.iter().take(shrunk).filter_map(|seed| find(run, *seed)).collect(),
+        broken,
+    }
+}
+
+/// Runs `scenario` twice, and holds it against the contract.
+///
+/// # Errors
+/// The first [`Flaw`].
+pub fn judge(run: Run<'_>, scenario: &Scenario) -> Result<Record, Flaw> {
+    let record = run(scenario).map_err(Flaw::Refused)?;
+    if let Some(breach) = check(&record).into_iter().next() {
+        return Err(Flaw::Breach(breach));
+    }
+    let again = run(scenario).map_err(Flaw::Refused)?;
+    if again == record { Ok(record) } else { Err(differs(&record, &again)) }
+}
+
+fn differs(one: &Record, other: &Record) -> Flaw {
+    let lines = |record: &Record| {
+        let timed = record.entries.iter().map(|entry| format!("at {} ms {}", entry.at, entry.what));
+        timed.chain([format!("over at {:?}, left {:?}", record.over_at, record.unreached)]).collect::<Vec<_>>()
+    };
+    let (one, other) = (lines(one), lines(other));
+    let differs = first_of(one.iter().map(String::as_str), other.iter().map(String::as_str));
+    // Records that differ in nothing that has words differ in their packets.
+    let (_, first, second) = differs.unwrap_or((0, Some("some packets"), Some("other packets")));
+    let line = |line: Option<&str>| line.unwrap_or("nothing more").to_owned();
+    Flaw::Unsteady { first: line(first), second: line(second) }
+}
+
+/// When the last thing happened.
+fn took(record: &Record) -> Millis {
+    record.entries.last().map_or(0, |entry| entry.at)
+}
+
+/// The simplest scenario that has the same flaw as that of `seed`, if that has one.
+pub fn find(run: Run<'_>, seed: u64) -> Option<Found> {
+    let mut tree = tree(&scenario(), seed).ok()?;
+    let drawn = tree.current();
+    let mut flaw = judge(run, &drawn).err()?;
+    let mut simplest = drawn.clone();
+    let mut simpler = tree.simplify();
+    for _ in 0..PATIENCE {
+        if !simpler {
+            break;
+        }
+        let scenario = tree.current();
+        simpler = match judge(run, &scenario) {
+            Err(same) if same.is_like(&flaw) => {
+                (simplest, flaw) = (scenario, same);
+                tree.simplify()
+            }
+            Err(_) | Ok(_) => tree.complicate(),
+        };
+    }
+    let record = run(&simplest).ok();
+    Some(Found { seed, drawn, scenario: simplest, flaw, record })
+}
+
+type Tree = <BoxedStrategy<Scenario> as Strategy>::Tree;
+
+fn tree(strategy: &BoxedStrategy<Scenario>, seed: u64) -> Result<Tree, Refusal> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    strategy
+        .new_tree(&mut TestRunner::new_with_rng(config, rng))
+        .map_err(|reason| Refusal(format!("nothing was drawn from seed {seed}: {reason}")))
+}

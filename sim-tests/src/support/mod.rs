@@ -1,0 +1,21 @@
+//! What every other folder stands on: errors and numbers of texts, hashes, shares of work, all processors, and the first
+//! difference of two texts.
+
+mod breach;
+pub(crate) mod difference;
+mod error;
+mod hash;
+mod number;
+pub mod pairs;
+pub mod parallel;
+mod shard;
+
+pub use breach::{Breach, Rule};
+pub use error::Refusal;
+pub(crate) use error::{check_length, check_range};
+pub use hash::fnv;
+pub(crate) use number::{number, pick};
+pub use shard::Shard;
+
+/// Virtual time in milliseconds since the connection began.
+pub type Millis = u64;

@@ -1,0 +1,40 @@
+//! Numbers and names in ids and files.
+
+use super::error::Refusal;
+use std::str::FromStr;
+
+/// `text` as a number. One that is too great for its type is the greatest of it, so that its range is named and not its
+/// form.
+pub(crate) fn number<T: FromStr + Bounded>(text: &str) -> Option<T> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(T::GREATEST))
+}
+
+/// Numbers that have a greatest one.
+pub(crate) trait Bounded {
+    const GREATEST: Self;
+}
+
+impl Bounded for u8 {
+    const GREATEST: Self = Self::MAX;
+}
+
+impl Bounded for u32 {
+    const GREATEST: Self = Self::MAX;
+}
+
+impl Bounded for u64 {
+    const GREATEST: Self = Self::MAX;
+}
+
+impl Bounded for usize {
+    const GREATEST: Self = Self::MAX;
+}
+
+/// Finds the one whose id is `text`.
+pub(crate) fn pick<T: Copy>(what: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, Refusal> {
+    all.iter().copied().find(|one| id(*one) == text).ok_or_else(|| {
+        let known: Vec<_> = all.iter().map(|one| id(*one)).collect();
+        Refusal(format!("no {what} {text:?}; there are {}", known.join(", ")))
+    })
+}

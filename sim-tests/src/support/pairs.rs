@@ -1,0 +1,103 @@
+//! Which pairs of state and event of the close machine were reached.
+
+use echo_core::Role;
+use echo_core::close::table::{Sample, State};
+use echo_core::close::{Machine, Policy, Words};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Pairs of a machine's state and the event that it met there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(pub(crate) BTreeSet<(Subject, State, Sample)>);
+
+thread_local! {
+    static SEEN: RefCell<Pairs> = const { RefCell::new(Pairs(BTreeSet::new())) };
+}
+
+/// Notes a pair for [`Pairs::take`]: the value of [`Config::observe`](echo_core::Config) that measures.
+pub fn observe(machine: &Machine, sample: Sample) {
+    SEEN.with_borrow_mut(|seen| seen.0.insert((Subject::of(machine), State::of(machine), sample)));
+}
+
+impl Pairs {
+    /// One more than the greatest index.
+    pub const COUNT: usize = 5 * 5 * 5 * 2 * 3 * Sample::ALL.len();
+
+    /// What this thread has observed since this was called last.
+    pub fn take() -> Self {
+        SEEN.take()
+    }
+
+    /// Adds those of `other`.
+    pub fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A number for each of them, below [`Pairs::COUNT`]: the same for the same pair in every process.
+    pub fn indices(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|(subject, state, sample)| {
+            let State { sent, heard, owes, verdict } = *state;
+            let place = Sample::ALL.iter().position(|other| other == sample).unwrap_or_default();
+            let state = ((*subject as usize * 5 + sent as usize) * 5 + heard as usize) * 2 + usize::from(owes);
+            (state * 3 + verdict as usize) * Sample::ALL.len() + place
+        })
+    }
+}
+
+/// Whose table: the kinds of machine that are in a [`Connection`](echo_core::Connection).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// A server on the framed wire; the client sends FIN first.
+    FramedServer,
+    /// A server on the framed wire that sends FIN first.
+    FramedServerFinFirst,
+    /// A client on the framed wire.
+    FramedClient,
+    /// A server on the plain wire, or one that does not know its wire.
+    PlainServer,
+    /// A client on the plain wire.
+    PlainClient,
+}
+
+impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::FramedServer, Self::FramedServerFinFirst, Self::FramedClient, Self::PlainServer, Self::PlainClient];
+
+    pub(crate) fn of(machine: &Machine) -> Self {
+        match (machine.role(), machine.policy().words, machine.policy().first_fin) {
+            (Role::Server, Words::None, _) => Self::PlainServer,
+            (Role::Client, Words::None, _) => Self::PlainClient,
+            (Role::Server, Words::Server | Words::Acknowledged, Role::Client) => Self::FramedServer,
+            (Role::Server, Words::Server | Words::Acknowledged, Role::Server) => Self::FramedServerFinFirst,
+            (Role::Client, Words::Server | Words::Acknowledged, _) => Self::FramedClient,
+        }
+    }
+
+    /// Its role and policy.
+    pub fn machine(self) -> (Role, Policy) {
+        match self {
+            Self::FramedServer => (Role::Server, Policy::FRAMED),
+            Self::FramedServerFinFirst => (Role::Server, Policy { first_fin: Role::Server, ..Policy::FRAMED }),
+            Self::FramedClient => (Role::Client, Policy::FRAMED),
+            Self::PlainServer => (Role::Server, Policy::PLAIN),
+            Self::PlainClient => (Role::Client, Policy::PLAIN),
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FramedServer => "framed server",
+            Self::FramedServerFinFirst => "framed server that sends FIN first",
+            Self::FramedClient => "framed client",
+            Self::PlainServer => "plain server",
+            Self::PlainClient => "plain client",
+        }
+    }
+}
