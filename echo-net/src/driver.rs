@@ -308,6 +308,11 @@ impl<T: Transport> Driver<T> {
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
+            // The transport does not take what the peer sends: that is our end of it.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                self.read_over = true;
+                self.connection.abort(now);
+            }
             Poll::Ready(Err(_)) => self.handle_reset(now),
             // It cannot be written to, and all it had received is read.
             Poll::Pending if self.connection.is_write_closed() && self.read_in_vain => self.handle_reset(now),

@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A stream of bytes in both directions whose write half can be shut down by itself (half-close).
+///
+/// A read that fails means RST from the peer; with [`io::ErrorKind::InvalidData`] it means that the transport refuses what
+/// the peer sent, and the connection is aborted from this side.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// How many of the bytes that were written the peer has not acknowledged yet, FIN included; `None` (the default)
     /// if that cannot be told. Where it can, deadlines measure whether the peer takes anything (clause 8.6).

@@ -3,7 +3,7 @@
 use crate::support::eventually;
 use crate::support::person::Person;
 use crate::support::program::{ECHO_NET, Serve, signal};
-use crate::support::server::fake;
+use crate::support::server::{fake, swallow};
 use std::process::Command;
 
 /// Keys after which the editor waits for another: escape, the beginning of a sequence, a search, a quoted key, a
@@ -28,8 +28,9 @@ fn a_server_that_leaves_in_the_middle_of_a_key() {
             }
             serve.kid.signal("INT");
             let (shown, code) = person.leaves();
-            let line = "not sent, the conversation is over: half a lin\r\n";
-            assert_eq!(shown.matches(line).count(), 1, "{keys:?}: {shown:?}");
+            let character = if *keys == b"\xc3" { "\u{fffd}" } else { "" };
+            let line = format!("not sent, the conversation is over: half a lin{character}\r\n");
+            assert_eq!(shown.matches(&line).count(), 1, "{keys:?}: {shown:?}");
             assert_eq!(shown.contains("the server leaves: 1001"), !plain, "{keys:?}: {shown:?}");
             assert!(shown.contains("1 line not sent"), "{keys:?}: {shown:?}");
             assert_eq!(code, 1);
@@ -175,17 +176,20 @@ fn a_terminal_that_is_gone() {
 /// Nobody looks at the terminal, and its buffer is full.
 #[test]
 fn a_terminal_that_takes_nothing() {
-    for signals in [&["TERM"][..], &["TERM", "TERM"]] {
+    for signals in [&["TERM"][..], &["TERM", "TERM"], &[]] {
         let (address, server) = fake(|mut raw| {
             raw.send(&b"a line that nobody reads\n".repeat(40_000));
-            raw.rest()
+            swallow(raw)
         });
         let mut person = Person::at_prompt(address, &["--plain"]);
         person.types("half");
         for name in signals {
             signal(person.id(), name);
         }
-        assert_eq!(person.ends(), 143);
+        if signals.is_empty() {
+            person.types("\x03\x03");
+        }
+        assert_eq!(person.ends(), if signals.is_empty() { 1 } else { 143 });
         assert!(server.join().is_ok());
     }
 }
@@ -279,4 +283,92 @@ fn stopped_and_continued() {
     person.sees("shell$ ");
     person.types("exit\r");
     assert_eq!(person.leaves().1, 0);
+}
+
+/// Whatever comes first, the last keys or the end.
+#[test]
+fn a_server_that_leaves_as_something_is_typed() {
+    for round in 0..30 {
+        let serve = Serve::start(&[]);
+        let mut person = Person::at_prompt(serve.address, &[]);
+        person.types(format!("typed {round}"));
+        serve.kid.signal("INT");
+        let (shown, code) = person.leaves();
+        assert!(shown.contains(&format!("not sent, the conversation is over: typed {round}\r\n")), "{shown:?}");
+        assert_eq!(code, 1);
+    }
+}
+
+/// It ends within the end of a paste, or within another sequence.
+#[test]
+fn a_server_that_leaves_in_the_middle_of_what_ends_a_paste() {
+    let serve = Serve::start(&[]);
+    for rest in ["\x1b", "\x1b[20", "\x1b[201", "\x1b[0"] {
+        let mut person = Person::at_prompt(serve.address, &[]);
+        person.types(format!("\x1b[200~pasted{rest}"));
+        signal(person.id(), "TERM");
+        let (shown, code) = person.leaves();
+        assert!(shown.contains("not sent, the conversation is over: pasted"), "{rest:?}: {shown:?}");
+        assert!(shown.ends_with("failed: stopped by SIGTERM; 1 line not sent\r\n"), "{rest:?}: {shown:?}");
+        assert_eq!(code, 143);
+    }
+}
+
+/// Every answer is shown before the end, however many wait.
+#[test]
+fn answers_that_wait_at_the_end() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    let lines: String = (0..5000).map(|line| format!("{line}\n")).collect();
+    person.pastes(&lines);
+    person.types("\r\x04");
+    let (shown, code) = person.leaves();
+    assert_eq!((shown.matches("] ").count(), code), (5000, 0));
+}
+
+/// What was typed stands at the prompt again after the line that took its place.
+#[test]
+fn a_line_of_the_history_goes_before_what_was_typed() {
+    let serve = Serve::start(&[]);
+    let mut person = Person::at_prompt(serve.address, &[]);
+    person.types("hello\r");
+    person.sees("] hello");
+    for (keys, found) in [("\x1b[A", "] hello"), ("\x12hel", "] hello")] {
+        person.half_types("draft");
+        person.types(keys);
+        person.types("\r");
+        person.sees(found);
+        person.types("\r");
+        person.sees("] draft");
+    }
+    person.types("\x04");
+    let (shown, code) = person.leaves();
+    assert!(shown.contains("5 answered"), "{shown:?}");
+    assert_eq!(code, 0);
+}
+
+/// Ctrl-C and a signal are two, in any order; this server is frozen.
+#[test]
+fn a_key_and_a_signal_abort() {
+    for options in [&[][..], &["--plain"]] {
+        for key_first in [true, false] {
+            let serve = Serve::start(&[]);
+            let mut person = Person::at_prompt(serve.address, options);
+            serve.kid.logs("connection 1 from");
+            serve.kid.signal("STOP");
+            let patience = std::time::Instant::now();
+            if key_first {
+                person.half_types("half");
+                person.types("\x03");
+                person.sees("not sent, interrupted: half");
+                signal(person.id(), "TERM");
+            } else {
+                signal(person.id(), "TERM");
+                person.types("\x03");
+            }
+            assert_eq!(person.leaves().1, 143, "{options:?} {key_first}");
+            assert!(patience.elapsed() < std::time::Duration::from_secs(4), "the drain deadline has not come");
+            serve.kid.signal("CONT");
+        }
+    }
 }

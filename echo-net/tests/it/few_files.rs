@@ -1,6 +1,6 @@
 //! Few open files: a low limit, and one that is too low.
 
-use crate::support::program::{Kid, Serve, limited};
+use crate::support::program::{ECHO_NET, Kid, Serve, limited, piped};
 use crate::support::raw::{Raw, Said, echo};
 use crate::support::{eventually, need_that};
 use std::process::Command;
@@ -116,4 +116,26 @@ fn without_descriptors_a_client_is_told_why() {
         next.send(&echo(1, b"hello"));
         matches!(next.hears(), Said::Reply { .. })
     });
+}
+
+/// The same of threads, of which nobody but root has as many as it likes.
+#[test]
+fn too_few_threads_are_named() {
+    let serve = Serve::start(&[]);
+    let program = std::env::temp_dir().join(format!("echo-net-threads-{}", std::process::id()));
+    std::fs::copy(ECHO_NET, &program).expect("it can be copied");
+    for processes in 1..4 {
+        for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["connect", &serve.address.to_string()]] {
+            let script = format!("ulimit -u {processes}; exec \"$0\" \"$@\"");
+            let mut command = Command::new("setpriv");
+            if rustix::process::geteuid().is_root() {
+                command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+            }
+            command.args(["bash", "-c", &script]).arg(&program).args(arguments);
+            let (code, _, err) = Kid::spawn(piped(&mut command)).finish();
+            assert_eq!(code, Some(3), "{processes}: {err}");
+            assert!(err.starts_with("echo-net: the limit of processes (ulimit -u) leaves "), "{processes}: {err}");
+        }
+    }
+    std::fs::remove_file(&program).expect("it was made");
 }

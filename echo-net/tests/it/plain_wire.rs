@@ -1,10 +1,10 @@
 //! The plain wire, as `nc` and the classic client speak it.
 
-use crate::support::need;
 use crate::support::program::{Kid, Serve, piped};
 use crate::support::raw::Raw;
-use crate::support::server::Server;
+use crate::support::server::{Server, fake};
 use crate::support::time::{HEADER, is_answer, seconds};
+use crate::support::{eventually, need};
 use echo_net::ServerConfig;
 use std::process::Command;
 use std::time::Duration;
@@ -119,4 +119,22 @@ fn a_client_that_leaves_without_a_word_hears_only_fin() {
     assert_eq!(client.rest(), b"");
     let report = server.drain();
     assert_eq!((report.ended("unproven"), report.messages), (1, 0), "{report}");
+}
+
+/// A signal is no question how long the server may think: the deadline of the whole ending is that of the other wire.
+#[test]
+fn a_plain_client_that_is_told_to_end_waits_no_longer_than_an_ending() {
+    let (address, server) = fake(|mut raw| {
+        assert_eq!(raw.rest(), b"hello\n");
+        raw
+    });
+    let mut kid = Kid::echo_net(&["connect", "--plain", "--deadline", "shutdown=0.2", &address.to_string()]);
+    kid.write(b"hello\n");
+    eventually("a handler", || crate::signals::catches(kid.id(), 15));
+    kid.signal("TERM");
+    // Joined, not dropped: it stays open.
+    let _raw = server.join().expect("no panic");
+    assert_eq!(kid.wait().code(), Some(143));
+    let err = kid.stderr();
+    assert!(err.contains("nobody waited for the end") || err.contains("timed out"), "{err}");
 }

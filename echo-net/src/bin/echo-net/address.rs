@@ -11,7 +11,13 @@ const HOST: &str = "127.0.0.1";
 /// # Errors
 /// What stands for a port is none.
 pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
-    let wrong = |given: &str| format!("{given} in {text} is no port: expected a number from 0 to 65535");
+    let wrong = |given: &str| match given {
+        "" => format!("{text}: expected a port behind the colon"),
+        given => format!("{given} in {text} is no port: expected a number from 0 to 65535"),
+    };
+    if text.is_empty() {
+        return Err("expected a host, a port or both".to_owned());
+    }
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or_else(|| format!("{text}: expected ] behind the address"))?;
         return match rest.strip_prefix(':') {

@@ -15,26 +15,46 @@ pub(crate) struct Draft(Arc<Mutex<Text>>);
 #[derive(Default)]
 struct Text {
     line: String,
-    /// What was typed before a line of the history took its place.
-    replaced: Option<String>,
-    /// Whether the line is one of the history.
-    recalled: bool,
+    /// Which line of the history it is; none is the one that is new.
+    index: Option<usize>,
+    /// What stood there when the line came to the prompt: of the history, or nothing.
+    original: String,
+    /// What was typed before another line took its place, the last one last.
+    replaced: Vec<String>,
+    /// The line when a search began, until something is found.
+    searched_from: Option<String>,
     /// It was taken to be told as not sent: what the editor still gives is the same once more.
     closed: bool,
 }
 
 impl Text {
-    fn replace(&mut self, line: &str) {
-        if self.replaced.is_none() && !line.is_empty() {
-            self.replaced = Some(line.to_owned());
+    /// The editor shows this line.
+    fn show(&mut self, line: &str, index: Option<usize>) {
+        let was = std::mem::replace(&mut self.line, line.to_owned());
+        if self.index != index {
+            // The editor forgets what was changed in a line of the history.
+            if !was.is_empty() && was != self.original {
+                self.replaced.push(was);
+            }
+            self.index = index;
+            self.original = if index.is_some() { line.to_owned() } else { String::new() };
+        } else if was != line
+            && let Some(typed) = self.searched_from.take()
+        {
+            self.replaced.push(typed);
+        }
+        self.replaced.retain(|replaced| replaced != line);
+    }
+
+    /// A search begins: what it finds takes the place of the line.
+    fn search(&mut self) {
+        if !self.line.is_empty() && self.line != self.original {
+            self.searched_from = Some(self.line.clone());
         }
     }
 
     fn take(&mut self) -> Vec<String> {
-        self.recalled = false;
-        let line = std::mem::take(&mut self.line);
-        // What came back, and was gone on with, is told once.
-        let replaced = self.replaced.take().filter(|replaced| !line.contains(replaced));
+        let Self { line, replaced, .. } = std::mem::take(self);
         replaced.into_iter().chain((!line.is_empty()).then_some(line)).collect()
     }
 }
@@ -44,25 +64,41 @@ impl Draft {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The editor has given the line back: here it is forgotten, and `hand` hands it on. Both at once, so that it is
-    /// never in two places or in none. Not any more once the draft was closed.
-    pub(crate) fn hand_over(&self, hand: impl FnOnce(Vec<String>)) {
+    /// The editor has given the line back: `hand` hands it on, and what it had replaced. Gives what is to stand at the
+    /// next prompt. All at once, so that nothing is ever in two places or in none. Not any more once the draft was
+    /// closed.
+    pub(crate) fn hand_over(&self, hand: impl FnOnce()) -> String {
+        let mut text = self.lock();
+        if text.closed {
+            return String::new();
+        }
+        let mut replaced = std::mem::take(&mut *text).replaced;
+        hand();
+        let next = replaced.pop().unwrap_or_default();
+        text.replaced = replaced;
+        text.line.clone_from(&next);
+        next
+    }
+
+    /// As above, where all of it is handed on.
+    pub(crate) fn hand_over_all(&self, hand: impl FnOnce(Vec<String>)) {
         let mut text = self.lock();
         if !text.closed {
             hand(text.take());
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        let text = self.lock();
-        text.line.is_empty() && text.replaced.is_none()
+    /// What stands there.
+    pub(crate) fn line(&self) -> String {
+        self.lock().line.clone()
     }
 
     /// What is to be told as not sent: what was typed, and the line that took its place.
     pub(crate) fn close(&self) -> Vec<String> {
         let mut text = self.lock();
+        let lines = text.take();
         text.closed = true;
-        text.take()
+        lines
     }
 }
 
@@ -71,25 +107,16 @@ impl Hinter for Draft {
     type Hint = String;
 
     fn hint(&self, line: &str, _: usize, context: &Context<'_>) -> Option<String> {
-        let mut text = self.lock();
-        let recalled = context.history_index() < context.history().len();
-        if recalled && !text.recalled {
-            let typed = std::mem::take(&mut text.line);
-            text.replace(&typed);
-        }
-        text.recalled = recalled;
-        if text.replaced.as_deref() == Some(line) && text.line != line {
-            text.replaced = None;
-        }
-        line.clone_into(&mut text.line);
+        let index = Some(context.history_index()).filter(|index| *index < context.history().len());
+        self.lock().show(line, index);
         None
     }
 }
 
-/// A search begins: what it finds takes the place of the line.
+/// Of the keys that begin a search.
 impl ConditionalEventHandler for Draft {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        self.lock().replace(context.line());
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.lock().search();
         None
     }
 }
@@ -103,3 +130,52 @@ impl Highlighter for Draft {}
 impl Validator for Draft {}
 
 impl Helper for Draft {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Draft, Text};
+
+    #[test]
+    fn what_was_typed_is_kept_wherever_the_editor_goes() {
+        let mut text = Text::default();
+        text.show("draft", None);
+        text.show("old1", Some(1));
+        text.show("old1 edited", Some(1));
+        text.show("older", Some(0));
+        text.show("new text", Some(0));
+        text.show("old1", Some(1));
+        assert_eq!(text.take(), ["draft", "old1 edited", "new text", "old1"]);
+    }
+
+    #[test]
+    fn what_comes_back_is_there_once() {
+        let mut text = Text::default();
+        text.show("a", None);
+        text.show("cat", Some(0));
+        assert_eq!(text.replaced, ["a"]);
+        text.show("a", None);
+        text.show("a dog", None);
+        assert_eq!(text.take(), ["a dog"]);
+    }
+
+    #[test]
+    fn a_search_takes_the_place_of_a_line_only_if_it_finds_something() {
+        let mut text = Text::default();
+        text.show("typed", None);
+        text.search();
+        text.show("typed", None);
+        assert!(text.replaced.is_empty());
+        text.show("found", None);
+        assert_eq!(text.take(), ["typed", "found"]);
+    }
+
+    #[test]
+    fn what_was_replaced_stands_at_the_next_prompt() {
+        let draft = Draft::default();
+        draft.lock().show("typed", None);
+        draft.lock().show("old", Some(0));
+        assert_eq!(draft.hand_over(|| ()), "typed");
+        assert_eq!(draft.close(), ["typed"]);
+        assert_eq!(draft.hand_over(|| panic!("it is closed")), "");
+    }
+}

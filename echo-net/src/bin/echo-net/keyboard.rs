@@ -19,13 +19,17 @@ const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 /// Aborts what a key has begun, a search for example. The first may end an escape sequence instead.
 const ABORTS: &[u8] = b"\x07\x07";
+/// A key (Ctrl-^) that the editor is to tell of: all before it was read.
+pub(crate) const LAST_KEY: char = '^';
+const LAST: &[u8] = b"\x1e";
 const ENTER: &[u8] = b"\r";
+const INTERRUPT: u8 = 0x03;
+const ESCAPE: u8 = 0x1b;
 /// So many pasted lines are given to the editor together; it cannot show more than 65,535.
 const MOST_PASTED: usize = 1000;
 
-/// Stands in for the terminal, until it is dropped.
+/// Stands in for the terminal, for good: an editor that ends late would change the mode of what is there then.
 pub(crate) struct Keyboard {
-    mode: Mode,
     stop: Option<Stop>,
     /// The other end of what the editor reads, once nothing more is handed on.
     handed_on: mpsc::Receiver<OwnedFd>,
@@ -42,19 +46,19 @@ pub(crate) enum End {
 }
 
 impl Keyboard {
-    /// Exchanges standard input, which is the terminal.
+    /// Exchanges standard input, which is the terminal. `insists` hears of the second Ctrl-C, whatever the editor does.
     ///
     /// # Errors
     /// There is no pseudoterminal, no file or no thread to be had.
-    pub(crate) fn stand_in(mode: &Mode) -> io::Result<Self> {
+    pub(crate) fn stand_in(mode: &Mode, insists: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (keys, editor) = pseudoterminal()?;
         let (input, stop) = StandardInput::of(mode.terminal().try_clone()?)?;
         let (sender, handed_on) = mpsc::channel();
         let end = Arc::new(OnceLock::new());
-        let keyboard = Self { mode: mode.clone(), stop: Some(stop), handed_on, end: end.clone() };
+        let keyboard = Self { stop: Some(stop), handed_on, end: end.clone() };
         rustix::stdio::dup2_stdin(&editor)?;
         Builder::new().spawn(move || {
-            if hand_on(input, &keys) == End::Gone {
+            if hand_on(input, &keys, &insists) == End::Gone {
                 let _ = end.set(End::Gone);
             } else {
                 // If nobody takes it, the editor reads its end.
@@ -69,19 +73,13 @@ impl Keyboard {
         self.end.clone()
     }
 
-    /// Hands on what has been typed until now, and makes the editor leave whatever it waits for. It reads on until the
-    /// result is dropped, which is nothing if that does not work in time, or if the terminal is gone.
+    /// Hands on what has been typed until now, and makes the editor leave whatever it waits for; then comes
+    /// [`LAST_KEY`]. It reads on until the result is dropped, which is nothing if that does not work in time, or if the
+    /// terminal is gone.
     pub(crate) fn finish(&mut self, within: Duration) -> Option<OwnedFd> {
-        self.stop = None;
-        let keys = self.handed_on.recv_timeout(within).ok();
         let _ = self.end.set(End::Closed);
-        keys
-    }
-}
-
-impl Drop for Keyboard {
-    fn drop(&mut self) {
-        let _ = rustix::stdio::dup2_stdin(self.mode.terminal());
+        self.stop = None;
+        self.handed_on.recv_timeout(within).ok()
     }
 }
 
@@ -101,19 +99,23 @@ fn pseudoterminal() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Hands on what is typed until the input is stopped, or the terminal gone.
-fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd) -> End {
+fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl Fn()) -> End {
     let mut typed = Typed::default();
     let mut chunk = [0; 1024];
     loop {
         match input.read(&mut chunk) {
             Ok(0) => return End::Gone,
             Ok(count) => {
-                if !give(editor, &typed.keys(&chunk[..count]), &input) {
+                let keys = typed.keys(&chunk[..count]);
+                if typed.interrupts > 1 {
+                    insists();
+                }
+                if !give(editor, &keys, &input) {
                     return End::Closed;
                 }
             }
             Err(error) if was_stopped(&error) => {
-                give(editor, &typed.left(), &input);
+                give(editor, &typed.finish(), &input);
                 return End::Closed;
             }
             Err(_) => return End::Gone,
@@ -139,10 +141,13 @@ fn give(editor: &OwnedFd, mut keys: &[u8], input: &StandardInput<OwnedFd>) -> bo
 struct Typed {
     /// The beginning of a character.
     begun: Vec<u8>,
-    /// The last bytes, to find what begins and ends a paste.
-    last: Vec<u8>,
+    /// How much of what begins a paste, or ends one, has come last.
+    matched: usize,
     /// Lines of a paste that has begun and not ended.
     pasting: Option<usize>,
+    begins_a_line: bool,
+    /// How often Ctrl-C was typed.
+    interrupts: usize,
 }
 
 impl Typed {
@@ -153,36 +158,106 @@ impl Typed {
         let text = std::mem::replace(&mut self.begun, rest);
         let mut keys = Vec::with_capacity(text.len());
         for byte in String::from_utf8_lossy(&text).bytes() {
-            let begins_a_line =
-                matches!(self.last.last(), Some(b'\r' | b'\n')) && !matches!(byte, b'\r' | b'\n' | 0x1b);
-            if begins_a_line && self.pasting.is_some_and(|lines| lines >= MOST_PASTED) {
-                keys.extend([PASTE_ENDS, ENTER, PASTE_BEGINS].concat());
-                self.pasting = Some(0);
+            match self.pasting {
+                Some(_) => self.paste(byte, &mut keys),
+                None => self.key(byte, &mut keys),
             }
-            keys.push(byte);
-            self.note(byte);
         }
         keys
     }
 
-    fn note(&mut self, byte: u8) {
-        if self.last.len() == PASTE_BEGINS.len() {
-            self.last.remove(0);
-        }
-        self.last.push(byte);
-        match (&mut self.pasting, byte) {
-            (Some(lines), b'\r' | b'\n') => *lines += 1,
-            (Some(_), _) if self.last == PASTE_ENDS => self.pasting = None,
-            (None, _) if self.last == PASTE_BEGINS => self.pasting = Some(0),
-            _ => (),
+    fn key(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        keys.push(byte);
+        self.interrupts += usize::from(byte == INTERRUPT);
+        self.matched = if byte == PASTE_BEGINS[self.matched] { self.matched + 1 } else { usize::from(byte == ESCAPE) };
+        if self.matched == PASTE_BEGINS.len() {
+            (self.matched, self.pasting, self.begins_a_line) = (0, Some(0), false);
         }
     }
 
-    /// What makes the editor wait for a key again, and for nothing else.
-    fn left(&self) -> Vec<u8> {
-        match self.pasting {
-            Some(_) => [PASTE_ENDS, ABORTS].concat(),
-            None => ABORTS.to_vec(),
+    /// An escape within a paste is no text. The editor is given none but that of the end, so that it never waits for the
+    /// rest of a sequence there.
+    fn paste(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        if byte == PASTE_ENDS[self.matched] {
+            self.matched += 1;
+            if self.matched == PASTE_ENDS.len() {
+                keys.extend_from_slice(PASTE_ENDS);
+                (self.matched, self.pasting) = (0, None);
+            }
+            return;
         }
+        let begun = std::mem::take(&mut self.matched);
+        for byte in PASTE_ENDS[..begun].iter().copied().chain([byte]) {
+            match byte {
+                ESCAPE => self.matched = 1,
+                byte => {
+                    self.matched = 0;
+                    self.paste_text(byte, keys);
+                }
+            }
+        }
+    }
+
+    fn paste_text(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        let ends_a_line = matches!(byte, b'\r' | b'\n');
+        let mut lines = self.pasting.unwrap_or(0);
+        if self.begins_a_line && !ends_a_line && lines >= MOST_PASTED {
+            keys.extend([PASTE_ENDS, ENTER, PASTE_BEGINS].concat());
+            lines = 0;
+        }
+        keys.push(byte);
+        self.pasting = Some(lines + usize::from(ends_a_line));
+        self.begins_a_line = ends_a_line;
+    }
+
+    /// What makes the editor wait for a key again, and for nothing else; half a character is shown as what it is.
+    fn finish(&mut self) -> Vec<u8> {
+        let begun = std::mem::take(&mut self.begun);
+        let begun = if begun.is_empty() { Vec::new() } else { "\u{fffd}".as_bytes().to_vec() };
+        let ends = if self.pasting.is_some() { PASTE_ENDS } else { b"" };
+        [&begun, ends, ABORTS, LAST].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Typed;
+
+    fn keys(typed: &[u8], piece: usize) -> Vec<u8> {
+        let mut state = Typed::default();
+        let mut keys: Vec<u8> = typed.chunks(piece).flat_map(|piece| state.keys(piece)).collect();
+        keys.extend(state.finish());
+        keys
+    }
+
+    #[test]
+    fn the_editor_gets_whole_characters_and_whole_pastes() {
+        const END: &[u8] = b"\x07\x07\x1e";
+        for (typed, given) in [
+            (&b"abc\r"[..], &b"abc\r"[..]),
+            ("gr\u{fc}n".as_bytes(), "gr\u{fc}n".as_bytes()),
+            (b"a\xff\xc3", "a\u{fffd}\u{fffd}".as_bytes()),
+            (b"\x1b[A\x1b[200~a\nb\x1b[201~\r", b"\x1b[A\x1b[200~a\nb\x1b[201~\r"),
+            // It has not ended, and ends within what ends it.
+            (b"\x1b[200~a", b"\x1b[200~a\x1b[201~"),
+            (b"\x1b[200~a\x1b[20", b"\x1b[200~a\x1b[201~"),
+            // Other sequences are text there, without their escape.
+            (b"\x1b[200~a\x1b[0mb\x1b\x1b[201~c", b"\x1b[200~a[0mb\x1b[201~c"),
+        ] {
+            for piece in [1, 2, typed.len()] {
+                let given = String::from_utf8_lossy(&[given, END].concat()).into_owned();
+                assert_eq!(String::from_utf8_lossy(&keys(typed, piece)), given, "{piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_paste_of_many_lines_comes_in_parts() {
+        let text: String = (0..2500).map(|line| format!("{line}\r\n")).collect();
+        let given = keys(format!("\x1b[200~{text}\x1b[201~").as_bytes(), 7);
+        let given = String::from_utf8_lossy(&given).into_owned();
+        assert_eq!(given.matches("\x1b[200~").count(), given.matches("\x1b[201~").count());
+        assert!(given.matches("\x1b[201~\r\x1b[200~").count() > 2, "it is cut between lines");
+        assert_eq!(given.replace("\x1b[201~\r\x1b[200~", "").matches('\n').count(), 2500);
     }
 }

@@ -1,11 +1,15 @@
 //! How many files this process may open, and how many connections fit into that.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{Builder, available_parallelism};
 
 /// What the runtime opens, and a conversation.
 const LEAST: usize = 12;
 /// What a server opens besides connections and the runtime's own: listeners, a spare one, a resolver's.
 const OTHERS: usize = 6;
+/// Threads that a program starts besides one for each processor.
+const THREADS: usize = 8;
 /// Where there is no hard limit: as many as Linux allows by default (`fs.nr_open`).
 const UNLIMITED: u64 = 1_048_576;
 
@@ -19,8 +23,43 @@ pub(crate) fn raise() -> Result<(), String> {
     if current.is_some_and(|current| current < wanted) {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
+    check_files(LEAST)
+}
+
+/// Whether enough threads can be started: without one the runtime would panic.
+///
+/// # Errors
+/// They cannot.
+pub(crate) fn check_threads() -> Result<(), String> {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let stopped = Arc::new(Mutex::new(stopped));
+    let wanted = THREADS + available_parallelism().map_or(1, usize::from);
+    let start = |_| {
+        let stopped = stopped.clone();
+        Builder::new().spawn(move || stopped.lock().is_ok_and(|stopped| stopped.recv().is_err()))
+    };
+    let started: Vec<_> = (0..wanted).map_while(|number| start(number).ok()).collect();
+    drop(stop);
+    let count = started.len();
+    for thread in started {
+        // It only waits, and cannot panic.
+        let _ = thread.join();
+    }
+    match count {
+        count if count < wanted => {
+            Err(format!("the limit of processes (ulimit -u) leaves {count} threads: expected at least {wanted}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether so many more files can be opened.
+///
+/// # Errors
+/// They cannot.
+pub(crate) fn check_files(least: usize) -> Result<(), String> {
     match free() {
-        free if free < LEAST => Err(too_few(free, LEAST)),
+        free if free < least => Err(too_few(free, least)),
         _ => Ok(()),
     }
 }

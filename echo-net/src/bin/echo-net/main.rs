@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod connect;
 mod draft;
+mod editor;
 mod exit;
 mod generate;
 mod history;
@@ -59,7 +60,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = limits::raise() {
+    if let Err(error) = limits::raise().and_then(|()| limits::check_threads()) {
         return exit::fail(Exit::System, &error);
     }
     let runtime = match &arguments.command {

@@ -8,13 +8,13 @@ use crate::signals::Signals;
 use crate::standard::STALLED;
 use crate::terminal::{Terminal, Wish};
 use crate::utf8::complete;
-use echo_net::echo_core::Outcome;
+use echo_net::echo_core::{Deadlines, Outcome};
 use echo_net::{CameBack, ClientConfig, converse_plainly, printable};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -57,11 +57,14 @@ pub(crate) async fn at_prompt(
     let mut conversation = Box::pin(converse_plainly(stream, config, inbox, on_text, |_| Poll::Ready(())));
     let mut outgoing = Some(outgoing);
     let mut unshown = Unshown::default();
+    let mut interrupted = false;
+    let mut waiting = pin!(patience(&signals, config));
     let outcome = loop {
         tokio::select! { biased;
             Some(text) = shown.recv() => unshown.show_lines(&text, &mut terminal),
             outcome = &mut conversation => break Some(outcome),
-            _ = signals.reached(2) => break None,
+            _ = signals.reached(if interrupted { 1 } else { 2 }) => break None,
+            () = &mut waiting => break None,
             _ = signals.reached(1), if outgoing.is_some() => {
                 terminal.ending();
                 outgoing = None;
@@ -75,8 +78,9 @@ pub(crate) async fn at_prompt(
                         Err(_) => terminal.not_sent("the server does not read", &line),
                     }
                 }
-                (Wish::Interrupt, None) => break None,
-                (Wish::Line(_) | Wish::End | Wish::Interrupt, _) => {
+                (Wish::Interrupt, None) | (Wish::Insist, _) => break None,
+                (wish @ (Wish::Line(_) | Wish::End | Wish::Interrupt), _) => {
+                    interrupted |= wish == Wish::Interrupt;
                     terminal.ending();
                     outgoing = None;
                 }
@@ -89,8 +93,15 @@ pub(crate) async fn at_prompt(
         unshown.show_lines(&text, &mut terminal);
     }
     unshown.show_all(&mut terminal);
-    let not_sent = terminal.close().await;
+    let not_sent = terminal.close(&signals).await;
     conclude(outcome.as_ref(), &came_back.borrow(), show, not_sent, &signals)
+}
+
+/// A signal asks for an end, and whoever sent it waits no longer than a framed conversation takes to end. Without one the
+/// server has its time to answer what was sent.
+async fn patience(signals: &Signals, config: ClientConfig) {
+    signals.reached(1).await;
+    sleep(Deadlines::default().shutdown.min(config.connection.deadlines.shutdown)).await;
 }
 
 /// What came, and is no line yet.
@@ -153,6 +164,7 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
     let outcome = tokio::select! { biased;
         outcome = converse_plainly(stream, config, inbox, on_text, room) => Some(outcome),
         _ = signals.reached(2) => None,
+        () = patience(&signals, config) => None,
         never = keep_writing(&incoming) => match never {},
         never = pump.run(outgoing, output.sender(), &signals) => match never {},
     };

@@ -44,6 +44,7 @@ enum Event {
     Quiet,
     Signal,
     Wish(Wish),
+    Insist,
 }
 
 /// Talks until the conversation has ended, and says how. What the server does is shown at once, whatever stands at
@@ -62,7 +63,7 @@ pub(crate) async fn run(client: Client, server: &str, options: Options, signals:
     let outcome = talk(&client, &mut terminal, &mut tally, options.ping, &signals).await;
     obeying.abort();
     let outcome = tally.told(outcome);
-    let not_sent = terminal.close().await;
+    let not_sent = terminal.close(&signals).await;
     options.show.tell(&outcome, &tally.latency);
     Conclusion::new(&outcome, &signals).problems(not_sent).problems(tally.problem()).tell()
 }
@@ -80,7 +81,7 @@ async fn talk(
     let (sent, mut sending) = mpsc::unbounded_channel();
     tokio::spawn(send_messages(client.clone(), outgoing, sent));
     let mut messages = Some(messages);
-    let mut told = false;
+    let (mut told, mut interrupted, mut insisted) = (false, false, false);
     loop {
         // Answers come before the end that follows them, and the network before the person.
         let event = tokio::select! { biased;
@@ -89,6 +90,8 @@ async fn talk(
             outcome = client.ended() => Event::Ended(outcome),
             farewell = client.leaving(), if !told => Event::Leaving(farewell),
             _ = signals.reached(1), if messages.is_some() => Event::Signal,
+            // Ctrl-C was the first.
+            _ = signals.reached(1), if interrupted && !insisted => Event::Insist,
             wish = terminal.wish() => Event::Wish(wish),
             () = sleep(ping), if messages.is_some() => Event::Quiet,
         };
@@ -111,8 +114,17 @@ async fn talk(
             Event::Sent(Message::Ping, Err(_)) => (),
             Event::Quiet => send(&messages, Message::Ping),
             Event::Wish(Wish::Line(line)) => send(&messages, Message::Line(line)),
+            Event::Insist | Event::Wish(Wish::Insist) => {
+                insisted = true;
+                client.abort();
+            }
             Event::Wish(Wish::Interrupt) if messages.is_none() => client.abort(),
-            Event::Wish(Wish::End | Wish::Interrupt) | Event::Signal => {
+            Event::Wish(wish @ (Wish::End | Wish::Interrupt)) => {
+                interrupted = wish == Wish::Interrupt;
+                terminal.ending();
+                messages = None;
+            }
+            Event::Signal => {
                 terminal.ending();
                 messages = None;
             }

@@ -97,9 +97,10 @@ impl Arguments {
 
     /// A number alone is a port.
     fn address(&self) -> Result<(String, u16), String> {
-        match self.listen.parse() {
-            Ok(port) => Ok(("127.0.0.1".to_owned(), port)),
-            Err(_) => address::parse(&self.listen, self.port),
+        let is_number = !self.listen.is_empty() && self.listen.bytes().all(|byte| byte.is_ascii_digit());
+        match is_number {
+            true => address::parse(&format!(":{}", self.listen), self.port),
+            false => address::parse(&self.listen, self.port),
         }
     }
 

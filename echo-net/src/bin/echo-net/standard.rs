@@ -31,13 +31,8 @@ impl StandardStream {
     /// Writes, in a thread, since a write to what takes nothing does not come back; and does not wait for it longer
     /// than [`STALLED`], all calls together. That nobody reads it is no reason to stop.
     pub(crate) fn write_in_time(self, bytes: &[u8]) {
-        static HAS_STALLED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
-        let (mut stream, descriptor) = (Self(self.0), self.0.as_raw_fd());
-        let has_stalled = usize::try_from(descriptor).ok().and_then(|index| HAS_STALLED.get(index));
-        let within = match has_stalled {
-            Some(stalled) if stalled.load(Ordering::Relaxed) => Duration::ZERO,
-            _ => STALLED,
-        };
+        let mut stream = Self(self.0);
+        let within = if self.has_stalled().load(Ordering::Relaxed) { Duration::ZERO } else { STALLED };
         let (done, written) = mpsc::channel();
         let owned = bytes.to_vec();
         let writing = Builder::new().spawn(move || {
@@ -46,7 +41,7 @@ impl StandardStream {
         });
         match writing {
             Ok(_) if written.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) => {
-                has_stalled.inspect(|stalled| stalled.store(true, Ordering::Relaxed));
+                self.has_stalled().store(true, Ordering::Relaxed);
             }
             Ok(_) => (),
             // Without a thread it is better to wait than to say nothing.
@@ -54,6 +49,23 @@ impl StandardStream {
                 let _ = Self(self.0).write_all(bytes);
             }
         }
+    }
+}
+
+impl StandardStream {
+    /// The terminal takes nothing: whoever writes to it waits no more.
+    pub(crate) fn terminal_has_stalled() {
+        for stream in [Self::stdout(), Self::stderr()] {
+            if rustix::termios::isatty(stream.0) {
+                stream.has_stalled().store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn has_stalled(&self) -> &'static AtomicBool {
+        static STDOUT: AtomicBool = AtomicBool::new(false);
+        static STDERR: AtomicBool = AtomicBool::new(false);
+        if self.0.as_raw_fd() == rustix::stdio::stdout().as_raw_fd() { &STDOUT } else { &STDERR }
     }
 }
 

@@ -4,33 +4,29 @@
 //! stands at the prompt. So it ends whenever it is told to, and nothing that was typed is lost without a word.
 
 use crate::draft::Draft;
+use crate::editor::{Asks, LastKey, NOTHING, Printing, Reader, Typed, editor};
 use crate::exit::counted;
 use crate::history;
-use crate::keyboard::{End, Keyboard};
-use crate::raw::{Mode, Suspend};
+use crate::keyboard::Keyboard;
+use crate::limits::check_files;
+use crate::raw::Mode;
+use crate::signals::Signals;
 use crate::standard::{STALLED, StandardStream};
 use echo_net::printable;
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::{Cmd, Config, Editor, EventHandler, ExternalPrinter, KeyEvent};
-use std::io::{self, Write};
-use std::sync::mpsc as threads;
-use std::sync::{Arc, OnceLock};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self as threads, RecvTimeoutError};
 use std::thread::Builder;
-use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::sleep;
 
-const PROMPT: &str = "> ";
-/// Shown above the prompt, it changes nothing: it goes a line up, and down again.
-const NOTHING: &str = "\x1b[A\n";
-/// Takes back the line that an empty prompt stood in.
-const PROMPT_OFF: &[u8] = b"\x1b[A\x1b[K";
 /// Why a line is not sent that nobody took before the end.
 const OVER: &str = "the conversation is over";
-/// How long a lone Escape may be the beginning of a key, in milliseconds.
-const ESCAPE_MS: u16 = 500;
+/// The files that a prompt opens.
+const FILES: usize = 14;
 
 /// What a person did.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,17 +37,8 @@ pub(crate) enum Wish {
     End,
     /// Ctrl-C: wants to end too, the second time at once.
     Interrupt,
-}
-
-/// What the thread tells that reads.
-enum Typed {
-    /// What stood at the prompt at Enter.
-    Text(String),
-    EndOfFile,
-    /// What stood at the prompt at Ctrl-C.
-    Interrupt(Vec<String>),
-    /// Nothing more comes, and why.
-    Gone(String),
+    /// Ctrl-C for the second time, seen though the editor may be stuck.
+    Insist,
 }
 
 pub(crate) struct Terminal {
@@ -60,6 +47,8 @@ pub(crate) struct Terminal {
     pasted: Vec<String>,
     texts: threads::Sender<String>,
     printed: threads::Receiver<()>,
+    progress: Arc<AtomicUsize>,
+    last_key: threads::Receiver<()>,
     has_read: threads::Receiver<()>,
     draft: Draft,
     keyboard: Keyboard,
@@ -75,16 +64,30 @@ impl Terminal {
     /// # Errors
     /// Standard input and output are no terminal, or one that cannot be used.
     pub(crate) fn open() -> io::Result<Self> {
+        check_files(FILES).map_err(io::Error::other)?;
         let mode = Mode::of_stdin()?;
-        let keyboard = Keyboard::stand_in(&mode)?;
+        Self::on(&mode).inspect_err(|_| mode.restore())
+    }
+
+    fn on(mode: &Mode) -> io::Result<Self> {
+        let (sender, typed) = mpsc::unbounded_channel();
+        let insists = {
+            let sender = sender.clone();
+            // Nobody listens any more after the end.
+            move || drop(sender.send(Typed::Insist))
+        };
+        let keyboard = Keyboard::stand_in(mode, insists)?;
         let draft = Draft::default();
-        let mut editor = editor(&draft, &mode).map_err(io::Error::other)?;
+        let (tell_last, last_key) = threads::channel();
+        let closing = LastKey { end: keyboard.end(), tell: tell_last };
+        let asks = Asks { draft: draft.clone(), typed: sender.clone() };
+        let mut editor = editor(&draft, mode, closing, &asks).map_err(io::Error::other)?;
         history::load(&mut editor);
         let printer = editor.create_external_printer().map_err(io::Error::other)?;
-        let (sender, typed) = mpsc::unbounded_channel();
         let (texts, to_print) = threads::channel();
         let (done, printed) = threads::channel();
         let (end, has_read) = threads::channel();
+        let progress = Arc::new(AtomicUsize::new(0));
         let continuing = raw_when_continued(mode.clone(), texts.clone())?;
         mode.set_raw()?;
         let reader = Reader { editor, draft: draft.clone(), end: keyboard.end(), typed: sender };
@@ -93,16 +96,19 @@ impl Terminal {
             let _end = end;
             reader.run();
         })?;
-        Builder::new().spawn(move || print_all(printer, &to_print, &done))?;
+        let printing = Printing { progress: progress.clone(), done };
+        Builder::new().spawn(move || printing.print_all(printer, &to_print))?;
         Ok(Self {
             typed,
             pasted: Vec::new(),
             texts,
             printed,
+            progress,
+            last_key,
             has_read,
             draft,
             keyboard,
-            mode,
+            mode: mode.clone(),
             continuing,
             ending: false,
             not_sent: 0,
@@ -132,6 +138,7 @@ impl Terminal {
                     }
                     return Wish::Interrupt;
                 }
+                Typed::Insist => return Wish::Insist,
                 Typed::Gone(why) => {
                     self.gone = Some(why);
                     return Wish::End;
@@ -157,34 +164,51 @@ impl Terminal {
         self.write(&is_not_sent(why, line));
     }
 
-    /// Shows all lines and gives the terminal back, within a second if it takes nothing or is gone; gives what was not
-    /// well.
-    pub(crate) async fn close(mut self) -> Vec<String> {
+    /// Shows all lines and gives the terminal back; gives what was not well. A terminal that takes nothing for a second
+    /// is not waited for, and after a second signal none.
+    pub(crate) async fn close(mut self, signals: &Signals) -> Vec<String> {
         for line in std::mem::take(&mut self.pasted).iter().rev() {
             self.not_sent(OVER, line);
         }
         self.continuing.abort();
-        let Self { mut typed, texts, printed, has_read, draft, mut keyboard, mode, mut not_sent, mut gone, .. } = self;
-        drop(texts);
+        let Self { mut typed, texts, printed, progress, last_key, has_read, draft, .. } = self;
+        let Self { mut keyboard, mode, mut not_sent, mut gone, .. } = self;
         let closed = spawn_blocking(move || {
-            let until = Instant::now() + STALLED;
-            let left = || until.saturating_duration_since(Instant::now());
-            let keys = keyboard.finish(left());
-            let is_shown = printed.recv_timeout(left()).is_ok();
+            let wait = |what: &threads::Receiver<()>| {
+                let mut seen = progress.load(Ordering::Relaxed);
+                loop {
+                    match what.recv_timeout(STALLED) {
+                        Err(RecvTimeoutError::Timeout) if seen != progress.load(Ordering::Relaxed) => {
+                            seen = progress.load(Ordering::Relaxed);
+                        }
+                        received => return received,
+                    }
+                }
+            };
+            // All that was typed is in the draft then, and no key is between the editor and the next line.
+            let keys = keyboard.finish(STALLED);
+            let is_read = keys.is_some() && wait(&last_key).is_ok();
+            drop(texts);
+            let is_shown = if is_read || keys.is_none() { wait(&printed).is_ok() } else { false };
             drop(keys);
             // The sender is dropped at the end.
-            let _ = has_read.recv_timeout(left());
-            drop(keyboard);
-            mode.restore();
-            is_shown
+            let has_ended = is_shown && wait(&has_read) == Err(RecvTimeoutError::Disconnected);
+            is_shown && has_ended
         });
-        let is_shown = closed.await.unwrap_or(false);
+        let is_shown = tokio::select! { biased;
+            closed = closed => closed.unwrap_or(false),
+            () = async { signals.reached(2).await; sleep(STALLED).await } => false,
+        };
+        if !is_shown {
+            StandardStream::terminal_has_stalled();
+        }
+        mode.restore();
         let mut rest = Vec::new();
         while let Ok(more) = typed.try_recv() {
             match more {
                 Typed::Text(text) => rest.push(text),
                 Typed::Interrupt(texts) => rest.extend(texts),
-                Typed::EndOfFile => (),
+                Typed::EndOfFile | Typed::Insist => (),
                 Typed::Gone(why) => gone = gone.or(Some(why)),
             }
         }
@@ -197,22 +221,6 @@ impl Terminal {
         let not_sent = (not_sent > 0).then(|| format!("{} not sent", counted(not_sent, "line")));
         gone.into_iter().chain(not_shown).chain(not_sent).collect()
     }
-}
-
-fn editor(draft: &Draft, mode: &Mode) -> rustyline::Result<Editor<Draft, FileHistory>> {
-    let config =
-        Config::builder().history_ignore_space(true).max_history_size(1000)?.keyseq_timeout(Some(ESCAPE_MS)).build();
-    let mut editor = Editor::with_config(config)?;
-    editor.set_helper(Some(draft.clone()));
-    for search in ['R', 'S'] {
-        editor.bind_sequence(KeyEvent::ctrl(search), EventHandler::Conditional(Box::new(draft.clone())));
-    }
-    // They would take the next key as it is, whatever it is.
-    for quotes in ['V', 'Q'] {
-        editor.bind_sequence(KeyEvent::ctrl(quotes), Cmd::Noop);
-    }
-    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend(mode.clone()))));
-    Ok(editor)
 }
 
 /// Whoever stops the program from outside gives the terminal another mode.
@@ -235,70 +243,4 @@ fn is_not_sent(why: &str, line: &str) -> String {
 /// The lines of what was typed or pasted, the last first; a newline at its end ends the last one.
 fn lines(text: &str) -> Vec<String> {
     text.strip_suffix('\n').unwrap_or(text).rsplit('\n').map(str::to_owned).collect()
-}
-
-/// Prints until there is nothing more to print; the editor has taken all of it then, and all keys that came before.
-fn print_all(mut printer: impl ExternalPrinter, texts: &threads::Receiver<String>, done: &threads::Sender<()>) {
-    let mut print = |text: String| {
-        // Where the editor has ended, there is no prompt to print above.
-        printer.print(text.clone()).or_else(|_| StandardStream::stdout().write_all(text.as_bytes()))
-    };
-    let mut written = Ok(());
-    while let Ok(text) = texts.recv() {
-        written = written.and(print(text));
-    }
-    // The editor takes one text after the other, keys first: when it has room for the second, it has taken the first.
-    let taken = written.and_then(|()| print(NOTHING.to_owned())).and_then(|()| print(NOTHING.to_owned()));
-    if taken.is_ok() {
-        let _ = done.send(());
-    }
-}
-
-/// The thread that reads what is typed.
-struct Reader {
-    editor: Editor<Draft, FileHistory>,
-    draft: Draft,
-    /// Whether an end of what it reads was not typed.
-    end: Arc<OnceLock<End>>,
-    typed: mpsc::UnboundedSender<Typed>,
-}
-
-impl Reader {
-    /// Reads until the keyboard is closed, or the terminal gone.
-    fn run(mut self) {
-        loop {
-            let read = self.editor.readline(PROMPT);
-            match (read, self.end.get()) {
-                (Ok(text), _) => {
-                    if !text.is_empty() {
-                        // The history is in memory: nothing fails.
-                        let _ = self.editor.add_history_entry(&text);
-                    }
-                    self.draft.hand_over(|_| self.tell(Typed::Text(text)));
-                }
-                (Err(ReadlineError::Interrupted), _) => {
-                    self.draft.hand_over(|lines| self.tell(Typed::Interrupt(lines)))
-                }
-                (Err(_), Some(End::Closed)) => break,
-                (Err(_), Some(End::Gone)) => {
-                    self.tell(Typed::Gone("the terminal is gone".to_owned()));
-                    break;
-                }
-                (Err(ReadlineError::Eof), None) => self.tell(Typed::EndOfFile),
-                (Err(error), None) => {
-                    self.tell(Typed::Gone(format!("the prompt has failed: {error}")));
-                    break;
-                }
-            }
-        }
-        if self.draft.is_empty() {
-            let _ = StandardStream::stdout().write_all(PROMPT_OFF);
-        }
-        history::save(&mut self.editor);
-    }
-
-    fn tell(&self, typed: Typed) {
-        // Nobody listens any more after the end.
-        let _ = self.typed.send(typed);
-    }
 }
