@@ -1,7 +1,7 @@
 //! Every way an echo/1 conversation can end, as data that can be run, replayed and judged.
 //!
 //! Data flows one way: a [`Scenario`] (what each side and the network do) is run by a [`Backend`], which gives a
-//! [`Record`] (what happened, in order); [`check`] holds it against the close contract, [`report`] shows it.
+//! [`Record`] (what happened, in order); [`check`](fn@check) holds it against the close contract, [`ladder`] shows it.
 //!
 //! ```
 //! use sim_tests::{Backend, Scenario, check, ladder};

@@ -21,8 +21,8 @@
 //! ```
 //! use sim_tests::explorer::{self, Limits, Setup, Summary};
 //!
-//! let calm = Setup { name: "one request, in peace", requests: 1, ..explore::CALM };
-//! let report = explore::run(&calm, Limits::default(), &mut |_| ());
+//! let calm = Setup { name: "one request, in peace", requests: 1, ..explorer::CALM };
+//! let report = explorer::run(&calm, Limits::default(), &mut |_| ());
 //! assert!(report.holds(), "{report}");
 //! println!("{}", Summary::of(&[report]));
 //! ```
