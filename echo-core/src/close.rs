@@ -16,23 +16,23 @@ use crate::account::{Account, Watermark};
 use crate::error::{CloseCode, Violation};
 use crate::outcome::{End, Side};
 use crate::timers::Deadline;
-pub use vocabulary::{Action, Actions, Direction, Event, Farewell, Order, Policy, Role, Words};
+pub use types::{Action, Actions, CloseHandshake, CloseReason, HalfState, MachineEvent, Order, Policy, Role};
 
 pub mod table;
+mod types;
 mod view;
-mod vocabulary;
 
-use Direction::{Closed, Failed, Finished, Leaving, Open};
+use HalfState::{Closed, Failed, Finished, Leaving, Open};
 
 /// One side of a conversation, from its first request to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Machine {
     role: Role,
     policy: Policy,
-    sent: Direction,
-    heard: Direction,
+    sent: HalfState,
+    heard: HalfState,
     /// What this side says when it goes.
-    farewell: Farewell,
+    farewell: CloseReason,
     /// The verdict, once there is one.
     end: Option<End>,
     began: Option<Side>,
@@ -65,7 +65,7 @@ impl Machine {
             policy,
             sent: Open,
             heard: Open,
-            farewell: Farewell::normal(),
+            farewell: CloseReason::normal(),
             end: None,
             began: None,
             account: Account { accepted, ..Account::default() },
@@ -74,23 +74,23 @@ impl Machine {
     }
 
     /// Takes one event and says what to do.
-    pub fn handle(&mut self, event: Event) -> Actions {
+    pub fn handle(&mut self, event: MachineEvent) -> Actions {
         let mut out = Actions::default();
         match event {
-            Event::Send => self.on_send(&mut out),
-            Event::Answered(seq) => self.on_answered(seq, &mut out),
-            Event::Leave(farewell) => self.on_leave(farewell, &mut out),
-            Event::Fail(farewell) => self.on_fail(farewell, &mut out),
-            Event::Abort => self.on_gone(End::Reset, Side::Local, &mut out),
-            Event::Request(seq) => self.on_request(seq, &mut out),
-            Event::Answer(seq) => self.on_answer(seq, &mut out),
-            Event::GoAway { last } => self.on_goaway(last, &mut out),
-            Event::Close { last, farewell, first_fin } => self.on_close(last, farewell, first_fin, &mut out),
-            Event::Other => self.on_other(&mut out),
-            Event::Violation(violation) => self.on_violation(violation, &mut out),
-            Event::Fin => self.on_fin(&mut out),
-            Event::Reset => self.on_gone(End::Reset, Side::Peer, &mut out),
-            Event::Deadline(deadline) => self.on_deadline(deadline, &mut out),
+            MachineEvent::Send => self.on_send(&mut out),
+            MachineEvent::Answered(seq) => self.on_answered(seq, &mut out),
+            MachineEvent::Leave(farewell) => self.on_leave(farewell, &mut out),
+            MachineEvent::Fail(farewell) => self.on_fail(farewell, &mut out),
+            MachineEvent::Abort => self.on_gone(End::Reset, Side::Local, &mut out),
+            MachineEvent::Request(seq) => self.on_request(seq, &mut out),
+            MachineEvent::Answer(seq) => self.on_answer(seq, &mut out),
+            MachineEvent::GoAway { last } => self.on_goaway(last, &mut out),
+            MachineEvent::Close { last, farewell, first_fin } => self.on_close(last, farewell, first_fin, &mut out),
+            MachineEvent::Other => self.on_other(&mut out),
+            MachineEvent::Violation(violation) => self.on_violation(violation, &mut out),
+            MachineEvent::Fin => self.on_fin(&mut out),
+            MachineEvent::Reset => self.on_gone(End::Reset, Side::Peer, &mut out),
+            MachineEvent::Deadline(deadline) => self.on_deadline(deadline, &mut out),
         }
         out
     }
@@ -123,19 +123,19 @@ impl Machine {
         }
     }
 
-    fn on_leave(&mut self, farewell: Farewell, out: &mut Actions) {
+    fn on_leave(&mut self, farewell: CloseReason, out: &mut Actions) {
         match (self.sent, self.heard) {
             (Open, Open | Leaving | Finished) => {
                 self.begin(Side::Local);
                 self.farewell = if farewell.code.is_clean() {
                     farewell
                 } else {
-                    Farewell { code: CloseCode::GOING_AWAY, ..farewell }
+                    CloseReason { code: CloseCode::GOING_AWAY, ..farewell }
                 };
                 self.sent = Leaving;
                 match self.policy.words {
-                    Words::None => self.close_if_due(out),
-                    Words::Server | Words::Acknowledged => {
+                    CloseHandshake::None => self.close_if_due(out),
+                    CloseHandshake::Server | CloseHandshake::Acknowledged => {
                         if self.heard == Open {
                             out.push(Action::GoAway);
                         }
@@ -146,13 +146,13 @@ impl Machine {
         }
     }
 
-    fn on_fail(&mut self, farewell: Farewell, out: &mut Actions) {
+    fn on_fail(&mut self, farewell: CloseReason, out: &mut Actions) {
         match self.sent {
             Open | Leaving | Closed | Failed if farewell.code.is_clean() => {
-                self.on_fail(Farewell { code: CloseCode::INTERNAL, ..farewell }, out);
+                self.on_fail(CloseReason { code: CloseCode::INTERNAL, ..farewell }, out);
             }
             Open | Leaving | Closed | Failed => {
-                let end = End::Failed { code: farewell.code, reason: farewell.reason.clone() };
+                let end = End::Failed { code: farewell.code, reason: farewell.text.clone() };
                 self.settle(end, Side::Local);
                 self.last_word_out_of_order(farewell, out);
             }
@@ -230,12 +230,12 @@ impl Machine {
         }
     }
 
-    fn on_close(&mut self, last: u64, farewell: Farewell, first_fin: Role, out: &mut Actions) {
+    fn on_close(&mut self, last: u64, farewell: CloseReason, first_fin: Role, out: &mut Actions) {
         match self.hearing() {
             Hearing::Open | Hearing::Leaving if !farewell.code.is_clean() => {
                 self.note_close(last, first_fin);
                 self.heard = Failed;
-                self.settle(End::Failed { code: farewell.code, reason: farewell.reason }, Side::Peer);
+                self.settle(End::Failed { code: farewell.code, reason: farewell.text }, Side::Peer);
                 self.sent = Failed;
                 self.fin_if_due(out);
             }
@@ -263,19 +263,21 @@ impl Machine {
         self.sent = Closed;
         self.settle(End::Clean(code), Side::Peer);
         match self.policy.words {
-            Words::Acknowledged => out.push(Action::Close),
-            Words::Server | Words::None => (),
+            CloseHandshake::Acknowledged => out.push(Action::Close),
+            CloseHandshake::Server | CloseHandshake::None => (),
         }
         self.fin_if_due(out);
     }
 
     fn on_clients_close(&mut self, last: u64, out: &mut Actions) {
         match self.policy.words {
-            Words::Server | Words::None => return self.violate("FIN, no word of the client's", "CLOSE", out),
-            Words::Acknowledged if last != self.accepted() => {
+            CloseHandshake::Server | CloseHandshake::None => {
+                return self.violate("FIN, no word of the client's", "CLOSE", out);
+            }
+            CloseHandshake::Acknowledged if last != self.accepted() => {
                 return self.violate(format!("CLOSE {}", self.accepted()), format!("CLOSE {last}"), out);
             }
-            Words::Acknowledged => (),
+            CloseHandshake::Acknowledged => (),
         }
         self.account.answered = Watermark::through(last);
         self.heard = Closed;
@@ -307,7 +309,7 @@ impl Machine {
     fn on_violation(&mut self, violation: Violation, out: &mut Actions) {
         match self.hearing() {
             Hearing::Open | Hearing::Leaving | Hearing::Over => {
-                let farewell = Farewell::new(violation.code(), violation.to_string());
+                let farewell = CloseReason::new(violation.code(), violation.to_string());
                 self.settle(End::Violation(violation), Side::Peer);
                 if self.heard == Closed {
                     self.heard = Failed;
@@ -322,8 +324,8 @@ impl Machine {
         match self.heard {
             Open | Leaving => match (self.policy.words, self.sent) {
                 // Plain, and a server whose last word nobody acknowledges: FIN is all there is to come.
-                (Words::None, _) | (Words::Server, Closed | Finished) => self.begin(Side::Peer),
-                (Words::Server, Open | Leaving | Failed) | (Words::Acknowledged, _) => {
+                (CloseHandshake::None, _) | (CloseHandshake::Server, Closed | Finished) => self.begin(Side::Peer),
+                (CloseHandshake::Server, Open | Leaving | Failed) | (CloseHandshake::Acknowledged, _) => {
                     self.settle(End::Truncated, Side::Peer);
                 }
             },
@@ -376,10 +378,10 @@ impl Machine {
 
     /// An idle client is asked to leave, and can still end clean (clause 5.12); where there are no words, FIN must do.
     fn on_idle(&mut self, out: &mut Actions) {
-        if self.policy.words == Words::None && self.sent == Open {
+        if self.policy.words == CloseHandshake::None && self.sent == Open {
             self.settle(End::TimedOut(Deadline::Idle), Side::Local);
         }
-        self.on_leave(Farewell::new(CloseCode::GOING_AWAY, "idle"), out);
+        self.on_leave(CloseReason::new(CloseCode::GOING_AWAY, "idle"), out);
     }
 
     /// Clause 5.2: the server says its last word though the client has not said GOAWAY, unless it owes an answer.
@@ -402,16 +404,18 @@ impl Machine {
             return;
         }
         match (self.role, self.policy.words, self.heard) {
-            (_, Words::None, _) if self.sent == Leaving || self.heard == Finished => {
+            (_, CloseHandshake::None, _) if self.sent == Leaving || self.heard == Finished => {
                 self.sent = Closed;
                 self.fin_if_due(out);
             }
-            (Role::Server, Words::Server | Words::Acknowledged, Leaving) => self.last_word_in_order(out),
-            (_, Words::Server | Words::Acknowledged, Finished) => {
-                let farewell = Farewell::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
+            (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Leaving) => {
+                self.last_word_in_order(out)
+            }
+            (_, CloseHandshake::Server | CloseHandshake::Acknowledged, Finished) => {
+                let farewell = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
                 self.last_word_out_of_order(farewell, out);
             }
-            (_, Words::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
+            (_, CloseHandshake::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
         }
     }
 
@@ -423,7 +427,7 @@ impl Machine {
     }
 
     /// Clause 5.6: an error or a refusal says why first, unless the last word is said.
-    fn last_word_out_of_order(&mut self, farewell: Farewell, out: &mut Actions) {
+    fn last_word_out_of_order(&mut self, farewell: CloseReason, out: &mut Actions) {
         match self.sent {
             Open | Leaving => {
                 self.farewell = farewell;
@@ -442,10 +446,10 @@ impl Machine {
         let first = self.policy.first_fin == self.role;
         let due = match (self.policy.words, self.sent, self.heard) {
             (_, Open | Leaving | Finished, _) => false,
-            (Words::None, Closed | Failed, _) => true,
+            (CloseHandshake::None, Closed | Failed, _) => true,
             (_, Closed | Failed, Finished) => true,
-            (Words::Server, Closed, Open | Leaving) => first,
-            (Words::Acknowledged, Closed, Open | Leaving) => false,
+            (CloseHandshake::Server, Closed, Open | Leaving) => first,
+            (CloseHandshake::Acknowledged, Closed, Open | Leaving) => false,
             (_, Closed, Closed | Failed) => first,
             (_, Failed, Open | Leaving | Closed | Failed) => first,
         };
@@ -459,7 +463,7 @@ impl Machine {
         match self.sent {
             Open | Leaving => {
                 self.settle(End::TimedOut(deadline), Side::Local);
-                self.last_word_out_of_order(Farewell::new(code, format!("{deadline} deadline")), out);
+                self.last_word_out_of_order(CloseReason::new(code, format!("{deadline} deadline")), out);
             }
             Closed | Failed | Finished => (),
         }
@@ -494,7 +498,7 @@ impl Machine {
     }
 
     fn hears_behind_fin(&self) -> bool {
-        self.role == Role::Client && self.policy.words == Words::None && self.end.is_none()
+        self.role == Role::Client && self.policy.words == CloseHandshake::None && self.end.is_none()
     }
 
     fn unexpected_answer(&self, seq: u64) -> Option<String> {

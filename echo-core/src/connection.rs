@@ -1,12 +1,12 @@
 //! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
 
-use crate::close::{self, Action, Direction, Farewell, Role};
+use crate::close::{self, Action, CloseReason, HalfState, Role};
+use crate::config::Config;
 use crate::error::{ApiMisuse, Violation};
 use crate::frame::{Decoder, Frame};
-use crate::limits::Config;
 use crate::outcome::{End, Outcome};
-use crate::plain::{Lookout, Splitter};
-use crate::preface::{FIRST_BYTE, Greeting, VERSION};
+use crate::plain::{LineDecoder, Lookout};
+use crate::preface::{FIRST_BYTE, PrefaceDecoder, VERSION};
 use crate::session::{Session, Traffic, Wire};
 use crate::stamp::{Stamp, Stamps};
 use crate::timers::Deadline;
@@ -26,7 +26,7 @@ pub struct Connection {
     parser: Parser,
     session: Session,
     /// Server: refuse the client once its wire is known.
-    refusal: Option<Farewell>,
+    refusal: Option<CloseReason>,
     /// Plain wire: when the input has been quiet long enough to make a message of what has come.
     quiet_at: Option<Duration>,
 }
@@ -37,10 +37,10 @@ enum Parser {
     /// Server: the client has not spoken.
     Undetected,
     /// The peer's preface is incomplete.
-    Greeting(Greeting),
+    Greeting(PrefaceDecoder),
     Framed(Decoder),
     Plain {
-        splitter: Splitter,
+        splitter: LineDecoder,
         lookout: Lookout,
     },
 }
@@ -87,9 +87,9 @@ pub enum Event<'a> {
     /// Client on the plain wire: bytes the server sent.
     Text(&'a [u8]),
     /// The peer's GOAWAY.
-    Leaving(Farewell),
+    Leaving(CloseReason),
     /// The peer's last word.
-    LastWord(Farewell),
+    LastWord(CloseReason),
     /// Something that does not count: after the end, unknown, or a violation, which the outcome will name.
     Discarded,
 }
@@ -109,13 +109,13 @@ impl Connection {
     /// A client on the framed wire; `epoch` is the wall clock now.
     pub fn client(config: Config, epoch: Stamp) -> Self {
         let session = Session::new(Role::Client, Wire::Framed { version: VERSION }, config, epoch);
-        Self::with(Parser::Greeting(Greeting::new(Role::Server)), session)
+        Self::with(Parser::Greeting(PrefaceDecoder::new(Role::Server)), session)
     }
 
     /// A client on the plain wire; `epoch` is the wall clock now.
     pub fn plain_client(config: Config, epoch: Stamp) -> Self {
         let session = Session::new(Role::Client, Wire::Plain, config, epoch);
-        let splitter = Splitter::new(config.payload_limit());
+        let splitter = LineDecoder::new(config.payload_limit());
         Self::with(Parser::Plain { splitter, lookout: Lookout::over() }, session)
     }
 
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// A server that refuses the client as soon as it has spoken, in the client's own wire.
-    pub fn refusing_server(config: Config, epoch: Stamp, refusal: Farewell) -> Self {
+    pub fn refusing_server(config: Config, epoch: Stamp, refusal: CloseReason) -> Self {
         Self { refusal: Some(refusal), ..Self::server(config, epoch) }
     }
 
@@ -163,7 +163,7 @@ impl Connection {
                 Ok(None) => None,
                 Ok(Some(frame)) => Some(on_frame(&mut self.session, frame, now)),
                 Err(violation) => {
-                    self.session.happen(close::Event::Violation(violation), now);
+                    self.session.apply(close::MachineEvent::Violation(violation), now);
                     Some(Event::Discarded)
                 }
             },
@@ -189,12 +189,12 @@ impl Connection {
     /// The peer's FIN was read.
     pub fn handle_fin(&mut self, now: Duration) {
         self.fall_quiet(now);
-        self.session.happen(close::Event::Fin, now);
+        self.session.apply(close::MachineEvent::Fin, now);
     }
 
     /// The transport was reset, or failed to read.
     pub fn handle_reset(&mut self, now: Duration) {
-        self.session.happen(close::Event::Reset, now);
+        self.session.apply(close::MachineEvent::Reset, now);
     }
 
     /// The transport failed to write. What it has received may still be read: go on reading without waiting, and
@@ -203,7 +203,7 @@ impl Connection {
     /// If the peer's FIN was read before, there is no more: it is a reset at once.
     pub fn handle_write_failed(&mut self, now: Duration) {
         self.session.write_failed();
-        if self.session.machine().heard() == Direction::Finished {
+        if self.session.machine().heard() == HalfState::Finished {
             self.handle_reset(now);
         }
     }
@@ -224,7 +224,7 @@ impl Connection {
             self.fall_quiet(now);
         }
         while let Some(deadline) = self.session.expired(now) {
-            self.session.happen(close::Event::Deadline(deadline), now);
+            self.session.apply(close::MachineEvent::Deadline(deadline), now);
         }
     }
 
@@ -272,7 +272,7 @@ impl Connection {
     /// that does not run changes nothing (clause 8.4).
     pub fn expire(&mut self, now: Duration, deadline: Deadline) {
         if self.session.expire(deadline) {
-            self.session.happen(close::Event::Deadline(deadline), now);
+            self.session.apply(close::MachineEvent::Deadline(deadline), now);
         }
     }
 
@@ -300,7 +300,7 @@ impl Connection {
         if payload.len() > limit {
             return Err(ApiMisuse::TooBig { len: payload.len(), limit });
         }
-        if !self.session.happen(close::Event::Send, now).contains(Action::Deliver) {
+        if !self.session.apply(close::MachineEvent::Send, now).contains(Action::Deliver) {
             return Err(ApiMisuse::Ending);
         }
         Ok(self.session.ask(payload, now))
@@ -308,19 +308,19 @@ impl Connection {
 
     /// Ends politely, by the usual order: a client closes, a server drains. A farewell whose code is not of
     /// the usual order (1000, 1001, 1012) is sent as 1001, so that the end can be clean.
-    pub fn leave(&mut self, now: Duration, farewell: Farewell) {
-        self.session.happen(close::Event::Leave(farewell), now);
+    pub fn leave(&mut self, now: Duration, farewell: CloseReason) {
+        self.session.apply(close::MachineEvent::Leave(farewell), now);
     }
 
     /// Ends with an error of one's own: says why, and takes nothing more. A farewell whose code is one of the usual
     /// order is sent as 1011, so that nobody takes the end for clean.
-    pub fn fail(&mut self, now: Duration, farewell: Farewell) {
-        self.session.happen(close::Event::Fail(farewell), now);
+    pub fn fail(&mut self, now: Duration, farewell: CloseReason) {
+        self.session.apply(close::MachineEvent::Fail(farewell), now);
     }
 
     /// Lets go at once, by RST if the transport can.
     pub fn abort(&mut self, now: Duration) {
-        self.session.happen(close::Event::Abort, now);
+        self.session.apply(close::MachineEvent::Abort, now);
     }
 
     // ---- what to do ----
@@ -415,11 +415,13 @@ impl Connection {
         if first_byte == FIRST_BYTE {
             self.session.set_wire(Wire::Framed { version: VERSION });
             self.session.start(Deadline::Detect, now);
-            self.parser = Parser::Greeting(Greeting::new(Role::Client));
+            self.parser = Parser::Greeting(PrefaceDecoder::new(Role::Client));
         } else {
             self.session.set_wire(Wire::Plain);
-            self.parser =
-                Parser::Plain { splitter: Splitter::new(self.session.config.payload_limit()), lookout: Lookout::new() };
+            self.parser = Parser::Plain {
+                splitter: LineDecoder::new(self.session.config.payload_limit()),
+                lookout: Lookout::new(),
+            };
             self.refuse(now);
         }
     }
@@ -434,7 +436,7 @@ impl Connection {
                 Some(Event::Greeted { version })
             }
             Err(violation) => {
-                self.session.happen(close::Event::Violation(violation), now);
+                self.session.apply(close::MachineEvent::Violation(violation), now);
                 Some(Event::Discarded)
             }
         }
@@ -442,7 +444,7 @@ impl Connection {
 
     fn refuse(&mut self, now: Duration) {
         if let Some(farewell) = self.refusal.take() {
-            self.session.happen(close::Event::Fail(farewell), now);
+            self.session.apply(close::MachineEvent::Fail(farewell), now);
         }
     }
 
@@ -454,7 +456,7 @@ impl Connection {
             Parser::Framed(decoder) if is_over => *decoder = Decoder::new(self.session.config.payload_limit()),
             Parser::Framed(decoder) => decoder.forget_lent(),
             Parser::Plain { splitter, .. } if is_over => {
-                *splitter = Splitter::new(self.session.config.payload_limit());
+                *splitter = LineDecoder::new(self.session.config.payload_limit());
                 self.quiet_at = None;
             }
             Parser::Plain { splitter, .. } => splitter.forget_lent(),
@@ -475,29 +477,29 @@ impl Connection {
 fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duration) -> Event<'a> {
     match frame {
         Frame::Echo { seq, t1, payload } => {
-            if !session.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+            if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
             session.reply(seq, t1, payload, now);
             Event::Request { seq, payload }
         }
         Frame::Reply { seq, t1, t2, t3, payload } => {
-            if !session.happen(close::Event::Answer(seq), now).contains(Action::Deliver) {
+            if !session.apply(close::MachineEvent::Answer(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
             session.answered(payload, now);
             Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
         }
-        Frame::GoAway { last, farewell } => {
-            let actions = session.happen(close::Event::GoAway { last }, now);
+        Frame::GoAway { last, reason: farewell } => {
+            let actions = session.apply(close::MachineEvent::GoAway { last }, now);
             if counts(session, actions) { Event::Leaving(farewell) } else { Event::Discarded }
         }
-        Frame::Close { last, farewell, first_fin } => {
+        Frame::Close { last, reason: farewell, first_fin } => {
             let actions = session.on_close_frame(last, farewell.clone(), first_fin, now);
             if counts(session, actions) { Event::LastWord(farewell) } else { Event::Discarded }
         }
         Frame::Unknown { .. } => {
-            session.happen(close::Event::Other, now);
+            session.apply(close::MachineEvent::Other, now);
             Event::Discarded
         }
     }
@@ -510,12 +512,12 @@ fn counts(session: &Session, actions: close::Actions) -> bool {
 
 /// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
 fn on_message<'a>(session: &mut Session, message: &'a [u8], lookout: &mut Lookout, now: Duration) -> Event<'a> {
-    if let Some(violation) = lookout.foreign(message) {
-        session.happen(close::Event::Violation(violation), now);
+    if let Some(violation) = lookout.detect_foreign(message) {
+        session.apply(close::MachineEvent::Violation(violation), now);
         return Event::Discarded;
     }
     let seq = session.machine().account().asked + 1;
-    if !session.happen(close::Event::Request(seq), now).contains(Action::Deliver) {
+    if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
         return Event::Discarded;
     }
     session.answer_plainly(seq, message, now);

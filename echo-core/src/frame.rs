@@ -1,6 +1,6 @@
 //! Frames: bytes to frames, incrementally and bounded, and back (PROTOCOL.md, section 4).
 
-use crate::close::{Farewell, Role};
+use crate::close::{CloseReason, Role};
 use crate::error::{CloseCode, Violation};
 use crate::stamp::Stamp;
 use std::borrow::Cow;
@@ -50,14 +50,14 @@ pub enum Frame<'a> {
         /// The number.
         last: u64,
         /// Why.
-        farewell: Farewell,
+        reason: CloseReason,
     },
     /// The last word.
     Close {
         /// Server: the last request accepted. Client: the last answer received.
         last: u64,
         /// Why.
-        farewell: Farewell,
+        reason: CloseReason,
         /// Who sends FIN first: the server if its flag says so.
         first_fin: Role,
     },
@@ -279,10 +279,10 @@ impl Header {
                 t3: stamp(body, 16),
                 payload: &body[REPLY_STAMPS..],
             },
-            Kind::GoAway => Frame::GoAway { last: seq, farewell: farewell("GOAWAY", body)? },
+            Kind::GoAway => Frame::GoAway { last: seq, reason: farewell("GOAWAY", body)? },
             Kind::Close => {
                 let first_fin = if body[2] & FLAG_FIN_FIRST == 0 { Role::Client } else { Role::Server };
-                Frame::Close { last: seq, farewell: farewell("CLOSE", body)?, first_fin }
+                Frame::Close { last: seq, reason: farewell("CLOSE", body)?, first_fin }
             }
             Kind::Unknown(kind) => Frame::Unknown { kind },
         })
@@ -295,10 +295,10 @@ fn stamp(body: &[u8], at: usize) -> Stamp {
     Stamp(i64::from_be_bytes(bytes))
 }
 
-fn farewell(name: &str, body: &[u8]) -> Result<Farewell, Violation> {
+fn farewell(name: &str, body: &[u8]) -> Result<CloseReason, Violation> {
     let code = CloseCode(u16::from_be_bytes([body[0], body[1]]));
     match std::str::from_utf8(&body[FAREWELL..]) {
-        Ok(reason) => Ok(Farewell::new(code, reason)),
+        Ok(reason) => Ok(CloseReason::new(code, reason)),
         Err(_) => {
             let got = format!("the bytes {}", crate::error::escape(&body[FAREWELL..], 40));
             Err(Violation::protocol(format!("a reason in UTF-8 in {name}"), got))
@@ -328,18 +328,18 @@ pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: 
 }
 
 /// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut at a character.
-pub fn goaway(out: &mut Vec<u8>, last: u64, farewell: &Farewell) {
+pub fn goaway(out: &mut Vec<u8>, last: u64, farewell: &CloseReason) {
     put_farewell(out, 3, last, farewell, 0);
 }
 
 /// Appends a CLOSE; only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut at a
 /// character.
-pub fn close(out: &mut Vec<u8>, last: u64, farewell: &Farewell, fin_first: bool) {
+pub fn close(out: &mut Vec<u8>, last: u64, farewell: &CloseReason, fin_first: bool) {
     put_farewell(out, 4, last, farewell, if fin_first { FLAG_FIN_FIRST } else { 0 });
 }
 
-fn put_farewell(out: &mut Vec<u8>, kind: u8, last: u64, farewell: &Farewell, flags: u8) {
-    let reason = &farewell.reason[..farewell.reason.floor_char_boundary(MAX_REASON)];
+fn put_farewell(out: &mut Vec<u8>, kind: u8, last: u64, farewell: &CloseReason, flags: u8) {
+    let reason = &farewell.text[..farewell.text.floor_char_boundary(MAX_REASON)];
     header(out, FAREWELL + reason.len(), kind, last);
     out.extend_from_slice(&farewell.code.0.to_be_bytes());
     out.push(flags);

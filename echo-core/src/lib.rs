@@ -61,10 +61,10 @@
 
 pub mod account;
 pub mod close;
+mod config;
 mod connection;
 pub mod error;
 pub mod frame;
-mod limits;
 mod outbox;
 pub mod outcome;
 pub mod plain;
@@ -75,10 +75,10 @@ mod stamp;
 pub mod timers;
 
 pub use account::{Account, Fate, Tally};
-pub use close::{Farewell, Role};
+pub use close::{CloseReason, Role};
+pub use config::{Config, HIGH_WATER};
 pub use connection::{Connection, Event, Output, Reply};
 pub use error::{ApiMisuse, CloseCode, PeerProtocol, Violation};
-pub use limits::{Config, HIGH_WATER};
 pub use outcome::{End, Outcome, Side};
 pub use session::Traffic;
 pub use stamp::{Stamp, Stamps};

@@ -10,13 +10,13 @@ use std::hash::{Hash, Hasher};
 ///
 /// It owns at most one incomplete line, and nothing between messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Splitter {
+pub struct LineDecoder {
     limit: usize,
     partial: Vec<u8>,
     lent: bool,
 }
 
-impl Splitter {
+impl LineDecoder {
     /// A splitter for messages of at most `limit` bytes (at least 1); a longer line comes in pieces.
     pub fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), partial: Vec::new(), lent: false }
@@ -76,7 +76,7 @@ impl Splitter {
 }
 
 /// What was lent is as good as gone.
-impl Hash for Splitter {
+impl Hash for LineDecoder {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let partial = if self.lent { &[] } else { self.partial.as_slice() };
         (self.limit, partial).hash(state);
@@ -114,7 +114,7 @@ impl Lookout {
     }
 
     /// Names the protocol that `message`, the next one, belongs to, if it is another one.
-    pub(crate) fn foreign(&mut self, message: &[u8]) -> Option<Violation> {
+    pub(crate) fn detect_foreign(&mut self, message: &[u8]) -> Option<Violation> {
         let is_first = self.rest.len() == PROXY_V2.len();
         let (next, rest) = self.rest.split_at(self.rest.len().min(message.len()));
         let fits = message.starts_with(next);
@@ -123,14 +123,14 @@ impl Lookout {
         if fits && next.contains(&0) {
             return Some(Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)").by(PeerProtocol::Proxy));
         }
-        if is_first { foreign(message) } else { None }
+        if is_first { detect_foreign(message) } else { None }
     }
 }
 
 const EXPECTED: &str = "a line of text or the preface of echo/1";
 
 /// Names the protocol of a client that meant another server, judged by its first message (clause 1.5).
-pub fn foreign(message: &[u8]) -> Option<Violation> {
+pub fn detect_foreign(message: &[u8]) -> Option<Violation> {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();
     let (got, peer) = if matches!(message, [0x16, 0x03, 0x00..=0x04, ..]) {
         ("a TLS hello".to_owned(), PeerProtocol::Tls)

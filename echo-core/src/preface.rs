@@ -20,12 +20,12 @@ pub fn preface(role: Role, version: u8) -> [u8; LENGTH] {
 
 /// Gathers the peer's preface from a stream of bytes that arrives in pieces of any size.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Greeting {
+pub struct PrefaceDecoder {
     from: Role,
     seen: Vec<u8>,
 }
 
-impl Greeting {
+impl PrefaceDecoder {
     /// Waits for the preface of `from`.
     pub fn new(from: Role) -> Self {
         Self { from, seen: Vec::new() }

@@ -4,10 +4,10 @@ mod identity;
 mod output;
 
 use crate::close::table::Sample;
-use crate::close::{Action, Actions, Direction, Event, Farewell, Machine, Policy, Role, Words};
+use crate::close::{Action, Actions, CloseHandshake, CloseReason, HalfState, Machine, MachineEvent, Policy, Role};
+use crate::config::{Config, HIGH_WATER};
 use crate::error::Violation;
 use crate::frame;
-use crate::limits::{Config, HIGH_WATER};
 use crate::outbox::{Mark, Outbox};
 use crate::outcome::Outcome;
 use crate::plain::ctime_header;
@@ -141,7 +141,7 @@ impl Session {
         self.held = false;
         self.timers.stop(Deadline::Connect);
         self.timers.stop(Deadline::Detect);
-        self.touch(now);
+        self.restart_idle(now);
         match self.role() {
             Role::Server => self.greet(version),
             Role::Client if self.owes_us() => self.start(Deadline::Answer, now),
@@ -160,7 +160,7 @@ impl Session {
     // ---- events ----
 
     /// Gives an event to the close machine and does what it says.
-    pub(crate) fn happen(&mut self, event: Event, now: Duration) -> Actions {
+    pub(crate) fn apply(&mut self, event: MachineEvent, now: Duration) -> Actions {
         if self.is_over() {
             return Actions::default();
         }
@@ -168,13 +168,13 @@ impl Session {
             observe(&self.machine, Sample::meaning(&event, &self.machine));
         }
         let actions = self.machine.handle(event);
-        if !matches!(self.machine.sent(), Direction::Open | Direction::Leaving) {
+        if !matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving) {
             self.take_back_requests();
         }
         for action in actions {
             match action {
                 Action::Deliver | Action::Discard => (),
-                Action::GoAway | Action::Close => self.say(action),
+                Action::GoAway | Action::Close => self.emit(action),
                 Action::Fin => self.fin = Fin::Due,
                 Action::LetGo => {
                     // FIN is left to the transport, which sends it behind what it holds.
@@ -192,7 +192,7 @@ impl Session {
         actions
     }
 
-    fn say(&mut self, action: Action) {
+    fn emit(&mut self, action: Action) {
         match self.wire {
             Wire::Undetected => (),
             Wire::Plain => self.say_plainly(action),
@@ -204,7 +204,7 @@ impl Session {
     fn say_plainly(&mut self, action: Action) {
         if self.role() == Role::Server && action == Action::Close {
             let farewell = self.machine.farewell();
-            let line = match farewell.reason.as_str() {
+            let line = match farewell.text.as_str() {
                 "" => format!("echo: {}\n", farewell.code.name()),
                 reason => format!("echo: {}\n", reason.replace(char::is_control, " ")),
             };
@@ -233,7 +233,7 @@ impl Session {
     /// or FIN, nor behind the server's error while its FIN is waited for (clauses 5.6 and 5.8). On the
     /// plain wire FIN is how a client leaves, not what it says last: what was asked before goes out before it.
     fn take_back_requests(&mut self) {
-        if self.role() == Role::Server || self.machine.policy().words == Words::None {
+        if self.role() == Role::Server || self.machine.policy().words == CloseHandshake::None {
             return;
         }
         if let Some((_, mark)) = self.starts.front() {
@@ -244,18 +244,24 @@ impl Session {
 
     /// The peer's last word came. A server takes it for an acknowledgement only of what has left: who acknowledges
     /// what was not sent lies (clause 5.3, clause 7.3).
-    pub(crate) fn on_close_frame(&mut self, last: u64, farewell: Farewell, first_fin: Role, now: Duration) -> Actions {
+    pub(crate) fn on_close_frame(
+        &mut self,
+        last: u64,
+        farewell: CloseReason,
+        first_fin: Role,
+        now: Duration,
+    ) -> Actions {
         let server = self.role() == Role::Server;
         let unsent_word = self.word_end.is_some_and(|end| end > self.outbox.sent());
-        if server && unsent_word && self.machine.sent() == Direction::Closed && farewell.code.is_clean() {
+        if server && unsent_word && self.machine.sent() == HalfState::Closed && farewell.code.is_clean() {
             let got = format!("CLOSE {last} before that was sent");
             let violation = Violation::protocol("an answer to this side's CLOSE", got);
-            return self.happen(Event::Violation(violation), now);
+            return self.apply(MachineEvent::Violation(violation), now);
         }
         let unsent_answer = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq)).unwrap_or(u64::MAX);
         // No account has so many, so that this count will change none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
-        self.happen(Event::Close { last, farewell, first_fin }, now)
+        self.apply(MachineEvent::Close { last, farewell, first_fin }, now)
     }
 
     // ---- requests and answers ----
@@ -264,10 +270,10 @@ impl Session {
     pub(crate) fn ask(&mut self, payload: &[u8], now: Duration) -> u64 {
         let seq = self.machine.account().asked;
         if !self.held {
-            self.touch(now);
+            self.restart_idle(now);
         }
         self.starts.push_back((seq, self.outbox.mark()));
-        let answer_due = if self.machine.policy().words == Words::None {
+        let answer_due = if self.machine.policy().words == CloseHandshake::None {
             self.outbox.payload(payload);
             !payload.is_empty()
         } else {
@@ -286,14 +292,14 @@ impl Session {
     /// Client on the plain wire: something came. Whether it is the whole answer nobody can tell, so the wait is over.
     pub(crate) fn heard_text(&mut self, text: &[u8], now: Duration) {
         self.count(text);
-        self.touch(now);
+        self.restart_idle(now);
         self.timers.stop(Deadline::Answer);
     }
 
     /// Client: an answer came; the wait for the next one begins.
     pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
         self.count(payload);
-        self.touch(now);
+        self.restart_idle(now);
         if self.owes_us() && !self.machine.is_ending() {
             self.start(Deadline::Answer, now);
         } else {
@@ -325,8 +331,8 @@ impl Session {
     fn finish_answer(&mut self, seq: u64, payload: &[u8], now: Duration) {
         self.outbox.payload(payload);
         self.count(payload);
-        self.touch(now);
-        self.happen(Event::Answered(seq), now);
+        self.restart_idle(now);
+        self.apply(MachineEvent::Answered(seq), now);
     }
 
     fn count(&mut self, payload: &[u8]) {
@@ -341,7 +347,7 @@ impl Session {
     }
 
     /// A complete request or answer came or goes: the idle wait begins anew, unless the ending has begun.
-    fn touch(&mut self, now: Duration) {
+    fn restart_idle(&mut self, now: Duration) {
         if !self.machine.is_ending() {
             self.start(Deadline::Idle, now);
         }
@@ -399,7 +405,7 @@ impl Session {
             self.idle_held |= self.timers.runs(Deadline::Idle);
             self.timers.stop(Deadline::Idle);
         } else if std::mem::take(&mut self.idle_held) {
-            self.touch(now);
+            self.restart_idle(now);
         }
         if !ending && self.paused {
             self.answer_held |= self.timers.runs(Deadline::Answer);
@@ -487,17 +493,17 @@ impl Session {
     /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first (4.9), but
     /// for input that is answered no more: left unread it would make the kernel send RST in the end (5.9).
     pub(crate) fn wants_input(&self) -> bool {
-        let open = self.machine.heard() != Direction::Finished;
+        let open = self.machine.heard() != HalfState::Finished;
         let answers = self.role() == Role::Server
             && !self.machine.is_discarding()
-            && matches!(self.machine.sent(), Direction::Open | Direction::Leaving);
+            && matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving);
         let room = !answers || self.outbox.waiting() < HIGH_WATER;
         open && room
     }
 
     /// Client: whether a request would not pile up behind others that wait to be sent.
     pub(crate) fn wants_requests(&self) -> bool {
-        self.machine.sent() == Direction::Open && self.outbox.waiting() < HIGH_WATER
+        self.machine.sent() == HalfState::Open && self.outbox.waiting() < HIGH_WATER
     }
 
     fn owes_us(&self) -> bool {
@@ -523,7 +529,7 @@ mod tests {
     fn idle_owns_no_buffer() {
         let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
-        client.happen(Event::Send, Duration::ZERO);
+        client.apply(MachineEvent::Send, Duration::ZERO);
         client.ask(b"hello", Duration::ZERO);
         let count = client.lend(Duration::ZERO).0.len();
         client.sent(count, Duration::ZERO);
@@ -537,14 +543,14 @@ mod tests {
         let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
         for _ in 0..2 {
-            client.happen(Event::Send, Duration::ZERO);
+            client.apply(MachineEvent::Send, Duration::ZERO);
             client.ask(b"hello", Duration::ZERO);
         }
         client.lend(Duration::ZERO);
         client.sent(10, Duration::ZERO);
         client.write_failed();
         client.drop_unsendable();
-        client.happen(Event::Fail(crate::close::Farewell::normal()), Duration::ZERO);
+        client.apply(MachineEvent::Fail(crate::close::CloseReason::normal()), Duration::ZERO);
         client.drop_unsendable();
         assert_eq!((client.waiting(), client.has_output()), (0, false));
     }

@@ -4,8 +4,8 @@ use crate::clock::Clock;
 use crate::connect::{ConnectError, connect_tcp};
 use crate::driver::Driver;
 use crate::transport::Transport;
-use echo_core::close::Direction;
-use echo_core::{Config, Connection, Event, Farewell, Fate, Outcome, Stamps};
+use echo_core::close::HalfState;
+use echo_core::{CloseReason, Config, Connection, Event, Fate, Outcome, Stamps};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
@@ -93,7 +93,7 @@ struct Progress {
     /// The server's preface was read.
     greeted: bool,
     /// The server has said GOAWAY.
-    leaving: Option<Farewell>,
+    leaving: Option<CloseReason>,
     outcome: Option<Outcome>,
 }
 
@@ -189,7 +189,7 @@ impl Client {
     }
 
     /// Waits until the server wants to leave (its GOAWAY); `None` if the conversation ended without that.
-    pub async fn leaving(&self) -> Option<Farewell> {
+    pub async fn leaving(&self) -> Option<CloseReason> {
         let seen = self.see(|progress| match (&progress.leaving, &progress.outcome) {
             (None, None) => None,
             (leaving, _) => Some(leaving.clone()),
@@ -292,7 +292,7 @@ impl<T: Transport> Conversation<T> {
     fn takes_wishes(&self) -> bool {
         let connection = self.driver.connection();
         let room = connection.wants_requests() && self.waiting.len() < UNANSWERED;
-        self.handles && (room || connection.machine().sent() != Direction::Open)
+        self.handles && (room || connection.machine().sent() != HalfState::Open)
     }
 
     /// Takes wishes in their order; whether some may be left.
@@ -300,10 +300,10 @@ impl<T: Transport> Conversation<T> {
         while self.takes_wishes() {
             match self.inbox.poll_recv(cx) {
                 Poll::Ready(Some(Wish::Request(request))) => self.ask(request),
-                Poll::Ready(Some(Wish::Close)) => self.driver.leave(Farewell::normal()),
+                Poll::Ready(Some(Wish::Close)) => self.driver.leave(CloseReason::normal()),
                 Poll::Ready(None) => {
                     self.handles = false;
-                    self.driver.leave(Farewell::normal());
+                    self.driver.leave(CloseReason::normal());
                 }
                 Poll::Pending => return false,
             }

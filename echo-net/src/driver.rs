@@ -4,7 +4,7 @@ use crate::clock::{Clock, Timeline};
 use crate::memory::Usage;
 use crate::transport::Transport;
 use crate::turns::Share;
-use echo_core::{CloseCode, Config, Connection, Event, Farewell, Outcome, Output, Stamp};
+use echo_core::{CloseCode, CloseReason, Config, Connection, Event, Outcome, Output, Stamp};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -95,7 +95,7 @@ impl<T: Transport> Driver<T> {
         self.connection.send(self.timeline.now(), payload)
     }
 
-    pub(crate) fn leave(&mut self, farewell: Farewell) {
+    pub(crate) fn leave(&mut self, farewell: CloseReason) {
         self.connection.leave(self.timeline.now(), farewell);
     }
 
@@ -134,7 +134,7 @@ impl<T: Transport> Driver<T> {
             }
             if !self.usage.set(self.connection.owned_memory() + self.rest.owned()) {
                 self.rest = Rest::default();
-                self.connection.fail(now, Farewell::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
+                self.connection.fail(now, CloseReason::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;
             }
             // A deadline waits for the turn, too: what has come is read before it is held against the peer.

@@ -30,11 +30,11 @@
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
 //! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
 
-mod came_back;
 mod client;
 mod clock;
 mod connect;
 mod driver;
+mod echo_check;
 mod listen;
 mod memory;
 #[cfg(feature = "misbehave")]
@@ -50,10 +50,10 @@ mod text;
 mod transport;
 mod turns;
 
-pub use came_back::CameBack;
 pub use client::{Answer, Client, ClientConfig, Pending, RequestError};
 pub use clock::Clock;
 pub use connect::{ConnectError, connect_tcp};
+pub use echo_check::EchoCheck;
 pub use echo_core;
 pub use listen::{TcpListeners, listen_tcp};
 pub use plain_client::converse_plainly;
@@ -63,4 +63,4 @@ pub use server::{serve, serve_until};
 pub use server_config::{Ended, OnEnd, ServerConfig};
 pub use system::return_free_memory;
 pub use text::printable;
-pub use transport::{Listener, Over, Transport};
+pub use transport::{Listener, StreamTransport, Transport};

@@ -3,7 +3,7 @@
 use crate::client::ClientConfig;
 use crate::driver::Driver;
 use crate::transport::Transport;
-use echo_core::{Connection, Event, Farewell, Outcome};
+use echo_core::{CloseReason, Connection, Event, Outcome};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ pub async fn converse_plainly<T: Transport>(
                     Poll::Ready(Some(bytes)) => send(&mut driver, &bytes, piece),
                     Poll::Ready(None) => {
                         open = false;
-                        driver.leave(Farewell::normal());
+                        driver.leave(CloseReason::normal());
                     }
                     Poll::Pending => break,
                 }

@@ -7,7 +7,7 @@ use crate::server_config::{Ended, ServerConfig};
 use crate::spare::{Spare, is_exhausted};
 use crate::transport::{Listener, Transport};
 use crate::turns::Turns;
-use echo_core::{CloseCode, Connection, End, Event, Farewell, Outcome, Traffic};
+use echo_core::{CloseCode, CloseReason, Connection, End, Event, Outcome, Traffic};
 use std::collections::VecDeque;
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -177,14 +177,14 @@ impl Server {
                     Lack::Places => format!("try again later: all {limit} connections are in use"),
                     Lack::Descriptors => "try again later: the server can open no more".to_owned(),
                 };
-                Connection::refusing_server(config, epoch, Farewell::new(CloseCode::TRY_LATER, reason))
+                Connection::refusing_server(config, epoch, CloseReason::new(CloseCode::TRY_LATER, reason))
             }
         });
         let to_be_refused = if kind == Kind::Served { "" } else { ", to be refused" };
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let (hurry, hurried) = oneshot::channel();
-        let orders = Orders { phase: self.phase.subscribe(), farewell: self.config.farewell.clone(), hurried };
+        let orders = Orders { phase: self.phase.subscribe(), farewell: self.config.close_reason.clone(), hurried };
         let task = async move {
             let (outcome, traffic) = converse(driver, number, orders).await;
             log_end(number, &peer, &outcome, traffic);
@@ -305,7 +305,7 @@ fn log_step(number: u64, event: &Event<'_>) {
 /// What the server tells a connection.
 struct Orders {
     phase: watch::Receiver<Phase>,
-    farewell: Farewell,
+    farewell: CloseReason,
     /// Its place is wanted for another.
     hurried: oneshot::Receiver<()>,
 }

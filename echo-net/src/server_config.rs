@@ -1,7 +1,7 @@
 //! What a server is told, and what it tells about the connections that have ended.
 
 use crate::clock::Clock;
-use echo_core::{CloseCode, Config, Farewell, Outcome, Traffic};
+use echo_core::{CloseCode, CloseReason, Config, Outcome, Traffic};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct ServerConfig {
     /// plain wire. See [`ServerConfig::least_memory`].
     pub max_memory: usize,
     /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
-    pub farewell: Farewell,
+    pub close_reason: CloseReason,
     /// Called at the end of each connection.
     pub on_end: OnEnd,
 }
@@ -86,7 +86,7 @@ impl Default for ServerConfig {
             max_connections: 1024,
             max_refusals: 256,
             max_memory: 512 * 1024 * 1024,
-            farewell: Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down"),
+            close_reason: CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down"),
             on_end: OnEnd::default(),
         }
     }

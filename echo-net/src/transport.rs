@@ -63,20 +63,20 @@ impl Transport for DuplexStream {}
 
 /// A stream of anybody's as a transport whose abort is to be dropped: `Over(tls_stream)`.
 #[derive(Debug)]
-pub struct Over<T>(
+pub struct StreamTransport<T>(
     /// The stream.
     pub T,
 );
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Over<T> {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for StreamTransport<T> {}
 
-impl<T: AsyncRead + Unpin> AsyncRead for Over<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for StreamTransport<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Over<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for StreamTransport<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }

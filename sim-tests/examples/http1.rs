@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Frame};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
-use sim_tests::trial::{Network, Report, Role, Run, Stream, TimeWait, Trial};
+use sim_tests::trial::{Role, TimeWait, Trial, TrialNetwork, TrialReport, TrialRun, TrialStream};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -43,11 +43,11 @@ pub(crate) type Fetched = Result<String, String>;
 /// What became of the connection.
 pub(crate) type Served = Result<(), String>;
 
-async fn client(stream: Stream, framing: Framing) -> Fetched {
+async fn client(stream: TrialStream, framing: Framing) -> Fetched {
     within_patience(fetch(stream, framing)).await
 }
 
-async fn fetch(stream: Stream, framing: Framing) -> Result<String, Failure> {
+async fn fetch(stream: TrialStream, framing: Framing) -> Result<String, Failure> {
     let version = if framing == Framing::End { Version::HTTP_10 } else { Version::HTTP_11 };
     let request = Request::builder().uri("/").version(version).header("host", "server").body(Empty::<Bytes>::new())?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -61,7 +61,7 @@ async fn fetch(stream: Stream, framing: Framing) -> Result<String, Failure> {
     body
 }
 
-async fn server(stream: Stream, framing: Framing, handler: Handler) -> Served {
+async fn server(stream: TrialStream, framing: Framing, handler: Handler) -> Served {
     let service = service_fn(move |_| async move { respond(framing, handler) });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     within_patience(async { Ok(connection.await?) }).await
@@ -96,7 +96,7 @@ async fn within_patience<T>(talk: impl Future<Output = Result<T, Failure>>) -> R
 }
 
 /// A body that passes for complete is complete.
-fn client_is_right(run: &Run<Fetched, Served>) -> Result<(), String> {
+fn client_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     match run.client.returned() {
         Some(Ok(body)) if *body != PIECES.concat() => Err("a truncated response passes for complete".to_owned()),
         Some(_) | None => Ok(()),
@@ -104,7 +104,7 @@ fn client_is_right(run: &Run<Fetched, Served>) -> Result<(), String> {
 }
 
 /// A connection that the server reports as well served has brought the client all of the response.
-fn server_is_right(run: &Run<Fetched, Served>) -> Result<(), String> {
+fn server_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     let lost = run.bytes_written(Role::Server) > run.bytes_read(Role::Client);
     match run.server.returned() {
         Some(Ok(())) if lost => Err("the server reports success, and the client has not read all".to_owned()),
@@ -130,7 +130,7 @@ pub(crate) fn servers_trial(framing: Framing) -> Trial<Fetched, Served> {
 }
 
 /// What is tried, and what is found.
-pub(crate) fn reports() -> [(&'static str, Report); 7] {
+pub(crate) fn reports() -> [(&'static str, TrialReport); 7] {
     let dies = |framing| trial(framing, Handler::Dies).faults(&[]).run();
     [
         ("Content-Length", trial(Framing::Length, Handler::Sound).run()),
@@ -139,7 +139,7 @@ pub(crate) fn reports() -> [(&'static str, Report); 7] {
         ("Content-Length, and the handler dies", dies(Framing::Length)),
         ("chunked, and the handler dies", dies(Framing::Chunked)),
         ("up to the end of the connection, and the handler dies", dies(Framing::End)),
-        ("Content-Length, the server's word", servers_trial(Framing::Length).networks(&[Network::Clear]).run()),
+        ("Content-Length, the server's word", servers_trial(Framing::Length).networks(&[TrialNetwork::Clear]).run()),
     ]
 }
 

@@ -4,7 +4,7 @@
 //! the last answer: the two differ in what the server may conclude from the closing handshake.
 
 use futures_util::{SinkExt, StreamExt};
-use sim_tests::trial::{Network, Report, Role, Run, Stream, TimeWait, Trial};
+use sim_tests::trial::{Role, TimeWait, Trial, TrialNetwork, TrialReport, TrialRun, TrialStream};
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -42,13 +42,13 @@ pub(crate) struct Talk {
     complete: Result<(), String>,
 }
 
-async fn client(stream: Stream, manner: Manner) -> Talk {
+async fn client(stream: TrialStream, manner: Manner) -> Talk {
     let mut messages = 0;
     let complete = within_patience(ask(stream, manner, &mut messages)).await;
     Talk { messages, complete }
 }
 
-async fn ask(stream: Stream, manner: Manner, messages: &mut usize) -> Result<(), Failure> {
+async fn ask(stream: TrialStream, manner: Manner, messages: &mut usize) -> Result<(), Failure> {
     let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     let (mut socket, _) = client_async("ws://server/", stream).await?;
     for number in 1..=MESSAGES {
@@ -73,13 +73,13 @@ async fn ask(stream: Stream, manner: Manner, messages: &mut usize) -> Result<(),
     closed
 }
 
-async fn server(stream: Stream) -> Talk {
+async fn server(stream: TrialStream) -> Talk {
     let mut messages = 0;
     let complete = within_patience(answer(stream, &mut messages)).await;
     Talk { messages, complete }
 }
 
-async fn answer(stream: Stream, messages: &mut usize) -> Result<(), Failure> {
+async fn answer(stream: TrialStream, messages: &mut usize) -> Result<(), Failure> {
     let mut socket = accept_async(stream).await?;
     let mut closed = Err("no CLOSE came".into());
     while let Some(message) = socket.next().await {
@@ -110,7 +110,7 @@ async fn within_patience(talk: impl Future<Output = Result<(), Failure>>) -> Res
 }
 
 /// Whoever takes the conversation for complete has all messages; if the server's word counts, the client has too.
-fn check(run: &Run<Talk, Talk>, word: Word) -> Result<(), String> {
+fn check(run: &TrialRun<Talk, Talk>, word: Word) -> Result<(), String> {
     let all = |talk: &Talk| talk.complete.is_err() || talk.messages == MESSAGES;
     if !run.client.returned().is_none_or(all) {
         return Err("the client takes a part for the whole".to_owned());
@@ -132,12 +132,12 @@ pub(crate) fn trial(manner: Manner, word: Word) -> Trial<Talk, Talk> {
 }
 
 /// All networks but the one on which tungstenite refuses the handshake.
-pub(crate) fn networks() -> Vec<Network> {
-    Network::ALL.into_iter().filter(|network| *network != Network::OneByteReads).collect()
+pub(crate) fn networks() -> Vec<TrialNetwork> {
+    TrialNetwork::ALL.into_iter().filter(|network| *network != TrialNetwork::OneByteReads).collect()
 }
 
 /// What is tried, and what is found.
-pub(crate) fn reports() -> [(&'static str, Report); 3] {
+pub(crate) fn reports() -> [(&'static str, TrialReport); 3] {
     let run = |manner, word| trial(manner, word).networks(&networks()).run();
     [
         ("the client closes when it has all answers; both must be right", run(Manner::Answered, Word::Both)),
@@ -147,7 +147,7 @@ pub(crate) fn reports() -> [(&'static str, Report); 3] {
 }
 
 /// The undisturbed run on the network on which tungstenite refuses the handshake.
-pub(crate) fn byte_by_byte() -> Run<Talk, Talk> {
+pub(crate) fn byte_by_byte() -> TrialRun<Talk, Talk> {
     trial(Manner::Answered, Word::Both).replay("undisturbed/one-byte-reads").expect("an id")
 }
 

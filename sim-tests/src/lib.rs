@@ -42,12 +42,12 @@ pub use check::contract::{ContractRule, check};
 pub use check::oracle;
 pub use check::tcp_rules::{TcpRule, check_tcp};
 pub use network::relay::Relay;
-pub use record::event_log::{Board, Entry, Unit, What};
+pub use record::event_log::{EventLog, LogEntry, LogEvent, Unit};
 #[cfg(feature = "packet")]
 pub use record::pcapng;
 pub use record::{Ending, Record, baseline, ladder, packet_ladder};
-pub use scenario::network::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
-pub use scenario::overrides::Tuning;
+pub use scenario::network::{HeldContent, Network, NetworkFault, PacketContent, PacketSelector, Rst, Sender, Span};
+pub use scenario::overrides::Overrides;
 pub use scenario::plan::{Action, Plan, Point, Step};
 pub use scenario::{Backend, Scenario, Wire, defaults, file};
 pub use search::explorer;
@@ -55,4 +55,4 @@ pub use search::explorer;
 pub use search::packet_sweep;
 #[cfg(feature = "random")]
 pub use search::random;
-pub use support::{Breach, Millis, Refusal, Rule, Shard, fnv, pairs, parallel};
+pub use support::{Breach, Millis, Rule, ScenarioError, Shard, fnv, pairs, parallel};

@@ -18,7 +18,7 @@
 //! }
 //! ```
 
-use super::{Action, Direction, Event, Farewell, Machine, Policy, Role, Words};
+use super::{Action, CloseHandshake, CloseReason, HalfState, Machine, MachineEvent, Policy, Role};
 use crate::error::{CloseCode, Violation};
 use crate::outcome::End;
 use crate::timers::Deadline;
@@ -98,7 +98,7 @@ impl Sample {
 
     /// The samples that can happen under `policy`: where there are no last words there are no frames.
     pub fn of(policy: Policy) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |sample| policy.words != Words::None || !sample.is_word())
+        Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_word())
     }
 
     fn is_word(self) -> bool {
@@ -153,61 +153,63 @@ impl Sample {
     }
 
     /// The event it is in the state of `machine`, or `None` for the one that is no event: [`Machine::note_begun`].
-    pub fn event(self, machine: &Machine) -> Option<Event> {
+    pub fn event(self, machine: &Machine) -> Option<MachineEvent> {
         let asked = machine.account().asked;
         let answered = machine.account().answered.mark();
-        let error = || Farewell::new(CloseCode::INTERNAL, "broken");
-        let close = |last, farewell, first_fin| Event::Close { last, farewell, first_fin };
+        let error = || CloseReason::new(CloseCode::INTERNAL, "broken");
+        let close = |last, farewell, first_fin| MachineEvent::Close { last, farewell, first_fin };
         let right = machine.right_close();
         Some(match self {
-            Self::Send => Event::Send,
+            Self::Send => MachineEvent::Send,
             Self::FirstByteLeft => return None,
-            Self::Answered => Event::Answered(machine.next_unanswered()),
-            Self::AnsweredTooMuch => Event::Answered(machine.last(Action::Close) + 1),
-            Self::Leave => Event::Leave(Farewell::normal()),
-            Self::Fail => Event::Fail(error()),
-            Self::Abort => Event::Abort,
-            Self::NextRequest => Event::Request(asked + 1),
-            Self::OtherRequest => Event::Request(asked + 2),
-            Self::NextAnswer => Event::Answer(answered + 1),
-            Self::OtherAnswer => Event::Answer(answered + 2),
-            Self::RightGoAway => Event::GoAway { last: machine.right_goaway() },
-            Self::WrongGoAway => Event::GoAway { last: asked + 1 },
-            Self::RightClose => close(right, Farewell::normal(), Role::Client),
-            Self::RightCloseFinFirst => close(right, Farewell::normal(), Role::Server),
-            Self::WrongClose => close(right + 1, Farewell::normal(), Role::Client),
+            Self::Answered => MachineEvent::Answered(machine.next_unanswered()),
+            Self::AnsweredTooMuch => MachineEvent::Answered(machine.last(Action::Close) + 1),
+            Self::Leave => MachineEvent::Leave(CloseReason::normal()),
+            Self::Fail => MachineEvent::Fail(error()),
+            Self::Abort => MachineEvent::Abort,
+            Self::NextRequest => MachineEvent::Request(asked + 1),
+            Self::OtherRequest => MachineEvent::Request(asked + 2),
+            Self::NextAnswer => MachineEvent::Answer(answered + 1),
+            Self::OtherAnswer => MachineEvent::Answer(answered + 2),
+            Self::RightGoAway => MachineEvent::GoAway { last: machine.right_goaway() },
+            Self::WrongGoAway => MachineEvent::GoAway { last: asked + 1 },
+            Self::RightClose => close(right, CloseReason::normal(), Role::Client),
+            Self::RightCloseFinFirst => close(right, CloseReason::normal(), Role::Server),
+            Self::WrongClose => close(right + 1, CloseReason::normal(), Role::Client),
             Self::ErrorClose => close(answered, error(), Role::Client),
             Self::ErrorCloseFinFirst => close(answered, error(), Role::Server),
             Self::ErrorCloseThatCannotBe => close(asked + 9, error(), Role::Client),
-            Self::Other => Event::Other,
-            Self::Violation => Event::Violation(Violation::protocol("this", "that")),
-            Self::Fin => Event::Fin,
-            Self::Reset => Event::Reset,
-            Self::Deadline(deadline) => Event::Deadline(deadline),
+            Self::Other => MachineEvent::Other,
+            Self::Violation => MachineEvent::Violation(Violation::protocol("this", "that")),
+            Self::Fin => MachineEvent::Fin,
+            Self::Reset => MachineEvent::Reset,
+            Self::Deadline(deadline) => MachineEvent::Deadline(deadline),
         })
     }
 
     /// The sample that stands for `event` in the state of `machine`: what [`Sample::event`] gives, the other way round.
-    pub fn meaning(event: &Event, machine: &Machine) -> Self {
+    pub fn meaning(event: &MachineEvent, machine: &Machine) -> Self {
         match event {
-            Event::Send => Self::Send,
-            Event::Answered(seq) if *seq <= machine.last(Action::Close) => Self::Answered,
-            Event::Answered(_) => Self::AnsweredTooMuch,
-            Event::Leave(_) => Self::Leave,
-            Event::Fail(_) => Self::Fail,
-            Event::Abort => Self::Abort,
-            Event::Request(seq) if *seq == machine.account().asked + 1 => Self::NextRequest,
-            Event::Request(_) => Self::OtherRequest,
-            Event::Answer(seq) if *seq == machine.account().answered.mark() + 1 => Self::NextAnswer,
-            Event::Answer(_) => Self::OtherAnswer,
-            Event::GoAway { last } if *last == machine.right_goaway() => Self::RightGoAway,
-            Event::GoAway { .. } => Self::WrongGoAway,
-            Event::Close { last, farewell, first_fin } => machine.meaning_of_close(*last, farewell.code, *first_fin),
-            Event::Other => Self::Other,
-            Event::Violation(_) => Self::Violation,
-            Event::Fin => Self::Fin,
-            Event::Reset => Self::Reset,
-            Event::Deadline(deadline) => Self::Deadline(*deadline),
+            MachineEvent::Send => Self::Send,
+            MachineEvent::Answered(seq) if *seq <= machine.last(Action::Close) => Self::Answered,
+            MachineEvent::Answered(_) => Self::AnsweredTooMuch,
+            MachineEvent::Leave(_) => Self::Leave,
+            MachineEvent::Fail(_) => Self::Fail,
+            MachineEvent::Abort => Self::Abort,
+            MachineEvent::Request(seq) if *seq == machine.account().asked + 1 => Self::NextRequest,
+            MachineEvent::Request(_) => Self::OtherRequest,
+            MachineEvent::Answer(seq) if *seq == machine.account().answered.mark() + 1 => Self::NextAnswer,
+            MachineEvent::Answer(_) => Self::OtherAnswer,
+            MachineEvent::GoAway { last } if *last == machine.right_goaway() => Self::RightGoAway,
+            MachineEvent::GoAway { .. } => Self::WrongGoAway,
+            MachineEvent::Close { last, farewell, first_fin } => {
+                machine.meaning_of_close(*last, farewell.code, *first_fin)
+            }
+            MachineEvent::Other => Self::Other,
+            MachineEvent::Violation(_) => Self::Violation,
+            MachineEvent::Fin => Self::Fin,
+            MachineEvent::Reset => Self::Reset,
+            MachineEvent::Deadline(deadline) => Self::Deadline(*deadline),
         }
     }
 }
@@ -260,9 +262,9 @@ impl Machine {
     /// Whether a server has accepted what it has not answered, or a client may still get an answer it waits for.
     fn is_owing(&self) -> bool {
         match (self.role, self.sent) {
-            (Role::Client, Direction::Open | Direction::Leaving) => self.account.answered.count() < self.account.begun,
-            (Role::Server, Direction::Open | Direction::Leaving) => self.owes(),
-            (_, Direction::Closed | Direction::Failed | Direction::Finished) => false,
+            (Role::Client, HalfState::Open | HalfState::Leaving) => self.account.answered.count() < self.account.begun,
+            (Role::Server, HalfState::Open | HalfState::Leaving) => self.owes(),
+            (_, HalfState::Closed | HalfState::Failed | HalfState::Finished) => false,
         }
     }
 }
@@ -282,9 +284,9 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct State {
     /// How far its own direction has come.
-    pub sent: Direction,
+    pub sent: HalfState,
     /// How far the peer's has.
-    pub heard: Direction,
+    pub heard: HalfState,
     /// Whether a server owes answers, or a client is owed some.
     pub owes: bool,
     /// Whether there is a verdict.

@@ -1,19 +1,19 @@
 //! What can be seen of the close machine: nothing here changes it.
 
-use super::Direction::{Closed, Failed, Finished, Leaving, Open};
-use super::{Action, Direction, Farewell, Hearing, Machine, Policy, Role, Words};
+use super::HalfState::{Closed, Failed, Finished, Leaving, Open};
+use super::{Action, CloseHandshake, CloseReason, HalfState, Hearing, Machine, Policy, Role};
 use crate::account::Account;
 use crate::outcome::{End, Outcome, Side};
 use crate::timers::Deadline;
 
 impl Machine {
     /// How far this side's own direction has come.
-    pub fn sent(&self) -> Direction {
+    pub fn sent(&self) -> HalfState {
         self.sent
     }
 
     /// How far the peer's direction has come.
-    pub fn heard(&self) -> Direction {
+    pub fn heard(&self) -> HalfState {
         self.heard
     }
 
@@ -28,7 +28,7 @@ impl Machine {
     }
 
     /// Why this side leaves, for the next GOAWAY or CLOSE.
-    pub fn farewell(&self) -> &Farewell {
+    pub fn farewell(&self) -> &CloseReason {
         &self.farewell
     }
 
@@ -68,8 +68,8 @@ impl Machine {
             (Open, Open) | (Finished, Finished) => None,
             (Leaving, _) | (Open, Leaving | Closed | Failed | Finished) => Some(Deadline::Drain),
             (Closed, Open | Leaving) => match self.policy.words {
-                Words::Acknowledged => Some(Deadline::Close),
-                Words::Server | Words::None => Some(Deadline::Fin),
+                CloseHandshake::Acknowledged => Some(Deadline::Close),
+                CloseHandshake::Server | CloseHandshake::None => Some(Deadline::Fin),
             },
             (Closed, Closed | Failed | Finished) | (Failed, _) => Some(Deadline::Fin),
             (Finished, Open | Leaving | Closed | Failed) => Some(Deadline::Linger),

@@ -1,8 +1,8 @@
 //! The account: section 7 of PROTOCOL.md.
 
 use echo_core::account::{Account, Watermark};
-use echo_core::close::{Action, Event, Machine, Order, Policy, Words};
-use echo_core::{CloseCode, Farewell, Fate, Role, Tally};
+use echo_core::close::{Action, CloseHandshake, Machine, MachineEvent, Order, Policy};
+use echo_core::{CloseCode, CloseReason, Fate, Role, Tally};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -68,23 +68,23 @@ fn fates() {
 }
 
 fn unordered() -> Policy {
-    Policy { order: Order::Any, words: Words::Acknowledged, first_fin: Role::Client }
+    Policy { order: Order::Any, words: CloseHandshake::Acknowledged, first_fin: Role::Client }
 }
 
 fn client_with(policy: Policy, asked: u64, answers: &[u64]) -> Machine {
     let mut client = Machine::new(Role::Client, policy);
     for _ in 0..asked {
-        assert!(client.handle(Event::Send).contains(Action::Deliver));
+        assert!(client.handle(MachineEvent::Send).contains(Action::Deliver));
     }
     client.note_begun(asked);
     for seq in answers {
-        assert!(client.handle(Event::Answer(*seq)).contains(Action::Deliver));
+        assert!(client.handle(MachineEvent::Answer(*seq)).contains(Action::Deliver));
     }
     client
 }
 
-fn close(last: u64, code: CloseCode) -> Event {
-    Event::Close { last, farewell: Farewell::new(code, ""), first_fin: Role::Client }
+fn close(last: u64, code: CloseCode) -> MachineEvent {
+    MachineEvent::Close { last, farewell: CloseReason::new(code, ""), first_fin: Role::Client }
 }
 
 /// clause 7.3, clause 5.3: with unordered answers a gap is no "through", and an answer above the count is a lie.
@@ -99,7 +99,7 @@ fn unordered_answers() {
         assert_eq!(broken.verdict().map(echo_core::End::name), Some("violation"), "CLOSE {last} with {answers:?}");
     }
     let mut double = client_with(unordered(), 2, &[2]);
-    assert!(!double.handle(Event::Answer(2)).contains(Action::Deliver));
+    assert!(!double.handle(MachineEvent::Answer(2)).contains(Action::Deliver));
 }
 
 /// clause 7.3: a server's count that cannot be true changes no account, not even in an error.
@@ -112,7 +112,7 @@ fn impossible_counts() {
         assert_eq!(client.account().tally(), Tally { answered: held, refused: 0, unknown: 3 - held });
     }
     let mut server = Machine::new(Role::Server, Policy::FRAMED);
-    server.handle(Event::Request(1));
+    server.handle(MachineEvent::Request(1));
     server.handle(close(1, CloseCode::INTERNAL));
     assert_eq!(server.account().tally().answered, 0, "the answer was never queued");
 }
@@ -122,14 +122,14 @@ fn impossible_counts() {
 fn slow_handlers() {
     let mut server = Machine::new(Role::Server, unordered());
     for seq in 1..=3 {
-        server.handle(Event::Request(seq));
+        server.handle(MachineEvent::Request(seq));
     }
-    server.handle(Event::GoAway { last: 3 });
-    assert!(!server.handle(Event::Answered(3)).contains(Action::Close));
-    assert!(!server.handle(Event::Answered(3)).contains(Action::Deliver), "no answer twice");
-    assert!(!server.handle(Event::Answered(4)).contains(Action::Deliver), "none that was not asked");
-    assert!(!server.handle(Event::Answered(1)).contains(Action::Close));
-    let last = server.handle(Event::Answered(2));
+    server.handle(MachineEvent::GoAway { last: 3 });
+    assert!(!server.handle(MachineEvent::Answered(3)).contains(Action::Close));
+    assert!(!server.handle(MachineEvent::Answered(3)).contains(Action::Deliver), "no answer twice");
+    assert!(!server.handle(MachineEvent::Answered(4)).contains(Action::Deliver), "none that was not asked");
+    assert!(!server.handle(MachineEvent::Answered(1)).contains(Action::Close));
+    let last = server.handle(MachineEvent::Answered(2));
     assert_eq!(last.into_iter().collect::<Vec<_>>(), [Action::Deliver, Action::Close]);
     assert_eq!(server.last(Action::Close), 3);
 }
@@ -138,9 +138,9 @@ fn slow_handlers() {
 #[test]
 fn a_server_that_owes_aborts() {
     let mut server = Machine::new(Role::Server, Policy::FRAMED);
-    server.handle(Event::Request(1));
-    server.handle(Event::Leave(Farewell::normal()));
-    let actions = server.handle(Event::Deadline(echo_core::Deadline::Drain));
+    server.handle(MachineEvent::Request(1));
+    server.handle(MachineEvent::Leave(CloseReason::normal()));
+    let actions = server.handle(MachineEvent::Deadline(echo_core::Deadline::Drain));
     assert_eq!(actions.into_iter().collect::<Vec<_>>(), [Action::Abort]);
     assert_eq!(server.outcome().map(|outcome| outcome.account.refused), Some(0), "what ran is not called refused");
 }
@@ -149,15 +149,15 @@ fn a_server_that_owes_aborts() {
 #[test]
 fn only_the_servers_word() {
     for first_fin in Role::BOTH {
-        let policy = Policy { words: Words::Server, order: Order::Asked, first_fin };
+        let policy = Policy { words: CloseHandshake::Server, order: Order::Asked, first_fin };
         let mut server = Machine::new(Role::Server, policy);
-        let close = server.handle(Event::GoAway { last: 0 });
+        let close = server.handle(MachineEvent::GoAway { last: 0 });
         assert!(close.contains(Action::Close));
         assert_eq!(close.contains(Action::Fin), first_fin == Role::Server);
-        server.handle(Event::Fin);
+        server.handle(MachineEvent::Fin);
         assert_eq!(server.outcome().map(|outcome| outcome.end), Some(echo_core::End::Unproven));
         let mut wrong = Machine::new(Role::Server, Policy { first_fin: Role::Client, ..policy });
-        wrong.handle(Event::GoAway { last: 0 });
+        wrong.handle(MachineEvent::GoAway { last: 0 });
         wrong.handle(self::close(0, CloseCode::NORMAL));
         let text = wrong.verdict().map(ToString::to_string);
         assert_eq!(text.as_deref(), Some("violation (expected FIN, no word of the client's, got CLOSE)"));

@@ -1,14 +1,14 @@
 //! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
 
 use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
-use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Role, Side};
+use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, End, Role, Side};
 use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use std::time::Duration;
 
 /// clause 5.6: a refusal says why first; the client is told, and nothing ran.
 #[test]
 fn refusal() {
-    let refusal = Farewell::new(CloseCode::TRY_LATER, "too many");
+    let refusal = CloseReason::new(CloseCode::TRY_LATER, "too many");
     let server = Connection::refusing_server(Config::default(), EPOCH, refusal);
     let mut pair = Pair::of(Connection::client(Config::default(), EPOCH), server);
     send(&mut pair, 2);
@@ -241,7 +241,7 @@ fn codes_fit_what_they_say() {
         let mut pair = Pair::new();
         send(&mut pair, 1);
         pair.exchange(usize::MAX);
-        pair.server.wish(|server, now| server.leave(now, Farewell::new(CloseCode(given), "why")));
+        pair.server.wish(|server, now| server.leave(now, CloseReason::new(CloseCode(given), "why")));
         let (client, server) = pair.finish(usize::MAX);
         assert_eq!((client.end, server.end), (End::Clean(CloseCode(sent)), End::Clean(CloseCode(sent))), "{given}");
     }
@@ -249,7 +249,7 @@ fn codes_fit_what_they_say() {
         let mut pair = Pair::new();
         send(&mut pair, 1);
         pair.exchange(usize::MAX);
-        pair.server.wish(|server, now| server.fail(now, Farewell::new(CloseCode(given), "why")));
+        pair.server.wish(|server, now| server.fail(now, CloseReason::new(CloseCode(given), "why")));
         let (client, server) = pair.finish(usize::MAX);
         let failed = End::Failed { code: CloseCode(sent), reason: "why".into() };
         assert_eq!((client.end, server.end), (failed.clone(), failed), "{given}");
@@ -326,7 +326,7 @@ fn linger_begins_with_fin() {
     let mut server = Solo::server();
     server.stalled = true;
     server.feed(&[b"x".repeat(50_000), b"\n".to_vec()].concat());
-    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    server.wish(|server, now| server.leave(now, CloseReason::normal()));
     server.advance(Duration::from_secs(7));
     assert_eq!((server.fin, server.aborted), (None, false));
     server.stalled = false;
@@ -346,11 +346,11 @@ fn deadlines_of_no_length() {
         let mut client = Solo::new(Connection::client(config, sim_tests::in_memory::EPOCH));
         client.advance(Duration::from_millis(1));
         client.feed(&WELCOME);
-        client.wish(|client, now| client.leave(now, Farewell::normal()));
+        client.wish(|client, now| client.leave(now, CloseReason::normal()));
         client.wait_for_end();
         let mut server = Solo::new(Connection::server(config, sim_tests::in_memory::EPOCH));
         server.feed(&HELLO);
-        server.wish(|server, now| server.leave(now, Farewell::normal()));
+        server.wish(|server, now| server.leave(now, CloseReason::normal()));
         server.wait_for_end();
     }
 }

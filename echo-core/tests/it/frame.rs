@@ -2,7 +2,7 @@
 
 use echo_core::error::ViolationKind;
 use echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD, MAX_REASON};
-use echo_core::{CloseCode, Farewell, Role, Stamp, Violation};
+use echo_core::{CloseCode, CloseReason, Role, Stamp, Violation};
 use proptest::prelude::*;
 use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 
@@ -21,9 +21,9 @@ impl Owned {
         match frame {
             Frame::Echo { seq, t1, payload } => Self::Echo(*seq, t1.0, payload.to_vec()),
             Frame::Reply { seq, t1, t2, t3, payload } => Self::Reply(*seq, [t1.0, t2.0, t3.0], payload.to_vec()),
-            Frame::GoAway { last, farewell } => Self::GoAway(*last, farewell.code.0, farewell.reason.clone()),
-            Frame::Close { last, farewell, first_fin } => {
-                Self::Close(*last, farewell.code.0, farewell.reason.clone(), *first_fin == Role::Server)
+            Frame::GoAway { last, reason: farewell } => Self::GoAway(*last, farewell.code.0, farewell.text.clone()),
+            Frame::Close { last, reason: farewell, first_fin } => {
+                Self::Close(*last, farewell.code.0, farewell.text.clone(), *first_fin == Role::Server)
             }
             Frame::Unknown { kind } => Self::Unknown(*kind, body),
         }
@@ -40,10 +40,10 @@ impl Owned {
                 out.extend_from_slice(payload);
             }
             Self::GoAway(last, code, reason) => {
-                frame::goaway(out, *last, &Farewell::new(CloseCode(*code), reason.clone()));
+                frame::goaway(out, *last, &CloseReason::new(CloseCode(*code), reason.clone()));
             }
             Self::Close(last, code, reason, fin_first) => {
-                frame::close(out, *last, &Farewell::new(CloseCode(*code), reason.clone()), *fin_first);
+                frame::close(out, *last, &CloseReason::new(CloseCode(*code), reason.clone()), *fin_first);
             }
             Self::Unknown(kind, body) => out.extend_from_slice(&raw(*kind, 77, &vec![3; *body])),
         }
@@ -144,7 +144,7 @@ fn layout() {
     assert_eq!(out[..12], [1, 0, 24, 2, 0, 0, 0, 0, 0, 0, 0, 1]);
     assert_eq!(out[12..], [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0, 0, 0, 0, 0, 0, 0, 2], &[0xFF; 8]].concat());
     out.clear();
-    frame::close(&mut out, 7, &Farewell::new(CloseCode::POLICY, "no"), true);
+    frame::close(&mut out, 7, &CloseReason::new(CloseCode::POLICY, "no"), true);
     assert_eq!(out, [0, 0, 5, 4, 0, 0, 0, 0, 0, 0, 0, 7, 3, 0xF0, 1, b'n', b'o']);
 }
 
@@ -177,7 +177,7 @@ fn limits_of_reasons() {
     let error = decode_one(0, &reason(MAX_REASON + 1)).expect_err("one past it");
     assert_eq!((error.kind, error.code()), (ViolationKind::Protocol, CloseCode::PROTOCOL_ERROR));
     let mut out = Vec::new();
-    frame::goaway(&mut out, 0, &Farewell::new(CloseCode::NORMAL, "é".repeat(62)));
+    frame::goaway(&mut out, 0, &CloseReason::new(CloseCode::NORMAL, "é".repeat(62)));
     assert_eq!(out.len(), 12 + 3 + 122, "61 characters of two bytes; half of the 62nd does not go");
     assert_eq!(decode_one(0, &out).expect("still UTF-8"), [Owned::GoAway(0, 1000, "é".repeat(61))]);
 }

@@ -157,7 +157,7 @@ fn misuse() {
     let mut server = Solo::server();
     server.wish(|server, now| assert_eq!(server.send(now, b"x"), Err(ApiMisuse::NotAClient)));
     client.wish(|client, now| {
-        client.leave(now, echo_core::Farewell::normal());
+        client.leave(now, echo_core::CloseReason::normal());
         assert_eq!(client.send(now, b"x"), Err(ApiMisuse::Ending));
     });
     assert_eq!(client.connection.machine().account().asked, 1);
@@ -189,7 +189,7 @@ fn a_deaf_server_reads_on() {
     server.stalled = true;
     server.feed(&raw_echo(1, &[b'x'; HIGH_WATER]));
     assert!(!server.connection.wants_input());
-    server.wish(|server, now| server.fail(now, echo_core::Farewell::new(CloseCode::INTERNAL, "")));
+    server.wish(|server, now| server.fail(now, echo_core::CloseReason::new(CloseCode::INTERNAL, "")));
     assert!(server.connection.wants_input());
     server.feed(&raw_echo(2, b"x"));
     assert_eq!(server.numbers(), [1]);

@@ -1,7 +1,7 @@
 //! What each sample of an event does to close machines in every state they can reach.
 
 use echo_core::close::table::{self, Sample, State};
-use echo_core::close::{Action, Actions, Direction, Machine, Order, Policy, Words};
+use echo_core::close::{Action, Actions, CloseHandshake, HalfState, Machine, Order, Policy};
 use echo_core::{End, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ impl Setup {
     }
 }
 
-const fn policy(words: Words, first_fin: Role) -> Policy {
+const fn policy(words: CloseHandshake, first_fin: Role) -> Policy {
     Policy { words, order: Order::Asked, first_fin }
 }
 
@@ -31,18 +31,22 @@ pub(crate) const SETUPS: [Setup; 8] = [
     Setup {
         name: "framed server that sends FIN first",
         role: Role::Server,
-        policy: policy(Words::Acknowledged, Role::Server),
+        policy: policy(CloseHandshake::Acknowledged, Role::Server),
     },
-    Setup { name: "server with the only last word", role: Role::Server, policy: policy(Words::Server, Role::Client) },
+    Setup {
+        name: "server with the only last word",
+        role: Role::Server,
+        policy: policy(CloseHandshake::Server, Role::Client),
+    },
     Setup {
         name: "server with the only last word that sends FIN first",
         role: Role::Server,
-        policy: policy(Words::Server, Role::Server),
+        policy: policy(CloseHandshake::Server, Role::Server),
     },
     Setup {
         name: "client of a server with the only last word",
         role: Role::Client,
-        policy: policy(Words::Server, Role::Client),
+        policy: policy(CloseHandshake::Server, Role::Client),
     },
     Setup { name: "plain server", role: Role::Server, policy: Policy::PLAIN },
     Setup { name: "plain client", role: Role::Client, policy: Policy::PLAIN },
@@ -51,8 +55,8 @@ pub(crate) const SETUPS: [Setup; 8] = [
 /// What an event did.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Effect {
-    pub(crate) sent: Direction,
-    pub(crate) heard: Direction,
+    pub(crate) sent: HalfState,
+    pub(crate) heard: HalfState,
     pub(crate) actions: Vec<&'static str>,
     /// The verdict, if this event changed it.
     pub(crate) verdict: Option<String>,

@@ -1,7 +1,7 @@
 //! The plain wire: section 2 of PROTOCOL.md.
 
-use echo_core::plain::{Splitter, ctime_header, foreign};
-use echo_core::{CloseCode, Config, Connection, Deadline, End, Farewell, Stamp};
+use echo_core::plain::{LineDecoder, ctime_header, detect_foreign};
+use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, End, Stamp};
 use proptest::prelude::*;
 use sim_tests::in_memory::{EPOCH, Seen, Solo};
 use std::time::Duration;
@@ -132,9 +132,9 @@ fn refusals() {
         assert!(server.numbers().is_empty());
         sent(&server)
     };
-    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "too many clients")), "echo: too many clients\n");
-    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "")), "echo: try again later\n");
-    assert_eq!(refused(Farewell::new(CloseCode::TRY_LATER, "a\nb\rc")), "echo: a b c\n");
+    assert_eq!(refused(CloseReason::new(CloseCode::TRY_LATER, "too many clients")), "echo: too many clients\n");
+    assert_eq!(refused(CloseReason::new(CloseCode::TRY_LATER, "")), "echo: try again later\n");
+    assert_eq!(refused(CloseReason::new(CloseCode::TRY_LATER, "a\nb\rc")), "echo: a b c\n");
 }
 
 /// clause 8.1: an idle plain client gets FIN, and the outcome says why.
@@ -176,7 +176,7 @@ fn client() {
     let mut client = Solo::new(Connection::plain_client(Config::default(), EPOCH));
     client.wish(|client, now| {
         client.send(now, b"hi\n").expect("open");
-        client.leave(now, Farewell::normal());
+        client.leave(now, CloseReason::normal());
     });
     assert_eq!(client.sent, b"hi\n");
     client.feed(b"answer");
@@ -197,7 +197,7 @@ fn foreign_clients() {
         (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n", "a PROXY protocol header (version 1)"),
         (b"PROXY UNKNOWN\r\n", "a PROXY protocol header (version 1)"),
     ] {
-        let violation = foreign(input).expect("foreign");
+        let violation = detect_foreign(input).expect("foreign");
         assert_eq!(violation.to_string(), format!("expected a line of text or the preface of echo/1, got {name}"));
         let mut server = Solo::server();
         server.feed(input);
@@ -225,7 +225,7 @@ fn foreign_clients() {
         b"\n",
         b"",
     ] {
-        assert_eq!(foreign(own), None);
+        assert_eq!(detect_foreign(own), None);
     }
 }
 
@@ -263,7 +263,7 @@ proptest! {
         size in 1_usize..7,
     ) {
         let split = |size: usize| {
-            let mut splitter = Splitter::new(limit);
+            let mut splitter = LineDecoder::new(limit);
             let mut messages: Vec<Vec<u8>> = Vec::new();
             for piece in bytes.chunks(size) {
                 let mut input = piece;

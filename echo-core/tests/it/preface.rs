@@ -1,7 +1,7 @@
 //! Prefaces: section 1 of PROTOCOL.md.
 
 use echo_core::Role;
-use echo_core::preface::{Greeting, LENGTH, VERSION, preface};
+use echo_core::preface::{LENGTH, PrefaceDecoder, VERSION, preface};
 use sim_tests::in_memory::{CLOSE, HELLO, Seen, Solo, WELCOME};
 
 /// clause 1.2: the bytes.
@@ -16,13 +16,13 @@ fn bytes() {
 #[test]
 fn versions() {
     for offered in 0..=u8::MAX {
-        let mut server = Greeting::new(Role::Client);
+        let mut server = PrefaceDecoder::new(Role::Client);
         let chosen = server.take(&mut preface(Role::Client, offered).as_slice());
         match offered {
             0 => assert!(chosen.is_err()),
             1.. => assert_eq!(chosen, Ok(Some(VERSION))),
         }
-        let mut client = Greeting::new(Role::Server);
+        let mut client = PrefaceDecoder::new(Role::Server);
         let accepted = client.take(&mut preface(Role::Server, offered).as_slice());
         assert_eq!(accepted.is_ok(), offered == VERSION, "version {offered}");
     }
@@ -38,7 +38,7 @@ fn pieces() {
         for at in 0..LENGTH {
             let bytes = [&preface(role, VERSION)[..], b"rest"].concat();
             let (mut one, mut two) = bytes.split_at(at);
-            let mut greeting = Greeting::new(role);
+            let mut greeting = PrefaceDecoder::new(role);
             assert_eq!(greeting.take(&mut one), Ok(None));
             assert_eq!(greeting.take(&mut two), Ok(Some(VERSION)));
             assert_eq!((one, two), (&b""[..], &b"rest"[..]));
@@ -59,7 +59,7 @@ fn the_first_byte_decides() {
         assert_eq!(server.sent.starts_with(b"["), first != 0x89);
     }
     let mut leaving = Solo::server();
-    leaving.wish(|server, now| server.leave(now, echo_core::Farewell::normal()));
+    leaving.wish(|server, now| server.leave(now, echo_core::CloseReason::normal()));
     assert!(leaving.fin.is_some());
     leaving.feed(&HELLO);
     assert!(leaving.sent.is_empty(), "nothing is said to a client that has not spoken");
@@ -135,7 +135,7 @@ fn requests_are_held_back() {
     let mut client = Solo::client();
     client.wish(|client, now| {
         client.send(now, b"early").expect("open");
-        client.leave(now, echo_core::Farewell::normal());
+        client.leave(now, echo_core::CloseReason::normal());
     });
     assert_eq!(client.sent, HELLO);
     assert!(client.connection.waiting_output() > 0);
@@ -143,7 +143,7 @@ fn requests_are_held_back() {
     assert_eq!(client.words(), [(1, 1), (3, 1)]);
     let mut leaving = Solo::client();
     leaving.stalled = true;
-    leaving.wish(|client, now| client.leave(now, echo_core::Farewell::normal()));
+    leaving.wish(|client, now| client.leave(now, echo_core::CloseReason::normal()));
     leaving.stalled = false;
     leaving.settle();
     assert_eq!(leaving.sent, HELLO, "a GOAWAY waits as well");

@@ -1,6 +1,6 @@
 //! The close contract in its usual order (PROTOCOL.md, clauses 5.1 to 5.5), on two connections.
 
-use echo_core::{CloseCode, Config, End, Farewell, Outcome, Role, Side, Tally};
+use echo_core::{CloseCode, CloseReason, Config, End, Outcome, Role, Side, Tally};
 use sim_tests::in_memory::{
     CLOSE, ECHO, GOAWAY, HELLO, Pair, REPLY, Seen, Solo, WELCOME, raw_echo, raw_farewell, raw_reply,
 };
@@ -28,11 +28,11 @@ pub(crate) fn ask(client: &mut Solo, count: usize) {
 }
 
 pub(crate) fn leave(solo: &mut Solo) {
-    solo.wish(|connection, now| connection.leave(now, Farewell::normal()));
+    solo.wish(|connection, now| connection.leave(now, CloseReason::normal()));
 }
 
 pub(crate) fn fail(solo: &mut Solo, code: CloseCode) {
-    solo.wish(|connection, now| connection.fail(now, Farewell::new(code, "because")));
+    solo.wish(|connection, now| connection.fail(now, CloseReason::new(code, "because")));
 }
 
 /// A server that has read a client's preface.
@@ -80,7 +80,7 @@ fn server_leaves_clean() {
     let mut pair = Pair::new();
     send(&mut pair, 2);
     pair.exchange(7);
-    pair.server.wish(|server, now| server.leave(now, Farewell::new(CloseCode::RESTART, "update")));
+    pair.server.wish(|server, now| server.leave(now, CloseReason::new(CloseCode::RESTART, "update")));
     let (client, server) = pair.finish(7);
     assert_eq!(pair.server.words(), [(REPLY, 1), (REPLY, 2), (GOAWAY, 0), (CLOSE, 2)]);
     assert_eq!(pair.client.words(), [(ECHO, 1), (ECHO, 2), (GOAWAY, 2), (CLOSE, 2)]);

@@ -1,8 +1,8 @@
 //! The close machine's table, whole: every reachable state × every event (PROTOCOL.md, section 9).
 
 use crate::machines::{Effect, SETUPS, Setup, table};
-use echo_core::close::Direction::{self, Closed, Failed, Finished, Leaving, Open};
-use echo_core::close::Words;
+use echo_core::close::CloseHandshake;
+use echo_core::close::HalfState::{self, Closed, Failed, Finished, Leaving, Open};
 use echo_core::close::table::{Sample, State, Verdict};
 use echo_core::{Deadline, Role};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,18 +75,18 @@ fn every_state_and_event() {
     }
 }
 
-fn pairs() -> impl Iterator<Item = (Direction, Direction)> {
+fn pairs() -> impl Iterator<Item = (HalfState, HalfState)> {
     let all = [Open, Leaving, Closed, Failed, Finished];
     all.into_iter().flat_map(move |sent| all.into_iter().map(move |heard| (sent, heard)))
 }
 
 /// Why a state cannot be, or `None` if it can.
-fn unreachable(setup: Setup, sent: Direction, heard: Direction) -> Option<&'static str> {
+fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'static str> {
     let fin_first = setup.role == setup.policy.first_fin;
     match (setup.policy.words, setup.role, sent, heard) {
-        (Words::None, _, _, Leaving | Closed | Failed) => Some("the plain wire has no words"),
-        (Words::None, _, Closed | Failed, _) => Some("without words, FIN follows at once"),
-        (Words::None, Role::Client, Leaving, _) => Some("a plain client owes nothing, so FIN follows at once"),
+        (CloseHandshake::None, _, _, Leaving | Closed | Failed) => Some("the plain wire has no words"),
+        (CloseHandshake::None, _, Closed | Failed, _) => Some("without words, FIN follows at once"),
+        (CloseHandshake::None, Role::Client, Leaving, _) => Some("a plain client owes nothing, so FIN follows at once"),
         (_, _, Open | Leaving | Closed, Failed) => Some("an error in the peer's last word ends one's own words"),
         (_, _, Closed | Failed, Finished) => Some("the peer's FIN is followed by FIN at once"),
         (_, Role::Client, Open, Leaving) => Some("a client answers GOAWAY at once"),
@@ -95,8 +95,10 @@ fn unreachable(setup: Setup, sent: Direction, heard: Direction) -> Option<&'stat
         (_, Role::Client, Closed, Open | Leaving) => Some("a client's last word in order follows the server's"),
         (_, Role::Client, Failed, Open | Leaving) => Some("a client that knows of no other setting sends FIN first"),
         (_, Role::Server, Open | Leaving, Closed) => Some("a client's last word in order follows the server's"),
-        (Words::Server, Role::Server, _, Closed) => Some("the client has no last word"),
-        (Words::Server, Role::Server, Closed, Open | Leaving) if fin_first => Some("FIN follows the last word at once"),
+        (CloseHandshake::Server, Role::Server, _, Closed) => Some("the client has no last word"),
+        (CloseHandshake::Server, Role::Server, Closed, Open | Leaving) if fin_first => {
+            Some("FIN follows the last word at once")
+        }
         (_, Role::Server, Closed, Closed) if fin_first => Some("FIN follows the last words at once"),
         (_, Role::Server, Failed, _) if fin_first => Some("FIN follows an error at once"),
         _ => None,

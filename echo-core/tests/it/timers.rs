@@ -1,9 +1,9 @@
 //! Deadlines: section 8 of PROTOCOL.md.
 
 use crate::machines::{SETUPS, reachable};
-use echo_core::close::Event;
+use echo_core::close::MachineEvent;
 use echo_core::timers::Timers;
-use echo_core::{Config, Connection, Deadline, Deadlines, End, Farewell, Output, Stamp};
+use echo_core::{CloseReason, Config, Connection, Deadline, Deadlines, End, Output, Stamp};
 use sim_tests::in_memory::{CLOSE, GOAWAY, HELLO, Pair, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn only_the_wait_has_its_deadline() {
         for machine in reachable(setup) {
             for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {
                 let mut after = machine.clone();
-                let actions = after.handle(Event::Deadline(deadline));
+                let actions = after.handle(MachineEvent::Deadline(deadline));
                 let waited_for = machine.waiting() == Some(deadline);
                 assert_eq!(after != machine, waited_for, "{deadline} in {machine:?}");
                 assert_eq!(actions != Default::default(), waited_for);
@@ -113,7 +113,7 @@ fn one_byte_a_second() {
 fn requests_do_not_prolong_an_ending() {
     let mut server = Solo::server();
     server.feed(&HELLO);
-    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    server.wish(|server, now| server.leave(now, CloseReason::normal()));
     let (end, at) = drip(server, |turn| raw_echo(turn as u64 + 1, b"again"));
     assert_eq!((end, at), (End::TimedOut(Deadline::Close), 8 * SECOND));
 }
@@ -179,7 +179,7 @@ fn shutdown_caps() {
     let deadlines = Deadlines { shutdown: 4 * SECOND, ..Deadlines::default() };
     let mut pair = Pair::with(Config { deadlines, ..Config::default() });
     pair.exchange(usize::MAX);
-    pair.server.wish(|server, now| server.leave(now, Farewell::normal()));
+    pair.server.wish(|server, now| server.leave(now, CloseReason::normal()));
     assert_eq!(pair.server.wait_for_end().end, End::TimedOut(Deadline::Shutdown));
     assert_eq!(pair.server.now, 4 * SECOND);
 }
@@ -214,7 +214,7 @@ fn lingering(size: usize) -> (Connection, Duration) {
     let message = [b"x".repeat(size), b"\n".to_vec()].concat();
     let mut input = message.as_slice();
     while server.handle_input(now, &mut input).is_some() {}
-    server.leave(now, Farewell::normal());
+    server.leave(now, CloseReason::normal());
     loop {
         match server.poll_output(now) {
             Output::Transmit { header, payload } => {
@@ -287,7 +287,7 @@ fn an_ending_reads_on_though_its_output_waits() {
     server.stalled = true;
     server.feed(&[b"x".repeat(100_000), b"\n".to_vec()].concat());
     assert!(!server.connection.wants_input(), "clause 4.9");
-    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    server.wish(|server, now| server.leave(now, CloseReason::normal()));
     assert!(server.connection.wants_input());
 }
 

@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use super::script::{self, Farewell};
-use super::{Kind, Load, Report, StreamEnd, Wire};
+use super::{Kind, Load, MisbehaveReport, StreamEnd, Wire};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,14 +27,14 @@ pub(super) struct Attack {
     pub(super) filler: Vec<u8>,
     address: SocketAddr,
     turns: AtomicU64,
-    report: Mutex<Report>,
+    report: Mutex<MisbehaveReport>,
 }
 
 /// Misbehaves as `kind` against the server at `address`; returns when the load's duration is over and what the server
 /// owed has come, or the load's patience is over too.
 ///
 /// It runs on a multi-threaded runtime as on one of a single thread, and costs a few KiB of memory a connection.
-pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> Report {
+pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> MisbehaveReport {
     let began = Instant::now();
     let wire = load.wire_of(kind);
     let attack = Arc::new(Attack {
@@ -45,7 +45,7 @@ pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> Report {
         filler: vec![b'x'; load.payload_limit.max(1)],
         address,
         turns: AtomicU64::new(0),
-        report: Mutex::new(Report::new(kind, wire)),
+        report: Mutex::new(MisbehaveReport::new(kind, wire)),
     });
     let mut slots = JoinSet::new();
     for number in 0..load.connections {
@@ -59,7 +59,7 @@ pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> Report {
 }
 
 impl Attack {
-    fn with_report<T>(&self, change: impl FnOnce(&mut Report) -> T) -> T {
+    fn with_report<T>(&self, change: impl FnOnce(&mut MisbehaveReport) -> T) -> T {
         change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -1,6 +1,6 @@
 //! Bytes a client may or must not send, by the encoders of `echo-core` or by hand from PROTOCOL.md.
 
-use echo_core::{CloseCode, Farewell, Role, Stamp, frame, preface};
+use echo_core::{CloseCode, CloseReason, Role, Stamp, frame, preface};
 
 /// The client's preface, clause 1.2.
 pub(super) fn client_preface() -> [u8; preface::LENGTH] {
@@ -21,12 +21,12 @@ pub(super) fn reply(out: &mut Vec<u8>, seq: u64, payload: usize) {
 
 /// A GOAWAY, code 1000.
 pub(super) fn goaway(out: &mut Vec<u8>, last: u64) {
-    frame::goaway(out, last, &Farewell::normal());
+    frame::goaway(out, last, &CloseReason::normal());
 }
 
 /// A CLOSE, code 1000.
 pub(super) fn close(out: &mut Vec<u8>, last: u64) {
-    frame::close(out, last, &Farewell::new(CloseCode::NORMAL, ""), false);
+    frame::close(out, last, &CloseReason::new(CloseCode::NORMAL, ""), false);
 }
 
 /// An empty frame of any kind, clause 4.1.

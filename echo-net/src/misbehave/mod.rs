@@ -42,4 +42,4 @@ pub use attack::run;
 pub use ending::{Ending, LastWord, StreamEnd};
 pub use kind::{Kind, UnknownKind};
 pub use load::{Load, Wire};
-pub use report::Report;
+pub use report::MisbehaveReport;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// The sums of one attack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct MisbehaveReport {
     /// What was done.
     pub kind: Kind,
     /// On which wire.
@@ -30,7 +30,7 @@ pub struct Report {
     pub reasons: BTreeMap<Ending, String>,
 }
 
-impl Report {
+impl MisbehaveReport {
     pub(super) fn new(kind: Kind, wire: Wire) -> Self {
         Self {
             kind,
@@ -74,7 +74,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for MisbehaveReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, wire, connected, not_connected, written, read, answers, .. } = self;
         writeln!(f, "{kind}, {wire} wire, {:.1} s: {}", self.elapsed.as_secs_f64(), kind.summary())?;

@@ -159,7 +159,7 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use echo_core::{Farewell, Stamp, frame};
+    use echo_core::{CloseReason, Stamp, frame};
 
     fn conversation() -> Vec<u8> {
         let mut bytes = preface::preface(Role::Server, 1).to_vec();
@@ -167,8 +167,8 @@ mod tests {
             frame::reply_header(&mut bytes, seq, [Stamp(0); 3], 3);
             bytes.extend_from_slice(b"abc");
         }
-        frame::goaway(&mut bytes, 0, &Farewell::new(CloseCode::GOING_AWAY, "later"));
-        frame::close(&mut bytes, 2, &Farewell::new(CloseCode::PROTOCOL_ERROR, "why"), false);
+        frame::goaway(&mut bytes, 0, &CloseReason::new(CloseCode::GOING_AWAY, "later"));
+        frame::close(&mut bytes, 2, &CloseReason::new(CloseCode::PROTOCOL_ERROR, "why"), false);
         bytes
     }
 

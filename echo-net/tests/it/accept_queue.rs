@@ -45,7 +45,7 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     // The shutdown is looked at before the listener, so that nobody is accepted before it.
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
     let config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
-    let farewell = config.farewell.clone();
+    let farewell = config.close_reason.clone();
     let server = tokio::spawn(serve(listener, config, shutdown));
 
     let welcome = preface(Role::Server, 1);

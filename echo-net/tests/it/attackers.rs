@@ -5,7 +5,7 @@ use crate::support::program::{Kid, Serve};
 use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, within};
 use echo_net::echo_core::Deadline;
-use echo_net::misbehave::{Ending, Kind, Load, Report, StreamEnd, Wire, run};
+use echo_net::misbehave::{Ending, Kind, Load, MisbehaveReport, StreamEnd, Wire, run};
 use echo_net::{Client, ClientConfig};
 use procfs::process::Process;
 use std::collections::BTreeSet;
@@ -164,7 +164,7 @@ fn load(kind: Kind, wire: Wire, setting: Setting) -> Load {
 }
 
 #[track_caller]
-fn check(report: &Report, setting: Setting) {
+fn check(report: &MisbehaveReport, setting: Setting) {
     assert!(report.is_allowed(), "{report}");
     assert!(report.connected > 0, "{report}");
     assert_eq!(report.endings.values().sum::<u64>(), report.connected, "{report}");

@@ -188,7 +188,7 @@ async fn a_full_queue_makes_those_wait_who_add_to_it() {
 #[tokio::test]
 async fn a_server_that_drains_answers_what_is_under_way() {
     let server = Server::start(ServerConfig {
-        farewell: echo_net::echo_core::Farewell::new(CloseCode::RESTART, "back soon"),
+        close_reason: echo_net::echo_core::CloseReason::new(CloseCode::RESTART, "back soon"),
         ..ServerConfig::default()
     });
     let client = connect(&server).await;
@@ -208,7 +208,7 @@ async fn a_server_that_drains_answers_what_is_under_way() {
     let drain = tokio::task::spawn_blocking(|| server.drain());
     let farewell = within(client.leaving()).await;
     if let Some(farewell) = farewell {
-        assert_eq!((farewell.code, farewell.reason.as_str()), (CloseCode::RESTART, "back soon"));
+        assert_eq!((farewell.code, farewell.text.as_str()), (CloseCode::RESTART, "back soon"));
     }
     let (answered, error) = within(asker).await.expect("no panic");
     assert_eq!(error, RequestError::Refused, "no request is in doubt");

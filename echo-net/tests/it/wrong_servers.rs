@@ -3,7 +3,7 @@
 use crate::support::raw::{self, Raw, Said};
 use crate::support::server::{fake, swallow};
 use crate::support::within;
-use echo_net::echo_core::{Farewell, Tally};
+use echo_net::echo_core::{CloseReason, Tally};
 use echo_net::{Client, ClientConfig, Pending, RequestError};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -155,7 +155,7 @@ async fn a_goaway_is_not_lost_in_the_end_that_comes_with_it() {
         });
         let client = within(Client::connect(address, ClientConfig::default())).await.expect("something like a server");
         assert_eq!(within(client.ended()).await.end.to_string(), expected);
-        assert_eq!(within(client.leaving()).await, Some(Farewell::normal()), "{expected}");
+        assert_eq!(within(client.leaving()).await, Some(CloseReason::normal()), "{expected}");
         server.join().expect("no panic");
     }
 }

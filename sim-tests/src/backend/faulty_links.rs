@@ -1,45 +1,47 @@
 //! What a scenario adds to the links: it hears what each packet carries, and holds those that carry a mark.
 
-use crate::network::Kind;
+use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
-use crate::record::event_log::{Board, Unit, What};
-use crate::record::wire_decoder::{Ear, Segment};
+use crate::record::event_log::{EventLog, LogEvent, Unit};
+use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Scenario;
-use crate::scenario::network::{Fault, Mark, Span};
+use crate::scenario::network::{HeldContent, NetworkFault, Span};
 use crate::support::Millis;
 use echo_core::Role;
 
 /// The links of a scenario.
 #[derive(Debug)]
-pub(crate) struct Post<P> {
+pub(crate) struct FaultyLinks<P> {
     links: Links<P>,
     /// The faults that wait for a packet.
-    holds: Vec<Fault>,
+    holds: Vec<NetworkFault>,
     /// By [`Role`].
-    ears: [Ear; 2],
+    ears: [WireDecoder; 2],
 }
 
-impl<P> Post<P> {
+impl<P> FaultyLinks<P> {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let faults = scenario.network.faults.iter();
         Self {
             links: Links::new(scenario.network.path()),
             holds: faults.filter(|fault| fault.mark().is_some()).copied().collect(),
-            ears: Role::BOTH.map(|from| Ear::new(from, scenario)),
+            ears: Role::BOTH.map(|from| WireDecoder::new(from, scenario)),
         }
     }
 
     /// Takes a packet from `from`, and gives what it carries.
-    pub(crate) fn push(&mut self, board: &mut Board, from: Role, segment: Segment<'_>, packet: P) -> Vec<Unit> {
-        let units = self.ears[from as usize].hear(segment);
-        let is_due = |fault: &Fault| match fault {
-            Fault::Hold { from: whose, mark, .. } => whose.means(from) && units.iter().any(|unit| carries(unit, *mark)),
-            Fault::Cut { .. } | Fault::Packet { .. } | Fault::Loss { .. } => false,
+    pub(crate) fn push(&mut self, board: &mut EventLog, from: Role, segment: StreamChunk<'_>, packet: P) -> Vec<Unit> {
+        let units = self.ears[from as usize].decode(segment);
+        let is_due = |fault: &NetworkFault| match fault {
+            NetworkFault::Hold { from: whose, content: mark, .. } => {
+                whose.means(from) && units.iter().any(|unit| carries(unit, *mark))
+            }
+            NetworkFault::Cut { .. } | NetworkFault::Packet { .. } | NetworkFault::Loss { .. } => false,
         };
         while let Some(index) = self.holds.iter().position(is_due) {
-            if let Fault::Hold { span, .. } = self.holds.remove(index) {
+            if let NetworkFault::Hold { span, .. } = self.holds.remove(index) {
                 self.links.hold(from, span.after(board.now()));
-                board.note(from, What::Held);
+                board.note(from, LogEvent::Held);
             }
         }
         self.links.push(board.now(), from, segment.kind(), segment.size(), packet);
@@ -84,10 +86,10 @@ impl<P> Post<P> {
     }
 
     /// The next packet from `from` that may arrive by `now`. What a relay made of it is noted where it arrives.
-    pub(crate) fn pop(&mut self, board: &mut Board, from: Role, now: Millis) -> Option<Arrival<P>> {
+    pub(crate) fn pop(&mut self, board: &mut EventLog, from: Role, now: Millis) -> Option<Arrival<P>> {
         let arrival = self.links.pop(from, now)?;
         if let Arrival::Made(kind) = arrival {
-            board.note(from.peer(), What::Relayed(kind.unit()));
+            board.note(from.peer(), LogEvent::Relayed(kind.unit()));
         }
         Some(arrival)
     }
@@ -115,7 +117,7 @@ impl<P> Post<P> {
     }
 }
 
-impl Segment<'_> {
+impl StreamChunk<'_> {
     /// In bytes.
     fn size(self) -> usize {
         match self {
@@ -124,16 +126,16 @@ impl Segment<'_> {
         }
     }
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> PacketKind {
         match self {
-            Self::Data(_) => Kind::Data,
-            Self::Fin => Kind::Fin,
-            Self::Reset => Kind::Reset,
+            Self::Data(_) => PacketKind::Data,
+            Self::Fin => PacketKind::Fin,
+            Self::Reset => PacketKind::Reset,
         }
     }
 }
 
-impl Kind {
+impl PacketKind {
     /// What a reader of the wire calls it.
     fn unit(self) -> Unit {
         match self {
@@ -144,10 +146,10 @@ impl Kind {
     }
 }
 
-pub(crate) fn carries(unit: &Unit, mark: Mark) -> bool {
+pub(crate) fn carries(unit: &Unit, mark: HeldContent) -> bool {
     match mark {
-        Mark::GoAway => matches!(unit, Unit::GoAway { .. }),
-        Mark::LastWord => matches!(unit, Unit::LastWord { .. }),
-        Mark::Fin => matches!(unit, Unit::Fin),
+        HeldContent::GoAway => matches!(unit, Unit::GoAway { .. }),
+        HeldContent::Close => matches!(unit, Unit::Close { .. }),
+        HeldContent::Fin => matches!(unit, Unit::Fin),
     }
 }

@@ -20,25 +20,25 @@ use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Rst;
-use crate::support::{Millis, Refusal};
+use crate::support::{Millis, ScenarioError};
 
 /// Without its feature a backend can be named, and not run.
 #[cfg(not(feature = "turmoil"))]
 mod turmoil {
-    use super::{Millis, Record, Refusal, Scenario};
+    use super::{Millis, Record, Scenario, ScenarioError};
 
-    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, Refusal> {
-        Err(Refusal("this program was built without the feature turmoil".into()))
+    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
+        Err(ScenarioError("this program was built without the feature turmoil".into()))
     }
 }
 
 /// As above.
 #[cfg(not(feature = "packet"))]
 mod packet {
-    use super::{Millis, Record, Refusal, Scenario};
+    use super::{Millis, Record, Scenario, ScenarioError};
 
-    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, Refusal> {
-        Err(Refusal("this program was built without the feature packet".into()))
+    pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
+        Err(ScenarioError("this program was built without the feature packet".into()))
     }
 }
 
@@ -47,7 +47,7 @@ impl Backend {
     ///
     /// # Errors
     /// A [`Refusal`] if the scenario makes no sense, or this backend cannot express it.
-    pub fn run(self, scenario: &Scenario) -> Result<Record, Refusal> {
+    pub fn run(self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         self.run_within(scenario, defaults::budget(scenario))
     }
 
@@ -56,7 +56,7 @@ impl Backend {
     ///
     /// # Errors
     /// As [`Backend::run`].
-    pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
+    pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, ScenarioError> {
         scenario.check()?;
         self.expresses(scenario)?;
         match self {
@@ -70,7 +70,7 @@ impl Backend {
     ///
     /// # Errors
     /// A [`Refusal`] of one line that names what came and what would be right.
-    pub fn expresses(self, scenario: &Scenario) -> Result<(), Refusal> {
+    pub fn expresses(self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let network = &scenario.network;
         let why = match self {
             Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; only the backend packet has",
@@ -82,6 +82,6 @@ impl Backend {
             }
             Self::Packet => return Ok(()),
         };
-        Err(Refusal(format!("the network {network}: the backend {} {why}", self.id())))
+        Err(ScenarioError(format!("the network {network}: the backend {} {why}", self.id())))
     }
 }

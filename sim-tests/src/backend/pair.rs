@@ -3,22 +3,22 @@
 //! A socket that is closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST;
 //! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
 
-use crate::backend::faulty_links::Post;
-use crate::backend::read_pause::Gate;
-use crate::backend::scheduler::{Director, Order};
-use crate::backend::write_limit::{Throttle, violation};
-use crate::network::Kind;
+use crate::backend::faulty_links::FaultyLinks;
+use crate::backend::read_pause::ReadPause;
+use crate::backend::scheduler::{Command, StepScheduler};
+use crate::backend::write_limit::{WriteLimit, violation};
+use crate::network::PacketKind;
 use crate::network::link::Arrival;
 use crate::record::Record;
-use crate::record::event_log::{Board, Unit, What};
-use crate::record::wire_decoder::{Ear, Segment};
+use crate::record::event_log::{EventLog, LogEvent, Unit};
+use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Step};
 use crate::support::Millis;
-use echo_core::{Connection, Event, Farewell, Output, Role};
+use echo_core::{CloseReason, Connection, Event, Output, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
         backend: Backend::Pair,
         over_at,
         budget,
-        unreached: [pair.director.left(), pair.world.post.left()].concat(),
-        entries: pair.world.board.into_entries(),
+        unreached: [pair.scheduler.left(), pair.world.links.left()].concat(),
+        entries: pair.world.log.into_entries(),
         packets: Vec::new(),
     }
 }
@@ -39,15 +39,15 @@ pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
 struct Pair {
     client: End,
     server: End,
-    director: Director,
+    scheduler: StepScheduler,
     world: World,
 }
 
 /// What both ends have in common.
 struct World {
     scenario: Scenario,
-    board: Board,
-    post: Post<Packet>,
+    log: EventLog,
+    links: FaultyLinks<Packet>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,11 +58,11 @@ enum Packet {
 }
 
 impl Packet {
-    fn segment(&self) -> Segment<'_> {
+    fn segment(&self) -> StreamChunk<'_> {
         match self {
-            Self::Data(bytes) => Segment::Data(bytes),
-            Self::Fin => Segment::Fin,
-            Self::Reset => Segment::Reset,
+            Self::Data(bytes) => StreamChunk::Data(bytes),
+            Self::Fin => StreamChunk::Fin,
+            Self::Reset => StreamChunk::Reset,
         }
     }
 }
@@ -71,26 +71,26 @@ impl From<Arrival<Packet>> for Packet {
     fn from(arrival: Arrival<Packet>) -> Self {
         match arrival {
             Arrival::Packet(packet) => packet,
-            Arrival::Made(Kind::Data) => Self::Data(Vec::new()),
-            Arrival::Made(Kind::Fin) => Self::Fin,
-            Arrival::Made(Kind::Reset) => Self::Reset,
+            Arrival::Made(PacketKind::Data) => Self::Data(Vec::new()),
+            Arrival::Made(PacketKind::Fin) => Self::Fin,
+            Arrival::Made(PacketKind::Reset) => Self::Reset,
         }
     }
 }
 
 impl World {
     fn send(&mut self, from: Role, packet: Packet) {
-        let units = self.post.push(&mut self.board, from, packet.segment(), packet.clone());
+        let units = self.links.push(&mut self.log, from, packet.segment(), packet.clone());
         for unit in units {
             // A kernel answers every packet for a socket that is gone with RST; one is enough to know.
-            if unit != Unit::Reset || !self.board.has_sent(from, |sent| *sent == Unit::Reset) {
-                self.board.note(from, What::Sent(unit));
+            if unit != Unit::Reset || !self.log.has_sent(from, |sent| *sent == Unit::Reset) {
+                self.log.note(from, LogEvent::Sent(unit));
             }
         }
     }
 
     fn now(&self) -> Duration {
-        Duration::from_millis(self.board.now())
+        Duration::from_millis(self.log.now())
     }
 }
 
@@ -99,7 +99,7 @@ struct End {
     role: Role,
     connection: Connection,
     /// Hears what this end reads.
-    ear: Ear,
+    ear: WireDecoder,
     socket: Socket,
     inbox: VecDeque<u8>,
     /// How long the packets are whose bytes are in the inbox.
@@ -110,12 +110,12 @@ struct End {
     shut: bool,
     /// Whether the program reads.
     reading: Reading,
-    throttle: Throttle,
+    throttle: WriteLimit,
     /// Its transport took no more when it last wrote.
     blocked: bool,
     /// Its ending has begun.
     ending: bool,
-    gate: Gate,
+    gate: ReadPause,
     /// How much of the inbox the program has read, and not acted upon.
     ahead: usize,
     fin_read: bool,
@@ -155,8 +155,8 @@ impl Pair {
         Self {
             client: End::new(Role::Client, client, scenario),
             server: End::new(Role::Server, Connection::server(for_server, defaults::EPOCH), scenario),
-            director: Director::new(scenario),
-            world: World { scenario: scenario.clone(), board: Board::default(), post: Post::new(scenario) },
+            scheduler: StepScheduler::new(scenario),
+            world: World { scenario: scenario.clone(), log: EventLog::default(), links: FaultyLinks::new(scenario) },
         }
     }
 
@@ -165,11 +165,11 @@ impl Pair {
         self.direct();
         loop {
             self.settle();
-            let Some(next) = self.next_moment() else { return Some(self.world.board.now()) };
+            let Some(next) = self.next_moment() else { return Some(self.world.log.now()) };
             if next > budget {
                 return None;
             }
-            self.world.board.advance(next);
+            self.world.log.advance(next);
             self.deliver();
             // As the real driver does: what has come is read before a deadline is held against the peer.
             self.settle();
@@ -198,9 +198,9 @@ impl Pair {
     /// Carries out what is due; whether anything was. What is due together is the client's first, and what the client
     /// says upon it.
     fn direct(&mut self) -> bool {
-        let due: Vec<Order> = std::iter::from_fn(|| self.director.next(&self.world.board)).collect();
+        let due: Vec<Command> = std::iter::from_fn(|| self.scheduler.next(&self.world.log)).collect();
         let any = !due.is_empty();
-        let (servers, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Order::is_wish_of_the_server);
+        let (servers, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Command::is_for_the_server_program);
         others.into_iter().for_each(|order| self.carry_out(order));
         if !servers.is_empty() {
             self.client.pump(&mut self.world);
@@ -209,20 +209,20 @@ impl Pair {
         any
     }
 
-    fn carry_out(&mut self, order: Order) {
+    fn carry_out(&mut self, order: Command) {
         match order {
-            Order::Act(side, step) => {
+            Command::Act(side, step) => {
                 let end = if side == Role::Client { &mut self.client } else { &mut self.server };
                 if !end.act(step, &mut self.world) {
-                    self.director.miss(side, step);
+                    self.scheduler.miss(side, step);
                 }
             }
-            Order::Deafen(Role::Client) => self.client.reading = Reading::Never,
-            Order::Deafen(Role::Server) => self.server.reading = Reading::Never,
-            Order::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
-            Order::Cut(span) => {
-                self.world.post.cut(self.world.board.now(), span);
-                self.world.board.note(Role::Client, What::Cut);
+            Command::Deafen(Role::Client) => self.client.reading = Reading::Never,
+            Command::Deafen(Role::Server) => self.server.reading = Reading::Never,
+            Command::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
+            Command::Cut(span) => {
+                self.world.links.cut(self.world.log.now(), span);
+                self.world.log.note(Role::Client, LogEvent::Cut);
             }
         }
     }
@@ -230,7 +230,7 @@ impl Pair {
     /// The packets that are due. All of them are there before a program runs.
     fn deliver(&mut self) {
         loop {
-            let World { board, post, .. } = &mut self.world;
+            let World { log: board, links: post, .. } = &mut self.world;
             let now = board.now();
             if let Some(arrival) = post.pop(board, Role::Client, now) {
                 self.server.receive(arrival.into(), &mut self.world);
@@ -245,7 +245,7 @@ impl Pair {
     fn next_moment(&self) -> Option<Millis> {
         let timers = [&self.client, &self.server].into_iter().filter(|end| end.runs);
         let timers = timers.filter_map(|end| end.connection.next_time()).map(round_up);
-        timers.chain(self.world.post.next_due()).min()
+        timers.chain(self.world.links.next_due()).min()
     }
 }
 
@@ -258,7 +258,7 @@ impl End {
         Self {
             role,
             connection,
-            ear: Ear::new(role.peer(), scenario),
+            ear: WireDecoder::new(role.peer(), scenario),
             socket: Socket::Open,
             inbox: VecDeque::new(),
             packets: VecDeque::new(),
@@ -266,10 +266,10 @@ impl End {
             reset_came: false,
             shut: false,
             reading: Reading::Yes,
-            throttle: Throttle::new(scenario, role),
+            throttle: WriteLimit::new(scenario, role),
             blocked: false,
             ending: false,
-            gate: Gate::new(scenario.plan(role)),
+            gate: ReadPause::new(scenario.plan(role)),
             ahead: 0,
             fin_read: false,
             runs: true,
@@ -297,7 +297,7 @@ impl End {
         match self.reading {
             Reading::Yes => (),
             Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
-                world.board.note(self.role, What::LetGo);
+                world.log.note(self.role, LogEvent::LetGo);
                 self.leave(world);
                 return false;
             }
@@ -326,7 +326,7 @@ impl End {
         }
         if self.reset_came {
             self.reset_came = false;
-            world.board.note(self.role, What::Got(Unit::Reset));
+            world.log.note(self.role, LogEvent::Got(Unit::Reset));
             self.connection.handle_reset(now);
             return true;
         }
@@ -340,7 +340,7 @@ impl End {
     /// Notes FIN once; whether the program may act upon it.
     fn read_fin(&mut self, world: &mut World) -> bool {
         if !std::mem::replace(&mut self.fin_read, true) {
-            world.board.note(self.role, What::Got(Unit::Fin));
+            world.log.note(self.role, LogEvent::Got(Unit::Fin));
         }
         !self.gate.catches(&[Unit::Fin])
     }
@@ -357,19 +357,19 @@ impl End {
             let event = self.connection.handle_input(world.now(), &mut input);
             let from = used.max(self.ahead);
             used = bytes.len() - input.len();
-            for unit in self.ear.hear(Segment::Data(&bytes[from.min(used)..used])) {
+            for unit in self.ear.decode(StreamChunk::Data(&bytes[from.min(used)..used])) {
                 if let (Unit::Answer(seq), None) = (&unit, world.scenario.wire.first_fin()) {
                     handed.push(*seq);
                 }
-                world.board.note(self.role, What::Got(unit));
+                world.log.note(self.role, LogEvent::Got(unit));
             }
             match event {
                 None => break,
-                Some(Event::Request { seq, .. }) => world.board.note(self.role, What::Accepted(seq)),
-                Some(Event::Reply(reply)) => world.board.note(self.role, What::Handed(reply.seq)),
+                Some(Event::Request { seq, .. }) => world.log.note(self.role, LogEvent::Accepted(seq)),
+                Some(Event::Reply(reply)) => world.log.note(self.role, LogEvent::Handed(reply.seq)),
                 Some(Event::Text(_)) => {
                     for seq in handed.drain(..) {
-                        world.board.note(self.role, What::Handed(seq));
+                        world.log.note(self.role, LogEvent::Handed(seq));
                     }
                 }
                 Some(Event::Greeted { .. } | Event::Leaving(_) | Event::LastWord(_) | Event::Discarded) => (),
@@ -404,13 +404,13 @@ impl End {
     /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
     fn look_ahead(&mut self, bytes: &[u8], world: &mut World) -> bool {
         let mut ear = self.ear.clone();
-        let units = ear.hear(Segment::Data(&bytes[self.ahead..]));
+        let units = ear.decode(StreamChunk::Data(&bytes[self.ahead..]));
         if !self.gate.catches(&units) {
             return false;
         }
         self.ear = ear;
         self.ahead = bytes.len();
-        units.into_iter().for_each(|unit| world.board.note(self.role, What::Got(unit)));
+        units.into_iter().for_each(|unit| world.log.note(self.role, LogEvent::Got(unit)));
         true
     }
 
@@ -431,7 +431,7 @@ impl End {
                             if !std::mem::replace(&mut self.blocked, true) {
                                 self.look(world);
                             }
-                            return world.board.note_stalled(self.role, point);
+                            return world.log.note_stalled(self.role, point);
                         }
                     }
                     let count = bytes.len();
@@ -452,7 +452,7 @@ impl End {
                 }
                 Output::Wait(_) => return,
                 Output::Ended(outcome) => {
-                    world.board.note(self.role, What::Ended(outcome));
+                    world.log.note(self.role, LogEvent::Ended(outcome));
                     return self.leave(world);
                 }
             }
@@ -463,7 +463,7 @@ impl End {
     fn look(&mut self, world: &World) {
         let now = world.now();
         if self.socket == Socket::Open {
-            let waiting = world.post.waiting(self.role, world.board.now());
+            let waiting = world.links.waiting(self.role, world.log.now());
             self.connection.handle_unacknowledged(now, waiting);
         }
     }
@@ -480,11 +480,11 @@ impl End {
         if !self.runs {
             return false;
         }
-        world.board.note(self.role, What::Did(step.action));
+        world.log.note(self.role, LogEvent::Did(step.action));
         match step.action {
             Action::Close => {
                 let farewell = match self.role {
-                    Role::Client => Farewell::normal(),
+                    Role::Client => CloseReason::normal(),
                     Role::Server => defaults::servers_farewell(),
                 };
                 self.connection.leave(world.now(), farewell);
@@ -495,7 +495,7 @@ impl End {
             Action::Abort => self.reset(world),
             Action::Vanish => {
                 self.socket = Socket::Dark;
-                world.post.lose(self.role);
+                world.links.lose(self.role);
             }
             Action::Violate => {
                 if self.socket == Socket::Open && !self.shut {
@@ -527,7 +527,7 @@ impl End {
         if self.socket != Socket::Open {
             return;
         }
-        let arriving = world.post.is_arriving(self.role.peer(), world.board.now());
+        let arriving = world.links.is_arriving(self.role.peer(), world.log.now());
         if self.inbox.len() > self.ahead || arriving {
             return self.reset(world);
         }
@@ -546,7 +546,7 @@ impl End {
     /// The other end's RST has come: what this kernel still has to send is deleted.
     fn lose_connection(&mut self, world: &mut World) {
         self.socket = Socket::None;
-        world.post.delete_waiting(self.role, world.board.now());
+        world.links.delete_waiting(self.role, world.log.now());
     }
 
     /// A packet arrives.

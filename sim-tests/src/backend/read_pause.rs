@@ -5,14 +5,14 @@ use crate::scenario::plan::{Plan, Point};
 
 /// What a side has to read and must not act upon before its plan is carried out.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate {
+pub(crate) struct ReadPause {
     armed: Vec<Point>,
     shut: bool,
 }
 
-impl Gate {
+impl ReadPause {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let after = |point: &Point| matches!(point, Point::AfterGoAway | Point::AfterLastWord | Point::AfterFin);
+        let after = |point: &Point| matches!(point, Point::AfterGoAway | Point::AfterClose | Point::AfterFin);
         Self { armed: plan.points().filter(after).collect(), shut: false }
     }
 
@@ -20,11 +20,11 @@ impl Gate {
     pub(crate) fn catches(&mut self, units: &[Unit]) -> bool {
         let is_met = |point: &Point| match point {
             Point::AfterGoAway => units.iter().any(is_goaway),
-            Point::AfterLastWord => units.iter().any(is_last_word),
+            Point::AfterClose => units.iter().any(is_last_word),
             Point::AfterFin => units.iter().any(is_fin),
             Point::Connecting | Point::InPreface | Point::Idle | Point::RequestInFlight => false,
             Point::AnswerInFlight | Point::InsideFrame | Point::PeerNotReading | Point::Draining => false,
-            Point::LastWordInFlight | Point::Finishing => false,
+            Point::CloseInFlight | Point::Finishing => false,
         };
         let met = self.armed.iter().any(is_met);
         self.shut |= met;

@@ -1,14 +1,14 @@
 //! The director: reads the board, and says what is to be done now. The same for every backend.
 
-use crate::record::event_log::Board;
+use crate::record::event_log::EventLog;
 use crate::scenario::Scenario;
-use crate::scenario::network::{Fault, Span};
+use crate::scenario::network::{NetworkFault, Span};
 use crate::scenario::plan::{Action, Point, Step};
 use echo_core::Role;
 
 /// What a backend is to do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// Let a side carry out a step of its plan.
     Act(Role, Step),
     /// Let a side never read again.
@@ -24,9 +24,9 @@ pub(crate) enum Order {
     Cut(Span),
 }
 
-impl Order {
+impl Command {
     /// Whether the server's program does it, and not its host or the network.
-    pub(crate) fn is_wish_of_the_server(&self) -> bool {
+    pub(crate) fn is_for_the_server_program(&self) -> bool {
         match self {
             Self::Act(Role::Server, step) => !matches!(step.action, Action::Crash | Action::Vanish),
             Self::Act(Role::Client, _) | Self::Deafen(_) | Self::Ask { .. } | Self::Cut(_) => false,
@@ -36,36 +36,36 @@ impl Order {
 
 /// Everything a scenario has in store that is not done yet.
 #[derive(Debug)]
-pub(crate) struct Director {
+pub(crate) struct StepScheduler {
     /// What waits for a point of a side, in the order in which things happen that are due together.
-    waiting: Vec<(Point, Role, Order)>,
+    waiting: Vec<(Point, Role, Command)>,
     /// What became due when its side was gone.
     missed: Vec<String>,
     asked: u64,
     talk: u64,
 }
 
-impl Director {
+impl StepScheduler {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let mut waiting = Vec::new();
         for fault in &scenario.network.faults {
-            if let Fault::Cut { point, span } = fault {
-                waiting.push((*point, Role::Client, Order::Cut(*span)));
+            if let NetworkFault::Cut { point, span } = fault {
+                waiting.push((*point, Role::Client, Command::Cut(*span)));
             }
         }
         for side in Role::BOTH {
             for step in &scenario.plan(side).steps {
                 if step.point == Point::PeerNotReading {
-                    waiting.push((step.point, side, Order::Deafen(side.peer())));
+                    waiting.push((step.point, side, Command::Deafen(side.peer())));
                 }
-                waiting.push((step.point, side, Order::Act(side, *step)));
+                waiting.push((step.point, side, Command::Act(side, *step)));
             }
         }
         Self { waiting, missed: Vec::new(), asked: 0, talk: scenario.talk.len() as u64 }
     }
 
     /// The next thing that is due; to be asked again until there is none.
-    pub(crate) fn next(&mut self, board: &Board) -> Option<Order> {
+    pub(crate) fn next(&mut self, board: &EventLog) -> Option<Command> {
         if let Some(index) = self.waiting.iter().position(|(point, side, _)| board.is_at(*point, *side)) {
             return Some(self.waiting.remove(index).2);
         }
@@ -73,7 +73,7 @@ impl Director {
         due.then(|| {
             let from = self.asked + 1;
             self.asked = if from == 1 { 1 } else { self.talk };
-            Order::Ask { from, to: self.asked }
+            Command::Ask { from, to: self.asked }
         })
     }
 
@@ -84,10 +84,10 @@ impl Director {
 
     /// What was never carried out.
     pub(crate) fn left(&self) -> Vec<String> {
-        let part = |(point, _, order): &(Point, Role, Order)| match order {
-            Order::Act(side, step) => Some(named(*side, *step)),
-            Order::Cut(_) => Some(format!("cut@{}", point.id())),
-            Order::Ask { .. } | Order::Deafen(_) => None,
+        let part = |(point, _, order): &(Point, Role, Command)| match order {
+            Command::Act(side, step) => Some(named(*side, *step)),
+            Command::Cut(_) => Some(format!("cut@{}", point.id())),
+            Command::Ask { .. } | Command::Deafen(_) => None,
         };
         self.missed.iter().cloned().chain(self.waiting.iter().filter_map(part)).collect()
     }

@@ -4,17 +4,17 @@
 use crate::scenario::defaults::EPOCH;
 use crate::scenario::plan::Point;
 use crate::scenario::{Scenario, Wire};
-use echo_core::{Farewell, Role, frame, plain, preface};
+use echo_core::{CloseReason, Role, frame, plain, preface};
 
 /// How much of its output a side's transport takes.
 #[derive(Clone, Debug)]
-pub(crate) struct Throttle {
+pub(crate) struct WriteLimit {
     /// Where it takes no more, by bytes since the beginning, in order.
     stops: Vec<(u64, Point)>,
     taken: u64,
 }
 
-impl Throttle {
+impl WriteLimit {
     pub(crate) fn new(scenario: &Scenario, side: Role) -> Self {
         let second = second_message(scenario, side);
         let stop = |point| match point {
@@ -22,7 +22,7 @@ impl Throttle {
             Point::InsideFrame => Some((second + 10, point)),
             Point::PeerNotReading => Some((second, point)),
             Point::Connecting | Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining => None,
-            Point::AfterGoAway | Point::LastWordInFlight | Point::AfterLastWord => None,
+            Point::AfterGoAway | Point::CloseInFlight | Point::AfterClose => None,
             Point::Finishing | Point::AfterFin => None,
         };
         let mut stops: Vec<_> = scenario.plan(side).points().filter_map(stop).collect();
@@ -75,6 +75,6 @@ fn second_message(scenario: &Scenario, side: Role) -> u64 {
 /// What a side that violates says: a last word with a count that cannot be.
 pub(crate) fn violation() -> Vec<u8> {
     let mut bytes = Vec::new();
-    frame::close(&mut bytes, 999, &Farewell::normal(), false);
+    frame::close(&mut bytes, 999, &CloseReason::normal(), false);
     bytes
 }

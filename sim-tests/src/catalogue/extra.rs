@@ -1,6 +1,6 @@
 //! Beyond the product: a second step while the first is under way, and words that come at the moment of a deadline.
 
-use crate::scenario::network::{Fault, Mark, Network, Span, Whose};
+use crate::scenario::network::{HeldContent, Network, NetworkFault, Sender, Span};
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
@@ -10,19 +10,16 @@ const SECOND: [Action; 6] =
     [Action::HalfClose, Action::Drop, Action::DropUnread, Action::Abort, Action::Vanish, Action::Violate];
 
 /// When.
-const WHILE_CLOSING: [Point; 6] = [
-    Point::Draining,
-    Point::AfterGoAway,
-    Point::LastWordInFlight,
-    Point::AfterLastWord,
-    Point::Finishing,
-    Point::AfterFin,
-];
+const WHILE_CLOSING: [Point; 6] =
+    [Point::Draining, Point::AfterGoAway, Point::CloseInFlight, Point::AfterClose, Point::Finishing, Point::AfterFin];
 
 /// Whose word is held so long that it comes one millisecond before a deadline of the other side, at it, and one
 /// after: the server's last word (drain), the client's (close), the server's FIN (linger).
-const AT_A_DEADLINE: [(Whose, Mark, Millis); 3] =
-    [(Whose::Server, Mark::LastWord, 196), (Whose::Client, Mark::LastWord, 116), (Whose::Server, Mark::Fin, 76)];
+const AT_A_DEADLINE: [(Sender, HeldContent, Millis); 3] = [
+    (Sender::Server, HeldContent::Close, 196),
+    (Sender::Client, HeldContent::Close, 116),
+    (Sender::Server, HeldContent::Fin, 76),
+];
 
 /// Networks whose readers are slow, and what is asked there: long enough that its answers wait in a send buffer.
 const SLOW: [&str; 3] = ["slow-reader", "slower-reader", "stalled-reader"];
@@ -64,7 +61,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let closes = Plan::one(Action::Close, Point::Idle);
     for (from, mark, millis) in AT_A_DEADLINE {
         for millis in millis - 1..=millis + 1 {
-            let fault = Fault::Hold { from, mark, span: Span::For(millis) };
+            let fault = NetworkFault::Hold { from, content: mark, span: Span::For(millis) };
             let network = Network { faults: vec![fault], ..Network::clear(4) };
             all.push(Scenario::new(Wire::Framed, closes.clone(), Plan::none(), network));
         }

@@ -4,27 +4,27 @@
 //! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`counts`] adds it up. What may come
 //! of each says the [`oracle`](crate::check::oracle), which knows PROTOCOL.md and not the machine.
 
-mod census;
 mod exclusion;
 mod extra;
-mod judge;
 mod nearest;
 mod packets;
 mod product;
 mod sequence;
+mod statistics;
+mod verdict;
 
-pub use census::{Counts, counts};
 pub use exclusion::{EXCLUSIONS, Exclusion};
-pub use judge::{Fault, judge};
 pub use nearest::nearest;
 pub use packets::{PACKET_EXCLUSIONS, PacketExclusion, PacketSequence, packets};
 pub use product::{NETWORKS, Place, plans};
 pub use sequence::Sequence;
+pub use statistics::{Statistics, statistics};
+pub use verdict::{Problem, check_run};
 
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::network::{Network, Rst};
-use crate::support::Refusal;
+use crate::support::ScenarioError;
 use crate::support::fnv;
 use product::Product;
 
@@ -76,7 +76,7 @@ pub fn of_run(scenario: &Scenario) -> Option<&'static Sequence> {
 ///
 /// # Errors
 /// The first [`Refusal`], if a sequence cannot be run.
-pub fn hash(backend: Backend) -> Result<u64, Refusal> {
+pub fn hash(backend: Backend) -> Result<u64, ScenarioError> {
     let mut text = String::new();
     for run in all().iter().flat_map(|sequence| sequence.scenario.runs()) {
         text.push_str(&format!("{:016x}\n", backend.run(&run)?.hash()));

@@ -2,7 +2,7 @@
 //! [`Network::PACKETS`]. It is a list of its own, beside the product.
 
 use super::all;
-use crate::scenario::network::{Carries, Fault, Network, Which};
+use crate::scenario::network::{Network, NetworkFault, PacketContent, PacketSelector};
 use crate::scenario::plan::{Action, Plan};
 use crate::scenario::{Scenario, Wire};
 use std::sync::OnceLock;
@@ -79,7 +79,7 @@ fn does(scenario: &Scenario, is_meant: fn(Action) -> bool) -> bool {
 }
 
 fn has_no_such_word(scenario: &Scenario) -> bool {
-    scenario.wire == Wire::Plain && scenario.network.faults.iter().any(Fault::needs_words)
+    scenario.wire == Wire::Plain && scenario.network.faults.iter().any(NetworkFault::needs_words)
 }
 
 fn nobody_is_down(scenario: &Scenario) -> bool {
@@ -87,11 +87,12 @@ fn nobody_is_down(scenario: &Scenario) -> bool {
 }
 
 fn has_no_reset(scenario: &Scenario) -> bool {
-    let is_of_reset = |fault: &Fault| match fault {
-        Fault::Packet { which: Which::First { carries, .. }, .. } => *carries == Carries::Rst,
-        Fault::Packet { which: Which::Nth(_), .. } | Fault::Loss { .. } | Fault::Hold { .. } | Fault::Cut { .. } => {
-            false
-        }
+    let is_of_reset = |fault: &NetworkFault| match fault {
+        NetworkFault::Packet { which: PacketSelector::First { carries, .. }, .. } => *carries == PacketContent::Rst,
+        NetworkFault::Packet { which: PacketSelector::Nth(_), .. }
+        | NetworkFault::Loss { .. }
+        | NetworkFault::Hold { .. }
+        | NetworkFault::Cut { .. } => false,
     };
     let can_reset = |action| match action {
         Action::Abort | Action::Drop | Action::DropUnread | Action::Crash => true,

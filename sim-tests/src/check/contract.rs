@@ -1,7 +1,7 @@
 //! The close contract, held against a record.
 
-use crate::network::PACE;
-use crate::record::event_log::{Entry, Unit, What};
+use crate::network::READ_INTERVAL;
+use crate::record::event_log::{LogEntry, LogEvent, Unit};
 use crate::record::{Ending, Record};
 use crate::scenario::Wire;
 use crate::scenario::defaults;
@@ -62,7 +62,7 @@ const LAST_WORD: usize = 64;
 
 /// Holds `record` against the contract; gives what is broken.
 pub fn check(record: &Record) -> Vec<ContractBreach> {
-    let mut court = Court { record, breaches: Vec::new() };
+    let mut court = ContractChecker { record, breaches: Vec::new() };
     court.servers_proof();
     court.clients_proof();
     court.answers();
@@ -78,12 +78,12 @@ pub fn check(record: &Record) -> Vec<ContractBreach> {
     court.breaches
 }
 
-struct Court<'a> {
+struct ContractChecker<'a> {
     record: &'a Record,
     breaches: Vec<ContractBreach>,
 }
 
-impl Court<'_> {
+impl ContractChecker<'_> {
     fn breach(&mut self, rule: ContractRule, what: impl Into<String>) {
         self.breaches.push(ContractBreach { rule, what: what.into() });
     }
@@ -99,8 +99,8 @@ impl Court<'_> {
     /// The clean last word that `side` got, by its number.
     fn clean_word(&self, side: Role) -> Option<u64> {
         self.record.got(side).find_map(|unit| match unit {
-            Unit::LastWord { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
-            Unit::LastWord { .. } | Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => None,
+            Unit::Close { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
+            Unit::Close { .. } | Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => None,
             Unit::Other(_) | Unit::Broken(_) | Unit::Fin | Unit::Reset => None,
         })
     }
@@ -159,7 +159,7 @@ impl Court<'_> {
     }
 
     fn fin_is_no_proof(&mut self, side: Role) {
-        let last_word = |unit: &Unit| matches!(unit, Unit::LastWord { .. });
+        let last_word = |unit: &Unit| matches!(unit, Unit::Close { .. });
         let first = self.record.got(side).find(|unit| last_word(unit) || **unit == Unit::Fin);
         if self.is_clean(side) && first == Some(&Unit::Fin) {
             self.breach(ContractRule::FinIsNoProof, format!("the {} is clean on a FIN", side.name()));
@@ -174,19 +174,32 @@ impl Court<'_> {
             let next = std::mem::replace(last, seq) + 1;
             if may_skip { seq < next } else { seq != next }
         };
-        for Entry { at, side, what } in &self.record.entries {
+        for LogEntry { at, side, what } in &self.record.entries {
             let wrong = match (side, what) {
-                (Role::Server, What::Sent(Unit::Answer(seq))) => out_of_order(&mut sent, *seq) || *seq > requests,
-                (Role::Server, What::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
-                (Role::Client, What::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
-                (Role::Client, What::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
+                (Role::Server, LogEvent::Sent(Unit::Answer(seq))) => out_of_order(&mut sent, *seq) || *seq > requests,
+                (Role::Server, LogEvent::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
+                (Role::Client, LogEvent::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
+                (Role::Client, LogEvent::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
                 // What a violator says before its preface is no preface.
-                (side, What::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
-                (side, What::Got(Unit::Broken(_))) => !self.does(side.peer(), &[Action::Violate]),
-                (_, What::Sent(_) | What::Got(_) | What::Handed(_) | What::Did(_) | What::Accepted(_)) => false,
-                (_, What::Ended(_) | What::Held | What::Cut | What::LetGo | What::Stalled(_) | What::Relayed(_)) => {
-                    false
-                }
+                (side, LogEvent::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
+                (side, LogEvent::Got(Unit::Broken(_))) => !self.does(side.peer(), &[Action::Violate]),
+                (
+                    _,
+                    LogEvent::Sent(_)
+                    | LogEvent::Got(_)
+                    | LogEvent::Handed(_)
+                    | LogEvent::Did(_)
+                    | LogEvent::Accepted(_),
+                ) => false,
+                (
+                    _,
+                    LogEvent::Ended(_)
+                    | LogEvent::Held
+                    | LogEvent::Cut
+                    | LogEvent::LetGo
+                    | LogEvent::Stalled(_)
+                    | LogEvent::Relayed(_),
+                ) => false,
             };
             if wrong {
                 self.breach(ContractRule::Answers, format!("at {at} ms the {} {what}", side.name()));
@@ -240,7 +253,7 @@ impl Court<'_> {
                 Unit::Reset => reset = true,
                 Unit::Fin if fin || reset => wrong.push(unit),
                 Unit::Fin => fin = true,
-                Unit::LastWord { .. } => {
+                Unit::Close { .. } => {
                     if word || fin || reset {
                         wrong.push(unit);
                     }
@@ -275,7 +288,7 @@ impl Court<'_> {
         if ending.name() == "violation" && !strange {
             let text = match ending {
                 Ending::Outcome(outcome) => outcome.to_string(),
-                Ending::Gone(_) | Ending::Open => "violation".to_owned(),
+                Ending::Killed(_) | Ending::Open => "violation".to_owned(),
             };
             self.breach(ContractRule::NoViolation, format!("at the {}: {text}", side.name()));
         }
@@ -304,19 +317,18 @@ impl Court<'_> {
         if self.does(side, &[Action::HalfClose, Action::DropUnread, Action::Violate]) {
             return None;
         }
-        let begins =
-            |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::LastWord { .. } | Unit::Fin | Unit::Reset);
-        let began = |what: &What| match what {
-            What::Sent(unit) | What::Got(unit) => begins(unit),
-            What::Did(action) => *action == Action::Close,
-            What::Accepted(_) | What::Handed(_) | What::Ended(_) | What::Held | What::Cut => false,
-            What::LetGo | What::Stalled(_) | What::Relayed(_) => false,
+        let begins = |unit: &Unit| matches!(unit, Unit::GoAway { .. } | Unit::Close { .. } | Unit::Fin | Unit::Reset);
+        let began = |what: &LogEvent| match what {
+            LogEvent::Sent(unit) | LogEvent::Got(unit) => begins(unit),
+            LogEvent::Did(action) => *action == Action::Close,
+            LogEvent::Accepted(_) | LogEvent::Handed(_) | LogEvent::Ended(_) | LogEvent::Held | LogEvent::Cut => false,
+            LogEvent::LetGo | LogEvent::Stalled(_) | LogEvent::Relayed(_) => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }
 
     fn ended_at(&self, side: Role) -> Option<Millis> {
-        let ended = |what: &What| matches!(what, What::Ended(_));
+        let ended = |what: &LogEvent| matches!(what, LogEvent::Ended(_));
         self.record.entries.iter().find(|entry| entry.side == side && ended(&entry.what)).map(|entry| entry.at)
     }
 
@@ -350,7 +362,7 @@ impl Court<'_> {
                 self.breach(ContractRule::Care, text);
             }
         }
-        let first_fin = self.record.entries.iter().find(|entry| entry.what == What::Sent(Unit::Fin));
+        let first_fin = self.record.entries.iter().find(|entry| entry.what == LogEvent::Sent(Unit::Fin));
         // A server that leaves before the client has spoken knows no wire, and sends FIN alone (clause 1.1).
         let met = self.record.sent(Role::Server).any(|unit| *unit == Unit::Preface);
         if let (Some(named), Some(entry)) = (self.record.scenario.wire.first_fin(), first_fin)
@@ -380,7 +392,7 @@ impl Court<'_> {
             (None, _) | (_, None) => false,
         };
         // A slow reader is waited for as long as what it takes is progress, and for as long as an ending may take.
-        let reading = |bytes: u64| if takes == 0 { 0 } else { u128::from(bytes * PACE / takes as u64) };
+        let reading = |bytes: u64| if takes == 0 { 0 } else { u128::from(bytes * READ_INTERVAL / takes as u64) };
         let stalls = takes > 0 && reading(defaults::PROGRESS as u64) >= patience.as_millis();
         // Who only waits for answers cannot see that they are on their way.
         let wait = deadlines.drain.min(deadlines.answer).as_millis();
@@ -397,7 +409,7 @@ impl Court<'_> {
                 End::Clean(_) | End::Unproven | End::Failed { .. } | End::Truncated | End::Reset => false,
                 End::Violation(_) => false,
             },
-            Ending::Gone(_) | Ending::Open => false,
+            Ending::Killed(_) | Ending::Open => false,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! RFC 9293, held against what was seen of TCP in a record.
 
-use crate::record::event_log::{Entry, Unit, What, is_fin, is_last_word};
+use crate::record::event_log::{LogEntry, LogEvent, Unit, is_fin, is_last_word};
 use crate::record::segments::{beyond, segments};
 use crate::record::{Ending, Record};
 use crate::scenario::defaults;
 use crate::scenario::plan::Action;
 use crate::support::{Breach, Rule};
-use crate::tcp::{Cause, Edge, Event, Fate, Flags, Segment, SocketId, State};
+use crate::tcp::{Cause, Edge, Flags, PacketFate, Segment, SocketId, TcpEvent, TcpState};
 use echo_core::{End, Role};
 use std::collections::BTreeMap;
 
@@ -63,17 +63,17 @@ pub fn check_tcp(record: &Record) -> Vec<TcpBreach> {
 struct Change {
     side: Role,
     socket: SocketId,
-    from: State,
-    to: State,
+    from: TcpState,
+    to: TcpState,
     cause: Cause,
 }
 
 fn changes(record: &Record) -> impl Iterator<Item = Change> {
     record.packets.iter().filter_map(|moment| match &moment.event {
-        Event::Changed { side, socket, from, to, cause } => {
+        TcpEvent::Changed { side, socket, from, to, cause } => {
             Some(Change { side: *side, socket: *socket, from: *from, to: *to, cause: *cause })
         }
-        Event::Sent { .. } | Event::Arrived { .. } => None,
+        TcpEvent::Sent { .. } | TcpEvent::Arrived { .. } => None,
     })
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
 }
 
 /// Each socket's last state.
-fn last_states(record: &Record) -> BTreeMap<(usize, SocketId), State> {
+fn last_states(record: &Record) -> BTreeMap<(usize, SocketId), TcpState> {
     changes(record).map(|change| ((change.side as usize, change.socket), change.to)).collect()
 }
 
@@ -106,9 +106,9 @@ fn paths(record: &Record) -> Vec<String> {
     for Change { side, socket, from, to, .. } in changes(record) {
         let before = states.insert((side as usize, socket), to);
         // A socket of an earlier conversation is in TIME-WAIT when this one begins.
-        let begins = from == State::Closed || from == State::TimeWait && record.scenario.network.earlier;
+        let begins = from == TcpState::Closed || from == TcpState::TimeWait && record.scenario.network.earlier;
         if before.map_or(!begins, |before| before != from) {
-            let before = before.unwrap_or(State::Closed);
+            let before = before.unwrap_or(TcpState::Closed);
             broken.push(format!("the {}'s socket {socket} was {before}, and goes from {from} to {to}", side.name()));
         }
     }
@@ -116,12 +116,12 @@ fn paths(record: &Record) -> Vec<String> {
 }
 
 fn unclosed(record: &Record) -> Vec<String> {
-    let open = |((side, socket), state): (&(usize, SocketId), &State)| {
+    let open = |((side, socket), state): (&(usize, SocketId), &TcpState)| {
         let side = if *side == Role::Client as usize { "client" } else { "server" };
         format!("the {side}'s socket {socket} is left {state}")
     };
     let states = last_states(record);
-    let left = states.iter().filter(|(_, state)| !matches!(state, State::Closed | State::Listen));
+    let left = states.iter().filter(|(_, state)| !matches!(state, TcpState::Closed | TcpState::Listen));
     if record.over_at.is_none() { Vec::new() } else { left.map(open).collect() }
 }
 
@@ -140,7 +140,7 @@ fn time_wait(record: &Record) -> Option<String> {
     if gave_up_waiting(record, named.peer()) || orphan_gave_up(record, named) {
         return None;
     }
-    let passes = |side| changes(record).any(|change| change.side == side && change.to == State::TimeWait);
+    let passes = |side| changes(record).any(|change| change.side == side && change.to == TcpState::TimeWait);
     match (passes(named), passes(named.peer())) {
         (true, false) => None,
         (true, true) => Some(format!("at the {}, and at the {} too", named.name(), named.peer().name())),
@@ -153,7 +153,7 @@ fn time_wait(record: &Record) -> Option<String> {
 /// before.
 fn gave_up_waiting(record: &Record, side: Role) -> bool {
     let at = |like: fn(&Unit) -> bool| {
-        let sent = |entry: &&Entry| entry.side == side && matches!(&entry.what, What::Sent(unit) if like(unit));
+        let sent = |entry: &&LogEntry| entry.side == side && matches!(&entry.what, LogEvent::Sent(unit) if like(unit));
         record.entries.iter().find(sent).map(|entry| entry.at)
     };
     let fin = defaults::deadlines_of(&record.scenario, side).fin.as_millis();
@@ -166,13 +166,13 @@ fn gave_up_waiting(record: &Record, side: Role) -> bool {
 /// Whether the socket of `side` was closed by its kernel before the other's FIN came: each copy of it was lost, and a
 /// socket without a program does not wait for ever.
 fn orphan_gave_up(record: &Record, side: Role) -> bool {
-    let waits = |state| matches!(state, State::FinWait1 | State::FinWait2);
-    changes(record).any(|change| change.side == side && waits(change.from) && change.to == State::Closed)
+    let waits = |state| matches!(state, TcpState::FinWait1 | TcpState::FinWait2);
+    changes(record).any(|change| change.side == side && waits(change.from) && change.to == TcpState::Closed)
 }
 
 /// Whether each side has closed before the other's FIN had arrived (RFC 9293 section 3.6, figure 13).
 fn crossed(record: &Record) -> bool {
-    let closes = |side| changes(record).any(|change| change.side == side && change.to == State::FinWait1);
+    let closes = |side| changes(record).any(|change| change.side == side && change.to == TcpState::FinWait1);
     closes(Role::Client) && closes(Role::Server)
 }
 
@@ -222,7 +222,7 @@ fn other_bytes(record: &Record) -> Vec<String> {
 
 fn checksums(record: &Record) -> Vec<String> {
     let corrupt: Vec<u32> =
-        segments(record).filter(|(_, fate)| *fate == Fate::Corrupt).map(|(segment, _)| segment.index).collect();
+        segments(record).filter(|(_, fate)| *fate == PacketFate::Corrupt).map(|(segment, _)| segment.index).collect();
     let taken =
         changes(record).filter(|change| matches!(change.cause, Cause::Arrival(index) if corrupt.contains(&index)));
     taken.map(|change| format!("the {} goes to {} by a corrupt segment", change.side.name(), change.to)).collect()

@@ -1,7 +1,7 @@
 //! The plain client's account: whether every byte that was sent came back.
 
 use super::input::Input;
-use echo_net::CameBack;
+use echo_net::EchoCheck;
 
 /// What looks like a time, in whole and in part, and what does not.
 const WORDS: [&[u8]; 8] =
@@ -11,7 +11,7 @@ const TIME: &[u8] = b"[Tue Nov 24 09:17:01 2026] ";
 /// The answer is the one that a table of all readings gives: whether what came is what was sent, with times between.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut check = CameBack::default();
+    let mut check = EchoCheck::default();
     let mut said = Said::default();
     for _ in 0..60 {
         if input.is_empty() {
@@ -50,12 +50,12 @@ struct Said {
 }
 
 impl Said {
-    fn send(&mut self, check: &mut CameBack, bytes: &[u8]) {
+    fn send(&mut self, check: &mut EchoCheck, bytes: &[u8]) {
         check.sent(bytes);
         self.sent.extend_from_slice(bytes);
     }
 
-    fn come(&mut self, check: &mut CameBack, bytes: &[u8]) {
+    fn come(&mut self, check: &mut EchoCheck, bytes: &[u8]) {
         check.came(bytes);
         self.came.extend(bytes.iter().map(|byte| (*byte, self.sent.len())));
     }

@@ -4,8 +4,8 @@ use super::input::Input;
 use super::rules;
 use crate::in_memory::{EPOCH, HELLO, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
 use crate::support::pairs::observe;
-use echo_core::close::Direction;
-use echo_core::{CloseCode, Config, Connection, Farewell, Role};
+use echo_core::close::HalfState;
+use echo_core::{CloseCode, CloseReason, Config, Connection, Role};
 use std::time::Duration;
 
 /// So many calls are made at most.
@@ -89,7 +89,7 @@ pub(super) fn check(data: &[u8]) {
 
 /// Lets the connection come to its end by itself, and holds it against the rules.
 pub(super) fn end(solo: &mut Solo, config: &Config) {
-    solo.wish(|connection, now| connection.leave(now, Farewell::normal()));
+    solo.wish(|connection, now| connection.leave(now, CloseReason::normal()));
     while solo.outcome.is_none() {
         rules::deadlines(solo);
         if solo.connection.is_write_closed() {
@@ -117,8 +117,8 @@ fn apply(solo: &mut Solo, op: Op, input: &mut Input<'_>, gone: bool) -> bool {
                 let _ = connection.send(now, &vec![b'x'; size]);
             });
         }
-        Op::Leave => solo.wish(|connection, now| connection.leave(now, Farewell::normal())),
-        Op::Fail => solo.wish(|connection, now| connection.fail(now, Farewell::new(CloseCode::INTERNAL, "no"))),
+        Op::Leave => solo.wish(|connection, now| connection.leave(now, CloseReason::normal())),
+        Op::Fail => solo.wish(|connection, now| connection.fail(now, CloseReason::new(CloseCode::INTERNAL, "no"))),
         Op::Abort => solo.wish(Connection::abort),
         Op::Bytes if !gone => {
             let count = input.below(64);
@@ -163,7 +163,7 @@ fn frame(solo: &Solo, input: &mut Input<'_>) -> Vec<u8> {
         _ => right,
     };
     let code = |input: &mut Input<'_>| input.pick(&[1000, 1001, 1012, 1002, 1013, 0]);
-    let closing = solo.connection.machine().sent() != Direction::Open;
+    let closing = solo.connection.machine().sent() != HalfState::Open;
     match input.below(if closing { 10 } else { 8 }) {
         0 | 1 => {
             let size = input.pick(&[0, 1, 8, 29, 30, 31, 4999, 6000]);

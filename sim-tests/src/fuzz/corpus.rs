@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A file of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct CorpusEntry {
     /// Where it is.
     pub path: PathBuf,
     /// What it holds.
@@ -32,16 +32,16 @@ impl std::error::Error for Unreadable {}
 ///
 /// # Errors
 /// The first file or folder that cannot be read.
-pub fn inputs(path: &Path) -> Result<Vec<Entry>, Unreadable> {
+pub fn inputs(path: &Path) -> Result<Vec<CorpusEntry>, Unreadable> {
     let unreadable = |error| Unreadable { path: path.to_owned(), error };
     if !path.is_dir() {
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        return Ok(vec![Entry { path: path.to_owned(), bytes }]);
+        return Ok(vec![CorpusEntry { path: path.to_owned(), bytes }]);
     }
     let entries = std::fs::read_dir(path).map_err(unreadable)?;
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unreadable)?;
     paths.sort();
-    let all: Vec<Vec<Entry>> = paths.iter().map(|path| inputs(path)).collect::<Result<_, _>>()?;
+    let all: Vec<Vec<CorpusEntry>> = paths.iter().map(|path| inputs(path)).collect::<Result<_, _>>()?;
     Ok(all.concat())
 }

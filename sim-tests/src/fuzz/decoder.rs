@@ -2,8 +2,8 @@
 
 use super::input::{Cuts, Input};
 use echo_core::frame::{self, Decoder, Frame};
-use echo_core::plain::Splitter;
-use echo_core::preface::{self, Greeting};
+use echo_core::plain::LineDecoder;
+use echo_core::preface::{self, PrefaceDecoder};
 use echo_core::{Role, Violation};
 
 /// Limits of a payload: the smallest, such as fit into an input, and one that no input reaches.
@@ -105,7 +105,7 @@ fn agrees(came: &[u8], units: &[Unit]) {
 }
 
 fn lines(limit: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
-    let mut splitter = Splitter::new(limit);
+    let mut splitter = LineDecoder::new(limit);
     let mut units = Vec::new();
     let (mut came, mut said) = (Vec::new(), Vec::new());
     for piece in pieces {
@@ -132,7 +132,7 @@ fn lines(limit: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
 }
 
 fn greeting(from: Role, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
-    let mut greeting = Greeting::new(from);
+    let mut greeting = PrefaceDecoder::new(from);
     let mut decoded = Decoded { units: Vec::new(), violation: None, is_partial: false };
     let mut came = Vec::new();
     for piece in pieces {
@@ -178,8 +178,8 @@ pub(super) fn encode(frame: &Frame<'_>) -> Vec<u8> {
         Frame::Reply { seq, t1, t2, t3, payload } => {
             frame::reply_header(&mut bytes, *seq, [*t1, *t2, *t3], payload.len());
         }
-        Frame::GoAway { last, farewell } => frame::goaway(&mut bytes, *last, farewell),
-        Frame::Close { last, farewell, first_fin } => {
+        Frame::GoAway { last, reason: farewell } => frame::goaway(&mut bytes, *last, farewell),
+        Frame::Close { last, reason: farewell, first_fin } => {
             frame::close(&mut bytes, *last, farewell, *first_fin == Role::Server);
         }
         Frame::Unknown { .. } => (),

@@ -5,7 +5,7 @@ use super::input::Input;
 use super::pair::config;
 use super::rules;
 use crate::in_memory::{EPOCH, Solo};
-use echo_core::{CloseCode, Connection, Farewell, Role};
+use echo_core::{CloseCode, CloseReason, Connection, Role};
 
 /// So many things happen at most.
 const STEPS: usize = 120;
@@ -45,11 +45,11 @@ impl World {
     fn step(&mut self, input: &mut Input<'_>) {
         match input.below(12) {
             0 => self.ask(),
-            1 => self.victim.wish(|side, now| side.leave(now, Farewell::normal())),
-            2 => self.other.wish(|side, now| side.leave(now, Farewell::normal())),
+            1 => self.victim.wish(|side, now| side.leave(now, CloseReason::normal())),
+            2 => self.other.wish(|side, now| side.leave(now, CloseReason::normal())),
             3 => match input.below(4) {
-                0 => self.other.wish(|side, now| side.fail(now, Farewell::new(CloseCode::INTERNAL, "no"))),
-                1 => self.victim.wish(|side, now| side.fail(now, Farewell::new(CloseCode::INTERNAL, "no"))),
+                0 => self.other.wish(|side, now| side.fail(now, CloseReason::new(CloseCode::INTERNAL, "no"))),
+                1 => self.victim.wish(|side, now| side.fail(now, CloseReason::new(CloseCode::INTERNAL, "no"))),
                 2 if !self.over => {
                     self.over = true;
                     self.victim.feed_fin();

@@ -33,7 +33,7 @@ mod segments;
 #[cfg(all(feature = "random", feature = "packet"))]
 mod text;
 
-pub use corpus::{Entry, Unreadable, inputs};
+pub use corpus::{CorpusEntry, Unreadable, inputs};
 #[cfg(all(feature = "random", feature = "packet"))]
 pub use seeds::seeds;
 

@@ -4,7 +4,7 @@ use super::input::Input;
 use super::rules;
 use crate::in_memory::{Pair, Solo};
 use crate::support::pairs::observe;
-use echo_core::{CloseCode, Config, Connection, End, Farewell, Outcome, Role};
+use echo_core::{CloseCode, CloseReason, Config, Connection, End, Outcome, Role};
 use std::time::Duration;
 
 /// So many things happen at most.
@@ -102,7 +102,7 @@ pub(super) fn peace(data: &[u8]) {
     pair.exchange(1000);
     for _ in 0..=input.below(3) {
         let who = input.pick(&Role::BOTH);
-        side(&mut pair, who).wish(|side, now| side.leave(now, Farewell::normal()));
+        side(&mut pair, who).wish(|side, now| side.leave(now, CloseReason::normal()));
         carry(&mut pair, &mut input);
     }
     let other = if config.first_fin == Role::Server { Role::Client } else { Role::Server };
@@ -152,9 +152,9 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
             });
         }
         Op::Carry => carry(pair, input),
-        Op::Leave => side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.leave(now, Farewell::normal())),
+        Op::Leave => side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.leave(now, CloseReason::normal())),
         Op::Fail => {
-            let farewell = Farewell::new(CloseCode::INTERNAL, "no");
+            let farewell = CloseReason::new(CloseCode::INTERNAL, "no");
             side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.fail(now, farewell));
         }
         Op::Abort => side(pair, input.pick(&Role::BOTH)).wish(Connection::abort),

@@ -4,8 +4,8 @@ use super::input::Input;
 use super::rules;
 use crate::in_memory::{EPOCH, Seen, Solo};
 use crate::support::pairs::observe;
-use echo_core::plain::{ctime_header, foreign};
-use echo_core::{Config, Connection, End, Farewell, Stamp};
+use echo_core::plain::{ctime_header, detect_foreign};
+use echo_core::{CloseReason, Config, Connection, End, Stamp};
 use echo_core::{PeerProtocol, Violation};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ pub(super) fn check(data: &[u8]) {
         server.feed_fin();
     }
     messages.end();
-    server.wish(|server, now| server.leave(now, Farewell::normal()));
+    server.wish(|server, now| server.leave(now, CloseReason::normal()));
     let outcome = server.wait_for_end();
     answered(&server, &messages.all, &outcome.end);
 }
@@ -112,7 +112,7 @@ impl Messages {
 
 /// The first message that belongs to another protocol, and what is said of it (clause 1.5).
 fn refused(messages: &[Vec<u8>]) -> Option<(usize, Violation)> {
-    if let Some(violation) = messages.first().and_then(|first| foreign(first)) {
+    if let Some(violation) = messages.first().and_then(|first| detect_foreign(first)) {
         return Some((0, violation));
     }
     // Version 2 of the PROXY protocol begins with two empty lines; its fifth byte is like no text.

@@ -3,7 +3,7 @@
 use super::decoder::encode;
 use super::input::Input;
 use echo_core::frame::{Decoder, Frame, MAX_REASON};
-use echo_core::{CloseCode, Farewell, Role, Stamp};
+use echo_core::{CloseCode, CloseReason, Role, Stamp};
 
 /// No payload here is longer.
 const LIMIT: usize = 255;
@@ -38,10 +38,10 @@ fn frame<'a>(input: &mut Input<'a>) -> Frame<'a> {
     match kind {
         0 => Frame::Echo { seq, t1: stamp(), payload: payload(input) },
         1 => Frame::Reply { seq, t1: stamp(), t2: stamp(), t3: stamp(), payload: payload(input) },
-        2 => Frame::GoAway { last: seq, farewell: farewell(input) },
+        2 => Frame::GoAway { last: seq, reason: farewell(input) },
         _ => {
             let first_fin = input.pick(&Role::BOTH);
-            Frame::Close { last: seq, farewell: farewell(input), first_fin }
+            Frame::Close { last: seq, reason: farewell(input), first_fin }
         }
     }
 }
@@ -51,21 +51,21 @@ fn payload<'a>(input: &mut Input<'a>) -> &'a [u8] {
     input.take(length)
 }
 
-fn farewell(input: &mut Input<'_>) -> Farewell {
+fn farewell(input: &mut Input<'_>) -> CloseReason {
     let code = CloseCode(input.next());
     let length = input.below(256);
-    Farewell::new(code, String::from_utf8_lossy(input.take(length)))
+    CloseReason::new(code, String::from_utf8_lossy(input.take(length)))
 }
 
 /// As it is on the wire: a reason that is too long is cut at a character.
 fn cut(frame: Frame<'_>) -> Frame<'_> {
-    let short = |Farewell { code, reason }: Farewell| {
+    let short = |CloseReason { code, text: reason }: CloseReason| {
         let end = reason.floor_char_boundary(MAX_REASON);
-        Farewell::new(code, &reason[..end])
+        CloseReason::new(code, &reason[..end])
     };
     match frame {
-        Frame::GoAway { last, farewell } => Frame::GoAway { last, farewell: short(farewell) },
-        Frame::Close { last, farewell, first_fin } => Frame::Close { last, farewell: short(farewell), first_fin },
+        Frame::GoAway { last, reason: farewell } => Frame::GoAway { last, reason: short(farewell) },
+        Frame::Close { last, reason: farewell, first_fin } => Frame::Close { last, reason: short(farewell), first_fin },
         Frame::Echo { .. } | Frame::Reply { .. } | Frame::Unknown { .. } => frame,
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold of connections whatever happened to them (PROTOCOL.md, sections 5, 7 and 8). Each check panics.
 
 use crate::in_memory::{CLOSE, ECHO, Pair, REPLY, Solo, frames};
-use echo_core::close::Direction;
+use echo_core::close::HalfState;
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Fate, HIGH_WATER, Outcome, Role};
 
 /// A frame's header, and the stamps of a REPLY.
@@ -123,5 +123,5 @@ pub(super) fn duration(solo: &Solo, config: &Config) {
         assert!(ended - began <= most, "the ending took from {began:?} to {ended:?}, and {most:?} is the most");
     }
     let machine = solo.connection.machine();
-    assert!(machine.sent() == Direction::Finished || solo.connection.is_write_closed(), "ended without FIN");
+    assert!(machine.sent() == HalfState::Finished || solo.connection.is_write_closed(), "ended without FIN");
 }

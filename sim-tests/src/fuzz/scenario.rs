@@ -4,8 +4,8 @@ use super::input::Input;
 use crate::network::relay::Relay;
 use crate::scenario::Backend;
 use crate::scenario::defaults;
-use crate::scenario::network::{Fault, Mark, Network, Rst, Span, Whose};
-use crate::scenario::overrides::Tuning;
+use crate::scenario::network::{HeldContent, Network, NetworkFault, Rst, Sender, Span};
+use crate::scenario::overrides::Overrides;
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::search::random::judge;
@@ -45,7 +45,7 @@ fn scenario(input: &mut Input<'_>) -> Scenario {
         scenario.talk = (0..count).map(|_| usize::from(input.next::<u16>()) % 9000).collect();
     }
     if allowed.has(0) {
-        scenario.tuning = tuning(input);
+        scenario.overrides = tuning(input);
     }
     scenario
 }
@@ -84,17 +84,21 @@ fn network(input: &mut Input<'_>, allowed: Allowed) -> Network {
             Span::For(u64::from(input.next::<u16>()) % 1500)
         };
         if input.flag() && allowed.has(6) {
-            network.faults.push(Fault::Cut { point: input.pick(&Point::ALL), span });
+            network.faults.push(NetworkFault::Cut { point: input.pick(&Point::ALL), span });
         } else if allowed.has(7) {
-            network.faults.push(Fault::Hold { from: input.pick(&Whose::ALL), mark: input.pick(&Mark::ALL), span });
+            network.faults.push(NetworkFault::Hold {
+                from: input.pick(&Sender::ALL),
+                content: input.pick(&HeldContent::ALL),
+                span,
+            });
         }
     }
     network
 }
 
-fn tuning(input: &mut Input<'_>) -> Tuning {
+fn tuning(input: &mut Input<'_>) -> Overrides {
     let limit = input.flag().then(|| 1 + usize::from(input.next::<u8>()));
     let count = input.below(4);
     let deadline = |_| (input.pick(&Deadline::ALL), 10 + u64::from(input.next::<u16>()) % 2000);
-    Tuning { limit, deadlines: (0..count).map(deadline).collect() }
+    Overrides { limit, deadlines: (0..count).map(deadline).collect() }
 }

@@ -3,7 +3,7 @@
 use crate::catalogue;
 use crate::in_memory::{Pair, raw, raw_echo, raw_farewell};
 use crate::scenario::file::Saved;
-use echo_core::{CloseCode, Config, Farewell, Role};
+use echo_core::{CloseCode, CloseReason, Config, Role};
 
 /// How many of the catalogue's sequences are seeds: every so-many-th, so that all kinds are among them.
 const SEQUENCES: usize = 150;
@@ -21,7 +21,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 
 /// What the client and the server of some conversations send, by [`Role`].
 fn conversations() -> Vec<[Vec<u8>; 2]> {
-    let talk = |first_fin, sizes: &[usize], farewell: Option<Farewell>| {
+    let talk = |first_fin, sizes: &[usize], farewell: Option<CloseReason>| {
         let mut pair = Pair::with(Config { first_fin, ..Config::default() });
         for size in sizes {
             // The conversation is open, and no payload over the limit.
@@ -31,14 +31,14 @@ fn conversations() -> Vec<[Vec<u8>; 2]> {
         }
         pair.exchange(usize::MAX);
         match farewell {
-            None => pair.client.wish(|client, now| client.leave(now, Farewell::normal())),
+            None => pair.client.wish(|client, now| client.leave(now, CloseReason::normal())),
             Some(farewell) if farewell.code.is_clean() => pair.server.wish(|server, now| server.leave(now, farewell)),
             Some(farewell) => pair.server.wish(|server, now| server.fail(now, farewell)),
         }
         pair.finish(usize::MAX);
         [pair.client.sent, pair.server.sent]
     };
-    let error = |code| Some(Farewell::new(code, "because"));
+    let error = |code| Some(CloseReason::new(code, "because"));
     vec![
         talk(Role::Client, &[], None),
         talk(Role::Client, &[5], None),

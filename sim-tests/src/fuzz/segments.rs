@@ -1,8 +1,8 @@
 //! Segments of a stranger into the packet network's sockets.
 
 use super::input::Input;
-use crate::packet::{Build, Judge, Net, Ruling, Stream};
-use crate::tcp::{Fate, Segment, State, parse};
+use crate::packet::{Build, FaultInjector, Net, PacketDecision, PacketStream};
+use crate::tcp::{PacketFate, Segment, TcpState, parse};
 use echo_core::Role;
 use smoltcp::wire::{IpAddress, Ipv4Packet, TcpPacket};
 use std::sync::{Arc, Mutex};
@@ -29,13 +29,13 @@ struct Ending {
 
 struct Spy(Seen);
 
-impl Judge for Spy {
-    fn judge(&mut self, _: u64, segment: &Segment, _: State) -> Ruling {
+impl FaultInjector for Spy {
+    fn judge(&mut self, _: u64, segment: &Segment, _: TcpState) -> PacketDecision {
         let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if seen.len() < 64 {
             seen.push(segment.clone());
         }
-        Ruling { fate: Fate::Deliver, hold: None }
+        PacketDecision { fate: PacketFate::Deliver, hold: None }
     }
 }
 
@@ -128,7 +128,7 @@ fn fix_checksums(bytes: &mut [u8]) {
     }
 }
 
-async fn write(stream: &mut Stream, sent: &mut Vec<u8>, step: u8) {
+async fn write(stream: &mut PacketStream, sent: &mut Vec<u8>, step: u8) {
     // A peer that does not read closes its window, and a write waits.
     let bytes = [step; 100];
     if let Ok(Ok(count)) = timeout(Duration::from_millis(20), stream.write(&bytes)).await {
@@ -136,7 +136,7 @@ async fn write(stream: &mut Stream, sent: &mut Vec<u8>, step: u8) {
     }
 }
 
-async fn read(stream: &mut Stream, got: &mut Vec<u8>) {
+async fn read(stream: &mut PacketStream, got: &mut Vec<u8>) {
     let mut bytes = [0; 200];
     if let Ok(Ok(count)) = timeout(Duration::from_millis(20), stream.read(&mut bytes)).await {
         got.extend_from_slice(&bytes[..count]);
@@ -144,8 +144,8 @@ async fn read(stream: &mut Stream, got: &mut Vec<u8>) {
 }
 
 async fn end(
-    mut client: Stream,
-    mut server: Stream,
+    mut client: PacketStream,
+    mut server: PacketStream,
     [sent, got]: [&mut [Vec<u8>; 2]; 2],
     ending: Ending,
     disturbed: bool,

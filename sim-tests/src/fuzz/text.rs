@@ -3,11 +3,11 @@
 use crate::check::contract;
 use crate::scenario::Scenario;
 use crate::scenario::file::Saved;
-use crate::support::Refusal;
+use crate::support::ScenarioError;
 use crate::{Backend, Shard};
 
 /// A refusal is one line that a person can read, and no longer than this, in characters.
-const LINE: usize = Refusal::LENGTH + 60;
+const LINE: usize = ScenarioError::LENGTH + 60;
 
 /// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what
 /// is refused is refused in one line, and what is accepted can be run, and keeps the contract.
@@ -37,7 +37,7 @@ pub(super) fn check(data: &[u8]) {
     }
 }
 
-fn one_line(refusal: &Refusal) {
+fn one_line(refusal: &ScenarioError) {
     let text = refusal.to_string();
     assert!(!text.is_empty() && text.chars().count() <= LINE, "a refusal of {} characters", text.chars().count());
     assert!(!text.contains(char::is_control), "a refusal with control characters: {text:?}");

@@ -1,7 +1,7 @@
 //! One connection, and a transport that takes everything at once unless it is stalled.
 
 use super::raw::{CLOSE, EPOCH, frames};
-use echo_core::close::Direction;
+use echo_core::close::HalfState;
 use echo_core::{Config, Connection, Event, Outcome, Output};
 use std::time::Duration;
 
@@ -216,7 +216,7 @@ impl Solo {
     }
 
     fn pump(&mut self) {
-        if !matches!(self.connection.machine().sent(), Direction::Open | Direction::Leaving) {
+        if !matches!(self.connection.machine().sent(), HalfState::Open | HalfState::Leaving) {
             self.closed_at.get_or_insert(self.sent.len());
         }
         for _ in 0..SPINNING {

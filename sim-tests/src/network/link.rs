@@ -1,7 +1,7 @@
 //! The way between the two ends: when each packet may arrive, and what a relay makes of it. It draws nothing at random.
 
-use super::kind::Kind;
-use super::relay::{Move, Relay, State};
+use super::packet_kind::PacketKind;
+use super::relay::{Move, Relay, RelayState};
 use super::send_buffer::SendBuffer;
 use crate::support::Millis;
 use echo_core::Role;
@@ -16,7 +16,7 @@ pub(crate) enum Arrival<P> {
     /// What an end has sent.
     Packet(P),
     /// What a relay has made: a FIN or a RST.
-    Made(Kind),
+    Made(PacketKind),
 }
 
 /// How packets travel.
@@ -39,10 +39,10 @@ pub(crate) struct Path {
 pub(crate) struct Links<P> {
     path: Path,
     /// From each end: to the relay, or to the other end if there is none. By [`Role`].
-    out: [Leg<P>; 2],
+    out: [OneWayLink<P>; 2],
     /// From the relay, by the end that the packets come from.
-    onward: [Leg<P>; 2],
-    relay: State,
+    onward: [OneWayLink<P>; 2],
+    relay: RelayState,
     /// The relay did something else than passing on.
     meddled: bool,
     /// By [`Role`]: how many packets were deleted in their sender's kernel.
@@ -50,24 +50,24 @@ pub(crate) struct Links<P> {
 }
 
 #[derive(Debug)]
-struct Leg<P> {
-    queue: VecDeque<(Millis, Kind, Arrival<P>)>,
+struct OneWayLink<P> {
+    queue: VecDeque<(Millis, PacketKind, Arrival<P>)>,
     /// Nothing arrives before.
     floor: Millis,
     buffer: SendBuffer,
 }
 
-impl<P> Leg<P> {
+impl<P> OneWayLink<P> {
     fn new() -> Self {
         Self { queue: VecDeque::new(), floor: 0, buffer: SendBuffer::default() }
     }
 
-    fn push(&mut self, at: Millis, kind: Kind, packet: Arrival<P>) {
+    fn push(&mut self, at: Millis, kind: PacketKind, packet: Arrival<P>) {
         let after = self.queue.back().map_or(0, |(due, _, _)| *due);
         self.queue.push_back((at.max(self.floor).max(after), kind, packet));
     }
 
-    fn pop(&mut self, now: Millis) -> Option<(Millis, Kind, Arrival<P>)> {
+    fn pop(&mut self, now: Millis) -> Option<(Millis, PacketKind, Arrival<P>)> {
         match self.queue.front() {
             Some((due, _, _)) if *due <= now => self.queue.pop_front(),
             Some(_) | None => None,
@@ -107,15 +107,15 @@ impl<P> Leg<P> {
 
 impl<P> Links<P> {
     pub(crate) fn new(path: Path) -> Self {
-        let legs = || [Leg::new(), Leg::new()];
-        Self { path, out: legs(), onward: legs(), relay: State::default(), meddled: false, deleted: [0, 0] }
+        let legs = || [OneWayLink::new(), OneWayLink::new()];
+        Self { path, out: legs(), onward: legs(), relay: RelayState::default(), meddled: false, deleted: [0, 0] }
     }
 
     /// Takes a packet of `size` bytes from `from`. Packets of one direction arrive in their order, unless a RST
     /// overtakes. A RST deletes what waits before it in its sender's kernel.
-    pub(crate) fn push(&mut self, now: Millis, from: Role, kind: Kind, size: usize, packet: P) {
+    pub(crate) fn push(&mut self, now: Millis, from: Role, kind: PacketKind, size: usize, packet: P) {
         let leg = &mut self.out[from as usize];
-        if kind == Kind::Reset {
+        if kind == PacketKind::Reset {
             self.deleted[from as usize] += leg.delete_waiting(now);
             if self.path.overtaking {
                 leg.destroy(now);
@@ -232,11 +232,11 @@ impl<P> Links<P> {
         }
     }
 
-    fn onward(&mut self, from: Role, at: Millis, kind: Kind, packet: Arrival<P>) {
+    fn onward(&mut self, from: Role, at: Millis, kind: PacketKind, packet: Arrival<P>) {
         let latency = self.path.latency - self.path.latency / 2;
         let due = batched(at.saturating_add(latency), self.path.batch);
         let leg = &mut self.onward[from as usize];
-        if kind == Kind::Reset && self.path.overtaking {
+        if kind == PacketKind::Reset && self.path.overtaking {
             leg.destroy(at);
         }
         leg.push(due, kind, packet);
@@ -249,7 +249,7 @@ impl<P> Links<P> {
 
     /// When something happens here next.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        let legs = self.out.iter().chain(&self.onward).filter_map(Leg::next);
+        let legs = self.out.iter().chain(&self.onward).filter_map(OneWayLink::next);
         legs.chain(self.relay.patience()).min()
     }
 }
@@ -283,10 +283,10 @@ mod tests {
     #[test]
     fn packets_take_their_time_and_keep_their_order() {
         let mut links = Links::new(path(None));
-        links.push(0, Client, Kind::Data, 0, "a");
+        links.push(0, Client, PacketKind::Data, 0, "a");
         links.hold(Client, Some(50));
-        links.push(1, Client, Kind::Data, 0, "b");
-        links.push(2, Server, Kind::Data, 0, "c");
+        links.push(1, Client, PacketKind::Data, 0, "b");
+        links.push(2, Server, PacketKind::Data, 0, "c");
         let expected = [(10, Client, "a"), (12, Server, "c"), (50, Client, "b")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }
@@ -295,7 +295,7 @@ mod tests {
     fn a_batch_arrives_together() {
         let mut links = Links::new(Path { batch: 7, ..path(None) });
         for (at, text) in [(0, "a"), (3, "b"), (5, "c")] {
-            links.push(at, Client, Kind::Data, 0, text);
+            links.push(at, Client, PacketKind::Data, 0, text);
         }
         let times: Vec<_> = drain(&mut links).into_iter().map(|(at, _, _)| at).collect();
         assert_eq!(times, [14, 14, 21]);
@@ -305,18 +305,18 @@ mod tests {
     fn what_the_reader_has_not_taken_waits_and_a_rst_deletes_it() {
         let slow = Path { takes: 5, ..path(None) };
         let sent = |links: &mut Links<&'static str>| {
-            links.push(0, Client, Kind::Data, 10, "a");
-            links.push(1, Client, Kind::Data, 5, "b");
+            links.push(0, Client, PacketKind::Data, 10, "a");
+            links.push(1, Client, PacketKind::Data, 5, "b");
         };
         let mut links = Links::new(slow);
         sent(&mut links);
-        links.push(2, Client, Kind::Fin, 0, "fin");
+        links.push(2, Client, PacketKind::Fin, 0, "fin");
         assert_eq!([8, 5, 0], [14, 20, 30].map(|now| links.waiting(Client, now)));
         let expected = [(30, Client, "a"), (40, Client, "b"), (40, Client, "fin")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
         let mut links = Links::new(slow);
         sent(&mut links);
-        links.push(21, Client, Kind::Reset, 0, "rst");
+        links.push(21, Client, PacketKind::Reset, 0, "rst");
         let expected = [(30, Client, "a"), (31, Client, "rst")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }
@@ -325,8 +325,8 @@ mod tests {
     fn a_rst_overtakes_where_it_may() {
         for (overtaking, expected) in [(false, 2), (true, 1)] {
             let mut links = Links::new(Path { overtaking, ..path(None) });
-            links.push(0, Server, Kind::Data, 0, "answer");
-            links.push(1, Server, Kind::Reset, 0, "rst");
+            links.push(0, Server, PacketKind::Data, 0, "answer");
+            links.push(1, Server, PacketKind::Reset, 0, "rst");
             assert_eq!(drain(&mut links).len(), expected);
         }
     }
@@ -334,11 +334,11 @@ mod tests {
     #[test]
     fn a_cut_holds_what_is_on_its_way() {
         let mut links = Links::new(path(None));
-        links.push(0, Client, Kind::Data, 0, "a");
+        links.push(0, Client, PacketKind::Data, 0, "a");
         links.cut(Some(100));
         assert_eq!(drain(&mut links), [(100, Client, Arrival::Packet("a"))]);
         links.cut(None);
-        links.push(101, Client, Kind::Data, 0, "b");
+        links.push(101, Client, PacketKind::Data, 0, "b");
         assert_eq!(drain(&mut links), []);
     }
 
@@ -346,10 +346,11 @@ mod tests {
     fn no_relay_passes_a_rst_on() {
         for relay in [Relay::PassesHalfClose, Relay::ClosesBoth, Relay::CutsOff(10)] {
             let mut links = Links::new(path(Some(relay)));
-            links.push(0, Server, Kind::Data, 0, "half an answer");
-            links.push(1, Server, Kind::Reset, 0, "rst");
+            links.push(0, Server, PacketKind::Data, 0, "half an answer");
+            links.push(1, Server, PacketKind::Reset, 0, "rst");
             let arrived = drain(&mut links);
-            let expected = [(10, Server, Arrival::Packet("half an answer")), (11, Server, Arrival::Made(Kind::Fin))];
+            let expected =
+                [(10, Server, Arrival::Packet("half an answer")), (11, Server, Arrival::Made(PacketKind::Fin))];
             assert_eq!(arrived, expected, "{relay:?}");
         }
     }
@@ -357,12 +358,12 @@ mod tests {
     #[test]
     fn a_relay_that_closes_both_loses_the_answer_to_a_half_close() {
         let mut links = Links::new(path(Some(Relay::ClosesBoth)));
-        links.push(0, Client, Kind::Fin, 0, "fin");
-        links.push(10, Server, Kind::Data, 0, "answer");
+        links.push(0, Client, PacketKind::Fin, 0, "fin");
+        links.push(10, Server, PacketKind::Data, 0, "answer");
         let expected = [
             (10, Client, Arrival::Packet("fin")),
-            (10, Server, Arrival::Made(Kind::Fin)),
-            (20, Client, Arrival::Made(Kind::Reset)),
+            (10, Server, Arrival::Made(PacketKind::Fin)),
+            (20, Client, Arrival::Made(PacketKind::Reset)),
         ];
         assert_eq!(drain(&mut links), expected);
     }
@@ -371,12 +372,12 @@ mod tests {
     fn a_relay_that_cuts_off_loses_only_a_late_answer() {
         for (at, arrives) in [(10, true), (30, false)] {
             let mut links = Links::new(path(Some(Relay::CutsOff(10))));
-            links.push(0, Client, Kind::Fin, 0, "fin");
+            links.push(0, Client, PacketKind::Fin, 0, "fin");
             // Packets are pushed when they are sent, as in a run.
             let mut arrived = Vec::new();
             for now in 0..60 {
                 if now == at {
-                    links.push(now, Server, Kind::Data, 0, "answer");
+                    links.push(now, Server, PacketKind::Data, 0, "answer");
                 }
                 while let Some(packet) = links.pop(Server, now) {
                     arrived.push(packet);
@@ -385,16 +386,16 @@ mod tests {
             }
             let answered = arrived.contains(&Arrival::Packet("answer"));
             assert_eq!(answered, arrives, "answered at {at} ms");
-            assert_eq!(arrived.last(), Some(&Arrival::Made(Kind::Fin)));
+            assert_eq!(arrived.last(), Some(&Arrival::Made(PacketKind::Fin)));
         }
     }
 
     #[test]
     fn a_relay_passes_a_half_close_and_both_fins() {
         let mut links = Links::new(path(Some(Relay::PassesHalfClose)));
-        links.push(0, Client, Kind::Fin, 0, "fin");
-        links.push(10, Server, Kind::Data, 0, "answer");
-        links.push(11, Server, Kind::Fin, 0, "fin");
+        links.push(0, Client, PacketKind::Fin, 0, "fin");
+        links.push(10, Server, PacketKind::Data, 0, "answer");
+        links.push(11, Server, PacketKind::Fin, 0, "fin");
         let expected = [(10, Client, "fin"), (20, Server, "answer"), (21, Server, "fin")];
         assert_eq!(drain(&mut links), expected.map(|(at, from, text)| (at, from, Arrival::Packet(text))));
     }

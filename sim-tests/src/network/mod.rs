@@ -1,9 +1,9 @@
 //! What carries a stream between the two ends: links that deliver in order, and relays that stand in the middle.
 
-mod kind;
 pub(crate) mod link;
+mod packet_kind;
 pub(crate) mod relay;
 mod send_buffer;
 
-pub(crate) use kind::Kind;
-pub(crate) use send_buffer::PACE;
+pub(crate) use packet_kind::PacketKind;
+pub(crate) use send_buffer::READ_INTERVAL;

@@ -3,7 +3,7 @@
 //! Each behaviour is one that was measured with relays in use: none of 21 passed a server's RST on, 10 took a
 //! half-close for a close, and one gave a half-closed side half a second more.
 
-use super::kind::Kind;
+use super::packet_kind::PacketKind;
 use crate::support::Millis;
 use echo_core::Role;
 
@@ -24,12 +24,12 @@ pub(crate) enum Move {
     /// Send it on.
     Forward,
     /// Send something of its own.
-    Make { towards: Role, kind: Kind, at: Millis },
+    Make { towards: Role, kind: PacketKind, at: Millis },
 }
 
 /// The two connections of a relay.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct RelayState {
     /// By [`Role`]: whether that end has sent FIN.
     finished: [bool; 2],
     /// By [`Role`]: whether FIN or RST was sent to that end.
@@ -41,20 +41,20 @@ pub(crate) struct State {
     patience: Option<Millis>,
 }
 
-impl State {
+impl RelayState {
     /// When it gives up waiting for the other side's FIN.
     pub(crate) fn patience(&self) -> Option<Millis> {
         self.patience
     }
 
     /// Something came from `from`.
-    pub(crate) fn take(&mut self, relay: Relay, now: Millis, from: Role, kind: Kind) -> Vec<Move> {
+    pub(crate) fn take(&mut self, relay: Relay, now: Millis, from: Role, kind: PacketKind) -> Vec<Move> {
         match kind {
-            Kind::Data if self.closed => self.refuse(from, now),
-            Kind::Fin | Kind::Reset if self.closed => Vec::new(),
-            Kind::Data => vec![Move::Forward],
-            Kind::Fin => self.half_close(relay, now, from),
-            Kind::Reset => {
+            PacketKind::Data if self.closed => self.refuse(from, now),
+            PacketKind::Fin | PacketKind::Reset if self.closed => Vec::new(),
+            PacketKind::Data => vec![Move::Forward],
+            PacketKind::Fin => self.half_close(relay, now, from),
+            PacketKind::Reset => {
                 // There is nobody left to send FIN to.
                 self.told[from as usize] = true;
                 self.close(now)
@@ -90,7 +90,7 @@ impl State {
         self.closed = true;
         self.patience = None;
         let untold = Role::BOTH.into_iter().filter(|side| !self.told[*side as usize]);
-        let moves = untold.map(|towards| Move::Make { towards, kind: Kind::Fin, at: now }).collect();
+        let moves = untold.map(|towards| Move::Make { towards, kind: PacketKind::Fin, at: now }).collect();
         self.told = [true, true];
         moves
     }
@@ -100,6 +100,6 @@ impl State {
         if std::mem::replace(&mut self.refused[from as usize], true) {
             return Vec::new();
         }
-        vec![Move::Make { towards: from, kind: Kind::Reset, at: now }]
+        vec![Move::Make { towards: from, kind: PacketKind::Reset, at: now }]
     }
 }

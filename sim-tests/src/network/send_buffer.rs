@@ -4,7 +4,7 @@ use crate::support::Millis;
 use std::collections::VecDeque;
 
 /// How often a slow reader takes its bytes, in milliseconds.
-pub(crate) const PACE: Millis = 10;
+pub(crate) const READ_INTERVAL: Millis = 10;
 
 /// What a transport has taken, and the peer has not.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl SendBuffer {
         }
         let now = now.saturating_mul(MICROS);
         let begins = self.waiting.back().map_or(now, |last| now.max(last.leaves));
-        let leaves = begins.saturating_add((size as u64 * PACE * MICROS).div_ceil(takes as u64));
+        let leaves = begins.saturating_add((size as u64 * READ_INTERVAL * MICROS).div_ceil(takes as u64));
         self.written += size;
         self.waiting.push_back(Waiting { begins, leaves, size, end: self.written });
         leaves.div_ceil(MICROS)
@@ -63,7 +63,7 @@ impl SendBuffer {
     pub(super) fn left(&self, now: Millis, takes: usize) -> usize {
         let Some(packet) = self.first(now) else { return 0 };
         let time = packet.leaves - now.saturating_mul(MICROS);
-        let rest = (time as usize).saturating_mul(takes).div_ceil((PACE * MICROS) as usize);
+        let rest = (time as usize).saturating_mul(takes).div_ceil((READ_INTERVAL * MICROS) as usize);
         self.written - packet.end + rest.min(packet.size)
     }
 }

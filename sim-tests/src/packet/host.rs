@@ -2,7 +2,7 @@
 
 use super::device::Card;
 use crate::support::Millis;
-use crate::tcp::{Cause, Event, SocketId, State};
+use crate::tcp::{Cause, SocketId, TcpEvent, TcpState};
 use echo_core::Role;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
@@ -31,7 +31,7 @@ pub(super) struct Host {
 struct Seen {
     handle: SocketHandle,
     id: SocketId,
-    state: State,
+    state: TcpState,
 }
 
 impl std::fmt::Debug for Host {
@@ -75,7 +75,7 @@ impl Host {
         }
         let handle = self.sockets.add(socket);
         let id = self.next;
-        self.seen.push(Seen { handle, id, state: State::Closed });
+        self.seen.push(Seen { handle, id, state: TcpState::Closed });
         self.next += 1;
         (handle, id)
     }
@@ -90,7 +90,7 @@ impl Host {
         self.sockets.get_mut(handle)
     }
 
-    pub(super) fn state(&self, handle: SocketHandle) -> State {
+    pub(super) fn state(&self, handle: SocketHandle) -> TcpState {
         state(self.sockets.get::<Tcp>(handle).state())
     }
 
@@ -103,8 +103,8 @@ impl Host {
     }
 
     /// The state of the socket whose ports are these, here and there; CLOSED if there is none.
-    pub(super) fn state_of(&self, here: u16, there: u16) -> State {
-        self.find(here, there).map_or(State::Closed, |handle| self.state(handle))
+    pub(super) fn state_of(&self, here: u16, there: u16) -> TcpState {
+        self.find(here, there).map_or(TcpState::Closed, |handle| self.state(handle))
     }
 
     /// The connection with these ports, here and there.
@@ -153,39 +153,39 @@ impl Host {
     }
 
     /// Every change of a socket's state since this was asked.
-    pub(super) fn changes(&mut self, cause: Cause) -> Vec<Event> {
+    pub(super) fn changes(&mut self, cause: Cause) -> Vec<TcpEvent> {
         let mut events = Vec::new();
         for seen in &mut self.seen {
             let now = state(self.sockets.get::<Tcp>(seen.handle).state());
             if now != seen.state {
                 let from = std::mem::replace(&mut seen.state, now);
-                events.push(Event::Changed { side: self.side, socket: seen.id, from, to: now, cause });
+                events.push(TcpEvent::Changed { side: self.side, socket: seen.id, from, to: now, cause });
             }
         }
         events
     }
 
     /// A change that the stack does not know of: the kernel lets go of a socket by itself.
-    pub(super) fn forget(&mut self, handle: SocketHandle, cause: Cause) -> Option<Event> {
+    pub(super) fn forget(&mut self, handle: SocketHandle, cause: Cause) -> Option<TcpEvent> {
         let seen = self.seen.iter().find(|seen| seen.handle == handle)?;
-        let (socket, from, to) = (seen.id, seen.state, State::Closed);
+        let (socket, from, to) = (seen.id, seen.state, TcpState::Closed);
         self.remove(handle);
-        (from != to).then_some(Event::Changed { side: self.side, socket, from, to, cause })
+        (from != to).then_some(TcpEvent::Changed { side: self.side, socket, from, to, cause })
     }
 }
 
-fn state(state: tcp::State) -> State {
+fn state(state: tcp::State) -> TcpState {
     match state {
-        tcp::State::Closed => State::Closed,
-        tcp::State::Listen => State::Listen,
-        tcp::State::SynSent => State::SynSent,
-        tcp::State::SynReceived => State::SynReceived,
-        tcp::State::Established => State::Established,
-        tcp::State::FinWait1 => State::FinWait1,
-        tcp::State::FinWait2 => State::FinWait2,
-        tcp::State::CloseWait => State::CloseWait,
-        tcp::State::Closing => State::Closing,
-        tcp::State::LastAck => State::LastAck,
-        tcp::State::TimeWait => State::TimeWait,
+        tcp::State::Closed => TcpState::Closed,
+        tcp::State::Listen => TcpState::Listen,
+        tcp::State::SynSent => TcpState::SynSent,
+        tcp::State::SynReceived => TcpState::SynReceived,
+        tcp::State::Established => TcpState::Established,
+        tcp::State::FinWait1 => TcpState::FinWait1,
+        tcp::State::FinWait2 => TcpState::FinWait2,
+        tcp::State::CloseWait => TcpState::CloseWait,
+        tcp::State::Closing => TcpState::Closing,
+        tcp::State::LastAck => TcpState::LastAck,
+        tcp::State::TimeWait => TcpState::TimeWait,
     }
 }

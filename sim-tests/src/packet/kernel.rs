@@ -1,9 +1,9 @@
 //! The sockets of both hosts, and the events of the network one after the other.
 
+use super::simulation::{FaultInjector, Simulation};
 use super::socket::Socket;
-use super::world::{Judge, World};
 use crate::support::Millis;
-use crate::tcp::{Cause, Event, State};
+use crate::tcp::{Cause, TcpEvent, TcpState};
 use echo_core::Role;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -13,7 +13,7 @@ use std::task::Waker;
 pub(super) type Name = u64;
 
 pub(super) struct Kernel {
-    pub(super) world: World,
+    pub(super) world: Simulation,
     sockets: BTreeMap<Name, Socket>,
     listeners: BTreeMap<(usize, u16), Listening>,
     names: Name,
@@ -46,7 +46,7 @@ struct Listening {
 const EPHEMERAL: u16 = 49_152;
 
 impl Kernel {
-    pub(super) fn new(world: World) -> Self {
+    pub(super) fn new(world: Simulation) -> Self {
         let (sockets, listeners) = (BTreeMap::new(), BTreeMap::new());
         Self {
             world,
@@ -61,7 +61,7 @@ impl Kernel {
     }
 
     /// From now on `judge` decides, and what was is forgotten.
-    pub(super) fn begin(&mut self, judge: Box<dyn Judge>) {
+    pub(super) fn begin(&mut self, judge: Box<dyn FaultInjector>) {
         self.world.begin();
         self.world.judge = judge;
         self.read = 0;
@@ -75,7 +75,7 @@ impl Kernel {
     }
 
     /// What is done with a socket, and with the network it is on.
-    pub(super) fn with<T>(&mut self, name: Name, what: impl FnOnce(&mut Socket, &mut World) -> T) -> Option<T> {
+    pub(super) fn with<T>(&mut self, name: Name, what: impl FnOnce(&mut Socket, &mut Simulation) -> T) -> Option<T> {
         let Self { world, sockets, .. } = self;
         sockets.get_mut(&name).map(|socket| what(socket, world))
     }
@@ -150,7 +150,7 @@ impl Kernel {
     fn read_log(&mut self) {
         let Self { world, sockets, read, .. } = self;
         for moment in &world.log()[*read..] {
-            if let Event::Changed { side, socket, from, to: State::Closed, cause } = &moment.event {
+            if let TcpEvent::Changed { side, socket, from, to: TcpState::Closed, cause } = &moment.event {
                 let is = |candidate: &&mut Socket| candidate.side == *side && candidate.number == *socket;
                 if let Some(socket) = sockets.values_mut().find(is) {
                     socket.closed(*from, *cause);
@@ -163,21 +163,21 @@ impl Kernel {
     /// Whether every socket but those that listen is CLOSED.
     pub(super) fn is_idle(&mut self) -> bool {
         let Self { world, sockets, .. } = self;
-        sockets.values().all(|socket| socket.state(world) == State::Listen || socket.is_over(world))
+        sockets.values().all(|socket| socket.state(world) == TcpState::Listen || socket.is_over(world))
     }
 
     /// Whether `side` has a socket, but for those that listen.
     pub(super) fn has_any(&self, side: Role) -> bool {
         let Self { world, sockets, .. } = self;
-        sockets.values().any(|socket| socket.side == side && socket.state(world) != State::Listen)
+        sockets.values().any(|socket| socket.side == side && socket.state(world) != TcpState::Listen)
     }
 
     /// Makes sure that one socket listens, and tells who waits to accept.
     fn refill(&mut self, side: usize, port: u16) {
         let Self { world, sockets, listeners, .. } = self;
         let Some(listening) = listeners.get_mut(&(side, port)) else { return };
-        let state = |name: &Name| sockets.get(name).map_or(State::Closed, |socket| socket.state(world));
-        let listens = listening.backlog.iter().any(|name| state(name) == State::Listen);
+        let state = |name: &Name| sockets.get(name).map_or(TcpState::Closed, |socket| socket.state(world));
+        let listens = listening.backlog.iter().any(|name| state(name) == TcpState::Listen);
         if listening.backlog.iter().any(|name| is_there(state(name))) {
             listening.waker.take().into_iter().for_each(Waker::wake);
         }
@@ -206,7 +206,7 @@ impl Kernel {
     pub(super) fn accept(&mut self, side: Role, port: u16, waker: &Waker) -> Option<Name> {
         let Self { world, sockets, listeners, .. } = self;
         let listening = listeners.get_mut(&(side as usize, port))?;
-        let state = |name: &Name| sockets.get(name).map_or(State::Closed, |socket| socket.state(world));
+        let state = |name: &Name| sockets.get(name).map_or(TcpState::Closed, |socket| socket.state(world));
         let position = listening.backlog.iter().position(|name| is_there(state(name)));
         if position.is_none() {
             listening.waker = Some(waker.clone());
@@ -220,7 +220,7 @@ impl Kernel {
         for name in listening.backlog {
             self.with(name, |socket, world| {
                 match socket.state(world) {
-                    State::Listen => drop(socket.shut_down(world)),
+                    TcpState::Listen => drop(socket.shut_down(world)),
                     _ => socket.abort(world),
                 }
                 socket.orphan = true;
@@ -265,6 +265,6 @@ impl Kernel {
 }
 
 /// Whether there is a connection that can be accepted.
-fn is_there(state: State) -> bool {
-    !matches!(state, State::Listen | State::SynReceived)
+fn is_there(state: TcpState) -> bool {
+    !matches!(state, TcpState::Listen | TcpState::SynReceived)
 }

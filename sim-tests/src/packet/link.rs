@@ -1,7 +1,7 @@
 //! The link between the two hosts: what is on its way, and when it arrives.
 
 use crate::support::Millis;
-use crate::tcp::{Fate, corrupted};
+use crate::tcp::{PacketFate, corrupted};
 use echo_core::Role;
 use std::collections::BTreeMap;
 
@@ -39,20 +39,20 @@ impl Link {
     }
 
     /// Takes a packet from `from`.
-    pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: Fate) {
+    pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: PacketFate) {
         let packet = Packet { index, to: from.peer(), bytes };
         let waiting = self.behind[from as usize].take().and_then(|key| self.under_way.remove(&key));
         let at = now.saturating_add(self.latency);
         match fate {
-            Fate::Deliver => self.put(from, at, packet),
-            Fate::Lose => None,
-            Fate::Twice(span) => {
+            PacketFate::Deliver => self.put(from, at, packet),
+            PacketFate::Lose => None,
+            PacketFate::Twice(span) => {
                 self.put(from, at, packet.clone());
                 self.put(from, at.saturating_add(span), packet)
             }
-            Fate::Late(span) => self.put(from, at.saturating_add(span), packet),
-            Fate::Corrupt => self.put(from, at, Packet { bytes: corrupted(&packet.bytes), ..packet }),
-            Fate::Behind => {
+            PacketFate::Late(span) => self.put(from, at.saturating_add(span), packet),
+            PacketFate::Corrupt => self.put(from, at, Packet { bytes: corrupted(&packet.bytes), ..packet }),
+            PacketFate::Behind => {
                 // It comes late, unless another packet leaves before.
                 self.behind[from as usize] = self.put(from, at.saturating_add(ALONE), packet);
                 self.behind[from as usize]

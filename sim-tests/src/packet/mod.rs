@@ -12,10 +12,10 @@ mod host;
 mod kernel;
 mod link;
 mod net;
+mod simulation;
 mod socket;
 mod stream;
-mod world;
 
 pub use net::Net;
-pub use stream::{Listener, Stream};
-pub use world::{Build, Judge, Ruling};
+pub use simulation::{Build, FaultInjector, PacketDecision};
+pub use stream::{PacketListener, PacketStream};

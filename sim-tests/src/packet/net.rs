@@ -1,9 +1,9 @@
 //! The network as a program uses it: it connects and listens, and time goes on by itself.
 
 use super::kernel::Kernel;
-use super::world::{Build, Judge, World};
+use super::simulation::{Build, FaultInjector, Simulation};
 use crate::support::Millis;
-use crate::tcp::Moment;
+use crate::tcp::TimedEvent;
 use echo_core::Role;
 use std::fmt;
 use std::future::poll_fn;
@@ -41,14 +41,14 @@ impl Net {
     /// task there that lives as long as the network.
     pub fn new(build: Build) -> Self {
         let stirred = Arc::new(Notify::new());
-        let kernel = Mutex::new(Kernel::new(World::new(build)));
+        let kernel = Mutex::new(Kernel::new(Simulation::new(build)));
         let shared = Arc::new(Shared { kernel, started: Instant::now(), stirred: Arc::clone(&stirred) });
         tokio::spawn(drive(Arc::downgrade(&shared), stirred));
         Self(shared)
     }
 
     /// From now on `judge` decides what becomes of each segment, and segments are counted from 0.
-    pub fn begin(&self, judge: Box<dyn Judge>) {
+    pub fn begin(&self, judge: Box<dyn FaultInjector>) {
         self.act(|kernel| kernel.begin(judge));
     }
 
@@ -104,7 +104,7 @@ impl Net {
     }
 
     /// Everything since [`Net::begin`]. Its times are the network's.
-    pub fn log(&self) -> Vec<Moment> {
+    pub fn log(&self) -> Vec<TimedEvent> {
         self.lock().world.log().to_vec()
     }
 

@@ -16,9 +16,9 @@
 //! Left as it is: TIME-WAIT lasts 10 s (60 s on Linux), the first retransmission comes after 1 s (200 ms), and a stack
 //! that gives up unacknowledged data sends RST (Linux sends nothing).
 
-use super::world::World;
+use super::simulation::Simulation;
 use crate::support::Millis;
-use crate::tcp::{Cause, SocketId, State};
+use crate::tcp::{Cause, SocketId, TcpState};
 use echo_core::Role;
 use smoltcp::iface::SocketHandle;
 use smoltcp::time::Duration;
@@ -48,7 +48,7 @@ pub(super) struct Socket {
     /// The program has closed it.
     pub(super) orphan: bool,
     /// In which state it waits for something, and until when.
-    waits: Option<(State, Millis)>,
+    waits: Option<(TcpState, Millis)>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -60,32 +60,32 @@ impl Socket {
         Self { side, handle, number, kept, pieces, fin, error, orphan, waits, reader: None, writer: None }
     }
 
-    pub(super) fn state(&self, world: &World) -> State {
-        self.handle.map_or(State::Closed, |handle| world.state(self.side, handle))
+    pub(super) fn state(&self, world: &Simulation) -> TcpState {
+        self.handle.map_or(TcpState::Closed, |handle| world.state(self.side, handle))
     }
 
     /// Whether nothing is left of it for the kernel to do.
-    pub(super) fn is_over(&self, world: &mut World) -> bool {
+    pub(super) fn is_over(&self, world: &mut Simulation) -> bool {
         self.handle.is_none_or(|handle| {
             // A socket that was aborted is CLOSED, and has its RST still to send.
             let sent = world.socket(self.side, handle).remote_endpoint().is_none();
-            sent && world.state(self.side, handle) == State::Closed
+            sent && world.state(self.side, handle) == TcpState::Closed
         })
     }
 
     /// Takes note that the stack's socket is CLOSED now.
-    pub(super) fn closed(&mut self, from: State, cause: Cause) {
+    pub(super) fn closed(&mut self, from: TcpState, cause: Cause) {
         self.error = match (from, cause) {
-            (State::LastAck | State::TimeWait, _) | (_, Cause::Program) => None,
-            (State::SynSent, Cause::Arrival(_)) => Some(ErrorKind::ConnectionRefused),
-            (State::CloseWait, Cause::Arrival(_)) => Some(ErrorKind::BrokenPipe),
+            (TcpState::LastAck | TcpState::TimeWait, _) | (_, Cause::Program) => None,
+            (TcpState::SynSent, Cause::Arrival(_)) => Some(ErrorKind::ConnectionRefused),
+            (TcpState::CloseWait, Cause::Arrival(_)) => Some(ErrorKind::BrokenPipe),
             (_, Cause::Arrival(_)) => Some(ErrorKind::ConnectionReset),
             (_, Cause::Timer) => Some(ErrorKind::TimedOut),
         };
     }
 
     /// Does what Linux would do in this moment and the stack does not; whether the stack has something to do then.
-    pub(super) fn settle(&mut self, world: &mut World) -> bool {
+    pub(super) fn settle(&mut self, world: &mut Simulation) -> bool {
         // A new conversation on the same ports has taken the place of one in TIME-WAIT.
         self.handle = self.handle.filter(|handle| world.knows(self.side, *handle));
         let Some(handle) = self.handle else { return false };
@@ -95,31 +95,31 @@ impl Socket {
         if here > known {
             self.pieces.push_back(here - known);
         }
-        if state == State::TimeWait {
+        if state == TcpState::TimeWait {
             self.keep(world);
             self.fin = true;
         }
         let socket = world.socket(self.side, handle);
-        let has_more = matches!(state, State::FinWait1 | State::FinWait2) && socket.recv_queue() > 0;
+        let has_more = matches!(state, TcpState::FinWait1 | TcpState::FinWait2) && socket.recv_queue() > 0;
         if self.orphan && has_more {
             self.abort(world);
             return true;
         }
-        let unacknowledged = !self.orphan && socket.send_queue() > 0 && state != State::Closed;
+        let unacknowledged = !self.orphan && socket.send_queue() > 0 && state != TcpState::Closed;
         socket.set_timeout(unacknowledged.then(|| Duration::from_secs(RETRIES)));
         self.wait(world, handle, state);
         false
     }
 
     /// Lets go of the stack's socket when it has waited for too long.
-    fn wait(&mut self, world: &mut World, handle: SocketHandle, state: State) {
+    fn wait(&mut self, world: &mut Simulation, handle: SocketHandle, state: TcpState) {
         let seconds = match (state, self.orphan) {
-            (State::SynSent, _) => Some(127),
-            (State::FinWait1 | State::Closing | State::LastAck, true) => Some(106),
-            (State::FinWait1 | State::Closing | State::LastAck, false) => Some(RETRIES),
-            (State::FinWait2, true) => Some(60),
-            (State::FinWait2, false) | (State::Closed | State::Listen | State::SynReceived, _) => None,
-            (State::Established | State::CloseWait | State::TimeWait, _) => None,
+            (TcpState::SynSent, _) => Some(127),
+            (TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck, true) => Some(106),
+            (TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck, false) => Some(RETRIES),
+            (TcpState::FinWait2, true) => Some(60),
+            (TcpState::FinWait2, false) | (TcpState::Closed | TcpState::Listen | TcpState::SynReceived, _) => None,
+            (TcpState::Established | TcpState::CloseWait | TcpState::TimeWait, _) => None,
         };
         if self.waits.map(|(state, _)| state) != Some(state) {
             self.waits = seconds.map(|seconds| (state, world.now + seconds * 1000 / world.build.pace));
@@ -130,7 +130,7 @@ impl Socket {
             self.handle = None;
             self.closed(state, Cause::Timer);
             // That nothing more came once all was acknowledged is no error.
-            self.error = self.error.filter(|_| state != State::FinWait2);
+            self.error = self.error.filter(|_| state != TcpState::FinWait2);
             world.forget(self.side, handle, Cause::Timer);
         }
     }
@@ -141,7 +141,7 @@ impl Socket {
     }
 
     /// Takes what was received out of the stack.
-    fn keep(&mut self, world: &mut World) {
+    fn keep(&mut self, world: &mut Simulation) {
         let Some(handle) = self.handle else { return };
         let socket = world.socket(self.side, handle);
         let mut bytes = vec![0; socket.recv_queue()];
@@ -151,7 +151,7 @@ impl Socket {
     }
 
     /// Wakes who can go on.
-    pub(super) fn wake(&mut self, world: &mut World) {
+    pub(super) fn wake(&mut self, world: &mut Simulation) {
         if self.reader.is_some() && self.is_readable(world) {
             self.reader.take().into_iter().for_each(Waker::wake);
         }
@@ -160,27 +160,27 @@ impl Socket {
         }
     }
 
-    fn is_readable(&self, world: &mut World) -> bool {
+    fn is_readable(&self, world: &mut Simulation) -> bool {
         let Some(handle) = self.handle else { return true };
         let socket = world.socket(self.side, handle);
         !self.kept.is_empty() || self.fin || socket.can_recv() || !socket.may_recv()
     }
 
-    fn is_writable(&self, world: &mut World) -> bool {
+    fn is_writable(&self, world: &mut Simulation) -> bool {
         let Some(handle) = self.handle else { return true };
-        let opening = matches!(world.state(self.side, handle), State::SynSent | State::SynReceived);
+        let opening = matches!(world.state(self.side, handle), TcpState::SynSent | TcpState::SynReceived);
         let socket = world.socket(self.side, handle);
         !opening && (!socket.may_send() || socket.can_send())
     }
 
     /// The connection is there, or refused, or nobody answers.
-    pub(super) fn poll_connected(&mut self, world: &World, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_connected(&mut self, world: &Simulation, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.state(world) {
-            State::SynSent | State::SynReceived => {
+            TcpState::SynSent | TcpState::SynReceived => {
                 self.writer = Some(cx.waker().clone());
                 Poll::Pending
             }
-            State::Closed => Poll::Ready(Err(self.error.take().unwrap_or(ErrorKind::ConnectionRefused).into())),
+            TcpState::Closed => Poll::Ready(Err(self.error.take().unwrap_or(ErrorKind::ConnectionRefused).into())),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -188,7 +188,7 @@ impl Socket {
     /// Reads at least one byte into `buffer`, or none at the end.
     pub(super) fn poll_read(
         &mut self,
-        world: &mut World,
+        world: &mut Simulation,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -233,7 +233,7 @@ impl Socket {
     /// Takes at least one byte of `bytes`.
     pub(super) fn poll_write(
         &mut self,
-        world: &mut World,
+        world: &mut Simulation,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
@@ -254,14 +254,14 @@ impl Socket {
     }
 
     /// How many bytes were written, and not acknowledged.
-    pub(super) fn unacknowledged(&self, world: &mut World) -> Option<usize> {
+    pub(super) fn unacknowledged(&self, world: &mut Simulation) -> Option<usize> {
         Some(world.socket(self.side, self.handle?).send_queue())
     }
 
     /// Sends FIN behind all that was written.
-    pub(super) fn shut_down(&mut self, world: &mut World) -> io::Result<()> {
+    pub(super) fn shut_down(&mut self, world: &mut Simulation) -> io::Result<()> {
         match (self.state(world), self.handle) {
-            (State::Closed | State::TimeWait, _) | (_, None) => Err(ErrorKind::NotConnected.into()),
+            (TcpState::Closed | TcpState::TimeWait, _) | (_, None) => Err(ErrorKind::NotConnected.into()),
             (_, Some(handle)) => {
                 world.socket(self.side, handle).close();
                 world.observe(self.side, Cause::Program);
@@ -271,15 +271,15 @@ impl Socket {
     }
 
     /// Sends RST.
-    pub(super) fn abort(&mut self, world: &mut World) {
-        if let (Some(handle), false) = (self.handle, self.state(world) == State::TimeWait) {
+    pub(super) fn abort(&mut self, world: &mut Simulation) {
+        if let (Some(handle), false) = (self.handle, self.state(world) == TcpState::TimeWait) {
             world.socket(self.side, handle).abort();
             world.observe(self.side, Cause::Program);
         }
     }
 
     /// The program closes it.
-    pub(super) fn close(&mut self, world: &mut World) {
+    pub(super) fn close(&mut self, world: &mut Simulation) {
         self.orphan = true;
         self.waits = None;
         let Some(handle) = self.handle else { return };
@@ -293,14 +293,14 @@ impl Socket {
     }
 
     /// Nothing of it is left in the stack.
-    pub(super) fn remove(&mut self, world: &mut World, cause: Cause) {
+    pub(super) fn remove(&mut self, world: &mut Simulation, cause: Cause) {
         if let Some(handle) = self.handle.take() {
             world.forget(self.side, handle, cause);
         }
     }
 
     /// Waits for a connection on `port`.
-    pub(super) fn listen(&mut self, world: &mut World, port: u16) -> bool {
+    pub(super) fn listen(&mut self, world: &mut Simulation, port: u16) -> bool {
         let Some(handle) = self.handle else { return false };
         let listens = world.socket(self.side, handle).listen(port).is_ok();
         world.observe(self.side, Cause::Program);
@@ -308,7 +308,7 @@ impl Socket {
     }
 
     /// Sends SYN.
-    pub(super) fn connect(&mut self, world: &mut World, from: u16, to: u16) -> bool {
+    pub(super) fn connect(&mut self, world: &mut Simulation, from: u16, to: u16) -> bool {
         self.handle.is_some_and(|handle| world.connect(self.side, handle, from, to))
     }
 }

@@ -12,12 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connected stream. Dropping it closes the socket: FIN, or RST if something is unread; the kernel sees to the rest.
 #[derive(Debug)]
-pub struct Stream {
+pub struct PacketStream {
     net: Net,
     name: Name,
 }
 
-impl Stream {
+impl PacketStream {
     pub(super) fn new(net: Net, name: Name) -> Self {
         Self { net, name }
     }
@@ -33,7 +33,7 @@ impl Net {
     ///
     /// # Errors
     /// Those of `connect` on Linux: refused, timed out (127 s), no port left.
-    pub async fn connect(&self, side: Role, port: u16) -> io::Result<Stream> {
+    pub async fn connect(&self, side: Role, port: u16) -> io::Result<PacketStream> {
         self.connect_from(side, None, port).await
     }
 
@@ -41,9 +41,9 @@ impl Net {
     ///
     /// # Errors
     /// As [`Net::connect`], and that `from` is in use, be it by a socket in TIME-WAIT.
-    pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<Stream> {
+    pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<PacketStream> {
         let name = self.act(|kernel| kernel.connect(side, from, port))?;
-        let stream = Stream::new(self.clone(), name);
+        let stream = PacketStream::new(self.clone(), name);
         poll_fn(|cx| stream.poll_connected(cx)).await?;
         Ok(stream)
     }
@@ -52,35 +52,35 @@ impl Net {
     ///
     /// # Errors
     /// That the port is in use, or 0.
-    pub fn listen(&self, side: Role, port: u16) -> io::Result<Listener> {
+    pub fn listen(&self, side: Role, port: u16) -> io::Result<PacketListener> {
         self.act(|kernel| kernel.listen(side, port))?;
-        Ok(Listener { net: self.clone(), side, port })
+        Ok(PacketListener { net: self.clone(), side, port })
     }
 }
 
 /// Waits for connections on a port. Dropping it resets those that were not accepted.
 #[derive(Debug)]
-pub struct Listener {
+pub struct PacketListener {
     net: Net,
     side: Role,
     port: u16,
 }
 
-impl Listener {
+impl PacketListener {
     /// The next connection. Cancel safe.
     ///
     /// # Errors
     /// None so far; a connection that was reset before it was accepted says so when it is read.
-    pub async fn accept(&self) -> io::Result<Stream> {
+    pub async fn accept(&self) -> io::Result<PacketStream> {
         let name = poll_fn(|cx| {
             let name = self.net.act(|kernel| kernel.accept(self.side, self.port, cx.waker()));
             name.map_or(Poll::Pending, Poll::Ready)
         });
-        Ok(Stream::new(self.net.clone(), name.await))
+        Ok(PacketStream::new(self.net.clone(), name.await))
     }
 }
 
-impl Drop for Listener {
+impl Drop for PacketListener {
     fn drop(&mut self) {
         self.net.lock().let_go(Dropped::Listener(self.side, self.port));
         self.net.stir();
@@ -92,7 +92,7 @@ fn gone<T>() -> Poll<io::Result<T>> {
     Poll::Pending
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for PacketStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let room = buffer.initialize_unfilled();
         let read = self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.poll_read(world, cx, room)));
@@ -102,7 +102,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for PacketStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written =
             self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.poll_write(world, cx, bytes)));
@@ -123,7 +123,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl Transport for Stream {
+impl Transport for PacketStream {
     fn unacknowledged(&self) -> Option<usize> {
         self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.unacknowledged(world))).flatten()
     }
@@ -134,7 +134,7 @@ impl Transport for Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for PacketStream {
     fn drop(&mut self) {
         self.net.lock().let_go(Dropped::Stream(self.name));
         self.net.stir();

@@ -1,7 +1,7 @@
 //! What of a record is the same however long everything took.
 
 use super::Record;
-use super::event_log::What;
+use super::event_log::LogEvent;
 use echo_core::Role;
 use std::fmt::Write;
 
@@ -11,8 +11,15 @@ pub fn canonical_trace(record: &Record) -> String {
     let mut text = String::new();
     for entry in &record.entries {
         let tells = match entry.what {
-            What::Sent(_) | What::Got(_) | What::Accepted(_) | What::Handed(_) | What::Ended(_) => true,
-            What::Did(_) | What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => false,
+            LogEvent::Sent(_) | LogEvent::Got(_) | LogEvent::Accepted(_) | LogEvent::Handed(_) | LogEvent::Ended(_) => {
+                true
+            }
+            LogEvent::Did(_)
+            | LogEvent::LetGo
+            | LogEvent::Stalled(_)
+            | LogEvent::Relayed(_)
+            | LogEvent::Held
+            | LogEvent::Cut => false,
         };
         if tells {
             // Writing to a string cannot fail.

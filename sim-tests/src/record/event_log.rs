@@ -23,7 +23,7 @@ pub enum Unit {
         code: u16,
     },
     /// CLOSE.
-    LastWord {
+    Close {
         /// Its number.
         last: u64,
         /// Its code.
@@ -43,7 +43,7 @@ pub enum Unit {
 
 /// What one end did, or what befell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum LogEvent {
     /// Its transport took this.
     Sent(Unit),
     /// It read this from its transport.
@@ -70,25 +70,25 @@ pub enum What {
 
 /// One line of the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// When.
     pub at: Millis,
     /// Whom it is about.
     pub side: Role,
     /// What.
-    pub what: What,
+    pub what: LogEvent,
 }
 
 /// The log, and what can be read off it.
 #[derive(Clone, Debug, Default)]
-pub struct Board {
+pub struct EventLog {
     now: Millis,
-    entries: Vec<Entry>,
-    witness: Option<Arc<dyn Witness>>,
+    entries: Vec<LogEntry>,
+    witness: Option<Arc<dyn Observer>>,
 }
 
 /// Who looks at a board while it is written.
-pub(crate) trait Witness: fmt::Debug + Send + Sync {
+pub(crate) trait Observer: fmt::Debug + Send + Sync {
     /// What time it is.
     fn now(&self) -> Millis;
 
@@ -96,7 +96,7 @@ pub(crate) trait Witness: fmt::Debug + Send + Sync {
     fn noted(&self);
 }
 
-impl Board {
+impl EventLog {
     /// Time goes on.
     pub fn advance(&mut self, now: Millis) {
         self.now = self.now.max(now);
@@ -109,7 +109,7 @@ impl Board {
 
     /// From now on `witness` tells the time, and is told of every line.
     #[cfg(feature = "packet")]
-    pub(crate) fn watch(&mut self, witness: Arc<dyn Witness>) {
+    pub(crate) fn watch(&mut self, witness: Arc<dyn Observer>) {
         self.witness = Some(witness);
     }
 
@@ -120,39 +120,39 @@ impl Board {
     }
 
     /// Writes a line.
-    pub fn note(&mut self, side: Role, what: What) {
+    pub fn note(&mut self, side: Role, what: LogEvent) {
         if let Some(witness) = &self.witness {
             self.now = self.now.max(witness.now());
             witness.noted();
         }
-        self.entries.push(Entry { at: self.now, side, what });
+        self.entries.push(LogEntry { at: self.now, side, what });
     }
 
     /// Writes down that `side` can say no more, the first time that it stands at `point`.
     pub(crate) fn note_stalled(&mut self, side: Role, point: Point) {
         if !self.is_at(point, side) {
-            self.note(side, What::Stalled(point));
+            self.note(side, LogEvent::Stalled(point));
         }
     }
 
     /// All lines.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[LogEntry] {
         &self.entries
     }
 
     /// All lines, for good.
-    pub fn into_entries(self) -> Vec<Entry> {
+    pub fn into_entries(self) -> Vec<LogEntry> {
         self.entries
     }
 
     /// Whether `side` has sent something like this.
     pub fn has_sent(&self, side: Role, like: impl Fn(&Unit) -> bool) -> bool {
-        self.entries.iter().any(|e| e.side == side && matches!(&e.what, What::Sent(unit) if like(unit)))
+        self.entries.iter().any(|e| e.side == side && matches!(&e.what, LogEvent::Sent(unit) if like(unit)))
     }
 
     /// Whether `side` has got something like this.
     pub fn has_got(&self, side: Role, like: impl Fn(&Unit) -> bool) -> bool {
-        self.entries.iter().any(|e| e.side == side && matches!(&e.what, What::Got(unit) if like(unit)))
+        self.entries.iter().any(|e| e.side == side && matches!(&e.what, LogEvent::Got(unit) if like(unit)))
     }
 
     /// Whether the conversation, as far as it concerns `side`, is at `point`.
@@ -161,18 +161,18 @@ impl Board {
             |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(from.peer(), like);
         let somebody = |holds: &dyn Fn(Role) -> bool| holds(Role::Client) || holds(Role::Server);
         match point {
-            Point::Connecting => !self.entries.iter().any(|entry| matches!(entry.what, What::Sent(_))),
+            Point::Connecting => !self.entries.iter().any(|entry| matches!(entry.what, LogEvent::Sent(_))),
             Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
-                self.entries.iter().any(|entry| entry.side == side && entry.what == What::Stalled(point))
+                self.entries.iter().any(|entry| entry.side == side && entry.what == LogEvent::Stalled(point))
             }
             Point::Idle => self.has_got(Role::Client, |unit| *unit == Unit::Answer(1)),
             Point::RequestInFlight => under_way(Role::Client, |unit| *unit == Unit::Request(2)),
             Point::AnswerInFlight => under_way(Role::Server, |unit| *unit == Unit::Answer(2)),
             Point::Draining => somebody(&|side| self.has_sent(side, is_goaway)),
-            Point::LastWordInFlight => somebody(&|side| under_way(side, is_last_word)),
+            Point::CloseInFlight => somebody(&|side| under_way(side, is_last_word)),
             Point::Finishing => somebody(&|side| self.has_sent(side, is_fin)),
             Point::AfterGoAway => self.has_got(side, is_goaway),
-            Point::AfterLastWord => self.has_got(side, is_last_word),
+            Point::AfterClose => self.has_got(side, is_last_word),
             Point::AfterFin => self.has_got(side, is_fin),
         }
     }
@@ -183,7 +183,7 @@ pub(crate) fn is_goaway(unit: &Unit) -> bool {
 }
 
 pub(crate) fn is_last_word(unit: &Unit) -> bool {
-    matches!(unit, Unit::LastWord { .. })
+    matches!(unit, Unit::Close { .. })
 }
 
 pub(crate) fn is_fin(unit: &Unit) -> bool {
@@ -197,8 +197,8 @@ impl fmt::Display for Unit {
             Self::Request(seq) => write!(f, "request {seq}"),
             Self::Answer(seq) => write!(f, "answer {seq}"),
             Self::GoAway { last, code } => write!(f, "GOAWAY {last} ({code})"),
-            Self::LastWord { last, code, fin_first: false } => write!(f, "CLOSE {last} ({code})"),
-            Self::LastWord { last, code, fin_first: true } => write!(f, "CLOSE {last} ({code}, FIN first)"),
+            Self::Close { last, code, fin_first: false } => write!(f, "CLOSE {last} ({code})"),
+            Self::Close { last, code, fin_first: true } => write!(f, "CLOSE {last} ({code}, FIN first)"),
             Self::Other(text) => write!(f, "{text:?}"),
             Self::Broken(text) => write!(f, "broken: {text}"),
             Self::Fin => f.write_str("FIN"),
@@ -207,7 +207,7 @@ impl fmt::Display for Unit {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sent(unit) => write!(f, "sent {unit}"),

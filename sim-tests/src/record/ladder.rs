@@ -1,6 +1,6 @@
 //! A record as text: for people.
 
-use crate::record::event_log::What;
+use crate::record::event_log::LogEvent;
 use crate::record::{Ending, Record};
 use echo_core::Role;
 use std::fmt::Write;
@@ -34,7 +34,7 @@ pub fn ladder(record: &Record, times: bool) -> String {
 pub fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Outcome(outcome) => outcome.to_string(),
-        Ending::Gone(action) => format!("gone ({})", action.id()),
+        Ending::Killed(action) => format!("gone ({})", action.id()),
         Ending::Open => "still open".to_owned(),
     }
 }
@@ -46,22 +46,22 @@ pub(crate) fn line(text: &mut String, margin: &str, left: &str, right: &str) {
 }
 
 /// One event in the two columns. Bookkeeping that is no event on the wire is left out.
-fn step(side: Role, what: &What) -> Option<(String, String)> {
+fn step(side: Role, what: &LogEvent) -> Option<(String, String)> {
     let put = |client: String, server: String| match side {
         Role::Client => (client, String::new()),
         Role::Server => (String::new(), server),
     };
     let right_aligned = |words: String| format!("{words:>width$}", width = WIDTH - 1);
     Some(match what {
-        What::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
-        What::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
-        What::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
-        What::LetGo => put("* lets go".into(), "* lets go".into()),
-        What::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
-        What::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
-        What::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),
-        What::Cut => ("~ the network is cut".into(), "~ the network is cut".into()),
-        What::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),
-        What::Accepted(_) | What::Handed(_) => return None,
+        LogEvent::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
+        LogEvent::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
+        LogEvent::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
+        LogEvent::LetGo => put("* lets go".into(), "* lets go".into()),
+        LogEvent::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
+        LogEvent::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
+        LogEvent::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),
+        LogEvent::Cut => ("~ the network is cut".into(), "~ the network is cut".into()),
+        LogEvent::Ended(outcome) => put(format!("= {}", outcome.end.name()), format!("= {}", outcome.end.name())),
+        LogEvent::Accepted(_) | LogEvent::Handed(_) => return None,
     })
 }

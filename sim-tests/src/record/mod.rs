@@ -18,9 +18,9 @@ use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::plan::Action;
 use crate::support::{Millis, fnv};
-use crate::tcp::Moment;
+use crate::tcp::TimedEvent;
 use echo_core::{Outcome, Role};
-use event_log::{Entry, Unit, What};
+use event_log::{LogEntry, LogEvent, Unit};
 use std::fmt::Write;
 
 /// What happened. Two backends' records of one scenario can be laid side by side.
@@ -31,7 +31,7 @@ pub struct Record {
     /// On what.
     pub backend: Backend,
     /// Everything, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LogEntry>,
     /// When nothing was left to happen; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
     /// How much virtual time it was given.
@@ -39,7 +39,7 @@ pub struct Record {
     /// Parts of the scenario whose point was never reached.
     pub unreached: Vec<String>,
     /// Every segment and every change of a TCP state, in order; only a backend that has packets knows.
-    pub packets: Vec<Moment>,
+    pub packets: Vec<TimedEvent>,
 }
 
 /// How one end came out of it.
@@ -48,7 +48,7 @@ pub enum Ending {
     /// It reported an outcome.
     Outcome(Outcome),
     /// Its plan took it away, so it reports nothing.
-    Gone(Action),
+    Killed(Action),
     /// It never ended: a broken promise.
     Open,
 }
@@ -58,7 +58,7 @@ impl Ending {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Outcome(outcome) => outcome.end.name(),
-            Self::Gone(_) => "gone",
+            Self::Killed(_) => "gone",
             Self::Open => "open",
         }
     }
@@ -71,33 +71,33 @@ impl Record {
     }
 
     /// What is about `side`, in order.
-    pub fn of(&self, side: Role) -> impl Iterator<Item = &What> {
+    pub fn of(&self, side: Role) -> impl Iterator<Item = &LogEvent> {
         self.entries.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
     }
 
     /// What `side` sent, in order.
     pub fn sent(&self, side: Role) -> impl Iterator<Item = &Unit> {
-        self.of(side).filter_map(|what| if let What::Sent(unit) = what { Some(unit) } else { None })
+        self.of(side).filter_map(|what| if let LogEvent::Sent(unit) = what { Some(unit) } else { None })
     }
 
     /// What `side` got, in order.
     pub fn got(&self, side: Role) -> impl Iterator<Item = &Unit> {
-        self.of(side).filter_map(|what| if let What::Got(unit) = what { Some(unit) } else { None })
+        self.of(side).filter_map(|what| if let LogEvent::Got(unit) = what { Some(unit) } else { None })
     }
 
     /// The requests that the server accepted, as far as can be seen: it said so, or it answered.
     pub fn accepted(&self) -> u64 {
-        let seen = |what: &What| match what {
-            What::Accepted(seq) | What::Sent(Unit::Answer(seq)) => Some(*seq),
-            What::Sent(_) | What::Got(_) | What::Did(_) | What::Handed(_) | What::Ended(_) => None,
-            What::LetGo | What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => None,
+        let seen = |what: &LogEvent| match what {
+            LogEvent::Accepted(seq) | LogEvent::Sent(Unit::Answer(seq)) => Some(*seq),
+            LogEvent::Sent(_) | LogEvent::Got(_) | LogEvent::Did(_) | LogEvent::Handed(_) | LogEvent::Ended(_) => None,
+            LogEvent::LetGo | LogEvent::Stalled(_) | LogEvent::Relayed(_) | LogEvent::Held | LogEvent::Cut => None,
         };
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
     }
 
     /// The answers that the client's user was given, in order.
     pub fn handed(&self) -> Vec<u64> {
-        let seq = |what: &What| if let What::Handed(seq) = what { Some(*seq) } else { None };
+        let seq = |what: &LogEvent| if let LogEvent::Handed(seq) = what { Some(*seq) } else { None };
         self.of(Role::Client).filter_map(seq).collect()
     }
 
@@ -126,21 +126,21 @@ impl Record {
 }
 
 /// How `side` came out of what stands on the board.
-pub(crate) fn ending(entries: &[Entry], side: Role) -> Ending {
+pub(crate) fn ending(entries: &[LogEntry], side: Role) -> Ending {
     let mut ending = Ending::Open;
     let mut let_go = false;
     for entry in entries.iter().filter(|entry| entry.side == side) {
         match &entry.what {
-            What::Ended(outcome) => return Ending::Outcome(outcome.clone()),
-            What::Did(action) if action.takes_away() => ending = Ending::Gone(*action),
-            What::LetGo => let_go = true,
-            What::Sent(_) | What::Got(_) | What::Did(_) | What::Accepted(_) | What::Handed(_) => (),
-            What::Stalled(_) | What::Relayed(_) | What::Held | What::Cut => (),
+            LogEvent::Ended(outcome) => return Ending::Outcome(outcome.clone()),
+            LogEvent::Did(action) if action.takes_away() => ending = Ending::Killed(*action),
+            LogEvent::LetGo => let_go = true,
+            LogEvent::Sent(_) | LogEvent::Got(_) | LogEvent::Did(_) | LogEvent::Accepted(_) | LogEvent::Handed(_) => (),
+            LogEvent::Stalled(_) | LogEvent::Relayed(_) | LogEvent::Held | LogEvent::Cut => (),
         }
     }
     match ending {
         // Who stops reading is gone only when it has let go.
-        Ending::Gone(Action::DropUnread) if !let_go => Ending::Open,
-        Ending::Outcome(_) | Ending::Gone(_) | Ending::Open => ending,
+        Ending::Killed(Action::DropUnread) if !let_go => Ending::Open,
+        Ending::Outcome(_) | Ending::Killed(_) | Ending::Open => ending,
     }
 }

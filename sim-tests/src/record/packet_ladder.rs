@@ -2,7 +2,7 @@
 
 use super::segments::is_again;
 use crate::record::Record;
-use crate::tcp::{Event, Fate, Flags, Segment, State};
+use crate::tcp::{Flags, PacketFate, Segment, TcpEvent, TcpState};
 use echo_core::Role;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,21 +12,23 @@ use std::fmt::Write;
 /// With `times`, each line begins with the virtual time in milliseconds.
 pub fn ladder(record: &Record, times: bool) -> String {
     let mut text = String::new();
-    let mut page = Page { text: &mut text, times, states: [State::Closed; 2], starts: BTreeMap::new() };
+    let mut page = Page { text: &mut text, times, states: [TcpState::Closed; 2], starts: BTreeMap::new() };
     page.line(None, "client", "", "server");
     for moment in &record.packets {
         match &moment.event {
-            Event::Sent { segment, fate, .. } => {
+            TcpEvent::Sent { segment, fate, .. } => {
                 let again = is_again(record, segment);
                 page.segment(moment.at, segment, *fate, again);
             }
             // A kernel that goes on to listen for others does it with another socket.
-            Event::Changed { side, to: State::Listen, .. } if page.states[*side as usize] != State::Closed => (),
-            Event::Changed { side, to, .. } => {
+            TcpEvent::Changed { side, to: TcpState::Listen, .. } if page.states[*side as usize] != TcpState::Closed => {
+                ()
+            }
+            TcpEvent::Changed { side, to, .. } => {
                 page.states[*side as usize] = *to;
                 page.state(moment.at, *side);
             }
-            Event::Arrived { .. } => (),
+            TcpEvent::Arrived { .. } => (),
         }
     }
     text
@@ -35,7 +37,7 @@ pub fn ladder(record: &Record, times: bool) -> String {
 struct Page<'a> {
     text: &'a mut String,
     times: bool,
-    states: [State; 2],
+    states: [TcpState; 2],
     /// The number of each side's SYN, by [`Role`].
     starts: BTreeMap<usize, u32>,
 }
@@ -60,7 +62,7 @@ impl Page<'_> {
         }
     }
 
-    fn segment(&mut self, at: u64, segment: &Segment, fate: Fate, again: bool) {
+    fn segment(&mut self, at: u64, segment: &Segment, fate: PacketFate, again: bool) {
         if segment.flags.has(Flags::SYN) {
             self.starts.entry(segment.from as usize).or_insert(segment.seq);
         }
@@ -79,7 +81,7 @@ impl Page<'_> {
         if again {
             words.push_str(" again");
         }
-        let marked = if fate == Fate::Deliver { words } else { format!("{words} *{fate}*") };
+        let marked = if fate == PacketFate::Deliver { words } else { format!("{words} *{fate}*") };
         let middle = match segment.from {
             Role::Client => format!("{marked} ─▶"),
             Role::Server => format!("◀─ {marked}"),

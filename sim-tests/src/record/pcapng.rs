@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::scenario::defaults;
-use crate::tcp::{Event, Fate, Segment, corrupted};
+use crate::tcp::{PacketFate, Segment, TcpEvent, corrupted};
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
@@ -25,7 +25,7 @@ pub fn write(record: &Record, out: impl Write) -> io::Result<()> {
     writer.write_pcapng_block(interface).map_err(as_io)?;
     let epoch = Duration::from_nanos(defaults::EPOCH.0.unsigned_abs());
     for moment in &record.packets {
-        if let Event::Sent { segment, fate, states: [client, server] } = &moment.event {
+        if let TcpEvent::Sent { segment, fate, states: [client, server] } = &moment.event {
             let bytes = on_the_wire(segment, *fate);
             let comment = format!("#{} fate={fate} client={client} server={server}", segment.index);
             let packet = EnhancedPacketBlock {
@@ -42,10 +42,12 @@ pub fn write(record: &Record, out: impl Write) -> io::Result<()> {
 }
 
 /// What somebody sees who listens in the middle.
-fn on_the_wire(segment: &Segment, fate: Fate) -> Vec<u8> {
+fn on_the_wire(segment: &Segment, fate: PacketFate) -> Vec<u8> {
     match fate {
-        Fate::Corrupt => corrupted(&segment.bytes),
-        Fate::Deliver | Fate::Lose | Fate::Twice(_) | Fate::Late(_) | Fate::Behind => segment.bytes.clone(),
+        PacketFate::Corrupt => corrupted(&segment.bytes),
+        PacketFate::Deliver | PacketFate::Lose | PacketFate::Twice(_) | PacketFate::Late(_) | PacketFate::Behind => {
+            segment.bytes.clone()
+        }
     }
 }
 

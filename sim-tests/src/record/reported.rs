@@ -6,18 +6,18 @@ use std::fmt;
 
 /// What one end may report, without words and without who began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Report {
+pub enum Reported {
     /// An outcome, and the account.
-    Outcome(Verdict, Tally),
+    Outcome(EndKind, Tally),
     /// Its plan took it away.
-    Gone,
+    Killed,
     /// It never ends. No contract allows that; a record may still show it.
     Open,
 }
 
 /// [`End`] without its texts: what two ways to end have to differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum EndKind {
     /// Both last words, the server's with this code.
     Clean(u16),
     /// Both FINs of a wire without last words.
@@ -34,18 +34,18 @@ pub enum Verdict {
     Violation,
 }
 
-impl Report {
+impl Reported {
     /// What a record's ending amounts to.
     pub fn of(ending: &Ending) -> Self {
         match ending {
-            Ending::Outcome(outcome) => Self::Outcome(Verdict::of(&outcome.end), outcome.account),
-            Ending::Gone(_) => Self::Gone,
+            Ending::Outcome(outcome) => Self::Outcome(EndKind::of(&outcome.end), outcome.account),
+            Ending::Killed(_) => Self::Killed,
             Ending::Open => Self::Open,
         }
     }
 }
 
-impl Verdict {
+impl EndKind {
     /// What an outcome's end amounts to.
     pub fn of(end: &End) -> Self {
         match end {
@@ -60,7 +60,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for EndKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean(code) => write!(f, "clean {code}"),
@@ -74,13 +74,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Reported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Outcome(verdict, Tally { answered, refused, unknown }) => {
                 write!(f, "{verdict} ({answered}/{refused}/{unknown})")
             }
-            Self::Gone => f.write_str("gone"),
+            Self::Killed => f.write_str("gone"),
             Self::Open => f.write_str("open"),
         }
     }

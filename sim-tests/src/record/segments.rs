@@ -1,13 +1,13 @@
 //! The segments of a record, by number.
 
 use super::Record;
-use crate::tcp::{Event, Fate, Flags, Segment};
+use crate::tcp::{Flags, PacketFate, Segment, TcpEvent};
 
 /// Those that were sent, in order, and what the link did with each.
-pub(crate) fn segments(record: &Record) -> impl Iterator<Item = (&Segment, Fate)> {
+pub(crate) fn segments(record: &Record) -> impl Iterator<Item = (&Segment, PacketFate)> {
     record.packets.iter().filter_map(|moment| match &moment.event {
-        Event::Sent { segment, fate, .. } => Some((segment, *fate)),
-        Event::Arrived { .. } | Event::Changed { .. } => None,
+        TcpEvent::Sent { segment, fate, .. } => Some((segment, *fate)),
+        TcpEvent::Arrived { .. } | TcpEvent::Changed { .. } => None,
     })
 }
 

@@ -3,12 +3,12 @@
 use crate::record::event_log::Unit;
 use crate::scenario::{Scenario, Wire};
 use echo_core::frame::{Decoder, Frame, MAX_PAYLOAD};
-use echo_core::preface::Greeting;
-use echo_core::{Farewell, Role};
+use echo_core::preface::PrefaceDecoder;
+use echo_core::{CloseReason, Role};
 
 /// What passes in one direction, in one piece.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Segment<'a> {
+pub(crate) enum StreamChunk<'a> {
     Data(&'a [u8]),
     Fin,
     Reset,
@@ -16,7 +16,7 @@ pub(crate) enum Segment<'a> {
 
 /// Listens to what `from` says.
 #[derive(Clone, Debug)]
-pub(crate) struct Ear {
+pub(crate) struct WireDecoder {
     from: Role,
     scenario: Scenario,
     state: State,
@@ -24,27 +24,27 @@ pub(crate) struct Ear {
 
 #[derive(Clone, Debug)]
 enum State {
-    Greeting(Greeting),
+    Greeting(PrefaceDecoder),
     Frames(Decoder),
     Lines(Vec<u8>),
     /// What comes cannot be understood any more.
     Lost,
 }
 
-impl Ear {
+impl WireDecoder {
     pub(crate) fn new(from: Role, scenario: &Scenario) -> Self {
         let state = match scenario.wire {
-            Wire::Framed | Wire::FramedServerFin => State::Greeting(Greeting::new(from)),
+            Wire::Framed | Wire::FramedServerFin => State::Greeting(PrefaceDecoder::new(from)),
             Wire::Plain => State::Lines(Vec::new()),
         };
         Self { from, scenario: scenario.clone(), state }
     }
 
-    pub(crate) fn hear(&mut self, segment: Segment<'_>) -> Vec<Unit> {
+    pub(crate) fn decode(&mut self, segment: StreamChunk<'_>) -> Vec<Unit> {
         match segment {
-            Segment::Data(bytes) => self.read(bytes),
-            Segment::Fin => vec![Unit::Fin],
-            Segment::Reset => vec![Unit::Reset],
+            StreamChunk::Data(bytes) => self.read(bytes),
+            StreamChunk::Fin => vec![Unit::Fin],
+            StreamChunk::Reset => vec![Unit::Reset],
         }
     }
 
@@ -97,9 +97,9 @@ fn unit_of(frame: &Frame<'_>, scenario: &Scenario) -> Unit {
     match frame {
         Frame::Echo { seq, payload, .. } => judged(*seq, payload, Unit::Request(*seq)),
         Frame::Reply { seq, payload, .. } => judged(*seq, payload, Unit::Answer(*seq)),
-        Frame::GoAway { last, farewell: Farewell { code, .. } } => Unit::GoAway { last: *last, code: code.0 },
-        Frame::Close { last, farewell, first_fin } => {
-            Unit::LastWord { last: *last, code: farewell.code.0, fin_first: *first_fin == Role::Server }
+        Frame::GoAway { last, reason: CloseReason { code, .. } } => Unit::GoAway { last: *last, code: code.0 },
+        Frame::Close { last, reason: farewell, first_fin } => {
+            Unit::Close { last: *last, code: farewell.code.0, fin_first: *first_fin == Role::Server }
         }
         Frame::Unknown { kind } => Unit::Other(format!("a frame of kind {kind:#04x}")),
     }

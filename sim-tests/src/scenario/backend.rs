@@ -1,6 +1,6 @@
 //! What a scenario can be run on.
 
-use crate::support::{Refusal, pick};
+use crate::support::{ScenarioError, pick};
 use std::str::FromStr;
 
 /// Something a scenario can be run on.
@@ -32,9 +32,9 @@ impl Backend {
 }
 
 impl FromStr for Backend {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
-    fn from_str(name: &str) -> Result<Self, Refusal> {
+    fn from_str(name: &str) -> Result<Self, ScenarioError> {
         pick("backend", name, &Self::ALL, Self::id)
     }
 }

@@ -1,11 +1,11 @@
 //! What every run has in common: deadlines, the wall clock at the beginning, payloads.
 
-use crate::network::PACE as PACE_OF_READERS;
+use crate::network::READ_INTERVAL as PACE_OF_READERS;
 use crate::scenario::network::Network;
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
 use crate::support::pairs;
-use echo_core::{CloseCode, Config, Deadline, Deadlines, Farewell, Role, Stamp};
+use echo_core::{CloseCode, CloseReason, Config, Deadline, Deadlines, Role, Stamp};
 use std::time::Duration;
 
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
@@ -13,7 +13,7 @@ pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
 /// How many times as fast as the harness's the clock of a TCP stack runs: about as many times as the deadlines are
 /// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
-pub const PACE: u64 = 25;
+pub const TCP_TIME_SCALE: u64 = 25;
 
 /// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps.
 /// No two of them, nor their sums, are so near that which passes first would hang on one tick.
@@ -55,7 +55,7 @@ pub const QUIET: Duration = Duration::from_millis(9);
 /// The deadlines of an end.
 pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
     let mut all = deadlines();
-    for (deadline, length) in &scenario.tuning.deadlines {
+    for (deadline, length) in &scenario.overrides.deadlines {
         all.set(*deadline, Duration::from_millis(*length));
     }
     for deadline in Deadline::ALL {
@@ -68,7 +68,7 @@ pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
 pub fn config(scenario: &Scenario, role: Role) -> Config {
     let usual = Config::default();
     Config {
-        limit: scenario.tuning.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
+        limit: scenario.overrides.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
         deadlines: deadlines_of(scenario, role),
         quiet: QUIET,
         first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
@@ -79,8 +79,8 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
 }
 
 /// What a server tells its clients when it drains.
-pub fn servers_farewell() -> Farewell {
-    Farewell::new(CloseCode::GOING_AWAY, "the server is shutting down")
+pub fn servers_farewell() -> CloseReason {
+    CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down")
 }
 
 /// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
@@ -101,7 +101,7 @@ pub fn all_bytes(scenario: &Scenario) -> u64 {
     // A server answers each piece of a plain line that is over its limit, or that comes so slowly that it falls quiet.
     let Network { reads, writes, takes, .. } = scenario.network;
     let byte_by_byte = (1..=PACE_OF_READERS as usize + 2).contains(&takes);
-    let sizes = [scenario.tuning.limit.unwrap_or(0), reads, writes, usize::from(byte_by_byte)];
+    let sizes = [scenario.overrides.limit.unwrap_or(0), reads, writes, usize::from(byte_by_byte)];
     let pieces = match sizes.into_iter().filter(|size| *size > 0).min() {
         Some(size) if scenario.wire == Wire::Plain => bytes.div_ceil(size as u64),
         Some(_) | None => 0,

@@ -21,10 +21,10 @@
 
 use crate::scenario::Backend;
 use crate::scenario::network::Network;
-use crate::scenario::overrides::Tuning;
+use crate::scenario::overrides::Overrides;
 use crate::scenario::plan::Plan;
 use crate::scenario::{Scenario, Wire, talk};
-use crate::support::{Refusal, check_length, pick};
+use crate::support::{ScenarioError, check_length, pick};
 use std::fmt;
 use std::str::FromStr;
 
@@ -55,7 +55,7 @@ impl From<Scenario> for Saved {
 
 impl fmt::Display for Saved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { wire, client, server, network, talk, tuning } = &self.scenario;
+        let Scenario { wire, client, server, network, talk, overrides: tuning } = &self.scenario;
         writeln!(f, "{TITLE} {VERSION}")?;
         writeln!(f, "wire {}\nclient {client}\nserver {server}\nnetwork {network}", wire.id())?;
         f.write_str("talk")?;
@@ -76,13 +76,13 @@ impl fmt::Display for Saved {
 }
 
 impl FromStr for Saved {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
     /// Reads a file.
     ///
     /// # Errors
     /// A [`Refusal`] of one line that names the line, what stands there and what would be right.
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         // Some editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines()) {
@@ -102,26 +102,28 @@ impl FromStr for Saved {
             if line == "end" {
                 return match lines.next() {
                     None => draft.finish().map_err(|refusal| at(number, refusal)),
-                    Some((number, line)) => Err(at(number, Refusal(format!("nothing may follow end, not {line:?}")))),
+                    Some((number, line)) => {
+                        Err(at(number, ScenarioError(format!("nothing may follow end, not {line:?}"))))
+                    }
                 };
             }
             draft.take(line).map_err(|refusal| at(number, refusal))?;
         }
-        Err(at(last, Refusal("the file stops here, without the line end: is it cut short?".into())))
+        Err(at(last, ScenarioError("the file stops here, without the line end: is it cut short?".into())))
     }
 }
 
-fn at(line: usize, Refusal(text): Refusal) -> Refusal {
-    Refusal(format!("line {line}: {text}"))
+fn at(line: usize, ScenarioError(text): ScenarioError) -> ScenarioError {
+    ScenarioError(format!("line {line}: {text}"))
 }
 
-fn check_title(title: &str) -> Result<(), Refusal> {
+fn check_title(title: &str) -> Result<(), ScenarioError> {
     match title.strip_prefix(TITLE).map(str::trim) {
         Some(version) if version == VERSION.to_string() => Ok(()),
         Some(version) => {
-            Err(Refusal(format!("version {version} is unsupported: this program reads version {VERSION}")))
+            Err(ScenarioError(format!("version {version} is unsupported: this program reads version {VERSION}")))
         }
-        None => Err(Refusal(format!("a scenario file begins with \"{TITLE} {VERSION}\", not {title:?}"))),
+        None => Err(ScenarioError(format!("a scenario file begins with \"{TITLE} {VERSION}\", not {title:?}"))),
     }
 }
 
@@ -133,13 +135,13 @@ struct Draft {
     server: Option<Plan>,
     network: Option<Network>,
     talk: Option<Vec<usize>>,
-    tuning: Tuning,
+    tuning: Overrides,
     backend: Option<Backend>,
     seed: Option<u64>,
 }
 
 impl Draft {
-    fn take(&mut self, line: &str) -> Result<(), Refusal> {
+    fn take(&mut self, line: &str) -> Result<(), ScenarioError> {
         let (field, value) = line.split_once(' ').map_or((line, ""), |(field, value)| (field, value.trim()));
         match field {
             "wire" => set(&mut self.wire, field, pick("wire", value, &Wire::ALL, Wire::id)?),
@@ -150,34 +152,34 @@ impl Draft {
             "limit" => self.tuning.set_limit(value),
             "deadline" => match value.split_once(' ') {
                 Some((name, length)) => self.tuning.set_deadline(name, length.trim()),
-                None => Err(Refusal(format!("deadline NAME MS expected, not {line:?}"))),
+                None => Err(ScenarioError(format!("deadline NAME MS expected, not {line:?}"))),
             },
             "backend" => set(&mut self.backend, field, value.parse()?),
             "seed" => {
-                let seed = value.parse().map_err(|_| Refusal(format!("a seed is a number, not {value:?}")))?;
+                let seed = value.parse().map_err(|_| ScenarioError(format!("a seed is a number, not {value:?}")))?;
                 set(&mut self.seed, field, seed)
             }
-            _ => Err(Refusal(format!("no field {field:?}; there are {}", FIELDS.join(", ")))),
+            _ => Err(ScenarioError(format!("no field {field:?}; there are {}", FIELDS.join(", ")))),
         }
     }
 
-    fn finish(self) -> Result<Saved, Refusal> {
-        let missing = |field: &str| Refusal(format!("the field {field} is missing"));
+    fn finish(self) -> Result<Saved, ScenarioError> {
+        let missing = |field: &str| ScenarioError(format!("the field {field} is missing"));
         let wire = self.wire.ok_or_else(|| missing("wire"))?;
         let client = self.client.ok_or_else(|| missing("client"))?;
         let server = self.server.ok_or_else(|| missing("server"))?;
         let network = self.network.ok_or_else(|| missing("network"))?;
         let mut scenario = Scenario::new(wire, client, server, network);
         scenario.talk = self.talk.unwrap_or(scenario.talk);
-        scenario.tuning = self.tuning;
+        scenario.overrides = self.tuning;
         scenario.check()?;
         Ok(Saved { scenario, backend: self.backend, seed: self.seed })
     }
 }
 
-fn set<T>(slot: &mut Option<T>, field: &str, value: T) -> Result<(), Refusal> {
+fn set<T>(slot: &mut Option<T>, field: &str, value: T) -> Result<(), ScenarioError> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Refusal(format!("the field {field} stands there twice"))),
+        Some(_) => Err(ScenarioError(format!("the field {field} stands there twice"))),
     }
 }

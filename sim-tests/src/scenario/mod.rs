@@ -12,10 +12,10 @@ mod wire;
 pub use backend::Backend;
 pub use wire::Wire;
 
-use crate::scenario::network::{Fault, Mark, Network, Rst, Which};
-use crate::scenario::overrides::Tuning;
+use crate::scenario::network::{HeldContent, Network, NetworkFault, PacketSelector, Rst};
+use crate::scenario::overrides::Overrides;
 use crate::scenario::plan::{Action, Plan, Point, Step};
-use crate::support::{Refusal, check_length, check_range, number, pick};
+use crate::support::{ScenarioError, check_length, check_range, number, pick};
 use echo_core::Role;
 use payload::payload;
 use std::fmt;
@@ -40,13 +40,13 @@ pub struct Scenario {
     /// is answered.
     pub talk: Vec<usize>,
     /// What is set otherwise than usual.
-    pub tuning: Tuning,
+    pub overrides: Overrides,
 }
 
 impl Scenario {
     /// A scenario with the usual requests: one, and a second if a plan or a fault needs it.
     pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {
-        let mut scenario = Self { wire, client, server, network, talk: Vec::new(), tuning: Tuning::default() };
+        let mut scenario = Self { wire, client, server, network, talk: Vec::new(), overrides: Overrides::default() };
         scenario.talk = scenario.usual_talk();
         scenario
     }
@@ -75,7 +75,7 @@ impl Scenario {
     pub fn asks_too_much(&self) -> bool {
         let over = |seq: usize, limit| self.payload(seq as u64).is_some_and(|payload| payload.len() > limit);
         self.wire != Wire::Plain
-            && self.tuning.limit.is_some_and(|limit| (1..=self.talk.len()).any(|seq| over(seq, limit)))
+            && self.overrides.limit.is_some_and(|limit| (1..=self.talk.len()).any(|seq| over(seq, limit)))
     }
 
     /// Whether nothing but polite ends happens: no fault, and no side misbehaves.
@@ -96,8 +96,8 @@ impl Scenario {
     ///
     /// # Errors
     /// A [`Refusal`] that names the part.
-    pub fn check(&self) -> Result<(), Refusal> {
-        let refuse = |text: String| Err(Refusal(text));
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let refuse = |text: String| Err(ScenarioError(text));
         check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;
         for size in &self.talk {
             check_range("the size of a request, in bytes,", *size as u64, 0..=1 << 20)?;
@@ -108,13 +108,15 @@ impl Scenario {
         for plan in [&self.client, &self.server] {
             check_range("the number of steps of a plan", plan.steps.len() as u64, 0..=16)?;
         }
-        if let Some(point) = self.network.faults.iter().filter_map(Fault::point).find(|point| point.is_of_one_side()) {
+        if let Some(point) =
+            self.network.faults.iter().filter_map(NetworkFault::point).find(|point| point.is_of_one_side())
+        {
             return refuse(format!("a cut needs a point of the conversation, and {} is one side's", point.id()));
         }
-        if self.network.faults.iter().filter_map(Fault::point).any(|point| point == Point::Connecting) {
+        if self.network.faults.iter().filter_map(NetworkFault::point).any(|point| point == Point::Connecting) {
             return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
         }
-        self.tuning.check()?;
+        self.overrides.check()?;
         if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
             let inside = "in-preface and inside-frame keep back half of what is said";
             return refuse(format!("violate in {plan} would break bytes, not the order of words: {inside}"));
@@ -124,18 +126,18 @@ impl Scenario {
         }
         if self.wire == Wire::Plain {
             for fault in &self.network.faults {
-                if let Fault::Packet { which: Which::First { carries, .. }, .. } = fault
+                if let NetworkFault::Packet { which: PacketSelector::First { carries, .. }, .. } = fault
                     && fault.needs_words()
                 {
                     return refuse(format!("the plain wire has no {}", carries.id()));
                 }
             }
-            for mark in self.network.faults.iter().filter_map(Fault::mark) {
-                if matches!(mark, Mark::GoAway | Mark::LastWord) {
+            for mark in self.network.faults.iter().filter_map(NetworkFault::mark) {
+                if matches!(mark, HeldContent::GoAway | HeldContent::Close) {
                     return refuse(format!("the plain wire has no {}", mark.id()));
                 }
             }
-            let mut points = self.network.faults.iter().filter_map(Fault::point);
+            let mut points = self.network.faults.iter().filter_map(NetworkFault::point);
             if let Some(point) = points.find(|point| point.is_framed()) {
                 return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
             }
@@ -143,30 +145,30 @@ impl Scenario {
         Ok(())
     }
 
-    fn check_step(&self, Step { action, point }: Step) -> Result<(), Refusal> {
+    fn check_step(&self, Step { action, point }: Step) -> Result<(), ScenarioError> {
         if self.wire == Wire::Plain && point.is_framed() {
-            return Err(Refusal(format!("the plain wire has no point {}: it has no such word", point.id())));
+            return Err(ScenarioError(format!("the plain wire has no point {}: it has no such word", point.id())));
         }
         if action != Action::Violate {
             return Ok(());
         }
         if self.wire == Wire::Plain {
-            return Err(Refusal("the plain wire has no rule that could be broken".into()));
+            return Err(ScenarioError("the plain wire has no rule that could be broken".into()));
         }
         match point {
-            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
-                Err(Refusal(format!("violate@{} would break a preface or a frame, not the order of words", point.id())))
-            }
+            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => Err(ScenarioError(
+                format!("violate@{} would break a preface or a frame, not the order of words", point.id()),
+            )),
             Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => {
                 Ok(())
             }
-            Point::LastWordInFlight | Point::AfterLastWord | Point::Finishing | Point::AfterFin => Ok(()),
+            Point::CloseInFlight | Point::AfterClose | Point::Finishing | Point::AfterFin => Ok(()),
         }
     }
 
     fn usual_talk(&self) -> Vec<usize> {
         let points = self.client.points().chain(self.server.points());
-        let second = points.chain(self.network.faults.iter().filter_map(Fault::point)).any(Point::needs_two);
+        let second = points.chain(self.network.faults.iter().filter_map(NetworkFault::point)).any(Point::needs_two);
         if second { vec![16, 16] } else { vec![16] }
     }
 }
@@ -180,22 +182,22 @@ impl fmt::Display for Scenario {
                 write!(f, "-{size}")?;
             }
         }
-        write!(f, "{}", self.tuning)
+        write!(f, "{}", self.overrides)
     }
 }
 
 impl FromStr for Scenario {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
-    fn from_str(id: &str) -> Result<Self, Refusal> {
+    fn from_str(id: &str) -> Result<Self, ScenarioError> {
         check_length("an id", id)?;
         let parts: Vec<&str> = id.split('/').collect();
         let [wire, client, server, network, more @ ..] = &parts[..] else {
-            return Err(Refusal(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
+            return Err(ScenarioError(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
         };
         let plan = |text: &str, side: &str| match text.strip_prefix(side).and_then(|rest| rest.strip_prefix(':')) {
             Some(plan) => Plan::parse(plan),
-            None => Err(Refusal(format!("{side}:PLAN expected, not {text:?}"))),
+            None => Err(ScenarioError(format!("{side}:PLAN expected, not {text:?}"))),
         };
         let wire = pick("wire", wire, &Wire::ALL, Wire::id)?;
         let (client, server) = (plan(client, "client")?, plan(server, "server")?);
@@ -203,9 +205,9 @@ impl FromStr for Scenario {
         for part in more {
             match part.strip_prefix("talk-") {
                 Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
-                None => scenario.tuning.part(part).unwrap_or_else(|| {
+                None => scenario.overrides.part(part).unwrap_or_else(|| {
                     let known = "talk-SIZE-SIZE…, limit-SIZE and deadline-NAME-MS";
-                    Err(Refusal(format!("behind the network may stand {known}, not {part:?}")))
+                    Err(ScenarioError(format!("behind the network may stand {known}, not {part:?}")))
                 })?,
             }
         }
@@ -215,9 +217,9 @@ impl FromStr for Scenario {
 }
 
 /// The sizes of requests.
-pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, Refusal> {
+pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, ScenarioError> {
     let size = |text: &str| {
-        number(text).ok_or_else(|| Refusal(format!("the size of a request in bytes expected, not {text:?}")))
+        number(text).ok_or_else(|| ScenarioError(format!("the size of a request in bytes expected, not {text:?}")))
     };
     sizes.map(size).collect()
 }

@@ -1,6 +1,6 @@
 //! What a scenario sets otherwise than [`setting`](crate::scenario::defaults) does: deadlines, and the server's limit.
 
-use crate::support::{Millis, Refusal, number, pick};
+use crate::support::{Millis, ScenarioError, number, pick};
 use echo_core::Deadline;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,56 +9,58 @@ use std::fmt;
 ///
 /// In an id each is a part of its own behind the network: `/limit-100/deadline-drain-50`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tuning {
+pub struct Overrides {
     /// The longest payload that the server takes, or a line in one piece, in bytes.
     pub limit: Option<usize>,
     /// Deadlines that both sides have instead of the usual ones.
     pub deadlines: BTreeMap<Deadline, Millis>,
 }
 
-impl Tuning {
+impl Overrides {
     /// Says why this makes no sense, if so.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         if let Some(limit) = self.limit.filter(|limit| !(1..=1 << 20).contains(limit)) {
-            return Err(Refusal(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
+            return Err(ScenarioError(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
         }
         match self.deadlines.iter().find(|(_, length)| !(1..=100_000).contains(*length)) {
             None => Ok(()),
-            Some((name, length)) => Err(Refusal(format!("a deadline is from 1 to 100000 ms, not {name} {length}"))),
+            Some((name, length)) => {
+                Err(ScenarioError(format!("a deadline is from 1 to 100000 ms, not {name} {length}")))
+            }
         }
     }
 
     /// Takes up a part of an id; `None` if it is none of these.
-    pub(crate) fn part(&mut self, part: &str) -> Option<Result<(), Refusal>> {
+    pub(crate) fn part(&mut self, part: &str) -> Option<Result<(), ScenarioError>> {
         if let Some(limit) = part.strip_prefix("limit-") {
             return Some(self.set_limit(limit));
         }
         let rest = part.strip_prefix("deadline-")?;
         Some(match rest.split_once('-') {
             Some((name, length)) => self.set_deadline(name, length),
-            None => Err(Refusal(format!("deadline-NAME-MS expected, not {part:?}"))),
+            None => Err(ScenarioError(format!("deadline-NAME-MS expected, not {part:?}"))),
         })
     }
 
-    pub(crate) fn set_limit(&mut self, limit: &str) -> Result<(), Refusal> {
-        let bytes = number(limit).ok_or_else(|| Refusal(format!("a limit in bytes expected, not {limit:?}")))?;
+    pub(crate) fn set_limit(&mut self, limit: &str) -> Result<(), ScenarioError> {
+        let bytes = number(limit).ok_or_else(|| ScenarioError(format!("a limit in bytes expected, not {limit:?}")))?;
         match self.limit.replace(bytes) {
             None => Ok(()),
-            Some(_) => Err(Refusal("the limit stands there twice".into())),
+            Some(_) => Err(ScenarioError("the limit stands there twice".into())),
         }
     }
 
-    pub(crate) fn set_deadline(&mut self, name: &str, length: &str) -> Result<(), Refusal> {
+    pub(crate) fn set_deadline(&mut self, name: &str, length: &str) -> Result<(), ScenarioError> {
         let deadline = pick("deadline", name, &Deadline::ALL, Deadline::name)?;
-        let ms = number(length).ok_or_else(|| Refusal(format!("milliseconds expected, not {length:?}")))?;
+        let ms = number(length).ok_or_else(|| ScenarioError(format!("milliseconds expected, not {length:?}")))?;
         match self.deadlines.insert(deadline, ms) {
             None => Ok(()),
-            Some(_) => Err(Refusal(format!("the deadline {name} stands there twice"))),
+            Some(_) => Err(ScenarioError(format!("the deadline {name} stands there twice"))),
         }
     }
 }
 
-impl fmt::Display for Tuning {
+impl fmt::Display for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(limit) = self.limit {
             write!(f, "/limit-{limit}")?;

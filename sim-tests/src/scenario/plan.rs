@@ -1,6 +1,6 @@
 //! What one side does, and when: the words that scenarios and networks are made of.
 
-use crate::support::{Refusal, pick};
+use crate::support::{ScenarioError, pick};
 use std::fmt;
 
 /// What one side does besides talking: nothing, or some things, each at its point of the conversation.
@@ -65,9 +65,9 @@ pub enum Point {
     /// The other side's GOAWAY is there, and this side has not acted upon it.
     AfterGoAway,
     /// A last word was sent, and the other side has not got it.
-    LastWordInFlight,
+    CloseInFlight,
     /// The other side's last word is there, and this side has not acted upon it.
-    AfterLastWord,
+    AfterClose,
     /// A FIN was sent.
     Finishing,
     /// The other side's FIN is there, and this side has not acted upon it.
@@ -101,13 +101,15 @@ impl Plan {
         violates && self.points().any(|point| matches!(point, Point::InPreface | Point::InsideFrame))
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ScenarioError> {
         if text == "none" {
             return Ok(Self::none());
         }
         let step = |text: &str| match text.split_once('@') {
             Some((action, point)) => Ok(Step { action: Action::parse(action)?, point: Point::parse(point)? }),
-            None => Err(Refusal(format!("a plan is none, ACTION@POINT, or several joined by commas, not {text:?}"))),
+            None => {
+                Err(ScenarioError(format!("a plan is none, ACTION@POINT, or several joined by commas, not {text:?}")))
+            }
         };
         Ok(Self { steps: text.split(',').map(step).collect::<Result<_, _>>()? })
     }
@@ -161,7 +163,7 @@ impl Action {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    fn parse(text: &str) -> Result<Self, ScenarioError> {
         pick("action", text, &Self::ALL, Self::id)
     }
 }
@@ -178,8 +180,8 @@ impl Point {
         Self::PeerNotReading,
         Self::Draining,
         Self::AfterGoAway,
-        Self::LastWordInFlight,
-        Self::AfterLastWord,
+        Self::CloseInFlight,
+        Self::AfterClose,
         Self::Finishing,
         Self::AfterFin,
     ];
@@ -196,8 +198,8 @@ impl Point {
             Self::PeerNotReading => "peer-not-reading",
             Self::Draining => "draining",
             Self::AfterGoAway => "after-goaway",
-            Self::LastWordInFlight => "last-word-in-flight",
-            Self::AfterLastWord => "after-last-word",
+            Self::CloseInFlight => "last-word-in-flight",
+            Self::AfterClose => "after-last-word",
             Self::Finishing => "finishing",
             Self::AfterFin => "after-fin",
         }
@@ -207,9 +209,9 @@ impl Point {
     pub fn is_of_one_side(self) -> bool {
         match self {
             Self::InPreface | Self::InsideFrame | Self::PeerNotReading => true,
-            Self::AfterGoAway | Self::AfterLastWord | Self::AfterFin => true,
+            Self::AfterGoAway | Self::AfterClose | Self::AfterFin => true,
             Self::Connecting | Self::Idle | Self::RequestInFlight | Self::AnswerInFlight => false,
-            Self::Draining | Self::LastWordInFlight | Self::Finishing => false,
+            Self::Draining | Self::CloseInFlight | Self::Finishing => false,
         }
     }
 
@@ -217,7 +219,7 @@ impl Point {
     pub fn is_framed(self) -> bool {
         match self {
             Self::InPreface | Self::Draining | Self::AfterGoAway => true,
-            Self::LastWordInFlight | Self::AfterLastWord => true,
+            Self::CloseInFlight | Self::AfterClose => true,
             Self::Connecting | Self::Idle | Self::RequestInFlight | Self::AnswerInFlight => false,
             Self::InsideFrame | Self::PeerNotReading | Self::Finishing | Self::AfterFin => false,
         }
@@ -228,11 +230,11 @@ impl Point {
         match self {
             Self::RequestInFlight | Self::AnswerInFlight | Self::InsideFrame | Self::PeerNotReading => true,
             Self::Connecting | Self::InPreface | Self::Idle | Self::Draining | Self::AfterGoAway => false,
-            Self::LastWordInFlight | Self::AfterLastWord | Self::Finishing | Self::AfterFin => false,
+            Self::CloseInFlight | Self::AfterClose | Self::Finishing | Self::AfterFin => false,
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ScenarioError> {
         pick("point", text, &Self::ALL, Self::id)
     }
 }

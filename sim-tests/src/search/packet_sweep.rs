@@ -2,20 +2,21 @@
 //! the close contract and against RFC 9293.
 
 use super::edge_table::EdgeTable;
-use crate::catalogue::{self, Fault as Unjust};
+use crate::catalogue::{self, Problem as Unjust};
 use crate::check::contract;
 use crate::check::tcp_rules::check_tcp;
 use crate::record::Record;
 use crate::scenario::Backend;
-use crate::scenario::network::{Fault, Which};
+use crate::scenario::network::{NetworkFault, PacketSelector};
 use crate::scenario::plan::{Action, Plan, Point};
 use crate::scenario::{Scenario, Wire};
-use crate::support::Refusal;
+use crate::support::ScenarioError;
 use crate::support::parallel;
-use crate::tcp::{Event, Fate};
+use crate::tcp::{PacketFate, TcpEvent};
 
 /// What may happen to a packet. Late and twice by more than a round trip, so that others pass.
-pub const FATES: [Fate; 5] = [Fate::Lose, Fate::Twice(20), Fate::Late(20), Fate::Behind, Fate::Corrupt];
+pub const FATES: [PacketFate; 5] =
+    [PacketFate::Lose, PacketFate::Twice(20), PacketFate::Late(20), PacketFate::Behind, PacketFate::Corrupt];
 
 /// What came of many runs.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +68,7 @@ impl Sweep {
                 self.judge(&record);
                 Some(record)
             }
-            Err(Refusal(why)) => {
+            Err(ScenarioError(why)) => {
                 self.broken.push((scenario.to_string(), why));
                 None
             }
@@ -94,13 +95,13 @@ impl Sweep {
 
 /// How many segments left a host.
 fn segments(record: &Record) -> u32 {
-    let sent = |event: &Event| matches!(event, Event::Sent { .. });
+    let sent = |event: &TcpEvent| matches!(event, TcpEvent::Sent { .. });
     u32::try_from(record.packets.iter().filter(|moment| sent(&moment.event)).count()).unwrap_or(u32::MAX)
 }
 
-fn with(scenario: &Scenario, index: u32, fate: Fate) -> Scenario {
+fn with(scenario: &Scenario, index: u32, fate: PacketFate) -> Scenario {
     let mut scenario = scenario.clone();
-    scenario.network.faults.push(Fault::Packet { which: Which::Nth(index), fate });
+    scenario.network.faults.push(NetworkFault::Packet { which: PacketSelector::Nth(index), fate });
     scenario
 }
 
@@ -131,7 +132,7 @@ pub fn sweep(scenarios: &[Scenario], pairs: bool, tick: &(impl Fn(u64) + Sync)) 
         tick(part.runs);
         part
     };
-    for part in parallel::each(singles.len(), one) {
+    for part in parallel::parallel_map(singles.len(), one) {
         whole.merge(part);
     }
     whole
@@ -144,7 +145,7 @@ pub fn networks(tick: &(impl Fn(u64) + Sync)) -> Sweep {
     let one = |index: usize| {
         let mut part = Sweep::default();
         if let Some(record) = part.run(&all[index].scenario) {
-            for fault in catalogue::judge(&record) {
+            for fault in catalogue::check_run(&record) {
                 if let Unjust::Unexpected { .. } = fault {
                     part.broken.push((all[index].id.clone(), fault.to_string()));
                 }
@@ -154,7 +155,7 @@ pub fn networks(tick: &(impl Fn(u64) + Sync)) -> Sweep {
         part
     };
     let mut whole = Sweep::default();
-    for part in parallel::each(all.len(), one) {
+    for part in parallel::parallel_map(all.len(), one) {
         whole.merge(part);
     }
     whole
@@ -166,13 +167,13 @@ pub fn losses(scenarios: &[Scenario], percent: u8, seeds: u64) -> Sweep {
     let one = |job: usize| {
         let (scenario, seed) = jobs[job];
         let mut scenario = scenario.clone();
-        scenario.network.faults.push(Fault::Loss { percent, seed });
+        scenario.network.faults.push(NetworkFault::Loss { percent, seed });
         let mut part = Sweep::default();
         part.run(&scenario);
         part
     };
     let mut whole = Sweep::default();
-    for part in parallel::each(jobs.len(), one) {
+    for part in parallel::parallel_map(jobs.len(), one) {
         whole.merge(part);
     }
     whole

@@ -8,14 +8,14 @@ use std::ops::RangeInclusive;
 /// It is shown as one line of at most [`Refusal::LENGTH`] characters: of a longer text the middle is left out, and
 /// control characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal(pub String);
+pub struct ScenarioError(pub String);
 
-impl Refusal {
+impl ScenarioError {
     /// How many characters of its text are shown at most.
     pub const LENGTH: usize = 1200;
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
         let text: String = self.0.chars().map(escape).collect();
@@ -33,19 +33,19 @@ impl fmt::Display for Refusal {
 pub(crate) const LONGEST: usize = 8192;
 
 /// Refuses a text that is too long to be `what`.
-pub(crate) fn check_length(what: &str, text: &str) -> Result<(), Refusal> {
+pub(crate) fn check_length(what: &str, text: &str) -> Result<(), ScenarioError> {
     match text.len() {
         0..=LONGEST => Ok(()),
-        length => Err(Refusal(format!("{what} has at most {LONGEST} bytes, not {length}"))),
+        length => Err(ScenarioError(format!("{what} has at most {LONGEST} bytes, not {length}"))),
     }
 }
 
 /// Refuses a number of `what` that is out of `range`.
-pub(crate) fn check_range(what: &str, number: u64, range: RangeInclusive<u64>) -> Result<(), Refusal> {
+pub(crate) fn check_range(what: &str, number: u64, range: RangeInclusive<u64>) -> Result<(), ScenarioError> {
     if range.contains(&number) {
         return Ok(());
     }
-    Err(Refusal(format!("{what} must be from {} to {}, not {number}", range.start(), range.end())))
+    Err(ScenarioError(format!("{what} must be from {} to {}, not {number}", range.start(), range.end())))
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ScenarioError {}

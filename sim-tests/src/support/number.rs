@@ -1,6 +1,6 @@
 //! Numbers and names in ids and files.
 
-use super::error::Refusal;
+use super::error::ScenarioError;
 use std::str::FromStr;
 
 /// `text` as a number. One that is too great for its type is the greatest of it, so that its range is named and not its
@@ -32,9 +32,9 @@ impl Bounded for usize {
 }
 
 /// Finds the one whose id is `text`.
-pub(crate) fn pick<T: Copy>(what: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, Refusal> {
+pub(crate) fn pick<T: Copy>(what: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, ScenarioError> {
     all.iter().copied().find(|one| id(*one) == text).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|one| id(*one)).collect();
-        Refusal(format!("no {what} {text:?}; there are {}", known.join(", ")))
+        ScenarioError(format!("no {what} {text:?}; there are {}", known.join(", ")))
     })
 }

@@ -2,7 +2,7 @@
 
 use echo_core::Role;
 use echo_core::close::table::{Sample, State};
-use echo_core::close::{Machine, Policy, Words};
+use echo_core::close::{CloseHandshake, Machine, Policy};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -71,11 +71,13 @@ impl Subject {
 
     pub(crate) fn of(machine: &Machine) -> Self {
         match (machine.role(), machine.policy().words, machine.policy().first_fin) {
-            (Role::Server, Words::None, _) => Self::PlainServer,
-            (Role::Client, Words::None, _) => Self::PlainClient,
-            (Role::Server, Words::Server | Words::Acknowledged, Role::Client) => Self::FramedServer,
-            (Role::Server, Words::Server | Words::Acknowledged, Role::Server) => Self::FramedServerFinFirst,
-            (Role::Client, Words::Server | Words::Acknowledged, _) => Self::FramedClient,
+            (Role::Server, CloseHandshake::None, _) => Self::PlainServer,
+            (Role::Client, CloseHandshake::None, _) => Self::PlainClient,
+            (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Role::Client) => Self::FramedServer,
+            (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Role::Server) => {
+                Self::FramedServerFinFirst
+            }
+            (Role::Client, CloseHandshake::Server | CloseHandshake::Acknowledged, _) => Self::FramedClient,
         }
     }
 

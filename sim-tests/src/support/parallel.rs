@@ -9,7 +9,7 @@ use std::thread;
 ///
 /// # Panics
 /// If a job does.
-pub fn each<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn parallel_map<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let hands = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count.max(1));
     let work = || {

@@ -1,7 +1,7 @@
 //! Shards: work that is split among machines, so that together they do everything exactly once.
 
 use crate::support::fnv;
-use crate::support::{Refusal, number};
+use crate::support::{ScenarioError, number};
 use std::fmt;
 use std::str::FromStr;
 
@@ -31,17 +31,19 @@ impl fmt::Display for Shard {
 }
 
 impl FromStr for Shard {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         let parts = text.split_once('/').and_then(|(k, n)| Some((number(k)?, number(n)?)));
         match parts {
             Some((_, n)) if n > Self::MOST => {
-                Err(Refusal(format!("at most {} shards, not {n}: such as 1/4", Self::MOST)))
+                Err(ScenarioError(format!("at most {} shards, not {n}: such as 1/4", Self::MOST)))
             }
             Some((k, n)) if (1..=n).contains(&k) => Ok(Self { k, n }),
-            Some((_, n)) if n > 0 => Err(Refusal(format!("no shard {text:?}: of {n} there are 1/{n} to {n}/{n}"))),
-            Some(_) | None => Err(Refusal(format!("a shard is K/N, such as 1/4 and 4/4, not {text:?}"))),
+            Some((_, n)) if n > 0 => {
+                Err(ScenarioError(format!("no shard {text:?}: of {n} there are 1/{n} to {n}/{n}")))
+            }
+            Some(_) | None => Err(ScenarioError(format!("a shard is K/N, such as 1/4 and 4/4, not {text:?}"))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The state diagram of TCP: which changes there are, and what makes each (RFC 9293 figure 5 and section 3.10).
 
-use super::{Cause, Flags, Segment, State};
-use State::{
+use super::{Cause, Flags, Segment, TcpState};
+use TcpState::{
     CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, Listen, SynReceived, SynSent, TimeWait,
 };
 use std::fmt;
@@ -41,14 +41,14 @@ pub enum Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Edge {
     /// Before.
-    pub from: State,
+    pub from: TcpState,
     /// After.
-    pub to: State,
+    pub to: TcpState,
     /// What made it.
     pub trigger: Trigger,
 }
 
-const fn edge(from: State, to: State, trigger: Trigger) -> Edge {
+const fn edge(from: TcpState, to: TcpState, trigger: Trigger) -> Edge {
     Edge { from, to, trigger }
 }
 
@@ -118,8 +118,8 @@ impl Edge {
     /// # Errors
     /// What is wrong with it, in words, if RFC 9293 knows no such change, or not for such a cause.
     pub fn of(
-        from: State,
-        to: State,
+        from: TcpState,
+        to: TcpState,
         cause: Cause,
         arrived: Option<&Segment>,
         fin: Option<u32>,

@@ -6,8 +6,8 @@ mod segment;
 mod state;
 
 pub use edge::{CLOSING, Edge, OPENING, Trigger};
-pub use segment::{Fate, Flags, Segment, corrupted, parse};
-pub use state::State;
+pub use segment::{Flags, PacketFate, Segment, corrupted, parse};
+pub use state::TcpState;
 
 use crate::support::Millis;
 use echo_core::Role;
@@ -29,22 +29,22 @@ pub enum Cause {
 
 /// What happened to a segment or to a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum TcpEvent {
     /// A host gave a segment to the link, which decides its fate.
     Sent {
         /// The segment.
         segment: Segment,
         /// What the link does with it.
-        fate: Fate,
+        fate: PacketFate,
         /// The states of both hosts' sockets of this conversation when it left, by [`Role`].
-        states: [State; 2],
+        states: [TcpState; 2],
     },
     /// A segment arrived. One whose fate is to come twice arrives twice, and a corrupt one is thrown away by its host.
     Arrived {
         /// Which, by [`Segment::index`].
         index: u32,
         /// The states of both hosts' sockets of this conversation after it was taken, by [`Role`].
-        states: [State; 2],
+        states: [TcpState; 2],
     },
     /// A socket changed its state.
     Changed {
@@ -53,9 +53,9 @@ pub enum Event {
         /// Which of its sockets.
         socket: SocketId,
         /// From this state.
-        from: State,
+        from: TcpState,
         /// To this one.
-        to: State,
+        to: TcpState,
         /// Why.
         cause: Cause,
     },
@@ -63,11 +63,11 @@ pub enum Event {
 
 /// An event, and when it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct TimedEvent {
     /// Virtual time since the conversation began; what connecting took comes at 0.
     pub at: Millis,
     /// What happened.
-    pub event: Event,
+    pub event: TcpEvent,
 }
 
 impl fmt::Display for Cause {
@@ -80,7 +80,7 @@ impl fmt::Display for Cause {
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for TcpEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sent { segment, fate, states: [client, server] } => {

@@ -1,6 +1,6 @@
 //! A segment on the link, and what the link does with it.
 
-use crate::support::{Millis, Refusal, number};
+use crate::support::{Millis, ScenarioError, number};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ pub struct Flags(
 
 /// What the link does with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fate {
+pub enum PacketFate {
     /// It takes the link's latency.
     Deliver,
     /// It is lost.
@@ -103,7 +103,7 @@ impl fmt::Display for Flags {
     }
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for PacketFate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deliver => f.write_str("deliver"),
@@ -116,10 +116,10 @@ impl fmt::Display for Fate {
     }
 }
 
-impl FromStr for Fate {
-    type Err = Refusal;
+impl FromStr for PacketFate {
+    type Err = ScenarioError;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         let delay = |prefix| text.strip_prefix(prefix).and_then(number);
         match text {
             "deliver" => Ok(Self::Deliver),
@@ -128,7 +128,7 @@ impl FromStr for Fate {
             "corrupt" => Ok(Self::Corrupt),
             _ => delay("twice-").map(Self::Twice).or(delay("late-").map(Self::Late)).ok_or_else(|| {
                 let known = "deliver, lose, twice-MS, late-MS, behind and corrupt";
-                Refusal(format!("no fate {text:?}; there are {known}"))
+                ScenarioError(format!("no fate {text:?}; there are {known}"))
             }),
         }
     }

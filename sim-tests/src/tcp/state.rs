@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A state of RFC 9293 section 3.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
+pub enum TcpState {
     /// No connection.
     Closed,
     /// Waits for anybody's SYN.
@@ -29,7 +29,7 @@ pub enum State {
     TimeWait,
 }
 
-impl State {
+impl TcpState {
     /// All states.
     pub const ALL: [Self; 11] = [
         Self::Closed,
@@ -63,7 +63,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for TcpState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }

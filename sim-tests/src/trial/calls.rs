@@ -2,7 +2,7 @@
 //! event.
 
 use super::kernel::{Kernel, Packet};
-use super::run::What;
+use super::run::TrialEvent;
 use super::socket::{Holder, State};
 use echo_core::Role;
 use std::io::{self, ErrorKind};
@@ -32,20 +32,20 @@ impl Kernel {
             peer.outstanding -= count;
             let writer = peer.writer.take();
             self.wakers.extend(writer);
-            self.event(side, What::Read(count));
+            self.event(side, TrialEvent::Read(count));
             return Poll::Ready(Ok(()));
         }
         if socket.fin_came {
-            self.event(side, What::ReadEnd);
+            self.event(side, TrialEvent::ReadEnd);
             return Poll::Ready(Ok(()));
         }
         if let Some(error) = socket.error.take() {
-            self.event(side, What::ReadFailed(error));
+            self.event(side, TrialEvent::ReadFailed(error));
             return Poll::Ready(Err(error.into()));
         }
         match socket.state {
             State::Reset => {
-                self.event(side, What::ReadEnd);
+                self.event(side, TrialEvent::ReadEnd);
                 Poll::Ready(Ok(()))
             }
             State::Open | State::Orphan | State::Dark => {
@@ -64,7 +64,7 @@ impl Kernel {
         let error = socket.error.take();
         let error = error.or_else(|| (socket.shut || socket.state != State::Open).then_some(ErrorKind::BrokenPipe));
         if let Some(error) = error {
-            self.event(side, What::WriteFailed(error));
+            self.event(side, TrialEvent::WriteFailed(error));
             return Poll::Ready(Err(error.into()));
         }
         if bytes.is_empty() {
@@ -77,7 +77,7 @@ impl Kernel {
         let count = bytes.len().min(room);
         socket.outstanding += count;
         self.send(side, Packet::Data(bytes[..count].to_vec()));
-        self.event(side, What::Wrote(count));
+        self.event(side, TrialEvent::Wrote(count));
         Poll::Ready(Ok(count))
     }
 
@@ -88,7 +88,7 @@ impl Kernel {
         // As in tokio, a socket that is not connected any more is no error.
         if self.socket(side).state == State::Open && !self.socket(side).shut {
             self.shut_down(side);
-            self.event(side, What::ShutDown);
+            self.event(side, TrialEvent::ShutDown);
         }
         Poll::Ready(Ok(()))
     }
@@ -97,7 +97,7 @@ impl Kernel {
         if self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::Nobody;
             self.let_go(side);
-            self.event(side, What::Dropped);
+            self.event(side, TrialEvent::Dropped);
         }
     }
 
@@ -108,7 +108,7 @@ impl Kernel {
             if self.socket(side).state == State::Open {
                 self.send_reset(side);
             }
-            self.event(side, What::Dropped);
+            self.event(side, TrialEvent::Dropped);
         }
     }
 }

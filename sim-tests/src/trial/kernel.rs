@@ -5,10 +5,10 @@
 //! a RST can still be read; the first call after a RST fails with its error. Each is held against real sockets by a
 //! test. What was read makes room for the writer at once, whatever the network does.
 
-use super::run::{Entry, What};
-use super::scenario::{Fault, Scenario, Strike};
+use super::run::{TrialEntry, TrialEvent};
+use super::scenario::{InjectedFault, Injection, TrialScenario};
 use super::socket::{Holder, Socket, State};
-use crate::network::Kind;
+use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
 use crate::support::Millis;
 use echo_core::Role;
@@ -28,11 +28,11 @@ pub(super) enum Packet {
 }
 
 impl Packet {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> PacketKind {
         match self {
-            Self::Data(_) => Kind::Data,
-            Self::Fin => Kind::Fin,
-            Self::Reset => Kind::Reset,
+            Self::Data(_) => PacketKind::Data,
+            Self::Fin => PacketKind::Fin,
+            Self::Reset => PacketKind::Reset,
         }
     }
 }
@@ -41,13 +41,13 @@ impl Packet {
 #[derive(Debug)]
 pub(super) struct Kernel {
     now: Millis,
-    pub(super) scenario: Scenario,
+    pub(super) scenario: TrialScenario,
     /// How much a side may write that the other has not read.
     pub(super) buffer: usize,
     links: Links<Packet>,
     /// By [`Role`].
     pub(super) sockets: [Socket; 2],
-    log: Vec<Entry>,
+    log: Vec<TrialEntry>,
     /// Hosts that are to lose everything that runs on them.
     doomed: Vec<Role>,
     /// Who is to be woken once nobody holds this.
@@ -55,7 +55,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) fn new(scenario: Scenario, buffer: usize) -> Self {
+    pub(super) fn new(scenario: TrialScenario, buffer: usize) -> Self {
         let mut kernel = Self {
             now: 0,
             scenario,
@@ -86,12 +86,12 @@ impl Kernel {
                 None => return,
                 Some((from, Arrival::Packet(packet))) => self.receive(from.peer(), packet),
                 Some((from, Arrival::Made(kind))) => {
-                    let what = What::relayed(kind);
+                    let what = TrialEvent::relayed(kind);
                     what.into_iter().for_each(|what| self.note(from.peer(), what));
                     match kind {
-                        Kind::Data => (),
-                        Kind::Fin => self.receive(from.peer(), Packet::Fin),
-                        Kind::Reset => self.receive(from.peer(), Packet::Reset),
+                        PacketKind::Data => (),
+                        PacketKind::Fin => self.receive(from.peer(), Packet::Fin),
+                        PacketKind::Reset => self.receive(from.peer(), Packet::Reset),
                     }
                 }
             }
@@ -136,7 +136,7 @@ impl Kernel {
     }
 
     /// The future of `side` came to its end.
-    pub(super) fn finish(&mut self, side: Role, what: What) {
+    pub(super) fn finish(&mut self, side: Role, what: TrialEvent) {
         self.socket_mut(side).returned = true;
         self.event(side, what);
     }
@@ -153,22 +153,22 @@ impl Kernel {
         Role::BOTH.into_iter().filter(leaks).collect()
     }
 
-    pub(super) fn take_log(&mut self) -> Vec<Entry> {
+    pub(super) fn take_log(&mut self) -> Vec<TrialEntry> {
         std::mem::take(&mut self.log)
     }
 
     // ---- the log, and the fault that waits for a line of it ----
 
-    fn note(&mut self, side: Role, what: What) {
-        self.log.push(Entry { at: self.now, side, what });
+    fn note(&mut self, side: Role, what: TrialEvent) {
+        self.log.push(TrialEntry { at: self.now, side, what });
     }
 
-    pub(super) fn event(&mut self, side: Role, what: What) {
+    pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.socket_mut(side).events += 1;
         if self.socket(side).events > MOST_EVENTS && self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::Runaway;
-            self.note(side, What::RanAway);
+            self.note(side, TrialEvent::RanAway);
         }
         self.strike_if_due(side);
     }
@@ -180,39 +180,39 @@ impl Kernel {
         }
     }
 
-    fn strike(&mut self, Strike { side, fault, .. }: Strike) {
+    fn strike(&mut self, Injection { side, fault, .. }: Injection) {
         let holds = self.socket(side).holder == Holder::Program;
         if fault.needs_a_stream() && !holds {
             return;
         }
-        self.note(side, What::Struck(fault));
+        self.note(side, TrialEvent::Struck(fault));
         match fault {
-            Fault::Drop => self.close(side),
-            Fault::DropUnread if self.socket(side).inbox.is_empty() => {
+            InjectedFault::Drop => self.close(side),
+            InjectedFault::DropUnread if self.socket(side).inbox.is_empty() => {
                 self.socket_mut(side).holder = Holder::Idler(self.now + PATIENCE);
             }
-            Fault::DropUnread => self.close(side),
-            Fault::HalfClose => self.shut_down(side),
-            Fault::Abort => {
+            InjectedFault::DropUnread => self.close(side),
+            InjectedFault::HalfClose => self.shut_down(side),
+            InjectedFault::Abort => {
                 self.socket_mut(side).holder = Holder::Taken;
                 if self.socket(side).state == State::Open {
                     self.send_reset(side);
                 }
             }
-            Fault::Crash => {
+            InjectedFault::Crash => {
                 self.doomed.push(side);
                 if holds { self.close(side) } else { self.kill(side) }
             }
-            Fault::Vanish => {
+            InjectedFault::Vanish => {
                 self.doomed.push(side);
                 self.kill(side);
                 self.socket_mut(side).state = State::Dark;
                 self.links.lose(side);
             }
-            Fault::Nothing => (),
+            InjectedFault::Nothing => (),
         }
         if let Some(span) = self.scenario.network.cut() {
-            self.note(side, What::Cut);
+            self.note(side, TrialEvent::Cut);
             self.links.cut(span.map(|span| self.now + span));
         }
     }
@@ -238,7 +238,7 @@ impl Kernel {
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
         self.links.push(self.now, side, kind, 0, packet);
-        if let Some(what) = What::sent(kind) {
+        if let Some(what) = TrialEvent::sent(kind) {
             self.note(side, what);
         }
     }

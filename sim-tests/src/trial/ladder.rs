@@ -1,6 +1,6 @@
 //! A run as text: for people.
 
-use super::run::{Entry, Run, What};
+use super::run::{TrialEntry, TrialEvent, TrialRun};
 use crate::record::ladder::{WIDTH, line};
 use echo_core::Role;
 use std::fmt::{Debug, Write};
@@ -11,7 +11,7 @@ const REPEATED: usize = 3;
 /// The ladder: the client's events to the left, the server's to the right, time in milliseconds downwards.
 ///
 /// `─▶` stands beside what leaves a side, `▶` beside what it reads. An I/O event has its number.
-pub(super) fn ladder<C: Debug, S: Debug>(run: &Run<C, S>) -> String {
+pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
     let mut text = format!("{}\n", run.scenario);
     line(&mut text, "   ms  ", "client", "server");
     let mut events = [0, 0];
@@ -35,7 +35,7 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &Run<C, S>) -> String {
     text
 }
 
-fn columns(entry: &Entry, count: usize) -> (String, String) {
+fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
     let words = shorten(words(&entry.what), WIDTH - 8);
     let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
     let room = WIDTH - 7;
@@ -48,28 +48,40 @@ fn columns(entry: &Entry, count: usize) -> (String, String) {
 }
 
 /// An entry in few words.
-fn words(what: &What) -> String {
+fn words(what: &TrialEvent) -> String {
     match what {
-        What::Read(1) | What::Wrote(1) => "1 byte".to_owned(),
-        What::Read(count) | What::Wrote(count) => format!("{count} bytes"),
-        What::ReadEnd => "the end".to_owned(),
-        What::ReadFailed(kind) => kind.to_string(),
-        What::Returned(outcome) => format!("= {outcome}"),
-        What::WriteFailed(_) | What::ShutDown | What::Dropped | What::SentFin | What::SentReset => what.to_string(),
-        What::Panicked(_) | What::RanAway => format!("! {what}"),
-        What::RelayedFin | What::RelayedReset => format!("~ {what}"),
-        What::Struck(fault) => format!("* {}", fault.id()),
-        What::Cut => format!("* {what}"),
+        TrialEvent::Read(1) | TrialEvent::Wrote(1) => "1 byte".to_owned(),
+        TrialEvent::Read(count) | TrialEvent::Wrote(count) => format!("{count} bytes"),
+        TrialEvent::ReadEnd => "the end".to_owned(),
+        TrialEvent::ReadFailed(kind) => kind.to_string(),
+        TrialEvent::Returned(outcome) => format!("= {outcome}"),
+        TrialEvent::WriteFailed(_)
+        | TrialEvent::ShutDown
+        | TrialEvent::Dropped
+        | TrialEvent::SentFin
+        | TrialEvent::SentReset => what.to_string(),
+        TrialEvent::Panicked(_) | TrialEvent::RanAway => format!("! {what}"),
+        TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
+        TrialEvent::Struck(fault) => format!("* {}", fault.id()),
+        TrialEvent::Cut => format!("* {what}"),
     }
 }
 
 /// The arrows beside what leaves or comes in, in either column.
-fn arrows(what: &What) -> Option<(&'static str, &'static str)> {
+fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
     match what {
-        What::Wrote(_) | What::SentFin | What::SentReset => Some(("─▶", "◀─")),
-        What::Read(_) | What::ReadEnd | What::ReadFailed(_) => Some(("◀", "▶")),
-        What::WriteFailed(_) | What::ShutDown | What::Dropped | What::Returned(_) | What::Panicked(_) => None,
-        What::RanAway | What::RelayedFin | What::RelayedReset | What::Struck(_) | What::Cut => None,
+        TrialEvent::Wrote(_) | TrialEvent::SentFin | TrialEvent::SentReset => Some(("─▶", "◀─")),
+        TrialEvent::Read(_) | TrialEvent::ReadEnd | TrialEvent::ReadFailed(_) => Some(("◀", "▶")),
+        TrialEvent::WriteFailed(_)
+        | TrialEvent::ShutDown
+        | TrialEvent::Dropped
+        | TrialEvent::Returned(_)
+        | TrialEvent::Panicked(_) => None,
+        TrialEvent::RanAway
+        | TrialEvent::RelayedFin
+        | TrialEvent::RelayedReset
+        | TrialEvent::Struck(_)
+        | TrialEvent::Cut => None,
     }
 }
 

@@ -50,16 +50,16 @@ mod ladder;
 mod report;
 mod run;
 mod scenario;
+mod simulation;
 mod socket;
-mod stage;
 mod stream;
 mod sweep;
 
 pub use echo_core::Role;
-pub use report::{Failure, Finding, Kind, Report};
-pub use run::{Ending, Entry, Run, What, first_difference};
-pub use scenario::{Fault, Network, Scenario, Strike};
-pub use stream::Stream;
+pub use report::{Failure, Finding, FindingKind, TrialReport};
+pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
+pub use scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
+pub use stream::TrialStream;
 pub use sweep::{TimeWait, Trial};
 
 /// The step of time, in milliseconds.

@@ -1,6 +1,6 @@
 //! What a trial found.
 
-use super::scenario::{Network, Scenario};
+use super::scenario::{TrialNetwork, TrialScenario};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -11,14 +11,14 @@ pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Of which kind.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// In one line.
     pub what: String,
 }
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FindingKind {
     /// The user's check said no.
     Check,
     /// A side, or the check, panicked.
@@ -35,7 +35,7 @@ pub enum Kind {
     Unreached,
 }
 
-impl Kind {
+impl FindingKind {
     /// Its name.
     pub fn id(self) -> &'static str {
         match self {
@@ -56,25 +56,25 @@ pub struct Failure {
     /// What is wrong, in the shortest run of all that show it.
     pub finding: Finding,
     /// That run's scenario.
-    pub scenario: Scenario,
+    pub scenario: TrialScenario,
     /// That run.
     pub ladder: String,
     /// Every scenario that shows it, in the order of the trial.
-    pub all: Vec<Scenario>,
+    pub all: Vec<TrialScenario>,
     /// How long the shortest is.
     length: usize,
 }
 
 impl Failure {
     /// The networks on which it happens.
-    pub fn networks(&self) -> BTreeSet<Network> {
+    pub fn networks(&self) -> BTreeSet<TrialNetwork> {
         self.all.iter().map(|scenario| scenario.network).collect()
     }
 }
 
 /// What a trial found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct TrialReport {
     /// How many scenarios were run.
     pub runs: usize,
     /// How many of them differ in the order of what happened, times aside.
@@ -84,22 +84,28 @@ pub struct Report {
     /// What is wrong, one for each kind of failure.
     pub failures: Vec<Failure>,
     /// Every scenario with the hash of its run, to be compared with another process.
-    pub hashes: Vec<(Scenario, u64)>,
+    pub hashes: Vec<(TrialScenario, u64)>,
 }
 
-impl Report {
+impl TrialReport {
     /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.failures.is_empty()
     }
 
     /// The failures of one kind.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Failure> {
+    pub fn of(&self, kind: FindingKind) -> impl Iterator<Item = &Failure> {
         self.failures.iter().filter(move |failure| failure.finding.kind == kind)
     }
 
     /// Takes what is wrong with a run of so many lines.
-    pub(super) fn add(&mut self, finding: Finding, scenario: Scenario, length: usize, ladder: impl FnOnce() -> String) {
+    pub(super) fn add(
+        &mut self,
+        finding: Finding,
+        scenario: TrialScenario,
+        length: usize,
+        ladder: impl FnOnce() -> String,
+    ) {
         let same = |failure: &&mut Failure| is_alike(&failure.finding, &finding);
         let Some(failure) = self.failures.iter_mut().find(same) else {
             let all = vec![scenario];
@@ -117,7 +123,7 @@ impl Report {
 
 /// Whether two findings differ in numbers at most. What is not deterministic is never twice the same.
 fn is_alike(one: &Finding, other: &Finding) -> bool {
-    if one.kind == Kind::NotDeterministic {
+    if one.kind == FindingKind::NotDeterministic {
         return other.kind == one.kind;
     }
     let words = |finding: &Finding| {
@@ -135,7 +141,7 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let networks: Vec<_> = self.networks().into_iter().map(Network::id).collect();
+        let networks: Vec<_> = self.networks().into_iter().map(TrialNetwork::id).collect();
         writeln!(f, "{}", self.finding)?;
         writeln!(f, "runs: {}, on {}; the shortest:\n", self.all.len(), networks.join(", "))?;
         for line in self.ladder.lines() {
@@ -145,7 +151,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TrialReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { runs, distinct, excluded, failures, .. } = self;
         let count = failures.len();

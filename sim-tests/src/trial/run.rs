@@ -1,7 +1,7 @@
 //! What happened in one run.
 
-use super::scenario::{Fault, Scenario};
-use crate::network::Kind;
+use super::scenario::{InjectedFault, TrialScenario};
+use crate::network::PacketKind;
 use crate::support::Millis;
 use crate::support::difference::first_of;
 use crate::support::fnv;
@@ -11,15 +11,15 @@ use std::io;
 
 /// One run: what both sides returned, and everything that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run<C, S> {
+pub struct TrialRun<C, S> {
     /// What was run.
-    pub scenario: Scenario,
+    pub scenario: TrialScenario,
     /// How the client's future came out of it.
-    pub client: Ending<C>,
+    pub client: TrialEnding<C>,
     /// How the server's future came out of it.
-    pub server: Ending<S>,
+    pub server: TrialEnding<S>,
     /// Everything, in order.
-    pub log: Vec<Entry>,
+    pub log: Vec<TrialEntry>,
     /// When nothing was left to happen; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
     /// The sides that hold TIME_WAIT: those that sent FIN before they had the other's, if no RST ended it.
@@ -30,7 +30,7 @@ pub struct Run<C, S> {
 
 /// How a side's future came out of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending<T> {
+pub enum TrialEnding<T> {
     /// It returned this.
     Returned(T),
     /// A fault took it away, so it says nothing.
@@ -41,7 +41,7 @@ pub enum Ending<T> {
     NeverEnded,
 }
 
-impl<T> Ending<T> {
+impl<T> TrialEnding<T> {
     /// What it returned, if it did.
     pub fn returned(&self) -> Option<&T> {
         match self {
@@ -51,7 +51,7 @@ impl<T> Ending<T> {
     }
 }
 
-impl<T: Debug> fmt::Display for Ending<T> {
+impl<T: Debug> fmt::Display for TrialEnding<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Returned(outcome) => write!(f, "{outcome:?}"),
@@ -64,18 +64,18 @@ impl<T: Debug> fmt::Display for Ending<T> {
 
 /// One line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TrialEntry {
     /// When, in virtual milliseconds.
     pub at: Millis,
     /// Whom it is about.
     pub side: Role,
     /// What.
-    pub what: What,
+    pub what: TrialEvent,
 }
 
 /// What a side did, or what befell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum TrialEvent {
     /// I/O event: a read gave so many bytes.
     Read(usize),
     /// I/O event: a read gave the end.
@@ -105,12 +105,12 @@ pub enum What {
     /// A RST arrived that a relay has made.
     RelayedReset,
     /// A fault struck.
-    Struck(Fault),
+    Struck(InjectedFault),
     /// The network was cut.
     Cut,
 }
 
-impl What {
+impl TrialEvent {
     /// Whether it counts as an I/O event of its side.
     pub fn is_event(&self) -> bool {
         match self {
@@ -121,24 +121,24 @@ impl What {
         }
     }
 
-    pub(super) fn sent(kind: Kind) -> Option<Self> {
+    pub(super) fn sent(kind: PacketKind) -> Option<Self> {
         match kind {
-            Kind::Data => None,
-            Kind::Fin => Some(Self::SentFin),
-            Kind::Reset => Some(Self::SentReset),
+            PacketKind::Data => None,
+            PacketKind::Fin => Some(Self::SentFin),
+            PacketKind::Reset => Some(Self::SentReset),
         }
     }
 
-    pub(super) fn relayed(kind: Kind) -> Option<Self> {
+    pub(super) fn relayed(kind: PacketKind) -> Option<Self> {
         match kind {
-            Kind::Data => None,
-            Kind::Fin => Some(Self::RelayedFin),
-            Kind::Reset => Some(Self::RelayedReset),
+            PacketKind::Data => None,
+            PacketKind::Fin => Some(Self::RelayedFin),
+            PacketKind::Reset => Some(Self::RelayedReset),
         }
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for TrialEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(count) => write!(f, "read {count}"),
@@ -161,9 +161,9 @@ impl fmt::Display for What {
     }
 }
 
-impl<C, S> Run<C, S> {
+impl<C, S> TrialRun<C, S> {
     /// What is about `side`, in order.
-    pub fn of(&self, side: Role) -> impl Iterator<Item = &What> {
+    pub fn of(&self, side: Role) -> impl Iterator<Item = &TrialEvent> {
         self.log.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
     }
 
@@ -174,18 +174,18 @@ impl<C, S> Run<C, S> {
 
     /// How many bytes `side` has read.
     pub fn bytes_read(&self, side: Role) -> usize {
-        self.of(side).map(|what| if let What::Read(count) = what { *count } else { 0 }).sum()
+        self.of(side).map(|what| if let TrialEvent::Read(count) = what { *count } else { 0 }).sum()
     }
 
     /// How many bytes of `side` its stream has taken.
     pub fn bytes_written(&self, side: Role) -> usize {
-        self.of(side).map(|what| if let What::Wrote(count) = what { *count } else { 0 }).sum()
+        self.of(side).map(|what| if let TrialEvent::Wrote(count) = what { *count } else { 0 }).sum()
     }
 
     /// After how many I/O events of its side the fault struck; `None` if it never did.
     pub fn struck_at(&self) -> Option<usize> {
         let side = self.scenario.strike?.side;
-        let index = self.of(side).position(|what| matches!(what, What::Struck(_)))?;
+        let index = self.of(side).position(|what| matches!(what, TrialEvent::Struck(_)))?;
         Some(self.of(side).take(index).filter(|what| what.is_event()).count())
     }
 
@@ -208,7 +208,7 @@ impl<C, S> Run<C, S> {
 
     /// The hash of what happened in its order, without times.
     pub(super) fn order(&self) -> u64 {
-        let line = |entry: &Entry| format!("{} {}\n", entry.side.name(), entry.what);
+        let line = |entry: &TrialEntry| format!("{} {}\n", entry.side.name(), entry.what);
         fnv(self.log.iter().map(line).collect::<String>().as_bytes())
     }
 }

@@ -3,7 +3,7 @@
 use super::TICK;
 use crate::network::link::Path;
 use crate::network::relay::Relay;
-use crate::support::{Millis, Refusal, pick};
+use crate::support::{Millis, ScenarioError, pick};
 use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
@@ -13,27 +13,27 @@ use std::str::FromStr;
 /// Its id reads `SIDE:FAULT@EVENT/NETWORK`, such as `client:drop@7/relay-rst-to-fin`, or `undisturbed/NETWORK`;
 /// [`Scenario::from_str`] reads every id that [`fmt::Display`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Scenario {
+pub struct TrialScenario {
     /// What goes wrong; `None` is nothing.
-    pub strike: Option<Strike>,
+    pub strike: Option<Injection>,
     /// What lies between.
-    pub network: Network,
+    pub network: TrialNetwork,
 }
 
 /// A fault, and when it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Strike {
+pub struct Injection {
     /// Whom.
     pub side: Role,
     /// How.
-    pub fault: Fault,
+    pub fault: InjectedFault,
     /// Right after so many I/O events of that side; 0 is before the first.
     pub event: usize,
 }
 
 /// What befalls a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Fault {
+pub enum InjectedFault {
     /// Its stream is dropped, and its future: RST if there is unread input, otherwise FIN.
     Drop,
     /// It reads no more, and its stream is dropped as soon as there is unread input: RST. After a second without
@@ -53,7 +53,7 @@ pub enum Fault {
 
 /// What lies between the two ends. All of them keep the order of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Network {
+pub enum TrialNetwork {
     /// A short cable.
     Clear,
     /// A long one.
@@ -79,7 +79,7 @@ pub enum Network {
 /// How long a healed network was cut, and a relay has patience.
 pub(super) const HALF_A_SECOND: Millis = 500;
 
-impl Fault {
+impl InjectedFault {
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Drop, Self::DropUnread, Self::HalfClose, Self::Abort, Self::Crash, Self::Vanish, Self::Nothing];
@@ -106,7 +106,7 @@ impl Fault {
     }
 }
 
-impl Network {
+impl TrialNetwork {
     /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Clear,
@@ -190,55 +190,56 @@ impl Network {
     }
 }
 
-impl Scenario {
+impl TrialScenario {
     /// What can be run: a network that is cut needs a fault to be cut at, and nothing can happen only there.
-    fn check(self) -> Result<Self, Refusal> {
+    fn check(self) -> Result<Self, ScenarioError> {
         match self.strike {
-            None if self.network.is_cut() => {
-                Err(Refusal(format!("{} is cut when a fault strikes, such as client:nothing@0", self.network.id())))
-            }
-            Some(Strike { fault: Fault::Nothing, .. }) if !self.network.is_cut() => {
-                Err(Refusal(format!("nothing strikes only where the network is cut, not on {}", self.network.id())))
-            }
+            None if self.network.is_cut() => Err(ScenarioError(format!(
+                "{} is cut when a fault strikes, such as client:nothing@0",
+                self.network.id()
+            ))),
+            Some(Injection { fault: InjectedFault::Nothing, .. }) if !self.network.is_cut() => Err(ScenarioError(
+                format!("nothing strikes only where the network is cut, not on {}", self.network.id()),
+            )),
             Some(_) | None => Ok(self),
         }
     }
 }
 
-impl fmt::Display for Scenario {
+impl fmt::Display for TrialScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.strike {
             None => f.write_str("undisturbed")?,
-            Some(Strike { side, fault, event }) => write!(f, "{}:{}@{event}", side.name(), fault.id())?,
+            Some(Injection { side, fault, event }) => write!(f, "{}:{}@{event}", side.name(), fault.id())?,
         }
         write!(f, "/{}", self.network.id())
     }
 }
 
-impl FromStr for Scenario {
-    type Err = Refusal;
+impl FromStr for TrialScenario {
+    type Err = ScenarioError;
 
-    fn from_str(id: &str) -> Result<Self, Refusal> {
-        let (strike, network) = id
-            .split_once('/')
-            .ok_or_else(|| Refusal(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}")))?;
+    fn from_str(id: &str) -> Result<Self, ScenarioError> {
+        let (strike, network) = id.split_once('/').ok_or_else(|| {
+            ScenarioError(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
+        })?;
         let strike = if strike == "undisturbed" { None } else { Some(strike.parse()?) };
-        let network = pick("network", network, &Network::ALL, Network::id)?;
+        let network = pick("network", network, &TrialNetwork::ALL, TrialNetwork::id)?;
         Self { strike, network }.check()
     }
 }
 
-impl FromStr for Strike {
-    type Err = Refusal;
+impl FromStr for Injection {
+    type Err = ScenarioError;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
-        let bad = || Refusal(format!("SIDE:FAULT@EVENT or undisturbed expected, not {text:?}"));
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
+        let bad = || ScenarioError(format!("SIDE:FAULT@EVENT or undisturbed expected, not {text:?}"));
         let (side, rest) = text.split_once(':').ok_or_else(bad)?;
         let (fault, event) = rest.split_once('@').ok_or_else(bad)?;
         let side = pick("side", side, &Role::BOTH, Role::name)?;
-        let fault = pick("fault", fault, &Fault::ALL, Fault::id)?;
+        let fault = pick("fault", fault, &InjectedFault::ALL, InjectedFault::id)?;
         let event =
-            event.parse().map_err(|_| Refusal(format!("the number of an I/O event expected, not {event:?}")))?;
+            event.parse().map_err(|_| ScenarioError(format!("the number of an I/O event expected, not {event:?}")))?;
         Ok(Self { side, fault, event })
     }
 }

@@ -13,12 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// It behaves as a TCP stream of tokio on Linux does. Once a fault has taken its program away, its calls stay pending.
 #[derive(Debug)]
-pub struct Stream {
+pub struct TrialStream {
     kernel: Shared,
     side: Role,
 }
 
-impl Stream {
+impl TrialStream {
     pub(super) fn new(kernel: Shared, side: Role) -> Self {
         Self { kernel, side }
     }
@@ -44,13 +44,13 @@ impl Shared {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for TrialStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.kernel.with(|kernel| kernel.poll_read(self.side, cx, buffer))
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for TrialStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes))
     }
@@ -79,14 +79,14 @@ impl AsyncWrite for Stream {
 }
 
 /// Its abort sends RST.
-impl Transport for Stream {
+impl Transport for TrialStream {
     fn abort(self) {
         self.kernel.with(|kernel| kernel.abort_stream(self.side));
     }
 }
 
 /// Dropping it closes it.
-impl Drop for Stream {
+impl Drop for TrialStream {
     fn drop(&mut self) {
         self.kernel.with(|kernel| kernel.drop_stream(self.side));
     }

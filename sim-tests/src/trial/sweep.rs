@@ -2,12 +2,12 @@
 
 use super::TICK;
 use super::ladder::ladder;
-use super::report::{Finding, Kind, Report};
-use super::run::{Ending, Run, What, first_difference};
-use super::scenario::{Fault, Network, Scenario, Strike};
-use super::stage::{self, Program};
-use super::stream::Stream;
-use crate::support::{Millis, Refusal};
+use super::report::{Finding, FindingKind, TrialReport};
+use super::run::{TrialEnding, TrialEvent, TrialRun, first_difference};
+use super::scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
+use super::simulation::{self, Program};
+use super::stream::TrialStream;
+use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
 use std::collections::HashSet;
 use std::fmt::{self, Debug};
@@ -15,15 +15,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-type Check<C, S> = Box<dyn Fn(&Run<C, S>) -> Result<(), String>>;
+type Check<C, S> = Box<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
 
 /// Two programs, what must hold of them, and a policy.
 pub struct Trial<C, S> {
     client: Program<C>,
     server: Program<S>,
     check: Check<C, S>,
-    networks: Vec<Network>,
-    faults: Vec<Fault>,
+    networks: Vec<TrialNetwork>,
+    faults: Vec<InjectedFault>,
     time_wait: TimeWait,
     budget: Millis,
     buffer: usize,
@@ -49,9 +49,9 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// `check` is asked about every run, the undisturbed ones included. Its complaint is one line; complaints that
     /// differ only in numbers count as the same.
     pub fn new<CF, SF>(
-        client: impl Fn(Stream) -> CF + 'static,
-        server: impl Fn(Stream) -> SF + 'static,
-        check: impl Fn(&Run<C, S>) -> Result<(), String> + 'static,
+        client: impl Fn(TrialStream) -> CF + 'static,
+        server: impl Fn(TrialStream) -> SF + 'static,
+        check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static,
     ) -> Self
     where
         CF: Future<Output = C> + 'static,
@@ -61,8 +61,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             client: Rc::new(move |stream| Box::pin(client(stream))),
             server: Rc::new(move |stream| Box::pin(server(stream))),
             check: Box::new(check),
-            networks: Network::ALL.to_vec(),
-            faults: Fault::ALL.to_vec(),
+            networks: TrialNetwork::ALL.to_vec(),
+            faults: InjectedFault::ALL.to_vec(),
             time_wait: TimeWait::Anyone,
             budget: 30_000,
             buffer: 64 << 10,
@@ -73,14 +73,14 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 
     /// Only these networks.
     #[must_use]
-    pub fn networks(mut self, networks: &[Network]) -> Self {
+    pub fn networks(mut self, networks: &[TrialNetwork]) -> Self {
         self.networks = networks.to_vec();
         self
     }
 
     /// Only these faults.
     #[must_use]
-    pub fn faults(mut self, faults: &[Fault]) -> Self {
+    pub fn faults(mut self, faults: &[InjectedFault]) -> Self {
         self.faults = faults.to_vec();
         self
     }
@@ -123,27 +123,27 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 
     /// Runs everything.
-    pub fn run(&self) -> Report {
-        let mut report = Report::default();
+    pub fn run(&self) -> TrialReport {
+        let mut report = TrialReport::default();
         let mut orders = HashSet::new();
         for network in &self.networks {
-            let calm = if network.is_cut() { Network::Clear } else { *network };
-            let base = self.play(Scenario { strike: None, network: calm });
+            let calm = if network.is_cut() { TrialNetwork::Clear } else { *network };
+            let base = self.play(TrialScenario { strike: None, network: calm });
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
             for side in Role::BOTH {
                 for (event, has_stream) in events(&base, side) {
                     for fault in &self.faults {
-                        if *fault == Fault::Nothing && !network.is_cut() {
+                        if *fault == InjectedFault::Nothing && !network.is_cut() {
                             continue;
                         }
                         if fault.needs_a_stream() && !has_stream {
                             report.excluded += 1;
                             continue;
                         }
-                        let strike = Some(Strike { side, fault: *fault, event });
-                        let run = self.play(Scenario { strike, network: *network });
+                        let strike = Some(Injection { side, fault: *fault, event });
+                        let run = self.play(TrialScenario { strike, network: *network });
                         self.add(&mut report, &mut orders, &run);
                     }
                 }
@@ -157,46 +157,46 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     ///
     /// # Errors
     /// A [`Refusal`] if there is no such scenario, or its event is not there in the undisturbed run.
-    pub fn replay(&self, id: &str) -> Result<Run<C, S>, Refusal> {
+    pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
         let run = self.play(id.parse()?);
         match (run.scenario.strike, run.struck_at()) {
-            (Some(Strike { side, fault, event }), None) => {
+            (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
-                Err(Refusal(format!("{} never struck at event {event}: the {side} had {count}", fault.id())))
+                Err(ScenarioError(format!("{} never struck at event {event}: the {side} had {count}", fault.id())))
             }
             (Some(_), Some(_)) | (None, _) => Ok(run),
         }
     }
 
     /// What is wrong with a run.
-    pub fn judge(&self, run: &Run<C, S>) -> Vec<Finding> {
+    pub fn judge(&self, run: &TrialRun<C, S>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut find = |kind, what| findings.push(Finding { kind, what });
         if run.scenario.strike.is_some() && run.struck_at().is_none() {
-            find(Kind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
+            find(FindingKind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
         }
         for (side, trouble) in [(Role::Client, trouble(&run.client)), (Role::Server, trouble(&run.server))] {
             match trouble {
-                Some((Kind::NeverEnds, _)) if self.may_hang => (),
+                Some((FindingKind::NeverEnds, _)) if self.may_hang => (),
                 Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
             }
         }
         for side in &run.leaking {
-            find(Kind::Leak, format!("the {} has returned, and its stream is still open", side.name()));
+            find(FindingKind::Leak, format!("the {} has returned, and its stream is still open", side.name()));
         }
         if let Some(what) = self.wrong_time_wait(run) {
-            find(Kind::TimeWait, what);
+            find(FindingKind::TimeWait, what);
         }
         match catch_unwind(AssertUnwindSafe(|| (self.check)(run))) {
             Ok(Ok(())) => (),
-            Ok(Err(what)) => find(Kind::Check, what),
-            Err(panic) => find(Kind::Panic, format!("the check panicked: {}", stage::message(&*panic))),
+            Ok(Err(what)) => find(FindingKind::Check, what),
+            Err(panic) => find(FindingKind::Panic, format!("the check panicked: {}", simulation::message(&*panic))),
         }
         findings
     }
 
-    fn wrong_time_wait(&self, run: &Run<C, S>) -> Option<String> {
+    fn wrong_time_wait(&self, run: &TrialRun<C, S>) -> Option<String> {
         let expected = match self.time_wait {
             TimeWait::Client => Role::Client,
             TimeWait::Server => Role::Server,
@@ -213,11 +213,11 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
-    fn play(&self, scenario: Scenario) -> Run<C, S> {
-        stage::play(scenario, &self.client, &self.server, self.budget, self.buffer)
+    fn play(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+        simulation::play(scenario, &self.client, &self.server, self.budget, self.buffer)
     }
 
-    fn add(&self, report: &mut Report, orders: &mut HashSet<u64>, run: &Run<C, S>) {
+    fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
         report.runs += 1;
         report.hashes.push((run.scenario, run.hash()));
         orders.insert(run.order());
@@ -231,7 +231,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 }
 
-impl<C: Debug, S: Debug> Run<C, S> {
+impl<C: Debug, S: Debug> TrialRun<C, S> {
     /// The run as a ladder: the client's events to the left, the server's to the right, time downwards.
     pub fn ladder(&self) -> String {
         ladder(self)
@@ -239,29 +239,29 @@ impl<C: Debug, S: Debug> Run<C, S> {
 }
 
 /// The points at which a fault of `side` can strike, and whether it has its stream then.
-fn events<C, S>(base: &Run<C, S>, side: Role) -> Vec<(usize, bool)> {
+fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
     let mut points = vec![(0, true)];
     for what in base.of(side).filter(|what| what.is_event()) {
         let (event, has_stream) = points[points.len() - 1];
-        points.push((event + 1, has_stream && *what != What::Dropped));
+        points.push((event + 1, has_stream && *what != TrialEvent::Dropped));
     }
     points
 }
 
 /// What is wrong with how a side ended, if anything.
-fn trouble<T>(ending: &Ending<T>) -> Option<(Kind, String)> {
+fn trouble<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
-        Ending::Returned(_) | Ending::TakenAway => None,
-        Ending::Panicked(message) => Some((Kind::Panic, format!("panicked: {message}"))),
-        Ending::NeverEnded => Some((Kind::NeverEnds, "never ended".to_owned())),
+        TrialEnding::Returned(_) | TrialEnding::TakenAway => None,
+        TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),
+        TrialEnding::NeverEnded => Some((FindingKind::NeverEnds, "never ended".to_owned())),
     }
 }
 
-fn difference<C, S>(one: &Run<C, S>, other: &Run<C, S>) -> Option<Finding> {
+fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Finding> {
     let (one, other) = (one.timeline(), other.timeline());
     let (number, left, right) = first_difference(&one, &other)?;
     let what = format!("line {number} of the timeline was {left:?}, and {right:?} when it was run again");
-    Some(Finding { kind: Kind::NotDeterministic, what })
+    Some(Finding { kind: FindingKind::NotDeterministic, what })
 }
 
 impl<C, S> Debug for Trial<C, S> {

@@ -2,16 +2,16 @@
 
 use echo_core::Role;
 use sim_tests::catalogue::{self, Sequence};
-use sim_tests::{Backend, Ending, Record, Scenario, Unit, What, parallel};
+use sim_tests::{Backend, Ending, LogEvent, Record, Scenario, Unit, parallel};
 
 /// What one end did and saw, as far as both backends can tell it. RST is left out: turmoil answers FIN for a closed
 /// socket with one, where Linux acknowledges it. When a user's task is handed an answer is no event on the wire.
 fn seen(record: &Record, side: Role) -> Vec<String> {
-    let common = |what: &&What| match what {
-        What::Sent(unit) | What::Got(unit) => *unit != Unit::Reset,
-        What::Did(_) | What::LetGo => true,
-        What::Handed(_) | What::Accepted(_) | What::Ended(_) => false,
-        What::Held | What::Cut | What::Stalled(_) | What::Relayed(_) => false,
+    let common = |what: &&LogEvent| match what {
+        LogEvent::Sent(unit) | LogEvent::Got(unit) => *unit != Unit::Reset,
+        LogEvent::Did(_) | LogEvent::LetGo => true,
+        LogEvent::Handed(_) | LogEvent::Accepted(_) | LogEvent::Ended(_) => false,
+        LogEvent::Held | LogEvent::Cut | LogEvent::Stalled(_) | LogEvent::Relayed(_) => false,
     };
     record.of(side).filter(common).map(ToString::to_string).collect()
 }
@@ -49,7 +49,8 @@ fn wrong_with(sequence: &Sequence, run: &Scenario) -> Vec<String> {
 #[test]
 fn the_real_client_and_server_do_what_the_two_cores_do() {
     let all = catalogue::all();
-    let wrong: Vec<String> = parallel::each(all.len(), |index| wrong(&all[index])).into_iter().flatten().collect();
+    let wrong: Vec<String> =
+        parallel::parallel_map(all.len(), |index| wrong(&all[index])).into_iter().flatten().collect();
     let first: Vec<_> = wrong.iter().take(10).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} things are wrong, first:\n{}", wrong.len(), first.join("\n"));
 }

@@ -1,7 +1,7 @@
 //! Captures of runs on packets, read by tshark: another program sees what our records say.
 
 use sim_tests::record::is_again;
-use sim_tests::tcp::{Event, Fate, Segment, State};
+use sim_tests::tcp::{PacketFate, Segment, TcpEvent, TcpState};
 use sim_tests::{Backend, Record, Scenario, pcapng};
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -69,10 +69,10 @@ fn read(record: &Record, directory: &tempfile::TempDir) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
 }
 
-fn sent(record: &Record) -> Vec<(&Segment, Fate, [State; 2])> {
+fn sent(record: &Record) -> Vec<(&Segment, PacketFate, [TcpState; 2])> {
     let sent = record.packets.iter().filter_map(|moment| match &moment.event {
-        Event::Sent { segment, fate, states } => Some((segment, *fate, *states)),
-        Event::Arrived { .. } | Event::Changed { .. } => None,
+        TcpEvent::Sent { segment, fate, states } => Some((segment, *fate, *states)),
+        TcpEvent::Arrived { .. } | TcpEvent::Changed { .. } => None,
     });
     sent.collect()
 }
@@ -102,9 +102,9 @@ fn tshark_sees_what_our_records_say() {
             assert_eq!((bits, seq.parse(), ack.parse()), (segment.flags.0, Ok(segment.seq), Ok(segment.ack)), "{what}");
             assert_eq!((length.parse(), window.parse()), (Ok(segment.length), Ok(segment.window)), "{what}");
             // 1 is good, 0 is bad; a packet that was changed on its way must be seen to be.
-            let good = if fate == Fate::Corrupt { "0" } else { "1" };
+            let good = if fate == PacketFate::Corrupt { "0" } else { "1" };
             assert_eq!((tcp.as_str(), ip.as_str(), malformed.as_str()), (good, "1", ""), "{what}");
-            corrupt += u32::from(fate == Fate::Corrupt);
+            corrupt += u32::from(fate == PacketFate::Corrupt);
             // tshark judges no segment whose checksum is wrong, nor one that repeats it.
             let ours = is_again(&record, segment);
             if !record.scenario.to_string().contains("corrupt") {
@@ -114,13 +114,13 @@ fn tshark_sees_what_our_records_say() {
             assert_eq!(*comment, format!("#{} fate={fate} client={client} server={server}", segment.index));
         }
         states.extend(record.packets.iter().filter_map(|moment| match &moment.event {
-            Event::Changed { to, .. } => Some(*to),
-            Event::Sent { .. } | Event::Arrived { .. } => None,
+            TcpEvent::Changed { to, .. } => Some(*to),
+            TcpEvent::Sent { .. } | TcpEvent::Arrived { .. } => None,
         }));
     }
     assert_eq!(corrupt, 1, "one packet is the control");
     assert!(again >= 4, "{again} retransmissions");
-    use State::{CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
+    use TcpState::{CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
     for state in [FinWait1, FinWait2, Closing, TimeWait, CloseWait, LastAck] {
         assert!(states.contains(&state), "{state} is in no capture");
     }

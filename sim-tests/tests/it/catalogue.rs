@@ -2,7 +2,7 @@
 
 use echo_core::{Deadline, Role};
 use sim_tests::catalogue::{self, Exclusion, Place, Sequence};
-use sim_tests::oracle::{Bend, Member, Oracle, Report};
+use sim_tests::oracle::{AllowedEnding, Mutation, Oracle, Reported};
 use sim_tests::record::canonical_trace;
 use sim_tests::{Action, Backend, Network, Plan, Point, Record, Scenario, Unit};
 use std::collections::BTreeSet;
@@ -44,14 +44,14 @@ fn the_pair_does_what_the_oracle_says_and_all_of_it() {
         for record in &records {
             assert_eq!(sequence.judge(record), [], "{}", record.trace());
         }
-        for member in &sequence.expectation.members {
+        for member in &sequence.expectation.allowed {
             assert!(records.iter().any(|record| is_witness(member, record)), "{}: nobody saw {member}", sequence.id);
         }
     }
 }
 
-fn is_witness(member: &Member, record: &Record) -> bool {
-    let report = |side| Report::of(&record.ending(side));
+fn is_witness(member: &AllowedEnding, record: &Record) -> bool {
+    let report = |side| Reported::of(&record.ending(side));
     member.client == report(Role::Client) && member.server == report(Role::Server)
 }
 
@@ -59,9 +59,9 @@ fn is_witness(member: &Member, record: &Record) -> bool {
 fn a_clear_network_leaves_no_choice() {
     let mut several = 0;
     for Sequence { id, expectation, .. } in catalogue::all() {
-        assert!(!expectation.members.is_empty(), "{id}");
-        assert!(!id.ends_with("/clear") || expectation.members.len() == 1, "{id}: {:?}", expectation.members);
-        several += usize::from(expectation.members.len() > 1);
+        assert!(!expectation.allowed.is_empty(), "{id}");
+        assert!(!id.ends_with("/clear") || expectation.allowed.len() == 1, "{id}: {:?}", expectation.allowed);
+        several += usize::from(expectation.allowed.len() > 1);
     }
     assert!(several > 20, "only {several} races can go either way");
 }
@@ -71,8 +71,8 @@ fn every_member_cites_clauses_that_are_there() {
     let protocol = include_str!("../../../echo-core/PROTOCOL.md");
     let mut cited: BTreeSet<&'static str> = BTreeSet::new();
     for sequence in catalogue::all() {
-        for member in &sequence.expectation.members {
-            let nobody_tells = member.client == Report::Gone && member.server == Report::Gone;
+        for member in &sequence.expectation.allowed {
+            let nobody_tells = member.client == Reported::Killed && member.server == Reported::Killed;
             assert!(nobody_tells || !member.clauses.is_empty(), "{}: {member} for no reason", sequence.id);
             cited.extend(&member.clauses);
         }
@@ -88,7 +88,7 @@ fn every_member_cites_clauses_that_are_there() {
 
 #[test]
 fn the_figures() {
-    let counts = catalogue::counts();
+    let counts = catalogue::statistics();
     let out: usize = counts.excluded.iter().map(|(_, count)| count).sum();
     assert_eq!(counts.product - out + counts.extra, counts.remaining);
     assert!(counts.distinct >= 1000);
@@ -98,7 +98,7 @@ fn the_figures() {
 #[test]
 fn a_sequence_that_is_told_by_another_tells_the_same() {
     for sequence in catalogue::filter(&["framed/client:drop@"]).step_by(stride(50)) {
-        let Some(teller) = sequence.told_by() else { continue };
+        let Some(teller) = sequence.same_trace_as() else { continue };
         let tell = |sequence: &Sequence| -> Vec<_> {
             sequence.scenario.runs().iter().map(|scenario| canonical_trace(&run(scenario))).collect()
         };
@@ -224,15 +224,15 @@ fn every_combination_has_its_place() {
             None => (),
         }
     }
-    assert_eq!(sequences, catalogue::all().len() - catalogue::counts().extra);
+    assert_eq!(sequences, catalogue::all().len() - catalogue::statistics().extra);
 }
 
 /// Whether the oracle with `bend` would be noticed at `sequence`: it forbids what happens, or allows what does not.
-fn is_noticed(bend: Option<Bend>, sequence: &Sequence) -> bool {
-    let expectation = Oracle { bend }.expect(&sequence.scenario);
+fn is_noticed(bend: Option<Mutation>, sequence: &Sequence) -> bool {
+    let expectation = Oracle { mutation: bend }.expect(&sequence.scenario);
     let records: Vec<_> = sequence.scenario.runs().iter().map(run).collect();
     let sound = records.iter().all(|record| expectation.allows(record));
-    let tight = expectation.members.iter().all(|member| records.iter().any(|record| is_witness(member, record)));
+    let tight = expectation.allowed.iter().all(|member| records.iter().any(|record| is_witness(member, record)));
     !sound || !tight
 }
 
@@ -244,7 +244,7 @@ fn a_bent_oracle_is_noticed_and_the_straight_one_is_not() {
     let sample: Vec<_> = few.chain(every("/rst-race").step_by(stride(2))).chain(every("-reader/")).collect();
     let noticed = |bend| sample.iter().filter(|sequence| is_noticed(bend, sequence)).count();
     assert_eq!(noticed(None), 0);
-    for bend in Bend::ALL {
+    for bend in Mutation::ALL {
         assert!(noticed(Some(bend)) > 0, "{bend:?} goes unnoticed");
     }
 }

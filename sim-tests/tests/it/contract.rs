@@ -1,7 +1,7 @@
 //! The contract on the catalogue, and the judge itself: for every rule a record that lies, and is caught.
 
 use echo_core::{CloseCode, End, Outcome, Role, Side, Tally, Violation};
-use sim_tests::{Action, Backend, ContractRule, Entry, Record, Scenario, Unit, What, catalogue, check};
+use sim_tests::{Action, Backend, ContractRule, LogEntry, LogEvent, Record, Scenario, Unit, catalogue, check};
 use std::collections::BTreeSet;
 
 const CLIENT: Role = Role::Client;
@@ -17,26 +17,26 @@ fn polite() -> Record {
     record("framed/client:close@answer-in-flight/server:none/clear")
 }
 
-fn index(record: &Record, side: Role, what: &What) -> usize {
+fn index(record: &Record, side: Role, what: &LogEvent) -> usize {
     let found = record.entries.iter().position(|entry| entry.side == side && entry.what == *what);
     found.unwrap_or_else(|| panic!("no {what} at the {side:?}:\n{}", record.trace()))
 }
 
-fn remove(record: &mut Record, side: Role, what: What) {
+fn remove(record: &mut Record, side: Role, what: LogEvent) {
     let index = index(record, side, &what);
     record.entries.remove(index);
 }
 
-fn add_after(record: &mut Record, side: Role, what: &What, more: What) {
+fn add_after(record: &mut Record, side: Role, what: &LogEvent, more: LogEvent) {
     let index = index(record, side, what);
     let at = record.entries[index].at;
-    record.entries.insert(index + 1, Entry { at, side, what: more });
+    record.entries.insert(index + 1, LogEntry { at, side, what: more });
 }
 
 fn end_as(record: &mut Record, side: Role, end: End, account: Tally) {
     for entry in &mut record.entries {
-        if entry.side == side && matches!(entry.what, What::Ended(_)) {
-            entry.what = What::Ended(Outcome { end: end.clone(), began: Side::Local, account });
+        if entry.side == side && matches!(entry.what, LogEvent::Ended(_)) {
+            entry.what = LogEvent::Ended(Outcome { end: end.clone(), began: Side::Local, account });
         }
     }
 }
@@ -48,7 +48,7 @@ fn caught(record: &Record, rule: ContractRule) {
 }
 
 fn last_word(last: u64) -> Unit {
-    Unit::LastWord { last, code: 1000, fin_first: false }
+    Unit::Close { last, code: 1000, fin_first: false }
 }
 
 fn tally(answered: u64, refused: u64, unknown: u64) -> Tally {
@@ -93,21 +93,21 @@ fn an_honest_record_passes() {
 #[test]
 fn a_clean_server_without_the_clients_last_word_is_caught() {
     let mut record = polite();
-    remove(&mut record, SERVER, What::Got(last_word(2)));
+    remove(&mut record, SERVER, LogEvent::Got(last_word(2)));
     caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_server_whose_client_lacks_an_answer_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, What::Got(Unit::Answer(2)));
+    remove(&mut record, CLIENT, LogEvent::Got(Unit::Answer(2)));
     caught(&record, ContractRule::ServersProof);
 }
 
 #[test]
 fn a_clean_server_that_accepted_more_than_was_acknowledged_is_caught() {
     let mut record = polite();
-    add_after(&mut record, SERVER, &What::Accepted(2), What::Accepted(3));
+    add_after(&mut record, SERVER, &LogEvent::Accepted(2), LogEvent::Accepted(3));
     caught(&record, ContractRule::ServersProof);
 }
 
@@ -121,14 +121,14 @@ fn a_clean_server_with_an_account_that_is_not_whole_is_caught() {
 #[test]
 fn a_clean_client_without_the_servers_last_word_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, What::Got(last_word(2)));
+    remove(&mut record, CLIENT, LogEvent::Got(last_word(2)));
     caught(&record, ContractRule::ClientsProof);
 }
 
 #[test]
 fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, What::Handed(2));
+    remove(&mut record, CLIENT, LogEvent::Handed(2));
     caught(&record, ContractRule::ClientsProof);
     caught(&record, ContractRule::Answers);
 }
@@ -136,7 +136,7 @@ fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
 #[test]
 fn a_request_that_ran_above_the_servers_last_word_is_caught() {
     let mut record = polite();
-    add_after(&mut record, SERVER, &What::Sent(last_word(2)), What::Accepted(3));
+    add_after(&mut record, SERVER, &LogEvent::Sent(last_word(2)), LogEvent::Accepted(3));
     caught(&record, ContractRule::ClientsProof);
 }
 
@@ -152,11 +152,11 @@ fn a_clean_end_upon_a_fin_is_caught() {
 fn answers_that_are_doubled_swapped_or_made_up_are_caught() {
     for more in [Unit::Answer(1), Unit::Answer(3), Unit::Broken("answer 2 with another payload".into())] {
         let mut record = polite();
-        add_after(&mut record, CLIENT, &What::Got(Unit::Answer(1)), What::Got(more));
+        add_after(&mut record, CLIENT, &LogEvent::Got(Unit::Answer(1)), LogEvent::Got(more));
         caught(&record, ContractRule::Answers);
     }
     let mut record = polite();
-    remove(&mut record, SERVER, What::Got(Unit::Request(2)));
+    remove(&mut record, SERVER, LogEvent::Got(Unit::Request(2)));
     caught(&record, ContractRule::Answers);
 }
 
@@ -195,12 +195,12 @@ fn whatever_follows_a_last_word_is_caught() {
     ] {
         for side in [CLIENT, SERVER] {
             let mut record = polite();
-            add_after(&mut record, side, &What::Sent(last_word(2)), What::Sent(more.clone()));
+            add_after(&mut record, side, &LogEvent::Sent(last_word(2)), LogEvent::Sent(more.clone()));
             caught(&record, ContractRule::LastWord);
         }
     }
     let mut record = polite();
-    add_after(&mut record, SERVER, &What::Sent(Unit::Fin), What::Sent(Unit::Fin));
+    add_after(&mut record, SERVER, &LogEvent::Sent(Unit::Fin), LogEvent::Sent(Unit::Fin));
     caught(&record, ContractRule::LastWord);
 }
 
@@ -214,7 +214,7 @@ fn a_violation_between_correct_peers_is_caught() {
 #[test]
 fn an_end_that_never_ends_is_caught() {
     let mut record = polite();
-    record.entries.retain(|entry| !(entry.side == SERVER && matches!(entry.what, What::Ended(_))));
+    record.entries.retain(|entry| !(entry.side == SERVER && matches!(entry.what, LogEvent::Ended(_))));
     caught(&record, ContractRule::End);
 
     let mut record = polite();
@@ -225,7 +225,8 @@ fn an_end_that_never_ends_is_caught() {
 #[test]
 fn an_ending_over_its_cap_is_caught() {
     let mut record = polite();
-    let ended = record.entries.iter().position(|entry| entry.side == CLIENT && matches!(entry.what, What::Ended(_)));
+    let ended =
+        record.entries.iter().position(|entry| entry.side == CLIENT && matches!(entry.what, LogEvent::Ended(_)));
     record.entries[ended.expect("the client ends")].at += 2000;
     caught(&record, ContractRule::End);
 }
@@ -233,14 +234,14 @@ fn an_ending_over_its_cap_is_caught() {
 #[test]
 fn an_abort_in_peace_is_caught() {
     let mut record = polite();
-    add_after(&mut record, CLIENT, &What::Sent(Unit::Fin), What::Sent(Unit::Reset));
+    add_after(&mut record, CLIENT, &LogEvent::Sent(Unit::Fin), LogEvent::Sent(Unit::Reset));
     caught(&record, ContractRule::Care);
 }
 
 #[test]
 fn something_lost_in_peace_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, What::Got(Unit::Fin));
+    remove(&mut record, CLIENT, LogEvent::Got(Unit::Fin));
     caught(&record, ContractRule::Care);
 }
 
@@ -254,7 +255,7 @@ fn time_wait_on_the_wrong_side_is_caught() {
 #[test]
 fn something_got_that_was_not_sent_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, What::Sent(Unit::Request(2)));
+    remove(&mut record, CLIENT, LogEvent::Sent(Unit::Request(2)));
     caught(&record, ContractRule::Wire);
 }
 
@@ -264,13 +265,13 @@ fn an_outcome_outside_its_set_is_caught() {
     let mut record = polite();
     end_as(&mut record, SERVER, End::Truncated, tally(0, 0, 2));
     assert_eq!(check(&record), [], "truncated breaks no promise by itself");
-    let faults = catalogue::judge(&record);
-    assert!(matches!(faults[..], [catalogue::Fault::Unexpected { .. }]), "{faults:?}");
+    let faults = catalogue::check_run(&record);
+    assert!(matches!(faults[..], [catalogue::Problem::Unexpected { .. }]), "{faults:?}");
 }
 
 #[test]
 fn a_plan_that_was_never_carried_out_is_told() {
     let record = record("framed/client:close@idle/server:abort@answer-in-flight/clear/talk-16");
     assert_eq!(record.unreached, ["server:abort@answer-in-flight"]);
-    assert!(!record.of(SERVER).any(|what| *what == What::Did(Action::Abort)));
+    assert!(!record.of(SERVER).any(|what| *what == LogEvent::Did(Action::Abort)));
 }

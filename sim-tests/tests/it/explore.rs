@@ -1,9 +1,9 @@
 //! Every state of a conversation: the explorer's quick list, whole.
 
-use sim_tests::explorer::{self, CALM, ExplorerRule, Fault, Limits, Report, Setup, Summary};
+use sim_tests::explorer::{self, CALM, Exploration, ExplorerRule, Limits, Setup, Summary, TransportFault};
 use std::fmt::Write;
 
-fn run(setup: &Setup) -> Report {
+fn run(setup: &Setup) -> Exploration {
     explorer::run(setup, Limits::default(), &mut |_| ())
 }
 
@@ -11,7 +11,7 @@ fn run(setup: &Setup) -> Report {
 /// possible unseen; and the counts, which change only when the machine does.
 #[test]
 fn quick_visits_every_state() {
-    let reports: Vec<Report> = explorer::quick().iter().map(run).collect();
+    let reports: Vec<Exploration> = explorer::quick().iter().map(run).collect();
     let mut text = String::new();
     for report in &reports {
         assert!(report.holds(), "{report}");
@@ -51,7 +51,7 @@ fn a_limit_is_no_success() {
 /// Without deadlines a cut network is a wait for ever: the explorer says so, and how to get there.
 #[test]
 fn a_wait_for_ever_is_found() {
-    let report = run(&Setup { faults: &[Fault::Cut], faults_at_most: 1, ..CALM });
+    let report = run(&Setup { faults: &[TransportFault::Cut], faults_at_most: 1, ..CALM });
     let found = report.counterexample.as_ref().expect("nothing ends a wait for what is lost");
     assert_eq!(found.breach.rule, ExplorerRule::End, "{report}");
     assert!(found.ladder.iter().any(|line| line.starts_with("the network is cut")), "{report}");

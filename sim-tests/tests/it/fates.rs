@@ -4,8 +4,10 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use sim_tests::file::Saved;
-use sim_tests::tcp::Fate;
-use sim_tests::{Backend, Carries, Fault, Mark, Network, Rst, Scenario, Span, Which, Whose, catalogue};
+use sim_tests::tcp::PacketFate;
+use sim_tests::{
+    Backend, HeldContent, Network, NetworkFault, PacketContent, PacketSelector, Rst, Scenario, Sender, Span, catalogue,
+};
 use std::collections::HashSet;
 
 fn network(id: &str) -> Network {
@@ -17,26 +19,26 @@ fn scenario(network: &str) -> Scenario {
     id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
 }
 
-fn fate() -> impl Strategy<Value = Fate> {
+fn fate() -> impl Strategy<Value = PacketFate> {
     prop_oneof![
-        select(vec![Fate::Deliver, Fate::Lose, Fate::Behind, Fate::Corrupt]),
-        (0..1000_u64).prop_map(Fate::Twice),
-        (0..1000_u64).prop_map(Fate::Late),
+        select(vec![PacketFate::Deliver, PacketFate::Lose, PacketFate::Behind, PacketFate::Corrupt]),
+        (0..1000_u64).prop_map(PacketFate::Twice),
+        (0..1000_u64).prop_map(PacketFate::Late),
     ]
 }
 
-fn which() -> impl Strategy<Value = Which> {
-    let first = (select(Whose::ALL.to_vec()), select(Carries::ALL.to_vec()));
+fn which() -> impl Strategy<Value = PacketSelector> {
+    let first = (select(Sender::ALL.to_vec()), select(PacketContent::ALL.to_vec()));
     prop_oneof![
-        (0..=1_000_000_u32).prop_map(Which::Nth),
-        first.prop_map(|(from, carries)| Which::First { from, carries })
+        (0..=1_000_000_u32).prop_map(PacketSelector::Nth),
+        first.prop_map(|(from, carries)| PacketSelector::First { from, carries })
     ]
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
+fn fault() -> impl Strategy<Value = NetworkFault> {
     prop_oneof![
-        (which(), fate()).prop_map(|(which, fate)| Fault::Packet { which, fate }),
-        (1..=90_u8, any::<u64>()).prop_map(|(percent, seed)| Fault::Loss { percent, seed }),
+        (which(), fate()).prop_map(|(which, fate)| NetworkFault::Packet { which, fate }),
+        (1..=90_u8, any::<u64>()).prop_map(|(percent, seed)| NetworkFault::Loss { percent, seed }),
     ]
 }
 
@@ -67,11 +69,20 @@ proptest! {
 /// Of every kind of packet and every fate, one by one.
 #[test]
 fn every_fault_has_an_id() {
-    let fates = [Fate::Deliver, Fate::Lose, Fate::Twice(60), Fate::Late(20), Fate::Behind, Fate::Corrupt];
-    let firsts = Whose::ALL.into_iter().flat_map(|from| Carries::ALL.map(|carries| Which::First { from, carries }));
-    for which in firsts.chain([Which::Nth(0), Which::Nth(17)]) {
+    let fates = [
+        PacketFate::Deliver,
+        PacketFate::Lose,
+        PacketFate::Twice(60),
+        PacketFate::Late(20),
+        PacketFate::Behind,
+        PacketFate::Corrupt,
+    ];
+    let firsts = Sender::ALL
+        .into_iter()
+        .flat_map(|from| PacketContent::ALL.map(|carries| PacketSelector::First { from, carries }));
+    for which in firsts.chain([PacketSelector::Nth(0), PacketSelector::Nth(17)]) {
         for fate in fates {
-            let fault = Fault::Packet { which, fate };
+            let fault = NetworkFault::Packet { which, fate };
             let whole = Network { faults: vec![fault], ..Network::clear(5) };
             assert_eq!(network(&format!("latency-5+{fault}")), whole);
         }
@@ -80,16 +91,19 @@ fn every_fault_has_an_id() {
 
 #[test]
 fn the_ids_are_as_they_were_published() {
-    let first = |from, carries| Which::First { from, carries };
+    let first = |from, carries| PacketSelector::First { from, carries };
     let cases = [
-        ("packet-17-lose", Fault::Packet { which: Which::Nth(17), fate: Fate::Lose }),
-        ("packet-17-twice-60", Fault::Packet { which: Which::Nth(17), fate: Fate::Twice(60) }),
-        ("packet-first-fin-lose", Fault::Packet { which: first(Whose::First, Carries::Fin), fate: Fate::Lose }),
+        ("packet-17-lose", NetworkFault::Packet { which: PacketSelector::Nth(17), fate: PacketFate::Lose }),
+        ("packet-17-twice-60", NetworkFault::Packet { which: PacketSelector::Nth(17), fate: PacketFate::Twice(60) }),
+        (
+            "packet-first-fin-lose",
+            NetworkFault::Packet { which: first(Sender::First, PacketContent::Fin), fate: PacketFate::Lose },
+        ),
         (
             "packet-client-last-word-late-20",
-            Fault::Packet { which: first(Whose::Client, Carries::LastWord), fate: Fate::Late(20) },
+            NetworkFault::Packet { which: first(Sender::Client, PacketContent::Close), fate: PacketFate::Late(20) },
         ),
-        ("loss-30-seed-17", Fault::Loss { percent: 30, seed: 17 }),
+        ("loss-30-seed-17", NetworkFault::Loss { percent: 30, seed: 17 }),
     ];
     for (id, fault) in cases {
         assert_eq!(fault.to_string(), id);
@@ -159,9 +173,9 @@ fn a_backend_refuses_what_it_cannot_do() {
 
 #[test]
 fn a_network_of_packets_stands_for_networks_of_streams() {
-    let hold = |from, mark, millis| Fault::Hold { from, mark, span: Span::For(millis) };
-    let fin = |millis| Network { faults: vec![hold(Whose::First, Mark::Fin, millis)], ..Network::clear(4) };
-    let word = |millis| Network { faults: vec![hold(Whose::Client, Mark::LastWord, millis)], ..Network::clear(4) };
+    let hold = |from, mark, millis| NetworkFault::Hold { from, content: mark, span: Span::For(millis) };
+    let fin = |millis| Network { faults: vec![hold(Sender::First, HeldContent::Fin, millis)], ..Network::clear(4) };
+    let word = |millis| Network { faults: vec![hold(Sender::Client, HeldContent::Close, millis)], ..Network::clear(4) };
     let clear = || Network::clear(4);
     assert_eq!(network("fin-lost").stands_for(), [clear(), fin(40), fin(500)]);
     assert_eq!(network("ack-word-lost").stands_for(), [clear(), word(40), word(500)]);
@@ -207,8 +221,8 @@ fn the_judge_asks_what_a_network_of_packets_stands_for() {
     let faults_of = |run: &str, told: &str| {
         let mut record = Backend::Pair.run(&scenario(run)).expect("a run");
         record.scenario = scenario(told);
-        let faults = catalogue::judge(&record);
-        faults.into_iter().filter(|fault| matches!(fault, catalogue::Fault::Unexpected { .. })).count()
+        let faults = catalogue::check_run(&record);
+        faults.into_iter().filter(|fault| matches!(fault, catalogue::Problem::Unexpected { .. })).count()
     };
     assert_eq!(faults_of("clear", "fin-lost"), 0);
     assert_eq!(faults_of("fin-late", "fin-lost"), 0);

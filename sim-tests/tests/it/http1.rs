@@ -4,26 +4,27 @@
 mod example;
 
 use self::example::{Framing, Handler, trial};
-use sim_tests::trial::{Fault, Kind, Network, Report};
+use sim_tests::trial::{FindingKind, InjectedFault, TrialNetwork, TrialReport};
 use std::collections::BTreeSet;
 
 const TRUNCATED: &str = "a truncated response passes for complete";
 
 /// Where a truncated response passes for complete; nothing else may be wrong.
-fn fooled(report: &Report) -> BTreeSet<Network> {
+fn fooled(report: &TrialReport) -> BTreeSet<TrialNetwork> {
     assert!(report.failures.iter().all(|failure| failure.finding.what == TRUNCATED), "{report}");
-    report.of(Kind::Check).flat_map(|failure| failure.networks()).collect()
+    report.of(FindingKind::Check).flat_map(|failure| failure.networks()).collect()
 }
 
 /// Without a length a response ends where the connection does. A RST tells the client, but no relay passes it on.
 #[test]
 fn without_either_a_reset_is_taken_for_the_end_behind_every_relay() {
-    let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Abort]).run();
-    assert_eq!(fooled(&report), Network::RELAYS.into(), "{report}");
+    let report = trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Abort]).run();
+    assert_eq!(fooled(&report), TrialNetwork::RELAYS.into(), "{report}");
     assert_eq!(report.failures[0].scenario.to_string(), "server:abort@2/relay-rst-to-fin");
     // A server that crashes sends FIN, and that fools the client on a cable, too.
-    let report = trial(Framing::End, Handler::Sound).faults(&[Fault::Crash]).networks(&[Network::Clear]).run();
-    assert_eq!(fooled(&report), [Network::Clear].into(), "{report}");
+    let report =
+        trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Crash]).networks(&[TrialNetwork::Clear]).run();
+    assert_eq!(fooled(&report), [TrialNetwork::Clear].into(), "{report}");
 }
 
 /// A length or a last chunk shows that something is missing, also when the handler dies and hyper closes: that is
@@ -36,9 +37,10 @@ fn only_a_length_or_a_last_chunk_is_proof() {
         assert_eq!(fooled(&clean), BTreeSet::new());
     }
     // A cable that is cut for good brings no end at all, and so no wrong one.
-    let all_but = |cut: &[Network]| Network::ALL.into_iter().filter(|network| !cut.contains(network)).collect();
-    assert_eq!(fooled(&end), all_but(&[Network::Cut]), "{end}");
-    assert_eq!(fooled(&dies_end), all_but(&[Network::Cut, Network::CutHealed]), "{dies_end}");
+    let all_but =
+        |cut: &[TrialNetwork]| TrialNetwork::ALL.into_iter().filter(|network| !cut.contains(network)).collect();
+    assert_eq!(fooled(&end), all_but(&[TrialNetwork::Cut]), "{end}");
+    assert_eq!(fooled(&dies_end), all_but(&[TrialNetwork::Cut, TrialNetwork::CutHealed]), "{dies_end}");
     assert_eq!(dies_end.failures[0].scenario.to_string(), "undisturbed/coalesced");
     assert_eq!(end.failures[0].scenario.to_string(), "server:drop@2/clear");
     let [failure] = &server.failures[..] else { panic!("{server}") };
@@ -48,7 +50,9 @@ fn only_a_length_or_a_last_chunk_is_proof() {
 
 #[test]
 fn it_is_deterministic() {
-    let report =
-        trial(Framing::Chunked, Handler::Sound).networks(&[Network::Clear, Network::RelayCutsOff]).strict().run();
+    let report = trial(Framing::Chunked, Handler::Sound)
+        .networks(&[TrialNetwork::Clear, TrialNetwork::RelayCutsOff])
+        .strict()
+        .run();
     assert!(report.is_clean(), "{report}");
 }

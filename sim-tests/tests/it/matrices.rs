@@ -3,7 +3,7 @@
 
 use echo_core::{Deadline, Role, Tally};
 use sim_tests::catalogue::{self, NETWORKS, Place, Sequence};
-use sim_tests::oracle::{Report, Verdict};
+use sim_tests::oracle::{EndKind, Reported};
 use sim_tests::{Action, Backend, Network, Plan, Point, Scenario, Wire, parallel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,19 +16,19 @@ timed out: C connect   E detect   A answer   I idle   W write   D drain   L clos
 Two runs of a race that end differently are joined by +. A dot and a letter: excluded by that rule (echo-sim list --count).
 ";
 
-fn letter(verdict: Verdict) -> char {
+fn letter(verdict: EndKind) -> char {
     match verdict {
-        Verdict::Clean(1000) => 'c',
-        Verdict::Clean(1001) => 'g',
-        Verdict::Clean(code) => panic!("a clean end with {code}: the legend has no letter for it"),
-        Verdict::Unproven => 'u',
-        Verdict::Failed(1002) => 'f',
-        Verdict::Failed(1008) => 'p',
-        Verdict::Failed(_) => 'e',
-        Verdict::Truncated => 't',
-        Verdict::Reset => 'r',
-        Verdict::Violation => 'v',
-        Verdict::TimedOut(deadline) => match deadline {
+        EndKind::Clean(1000) => 'c',
+        EndKind::Clean(1001) => 'g',
+        EndKind::Clean(code) => panic!("a clean end with {code}: the legend has no letter for it"),
+        EndKind::Unproven => 'u',
+        EndKind::Failed(1002) => 'f',
+        EndKind::Failed(1008) => 'p',
+        EndKind::Failed(_) => 'e',
+        EndKind::Truncated => 't',
+        EndKind::Reset => 'r',
+        EndKind::Violation => 'v',
+        EndKind::TimedOut(deadline) => match deadline {
             Deadline::Connect => 'C',
             Deadline::Detect => 'E',
             Deadline::Answer => 'A',
@@ -43,13 +43,13 @@ fn letter(verdict: Verdict) -> char {
     }
 }
 
-fn code(report: Report) -> String {
+fn code(report: Reported) -> String {
     match report {
-        Report::Outcome(verdict, Tally { answered, refused, unknown }) => {
+        Reported::Outcome(verdict, Tally { answered, refused, unknown }) => {
             format!("{}{answered}{refused}{unknown}", letter(verdict))
         }
-        Report::Gone => "----".to_owned(),
-        Report::Open => "OPEN".to_owned(),
+        Reported::Killed => "----".to_owned(),
+        Reported::Open => "OPEN".to_owned(),
     }
 }
 
@@ -58,7 +58,7 @@ fn cell(sequence: &Sequence) -> String {
     let mut endings: Vec<String> = Vec::new();
     for run in sequence.scenario.runs() {
         let record = Backend::Pair.run(&run).unwrap_or_else(|refusal| panic!("{run}: {refusal}"));
-        let [client, server] = Role::BOTH.map(|side| code(Report::of(&record.ending(side))));
+        let [client, server] = Role::BOTH.map(|side| code(Reported::of(&record.ending(side))));
         let ending = format!("{client} {server}");
         if !endings.contains(&ending) {
             endings.push(ending);
@@ -69,7 +69,7 @@ fn cell(sequence: &Sequence) -> String {
 
 fn cells() -> Cells {
     let all = catalogue::all();
-    let cells = parallel::each(all.len(), |index| (all[index].id.as_str(), cell(&all[index])));
+    let cells = parallel::parallel_map(all.len(), |index| (all[index].id.as_str(), cell(&all[index])));
     Cells { all: cells.into_iter().collect(), shown: BTreeSet::new() }
 }
 

@@ -3,8 +3,8 @@
 use echo_core::Role;
 use sim_tests::record::is_again;
 use sim_tests::search::edge_table::EdgeTable;
-use sim_tests::tcp::{CLOSING, Edge, Event, Fate, Flags, Segment, State, Trigger};
-use sim_tests::{Backend, Record, Scenario, TcpRule, Unit, What, check, check_tcp, packet_sweep, tcp};
+use sim_tests::tcp::{CLOSING, Edge, Flags, PacketFate, Segment, TcpEvent, TcpState, Trigger};
+use sim_tests::{Backend, LogEvent, Record, Scenario, TcpRule, Unit, check, check_tcp, packet_sweep, tcp};
 
 fn run(id: &str) -> Record {
     let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
@@ -19,18 +19,18 @@ fn good(id: &str) -> Record {
     record
 }
 
-fn sent(record: &Record) -> impl Iterator<Item = (&Segment, Fate, [State; 2])> {
+fn sent(record: &Record) -> impl Iterator<Item = (&Segment, PacketFate, [TcpState; 2])> {
     record.packets.iter().filter_map(|moment| match &moment.event {
-        Event::Sent { segment, fate, states } => Some((segment, *fate, *states)),
-        Event::Arrived { .. } | Event::Changed { .. } => None,
+        TcpEvent::Sent { segment, fate, states } => Some((segment, *fate, *states)),
+        TcpEvent::Arrived { .. } | TcpEvent::Changed { .. } => None,
     })
 }
 
 /// The states that the sockets of `side` pass.
-fn path(record: &Record, side: Role) -> Vec<State> {
-    let state = |event: &Event| match event {
-        Event::Changed { side: whose, to, .. } if *whose == side => Some(*to),
-        Event::Changed { .. } | Event::Sent { .. } | Event::Arrived { .. } => None,
+fn path(record: &Record, side: Role) -> Vec<TcpState> {
+    let state = |event: &TcpEvent| match event {
+        TcpEvent::Changed { side: whose, to, .. } if *whose == side => Some(*to),
+        TcpEvent::Changed { .. } | TcpEvent::Sent { .. } | TcpEvent::Arrived { .. } => None,
     };
     record.packets.iter().filter_map(|moment| state(&moment.event)).collect()
 }
@@ -77,20 +77,20 @@ fn a_lost_fin_is_sent_again() {
     let record = good("framed/client:close@idle/server:none/fin-lost");
     let fins: Vec<_> = sent(&record).filter(|(it, ..)| it.from == Role::Client && it.flags.has(Flags::FIN)).collect();
     assert_eq!(fins.len(), 2);
-    assert_eq!((fins[0].1, fins[1].1), (Fate::Lose, Fate::Deliver));
+    assert_eq!((fins[0].1, fins[1].1), (PacketFate::Lose, PacketFate::Deliver));
     assert!(!is_again(&record, fins[0].0) && is_again(&record, fins[1].0));
     // TIME-WAIT is the client's, and the server is done with its last ACK.
-    assert!(path(&record, Role::Client).ends_with(&[State::FinWait2, State::TimeWait, State::Closed]));
-    assert!(path(&record, Role::Server).ends_with(&[State::CloseWait, State::LastAck, State::Closed]));
+    assert!(path(&record, Role::Client).ends_with(&[TcpState::FinWait2, TcpState::TimeWait, TcpState::Closed]));
+    assert!(path(&record, Role::Server).ends_with(&[TcpState::CloseWait, TcpState::LastAck, TcpState::Closed]));
 }
 
 #[test]
 fn a_lost_last_ack_is_asked_for_again_and_given_from_time_wait() {
     let record = good("framed/client:close@idle/server:none/last-ack-lost");
-    let from_time_wait: Vec<_> = sent(&record).filter(|(_, _, states)| states[0] == State::TimeWait).collect();
+    let from_time_wait: Vec<_> = sent(&record).filter(|(_, _, states)| states[0] == TcpState::TimeWait).collect();
     let acks: Vec<_> = from_time_wait.iter().filter(|(it, ..)| it.from == Role::Client).collect();
     let fins: Vec<_> = from_time_wait.iter().filter(|(it, ..)| it.from == Role::Server).collect();
-    assert_eq!(acks.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [Fate::Lose, Fate::Deliver]);
+    assert_eq!(acks.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [PacketFate::Lose, PacketFate::Deliver]);
     assert!(fins.len() == 1 && is_again(&record, fins[0].0), "the server sends its FIN again: {fins:?}");
 }
 
@@ -98,9 +98,9 @@ fn a_lost_last_ack_is_asked_for_again_and_given_from_time_wait() {
 fn a_lost_rst_is_said_again_to_who_goes_on_speaking() {
     let record = good("framed/client:none/server:abort@idle/rst-lost");
     let rsts: Vec<_> = sent(&record).filter(|(it, ..)| it.flags.has(Flags::RST)).collect();
-    assert_eq!(rsts.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [Fate::Lose, Fate::Deliver]);
+    assert_eq!(rsts.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [PacketFate::Lose, PacketFate::Deliver]);
     // The second answers what the client says to a socket that is no more.
-    assert_eq!(rsts[1].2[1], State::Closed);
+    assert_eq!(rsts[1].2[1], TcpState::Closed);
     let spoke = sent(&record).filter(|(it, ..)| it.from == Role::Client && it.index > rsts[0].0.index);
     assert!(spoke.count() > 0);
     assert_eq!(record.ending(Role::Client).name(), "reset");
@@ -109,7 +109,7 @@ fn a_lost_rst_is_said_again_to_who_goes_on_speaking() {
 #[test]
 fn a_last_word_that_was_lost_arrives_behind_the_fin() {
     let record = good("framed/client:close@idle/server:none/ack-word-lost");
-    let lost = sent(&record).find(|(_, fate, _)| *fate == Fate::Lose).expect("one is lost").0.index;
+    let lost = sent(&record).find(|(_, fate, _)| *fate == PacketFate::Lose).expect("one is lost").0.index;
     let fin = sent(&record).find(|(it, ..)| it.flags.has(Flags::FIN)).expect("a FIN").0.index;
     let again =
         sent(&record).find(|(it, ..)| it.length > 0 && is_again(&record, it)).expect("it is sent again").0.index;
@@ -121,19 +121,21 @@ fn a_last_word_that_was_lost_arrives_behind_the_fin() {
 fn fins_that_cross_pass_closing() {
     let record = good("framed/client:close@idle/server:none/fins-cross");
     let paths = Role::BOTH.map(|side| path(&record, side));
-    assert!(paths.iter().any(|path| path.contains(&State::Closing)), "{paths:?}");
-    assert!(paths.iter().all(|path| path.contains(&State::FinWait1)), "{paths:?}");
+    assert!(paths.iter().any(|path| path.contains(&TcpState::Closing)), "{paths:?}");
+    assert!(paths.iter().all(|path| path.contains(&TcpState::FinWait1)), "{paths:?}");
     let both = good("plain/client:close@idle/server:close@idle/clear");
     let paths = Role::BOTH.map(|side| path(&both, side));
-    assert!(paths.iter().all(|path| path.contains(&State::Closing)), "{paths:?}");
+    assert!(paths.iter().all(|path| path.contains(&TcpState::Closing)), "{paths:?}");
 }
 
 #[test]
 fn a_fin_that_comes_twice_is_answered_from_time_wait() {
     let record = good("framed-server-fin/client:none/server:close@idle/fin-twice");
-    let twice = sent(&record).find(|(_, fate, _)| *fate == Fate::Twice(60)).expect("one comes twice").0.index;
-    let arrivals =
-        record.packets.iter().filter(|moment| matches!(&moment.event, Event::Arrived { index, .. } if *index == twice));
+    let twice = sent(&record).find(|(_, fate, _)| *fate == PacketFate::Twice(60)).expect("one comes twice").0.index;
+    let arrivals = record
+        .packets
+        .iter()
+        .filter(|moment| matches!(&moment.event, TcpEvent::Arrived { index, .. } if *index == twice));
     assert_eq!(arrivals.count(), 2);
 }
 
@@ -144,16 +146,19 @@ fn an_old_duplicate_changes_nothing_but_time_wait() {
     // It meets a closed socket, and TIME-WAIT is not cut short by the RST that answers it (RFC 1337).
     let (last, before) = record.entries.split_last().expect("something happened");
     assert_eq!(before, clear.entries);
-    assert_eq!((last.side, &last.what), (Role::Server, &What::Sent(Unit::Reset)));
+    assert_eq!((last.side, &last.what), (Role::Server, &LogEvent::Sent(Unit::Reset)));
     let mut table = EdgeTable::default();
     table.add(&record);
-    assert_eq!(table.count(&Edge { from: State::TimeWait, to: State::Closed, trigger: Trigger::TimeWaitOver }), 1);
+    assert_eq!(
+        table.count(&Edge { from: TcpState::TimeWait, to: TcpState::Closed, trigger: Trigger::TimeWaitOver }),
+        1
+    );
 }
 
 #[test]
 fn windows_are_closed_while_the_conversation_ends() {
     let record = good("framed/client:close@idle/server:none/zero-window");
-    let closing = |states: [State; 2]| states.iter().any(|state| *state > State::Established);
+    let closing = |states: [TcpState; 2]| states.iter().any(|state| *state > TcpState::Established);
     let shut = sent(&record).filter(|(it, _, states)| it.window == 0 && closing(*states)).count();
     let small = sent(&record).all(|(it, ..)| it.window <= 8 && it.length <= 8);
     assert!(small, "a segment or a window of more than 8 bytes");
@@ -164,7 +169,7 @@ fn windows_are_closed_while_the_conversation_ends() {
 fn a_host_that_is_up_again_knows_nothing() {
     let record = good("framed/client:close@answer-in-flight/server:vanish@answer-in-flight/rebooted");
     let (rst, _, states) = sent(&record).find(|(it, ..)| it.flags.has(Flags::RST)).expect("a RST");
-    assert_eq!((rst.from, states[1]), (Role::Server, State::Closed));
+    assert_eq!((rst.from, states[1]), (Role::Server, TcpState::Closed));
     assert_eq!(record.ending(Role::Client).name(), "reset");
 }
 
@@ -190,45 +195,46 @@ fn each_rule_of_tcp_notices_a_bent_record() {
         rules
     };
     assert_eq!(rules(&|_| ()), []);
-    let retain = |record: &mut Record, keep: &dyn Fn(&Event) -> bool| record.packets.retain(|it| keep(&it.event));
-    let to = |state: State| move |event: &Event| !matches!(event, Event::Changed { to, .. } if *to == state);
-    assert!(rules(&|record| retain(record, &to(State::CloseWait))).contains(&TcpRule::Path));
+    let retain = |record: &mut Record, keep: &dyn Fn(&TcpEvent) -> bool| record.packets.retain(|it| keep(&it.event));
+    let to = |state: TcpState| move |event: &TcpEvent| !matches!(event, TcpEvent::Changed { to, .. } if *to == state);
+    assert!(rules(&|record| retain(record, &to(TcpState::CloseWait))).contains(&TcpRule::Path));
     assert!(rules(&|record| drop(record.packets.pop())).contains(&TcpRule::Closed));
-    let each =
-        |record: &mut Record, bend: &dyn Fn(&mut Event)| record.packets.iter_mut().for_each(|it| bend(&mut it.event));
-    let swapped = |event: &mut Event| {
-        if let Event::Changed { side, .. } = event {
+    let each = |record: &mut Record, bend: &dyn Fn(&mut TcpEvent)| {
+        record.packets.iter_mut().for_each(|it| bend(&mut it.event))
+    };
+    let swapped = |event: &mut TcpEvent| {
+        if let TcpEvent::Changed { side, .. } = event {
             *side = if *side == Role::Client { Role::Server } else { Role::Client };
         }
     };
     assert!(rules(&|record| each(record, &swapped)).contains(&TcpRule::TimeWait));
-    let timers = |event: &mut Event| {
-        if let Event::Changed { to: State::CloseWait, cause, .. } = event {
+    let timers = |event: &mut TcpEvent| {
+        if let TcpEvent::Changed { to: TcpState::CloseWait, cause, .. } = event {
             *cause = tcp::Cause::Timer;
         }
     };
     assert!(rules(&|record| each(record, &timers)).contains(&TcpRule::Diagram));
-    let early = |event: &mut Event| {
-        if let Event::Sent { segment, .. } = event
+    let early = |event: &mut TcpEvent| {
+        if let TcpEvent::Sent { segment, .. } = event
             && segment.flags.has(Flags::ACK)
         {
             segment.ack = segment.ack.wrapping_add(1000);
         }
     };
     assert!(rules(&|record| each(record, &early)).contains(&TcpRule::Numbers));
-    let corrupt = |event: &mut Event| {
-        if let Event::Sent { segment, fate, .. } = event
+    let corrupt = |event: &mut TcpEvent| {
+        if let TcpEvent::Sent { segment, fate, .. } = event
             && segment.flags.has(Flags::FIN)
         {
-            *fate = Fate::Corrupt;
+            *fate = PacketFate::Corrupt;
         }
     };
     assert!(rules(&|record| each(record, &corrupt)).contains(&TcpRule::Checksum));
     let again = |record: &mut Record| {
         let data =
-            record.packets.iter().find(|it| matches!(&it.event, Event::Sent { segment, .. } if segment.length > 0));
+            record.packets.iter().find(|it| matches!(&it.event, TcpEvent::Sent { segment, .. } if segment.length > 0));
         let mut other = data.expect("data").clone();
-        if let Event::Sent { segment, .. } = &mut other.event {
+        if let TcpEvent::Sent { segment, .. } = &mut other.event {
             segment.bytes = tcp::corrupted(&segment.bytes);
         }
         record.packets.push(other);

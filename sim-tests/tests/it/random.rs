@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sim_tests::file::Saved;
 use sim_tests::random::{self, Found, Run};
-use sim_tests::{Action, Backend, ContractRule, Plan, Record, Refusal, Scenario, Wire, ladder};
+use sim_tests::{Action, Backend, ContractRule, Plan, Record, Scenario, ScenarioError, Wire, ladder};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ fn the_seeds_meet_everything() {
 }
 
 /// A program that is broken on purpose: its client takes closing the socket for saying goodbye.
-fn rude(scenario: &Scenario) -> Result<Record, Refusal> {
+fn rude(scenario: &Scenario) -> Result<Record, ScenarioError> {
     let mut played = scenario.clone();
     for step in played.client.steps.iter_mut().filter(|step| step.action == Action::Close) {
         step.action = Action::Drop;
@@ -63,9 +63,9 @@ fn rude(scenario: &Scenario) -> Result<Record, Refusal> {
 }
 
 /// A program that is broken on purpose: it forgets to say how it ended when it has to wait for that.
-fn forgetful(scenario: &Scenario) -> Result<Record, Refusal> {
+fn forgetful(scenario: &Scenario) -> Result<Record, ScenarioError> {
     let mut record = Backend::Pair.run(scenario)?;
-    record.entries.retain(|entry| entry.at < 400 || !matches!(entry.what, sim_tests::What::Ended(_)));
+    record.entries.retain(|entry| entry.at < 400 || !matches!(entry.what, sim_tests::LogEvent::Ended(_)));
     Ok(record)
 }
 
@@ -79,7 +79,7 @@ fn a_planted_bug_is_found_shrunk_and_replayed() {
     for (run, rule, most) in [(&rude as Run<'_>, ContractRule::Care, 1), (&forgetful, ContractRule::End, 1)] {
         let hunt = random::hunt(run, &(0..300).collect::<Vec<_>>(), &|| ());
         let found = hunt.found.first().expect("a planted bug is found");
-        let random::Flaw::Breach(breach) = &found.flaw else { panic!("{}", found.flaw) };
+        let random::RandomFailure::Breach(breach) = &found.flaw else { panic!("{}", found.flaw) };
         assert_eq!(breach.rule, rule, "{breach}");
         assert!(steps(&found.scenario) <= most, "{}", found.scenario);
         assert!(steps(&found.drawn) >= steps(&found.scenario));

@@ -3,7 +3,7 @@
 
 use echo_core::Role;
 use echo_net::Transport;
-use sim_tests::packet::{Build, Net, Stream};
+use sim_tests::packet::{Build, Net, PacketStream};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -48,9 +48,9 @@ impl Wires for Loopback {
 struct Packets(Net);
 
 impl Wires for Packets {
-    type Stream = Stream;
+    type Stream = PacketStream;
 
-    async fn pair(&self) -> (Stream, Stream) {
+    async fn pair(&self) -> (PacketStream, PacketStream) {
         let listener = self.0.listen(Role::Server, 2012).expect("a port");
         let (client, server) = tokio::join!(self.0.connect(Role::Client, 2012), listener.accept());
         (client.expect("connected"), server.expect("accepted"))

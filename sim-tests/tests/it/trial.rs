@@ -7,7 +7,7 @@ mod entry;
 mod planted;
 mod sockets;
 
-use sim_tests::trial::{Run, Stream, TimeWait, Trial};
+use sim_tests::trial::{TimeWait, Trial, TrialRun, TrialStream};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 type Answer = io::Result<Vec<u8>>;
 
 /// Asks, and takes the answer for whole when as much has come as its first byte says.
-async fn ask(mut stream: Stream) -> Answer {
+async fn ask(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
         let mut answer = vec![0; stream.read_u8().await?.into()];
@@ -30,7 +30,7 @@ async fn ask(mut stream: Stream) -> Answer {
 }
 
 /// Answers in two pieces, and sees the client off.
-async fn answer(mut stream: Stream) -> io::Result<()> {
+async fn answer(mut stream: TrialStream) -> io::Result<()> {
     timeout(PATIENCE, async {
         stream.read_u8().await?;
         stream.write_all(&[ANSWER.len() as u8]).await?;
@@ -43,7 +43,7 @@ async fn answer(mut stream: Stream) -> io::Result<()> {
 }
 
 /// Nobody takes a part for the whole.
-fn whole_or_nothing<S>(run: &Run<Answer, S>) -> Result<(), String> {
+fn whole_or_nothing<S>(run: &TrialRun<Answer, S>) -> Result<(), String> {
     match run.client.returned() {
         Some(Ok(answer)) if answer != ANSWER => Err("a part passes for the whole".to_owned()),
         Some(_) | None => Ok(()),

@@ -5,7 +5,7 @@ mod example;
 
 use self::example::{MESSAGES, Manner, Word, networks, trial};
 use futures_util::{SinkExt, StreamExt};
-use sim_tests::trial::{Kind, Network, Run, Stream, Trial};
+use sim_tests::trial::{FindingKind, Trial, TrialNetwork, TrialRun, TrialStream};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -30,7 +30,8 @@ fn closing_at_once_proves_nothing_to_the_server() {
 /// Masks and keys are drawn at random, and only their sizes show.
 #[test]
 fn it_is_deterministic() {
-    let report = trial(Manner::Answered, Word::Both).networks(&[Network::Clear, Network::RelayCutsOff]).strict().run();
+    let report =
+        trial(Manner::Answered, Word::Both).networks(&[TrialNetwork::Clear, TrialNetwork::RelayCutsOff]).strict().run();
     assert!(report.is_clean(), "{report}");
 }
 
@@ -42,7 +43,7 @@ fn one_byte_at_a_time_is_an_attack() {
 }
 
 /// `while let Some(Ok(message))`: it is easily written, and takes whatever goes wrong for the end.
-async fn careless(stream: Stream) -> Option<usize> {
+async fn careless(stream: TrialStream) -> Option<usize> {
     let talk = async {
         let (mut socket, _) = client_async("ws://server/", stream).await.ok()?;
         for number in 1..=MESSAGES {
@@ -58,7 +59,7 @@ async fn careless(stream: Stream) -> Option<usize> {
 }
 
 /// Answers all, and closes.
-async fn server(stream: Stream) {
+async fn server(stream: TrialStream) {
     let talk = async {
         let Ok(mut socket) = accept_async(stream).await else { return };
         for _ in 1..=MESSAGES {
@@ -80,11 +81,11 @@ async fn server(stream: Stream) {
 
 #[test]
 fn a_careless_client_is_caught_through_each_relay() {
-    let check = |run: &Run<Option<usize>, ()>| match run.client.returned() {
+    let check = |run: &TrialRun<Option<usize>, ()>| match run.client.returned() {
         Some(Some(answers)) if *answers != MESSAGES => Err("a part passes for the whole".to_owned()),
         Some(_) | None => Ok(()),
     };
-    let report = Trial::new(careless, server, check).networks(&Network::RELAYS).run();
-    let caught: BTreeSet<_> = report.of(Kind::Check).flat_map(|failure| failure.networks()).collect();
-    assert_eq!(caught, Network::RELAYS.into(), "{report}");
+    let report = Trial::new(careless, server, check).networks(&TrialNetwork::RELAYS).run();
+    let caught: BTreeSet<_> = report.of(FindingKind::Check).flat_map(|failure| failure.networks()).collect();
+    assert_eq!(caught, TrialNetwork::RELAYS.into(), "{report}");
 }

@@ -6,10 +6,10 @@ use crate::input::Input;
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::standard::STALLED;
-use crate::terminal::{Terminal, Wish};
+use crate::terminal::{Terminal, UserCommand};
 use crate::utf8::complete;
 use echo_net::echo_core::{Deadlines, Outcome};
-use echo_net::{CameBack, ClientConfig, converse_plainly, printable};
+use echo_net::{ClientConfig, EchoCheck, converse_plainly, printable};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -46,7 +46,7 @@ pub(crate) async fn at_prompt(
         Err(error) => return fail(Exit::System, &format!("cannot use the terminal: {error}")),
     };
     terminal.write(&format!("connected to {server}, plain; an empty line or Ctrl-D ends the conversation"));
-    let came_back = RefCell::new(CameBack::default());
+    let came_back = RefCell::new(EchoCheck::default());
     let (outgoing, inbox) = mpsc::channel(TYPED_AHEAD);
     let (texts, mut shown) = mpsc::unbounded_channel();
     let on_text = |text: &[u8]| {
@@ -71,16 +71,16 @@ pub(crate) async fn at_prompt(
             }
             () = sleep(QUIET), if unshown.waits() => unshown.show_rest(&mut terminal),
             wish = terminal.wish() => match (wish, &outgoing) {
-                (Wish::Line(line), Some(open)) => {
+                (UserCommand::Line(line), Some(open)) => {
                     let bytes = format!("{line}\n").into_bytes();
                     match open.try_send(bytes.clone()) {
                         Ok(()) => came_back.borrow_mut().sent(&bytes),
                         Err(_) => terminal.not_sent("the server does not read", &line),
                     }
                 }
-                (Wish::Interrupt, None) | (Wish::Insist, _) => break None,
-                (wish @ (Wish::Line(_) | Wish::End | Wish::Interrupt), _) => {
-                    interrupted |= wish == Wish::Interrupt;
+                (UserCommand::Interrupt, None) | (UserCommand::Insist, _) => break None,
+                (wish @ (UserCommand::Line(_) | UserCommand::End | UserCommand::Interrupt), _) => {
+                    interrupted |= wish == UserCommand::Interrupt;
                     terminal.ending();
                     outgoing = None;
                 }
@@ -150,7 +150,7 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
         Ok(opened) => opened,
         Err(error) => return fail(Exit::System, &format!("cannot begin: {error}")),
     };
-    let came_back = RefCell::new(CameBack::default());
+    let came_back = RefCell::new(EchoCheck::default());
     let (outgoing, inbox) = mpsc::channel(1);
     let incoming = RefCell::new(Incoming::new(output.sender()));
     let (progress, in_hand) = (Notify::new(), Cell::new(0));
@@ -196,7 +196,7 @@ struct Pump<'a> {
     input: &'a mut Input,
     /// Bytes that were taken and are not on their way yet.
     in_hand: &'a Cell<usize>,
-    came_back: &'a RefCell<CameBack>,
+    came_back: &'a RefCell<EchoCheck>,
     progress: &'a Notify,
 }
 
@@ -269,7 +269,7 @@ impl Incoming {
 /// The wire proves nothing, but the bytes can be counted. Without an outcome nobody waited for the end.
 fn conclude(
     outcome: Option<&Outcome>,
-    came_back: &CameBack,
+    came_back: &EchoCheck,
     show: Show,
     problems: impl IntoIterator<Item = String>,
     signals: &Signals,

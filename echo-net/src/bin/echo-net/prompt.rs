@@ -5,8 +5,8 @@ use crate::exit::{Conclusion, Exit, fail};
 use crate::piped::{Options, obey};
 use crate::signals::Signals;
 use crate::tally::Tally;
-use crate::terminal::{Terminal, Wish};
-use echo_net::echo_core::{Farewell, Outcome};
+use crate::terminal::{Terminal, UserCommand};
+use echo_net::echo_core::{CloseReason, Outcome};
 use echo_net::{Answer, Client, Pending, RequestError, printable};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -39,11 +39,11 @@ impl Message {
 enum Event {
     Sent(Message, Result<Pending, RequestError>),
     Ended(Outcome),
-    Leaving(Option<Farewell>),
+    Leaving(Option<CloseReason>),
     Answer(Message, Result<Answer, RequestError>),
     Quiet,
     Signal,
-    Wish(Wish),
+    Wish(UserCommand),
     Insist,
 }
 
@@ -105,7 +105,7 @@ async fn talk(
                 told = true;
                 terminal.ending();
                 if let Some(farewell) = farewell {
-                    let reason = printable(farewell.reason.as_bytes());
+                    let reason = printable(farewell.text.as_bytes());
                     terminal.write(&format!("the server leaves: {} ({reason})", farewell.code));
                 }
             }
@@ -113,14 +113,14 @@ async fn talk(
             Event::Sent(Message::Line(line), Err(error)) => terminal.not_sent(&error.to_string(), &line),
             Event::Sent(Message::Ping, Err(_)) => (),
             Event::Quiet => send(&messages, Message::Ping),
-            Event::Wish(Wish::Line(line)) => send(&messages, Message::Line(line)),
-            Event::Insist | Event::Wish(Wish::Insist) => {
+            Event::Wish(UserCommand::Line(line)) => send(&messages, Message::Line(line)),
+            Event::Insist | Event::Wish(UserCommand::Insist) => {
                 insisted = true;
                 client.abort();
             }
-            Event::Wish(Wish::Interrupt) if messages.is_none() => client.abort(),
-            Event::Wish(wish @ (Wish::End | Wish::Interrupt)) => {
-                interrupted = wish == Wish::Interrupt;
+            Event::Wish(UserCommand::Interrupt) if messages.is_none() => client.abort(),
+            Event::Wish(wish @ (UserCommand::End | UserCommand::Interrupt)) => {
+                interrupted = wish == UserCommand::Interrupt;
                 terminal.ending();
                 messages = None;
             }

@@ -30,7 +30,7 @@ const FILES: usize = 14;
 
 /// What a person did.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum UserCommand {
     /// Typed or pasted a line.
     Line(String),
     /// An empty line or Ctrl-D, or the terminal is gone: wants to end.
@@ -117,31 +117,31 @@ impl Terminal {
     }
 
     /// Waits for a person. Can be dropped and called again: what stands at the prompt stays.
-    pub(crate) async fn wish(&mut self) -> Wish {
+    pub(crate) async fn wish(&mut self) -> UserCommand {
         loop {
             while let Some(line) = self.pasted.pop() {
                 match self.ending {
                     true => self.not_sent("we are leaving", &line),
-                    false => return Wish::Line(line),
+                    false => return UserCommand::Line(line),
                 }
             }
             if self.gone.is_some() {
                 return std::future::pending().await;
             }
             match self.typed.recv().await.unwrap_or_else(|| Typed::Gone("the prompt has failed".to_owned())) {
-                Typed::Text(text) if text.is_empty() => return Wish::End,
+                Typed::Text(text) if text.is_empty() => return UserCommand::End,
                 Typed::Text(text) => self.pasted = lines(&text),
-                Typed::EndOfFile => return Wish::End,
+                Typed::EndOfFile => return UserCommand::End,
                 Typed::Interrupt(texts) => {
                     for line in texts.iter().flat_map(|text| lines(text).into_iter().rev()) {
                         self.not_sent("interrupted", &line);
                     }
-                    return Wish::Interrupt;
+                    return UserCommand::Interrupt;
                 }
-                Typed::Insist => return Wish::Insist,
+                Typed::Insist => return UserCommand::Insist,
                 Typed::Gone(why) => {
                     self.gone = Some(why);
-                    return Wish::End;
+                    return UserCommand::End;
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::PATIENCE;
 use echo_net::echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD};
 use echo_net::echo_core::preface::preface;
-use echo_net::echo_core::{CloseCode, Farewell, Role, Stamp};
+use echo_net::echo_core::{CloseCode, CloseReason, Role, Stamp};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
@@ -156,9 +156,9 @@ impl Raw {
 fn said(frame: Frame<'_>) -> Said {
     match frame {
         Frame::Reply { seq, payload, .. } => Said::Reply { seq, payload: payload.to_vec() },
-        Frame::GoAway { last, farewell } => Said::GoAway { last, code: farewell.code.0 },
-        Frame::Close { last, farewell, first_fin } => {
-            Said::Close { last, code: farewell.code.0, reason: farewell.reason, fin_first: first_fin == Role::Server }
+        Frame::GoAway { last, reason: farewell } => Said::GoAway { last, code: farewell.code.0 },
+        Frame::Close { last, reason: farewell, first_fin } => {
+            Said::Close { last, code: farewell.code.0, reason: farewell.text, fin_first: first_fin == Role::Server }
         }
         Frame::Echo { seq, payload, .. } => Said::Echo { seq, payload: payload.to_vec() },
         Frame::Unknown { .. } => panic!("nobody sends {frame:?}"),
@@ -186,7 +186,7 @@ pub(crate) fn reply(seq: u64, payload: &[u8]) -> Vec<u8> {
 
 pub(crate) fn goaway(last: u64) -> Vec<u8> {
     let mut out = Vec::new();
-    frame::goaway(&mut out, last, &Farewell::normal());
+    frame::goaway(&mut out, last, &CloseReason::normal());
     out
 }
 
@@ -196,6 +196,6 @@ pub(crate) fn close(last: u64) -> Vec<u8> {
 
 pub(crate) fn close_with(last: u64, code: u16, reason: &str) -> Vec<u8> {
     let mut out = Vec::new();
-    frame::close(&mut out, last, &Farewell::new(CloseCode(code), reason), false);
+    frame::close(&mut out, last, &CloseReason::new(CloseCode(code), reason), false);
     out
 }

@@ -3,21 +3,21 @@
 //! Time is tokio's, and paused: it goes on to the next event when nobody has anything left to do. The stacks' clocks
 //! run [`defaults::PACE`] times as fast, for the harness's deadlines are so much shorter than real ones.
 
-mod referee;
-mod stage;
+mod fault_injector;
+mod simulation;
 
-use self::stage::Stage;
+use self::simulation::Simulation;
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::support::{Millis, Refusal};
+use crate::support::{Millis, ScenarioError};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, ScenarioError> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.map_err(|error| Refusal(format!("no runtime can be built: {error}")))?;
+    let runtime = runtime.map_err(|error| ScenarioError(format!("no runtime can be built: {error}")))?;
     LocalSet::new().block_on(&runtime, async {
-        let mut stage = Stage::new(scenario).await?;
+        let mut stage = Simulation::new(scenario).await?;
         let over_at = stage.run(budget).await;
         stage.record(scenario, over_at, budget)
     })

@@ -1,13 +1,13 @@
 //! The programs of a run, the client and the server of `echo-net`, on whatever network a backend has.
 
-mod cast;
+mod host_program;
+mod instrumented_stream;
 mod pace;
-mod tap;
 
-pub(super) use cast::{Cast, Command, Slot};
+pub(super) use host_program::{HostProgram, ProgramCommand, Slot};
 #[cfg(feature = "turmoil")]
-pub(super) use tap::Handle;
-pub(super) use tap::{SharedBoard, lock};
+pub(super) use instrumented_stream::StreamControl;
+pub(super) use instrumented_stream::{SharedBoard, lock};
 
 use echo_net::Transport;
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! How fast a program reads.
 
-use crate::network::PACE;
+use crate::network::READ_INTERVAL;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,7 +24,7 @@ impl Pace {
     /// How many bytes may be read, once some may.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         // Not all at once: a plain message is over when nothing comes for some milliseconds.
-        self.next.as_mut().poll(cx).map(|()| self.takes.div_ceil(PACE as usize))
+        self.next.as_mut().poll(cx).map(|()| self.takes.div_ceil(READ_INTERVAL as usize))
     }
 
     /// So many bytes were read.
@@ -36,7 +36,7 @@ impl Pace {
         }
         let (now, due) = (Instant::now(), self.next.deadline());
         let from = if due + TICK > now { due } else { now };
-        let pause = Duration::from_micros((count as u64 * PACE * 1000).div_ceil(self.takes as u64));
+        let pause = Duration::from_micros((count as u64 * READ_INTERVAL * 1000).div_ceil(self.takes as u64));
         self.next.as_mut().reset(from + pause);
     }
 }

@@ -10,18 +10,18 @@ use crate::record::Record;
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::support::Refusal;
+use crate::support::ScenarioError;
 
 /// Runs `scenario` in every order of delivery, and gives each record to `look`, which says whether to go on. Gives the
 /// number of orders, and whether these were all.
 ///
 /// # Errors
 /// A [`Refusal`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
-pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), Refusal> {
+pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), ScenarioError> {
     scenario.check()?;
     Backend::Turmoil.expresses(scenario)?;
     if scenario.network.relay.is_some() || scenario.network.batch > 0 || !scenario.network.faults.is_empty() {
-        return Err(Refusal(format!("{} says when packets arrive: it has one order", scenario.network)));
+        return Err(ScenarioError(format!("{} says when packets arrive: it has one order", scenario.network)));
     }
     let budget = defaults::budget(scenario);
     let mut choices = Choices::default();

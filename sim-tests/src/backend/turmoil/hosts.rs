@@ -1,14 +1,14 @@
 //! turmoil's sockets, as the programs use them.
 
 use crate::backend::program::Net;
-use echo_net::Over;
+use echo_net::StreamTransport;
 use std::io;
 use turmoil::net::{TcpListener, TcpStream};
 
 const PORT: u16 = 4007;
 
 /// turmoil's stream as a transport. Its `abort` is the tap's business.
-pub(super) type Stream = Over<TcpStream>;
+pub(super) type Stream = StreamTransport<TcpStream>;
 
 /// The hosts "client" and "server". Which of them this is, turmoil knows.
 #[derive(Clone, Debug)]
@@ -23,10 +23,10 @@ impl Net for Hosts {
     }
 
     async fn accept(listener: &mut TcpListener) -> io::Result<Stream> {
-        listener.accept().await.map(|(stream, _)| Over(stream))
+        listener.accept().await.map(|(stream, _)| StreamTransport(stream))
     }
 
     async fn connect(&self) -> io::Result<Stream> {
-        TcpStream::connect(("server", PORT)).await.map(Over)
+        TcpStream::connect(("server", PORT)).await.map(StreamTransport)
     }
 }

@@ -4,7 +4,7 @@ use echo_core::Role;
 
 /// What the links have of a packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Parcel {
+pub(super) enum InFlight {
     /// The first of its direction that turmoil holds.
     Deliver,
     /// The same, and it is a RST.
@@ -15,7 +15,7 @@ pub(super) enum Parcel {
 
 /// What became of a packet that turmoil holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum HeldPacket {
     Waits(Role),
     /// It is delivered at once.
     Leaves,

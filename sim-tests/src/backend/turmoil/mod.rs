@@ -16,9 +16,9 @@ pub use every_order::every_order;
 
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::support::{Millis, Refusal};
+use crate::support::{Millis, ScenarioError};
 use simulation::{Timing, run_as};
 
-pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Refusal> {
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, ScenarioError> {
     run_as(scenario, budget, Timing::Links).map(|(record, _)| record)
 }

@@ -1,29 +1,29 @@
 //! Packets between turmoil and the links: what was sent is taken, what is due is delivered.
 
-use super::in_flight::{Held, Parcel};
-use super::simulation::{Host, Stage, Timing};
-use crate::backend::faulty_links::Post;
-use crate::backend::program::{Handle, lock};
-use crate::network::Kind;
+use super::in_flight::{HeldPacket, InFlight};
+use super::simulation::{Host, Simulation, Timing};
+use crate::backend::faulty_links::FaultyLinks;
+use crate::backend::program::{StreamControl, lock};
+use crate::network::PacketKind;
 use crate::network::link::Arrival;
-use crate::record::event_log::{Board, Unit, What};
-use crate::record::wire_decoder::Segment;
+use crate::record::event_log::{EventLog, LogEvent, Unit};
+use crate::record::wire_decoder::StreamChunk;
 use crate::support::Millis;
 use echo_core::Role;
 use turmoil::Protocol;
 
-impl Stage {
+impl Simulation {
     /// Takes the new packets onto the links.
     pub(super) fn collect(&mut self) {
-        let mut board = lock(&self.board);
-        let Self { sim, post, held, client, server, client_address, .. } = self;
-        held.retain(|state| *state != Held::Leaves);
+        let mut board = lock(&self.log);
+        let Self { sim, links: post, held, client, server, client_address, .. } = self;
+        held.retain(|state| *state != HeldPacket::Leaves);
         sim.links(|all| {
             for message in all.flatten().skip(held.len()).collect::<Vec<_>>() {
                 let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
                 let host = if from == Role::Client { &*client } else { &*server };
                 let state = host.take(from, message.protocol(), post, &mut board);
-                if state == Held::Leaves {
+                if state == HeldPacket::Leaves {
                     message.deliver();
                 }
                 forget(held, from, post.take_deleted(from));
@@ -31,11 +31,11 @@ impl Stage {
             }
         });
         for (from, host) in [(Role::Client, client), (Role::Server, server)] {
-            let owes = lock(&host.handle).as_ref().is_some_and(Handle::owes_reset);
+            let owes = lock(&host.handle).as_ref().is_some_and(StreamControl::owes_reset);
             if owes && !host.dark {
-                post.push(&mut board, from, Segment::Reset, Parcel::Reset);
+                post.push(&mut board, from, StreamChunk::Reset, InFlight::Reset);
                 forget(held, from, post.take_deleted(from));
-                board.note(from, What::Sent(Unit::Reset));
+                board.note(from, LogEvent::Sent(Unit::Reset));
             }
         }
     }
@@ -43,8 +43,8 @@ impl Stage {
     /// Tells both ends how much of what they have sent was taken, and whether something arrives.
     pub(super) fn tell_taken(&mut self, now: Millis) {
         for (side, host) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
-            if let (Some(handle), Some(taken)) = (lock(&host.handle).as_ref(), self.post.taken(side, now)) {
-                handle.tell(taken, self.post.is_arriving(side.peer(), now));
+            if let (Some(handle), Some(taken)) = (lock(&host.handle).as_ref(), self.links.taken(side, now)) {
+                handle.tell(taken, self.links.is_arriving(side.peer(), now));
             }
         }
     }
@@ -52,46 +52,48 @@ impl Stage {
     /// Delivers what is due in the next step.
     pub(super) fn deliver(&mut self) {
         let arrivals = self.arrivals();
-        let mut board = lock(&self.board);
-        let Self { sim, post, held, client, server, .. } = self;
+        let mut board = lock(&self.log);
+        let Self { sim, links: post, held, client, server, .. } = self;
         let (mut due, mut refused) = ([0, 0], [false, false]);
         for (side, arrival) in arrivals {
-            if let Arrival::Packet(Parcel::Reset | Parcel::DeliverReset) | Arrival::Made(Kind::Reset) = arrival {
+            if let Arrival::Packet(InFlight::Reset | InFlight::DeliverReset) | Arrival::Made(PacketKind::Reset) =
+                arrival
+            {
                 post.delete_waiting(side.peer(), board.now() + 1);
                 forget(held, side.peer(), post.take_deleted(side.peer()));
             }
             let to = if side == Role::Client { &*server } else { &*client };
             match (arrival, lock(&to.handle).as_ref()) {
-                (Arrival::Packet(Parcel::Deliver | Parcel::DeliverReset), _) => due[side as usize] += 1,
-                (Arrival::Packet(Parcel::Reset) | Arrival::Made(Kind::Reset), Some(handle)) => handle.reset(),
-                (Arrival::Made(Kind::Fin), Some(handle)) => handle.fin(),
-                (Arrival::Packet(Parcel::Reset) | Arrival::Made(_), _) => (),
+                (Arrival::Packet(InFlight::Deliver | InFlight::DeliverReset), _) => due[side as usize] += 1,
+                (Arrival::Packet(InFlight::Reset) | Arrival::Made(PacketKind::Reset), Some(handle)) => handle.reset(),
+                (Arrival::Made(PacketKind::Fin), Some(handle)) => handle.fin(),
+                (Arrival::Packet(InFlight::Reset) | Arrival::Made(_), _) => (),
             }
         }
         sim.links(|all| {
             for (message, state) in all.flatten().zip(held.iter_mut()) {
-                if let Held::Waits(from) = *state
+                if let HeldPacket::Waits(from) = *state
                     && due[from as usize] > 0
                 {
                     due[from as usize] -= 1;
                     let to = if from == Role::Client { &*server } else { &*client };
                     refused[from as usize] |= to.crashed && is_data(message.protocol());
                     message.deliver();
-                    *state = Held::Leaves;
+                    *state = HeldPacket::Leaves;
                 }
             }
         });
         for from in Role::BOTH {
             if refused[from as usize] && !board.has_sent(from.peer(), |sent| *sent == Unit::Reset) {
-                post.push(&mut board, from.peer(), Segment::Reset, Parcel::Reset);
-                board.note(from.peer(), What::Sent(Unit::Reset));
+                post.push(&mut board, from.peer(), StreamChunk::Reset, InFlight::Reset);
+                board.note(from.peer(), LogEvent::Sent(Unit::Reset));
             }
         }
     }
 
     /// What arrives in the next step.
-    fn arrivals(&mut self) -> Vec<(Role, Arrival<Parcel>)> {
-        let Self { board, post, timing, .. } = self;
+    fn arrivals(&mut self) -> Vec<(Role, Arrival<InFlight>)> {
+        let Self { log: board, links: post, timing, .. } = self;
         let mut arrivals = Vec::new();
         match timing {
             Timing::Links => {
@@ -114,43 +116,49 @@ impl Stage {
 
 impl Host {
     /// Takes a packet that this host has just sent onto the links.
-    fn take(&self, from: Role, message: &Protocol, post: &mut Post<Parcel>, board: &mut Board) -> Held {
+    fn take(
+        &self,
+        from: Role,
+        message: &Protocol,
+        post: &mut FaultyLinks<InFlight>,
+        board: &mut EventLog,
+    ) -> HeldPacket {
         let (aborted, reset) = match &*lock(&self.handle) {
             Some(handle) => (handle.is_aborted(), handle.is_reset()),
             None => (false, false),
         };
-        let Protocol::Tcp(segment) = message else { return Held::Dead };
+        let Protocol::Tcp(segment) = message else { return HeldPacket::Dead };
         let (segment, parcel) = match segment {
             // Connecting takes no time: a conversation begins when it is done.
-            turmoil::Segment::Syn(_) => return Held::Leaves,
-            turmoil::Segment::Data(_, bytes) => (Segment::Data(bytes.as_ref()), Parcel::Deliver),
-            turmoil::Segment::Fin(_) if reset || self.dark => return Held::Dead,
-            turmoil::Segment::Fin(_) if aborted => (Segment::Reset, Parcel::Reset),
-            turmoil::Segment::Fin(_) => (Segment::Fin, Parcel::Deliver),
-            turmoil::Segment::Rst if self.dark => return Held::Dead,
-            turmoil::Segment::Rst => (Segment::Reset, Parcel::DeliverReset),
+            turmoil::Segment::Syn(_) => return HeldPacket::Leaves,
+            turmoil::Segment::Data(_, bytes) => (StreamChunk::Data(bytes.as_ref()), InFlight::Deliver),
+            turmoil::Segment::Fin(_) if reset || self.dark => return HeldPacket::Dead,
+            turmoil::Segment::Fin(_) if aborted => (StreamChunk::Reset, InFlight::Reset),
+            turmoil::Segment::Fin(_) => (StreamChunk::Fin, InFlight::Deliver),
+            turmoil::Segment::Rst if self.dark => return HeldPacket::Dead,
+            turmoil::Segment::Rst => (StreamChunk::Reset, InFlight::DeliverReset),
         };
         for unit in post.push(board, from, segment, parcel) {
             // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
             let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
             if by_kernel && !board.has_sent(from, |sent| *sent == unit) {
-                board.note(from, What::Sent(unit));
+                board.note(from, LogEvent::Sent(unit));
             }
         }
         match parcel {
-            Parcel::Deliver | Parcel::DeliverReset => Held::Waits(from),
-            Parcel::Reset => Held::Dead,
+            InFlight::Deliver | InFlight::DeliverReset => HeldPacket::Waits(from),
+            InFlight::Reset => HeldPacket::Dead,
         }
     }
 }
 
 /// The last `count` packets of `from` that turmoil holds were deleted in their sender's kernel.
-fn forget(held: &mut [Held], from: Role, count: usize) {
+fn forget(held: &mut [HeldPacket], from: Role, count: usize) {
     held.iter_mut()
         .rev()
-        .filter(|state| **state == Held::Waits(from))
+        .filter(|state| **state == HeldPacket::Waits(from))
         .take(count)
-        .for_each(|state| *state = Held::Dead);
+        .for_each(|state| *state = HeldPacket::Dead);
 }
 
 fn is_data(message: &Protocol) -> bool {

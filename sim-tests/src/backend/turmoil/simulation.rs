@@ -2,17 +2,17 @@
 
 use super::choices::Choices;
 use super::hosts::{Hosts, Stream};
-use super::in_flight::{Held, Parcel};
-use crate::backend::faulty_links::Post;
-use crate::backend::program::{Cast, Command, SharedBoard, Slot, lock};
-use crate::backend::scheduler::{Director, Order};
-use crate::record::event_log::What;
+use super::in_flight::{HeldPacket, InFlight};
+use crate::backend::faulty_links::FaultyLinks;
+use crate::backend::program::{HostProgram, ProgramCommand, SharedBoard, Slot, lock};
+use crate::backend::scheduler::{Command, StepScheduler};
+use crate::record::event_log::LogEvent;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Point, Step};
-use crate::support::{Millis, Refusal};
+use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
 use std::future::pending;
 use std::net::IpAddr;
@@ -26,26 +26,26 @@ const TICK: Duration = Duration::from_millis(1);
 const CAPACITY: usize = 1 << 16;
 
 /// Runs `scenario`, and gives the choices that were made in it, too.
-pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), Refusal> {
-    let mut stage = Stage { timing, ..Stage::new(scenario) };
+pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), ScenarioError> {
+    let mut stage = Simulation { timing, ..Simulation::new(scenario) };
     let over = stage.run(budget)?;
-    let mut board = lock(&stage.board);
+    let mut board = lock(&stage.log);
     let over_at = over.then_some(board.now());
     let entries = std::mem::take(&mut *board).into_entries();
-    let unreached = [stage.director.left(), stage.post.left()].concat();
+    let unreached = [stage.scheduler.left(), stage.links.left()].concat();
     let (scenario, packets) = (scenario.clone(), Vec::new());
     let record = Record { scenario, backend: Backend::Turmoil, over_at, budget, unreached, entries, packets };
     Ok((record, stage.timing))
 }
 
 /// Both hosts, the network between them, and the director.
-pub(super) struct Stage {
+pub(super) struct Simulation {
     pub(super) sim: Sim<'static>,
-    pub(super) board: SharedBoard,
-    pub(super) director: Director,
-    pub(super) post: Post<Parcel>,
+    pub(super) log: SharedBoard,
+    pub(super) scheduler: StepScheduler,
+    pub(super) links: FaultyLinks<InFlight>,
     /// What turmoil holds, in its order.
-    pub(super) held: Vec<Held>,
+    pub(super) held: Vec<HeldPacket>,
     pub(super) client: Host,
     pub(super) server: Host,
     pub(super) client_address: IpAddr,
@@ -64,7 +64,7 @@ pub(super) enum Timing {
 
 /// What the harness has of a host.
 pub(super) struct Host {
-    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) commands: mpsc::UnboundedSender<ProgramCommand>,
     pub(super) handle: Slot<Stream>,
     /// It has lost its power.
     pub(super) dark: bool,
@@ -72,7 +72,7 @@ pub(super) struct Host {
     pub(super) crashed: bool,
 }
 
-impl Stage {
+impl Simulation {
     fn new(scenario: &Scenario) -> Self {
         let mut builder = turmoil::Builder::new();
         builder.rng_seed(1).tick_duration(TICK).tcp_capacity(CAPACITY).simulation_duration(Duration::from_secs(3600));
@@ -86,9 +86,9 @@ impl Stage {
         Self {
             client_address: sim.lookup("client"),
             sim,
-            board,
-            director: Director::new(scenario),
-            post: Post::new(scenario),
+            log: board,
+            scheduler: StepScheduler::new(scenario),
+            links: FaultyLinks::new(scenario),
             held: Vec::new(),
             client,
             server,
@@ -98,16 +98,16 @@ impl Stage {
     }
 
     /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
-    fn run(&mut self, budget: Millis) -> Result<bool, Refusal> {
+    fn run(&mut self, budget: Millis) -> Result<bool, ScenarioError> {
         /// A command, or a packet that was just delivered, takes a step to show.
         const QUIET: u32 = 3;
         self.connect()?;
         let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
         for now in 1..=budget {
-            lock(&self.board).advance(now);
+            lock(&self.log).advance(now);
             self.tell_taken(now);
             // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
-            if ahead > 0 && !self.held.contains(&Held::Leaves) {
+            if ahead > 0 && !self.held.contains(&HeldPacket::Leaves) {
                 ahead -= 1;
             } else {
                 self.step()?;
@@ -119,8 +119,8 @@ impl Stage {
                 ahead += 1;
             }
             self.deliver();
-            let board = lock(&self.board);
-            if board.entries().len() != seen || self.post.next_due().is_some() {
+            let board = lock(&self.log);
+            if board.entries().len() != seen || self.links.next_due().is_some() {
                 (seen, quiet) = (board.entries().len(), 0);
                 continue;
             }
@@ -134,24 +134,24 @@ impl Stage {
     }
 
     /// Brings the connection about, in no time, and tells the hosts to begin.
-    fn connect(&mut self) -> Result<(), Refusal> {
+    fn connect(&mut self) -> Result<(), ScenarioError> {
         /// SYN, its answer, and the accepting of what has come take a step each.
         const STEPS: u32 = 10;
         for _ in 0..STEPS {
             self.step()?;
             self.collect();
             if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
-                self.client.command(Command::Begin);
-                self.server.command(Command::Begin);
+                self.client.command(ProgramCommand::Begin);
+                self.server.command(ProgramCommand::Begin);
                 self.direct();
                 return Ok(());
             }
         }
-        Err(Refusal("turmoil: the connection did not come about".into()))
+        Err(ScenarioError("turmoil: the connection did not come about".into()))
     }
 
-    fn step(&mut self) -> Result<(), Refusal> {
-        self.sim.step().map(drop).map_err(|error| Refusal(format!("turmoil: {error}")))
+    fn step(&mut self) -> Result<(), ScenarioError> {
+        self.sim.step().map(drop).map_err(|error| ScenarioError(format!("turmoil: {error}")))
     }
 
     /// Tells the hosts what is due; whether anything was.
@@ -163,20 +163,22 @@ impl Stage {
             }
         }
         loop {
-            let order = self.director.next(&lock(&self.board));
+            let order = self.scheduler.next(&lock(&self.log));
             match order {
                 None => return any,
-                Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
-                Some(Order::Act(side, step)) => self.act(side, step),
-                Some(Order::Deafen(side)) => {
+                Some(Command::Ask { from, to }) => {
+                    (from..=to).for_each(|seq| self.client.command(ProgramCommand::Ask(seq)))
+                }
+                Some(Command::Act(side, step)) => self.act(side, step),
+                Some(Command::Deafen(side)) => {
                     if let Some(handle) = lock(&self.host(side).handle).as_ref() {
                         handle.deafen();
                     }
                 }
-                Some(Order::Cut(span)) => {
-                    let mut board = lock(&self.board);
-                    self.post.cut(board.now(), span);
-                    board.note(Role::Client, What::Cut);
+                Some(Command::Cut(span)) => {
+                    let mut board = lock(&self.log);
+                    self.links.cut(board.now(), span);
+                    board.note(Role::Client, LogEvent::Cut);
                 }
             }
             any = true;
@@ -191,15 +193,15 @@ impl Stage {
     }
 
     fn act(&mut self, side: Role, step: Step) {
-        if ending(lock(&self.board).entries(), side) != Ending::Open {
-            return self.director.miss(side, step);
+        if ending(lock(&self.log).entries(), side) != Ending::Open {
+            return self.scheduler.miss(side, step);
         }
-        lock(&self.board).note(side, What::Did(step.action));
+        lock(&self.log).note(side, LogEvent::Did(step.action));
         self.releases.push((side, step.point));
         let host = self.host(side);
         match step.action {
             Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
-                host.command(Command::Act(step));
+                host.command(ProgramCommand::Act(step));
             }
             Action::Crash => {
                 host.crashed = true;
@@ -207,7 +209,7 @@ impl Stage {
             }
             Action::Vanish => {
                 host.dark = true;
-                self.post.lose(side);
+                self.links.lose(side);
                 self.sim.crash(side.name());
             }
         }
@@ -215,7 +217,7 @@ impl Stage {
 }
 
 impl Host {
-    fn command(&self, command: Command) {
+    fn command(&self, command: ProgramCommand) {
         // A host that has crashed takes no commands.
         let _ = self.commands.send(command);
     }
@@ -225,7 +227,7 @@ impl Host {
 fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = Slot::<Stream>::default();
-    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Hosts);
+    let cast = HostProgram::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Hosts);
     // turmoil wants to be able to start a host again; these are started once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {

@@ -4,7 +4,7 @@ use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Chosen, Part, backends};
 use echo_core::Role;
 use serde_json::{Value, json};
-use sim_tests::baseline::Ledger;
+use sim_tests::baseline::Baseline;
 use sim_tests::{Backend, Record, parallel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let chosen = options.part.chosen()?;
     let backends = backends(options.backend);
     let bar = output::progress(chosen.len());
-    let rows = parallel::each(chosen.len(), |index| {
+    let rows = parallel::parallel_map(chosen.len(), |index| {
         let row = Row::new(chosen[index], &backends, options.save.is_some());
         bar.inc(1);
         row
@@ -159,11 +159,11 @@ impl Run {
     }
 }
 
-fn ledger(rows: &[Row]) -> Ledger {
-    let mut ledger = Ledger::default();
+fn ledger(rows: &[Row]) -> Baseline {
+    let mut ledger = Baseline::default();
     for run in rows.iter().flat_map(|row| &row.runs) {
         if let Some(record) = &run.record {
-            ledger.enter(run.replay.clone(), record);
+            ledger.add(run.replay.clone(), record);
         }
     }
     ledger

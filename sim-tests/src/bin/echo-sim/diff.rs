@@ -1,8 +1,8 @@
 //! `echo-sim diff`: what a change altered.
 
 use crate::output::{self, Answer, Trouble};
-use sim_tests::Refusal;
-use sim_tests::baseline::{Diff, Ledger};
+use sim_tests::ScenarioError;
+use sim_tests::baseline::{Baseline, Diff};
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     Ok(Answer::new(diff.to_string(), diff.is_empty()))
 }
 
-fn ledger(path: &Path) -> Result<Ledger, Trouble> {
+fn ledger(path: &Path) -> Result<Baseline, Trouble> {
     let text = output::read(path)?;
-    text.parse().map_err(|refusal: Refusal| Trouble::Usage(format!("{}: {refusal}", path.display())))
+    text.parse().map_err(|refusal: ScenarioError| Trouble::Usage(format!("{}: {refusal}", path.display())))
 }

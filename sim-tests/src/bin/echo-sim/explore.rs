@@ -2,7 +2,7 @@
 
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
-use sim_tests::explorer::{self, Limits, Report, Setup, Summary};
+use sim_tests::explorer::{self, Exploration, Limits, Setup, Summary};
 use sim_tests::parallel;
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         return Err(Trouble::Usage(format!("no set-up contains {part:?}; there are: {}", names.join("; "))));
     }
     let bar = output::progress(setups.len());
-    let reports = parallel::each(setups.len(), |index| {
+    let reports = parallel::parallel_map(setups.len(), |index| {
         let report = explorer::run(&setups[index], Limits::default(), &mut |_| ());
         bar.inc(1);
         report
@@ -41,12 +41,12 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     bar.finish_and_clear();
     // How much of the table is reached says something about the whole list only.
     let summary = options.setup.is_none().then(|| Summary::of(&reports));
-    let good = reports.iter().all(Report::holds) && summary.as_ref().is_none_or(Summary::is_good);
+    let good = reports.iter().all(Exploration::holds) && summary.as_ref().is_none_or(Summary::is_good);
     let text = if options.json { json(&reports, summary.as_ref()) } else { text(&reports, summary.as_ref(), options) };
     Ok(Answer::new(text, good))
 }
 
-fn text(reports: &[Report], summary: Option<&Summary>, options: &Options) -> String {
+fn text(reports: &[Exploration], summary: Option<&Summary>, options: &Options) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for report in reports {
@@ -66,8 +66,8 @@ fn text(reports: &[Report], summary: Option<&Summary>, options: &Options) -> Str
     text
 }
 
-fn json(reports: &[Report], summary: Option<&Summary>) -> String {
-    let report = |report: &Report| {
+fn json(reports: &[Exploration], summary: Option<&Summary>) -> String {
+    let report = |report: &Exploration| {
         let found = report.counterexample.as_ref();
         json!({
             "setup": report.setup.name,

@@ -4,7 +4,7 @@ use crate::output::{Answer, Trouble};
 use crate::select::{Chosen, Part};
 use serde_json::{Value, json};
 use sim_tests::Network;
-use sim_tests::catalogue::{self, Counts};
+use sim_tests::catalogue::{self, Statistics};
 use sim_tests::oracle::Expectation;
 use std::fmt::Write as _;
 
@@ -26,12 +26,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let text = if options.count {
-        let counts = catalogue::counts();
+        let counts = catalogue::statistics();
         if options.json { format!("{:#}\n", counts_as_json(&counts)) } else { counts.to_string() }
     } else {
         let mut chosen = options.part.chosen()?;
         if options.redundant {
-            chosen.retain(|chosen| matches!(chosen, Chosen::Product(sequence) if sequence.told_by().is_some()));
+            chosen.retain(|chosen| matches!(chosen, Chosen::Product(sequence) if sequence.same_trace_as().is_some()));
         }
         if options.json { json(&chosen, options.redundant) } else { plain(&chosen, options.redundant) }
     };
@@ -45,12 +45,12 @@ fn plain(chosen: &[Chosen], redundant: bool) -> String {
     for one in chosen {
         let _ = writeln!(text, "{}", one.id());
         let Some(sequence) = one.of_product() else { continue };
-        let told_by = redundant.then(|| sequence.told_by()).flatten();
+        let told_by = redundant.then(|| sequence.same_trace_as()).flatten();
         if let Some(teller) = told_by {
             let _ = writeln!(text, "    as {}", teller.id);
             continue;
         }
-        for member in &sequence.expectation.members {
+        for member in &sequence.expectation.allowed {
             let clauses: Vec<_> = member.clauses.iter().copied().collect();
             let _ = writeln!(text, "    {member} [{}]", clauses.join(", "));
         }
@@ -70,7 +70,7 @@ fn json(chosen: &[Chosen], redundant: bool) -> String {
     let one = |one: &Chosen| {
         let Some(sequence) = one.of_product() else { return json!({"id": one.id(), "members": []}) };
         let mut value = json!({"id": sequence.id, "members": members(&sequence.expectation)});
-        if let Some(teller) = redundant.then(|| sequence.told_by()).flatten() {
+        if let Some(teller) = redundant.then(|| sequence.same_trace_as()).flatten() {
             value["as"] = json!(teller.id);
         }
         value
@@ -80,17 +80,17 @@ fn json(chosen: &[Chosen], redundant: bool) -> String {
 }
 
 fn members(expectation: &Expectation) -> Vec<Value> {
-    let member = |member: &sim_tests::oracle::Member| {
+    let member = |member: &sim_tests::oracle::AllowedEnding| {
         json!({
             "client": member.client.to_string(),
             "server": member.server.to_string(),
             "clauses": member.clauses,
         })
     };
-    expectation.members.iter().map(member).collect()
+    expectation.allowed.iter().map(member).collect()
 }
 
-fn counts_as_json(counts: &Counts) -> Value {
+fn counts_as_json(counts: &Statistics) -> Value {
     let excluded =
         counts.excluded.iter().map(|(rule, count)| json!({"rule": rule.name, "reason": rule.reason, "count": count}));
     json!({

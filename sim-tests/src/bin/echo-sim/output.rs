@@ -2,7 +2,7 @@
 
 use crate::inherited::stdout_was_closed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sim_tests::Refusal;
+use sim_tests::ScenarioError;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,13 +55,13 @@ impl Trouble {
             Self::Failed(text) => (text, 3),
         };
         // If standard error is closed there is nobody to tell. What is quoted may be anything.
-        let _ = writeln!(io::stderr(), "echo-sim: {}", Refusal(text));
+        let _ = writeln!(io::stderr(), "echo-sim: {}", ScenarioError(text));
         ExitCode::from(code)
     }
 }
 
-impl From<Refusal> for Trouble {
-    fn from(refusal: Refusal) -> Self {
+impl From<ScenarioError> for Trouble {
+    fn from(refusal: ScenarioError) -> Self {
         Self::Usage(refusal.to_string())
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sim_tests::explorer::Subject;
 use sim_tests::file::Saved;
 use sim_tests::pairs::Pairs;
-use sim_tests::random::{Found, Hunt, drawn};
+use sim_tests::random::{Found, SearchReport, drawn};
 use sim_tests::{Backend, Shard, ladder};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ struct Done {
     seeds: Vec<u64>,
     /// How many scenarios need a network that this backend does not have.
     left_out: usize,
-    hunt: Hunt,
+    hunt: SearchReport,
     took: Duration,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
 
 impl Done {
     fn nothing(backend: Backend) -> Self {
-        Self { backend, seeds: Vec::new(), left_out: 0, hunt: Hunt::default(), took: Duration::ZERO }
+        Self { backend, seeds: Vec::new(), left_out: 0, hunt: SearchReport::default(), took: Duration::ZERO }
     }
 
     fn go_on(&mut self, seeds: &[u64], keep: bool) {
@@ -126,7 +126,7 @@ impl Done {
     }
 
     fn text(&self, options: &Options) -> String {
-        let Hunt { scenarios, broken, found, .. } = &self.hunt;
+        let SearchReport { scenarios, broken, found, .. } = &self.hunt;
         // Writing to a string cannot fail.
         let mut text = found.iter().map(|found| shown(found, self.backend)).collect::<String>();
         if broken.len() > found.len() {
@@ -164,7 +164,7 @@ fn shown(found: &Found, backend: Backend) -> String {
 }
 
 fn suite(done: &Done) -> output::Suite {
-    let Hunt { broken, found, .. } = &done.hunt;
+    let SearchReport { broken, found, .. } = &done.hunt;
     let faults = |seed: &u64| match found.iter().find(|found| found.seed == *seed) {
         Some(found) => vec![found.flaw.to_string(), shown(found, done.backend)],
         None if broken.contains(seed) => vec![format!("broken: echo-sim replay --seed {seed}")],

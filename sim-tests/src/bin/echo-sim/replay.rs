@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use sim_tests::file::Saved;
 
 use sim_tests::{
-    Backend, Entry, Record, Refusal, Scenario, catalogue, check_tcp, defaults, ladder, packet_ladder, pcapng, random,
+    Backend, LogEntry, Record, Scenario, ScenarioError, catalogue, check_tcp, defaults, ladder, packet_ladder, pcapng,
+    random,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ fn what(options: &Options) -> Result<Saved, Trouble> {
     let path = Path::new(what);
     if path.exists() || path.extension().is_some_and(|extension| extension == "scenario") {
         let text = output::read(path)?;
-        return text.parse().map_err(|refusal: Refusal| Trouble::Usage(format!("{what}: {refusal}")));
+        return text.parse().map_err(|refusal: ScenarioError| Trouble::Usage(format!("{what}: {refusal}")));
     }
     what.parse().map(|scenario: Scenario| Saved::from(scenario)).map_err(|refusal| {
         let near = catalogue::nearest(what, 3).join(" ");
@@ -131,12 +132,12 @@ impl Shown {
 /// The promises that are broken.
 fn broken(record: &Record) -> Vec<String> {
     let breaches = check_tcp(record);
-    let faults = catalogue::judge(record);
+    let faults = catalogue::check_run(record);
     breaches.iter().map(ToString::to_string).chain(faults.iter().map(ToString::to_string)).collect()
 }
 
 fn as_json(record: &Record, broken: &[String]) -> Value {
-    let entry = |entry: &Entry| {
+    let entry = |entry: &LogEntry| {
         let side = if entry.side == Role::Client { "client" } else { "server" };
         json!({"at_ms": entry.at, "side": side, "what": entry.what.to_string()})
     };

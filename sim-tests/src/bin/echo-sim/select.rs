@@ -2,8 +2,8 @@
 
 use crate::COMMANDS;
 use crate::output::Trouble;
-use sim_tests::catalogue::{self, Fault, PacketSequence, Sequence};
-use sim_tests::{Backend, Record, Refusal, Scenario, Shard};
+use sim_tests::catalogue::{self, PacketSequence, Problem, Sequence};
+use sim_tests::{Backend, Record, Scenario, ScenarioError, Shard};
 
 /// A part of the catalogue.
 #[derive(clap::Args)]
@@ -95,10 +95,10 @@ impl Chosen {
     }
 
     /// What is wrong with a record of one of them.
-    pub(crate) fn judge(self, record: &Record) -> Vec<Fault> {
+    pub(crate) fn judge(self, record: &Record) -> Vec<Problem> {
         match self {
             Self::Product(sequence) => sequence.judge(record),
-            Self::Packets(_) => catalogue::judge(record),
+            Self::Packets(_) => catalogue::check_run(record),
         }
     }
 }
@@ -137,16 +137,16 @@ impl std::fmt::Display for Seeds {
 }
 
 impl std::str::FromStr for Seeds {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         let ends = text.split_once("..").and_then(|(from, to)| {
             let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
             Some(Self { from: from.parse().ok()?, to })
         });
         let wrong = || {
             let form = "seeds are A..B with A below B, such as 0..1000, or A.. for as long as nobody stops it";
-            Refusal(format!("{form}, not {text:?}"))
+            ScenarioError(format!("{form}, not {text:?}"))
         };
         ends.filter(|seeds| seeds.to.is_none_or(|to| seeds.from < to)).ok_or_else(wrong)
     }

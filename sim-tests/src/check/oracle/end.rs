@@ -1,10 +1,10 @@
 //! An end: a side, the program that reads and writes for it, and the socket of its kernel.
 
-use super::bend::Bend;
-use super::board::{Board, Seen};
+use super::event_counts::{EventCounts, Seen};
+use super::message::{Close, Message, Packet, Part};
+use super::mutation::Mutation;
 use super::side::Side;
-use super::word::{Close, Packet, Part, Word};
-use crate::record::reported::Report;
+use crate::record::reported::Reported;
 use crate::scenario::defaults::{self, QUIET};
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Plan, Point};
@@ -26,7 +26,7 @@ pub(super) trait Wire {
     fn is_arriving(&self, side: Role) -> bool;
     /// The other end's RST has come: what waits there is deleted.
     fn delete_waiting(&mut self, side: Role);
-    fn board(&mut self) -> &mut Board;
+    fn board(&mut self) -> &mut EventCounts;
     fn now(&self) -> Millis;
 }
 
@@ -34,7 +34,7 @@ pub(super) trait Wire {
 pub(super) struct End {
     pub(super) side: Side,
     socket: Socket,
-    inbox: VecDeque<(Word, Part)>,
+    inbox: VecDeque<(Message, Part)>,
     /// How much of the inbox it has read, and not acted upon.
     ahead: usize,
     /// How many pieces each packet in the inbox has.
@@ -143,11 +143,11 @@ impl End {
     }
 
     /// What it reports in the end.
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Reported {
         match self.side.verdict {
-            Some(verdict) if self.side.over => Report::Outcome(verdict, self.side.account()),
-            Some(_) | None if self.takes_away => Report::Gone,
-            Some(_) | None => Report::Open,
+            Some(verdict) if self.side.over => Reported::Outcome(verdict, self.side.account()),
+            Some(_) | None if self.takes_away => Reported::Killed,
+            Some(_) | None => Reported::Open,
         }
     }
 
@@ -213,7 +213,7 @@ impl End {
     }
 
     /// What its transport takes of what it has to say, or the point at which it stands if it takes nothing.
-    fn take(&mut self) -> Result<Vec<(Word, Part)>, Point> {
+    fn take(&mut self) -> Result<Vec<(Message, Part)>, Point> {
         let mut pieces = Vec::new();
         let mut stop = None;
         while let Some(word) = self.side.out.front().copied() {
@@ -232,7 +232,7 @@ impl End {
             }
             if self.stop_inside(word).is_some() {
                 self.head_left = true;
-                if let Word::Request(seq) = word {
+                if let Message::Request(seq) = word {
                     self.side.left = seq;
                 }
                 pieces.push((word, Part::Head));
@@ -250,20 +250,20 @@ impl End {
         }
     }
 
-    fn stop_inside(&self, word: Word) -> Option<Point> {
-        let point = if word == Word::Preface { Point::InPreface } else { Point::InsideFrame };
-        let may = word == Word::Preface || self.first_left;
+    fn stop_inside(&self, word: Message) -> Option<Point> {
+        let point = if word == Message::Preface { Point::InPreface } else { Point::InsideFrame };
+        let may = word == Message::Preface || self.first_left;
         (may && self.stops.contains(&point)).then_some(point)
     }
 
-    fn has_left(&mut self, word: Word) {
+    fn has_left(&mut self, word: Message) {
         self.side.out.pop_front();
         self.head_left = false;
         match word {
-            Word::Request(seq) => self.side.left = seq,
-            Word::Preface | Word::Answer(_) | Word::GoAway { .. } | Word::Close(_) | Word::Text => (),
+            Message::Request(seq) => self.side.left = seq,
+            Message::Preface | Message::Answer(_) | Message::GoAway { .. } | Message::Close(_) | Message::Text => (),
         }
-        self.first_left |= matches!(word, Word::Request(1) | Word::Answer(1));
+        self.first_left |= matches!(word, Message::Request(1) | Message::Answer(1));
     }
 
     fn read(&mut self, wire: &mut impl Wire) -> bool {
@@ -321,7 +321,7 @@ impl End {
         for seen in &seen {
             wire.note_got(self.role(), *seen);
         }
-        let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterLastWord)]
+        let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterClose)]
             .into_iter()
             .any(|(kind, point)| seen.contains(&kind) && self.catches(point));
         if caught {
@@ -371,7 +371,7 @@ impl End {
         let enough = taken - self.looked.taken >= defaults::PROGRESS;
         let progress = enough && (left > 0 || self.looked.left > 0);
         self.looked = Look { taken, left };
-        if progress && !self.side.is_bent(Bend::NoProgress) {
+        if progress && !self.side.is_bent(Mutation::NoProgress) {
             self.side.waits.begin_anew(self.side.now, left > 0);
         }
     }
@@ -409,7 +409,7 @@ impl End {
             Action::Vanish => self.socket = Socket::Dark,
             Action::Violate if self.socket == Socket::Open && !self.shut => {
                 let close = Close { count: 999, code: 1000, first_fin: false };
-                wire.send(self.role(), Packet::Data(vec![(Word::Close(close), Part::Whole)]));
+                wire.send(self.role(), Packet::Data(vec![(Message::Close(close), Part::Whole)]));
             }
             Action::Violate => (),
         }

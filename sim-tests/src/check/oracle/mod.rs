@@ -6,25 +6,25 @@
 //!
 //! Where TCP allows several things (a RST races the data before it), each gives a member of the expectation.
 
-mod bend;
-mod board;
 mod end;
-mod member;
+mod event_counts;
+mod expectation;
+mod message;
+mod mutation;
 mod rules;
+mod run;
 mod side;
 mod size;
 mod wait_conditions;
 mod waits;
-mod word;
-mod world;
 
-pub use crate::record::reported::{Report, Verdict};
-pub use bend::Bend;
-pub use member::{Expectation, Member};
+pub use crate::record::reported::{EndKind, Reported};
+pub use expectation::{AllowedEnding, Expectation};
+pub use mutation::Mutation;
 
 use crate::scenario::Scenario;
 use crate::scenario::network::Rst;
-use world::World;
+use run::OracleRun;
 
 /// What may come of `scenario`, by the contract as it is.
 pub fn expect(scenario: &Scenario) -> Expectation {
@@ -37,7 +37,7 @@ pub fn expect(scenario: &Scenario) -> Expectation {
 pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
     let on = |network| expect(&Scenario { network, ..scenario.clone() });
     scenario.network.stands_for().into_iter().map(on).reduce(|mut whole, one| {
-        whole.merge(one.members);
+        whole.merge(one.allowed);
         whole
     })
 }
@@ -46,20 +46,20 @@ pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Oracle {
     /// What is wrong with it.
-    pub bend: Option<Bend>,
+    pub mutation: Option<Mutation>,
 }
 
 impl Oracle {
     /// What may come of `scenario`.
     pub fn expect(&self, scenario: &Scenario) -> Expectation {
-        let mut runs = scenario.runs().into_iter().map(|run| World::new(&run, self.bend).play());
+        let mut runs = scenario.runs().into_iter().map(|run| OracleRun::new(&run, self.mutation).play());
         let mut whole = runs.next().unwrap_or_default();
         for run in runs {
             whole.unreached.retain(|part| run.unreached.contains(part));
             whole.is_unchanged &= run.is_unchanged;
             whole.asked_again &= run.asked_again;
             whole.order = whole.order.rotate_left(1) ^ run.order;
-            whole.merge(run.members);
+            whole.merge(run.allowed);
         }
         whole.is_unchanged &= scenario.network.relay.is_some() || scenario.network.rst != Rst::InOrder;
         whole
@@ -68,11 +68,11 @@ impl Oracle {
 
 impl Expectation {
     /// Two ways to the same end are one member, with the clauses of both.
-    fn merge(&mut self, members: Vec<Member>) {
+    fn merge(&mut self, members: Vec<AllowedEnding>) {
         for member in members {
-            match self.members.iter_mut().find(|known| known.reports_as(&member)) {
+            match self.allowed.iter_mut().find(|known| known.reports_as(&member)) {
                 Some(known) => known.clauses.extend(member.clauses),
-                None => self.members.push(member),
+                None => self.allowed.push(member),
             }
         }
     }

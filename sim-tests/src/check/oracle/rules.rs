@@ -1,11 +1,11 @@
 //! The rules of PROTOCOL.md: each says when it applies, and what follows. A rule that has been applied no longer
 //! applies; when none does, the side waits.
 
-use super::bend::Bend;
+use super::message::Message;
+use super::mutation::Mutation;
 use super::side::Side;
 use super::wait_conditions::has_said_it_all;
-use super::word::Word;
-use crate::record::reported::Verdict;
+use crate::record::reported::EndKind;
 use echo_core::{Deadline, Role};
 
 struct Rule {
@@ -26,41 +26,41 @@ const BOTH: [Rule; 5] = [
     rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| let_go(side, Deadline::Linger)),
     rule(
         "5.5",
-        |side| side.fin_left && (side.heard.fin || side.is_bent(Bend::NoLinger)),
+        |side| side.fin_left && (side.heard.fin || side.is_bent(Mutation::NoLinger)),
         |side| {
-            side.verdict.get_or_insert(Verdict::Unproven);
+            side.verdict.get_or_insert(EndKind::Unproven);
             side.over = true;
         },
     ),
 ];
 
 const FRAMED: [Rule; 20] = [
-    rule("1.2", |side| side.role == Role::Client && !side.said.preface, |side| side.say(Word::Preface)),
+    rule("1.2", |side| side.role == Role::Client && !side.said.preface, |side| side.say(Message::Preface)),
     rule("1.1", leaves_unspoken_to, |side| {
         side.bare = true;
         side.said.fin = true;
         if passed(side, Deadline::Idle) {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+            side.verdict = Some(EndKind::TimedOut(Deadline::Idle));
         }
     }),
-    rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Word::Preface)),
-    rule("1.8", may_ask, |side| side.say(Word::Request(side.said.requests + 1))),
-    rule("5.8", owes, |side| side.say(Word::Answer(side.said.answers + 1))),
+    rule("1.4", |side| is_server(side) && side.heard.preface && !side.said.preface, |side| side.say(Message::Preface)),
+    rule("1.8", may_ask, |side| side.say(Message::Request(side.said.requests + 1))),
+    rule("5.8", owes, |side| side.say(Message::Answer(side.said.answers + 1))),
     rule(
         "5.11",
-        |side| side.heard.wrong && matches!(side.verdict, Some(Verdict::Clean(_))),
+        |side| side.heard.wrong && matches!(side.verdict, Some(EndKind::Clean(_))),
         |side| {
-            side.verdict = Some(Verdict::Violation);
+            side.verdict = Some(EndKind::Violation);
             side.failed = true;
         },
     ),
-    rule("6.2", |side| side.heard.wrong && side.verdict.is_none(), |side| fail(side, Verdict::Violation, 1002)),
+    rule("6.2", |side| side.heard.wrong && side.verdict.is_none(), |side| fail(side, EndKind::Violation, 1002)),
     rule(
         "5.6",
         |side| is_open(side) && heard_error(side),
         |side| {
             let code = side.heard.close.map_or(0, |close| close.code);
-            side.verdict = Some(Verdict::Failed(code));
+            side.verdict = Some(EndKind::Failed(code));
             side.failed = true;
             side.take_back();
         },
@@ -70,7 +70,7 @@ const FRAMED: [Rule; 20] = [
         |side| is_server(side) && is_open(side) && side.heard.close.is_some(),
         |side| {
             let code = side.said.close.map_or(0, |close| close.code);
-            side.verdict = Some(Verdict::Clean(code));
+            side.verdict = Some(EndKind::Clean(code));
         },
     ),
     rule(
@@ -79,14 +79,14 @@ const FRAMED: [Rule; 20] = [
         |side| {
             let code = side.heard.close.map_or(0, |close| close.code);
             side.say_close(1000);
-            side.verdict = Some(Verdict::Clean(code));
+            side.verdict = Some(EndKind::Clean(code));
         },
     ),
     rule(
         "5.7",
         |side| is_open(side) && side.heard.fin,
         |side| {
-            let verdict = if side.is_bent(Bend::FinIsClean) { Verdict::Clean(1000) } else { Verdict::Truncated };
+            let verdict = if side.is_bent(Mutation::FinIsClean) { EndKind::Clean(1000) } else { EndKind::Truncated };
             end_upon_fin(side, verdict);
         },
     ),
@@ -94,14 +94,14 @@ const FRAMED: [Rule; 20] = [
         "8.1 detect",
         |side| is_open(side) && passed(side, Deadline::Detect),
         |side| {
-            fail(side, Verdict::TimedOut(Deadline::Detect), 1002);
+            fail(side, EndKind::TimedOut(Deadline::Detect), 1002);
         },
     ),
     rule(
         "8.1 answer",
         |side| is_open(side) && passed(side, Deadline::Answer),
         |side| {
-            fail(side, Verdict::TimedOut(Deadline::Answer), 1008);
+            fail(side, EndKind::TimedOut(Deadline::Answer), 1008);
         },
     ),
     rule(
@@ -113,7 +113,7 @@ const FRAMED: [Rule; 20] = [
     ),
     rule("5.1", must_say_goaway, |side| {
         let last = if is_server(side) { 0 } else { side.said.requests };
-        side.say(Word::GoAway { last, code: side.wish.unwrap_or(1000) });
+        side.say(Message::GoAway { last, code: side.wish.unwrap_or(1000) });
     }),
     rule("5.2", must_say_close, |side| {
         let code = side.said.goaway.or(side.heard.goaway).unwrap_or(1000);
@@ -123,14 +123,14 @@ const FRAMED: [Rule; 20] = [
         "8.1 drain",
         |side| !is_server(side) && is_open(side) && passed(side, Deadline::Drain),
         |side| {
-            fail(side, Verdict::TimedOut(Deadline::Drain), 1008);
+            fail(side, EndKind::TimedOut(Deadline::Drain), 1008);
         },
     ),
     rule(
         "8.1 close",
         |side| is_open(side) && passed(side, Deadline::Close),
         |side| {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Close));
+            side.verdict = Some(EndKind::TimedOut(Deadline::Close));
             side.said.fin = true;
         },
     ),
@@ -139,8 +139,8 @@ const FRAMED: [Rule; 20] = [
         "8.1 fin",
         |side| may_send_fin(side) && passed(side, Deadline::Fin),
         |side| {
-            if side.is_bent(Bend::VerdictFalls) {
-                side.verdict = Some(Verdict::TimedOut(Deadline::Fin));
+            if side.is_bent(Mutation::VerdictFalls) {
+                side.verdict = Some(EndKind::TimedOut(Deadline::Fin));
             }
             side.said.fin = true;
         },
@@ -152,7 +152,7 @@ const PLAIN: [Rule; 7] = [
         "2.1",
         |side| side.said.requests < side.asked && !side.is_ending(),
         |side| {
-            side.say(Word::Request(side.said.requests + 1));
+            side.say(Message::Request(side.said.requests + 1));
             side.heard.answers = side.said.requests - 1;
         },
     ),
@@ -162,21 +162,21 @@ const PLAIN: [Rule; 7] = [
         |side| side.heard.accepted + side.heard.texts > side.said.answers,
         |side| {
             let next = side.said.answers + 1;
-            side.say(if next <= side.heard.accepted { Word::Answer(next) } else { Word::Text });
+            side.say(if next <= side.heard.accepted { Message::Answer(next) } else { Message::Text });
         },
     ),
     rule(
         "8.1 answer",
         |side| is_open(side) && !side.said.fin && passed(side, Deadline::Answer),
         |side| {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Answer));
+            side.verdict = Some(EndKind::TimedOut(Deadline::Answer));
         },
     ),
     rule(
         "8.1 idle",
         |side| is_open(side) && !side.said.fin && passed(side, Deadline::Idle),
         |side| {
-            side.verdict = Some(Verdict::TimedOut(Deadline::Idle));
+            side.verdict = Some(EndKind::TimedOut(Deadline::Idle));
         },
     ),
     rule(
@@ -231,7 +231,7 @@ fn owes(side: &Side) -> bool {
 }
 
 fn heard_error(side: &Side) -> bool {
-    !side.is_bent(Bend::ErrorIsClean) && side.heard.close.is_some_and(|close| !close.is_usual())
+    !side.is_bent(Mutation::ErrorIsClean) && side.heard.close.is_some_and(|close| !close.is_usual())
 }
 
 fn must_say_goaway(side: &Side) -> bool {
@@ -252,13 +252,13 @@ fn may_send_fin(side: &Side) -> bool {
 }
 
 /// Clause 5.6: says why, discards input, and leaves.
-fn fail(side: &mut Side, verdict: Verdict, code: u16) {
+fn fail(side: &mut Side, verdict: EndKind, code: u16) {
     side.verdict = Some(verdict);
     side.failed = true;
     say_why(side, code);
 }
 
-fn end_upon_fin(side: &mut Side, verdict: Verdict) {
+fn end_upon_fin(side: &mut Side, verdict: EndKind) {
     side.verdict = Some(verdict);
     say_why(side, 1002);
     side.said.fin = true;
@@ -266,12 +266,12 @@ fn end_upon_fin(side: &mut Side, verdict: Verdict) {
 
 fn say_why(side: &mut Side, code: u16) {
     if !side.said.preface {
-        side.say(Word::Preface);
+        side.say(Message::Preface);
     }
     // 1.8: what a client held back until it is greeted goes out with its error, but for requests, which it takes back,
     // and what counts them.
     if let (Role::Client, false, 0, Some(code)) = (side.role, side.heard.preface, side.asked, side.wish) {
-        side.say(Word::GoAway { last: 0, code });
+        side.say(Message::GoAway { last: 0, code });
     }
     if side.said.close.is_none() {
         side.say_close(code);
@@ -287,10 +287,10 @@ fn give_up(side: &mut Side, deadline: Deadline) {
 /// Lets go in the ordinary way (5.9).
 fn let_go(side: &mut Side, deadline: Deadline) {
     match side.verdict {
-        Some(_) if !side.is_bent(Bend::VerdictFalls) => (),
-        Some(_) | None => side.verdict = Some(Verdict::TimedOut(deadline)),
+        Some(_) if !side.is_bent(Mutation::VerdictFalls) => (),
+        Some(_) | None => side.verdict = Some(EndKind::TimedOut(deadline)),
     }
     side.out.clear();
-    side.aborts |= side.is_bent(Bend::LetsGoByReset);
+    side.aborts |= side.is_bent(Mutation::LetsGoByReset);
     side.over = true;
 }

@@ -1,9 +1,9 @@
 //! A side: the facts that the contract speaks of. What it wants, has said and has heard; its waits; its verdict.
 
-use super::bend::Bend;
+use super::message::{Close, Message, Part};
+use super::mutation::Mutation;
 use super::waits::Waits;
-use super::word::{Close, Part, Word};
-use crate::record::reported::Verdict;
+use crate::record::reported::EndKind;
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
 use echo_core::{Role, Tally};
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 pub(super) struct Side {
     pub(super) role: Role,
     pub(super) wire: Wire,
-    pub(super) bend: Option<Bend>,
+    pub(super) bend: Option<Mutation>,
     pub(super) now: Millis,
     /// It wants to leave, with this code.
     pub(super) wish: Option<u16>,
@@ -25,7 +25,7 @@ pub(super) struct Side {
     pub(super) said: Said,
     pub(super) heard: Heard,
     /// Said, and not on its way.
-    pub(super) out: VecDeque<Word>,
+    pub(super) out: VecDeque<Message>,
     /// Something it said was lost, for its transport takes no more.
     pub(super) lost: bool,
     /// Requests of which a byte is on its way.
@@ -34,7 +34,7 @@ pub(super) struct Side {
     pub(super) fin_left: bool,
     /// It said or heard an error's last word (5.6).
     pub(super) failed: bool,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<EndKind>,
     pub(super) waits: Waits,
     /// It lets go of its transport at once.
     pub(super) aborts: bool,
@@ -78,7 +78,7 @@ pub(super) struct Heard {
 }
 
 impl Side {
-    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Bend>) -> Self {
+    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Mutation>) -> Self {
         Self {
             role,
             wire: scenario.wire,
@@ -102,7 +102,7 @@ impl Side {
         }
     }
 
-    pub(super) fn is_bent(&self, bend: Bend) -> bool {
+    pub(super) fn is_bent(&self, bend: Mutation) -> bool {
         self.bend == Some(bend)
     }
 
@@ -120,7 +120,7 @@ impl Side {
 
     /// Whom the setting names, as far as this side knows (5.4).
     pub(super) fn first_fin(&self) -> Role {
-        if self.is_bent(Bend::ClientFirst) {
+        if self.is_bent(Mutation::ClientFirst) {
             return Role::Client;
         }
         match self.role {
@@ -138,17 +138,17 @@ impl Side {
         }
     }
 
-    pub(super) fn say(&mut self, word: Word) {
+    pub(super) fn say(&mut self, word: Message) {
         match word {
-            Word::Preface => self.said.preface = true,
-            Word::Request(seq) => self.said.requests = seq,
-            Word::Answer(seq) => self.said.answers = seq,
-            Word::GoAway { code, .. } => self.said.goaway = Some(code),
-            Word::Close(close) => {
+            Message::Preface => self.said.preface = true,
+            Message::Request(seq) => self.said.requests = seq,
+            Message::Answer(seq) => self.said.answers = seq,
+            Message::GoAway { code, .. } => self.said.goaway = Some(code),
+            Message::Close(close) => {
                 self.take_back();
                 self.said.close = Some(close);
             }
-            Word::Text => self.said.answers += 1,
+            Message::Text => self.said.answers += 1,
         }
         self.out.push_back(word);
     }
@@ -156,13 +156,13 @@ impl Side {
     /// Says a last word with this code, with the count that is its own.
     pub(super) fn say_close(&mut self, code: u16) {
         let first_fin = self.role == Role::Server && self.first_fin() == Role::Server;
-        self.say(Word::Close(Close { count: self.count(), code, first_fin }));
+        self.say(Message::Close(Close { count: self.count(), code, first_fin }));
     }
 
     /// Clause 5.8: requests of which no byte has left are taken back before the last word.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
-        self.out.retain(|word| !matches!(word, Word::Request(seq) if *seq > left));
+        self.out.retain(|word| !matches!(word, Message::Request(seq) if *seq > left));
     }
 
     /// Its user, or its plan, wants to leave. In an ending that has begun that is no event.
@@ -175,7 +175,7 @@ impl Side {
     /// RST came, or the transport takes no more and there is nothing left to read (9.3).
     pub(super) fn hear_reset(&mut self) {
         self.clauses.push("9.3");
-        self.verdict.get_or_insert(Verdict::Reset);
+        self.verdict.get_or_insert(EndKind::Reset);
         self.out.clear();
         self.over = true;
     }
@@ -188,7 +188,7 @@ impl Side {
     }
 
     /// A part of a word came. Gives whether the side takes any notice of it.
-    pub(super) fn hear(&mut self, word: Word, part: Part) {
+    pub(super) fn hear(&mut self, word: Message, part: Part) {
         self.heard.begun = true;
         if self.is_framed() {
             if part != Part::Head {
@@ -199,7 +199,7 @@ impl Side {
         }
     }
 
-    fn hear_word(&mut self, word: Word) {
+    fn hear_word(&mut self, word: Message) {
         // 5.6: who said or heard an error's last word discards input.
         if self.failed || self.over || (self.verdict.is_some() && self.heard.close.is_none()) {
             return;
@@ -210,13 +210,13 @@ impl Side {
             return;
         }
         match (self.role, word) {
-            (_, Word::Preface) => {
+            (_, Message::Preface) => {
                 self.heard.preface = true;
                 self.waits.stir(echo_core::Deadline::Idle, self.now);
             }
-            (_, Word::Close(close)) => self.hear_close(close),
-            (Role::Server, Word::Request(seq)) => self.hear_request(seq),
-            (Role::Client, Word::Answer(seq)) => {
+            (_, Message::Close(close)) => self.hear_close(close),
+            (Role::Server, Message::Request(seq)) => self.hear_request(seq),
+            (Role::Client, Message::Answer(seq)) => {
                 self.heard.wrong |= seq != self.heard.answers + 1 || seq > self.said.requests;
                 if !self.heard.wrong {
                     self.heard.answers = seq;
@@ -224,12 +224,13 @@ impl Side {
                     self.waits.stir(echo_core::Deadline::Answer, self.now);
                 }
             }
-            (_, Word::GoAway { last, code }) => {
+            (_, Message::GoAway { last, code }) => {
                 let miscounts = self.role == Role::Server && last != self.heard.requests;
                 self.heard.wrong |= self.heard.goaway.is_some() || miscounts;
                 self.heard.goaway.get_or_insert(code);
             }
-            (Role::Server, Word::Answer(_) | Word::Text) | (Role::Client, Word::Request(_) | Word::Text) => {
+            (Role::Server, Message::Answer(_) | Message::Text)
+            | (Role::Client, Message::Request(_) | Message::Text) => {
                 self.heard.wrong = true;
             }
         }
@@ -242,7 +243,7 @@ impl Side {
         }
         self.heard.requests = seq;
         self.waits.stir(echo_core::Deadline::Idle, self.now);
-        let drops = self.is_bent(Bend::DrainDropsRequests) && self.said.goaway.is_some();
+        let drops = self.is_bent(Mutation::DrainDropsRequests) && self.said.goaway.is_some();
         // 5.2: an ECHO that comes after the last word does not run.
         if self.said.close.is_none() && !drops {
             self.heard.accepted = seq;
@@ -256,7 +257,7 @@ impl Side {
                 self.said.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left()
             }
         };
-        if close.is_usual() && !is_due && !self.is_bent(Bend::AnyCountIsProof) {
+        if close.is_usual() && !is_due && !self.is_bent(Mutation::AnyCountIsProof) {
             self.heard.wrong = true;
         } else {
             self.heard.close = Some(close);
@@ -268,7 +269,7 @@ impl Side {
         self.out.is_empty()
     }
 
-    fn hear_plain(&mut self, word: Word, part: Part) {
+    fn hear_plain(&mut self, word: Message, part: Part) {
         if self.over || (self.role == Role::Server && self.said.fin) {
             return;
         }
@@ -280,9 +281,11 @@ impl Side {
             (Role::Server, Part::Head) => self.heard.piece = true,
             (Role::Server, Part::Whole | Part::Tail) => {
                 match word {
-                    Word::Request(_) if self.heard.piece || part == Part::Whole => self.heard.accepted += 1,
-                    Word::Request(_) | Word::Preface | Word::Answer(_) | Word::GoAway { .. } => self.heard.texts += 1,
-                    Word::Close(_) | Word::Text => self.heard.texts += 1,
+                    Message::Request(_) if self.heard.piece || part == Part::Whole => self.heard.accepted += 1,
+                    Message::Request(_) | Message::Preface | Message::Answer(_) | Message::GoAway { .. } => {
+                        self.heard.texts += 1
+                    }
+                    Message::Close(_) | Message::Text => self.heard.texts += 1,
                 }
                 self.heard.piece = false;
             }
@@ -308,13 +311,13 @@ impl Side {
             (Role::Server, true) => {
                 let sent = self.said.answers;
                 let acknowledged = close.filter(|count| *count <= sent).unwrap_or_default();
-                let answered = if self.is_bent(Bend::SentIsAnswered) { sent } else { acknowledged };
+                let answered = if self.is_bent(Mutation::SentIsAnswered) { sent } else { acknowledged };
                 (self.heard.requests, answered, self.heard.requests - self.heard.accepted)
             }
             (Role::Server, false) => (self.heard.accepted + self.heard.texts, 0, 0),
         };
         let unknown = asked - answered - refused;
-        match self.is_bent(Bend::UnansweredIsRefused) {
+        match self.is_bent(Mutation::UnansweredIsRefused) {
             true => Tally { answered, refused: refused + unknown, unknown: 0 },
             false => Tally { answered, refused, unknown },
         }

@@ -1,17 +1,17 @@
 //! How long words are, for a network whose readers take only so many bytes at a time.
 
-use super::word::{Part, Word};
+use super::message::{Message, Part};
 use crate::scenario::defaults::{self, EPOCH};
 use crate::scenario::{Scenario, Wire};
-use echo_core::{CloseCode, Farewell, Role, frame, plain, preface};
+use echo_core::{CloseCode, CloseReason, Role, frame, plain, preface};
 
 /// Of a word that is stopped inside, how much is its beginning (see [`Throttle`](crate::backend::write_limit::Throttle)).
 const HEAD: usize = 10;
 
 /// The bytes of a part of a word that `from` says.
-pub(super) fn size(scenario: &Scenario, from: Role, word: Word, part: Part) -> usize {
+pub(super) fn size(scenario: &Scenario, from: Role, word: Message, part: Part) -> usize {
     let whole = whole(scenario, from, word);
-    let head = if word == Word::Preface { preface::LENGTH / 2 } else { HEAD.min(whole) };
+    let head = if word == Message::Preface { preface::LENGTH / 2 } else { HEAD.min(whole) };
     match part {
         Part::Whole => whole,
         Part::Head => head,
@@ -19,28 +19,28 @@ pub(super) fn size(scenario: &Scenario, from: Role, word: Word, part: Part) -> u
     }
 }
 
-fn whole(scenario: &Scenario, from: Role, word: Word) -> usize {
+fn whole(scenario: &Scenario, from: Role, word: Message) -> usize {
     let payload = |seq| scenario.payload(seq).unwrap_or_default().len();
     let is_plain = scenario.wire == Wire::Plain;
     let mut bytes = Vec::new();
     let more = match word {
-        Word::Preface => preface::LENGTH,
-        Word::Request(seq) if is_plain => payload(seq),
-        Word::Answer(seq) if is_plain => ctime() + payload(seq),
-        Word::Text => ctime(),
-        Word::Request(seq) => {
+        Message::Preface => preface::LENGTH,
+        Message::Request(seq) if is_plain => payload(seq),
+        Message::Answer(seq) if is_plain => ctime() + payload(seq),
+        Message::Text => ctime(),
+        Message::Request(seq) => {
             frame::echo_header(&mut bytes, seq, EPOCH, payload(seq));
             payload(seq)
         }
-        Word::Answer(seq) => {
+        Message::Answer(seq) => {
             frame::reply_header(&mut bytes, seq, [EPOCH; 3], payload(seq));
             payload(seq)
         }
-        Word::GoAway { last, code } => {
+        Message::GoAway { last, code } => {
             frame::goaway(&mut bytes, last, &farewell(from, code));
             0
         }
-        Word::Close(close) => {
+        Message::Close(close) => {
             frame::close(&mut bytes, close.count, &farewell(from, close.code), close.first_fin);
             0
         }
@@ -53,10 +53,10 @@ fn ctime() -> usize {
 }
 
 /// As long as the usual one: the contract does not speak of reasons, and some bytes more or less change nothing.
-fn farewell(from: Role, code: u16) -> Farewell {
+fn farewell(from: Role, code: u16) -> CloseReason {
     match (from, code) {
-        (_, 1000) => Farewell::normal(),
+        (_, 1000) => CloseReason::normal(),
         (Role::Server, 1001) => defaults::servers_farewell(),
-        (Role::Client, 1001) | (_, _) => Farewell::new(CloseCode(code), "drain deadline"),
+        (Role::Client, 1001) | (_, _) => CloseReason::new(CloseCode(code), "drain deadline"),
     }
 }

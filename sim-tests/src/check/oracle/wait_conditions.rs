@@ -1,6 +1,6 @@
 //! Section 8: who waits for what. A wait begins when its condition holds, and is over when it holds no more.
 
-use super::bend::Bend;
+use super::mutation::Mutation;
 use super::side::Side;
 use echo_core::Role;
 
@@ -21,12 +21,12 @@ const WAITS: [fn(&Side) -> bool; 10] = [
     |side| !side.out.is_empty() || side.lost,
     // drain
     |side| {
-        let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Bend::NoDrain);
+        let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Mutation::NoDrain);
         waits && side.said.close.is_none() && (side.wish.is_some() || side.said.goaway.is_some())
     },
     // close
     |side| {
-        let waits = side.role == Role::Server && side.said.close.is_some() && !side.is_bent(Bend::NoClose);
+        let waits = side.role == Role::Server && side.said.close.is_some() && !side.is_bent(Mutation::NoClose);
         waits && side.verdict.is_none()
     },
     // fin

@@ -1,6 +1,6 @@
 //! What differs between two ledgers, by kind.
 
-use super::{Ledger, Line};
+use super::{Baseline, BaselineRun};
 use crate::support::difference::first_of;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +34,7 @@ pub struct Change {
 
 impl Diff {
     /// Compares two ledgers.
-    pub fn new(old: &Ledger, new: &Ledger) -> Self {
+    pub fn new(old: &Baseline, new: &Baseline) -> Self {
         let mut kinds: BTreeMap<String, Vec<(&String, Event)>> = BTreeMap::new();
         for (replay, before) in &old.runs {
             let Some(after) = new.runs.get(replay).filter(|after| *after != before) else { continue };
@@ -43,7 +43,7 @@ impl Diff {
         let mut changes: Vec<Change> = kinds.into_iter().filter_map(|(endings, runs)| change(endings, &runs)).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.runs.len()));
         let missing =
-            |one: &Ledger, other: &Ledger| one.runs.keys().filter(|run| !other.runs.contains_key(*run)).count();
+            |one: &Baseline, other: &Baseline| one.runs.keys().filter(|run| !other.runs.contains_key(*run)).count();
         Self { changes, added: missing(new, old), removed: missing(old, new) }
     }
 
@@ -61,7 +61,7 @@ fn change(endings: String, runs: &[(&String, Event)]) -> Option<Change> {
 }
 
 /// What became of the endings. An account counts only where the outcome is the same.
-fn endings(old: &Line, new: &Line) -> String {
+fn endings(old: &BaselineRun, new: &BaselineRun) -> String {
     let outcome = |report: &str| report.split(" (").next().unwrap_or_default().to_owned();
     let side = |name: &str, old: &str, new: &str| match (outcome(old), outcome(new)) {
         (before, after) if before != after => Some(format!("{name} {before} → {after}")),
@@ -73,8 +73,8 @@ fn endings(old: &Line, new: &Line) -> String {
     if sides.is_empty() { "other events, the same endings".to_owned() } else { sides.join(", ") }
 }
 
-fn first_event<'a>(old: &'a Line, new: &'a Line) -> Event {
-    let events = |line: &'a Line| line.events.iter().map(String::as_str);
+fn first_event<'a>(old: &'a BaselineRun, new: &'a BaselineRun) -> Event {
+    let events = |line: &'a BaselineRun| line.events.iter().map(String::as_str);
     let event = |event: Option<&str>| event.unwrap_or("nothing").to_owned();
     let (at, before, after) = first_of(events(old), events(new)).unwrap_or((old.events.len() + 1, None, None));
     (at, event(before), event(after))

@@ -17,8 +17,8 @@ pub use diff::{Change, Diff};
 
 use crate::record::Record;
 use crate::record::canonical_trace;
-use crate::record::reported::Report;
-use crate::support::Refusal;
+use crate::record::reported::Reported;
+use crate::support::ScenarioError;
 use echo_core::Role;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -28,24 +28,24 @@ const TITLE: &str = "echo-sim runs 1";
 
 /// What came of many runs, by the arguments that replay each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    runs: BTreeMap<String, Line>,
+pub struct Baseline {
+    runs: BTreeMap<String, BaselineRun>,
 }
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
+struct BaselineRun {
     client: String,
     server: String,
     events: Vec<String>,
 }
 
-impl Ledger {
+impl Baseline {
     /// Enters the run that `replay` brings back.
-    pub fn enter(&mut self, replay: String, record: &Record) {
-        let [client, server] = Role::BOTH.map(|role| Report::of(&record.ending(role)).to_string());
+    pub fn add(&mut self, replay: String, record: &Record) {
+        let [client, server] = Role::BOTH.map(|role| Reported::of(&record.ending(role)).to_string());
         let events = canonical_trace(record).lines().map(str::to_owned).collect();
-        self.runs.insert(replay, Line { client, server, events });
+        self.runs.insert(replay, BaselineRun { client, server, events });
     }
 
     /// How many runs it has.
@@ -59,7 +59,7 @@ impl Ledger {
     }
 }
 
-impl fmt::Display for Ledger {
+impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{TITLE}")?;
         let mut numbers = HashMap::new();
@@ -70,7 +70,7 @@ impl fmt::Display for Ledger {
                 writeln!(f, "event {event}")?;
             }
         }
-        for (replay, Line { client, server, events }) in &self.runs {
+        for (replay, BaselineRun { client, server, events }) in &self.runs {
             let events: Vec<_> = events.iter().map(|event| numbers[event.as_str()].to_string()).collect();
             writeln!(f, "run {replay}\t{client}\t{server}\t{}", events.join(" "))?;
         }
@@ -78,20 +78,20 @@ impl fmt::Display for Ledger {
     }
 }
 
-impl FromStr for Ledger {
-    type Err = Refusal;
+impl FromStr for Baseline {
+    type Err = ScenarioError;
 
     /// Reads what [`fmt::Display`] wrote.
     ///
     /// # Errors
     /// A [`Refusal`] that names the line.
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         let mut ledger = Self::default();
         let mut events = Vec::new();
         let mut lines = (1..).zip(text.lines());
         let title = lines.next().map_or("", |(_, title)| title);
         if title != TITLE {
-            return Err(Refusal(format!("line 1: saved runs begin with {TITLE:?}, not {title:?}")));
+            return Err(ScenarioError(format!("line 1: saved runs begin with {TITLE:?}, not {title:?}")));
         }
         let mut last = 1;
         for (number, line) in lines {
@@ -104,17 +104,17 @@ impl FromStr for Ledger {
             } else if let Some((replay, run)) = line.strip_prefix("run ").and_then(|run| run_of(run, &events)) {
                 ledger.runs.insert(replay, run);
             } else {
-                return Err(Refusal(format!("line {number}: an event, a run or the end expected, not {line:?}")));
+                return Err(ScenarioError(format!("line {number}: an event, a run or the end expected, not {line:?}")));
             }
         }
-        Err(Refusal(format!("line {last}: the file stops here, without the line end: is it cut short?")))
+        Err(ScenarioError(format!("line {last}: the file stops here, without the line end: is it cut short?")))
     }
 }
 
-fn run_of(line: &str, known: &[&str]) -> Option<(String, Line)> {
+fn run_of(line: &str, known: &[&str]) -> Option<(String, BaselineRun)> {
     let mut parts = line.split('\t');
     let [replay, client, server, events] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
     let event = |number: &str| known.get(number.parse::<usize>().ok()?).map(|event| (*event).to_owned());
     let events = events.split_whitespace().map(event).collect::<Option<_>>()?;
-    Some((replay.to_owned(), Line { client: client.to_owned(), server: server.to_owned(), events }))
+    Some((replay.to_owned(), BaselineRun { client: client.to_owned(), server: server.to_owned(), events }))
 }

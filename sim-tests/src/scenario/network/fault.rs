@@ -2,7 +2,7 @@
 
 use crate::scenario::plan::Point;
 use crate::support::Millis;
-use crate::tcp::Fate;
+use crate::tcp::PacketFate;
 use echo_core::Role;
 
 /// How long TCP takes here to send again what was not acknowledged.
@@ -17,13 +17,13 @@ const LOSSES: Millis = 20_000;
 
 /// Something that goes wrong. It happens once, when its trigger is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum NetworkFault {
     /// What `from` sends is held on its way, from the packet on that carries `mark`.
     Hold {
         /// Whose packets.
-        from: Whose,
+        from: Sender,
         /// What has to be in the packet.
-        mark: Mark,
+        content: HeldContent,
         /// For how long.
         span: Span,
     },
@@ -37,9 +37,9 @@ pub enum Fault {
     /// One packet has this fate, once.
     Packet {
         /// Which.
-        which: Which,
+        which: PacketSelector,
         /// What the link does with it.
-        fate: Fate,
+        fate: PacketFate,
     },
     /// Packets are lost at random, from the moment on at which there is a connection.
     Loss {
@@ -52,21 +52,21 @@ pub enum Fault {
 
 /// Which packet a fault is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Which {
+pub enum PacketSelector {
     /// This one of all that left any host, from 0, the client's first SYN.
     Nth(u32),
     /// The first that carries something. A fault happens once: when TCP sends the packet again, it does not count.
     First {
         /// Whose packets.
-        from: Whose,
+        from: Sender,
         /// What has to be in the packet.
-        carries: Carries,
+        carries: PacketContent,
     },
 }
 
 /// What a packet carries, for those who can see packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Carries {
+pub enum PacketContent {
     /// A FIN.
     Fin,
     /// Nothing: the bare ACK that a socket in TIME-WAIT sends, with which a conversation ends.
@@ -74,7 +74,7 @@ pub enum Carries {
     /// A RST.
     Rst,
     /// A last word.
-    LastWord,
+    Close,
     /// A GOAWAY.
     GoAway,
     /// The last request of the talk.
@@ -85,7 +85,7 @@ pub enum Carries {
 
 /// Whose packets a fault is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Whose {
+pub enum Sender {
     /// Those of the side that sends such a packet first.
     First,
     /// The client's.
@@ -96,11 +96,11 @@ pub enum Whose {
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
+pub enum HeldContent {
     /// A GOAWAY.
     GoAway,
     /// A last word.
-    LastWord,
+    Close,
     /// The FIN.
     Fin,
 }
@@ -114,7 +114,7 @@ pub enum Span {
     Ever,
 }
 
-impl Fault {
+impl NetworkFault {
     /// The point at which it happens.
     pub fn point(&self) -> Option<Point> {
         match self {
@@ -128,10 +128,10 @@ impl Fault {
         match self {
             Self::Hold { span, .. } | Self::Cut { span, .. } => *span,
             Self::Packet { fate, .. } => Span::For(match fate {
-                Fate::Deliver => 0,
-                Fate::Lose | Fate::Corrupt => RETRANSMISSION,
-                Fate::Twice(more) | Fate::Late(more) => *more,
-                Fate::Behind => BEHIND,
+                PacketFate::Deliver => 0,
+                PacketFate::Lose | PacketFate::Corrupt => RETRANSMISSION,
+                PacketFate::Twice(more) | PacketFate::Late(more) => *more,
+                PacketFate::Behind => BEHIND,
             }),
             Self::Loss { .. } => Span::For(LOSSES),
         }
@@ -141,7 +141,7 @@ impl Fault {
     #[must_use]
     pub fn lasting(self, span: Span) -> Self {
         match self {
-            Self::Hold { from, mark, .. } => Self::Hold { from, mark, span },
+            Self::Hold { from, content: mark, .. } => Self::Hold { from, content: mark, span },
             Self::Cut { point, .. } => Self::Cut { point, span },
             Self::Packet { .. } | Self::Loss { .. } => self,
         }
@@ -150,20 +150,20 @@ impl Fault {
     /// Whether it waits for words that the plain wire does not have.
     pub fn needs_words(&self) -> bool {
         match self {
-            Self::Hold { mark: Mark::GoAway | Mark::LastWord, .. } => true,
-            Self::Hold { mark: Mark::Fin, .. } => false,
+            Self::Hold { content: HeldContent::GoAway | HeldContent::Close, .. } => true,
+            Self::Hold { content: HeldContent::Fin, .. } => false,
             Self::Cut { point, .. } => point.is_framed(),
-            Self::Packet { which: Which::First { carries, .. }, .. } => {
-                matches!(carries.mark(), Some(Mark::GoAway | Mark::LastWord))
+            Self::Packet { which: PacketSelector::First { carries, .. }, .. } => {
+                matches!(carries.mark(), Some(HeldContent::GoAway | HeldContent::Close))
             }
-            Self::Packet { which: Which::Nth(_), .. } | Self::Loss { .. } => false,
+            Self::Packet { which: PacketSelector::Nth(_), .. } | Self::Loss { .. } => false,
         }
     }
 
     /// What a packet has to carry for everything to be held.
-    pub fn mark(&self) -> Option<Mark> {
+    pub fn mark(&self) -> Option<HeldContent> {
         match self {
-            Self::Hold { mark, .. } => Some(*mark),
+            Self::Hold { content: mark, .. } => Some(*mark),
             Self::Cut { .. } | Self::Packet { .. } | Self::Loss { .. } => None,
         }
     }
@@ -177,10 +177,10 @@ impl Fault {
     }
 }
 
-impl Carries {
+impl PacketContent {
     /// All of them.
     pub const ALL: [Self; 7] =
-        [Self::Fin, Self::LastAck, Self::Rst, Self::LastWord, Self::GoAway, Self::Request, Self::Answer];
+        [Self::Fin, Self::LastAck, Self::Rst, Self::Close, Self::GoAway, Self::Request, Self::Answer];
 
     /// Its part of an id.
     pub fn id(self) -> &'static str {
@@ -188,7 +188,7 @@ impl Carries {
             Self::Fin => "fin",
             Self::LastAck => "last-ack",
             Self::Rst => "rst",
-            Self::LastWord => "last-word",
+            Self::Close => "last-word",
             Self::GoAway => "goaway",
             Self::Request => "request",
             Self::Answer => "answer",
@@ -196,17 +196,17 @@ impl Carries {
     }
 
     /// The same, for those who see a stream and not its packets.
-    pub fn mark(self) -> Option<Mark> {
+    pub fn mark(self) -> Option<HeldContent> {
         match self {
-            Self::Fin => Some(Mark::Fin),
-            Self::LastWord => Some(Mark::LastWord),
-            Self::GoAway => Some(Mark::GoAway),
+            Self::Fin => Some(HeldContent::Fin),
+            Self::Close => Some(HeldContent::Close),
+            Self::GoAway => Some(HeldContent::GoAway),
             Self::LastAck | Self::Rst | Self::Request | Self::Answer => None,
         }
     }
 }
 
-impl Whose {
+impl Sender {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::First, Self::Client, Self::Server];
 
@@ -229,15 +229,15 @@ impl Whose {
     }
 }
 
-impl Mark {
+impl HeldContent {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::GoAway, Self::LastWord, Self::Fin];
+    pub const ALL: [Self; 3] = [Self::GoAway, Self::Close, Self::Fin];
 
     /// Its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::GoAway => "goaway",
-            Self::LastWord => "last-word",
+            Self::Close => "last-word",
             Self::Fin => "fin",
         }
     }

@@ -1,9 +1,9 @@
 //! A network as text that is read back.
 
-use super::{Carries, Fault, Mark, Network, Rst, Span, Which, Whose};
+use super::{HeldContent, Network, NetworkFault, PacketContent, PacketSelector, Rst, Sender, Span};
 use crate::network::relay::Relay;
 use crate::scenario::plan::Point;
-use crate::support::{Refusal, check_length, number, pick};
+use crate::support::{ScenarioError, check_length, number, pick};
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,11 +13,11 @@ impl Network {
         Self::NAMED.into_iter().chain(Self::PACKETS)
     }
 
-    fn part(&mut self, part: &str) -> Result<(), Refusal> {
+    fn part(&mut self, part: &str) -> Result<(), ScenarioError> {
         let bad = || {
             let names: Vec<_> = Self::all_named().map(|(name, _)| name).collect();
             let names = names.join(", ");
-            Refusal(format!("no network {part:?}; there are {names}, and parts such as latency-10+reads-1"))
+            ScenarioError(format!("no network {part:?}; there are {names}, and parts such as latency-10+reads-1"))
         };
         match part {
             "rst-race" => self.rst = Rst::Races,
@@ -31,7 +31,7 @@ impl Network {
     }
 
     /// A part with an argument; `None` if there is no such part.
-    fn part_with_a_number(&mut self, part: &str) -> Option<Result<(), Refusal>> {
+    fn part_with_a_number(&mut self, part: &str) -> Option<Result<(), ScenarioError>> {
         let (kind, rest) = part.split_once('-')?;
         match kind {
             "latency" => self.latency = number(rest)?,
@@ -45,13 +45,13 @@ impl Network {
             "packet" => self.faults.push(packet(rest)?),
             "loss" => {
                 let (percent, seed) = rest.split_once("-seed-")?;
-                self.faults.push(Fault::Loss { percent: number(percent)?, seed: number(seed)? });
+                self.faults.push(NetworkFault::Loss { percent: number(percent)?, seed: number(seed)? });
             }
             "cut" => {
                 let (point, span) = rest.rsplit_once('-')?;
                 let span = Span::parse(span)?;
                 match Point::parse(point) {
-                    Ok(point) => self.faults.push(Fault::Cut { point, span }),
+                    Ok(point) => self.faults.push(NetworkFault::Cut { point, span }),
                     Err(refusal) => return Some(Err(refusal)),
                 }
             }
@@ -59,10 +59,10 @@ impl Network {
                 let (from, rest) = rest.split_once('-')?;
                 let (mark, span) = rest.rsplit_once('-')?;
                 let span = Span::parse(span)?;
-                let from = pick("sender", from, &Whose::ALL, Whose::id);
-                let mark = pick("mark", mark, &Mark::ALL, Mark::id);
+                let from = pick("sender", from, &Sender::ALL, Sender::id);
+                let mark = pick("mark", mark, &HeldContent::ALL, HeldContent::id);
                 match (from, mark) {
-                    (Ok(from), Ok(mark)) => self.faults.push(Fault::Hold { from, mark, span }),
+                    (Ok(from), Ok(mark)) => self.faults.push(NetworkFault::Hold { from, content: mark, span }),
                     (Err(refusal), _) | (_, Err(refusal)) => return Some(Err(refusal)),
                 }
             }
@@ -107,10 +107,10 @@ impl fmt::Display for Network {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for NetworkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hold { from, mark, span } => write!(f, "hold-{}-{}-{span}", from.id(), mark.id()),
+            Self::Hold { from, content: mark, span } => write!(f, "hold-{}-{}-{span}", from.id(), mark.id()),
             Self::Cut { point, span } => write!(f, "cut-{}-{span}", point.id()),
             Self::Packet { which, fate } => write!(f, "packet-{which}-{fate}"),
             Self::Loss { percent, seed } => write!(f, "loss-{percent}-seed-{seed}"),
@@ -119,9 +119,9 @@ impl fmt::Display for Fault {
 }
 
 impl FromStr for Network {
-    type Err = Refusal;
+    type Err = ScenarioError;
 
-    fn from_str(text: &str) -> Result<Self, Refusal> {
+    fn from_str(text: &str) -> Result<Self, ScenarioError> {
         check_length("a network", text)?;
         if let Some(network) = Self::named(text) {
             return Ok(network);
@@ -135,18 +135,18 @@ impl FromStr for Network {
 }
 
 /// `17-lose`, or `client-last-word-late-20`.
-fn packet(text: &str) -> Option<Fault> {
+fn packet(text: &str) -> Option<NetworkFault> {
     let (first, rest) = text.split_once('-')?;
     if let Some(index) = number(first) {
-        return Some(Fault::Packet { which: Which::Nth(index), fate: rest.parse().ok()? });
+        return Some(NetworkFault::Packet { which: PacketSelector::Nth(index), fate: rest.parse().ok()? });
     }
-    let from = Whose::ALL.into_iter().find(|whose| whose.id() == first)?;
-    let fate_behind = |carries: Carries| rest.strip_prefix(carries.id())?.strip_prefix('-')?.parse().ok();
-    let (carries, fate) = Carries::ALL.into_iter().find_map(|carries| Some((carries, fate_behind(carries)?)))?;
-    Some(Fault::Packet { which: Which::First { from, carries }, fate })
+    let from = Sender::ALL.into_iter().find(|whose| whose.id() == first)?;
+    let fate_behind = |carries: PacketContent| rest.strip_prefix(carries.id())?.strip_prefix('-')?.parse().ok();
+    let (carries, fate) = PacketContent::ALL.into_iter().find_map(|carries| Some((carries, fate_behind(carries)?)))?;
+    Some(NetworkFault::Packet { which: PacketSelector::First { from, carries }, fate })
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for PacketSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nth(number) => write!(f, "{number}"),

@@ -6,13 +6,13 @@ mod id;
 mod range;
 mod stream_equivalents;
 
-pub use fault::{Carries, Fault, Mark, Span, Which, Whose};
+pub use fault::{HeldContent, NetworkFault, PacketContent, PacketSelector, Sender, Span};
 
 use crate::network::link::Path;
 use crate::network::relay::Relay;
 use crate::scenario::plan::Point;
 use crate::support::Millis;
-use crate::tcp::Fate;
+use crate::tcp::PacketFate;
 
 /// What lies between the two ends. It is in-order and loses nothing for good: what TCP sends again comes late.
 ///
@@ -36,7 +36,7 @@ pub struct Network {
     /// What stands in the middle.
     pub relay: Option<Relay>,
     /// What goes wrong, and when.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<NetworkFault>,
     /// How many bytes each host's kernel keeps for a reader, and so the window it offers; 0 is the usual size.
     pub window: usize,
     /// A host that vanished is up again after so long, and knows nothing of any connection; `None` is never.
@@ -121,9 +121,10 @@ impl Network {
     pub fn named(name: &str) -> Option<Self> {
         let clear = Self::clear(4);
         let faulty = |fault| Self { faults: vec![fault], ..Self::clear(4) };
-        let hold = |from, mark, span| faulty(Fault::Hold { from, mark, span });
-        let cut = |point, span| faulty(Fault::Cut { point, span });
-        let packet = |from, carries, fate| faulty(Fault::Packet { which: Which::First { from, carries }, fate });
+        let hold = |from, mark, span| faulty(NetworkFault::Hold { from, content: mark, span });
+        let cut = |point, span| faulty(NetworkFault::Cut { point, span });
+        let packet =
+            |from, carries, fate| faulty(NetworkFault::Packet { which: PacketSelector::First { from, carries }, fate });
         let relay = |relay| Self { relay: Some(relay), ..Self::clear(4) };
         Some(match name {
             "clear" => clear,
@@ -133,11 +134,11 @@ impl Network {
             "slow-reader" => Self { takes: 200, ..clear },
             "slower-reader" => Self { takes: 40, ..clear },
             "stalled-reader" => Self { takes: 18, ..clear },
-            "last-word-late" => hold(Whose::First, Mark::LastWord, Span::For(40)),
-            "last-word-held" => hold(Whose::First, Mark::LastWord, Span::For(500)),
-            "ack-held" => hold(Whose::Client, Mark::LastWord, Span::For(500)),
-            "fin-late" => hold(Whose::First, Mark::Fin, Span::For(40)),
-            "fin-held" => hold(Whose::First, Mark::Fin, Span::For(500)),
+            "last-word-late" => hold(Sender::First, HeldContent::Close, Span::For(40)),
+            "last-word-held" => hold(Sender::First, HeldContent::Close, Span::For(500)),
+            "ack-held" => hold(Sender::Client, HeldContent::Close, Span::For(500)),
+            "fin-late" => hold(Sender::First, HeldContent::Fin, Span::For(40)),
+            "fin-held" => hold(Sender::First, HeldContent::Fin, Span::For(500)),
             "rst-race" => Self { rst: Rst::Races, ..clear },
             "rst-overtakes" => Self { rst: Rst::Overtakes, ..clear },
             "cut-idle" => cut(Point::Idle, Span::Ever),
@@ -146,15 +147,15 @@ impl Network {
             "relay-rst-to-fin" => relay(Relay::PassesHalfClose),
             "relay-closes-both" => relay(Relay::ClosesBoth),
             "relay-cuts-off" => relay(Relay::CutsOff(20)),
-            "fin-lost" => packet(Whose::First, Carries::Fin, Fate::Lose),
-            "last-ack-lost" => packet(Whose::First, Carries::LastAck, Fate::Lose),
-            "rst-lost" => packet(Whose::First, Carries::Rst, Fate::Lose),
-            "last-word-lost" => packet(Whose::First, Carries::LastWord, Fate::Lose),
-            "ack-word-lost" => packet(Whose::Client, Carries::LastWord, Fate::Lose),
-            "data-behind-fin" => packet(Whose::Server, Carries::Answer, Fate::Lose),
-            "fins-cross" => hold(Whose::First, Mark::Fin, Span::For(120)),
-            "fin-twice" => packet(Whose::First, Carries::Fin, Fate::Twice(60)),
-            "old-duplicate" => packet(Whose::Client, Carries::Request, Fate::Twice(100)),
+            "fin-lost" => packet(Sender::First, PacketContent::Fin, PacketFate::Lose),
+            "last-ack-lost" => packet(Sender::First, PacketContent::LastAck, PacketFate::Lose),
+            "rst-lost" => packet(Sender::First, PacketContent::Rst, PacketFate::Lose),
+            "last-word-lost" => packet(Sender::First, PacketContent::Close, PacketFate::Lose),
+            "ack-word-lost" => packet(Sender::Client, PacketContent::Close, PacketFate::Lose),
+            "data-behind-fin" => packet(Sender::Server, PacketContent::Answer, PacketFate::Lose),
+            "fins-cross" => hold(Sender::First, HeldContent::Fin, Span::For(120)),
+            "fin-twice" => packet(Sender::First, PacketContent::Fin, PacketFate::Twice(60)),
+            "old-duplicate" => packet(Sender::Client, PacketContent::Request, PacketFate::Twice(100)),
             "zero-window" => Self { window: 8, ..clear },
             "rebooted" => Self { reboot: Some(40), ..clear },
             "port-reused" => Self { earlier: true, ..clear },
@@ -170,7 +171,7 @@ impl Network {
 
     /// Whether only a network of packets can do what it does.
     pub fn has_packets(&self) -> bool {
-        self.window > 0 || self.reboot.is_some() || self.earlier || self.faults.iter().any(Fault::is_of_packets)
+        self.window > 0 || self.reboot.is_some() || self.earlier || self.faults.iter().any(NetworkFault::is_of_packets)
     }
 
     pub(crate) fn path(&self) -> Path {

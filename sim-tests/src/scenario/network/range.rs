@@ -1,9 +1,9 @@
 //! Which numbers a network may have: what is beyond them takes too long, or no host has it.
 
-use super::{Fault, Network, Span, Which};
+use super::{Network, NetworkFault, PacketSelector, Span};
 use crate::network::relay::Relay;
-use crate::support::{Millis, Refusal, check_range};
-use crate::tcp::Fate;
+use crate::support::{Millis, ScenarioError, check_range};
+use crate::tcp::PacketFate;
 
 /// The longest time of anything, in milliseconds: a hundred seconds, behind every deadline.
 const LONGEST: Millis = 100_000;
@@ -16,14 +16,16 @@ const PIECES: usize = 50_000;
 
 impl Network {
     /// Says which number is out of its range, if one is. `talk` is how many bytes are asked.
-    pub(crate) fn check(&self, talk: usize) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, talk: usize) -> Result<(), ScenarioError> {
         check_range("the latency (2 ms, for a point in flight has to last)", self.latency, 2..=LONGEST)?;
         let sizes = [("reads", self.reads), ("writes", self.writes), ("takes", self.takes), ("window", self.window)];
         for (what, size) in sizes {
             check_range(&format!("{what}, in bytes,"), size as u64, 0..=LARGEST)?;
             if size > 0 && talk / size > PIECES {
                 let limit = PIECES * size;
-                return Err(Refusal(format!("with {what}-{size}, at most {limit} bytes can be asked, not {talk}")));
+                return Err(ScenarioError(format!(
+                    "with {what}-{size}, at most {limit} bytes can be asked, not {talk}"
+                )));
             }
         }
         check_range("batch, in milliseconds,", self.batch, 0..=LONGEST)?;
@@ -32,12 +34,12 @@ impl Network {
             check_range("relay-cuts-off-after, in milliseconds,", span, 0..=LONGEST)?;
         }
         check_range("the number of faults", self.faults.len() as u64, 0..=FAULTS)?;
-        self.faults.iter().try_for_each(Fault::check)
+        self.faults.iter().try_for_each(NetworkFault::check)
     }
 }
 
-impl Fault {
-    fn check(&self) -> Result<(), Refusal> {
+impl NetworkFault {
+    fn check(&self) -> Result<(), ScenarioError> {
         let time = |what: &str, span| check_range(&format!("{what} of {self}, in milliseconds,"), span, 0..=LONGEST);
         match self {
             Self::Hold { span: Span::For(span), .. } | Self::Cut { span: Span::For(span), .. } => {
@@ -46,12 +48,12 @@ impl Fault {
             Self::Hold { span: Span::Ever, .. } | Self::Cut { span: Span::Ever, .. } => Ok(()),
             Self::Loss { percent, .. } => check_range("the percentage of packets lost", u64::from(*percent), 1..=90),
             Self::Packet { which, fate } => {
-                if let Which::Nth(number) = which {
+                if let PacketSelector::Nth(number) = which {
                     check_range("the number of a packet", u64::from(*number), 0..=1_000_000)?;
                 }
                 match fate {
-                    Fate::Twice(more) | Fate::Late(more) => time("the delay", *more),
-                    Fate::Deliver | Fate::Lose | Fate::Behind | Fate::Corrupt => Ok(()),
+                    PacketFate::Twice(more) | PacketFate::Late(more) => time("the delay", *more),
+                    PacketFate::Deliver | PacketFate::Lose | PacketFate::Behind | PacketFate::Corrupt => Ok(()),
                 }
             }
         }

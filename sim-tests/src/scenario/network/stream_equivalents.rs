@@ -1,9 +1,9 @@
 //! Networks of streams that a network of packets may come out as.
 
 use super::fault::RETRANSMISSION;
-use super::{Carries, Fault, Network, Span, Which};
+use super::{Network, NetworkFault, PacketContent, PacketSelector, Span};
 use crate::support::Millis;
-use crate::tcp::Fate;
+use crate::tcp::PacketFate;
 
 /// Longer than any deadline of an ending.
 const TOO_LATE: Millis = 500;
@@ -21,14 +21,16 @@ impl Network {
         let plain = Self { faults: Vec::new(), window: 0, reboot: None, earlier: false, ..self.clone() };
         self.faults.iter().fold(vec![plain], |networks, fault| {
             let ways = fault.stands_for();
-            let with =
-                |network: &Self, way: &[Fault]| Self { faults: [&network.faults, way].concat(), ..network.clone() };
+            let with = |network: &Self, way: &[NetworkFault]| Self {
+                faults: [&network.faults, way].concat(),
+                ..network.clone()
+            };
             networks.iter().flat_map(|network| ways.iter().map(|way| with(network, way))).collect()
         })
     }
 }
 
-impl Fault {
+impl NetworkFault {
     /// What it may be taken for: each time some faults of streams.
     fn stands_for(self) -> Vec<Vec<Self>> {
         let (which, fate) = match self {
@@ -37,18 +39,18 @@ impl Fault {
             Self::Packet { which, fate } => (which, fate),
         };
         let (from, carries) = match which {
-            Which::Nth(_) => return Vec::new(),
-            Which::First { from, carries } => (from, carries),
+            PacketSelector::Nth(_) => return Vec::new(),
+            PacketSelector::First { from, carries } => (from, carries),
         };
         match (fate, carries) {
             // TCP drops what comes again.
-            (Fate::Deliver | Fate::Twice(_), _) => return vec![Vec::new()],
-            (Fate::Lose | Fate::Corrupt, Carries::Rst) => return Vec::new(),
-            (Fate::Lose | Fate::Corrupt | Fate::Late(_) | Fate::Behind, _) => (),
+            (PacketFate::Deliver | PacketFate::Twice(_), _) => return vec![Vec::new()],
+            (PacketFate::Lose | PacketFate::Corrupt, PacketContent::Rst) => return Vec::new(),
+            (PacketFate::Lose | PacketFate::Corrupt | PacketFate::Late(_) | PacketFate::Behind, _) => (),
         }
         let mut ways = vec![Vec::new()];
-        if let Some(mark) = carries.mark() {
-            let held = |millis| vec![Self::Hold { from, mark, span: Span::For(millis) }];
+        if let Some(content) = carries.mark() {
+            let held = |millis| vec![Self::Hold { from, content, span: Span::For(millis) }];
             ways.extend([RETRANSMISSION, TOO_LATE].map(held));
         }
         ways

@@ -1,11 +1,11 @@
 //! What of the close machine's table was reached through a connection, and why the rest cannot be.
 
-use super::notes::Notes;
+use super::observations::Observations;
 use crate::support::pairs::{Pairs, Subject};
 use echo_core::Deadline;
 use echo_core::Role::{Client, Server};
-use echo_core::close::Direction::{Closed, Failed, Finished, Leaving, Open};
-use echo_core::close::Words;
+use echo_core::close::CloseHandshake;
+use echo_core::close::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use echo_core::close::table::{Sample, State, Verdict, reachable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -60,7 +60,7 @@ impl fmt::Display for Coverage {
 }
 
 impl Coverage {
-    pub(super) fn of(subject: Subject, notes: &Notes) -> Self {
+    pub(super) fn of(subject: Subject, notes: &Observations) -> Self {
         Self::of_pairs(subject, &notes.pairs)
     }
 
@@ -98,7 +98,7 @@ impl Coverage {
 /// Why a connection's machine never meets `sample` in `state`, or `None` if it can.
 fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let (role, policy) = subject.machine();
-    let framed = policy.words == Words::Acknowledged;
+    let framed = policy.words == CloseHandshake::Acknowledged;
     if role == Server && state.owes {
         return match (sample, state.sent, state.heard) {
             (Sample::Answered, Open, Open) => None,
@@ -153,7 +153,7 @@ fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str>
 /// Deadlines that do not run (clause 8.4): one that runs can pass.
 fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static str> {
     let (role, policy) = subject.machine();
-    let framed = policy.words == Words::Acknowledged;
+    let framed = policy.words == CloseHandshake::Acknowledged;
     let State { sent, heard, owes, verdict } = state;
     let clean = verdict == Verdict::Clean;
     let at_first = !owes && !clean && (heard == Open || (sent, heard) == (Finished, Finished));

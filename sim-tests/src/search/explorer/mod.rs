@@ -27,32 +27,32 @@
 //! println!("{}", Summary::of(&[report]));
 //! ```
 
+mod claims;
 mod coverage;
 mod end;
 mod hash;
-mod letter;
-mod notes;
+mod observations;
 mod pair;
+mod peer_input;
 mod report;
 mod rules;
-mod said;
 mod search;
+mod sent_log;
 mod setup;
-mod solo;
-mod truth;
+mod single;
 mod unit;
 mod waits;
 
 pub use crate::support::pairs::Subject;
 pub use coverage::Coverage;
-pub use notes::Sight;
-pub use report::{Counterexample, Report, Summary};
+pub use observations::Goal;
+pub use report::{Counterexample, Exploration, Summary};
 pub use rules::{ExplorerBreach, ExplorerRule};
-pub use setup::{CALM, Fault, Setup, Who, Wire, full, quick};
+pub use setup::{CALM, ExplorerWire, Peer, Setup, TransportFault, full, quick};
 
 use pair::Pair;
 use search::{Found, Model, search};
-use solo::Solo;
+use single::Single;
 use std::rc::Rc;
 
 /// When to stop at the latest.
@@ -70,15 +70,15 @@ impl Default for Limits {
 }
 
 /// Explores `setup`; tells `progress` now and then how many states were visited.
-pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Report {
+pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Exploration {
     let shared = Rc::new(*setup);
     let found = match setup.who {
-        Who::Pair => explore(Pair::new(shared), limits, progress),
-        Who::Against(role, letters) => explore(Solo::new(shared, role, letters), limits, progress),
+        Peer::Pair => explore(Pair::new(shared), limits, progress),
+        Peer::Against(role, letters) => explore(Single::new(shared, role, letters), limits, progress),
     };
     let Found { states, transitions, ends, longest, complete, notes, counterexample } = found;
     let counterexample = counterexample.map(|(breach, ladder)| Counterexample { breach, ladder });
-    Report { setup: *setup, states, transitions, ends, longest, complete, counterexample, notes }
+    Exploration { setup: *setup, states, transitions, ends, longest, complete, counterexample, notes }
 }
 
 fn explore<M: Model>(first: Result<M, ExplorerBreach>, limits: Limits, progress: &mut dyn FnMut(u64)) -> Found {

@@ -1,7 +1,7 @@
 //! What an exploration found, for people and for tests.
 
 use super::coverage::Coverage;
-use super::notes::{Notes, Sight};
+use super::observations::{Goal, Observations};
 use super::rules::ExplorerBreach;
 use super::setup::Setup;
 use crate::support::pairs::Subject;
@@ -9,7 +9,7 @@ use std::fmt;
 
 /// What one exploration found.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Exploration {
     /// What was explored.
     pub setup: Setup,
     /// States visited, each once.
@@ -24,7 +24,7 @@ pub struct Report {
     pub complete: bool,
     /// The first broken promise, and a run that breaks it.
     pub counterexample: Option<Counterexample>,
-    pub(super) notes: Notes,
+    pub(super) notes: Observations,
 }
 
 /// A broken promise and how to get there: no step of it can be left out by itself.
@@ -36,19 +36,19 @@ pub struct Counterexample {
     pub ladder: Vec<String>,
 }
 
-impl Report {
+impl Exploration {
     /// Whether every state was visited and every promise held.
     pub fn holds(&self) -> bool {
         self.complete && self.counterexample.is_none()
     }
 
     /// What has to be possible and was seen to be.
-    pub fn sights(&self) -> impl Iterator<Item = Sight> {
+    pub fn sights(&self) -> impl Iterator<Item = Goal> {
         self.notes.sights.iter().copied()
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Exploration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { states, transitions, ends, longest, .. } = self;
         let name = self.setup.name;
@@ -77,21 +77,21 @@ pub struct Summary {
     /// How much of each table was reached.
     pub coverage: Vec<(Subject, Coverage)>,
     /// What has to be possible and was seen.
-    pub seen: Vec<Sight>,
+    pub seen: Vec<Goal>,
     /// What has to be possible and was not seen.
-    pub unseen: Vec<Sight>,
+    pub unseen: Vec<Goal>,
 }
 
 impl Summary {
     /// That of `reports`.
-    pub fn of(reports: &[Report]) -> Self {
-        let mut notes = Notes::default();
+    pub fn of(reports: &[Exploration]) -> Self {
+        let mut notes = Observations::default();
         reports.iter().for_each(|report| notes.merge(&report.notes));
-        let (seen, unseen) = Sight::all().partition(|sight| notes.sights.contains(sight));
+        let (seen, unseen) = Goal::all().partition(|sight| notes.sights.contains(sight));
         Self {
             states: reports.iter().map(|report| report.states).sum(),
             transitions: reports.iter().map(|report| report.transitions).sum(),
-            holds: reports.iter().all(Report::holds),
+            holds: reports.iter().all(Exploration::holds),
             coverage: Subject::ALL.map(|subject| (subject, Coverage::of(subject, &notes))).into(),
             seen,
             unseen,

@@ -5,7 +5,7 @@
 //! run ends, and the rule for states without a next step says how.
 
 use super::hash::{Identities, identity};
-use super::notes::Notes;
+use super::observations::Observations;
 use super::rules::ExplorerBreach;
 use std::hash::Hash;
 
@@ -19,10 +19,10 @@ pub(super) trait Model: Clone + Hash {
     fn steps(&self) -> Vec<Self::Step>;
 
     /// Lets it happen.
-    fn apply(&mut self, step: Self::Step, notes: &mut Notes) -> Result<(), ExplorerBreach>;
+    fn apply(&mut self, step: Self::Step, notes: &mut Observations) -> Result<(), ExplorerBreach>;
 
     /// Holds the state against the contract; `steps` is what can happen now.
-    fn check(&self, steps: &[Self::Step], notes: &mut Notes) -> Result<(), ExplorerBreach>;
+    fn check(&self, steps: &[Self::Step], notes: &mut Observations) -> Result<(), ExplorerBreach>;
 
     /// A step in words, before it happens.
     fn tell(&self, step: Self::Step) -> String;
@@ -42,7 +42,7 @@ pub(super) struct Found {
     pub(super) longest: usize,
     /// Whether every state was visited.
     pub(super) complete: bool,
-    pub(super) notes: Notes,
+    pub(super) notes: Observations,
     pub(super) counterexample: Option<(ExplorerBreach, Vec<String>)>,
 }
 
@@ -133,7 +133,7 @@ fn shortened<M: Model>(first: &M, breach: ExplorerBreach, path: Vec<M::Step>) ->
 
 /// The first breach on `path`, and the steps to it; what cannot happen is passed over.
 fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<M::Step>)> {
-    let mut notes = Notes::default();
+    let mut notes = Observations::default();
     let mut state = first.clone();
     let mut been = vec![identity(first)];
     let mut taken = Vec::new();
@@ -160,7 +160,7 @@ fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
     for step in path {
         let told = state.tell(*step);
         // The last step is the one that breaks the promise.
-        let _ = state.apply(*step, &mut Notes::default());
+        let _ = state.apply(*step, &mut Observations::default());
         lines.push(format!("{told:<58} {}", state.show()));
     }
     lines
@@ -195,7 +195,7 @@ mod tests {
             }
         }
 
-        fn apply(&mut self, step: u8, _: &mut Notes) -> Result<(), ExplorerBreach> {
+        fn apply(&mut self, step: u8, _: &mut Observations) -> Result<(), ExplorerBreach> {
             match step {
                 NOISE => self.noise -= 1,
                 0 => self.at = 5,
@@ -204,7 +204,7 @@ mod tests {
             Ok(())
         }
 
-        fn check(&self, _: &[u8], _: &mut Notes) -> Result<(), ExplorerBreach> {
+        fn check(&self, _: &[u8], _: &mut Observations) -> Result<(), ExplorerBreach> {
             ensure(self.at <= self.most, ExplorerRule::Counts, || format!("{} is over {}", self.at, self.most))
         }
 

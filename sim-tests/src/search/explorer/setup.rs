@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The wire, and who sends FIN first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wire {
+pub enum ExplorerWire {
     /// Frames; the client sends FIN first.
     Framed,
     /// Frames; the server sends FIN first.
@@ -19,7 +19,7 @@ pub enum Wire {
 
 /// Who is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+pub enum Peer {
     /// Two connections, everything between them in every order.
     Pair,
     /// One connection, and a peer that says whatever it likes, so many times.
@@ -28,7 +28,7 @@ pub enum Who {
 
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub enum TransportFault {
     /// The program of this side dies; its kernel sends FIN, and answers what still comes with RST.
     Kill(Role),
     /// It dies with unread input: its kernel sends RST.
@@ -45,7 +45,7 @@ pub enum Fault {
     FinForTheRest(Role),
 }
 
-impl Fault {
+impl TransportFault {
     /// All faults, at both sides.
     pub const ALL: [Self; 13] = [
         Self::Kill(Client),
@@ -64,7 +64,7 @@ impl Fault {
     ];
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TransportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Role::name;
         match self {
@@ -85,9 +85,9 @@ pub struct Setup {
     /// Its name.
     pub name: &'static str,
     /// Who takes part.
-    pub who: Who,
+    pub who: Peer,
     /// What is spoken.
-    pub wire: Wire,
+    pub wire: ExplorerWire,
     /// How many requests the client may make.
     pub requests: u8,
     /// How many times each of the wishes below may be had.
@@ -99,7 +99,7 @@ pub struct Setup {
     /// Who may abort.
     pub abort: &'static [Role],
     /// What may go wrong.
-    pub faults: &'static [Fault],
+    pub faults: &'static [TransportFault],
     /// How many times.
     pub faults_at_most: u8,
     /// Whether a deadline that runs may pass, at any moment and before any other.
@@ -113,24 +113,24 @@ impl Setup {
     /// Who sends FIN first.
     pub fn first_fin(&self) -> Role {
         match self.wire {
-            Wire::Framed | Wire::Plain | Wire::PlainReads => Client,
-            Wire::FramedServerFin => Server,
+            ExplorerWire::Framed | ExplorerWire::Plain | ExplorerWire::PlainReads => Client,
+            ExplorerWire::FramedServerFin => Server,
         }
     }
 
     /// Whether the wire is one of the plain ones.
     pub fn is_plain(&self) -> bool {
         match self.wire {
-            Wire::Framed | Wire::FramedServerFin => false,
-            Wire::Plain | Wire::PlainReads => true,
+            ExplorerWire::Framed | ExplorerWire::FramedServerFin => false,
+            ExplorerWire::Plain | ExplorerWire::PlainReads => true,
         }
     }
 
     /// How long the input is quiet before a line is a message: some time, or none.
     pub(super) fn quiet(&self) -> Duration {
         match self.wire {
-            Wire::Framed | Wire::FramedServerFin | Wire::Plain => Duration::from_millis(20),
-            Wire::PlainReads => Duration::ZERO,
+            ExplorerWire::Framed | ExplorerWire::FramedServerFin | ExplorerWire::Plain => Duration::from_millis(20),
+            ExplorerWire::PlainReads => Duration::ZERO,
         }
     }
 }
@@ -141,8 +141,8 @@ const BOTH: &[Role] = &[Client, Server];
 /// add.
 pub const CALM: Setup = Setup {
     name: "calm",
-    who: Who::Pair,
-    wire: Wire::Framed,
+    who: Peer::Pair,
+    wire: ExplorerWire::Framed,
     requests: 3,
     times: 1,
     leave: BOTH,
@@ -159,16 +159,16 @@ const LATE: Setup = Setup { deadlines: true, ..CALM };
 /// Users fail and abort, too.
 const CROSS: Setup = Setup { fail: BOTH, abort: BOTH, ..LATE };
 /// One thing goes wrong.
-const FAULTY: Setup = Setup { faults: &Fault::ALL, faults_at_most: 1, ..LATE };
-const HALF: &[Fault] = &[Fault::HalfClose(Client), Fault::HalfClose(Server)];
+const FAULTY: Setup = Setup { faults: &TransportFault::ALL, faults_at_most: 1, ..LATE };
+const HALF: &[TransportFault] = &[TransportFault::HalfClose(Client), TransportFault::HalfClose(Server)];
 /// Faults that somebody is told of, so that no deadline is needed.
-const DEAD: &[Fault] = &[
-    Fault::Kill(Client),
-    Fault::Kill(Server),
-    Fault::KillUnread(Client),
-    Fault::KillUnread(Server),
-    Fault::FinForReset(Client),
-    Fault::FinForReset(Server),
+const DEAD: &[TransportFault] = &[
+    TransportFault::Kill(Client),
+    TransportFault::Kill(Server),
+    TransportFault::KillUnread(Client),
+    TransportFault::KillUnread(Server),
+    TransportFault::FinForReset(Client),
+    TransportFault::FinForReset(Server),
 ];
 /// The peer is none of ours.
 const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
@@ -177,8 +177,8 @@ const CUTS: &[usize] = &[5, 13];
 
 /// Explorations that together try everything, with up to three requests: for a release build.
 pub fn full() -> Vec<Setup> {
-    use Wire::{Framed, FramedServerFin, Plain, PlainReads};
-    let against = |role, letters| Who::Against(role, letters);
+    use ExplorerWire::{Framed, FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Peer::Against(role, letters);
     vec![
         Setup { name: "framed, 3 requests, in peace, cut twice in every frame", cuts: CUTS, ..CALM },
         Setup {
@@ -243,8 +243,8 @@ pub fn full() -> Vec<Setup> {
 
 /// The same with less of everything, in which every rule still shows: for a debug build.
 pub fn quick() -> Vec<Setup> {
-    use Wire::{FramedServerFin, Plain, PlainReads};
-    let against = |role, letters| Who::Against(role, letters);
+    use ExplorerWire::{FramedServerFin, Plain, PlainReads};
+    let against = |role, letters| Peer::Against(role, letters);
     let late_alone = Setup { fail: &[], abort: &[], leave: BOTH, times: 1, ..ALONE };
     let alone = Setup { requests: 1, ..ALONE };
     vec![
@@ -253,7 +253,7 @@ pub fn quick() -> Vec<Setup> {
         Setup { name: "framed, 1 request, deadlines", requests: 1, ..LATE },
         Setup { name: "server first, 1 request, deadlines", requests: 1, wire: FramedServerFin, ..LATE },
         Setup { name: "framed, 3 requests, a fault", faults: DEAD, faults_at_most: 1, ..CALM },
-        Setup { name: "framed, deadlines, the network is cut", requests: 0, faults: &[Fault::Cut], ..FAULTY },
+        Setup { name: "framed, deadlines, the network is cut", requests: 0, faults: &[TransportFault::Cut], ..FAULTY },
         Setup { name: "framed, 1 request, fail and abort", requests: 1, deadlines: false, ..CROSS },
         Setup {
             name: "framed, a half-close, cut in every header",

@@ -4,8 +4,8 @@ use super::end::End;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use echo_core::Deadline;
 use echo_core::Role::{Client, Server};
-use echo_core::close::Direction::{Closed, Failed, Finished, Leaving, Open};
-use echo_core::close::Words;
+use echo_core::close::CloseHandshake;
+use echo_core::close::HalfState::{Closed, Failed, Finished, Leaving, Open};
 
 /// Every wait has its deadline (clause 5.9), and something runs as long as a side has not ended.
 pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
@@ -27,7 +27,7 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
 fn waits(end: &End) -> [(bool, Deadline); 10] {
     let machine = end.connection.machine();
     let (role, sent, heard) = (end.role, machine.sent(), machine.heard());
-    let acknowledged = machine.policy().words == Words::Acknowledged;
+    let acknowledged = machine.policy().words == CloseHandshake::Acknowledged;
     let ending = machine.is_ending();
     let greeted = end.got.preface;
     let due = machine.account().answered.count() < machine.account().asked;

@@ -4,8 +4,8 @@
 //! few actions, points, deadlines and kinds of fault only, and is drawn from these (swarm testing).
 
 use crate::network::relay::Relay;
-use crate::scenario::network::{Fault, Mark, Network, Rst, Span, Whose};
-use crate::scenario::overrides::Tuning;
+use crate::scenario::network::{HeldContent, Network, NetworkFault, Rst, Sender, Span};
+use crate::scenario::overrides::Overrides;
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
@@ -19,10 +19,10 @@ const POINTS: [Point; 13] = [
     Point::RequestInFlight,
     Point::AnswerInFlight,
     Point::Draining,
-    Point::LastWordInFlight,
+    Point::CloseInFlight,
     Point::Finishing,
     Point::AfterGoAway,
-    Point::AfterLastWord,
+    Point::AfterClose,
     Point::AfterFin,
     Point::Connecting,
     Point::InPreface,
@@ -38,7 +38,7 @@ struct Swarm {
     peace: bool,
     actions: Vec<Action>,
     points: Vec<Point>,
-    marks: Vec<Mark>,
+    marks: Vec<HeldContent>,
     deadlines: Vec<Deadline>,
     allowed: Allowed,
 }
@@ -88,7 +88,7 @@ fn swarm(peace: impl Strategy<Value = bool>) -> impl Strategy<Value = Swarm> {
         peace,
         subsequence(&Action::ALL[..], few(4)),
         subsequence(&POINTS[..], few(6)),
-        subsequence(&Mark::ALL[..], few(3)),
+        subsequence(&HeldContent::ALL[..], few(3)),
         subsequence(&Deadline::ALL[..], 0..=3),
         allowed,
     );
@@ -114,7 +114,7 @@ fn within(swarm: Swarm) -> impl Strategy<Value = Scenario> {
         server,
         network,
         talk,
-        tuning,
+        overrides: tuning,
     })
 }
 
@@ -145,7 +145,7 @@ fn stalls(point: Point) -> bool {
     match point {
         Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => true,
         Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => false,
-        Point::LastWordInFlight | Point::AfterLastWord | Point::Finishing | Point::AfterFin => false,
+        Point::CloseInFlight | Point::AfterClose | Point::Finishing | Point::AfterFin => false,
     }
 }
 
@@ -189,16 +189,18 @@ fn relay() -> impl Strategy<Value = Option<Relay>> {
 }
 
 /// At most three faults.
-fn faults(swarm: &Swarm) -> BoxedStrategy<Vec<Fault>> {
-    let holds = |from: Whose| swarm.marks.iter().map(move |mark| Fault::Hold { from, mark: *mark, span: Span::Ever });
-    let cuts = swarm.points.iter().map(|point| Fault::Cut { point: *point, span: Span::Ever });
-    let holds = Whose::ALL.into_iter().flat_map(holds).filter(|_| swarm.allowed.holds);
+fn faults(swarm: &Swarm) -> BoxedStrategy<Vec<NetworkFault>> {
+    let holds = |from: Sender| {
+        swarm.marks.iter().map(move |mark| NetworkFault::Hold { from, content: *mark, span: Span::Ever })
+    };
+    let cuts = swarm.points.iter().map(|point| NetworkFault::Cut { point: *point, span: Span::Ever });
+    let holds = Sender::ALL.into_iter().flat_map(holds).filter(|_| swarm.allowed.holds);
     let all = holds.chain(cuts.filter(|_| swarm.allowed.cuts));
-    let makes_sense = |fault: &Fault| {
+    let makes_sense = |fault: &NetworkFault| {
         let network = Network { faults: vec![*fault], ..Network::clear(4) };
         alone(swarm.wire, network, Plan::none()).check().is_ok()
     };
-    let all: Vec<Fault> = all.filter(makes_sense).collect();
+    let all: Vec<NetworkFault> = all.filter(makes_sense).collect();
     if all.is_empty() {
         return Just(Vec::new()).boxed();
     }
@@ -209,9 +211,9 @@ fn faults(swarm: &Swarm) -> BoxedStrategy<Vec<Fault>> {
     prop::collection::vec(fault, 0..=3).boxed()
 }
 
-fn tuning(swarm: &Swarm) -> BoxedStrategy<Tuning> {
+fn tuning(swarm: &Swarm) -> BoxedStrategy<Overrides> {
     if swarm.peace {
-        return Just(Tuning::default()).boxed();
+        return Just(Overrides::default()).boxed();
     }
     let limit = if swarm.allowed.limits { prop::option::of(1..200_usize).boxed() } else { Just(None).boxed() };
     let length = prop_oneof![3 => 10..400 as Millis, 1 => 400..2000 as Millis];
@@ -221,6 +223,6 @@ fn tuning(swarm: &Swarm) -> BoxedStrategy<Tuning> {
         prop::collection::vec((select(swarm.deadlines.clone()), length), 0..=3).boxed()
     };
     (limit, deadlines)
-        .prop_map(|(limit, deadlines)| Tuning { limit, deadlines: deadlines.into_iter().collect() })
+        .prop_map(|(limit, deadlines)| Overrides { limit, deadlines: deadlines.into_iter().collect() })
         .boxed()
 }

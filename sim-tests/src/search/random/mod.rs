@@ -22,14 +22,14 @@ use crate::scenario::Scenario;
 use crate::support::difference::first_of;
 use crate::support::pairs::Pairs;
 use crate::support::parallel;
-use crate::support::{Millis, Refusal};
+use crate::support::{Millis, ScenarioError};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// What runs a scenario.
-pub type Run<'a> = &'a (dyn Fn(&Scenario) -> Result<Record, Refusal> + Sync);
+pub type Run<'a> = &'a (dyn Fn(&Scenario) -> Result<Record, ScenarioError> + Sync);
 
 /// How often a failing scenario is made simpler at most.
 const PATIENCE: usize = 4000;
@@ -38,7 +38,7 @@ const SHRUNK: usize = 3;
 
 /// What a hunt came to.
 #[derive(Clone, Debug, Default)]
-pub struct Hunt {
+pub struct SearchReport {
     /// How many scenarios were run.
     pub scenarios: u64,
     /// How long all of them took together, in virtual time.
@@ -61,14 +61,14 @@ pub struct Found {
     /// As simple as it gets.
     pub scenario: Scenario,
     /// What it breaks.
-    pub flaw: Flaw,
+    pub flaw: RandomFailure,
     /// What happened, if it could be run.
     pub record: Option<Record>,
 }
 
 /// What is wrong with a scenario's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub enum RandomFailure {
     /// A promise is broken; the first if there are several.
     Breach(ContractBreach),
     /// A second run took another course.
@@ -79,10 +79,10 @@ pub enum Flaw {
         second: String,
     },
     /// It cannot be run.
-    Refused(Refusal),
+    Refused(ScenarioError),
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for RandomFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Breach(breach) => breach.fmt(f),
@@ -94,7 +94,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-impl Flaw {
+impl RandomFailure {
     /// Whether this is the same kind of thing, so that shrinking does not wander from one flaw to another.
     fn is_like(&self, other: &Self) -> bool {
         let rule = |flaw: &Self| -> Option<ContractRule> {
@@ -111,11 +111,11 @@ impl Flaw {
 ///
 /// # Errors
 /// A [`Refusal`] if none could be drawn.
-pub fn drawn(seed: u64) -> Result<Scenario, Refusal> {
+pub fn drawn(seed: u64) -> Result<Scenario, ScenarioError> {
     Ok(tree(&scenario(), seed)?.current())
 }
 
-impl Hunt {
+impl SearchReport {
     /// Goes on with `seeds`: runs their scenarios on all processors, and holds each against the contract. `tick` is
     /// called after each.
     pub fn go_on(&mut self, run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) {
@@ -129,19 +129,19 @@ impl Hunt {
 }
 
 /// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
-pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> Hunt {
-    let mut hunt = Hunt::default();
+pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> SearchReport {
+    let mut hunt = SearchReport::default();
     hunt.go_on(run, seeds, tick);
     hunt
 }
 
 /// Makes so many of the failing scenarios simpler.
-fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> Hunt {
+fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> SearchReport {
     let pairs = Mutex::new(Pairs::default());
-    let tried = parallel::each(seeds.len(), |index| {
+    let tried = parallel::parallel_map(seeds.len(), |index| {
         let seed = seeds[index];
         Pairs::take();
-        let tried = drawn(seed).map_err(Flaw::Refused).and_then(|scenario| judge(run, &scenario));
+        let tried = drawn(seed).map_err(RandomFailure::Refused).and_then(|scenario| judge(run, &scenario));
         pairs.lock().unwrap_or_else(PoisonError::into_inner).merge(Pairs::take());
         tick();
         match tried {
@@ -150,7 +150,7 @@ fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)
         }
     });
     let broken: Vec<u64> = tried.iter().filter(|(_, good, _)| !good).map(|(seed, _, _)| *seed).collect();
-    Hunt {
+    SearchReport {
         scenarios: tried.len() as u64,
         simulated: tried.iter().map(|(_, _, time)| time).sum(),
         pairs: pairs.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -163,16 +163,16 @@ fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)
 ///
 /// # Errors
 /// The first [`Flaw`].
-pub fn judge(run: Run<'_>, scenario: &Scenario) -> Result<Record, Flaw> {
-    let record = run(scenario).map_err(Flaw::Refused)?;
+pub fn judge(run: Run<'_>, scenario: &Scenario) -> Result<Record, RandomFailure> {
+    let record = run(scenario).map_err(RandomFailure::Refused)?;
     if let Some(breach) = check(&record).into_iter().next() {
-        return Err(Flaw::Breach(breach));
+        return Err(RandomFailure::Breach(breach));
     }
-    let again = run(scenario).map_err(Flaw::Refused)?;
+    let again = run(scenario).map_err(RandomFailure::Refused)?;
     if again == record { Ok(record) } else { Err(differs(&record, &again)) }
 }
 
-fn differs(one: &Record, other: &Record) -> Flaw {
+fn differs(one: &Record, other: &Record) -> RandomFailure {
     let lines = |record: &Record| {
         let timed = record.entries.iter().map(|entry| format!("at {} ms {}", entry.at, entry.what));
         timed.chain([format!("over at {:?}, left {:?}", record.over_at, record.unreached)]).collect::<Vec<_>>()
@@ -182,7 +182,7 @@ fn differs(one: &Record, other: &Record) -> Flaw {
     // Records that differ in nothing that has words differ in their packets.
     let (_, first, second) = differs.unwrap_or((0, Some("some packets"), Some("other packets")));
     let line = |line: Option<&str>| line.unwrap_or("nothing more").to_owned();
-    Flaw::Unsteady { first: line(first), second: line(second) }
+    RandomFailure::Unsteady { first: line(first), second: line(second) }
 }
 
 /// When the last thing happened.
@@ -216,12 +216,12 @@ pub fn find(run: Run<'_>, seed: u64) -> Option<Found> {
 
 type Tree = <BoxedStrategy<Scenario> as Strategy>::Tree;
 
-fn tree(strategy: &BoxedStrategy<Scenario>, seed: u64) -> Result<Tree, Refusal> {
+fn tree(strategy: &BoxedStrategy<Scenario>, seed: u64) -> Result<Tree, ScenarioError> {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
     let config = Config { failure_persistence: None, ..Config::default() };
     strategy
         .new_tree(&mut TestRunner::new_with_rng(config, rng))
-        .map_err(|reason| Refusal(format!("nothing was drawn from seed {seed}: {reason}")))
+        .map_err(|reason| ScenarioError(format!("nothing was drawn from seed {seed}: {reason}")))
 }

@@ -1,7 +1,7 @@
 //! Strict trials: code that is not deterministic is named, also where only another process shows it.
 
 use super::{answer, trial};
-use sim_tests::trial::{Kind, Network, Report, Stream, Trial, first_difference};
+use sim_tests::trial::{FindingKind, Trial, TrialNetwork, TrialReport, TrialStream, first_difference};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::process::Command;
@@ -13,20 +13,21 @@ use tokio::io::AsyncWriteExt;
 const VARIABLE: &str = "SIM_TESTS_TRIAL_CLIENT";
 
 /// A strict trial of a client that says one thing and returns another.
-fn strict(outcome: impl AsyncFn() -> String + Clone + 'static) -> Report {
-    let client = move |mut stream: Stream| {
+fn strict(outcome: impl AsyncFn() -> String + Clone + 'static) -> TrialReport {
+    let client = move |mut stream: TrialStream| {
         let outcome = outcome.clone();
         async move {
             let _ = stream.write_all(b"?").await;
             outcome().await
         }
     };
-    Trial::new(client, answer, |_| Ok(())).networks(&[Network::Clear]).faults(&[]).strict().run()
+    Trial::new(client, answer, |_| Ok(())).networks(&[TrialNetwork::Clear]).faults(&[]).strict().run()
 }
 
 /// What a strict trial has to say about it, without the report's frame.
-fn complaint(report: &Report) -> String {
-    let complaints: Vec<_> = report.of(Kind::NotDeterministic).map(|failure| failure.finding.what.clone()).collect();
+fn complaint(report: &TrialReport) -> String {
+    let complaints: Vec<_> =
+        report.of(FindingKind::NotDeterministic).map(|failure| failure.finding.what.clone()).collect();
     complaints.join("\n")
 }
 

@@ -4,7 +4,7 @@
 use echo_core::{Config, Deadline, End, Outcome};
 use echo_net::{Client, ClientConfig, Clock, Ended, Listener, OnEnd, ServerConfig, serve};
 use sim_tests::defaults;
-use sim_tests::trial::{Role, Run, Stream, TimeWait, Trial};
+use sim_tests::trial::{Role, TimeWait, Trial, TrialRun, TrialStream};
 use std::future::pending;
 use std::io;
 use std::time::Duration;
@@ -22,19 +22,19 @@ fn config() -> Config {
 }
 
 /// Two requests at once, and how many were answered.
-async fn client(stream: Stream) -> (usize, Outcome) {
+async fn client(stream: TrialStream) -> (usize, Outcome) {
     let client = Client::start(stream, ClientConfig { connection: config(), clock: CLOCK });
     let (one, two) = tokio::join!(client.request("one"), client.request("two"));
     (usize::from(one.is_ok()) + usize::from(two.is_ok()), client.close().await)
 }
 
 /// A listener with one connection to give.
-struct Door(Option<Stream>);
+struct Door(Option<TrialStream>);
 
 impl Listener for Door {
-    type Stream = Stream;
+    type Stream = TrialStream;
 
-    async fn accept(&mut self) -> io::Result<(Stream, String)> {
+    async fn accept(&mut self) -> io::Result<(TrialStream, String)> {
         match self.0.take() {
             Some(stream) => Ok((stream, "client".to_owned())),
             None => pending().await,
@@ -42,7 +42,7 @@ impl Listener for Door {
     }
 }
 
-async fn server(stream: Stream) -> Option<Outcome> {
+async fn server(stream: TrialStream) -> Option<Outcome> {
     let (sender, mut inbox) = mpsc::unbounded_channel();
     let on_end = OnEnd::call(move |ended: &Ended| sender.send(ended.outcome.clone()).unwrap_or_default());
     let config = ServerConfig { connection: config(), clock: CLOCK, on_end, ..ServerConfig::default() };
@@ -52,7 +52,7 @@ async fn server(stream: Stream) -> Option<Outcome> {
 }
 
 /// Clean at the client: it has every answer. Clean at the server: so it does, and it had read the last word.
-fn clean_is_a_proof(run: &Run<(usize, Outcome), Option<Outcome>>) -> Result<(), String> {
+fn clean_is_a_proof(run: &TrialRun<(usize, Outcome), Option<Outcome>>) -> Result<(), String> {
     match run.client.returned() {
         Some((2, _)) | None => (),
         Some((answers, Outcome { end: End::Clean(_), .. })) => {

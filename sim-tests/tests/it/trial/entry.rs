@@ -2,7 +2,10 @@
 //! does, a report.
 
 use super::{ANSWER, Answer, PATIENCE, answer, ask, trial, whole_or_nothing};
-use sim_tests::trial::{Ending, Fault, Kind, Network, Report, Role, Run, Scenario, Stream, TimeWait, Trial, What};
+use sim_tests::trial::{
+    FindingKind, InjectedFault, Role, TimeWait, Trial, TrialEnding, TrialEvent, TrialNetwork, TrialReport, TrialRun,
+    TrialScenario, TrialStream,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -14,8 +17,8 @@ use tokio::time::sleep;
 
 /// A trial with nothing to check.
 fn unchecked<C, S, CF, SF>(
-    client: impl Fn(Stream) -> CF + 'static,
-    server: impl Fn(Stream) -> SF + 'static,
+    client: impl Fn(TrialStream) -> CF + 'static,
+    server: impl Fn(TrialStream) -> SF + 'static,
 ) -> Trial<C, S>
 where
     C: std::fmt::Debug + 'static,
@@ -23,15 +26,15 @@ where
     CF: Future<Output = C> + 'static,
     SF: Future<Output = S> + 'static,
 {
-    Trial::new(client, server, |_| Ok(())).networks(&[Network::Clear])
+    Trial::new(client, server, |_| Ok(())).networks(&[TrialNetwork::Clear])
 }
 
 /// The run as far as it can be kept.
-fn without_outcomes<C, S>(run: &Run<C, S>) -> Run<(), ()> {
-    Run {
+fn without_outcomes<C, S>(run: &TrialRun<C, S>) -> TrialRun<(), ()> {
+    TrialRun {
         scenario: run.scenario,
-        client: Ending::TakenAway,
-        server: Ending::TakenAway,
+        client: TrialEnding::TakenAway,
+        server: TrialEnding::TakenAway,
         log: run.log.clone(),
         over_at: run.over_at,
         time_wait: run.time_wait.clone(),
@@ -40,7 +43,7 @@ fn without_outcomes<C, S>(run: &Run<C, S>) -> Run<(), ()> {
 }
 
 /// The one failure of `kind`.
-fn only(report: &Report, kind: Kind) -> String {
+fn only(report: &TrialReport, kind: FindingKind) -> String {
     let [failure] = &report.of(kind).collect::<Vec<_>>()[..] else { panic!("one {} expected:\n{report}", kind.id()) };
     format!("{} | {}", failure.finding, failure.scenario)
 }
@@ -49,34 +52,37 @@ fn only(report: &Report, kind: Kind) -> String {
 fn every_fault_strikes_at_every_event() {
     let runs = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&runs);
-    let keep = move |run: &Run<Answer, io::Result<()>>| {
+    let keep = move |run: &TrialRun<Answer, io::Result<()>>| {
         seen.borrow_mut().push(without_outcomes(run));
         Ok(())
     };
     let report = Trial::new(ask, answer, keep).run();
     assert!(report.is_clean(), "{report}");
     let runs = runs.borrow();
-    let expected = |network: Network, side: Role| {
-        let calm = if network.is_cut() { Network::Clear } else { network };
-        let base = runs.iter().find(|run| run.scenario == Scenario { strike: None, network: calm }).expect("run");
-        let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == What::Dropped);
+    let expected = |network: TrialNetwork, side: Role| {
+        let calm = if network.is_cut() { TrialNetwork::Clear } else { network };
+        let base = runs.iter().find(|run| run.scenario == TrialScenario { strike: None, network: calm }).expect("run");
+        let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == TrialEvent::Dropped);
         let drop = drop.expect("both drop their streams");
-        let all = (0..=base.events(side)).flat_map(|event| Fault::ALL.map(|fault| (event, fault)));
+        let all = (0..=base.events(side)).flat_map(|event| InjectedFault::ALL.map(|fault| (event, fault)));
         all.filter(|(event, fault)| match fault {
-            Fault::Drop | Fault::DropUnread | Fault::HalfClose | Fault::Abort => *event <= drop,
-            Fault::Crash | Fault::Vanish => true,
-            Fault::Nothing => network.is_cut(),
+            InjectedFault::Drop | InjectedFault::DropUnread | InjectedFault::HalfClose | InjectedFault::Abort => {
+                *event <= drop
+            }
+            InjectedFault::Crash | InjectedFault::Vanish => true,
+            InjectedFault::Nothing => network.is_cut(),
         })
         .collect::<BTreeSet<_>>()
     };
-    for network in Network::ALL {
+    for network in TrialNetwork::ALL {
         for side in Role::BOTH {
-            let of = |run: &&Run<(), ()>| {
+            let of = |run: &&TrialRun<(), ()>| {
                 run.scenario.network == network && run.scenario.strike.is_some_and(|strike| strike.side == side)
             };
             let struck = runs.iter().filter(of).map(|run| {
-                let fault =
-                    run.of(side).find_map(|what| if let What::Struck(fault) = what { Some(*fault) } else { None });
+                let fault = run
+                    .of(side)
+                    .find_map(|what| if let TrialEvent::Struck(fault) = what { Some(*fault) } else { None });
                 (run.struck_at().expect("it struck"), fault.expect("it struck"))
             });
             assert_eq!(struck.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network.id());
@@ -122,38 +128,38 @@ fn bad_ids_are_refused_in_one_line() {
 
 #[test]
 fn a_future_that_never_ends_is_reported() {
-    async fn wait(stream: Stream) {
+    async fn wait(stream: TrialStream) {
         let _stream = stream;
         pending().await
     }
     let report = unchecked(wait, |_| async {}).faults(&[]).budget(Duration::from_secs(1)).run();
-    assert_eq!(only(&report, Kind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
+    assert_eq!(only(&report, FindingKind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
     assert!(unchecked(wait, |_| async {}).faults(&[]).may_hang().run().is_clean());
 }
 
 /// Reading on at the end gives the end again, and no runtime would ever get a word in.
 #[test]
 fn a_future_that_reads_the_end_for_ever_is_reported() {
-    async fn spin(mut stream: Stream) {
+    async fn spin(mut stream: TrialStream) {
         loop {
             let _ = stream.read(&mut [0]).await;
         }
     }
     let report = unchecked(spin, |_| async {}).faults(&[]).run();
-    assert_eq!(only(&report, Kind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
+    assert_eq!(only(&report, FindingKind::NeverEnds), "never ends: the client never ended | undisturbed/clear");
     assert!(report.failures[0].ladder.contains("too many I/O events"), "{report}");
     assert!(report.failures[0].ladder.lines().count() < 20, "what repeats itself is left out: {report}");
 }
 
 #[test]
 fn a_panic_is_a_failure_with_its_scenario() {
-    async fn trusting(mut stream: Stream) -> u8 {
+    async fn trusting(mut stream: TrialStream) -> u8 {
         stream.write_all(b"!").await.expect("a server");
         stream.read_u8().await.expect("an answer")
     }
-    let report = unchecked(trusting, |mut stream: Stream| async move { stream.write_all(b"!").await }).run();
-    assert!(report.of(Kind::Panic).count() > 0, "{report}");
-    for failure in report.of(Kind::Panic) {
+    let report = unchecked(trusting, |mut stream: TrialStream| async move { stream.write_all(b"!").await }).run();
+    assert!(report.of(FindingKind::Panic).count() > 0, "{report}");
+    for failure in report.of(FindingKind::Panic) {
         assert!(failure.finding.what.starts_with("the client panicked: a"), "{failure}");
         assert!(failure.ladder.contains("! panicked"), "{failure}");
         assert!(failure.all.iter().all(|scenario| scenario.strike.is_some()), "{failure}");
@@ -168,26 +174,26 @@ fn a_panic_outside_of_the_future_is_a_failure_too() {
             panic!("in a destructor");
         }
     }
-    async fn armed(stream: Stream) {
+    async fn armed(stream: TrialStream) {
         let (mut stream, _bomb) = (stream, Bomb);
         let _ = stream.write_all(b"!").await;
         pending().await
     }
-    let report = unchecked(armed, |_| async {}).faults(&[Fault::Drop]).may_hang().budget(PATIENCE).run();
+    let report = unchecked(armed, |_| async {}).faults(&[InjectedFault::Drop]).may_hang().budget(PATIENCE).run();
     let expected = "panic: the client panicked: in a destructor | client:drop@1/clear";
-    assert_eq!(only(&report, Kind::Panic), expected);
+    assert_eq!(only(&report, FindingKind::Panic), expected);
 }
 
 #[test]
 fn a_check_that_panics_is_a_failure() {
-    let report = Trial::new(ask, answer, |_| panic!("no opinion")).faults(&[]).networks(&[Network::Clear]).run();
-    assert_eq!(only(&report, Kind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
+    let report = Trial::new(ask, answer, |_| panic!("no opinion")).faults(&[]).networks(&[TrialNetwork::Clear]).run();
+    assert_eq!(only(&report, FindingKind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
 }
 
 /// Complaints that differ in numbers are one kind of failure, and the shortest of their runs stands for all.
 #[test]
 fn the_shortest_run_of_a_kind_is_shown() {
-    let complain = |run: &Run<Answer, io::Result<()>>| match run.client.returned() {
+    let complain = |run: &TrialRun<Answer, io::Result<()>>| match run.client.returned() {
         Some(Ok(_)) | None => Ok(()),
         Some(Err(_)) => Err(format!("{} bytes were not enough", run.bytes_read(Role::Client))),
     };
@@ -195,7 +201,7 @@ fn the_shortest_run_of_a_kind_is_shown() {
     let report = trial.run();
     let [failure] = &report.failures[..] else { panic!("{report}") };
     assert!(failure.all.len() > 100, "{report}");
-    let length = |scenario: &Scenario| trial.replay(&scenario.to_string()).expect("an id").log.len();
+    let length = |scenario: &TrialScenario| trial.replay(&scenario.to_string()).expect("an id").log.len();
     let shortest = failure.all.iter().map(length).min();
     assert_eq!(Some(length(&failure.scenario)), shortest);
     assert!(failure.to_string().ends_with(&format!("replay: trial.replay(\"{}\")", failure.scenario)), "{failure}");
@@ -205,26 +211,26 @@ fn the_shortest_run_of_a_kind_is_shown() {
 fn who_holds_time_wait_is_checked() {
     let says = |side| {
         let trial = Trial::new(ask, answer, whole_or_nothing).time_wait(side).faults(&[]);
-        trial.networks(&[Network::Clear, Network::RelayClosesBoth]).run()
+        trial.networks(&[TrialNetwork::Clear, TrialNetwork::RelayClosesBoth]).run()
     };
     assert!(says(TimeWait::Client).is_clean() && says(TimeWait::Anyone).is_clean());
-    let wrong = only(&says(TimeWait::Server), Kind::TimeWait);
+    let wrong = only(&says(TimeWait::Server), FindingKind::TimeWait);
     assert_eq!(wrong, "TIME_WAIT: TIME_WAIT should be the server's, and is held by: client | undisturbed/clear");
 }
 
 #[test]
 fn a_connection_that_ends_by_rst_leaves_no_time_wait() {
-    async fn leave(mut stream: Stream) {
+    async fn leave(mut stream: TrialStream) {
         let _ = stream.write_all(b"unread").await;
         sleep(PATIENCE).await;
     }
     let report = unchecked(leave, leave).time_wait(TimeWait::Client).faults(&[]).run();
-    assert!(only(&report, Kind::TimeWait).contains("held by: nobody"), "{report}");
+    assert!(only(&report, FindingKind::TimeWait).contains("held by: nobody"), "{report}");
 }
 
 #[test]
 fn a_stream_that_outlives_its_future_is_a_leak() {
-    async fn leak(stream: Stream) {
+    async fn leak(stream: TrialStream) {
         tokio::spawn(async move {
             let _stream = stream;
             pending::<()>().await
@@ -232,14 +238,14 @@ fn a_stream_that_outlives_its_future_is_a_leak() {
     }
     let report = unchecked(leak, |_| async {}).faults(&[]).budget(PATIENCE).run();
     let expected = "leak: the client has returned, and its stream is still open | undisturbed/clear";
-    assert_eq!(only(&report, Kind::Leak), expected);
+    assert_eq!(only(&report, FindingKind::Leak), expected);
 }
 
 #[test]
 fn a_crash_takes_every_task_along() {
     let survivors = Rc::new(Cell::new(0));
     let count = Rc::clone(&survivors);
-    let client = move |mut stream: Stream| {
+    let client = move |mut stream: TrialStream| {
         let count = Rc::clone(&count);
         async move {
             tokio::task::spawn_local(async move {
@@ -253,7 +259,7 @@ fn a_crash_takes_every_task_along() {
     let trial = unchecked(client, |_| sleep(2 * PATIENCE));
     for (id, survives) in [("client:drop@1/clear", 1), ("client:crash@1/clear", 0), ("client:vanish@1/clear", 0)] {
         survivors.set(0);
-        assert_eq!(trial.replay(id).expect("an id").client, Ending::TakenAway);
+        assert_eq!(trial.replay(id).expect("an id").client, TrialEnding::TakenAway);
         assert_eq!(survivors.get(), survives, "{id}");
     }
 }
@@ -261,14 +267,14 @@ fn a_crash_takes_every_task_along() {
 /// Two who write before they read are held up by each other, unless there is room for what they write.
 #[test]
 fn a_buffer_that_is_full_takes_no_more() {
-    async fn write_and_read(mut stream: Stream) -> io::Result<()> {
+    async fn write_and_read(mut stream: TrialStream) -> io::Result<()> {
         stream.write_all(&[0; 1000]).await?;
         stream.read_exact(&mut [0; 1000]).await?;
         Ok(())
     }
     let with = |bytes| unchecked(write_and_read, write_and_read).faults(&[]).buffer(bytes).budget(PATIENCE).run();
     assert!(with(1000).is_clean());
-    assert_eq!(with(999).of(Kind::NeverEnds).count(), 2);
+    assert_eq!(with(999).of(FindingKind::NeverEnds).count(), 2);
 }
 
 #[test]
@@ -277,6 +283,8 @@ fn a_relay_may_do_what_no_cable_does() {
     assert!(ladder("server:abort@3/relay-rst-to-fin").contains("FIN of a relay"));
     assert!(!ladder("server:abort@3/clear").contains("relay"));
     let whole = |id| trial().replay(id).expect("an id").client;
-    assert!(matches!(whole("client:half-close@1/relay-rst-to-fin"), Ending::Returned(Ok(answer)) if answer == ANSWER));
-    assert!(matches!(whole("client:half-close@1/relay-closes-both"), Ending::Returned(Err(_))));
+    assert!(
+        matches!(whole("client:half-close@1/relay-rst-to-fin"), TrialEnding::Returned(Ok(answer)) if answer == ANSWER)
+    );
+    assert!(matches!(whole("client:half-close@1/relay-closes-both"), TrialEnding::Returned(Err(_))));
 }

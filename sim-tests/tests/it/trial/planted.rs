@@ -1,14 +1,14 @@
 //! Bugs planted in a client or a server: each must be caught, and through each relay.
 
 use super::{ANSWER, Answer, PATIENCE, answer, whole_or_nothing};
-use sim_tests::trial::{Kind, Network, Stream, Trial};
+use sim_tests::trial::{FindingKind, Trial, TrialNetwork, TrialStream};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 /// Takes the end for the end of the answer, whatever its first byte says.
-async fn ask_for_all(mut stream: Stream) -> Answer {
+async fn ask_for_all(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
         let mut answer = Vec::new();
@@ -19,7 +19,7 @@ async fn ask_for_all(mut stream: Stream) -> Answer {
 }
 
 /// Answers, and closes.
-async fn answer_and_close(mut stream: Stream) -> io::Result<()> {
+async fn answer_and_close(mut stream: TrialStream) -> io::Result<()> {
     timeout(PATIENCE, async {
         stream.read_u8().await?;
         stream.write_all(&[ANSWER.len() as u8]).await?;
@@ -30,14 +30,14 @@ async fn answer_and_close(mut stream: Stream) -> io::Result<()> {
 }
 
 /// A handler that dies in the middle of its answer; what it had written is sent.
-async fn answer_half(mut stream: Stream) -> io::Result<()> {
+async fn answer_half(mut stream: TrialStream) -> io::Result<()> {
     stream.read_u8().await?;
     stream.write_all(&[ANSWER.len() as u8]).await?;
     stream.write_all(&ANSWER[..7]).await
 }
 
 /// Half-closes after its question, which is polite, and which some relays do not understand.
-async fn ask_and_half_close(mut stream: Stream) -> Answer {
+async fn ask_and_half_close(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
         stream.shutdown().await?;
@@ -50,16 +50,16 @@ async fn ask_and_half_close(mut stream: Stream) -> Answer {
 
 /// The networks on which somebody takes a part for the whole.
 fn caught<CF, SF>(
-    client: impl Fn(Stream) -> CF + 'static,
-    server: impl Fn(Stream) -> SF + 'static,
+    client: impl Fn(TrialStream) -> CF + 'static,
+    server: impl Fn(TrialStream) -> SF + 'static,
     undisturbed: bool,
-) -> Vec<Network>
+) -> Vec<TrialNetwork>
 where
     CF: Future<Output = Answer> + 'static,
     SF: Future<Output = io::Result<()>> + 'static,
 {
     let report = Trial::new(client, server, whole_or_nothing).run();
-    let all = report.of(Kind::Check).flat_map(|failure| &failure.all);
+    let all = report.of(FindingKind::Check).flat_map(|failure| &failure.all);
     let mut networks: Vec<_> =
         all.filter(|scenario| scenario.strike.is_none() || !undisturbed).map(|scenario| scenario.network).collect();
     networks.sort();
@@ -70,36 +70,36 @@ where
 #[test]
 fn a_client_that_takes_the_end_for_the_whole_is_caught_through_each_relay() {
     let networks = caught(ask_for_all, answer_and_close, false);
-    for relay in Network::RELAYS {
+    for relay in TrialNetwork::RELAYS {
         assert!(networks.contains(&relay), "{networks:?}");
     }
     // A cable that is cut for good brings no end at all, and so no wrong one.
-    assert!(!networks.contains(&Network::Cut), "{networks:?}");
+    assert!(!networks.contains(&TrialNetwork::Cut), "{networks:?}");
 }
 
 #[test]
 fn a_server_that_dies_in_the_middle_is_caught_through_each_relay_without_any_fault() {
     let networks = caught(ask_for_all, answer_half, true);
-    for relay in Network::RELAYS {
+    for relay in TrialNetwork::RELAYS {
         assert!(networks.contains(&relay), "{networks:?}");
     }
 }
 
 #[test]
 fn half_closing_loses_the_answer_where_a_relay_closes_both() {
-    assert_eq!(caught(ask_and_half_close, answer_and_close, true), [Network::RelayClosesBoth]);
+    assert_eq!(caught(ask_and_half_close, answer_and_close, true), [TrialNetwork::RelayClosesBoth]);
 }
 
 /// A relay with half a second of patience goes unnoticed until somebody needs longer.
 #[test]
 fn half_closing_loses_a_slow_answer_where_a_relay_cuts_off() {
-    async fn answer_late(mut stream: Stream) -> io::Result<()> {
+    async fn answer_late(mut stream: TrialStream) -> io::Result<()> {
         stream.read_u8().await?;
         sleep(Duration::from_millis(700)).await;
         stream.write_all(&[ANSWER.len() as u8]).await?;
         stream.write_all(ANSWER).await
     }
-    let expected = [Network::RelayClosesBoth, Network::RelayCutsOff];
+    let expected = [TrialNetwork::RelayClosesBoth, TrialNetwork::RelayCutsOff];
     assert_eq!(caught(ask_and_half_close, answer_late, true), expected);
 }
 

@@ -1,6 +1,6 @@
 //! The sockets of a trial against those of this machine's kernel: the same programs, the same results.
 
-use sim_tests::trial::{Ending, Network, Stream, Trial};
+use sim_tests::trial::{Trial, TrialEnding, TrialNetwork, TrialStream};
 use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
@@ -79,10 +79,10 @@ const CASES: [(&str, &[Step], &[Step]); 9] = [
 ];
 
 fn in_a_trial(client: &'static [Step], server: &'static [Step]) -> (Seen, Seen) {
-    let play = |steps: &'static [Step]| move |stream: Stream| follow(stream, steps);
-    let trial = Trial::new(play(client), play(server), |_| Ok(())).networks(&[Network::Clear]);
+    let play = |steps: &'static [Step]| move |stream: TrialStream| follow(stream, steps);
+    let trial = Trial::new(play(client), play(server), |_| Ok(())).networks(&[TrialNetwork::Clear]);
     match trial.replay("undisturbed/clear").map(|run| (run.client, run.server)) {
-        Ok((Ending::Returned(client), Ending::Returned(server))) => (client, server),
+        Ok((TrialEnding::Returned(client), TrialEnding::Returned(server))) => (client, server),
         other => panic!("both return: {other:?}"),
     }
 }

@@ -1,11 +1,11 @@
 //! What an end reads: what its machine is told of it, and what comes of it.
 
-use super::super::notes::{Notes, Sight};
+use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::Unit;
 use super::{End, NOW};
 use echo_core::close::{self, table::Sample};
-use echo_core::{Event, Farewell, Role, Violation};
+use echo_core::{CloseReason, Event, Role, Violation};
 
 impl End {
     /// Reads `bytes`, which complete `units`.
@@ -13,7 +13,7 @@ impl End {
         &mut self,
         bytes: &[u8],
         units: &[Unit],
-        notes: &mut Notes,
+        notes: &mut Observations,
     ) -> Result<(), ExplorerBreach> {
         let (mut input, mut units) = (bytes, units.iter());
         loop {
@@ -35,7 +35,7 @@ impl End {
                 self.got.behind_word |= self.got.word.is_some();
             }
             if sample == Some(Sample::NextRequest) && self.role == Role::Server {
-                notes.see_if(!matches!(heard, Heard::Request(_)), Sight::NotRun);
+                notes.see_if(!matches!(heard, Heard::Request(_)), Goal::NotRun);
             }
             self.hear(heard, unit, &before, notes)?;
         }
@@ -44,28 +44,28 @@ impl End {
     /// What the machine is told when `unit` has come whole, if it is told something.
     fn sample(&self, unit: Unit) -> Option<Sample> {
         let machine = self.connection.machine();
-        let violation = close::Event::Violation(Violation::protocol("", ""));
+        let violation = close::MachineEvent::Violation(Violation::protocol("", ""));
         let event = match unit {
             Unit::Preface => return None,
             Unit::Line | Unit::Broken if self.connection.is_plain() == Some(true) && self.role == Role::Client => {
                 return None;
             }
-            Unit::Line => close::Event::Request(machine.account().asked + 1),
-            Unit::Echo(seq) => close::Event::Request(seq),
-            Unit::Reply(seq) => close::Event::Answer(seq),
-            Unit::GoAway(last) => close::Event::GoAway { last },
+            Unit::Line => close::MachineEvent::Request(machine.account().asked + 1),
+            Unit::Echo(seq) => close::MachineEvent::Request(seq),
+            Unit::Reply(seq) => close::MachineEvent::Answer(seq),
+            Unit::GoAway(last) => close::MachineEvent::GoAway { last },
             Unit::Close { last, code, fin_first } => {
                 let server = self.role == Role::Server;
-                let unsent = server && machine.sent() == close::Direction::Closed && !self.said.word_left;
+                let unsent = server && machine.sent() == close::HalfState::Closed && !self.said.word_left;
                 let first_fin = if fin_first { Role::Server } else { Role::Client };
                 // A connection takes a count of answers that have not left for one that cannot be.
                 let last = if server && last > self.said.replies { u64::MAX } else { last };
                 match unsent && code.is_clean() {
                     true => violation,
-                    false => close::Event::Close { last, farewell: Farewell::new(code, ""), first_fin },
+                    false => close::MachineEvent::Close { last, farewell: CloseReason::new(code, ""), first_fin },
                 }
             }
-            Unit::Unknown => close::Event::Other,
+            Unit::Unknown => close::MachineEvent::Other,
             Unit::Broken => violation,
         };
         Some(Sample::meaning(&event, machine))
@@ -76,7 +76,7 @@ impl End {
         heard: Heard,
         unit: Option<Unit>,
         before: &close::Machine,
-        notes: &mut Notes,
+        notes: &mut Observations,
     ) -> Result<(), ExplorerBreach> {
         match heard {
             Heard::Request(seq) => {
@@ -97,13 +97,13 @@ impl End {
             Heard::Word => {
                 if let Some(Unit::Close { last, code, .. }) = unit {
                     self.got.word = Some((last, code, self.said.word_left));
-                    notes.see_if(self.connection.is_write_closed(), Sight::WordBehindFailure(self.role));
+                    notes.see_if(self.connection.is_write_closed(), Goal::WordBehindFailure(self.role));
                 }
                 Ok(())
             }
             Heard::GoAway => {
                 // Who has said it unasked has sent it before it could read the other's.
-                notes.see_if(self.role == Role::Client && self.said.goaway, Sight::CrossingGoAways);
+                notes.see_if(self.role == Role::Client && self.said.goaway, Goal::CrossingGoAways);
                 Ok(())
             }
             Heard::Other => Ok(()),
@@ -111,7 +111,7 @@ impl End {
     }
 
     /// What has come of a line is a message now.
-    pub(in super::super) fn fall_quiet(&mut self, notes: &mut Notes) {
+    pub(in super::super) fn fall_quiet(&mut self, notes: &mut Observations) {
         let before = self.connection.machine().clone();
         self.connection.handle_quiet(NOW);
         if self.connection.machine().account().asked > before.account().asked {
@@ -121,15 +121,15 @@ impl End {
         }
     }
 
-    pub(in super::super) fn read_fin(&mut self, notes: &mut Notes) {
-        notes.see_if(self.got.inside, Sight::FinInside(self.role));
+    pub(in super::super) fn read_fin(&mut self, notes: &mut Observations) {
+        notes.see_if(self.got.inside, Goal::FinInside(self.role));
         self.got.fin = true;
         self.fall_quiet(notes);
         self.note(Sample::Fin, notes);
         self.connection.handle_fin(NOW);
     }
 
-    pub(in super::super) fn read_reset(&mut self, notes: &mut Notes) {
+    pub(in super::super) fn read_reset(&mut self, notes: &mut Observations) {
         self.got.reset = true;
         self.note(Sample::Reset, notes);
         self.connection.handle_reset(NOW);

@@ -1,13 +1,13 @@
 //! One end: a connection, what its user may still want, and what was really said, heard, run and held.
 
 use super::hash::identity;
-use super::notes::{Notes, Sight};
+use super::observations::{Goal, Observations};
 use super::rules::ExplorerBreach;
-use super::said::{Facts, Said};
+use super::sent_log::{Facts, SentLog};
 use super::setup::Setup;
 use super::unit::Piece;
 use echo_core::close::{self, table::Sample};
-use echo_core::{CloseCode, Connection, Deadline, Farewell, Outcome, Output, Role};
+use echo_core::{CloseCode, CloseReason, Connection, Deadline, Outcome, Output, Role};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const NOW: Duration = Duration::ZERO;
 
 /// What the user of an end may still want.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Wishes {
+pub(super) struct Commands {
     pub(super) requests: u8,
     pub(super) leave: u8,
     pub(super) fail: u8,
@@ -27,7 +27,7 @@ pub(super) struct Wishes {
 
 /// What the user of an end wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Wish {
+pub(super) enum Command {
     /// A request.
     Send,
     /// A polite end.
@@ -38,7 +38,7 @@ pub(super) enum Wish {
     Abort,
 }
 
-impl Wish {
+impl Command {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Send => "a request",
@@ -49,7 +49,7 @@ impl Wish {
     }
 }
 
-impl Wishes {
+impl Commands {
     /// Those of one side in `setup`.
     pub(super) fn of(setup: &Setup, role: Role) -> Self {
         let wants = |roles: &[Role]| if roles.contains(&role) { setup.times } else { 0 };
@@ -57,12 +57,12 @@ impl Wishes {
         Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
     }
 
-    pub(super) fn open(self) -> impl Iterator<Item = Wish> {
+    pub(super) fn open(self) -> impl Iterator<Item = Command> {
         let all = [
-            (self.requests > 0, Wish::Send),
-            (self.leave > 0, Wish::Leave),
-            (self.fail > 0, Wish::Fail),
-            (self.abort > 0, Wish::Abort),
+            (self.requests > 0, Command::Send),
+            (self.leave > 0, Command::Leave),
+            (self.fail > 0, Command::Fail),
+            (self.abort > 0, Command::Abort),
         ];
         all.into_iter().filter_map(|(open, wish)| open.then_some(wish))
     }
@@ -105,8 +105,8 @@ pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
     pub(super) place: Place,
-    pub(super) left: Wishes,
-    pub(super) said: Said,
+    pub(super) left: Commands,
+    pub(super) said: SentLog,
     pub(super) got: Got,
     /// Server: requests that ran.
     pub(super) ran: u64,
@@ -138,13 +138,13 @@ impl Hash for End {
 }
 
 impl End {
-    pub(super) fn new(role: Role, connection: Connection, plain: bool, left: Wishes) -> Self {
+    pub(super) fn new(role: Role, connection: Connection, plain: bool, left: Commands) -> Self {
         Self {
             role,
             connection,
             place: Place::Here,
             left,
-            said: Said::new(role, plain),
+            said: SentLog::new(role, plain),
             got: Got::default(),
             ran: 0,
             held: 0,
@@ -188,15 +188,15 @@ impl End {
         }
     }
 
-    fn note(&self, sample: Sample, notes: &mut Notes) {
+    fn note(&self, sample: Sample, notes: &mut Observations) {
         notes.pair(self.connection.machine(), sample);
     }
 
     // ---- what is wanted ----
 
-    pub(super) fn wish(&mut self, wish: Wish, notes: &mut Notes) {
+    pub(super) fn wish(&mut self, wish: Command, notes: &mut Observations) {
         match wish {
-            Wish::Send => {
+            Command::Send => {
                 self.note(Sample::Send, notes);
                 self.left.requests -= 1;
                 let before = self.connection.machine().clone();
@@ -205,19 +205,19 @@ impl End {
                 let _ = self.connection.send(NOW, message.as_bytes());
                 self.note_first_byte(&before, notes);
             }
-            Wish::Leave => {
+            Command::Leave => {
                 self.note(Sample::Leave, notes);
                 self.left.leave -= 1;
                 let unspoken = self.role == Role::Server && self.connection.is_plain().is_none();
-                notes.see_if(unspoken, Sight::LeftUnspoken);
-                self.connection.leave(NOW, Farewell::normal());
+                notes.see_if(unspoken, Goal::LeftUnspoken);
+                self.connection.leave(NOW, CloseReason::normal());
             }
-            Wish::Fail => {
+            Command::Fail => {
                 self.note(Sample::Fail, notes);
                 self.left.fail -= 1;
-                self.connection.fail(NOW, Farewell::new(CloseCode::INTERNAL, "broken"));
+                self.connection.fail(NOW, CloseReason::new(CloseCode::INTERNAL, "broken"));
             }
-            Wish::Abort => {
+            Command::Abort => {
                 self.note(Sample::Abort, notes);
                 self.left.abort -= 1;
                 self.connection.abort(NOW);
@@ -225,9 +225,9 @@ impl End {
         }
     }
 
-    pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Notes) {
+    pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Observations) {
         self.note(Sample::Deadline(deadline), notes);
-        notes.see(Sight::Passed(self.role, deadline));
+        notes.see(Goal::Passed(self.role, deadline));
         self.patience_over |= matches!(deadline, Deadline::Linger | Deadline::Shutdown);
         self.connection.expire(NOW, deadline);
     }
@@ -235,7 +235,7 @@ impl End {
     // ---- writing ----
 
     /// Lets the connection do what it does at once; then `outgoing` and `fin_due` say what it waits to do.
-    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Notes) -> Turn {
+    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> Turn {
         self.outgoing.clear();
         self.fin_due = false;
         loop {
@@ -260,7 +260,7 @@ impl End {
     }
 
     /// The transport takes the next `count` pieces.
-    pub(super) fn write(&mut self, count: usize, notes: &mut Notes) -> Result<Vec<Piece>, ExplorerBreach> {
+    pub(super) fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
         let before = self.connection.machine().clone();
         let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
         let facts = Facts { ran: self.ran, held: self.held, heard: self.got.word.map(|(last, ..)| last) };
@@ -272,15 +272,15 @@ impl End {
         Ok(pieces)
     }
 
-    fn note_first_byte(&self, before: &close::Machine, notes: &mut Notes) {
+    fn note_first_byte(&self, before: &close::Machine, notes: &mut Observations) {
         if self.connection.machine().account().begun > before.account().begun {
             notes.pair(before, Sample::FirstByteLeft);
         }
     }
 
-    pub(super) fn fail_to_write(&mut self, notes: &mut Notes) {
-        notes.see(Sight::WriteFailed(self.role));
-        if self.connection.machine().heard() == close::Direction::Finished {
+    pub(super) fn fail_to_write(&mut self, notes: &mut Observations) {
+        notes.see(Goal::WriteFailed(self.role));
+        if self.connection.machine().heard() == close::HalfState::Finished {
             self.note(Sample::Reset, notes);
         }
         self.connection.handle_write_failed(NOW);

@@ -1,17 +1,17 @@
 //! What must hold of a pair that is left in peace, and where nothing can happen any more.
 
-use super::super::notes::{Notes, Sight};
+use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
-use super::{End, Model, Pair, Step, Wish};
+use super::{Command, End, Model, Pair, Step};
 use echo_core::Role::Server;
 use echo_core::{Deadline, End as Verdict};
 
 impl Pair {
     pub(super) fn is_peaceful(&self, step: Step) -> bool {
         match step {
-            Step::Wish(Server, Wish::Leave) => self.end(Server).connection.is_plain().is_some(),
-            Step::Wish(_, Wish::Send | Wish::Leave) => true,
-            Step::Wish(_, Wish::Fail | Wish::Abort) | Step::Fault(_) => false,
+            Step::Wish(Server, Command::Leave) => self.end(Server).connection.is_plain().is_some(),
+            Step::Wish(_, Command::Send | Command::Leave) => true,
+            Step::Wish(_, Command::Fail | Command::Abort) | Step::Fault(_) => false,
             Step::Expire(role, Deadline::Idle) => self.end(role).connection.is_plain() == Some(false),
             Step::Expire(..) => false,
             Step::Write(..) | Step::Fin(_) | Step::Read(..) | Step::ReadFin(_) | Step::ReadReset(_) => true,
@@ -46,16 +46,16 @@ impl Pair {
     }
 
     /// Nothing can happen any more: both have ended.
-    pub(super) fn check_end(&self, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    pub(super) fn check_end(&self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let over = self.ends.iter().all(|end| !end.is_here());
         ensure(over, ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;
         let [client, server] = &self.ends;
         let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
-        notes.see_if(clean(client) && clean(server), Sight::BothClean);
+        notes.see_if(clean(client) && clean(server), Goal::BothClean);
         let answered = client.half_closed && client.held > 0 && client.held == server.ran;
         let truncated = server.outcome().is_some_and(|outcome| outcome.end == Verdict::Truncated);
-        notes.see_if(answered && truncated, Sight::HalfCloseAnswered);
-        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Sight::LastWordLost);
+        notes.see_if(answered && truncated, Goal::HalfCloseAnswered);
+        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Goal::LastWordLost);
         Ok(())
     }
 }

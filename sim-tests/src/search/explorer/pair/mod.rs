@@ -6,13 +6,13 @@
 //! the same manner a RST that is on its way may be read behind the data before it, as on Linux, or overtake it; and as
 //! long as it is not read, a write may succeed or fail.
 
-use super::end::{End, NOW, Place, Turn, Wish, Wishes};
-use super::notes::{Notes, Sight};
+use super::end::{Command, Commands, End, NOW, Place, Turn};
+use super::observations::{Goal, Observations};
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
-use super::setup::{Fault, Setup};
+use super::setup::{Setup, TransportFault};
 use super::unit::{Piece, reaches};
-use super::{truth, waits};
+use super::{claims, waits};
 use echo_core::Role::{self, Client, Server};
 use echo_core::{Config, Connection, Stamp};
 use std::collections::VecDeque;
@@ -80,7 +80,7 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let wishes = |role| Wishes::of(&setup, role);
+        let wishes = |role| Commands::of(&setup, role);
         let mut pair = Self {
             ends: [
                 Rc::new(End::new(Client, client, plain, wishes(Client))),
@@ -94,7 +94,7 @@ impl Pair {
             first_fin: false,
         };
         for role in [Client, Server] {
-            pair.settle(role, &mut Notes::default())?;
+            pair.settle(role, &mut Observations::default())?;
         }
         Ok(pair)
     }
@@ -113,7 +113,7 @@ impl Pair {
 
     // ---- what a connection does at once ----
 
-    fn settle(&mut self, role: Role, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn settle(&mut self, role: Role, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         while self.end(role).is_here() {
             let cuts = self.setup.cuts;
             match self.end_mut(role).settle(cuts, notes) {
@@ -140,7 +140,7 @@ impl Pair {
 
     // ---- what happens ----
 
-    fn write(&mut self, role: Role, count: usize, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn write(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let pieces = self.end_mut(role).write(count, notes)?;
         self.push(role, pieces);
         Ok(())
@@ -161,7 +161,7 @@ impl Pair {
         Ok(())
     }
 
-    fn read(&mut self, role: Role, count: usize, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn read(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let pieces: Vec<Piece> = self.inbox(role).pieces.drain(..count).collect();
         let units: Vec<_> = pieces.iter().filter(|piece| piece.ends).map(|piece| piece.unit).collect();
         let bytes = pieces.iter().map(|piece| &*piece.bytes).collect::<Vec<_>>().concat();
@@ -170,14 +170,14 @@ impl Pair {
         end.read(&bytes, &units, notes)
     }
 
-    fn read_reset(&mut self, role: Role, notes: &mut Notes) {
+    fn read_reset(&mut self, role: Role, notes: &mut Observations) {
         let overtakes = !self.inboxes[role as usize].pieces.is_empty();
-        notes.see(if overtakes { Sight::ResetOvertook(role) } else { Sight::ResetBehind(role) });
+        notes.see(if overtakes { Goal::ResetOvertook(role) } else { Goal::ResetBehind(role) });
         self.sockets[role as usize] = Socket::None;
         self.end_mut(role).read_reset(notes);
     }
 
-    fn give_up(&mut self, role: Role, notes: &mut Notes) {
+    fn give_up(&mut self, role: Role, notes: &mut Observations) {
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
         }
@@ -201,7 +201,7 @@ impl Model for Pair {
         steps
     }
 
-    fn apply(&mut self, step: Step, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         self.peace &= self.is_peaceful(step);
         match step {
             Step::Wish(role, wish) => self.end_mut(role).wish(wish, notes),
@@ -228,9 +228,9 @@ impl Model for Pair {
         Ok(())
     }
 
-    fn check(&self, steps: &[Step], notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn check(&self, steps: &[Step], notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let [client, server] = &self.ends;
-        truth::check(client, server)?;
+        claims::check(client, server)?;
         for end in self.ends.iter().filter(|end| end.is_here()) {
             waits::check(end)?;
         }

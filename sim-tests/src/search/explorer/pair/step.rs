@@ -1,7 +1,7 @@
 //! What can happen to a pair, one thing at a time.
 
-use super::super::end::Wish;
-use super::super::setup::Fault;
+use super::super::end::Command;
+use super::super::setup::TransportFault;
 use super::super::unit::Reach;
 use echo_core::Deadline;
 use echo_core::Role::{self, Client, Server};
@@ -9,7 +9,7 @@ use echo_core::Role::{self, Client, Server};
 /// One thing that can happen to a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
-    Wish(Role, Wish),
+    Wish(Role, Command),
     Write(Role, Reach, usize),
     Fin(Role),
     WriteFails(Role),
@@ -20,7 +20,7 @@ pub(in super::super) enum Step {
     GiveUp(Role),
     Quiet(Role),
     Expire(Role, Deadline),
-    Fault(Fault),
+    Fault(TransportFault),
 }
 
 impl Step {
@@ -30,8 +30,15 @@ impl Step {
             Self::Wish(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
             Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => role,
             Self::Quiet(role) | Self::Expire(role, _) => role,
-            Self::Fault(Fault::Kill(role) | Fault::KillUnread(role) | Fault::HalfClose(role)) => role,
-            Self::Fault(Fault::Cut | Fault::Reset(_) | Fault::FinForReset(_) | Fault::FinForTheRest(_)) => return &[],
+            Self::Fault(
+                TransportFault::Kill(role) | TransportFault::KillUnread(role) | TransportFault::HalfClose(role),
+            ) => role,
+            Self::Fault(
+                TransportFault::Cut
+                | TransportFault::Reset(_)
+                | TransportFault::FinForReset(_)
+                | TransportFault::FinForTheRest(_),
+            ) => return &[],
         };
         match role {
             Client => &[Client],

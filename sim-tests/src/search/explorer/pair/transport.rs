@@ -1,21 +1,26 @@
 //! The kernels of both ends, what goes between them, and what can happen to it.
 
-use super::super::notes::{Notes, Sight};
+use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::{Piece, Unit};
-use super::{Fault, Pair, Place, Socket, Way};
+use super::{Pair, Place, Socket, TransportFault, Way};
 use echo_core::Outcome;
 use echo_core::Role::{self, Client, Server};
 use std::rc::Rc;
 
 impl Pair {
     /// The program closes its socket with an outcome.
-    pub(super) fn let_go(&mut self, role: Role, outcome: Outcome, notes: &mut Notes) -> Result<(), ExplorerBreach> {
-        notes.see(Sight::Ended(role, outcome.end.name()));
-        notes.see_if(outcome.account.refused > 0, Sight::Refused(role));
-        notes.see_if(outcome.account.unknown > 0, Sight::Unknown(role));
+    pub(super) fn let_go(
+        &mut self,
+        role: Role,
+        outcome: Outcome,
+        notes: &mut Observations,
+    ) -> Result<(), ExplorerBreach> {
+        notes.see(Goal::Ended(role, outcome.end.name()));
+        notes.see_if(outcome.account.refused > 0, Goal::Refused(role));
+        notes.see_if(outcome.account.unknown > 0, Goal::Unknown(role));
         let in_part = matches!(self.end(role).said.open, Some((Unit::Echo(_), ..)));
-        notes.see_if(in_part && outcome.account.unknown > 0, Sight::SentInPart);
+        notes.see_if(in_part && outcome.account.unknown > 0, Goal::SentInPart);
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
         }
@@ -100,37 +105,37 @@ impl Pair {
 
     // ---- faults ----
 
-    pub(super) fn can(&self, fault: Fault) -> bool {
+    pub(super) fn can(&self, fault: TransportFault) -> bool {
         let here = |role: Role| self.end(role).is_here();
         let inbox = |role: Role| &self.inboxes[role as usize];
         let dead = |role: Role| inbox(role).dead;
         match fault {
-            Fault::Kill(role) => here(role),
-            Fault::KillUnread(role) => here(role) && !inbox(role).pieces.is_empty(),
-            Fault::HalfClose(role) => here(role) && !self.end(role).has_shut(),
-            Fault::Cut => !dead(Client) || !dead(Server),
-            Fault::Reset(role) => here(role) && !inbox(role).reset && !dead(role),
-            Fault::FinForReset(role) => inbox(role).reset,
-            Fault::FinForTheRest(role) => here(role) && !self.end(role).got.fin && !dead(role),
+            TransportFault::Kill(role) => here(role),
+            TransportFault::KillUnread(role) => here(role) && !inbox(role).pieces.is_empty(),
+            TransportFault::HalfClose(role) => here(role) && !self.end(role).has_shut(),
+            TransportFault::Cut => !dead(Client) || !dead(Server),
+            TransportFault::Reset(role) => here(role) && !inbox(role).reset && !dead(role),
+            TransportFault::FinForReset(role) => inbox(role).reset,
+            TransportFault::FinForTheRest(role) => here(role) && !self.end(role).got.fin && !dead(role),
         }
     }
 
-    pub(super) fn fault(&mut self, fault: Fault) {
+    pub(super) fn fault(&mut self, fault: TransportFault) {
         self.faults -= 1;
         match fault {
-            Fault::Kill(role) => self.kill(role, false),
-            Fault::KillUnread(role) => self.kill(role, true),
-            Fault::HalfClose(role) => {
+            TransportFault::Kill(role) => self.kill(role, false),
+            TransportFault::KillUnread(role) => self.kill(role, true),
+            TransportFault::HalfClose(role) => {
                 self.end_mut(role).half_closed = true;
                 self.push_fin(role);
             }
-            Fault::Cut => self.inboxes = [(); 2].map(|()| Rc::new(Way { dead: true, ..Way::default() })),
-            Fault::Reset(role) => self.inbox(role).reset = true,
-            Fault::FinForReset(role) => {
+            TransportFault::Cut => self.inboxes = [(); 2].map(|()| Rc::new(Way { dead: true, ..Way::default() })),
+            TransportFault::Reset(role) => self.inbox(role).reset = true,
+            TransportFault::FinForReset(role) => {
                 self.inbox(role).reset = false;
                 self.inbox(role).fin = true;
             }
-            Fault::FinForTheRest(role) => {
+            TransportFault::FinForTheRest(role) => {
                 *self.inbox(role) = Way { fin: true, dead: true, ..Way::default() };
             }
         }

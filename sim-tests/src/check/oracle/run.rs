@@ -1,26 +1,26 @@
 //! The world of a run: two ends, the way between them, and what the scenario has in store.
 
-use super::bend::Bend;
-use super::board::{Board, Seen};
 use super::end::{End, Reading, Reads, Wire};
-use super::member::{Expectation, Member};
+use super::event_counts::{EventCounts, Seen};
+use super::expectation::{AllowedEnding, Expectation};
+use super::message::{Packet, Part};
+use super::mutation::Mutation;
 use super::side::Side;
 use super::size::size;
-use super::word::{Packet, Part};
 
-use crate::network::Kind;
+use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::{Fault, Span};
+use crate::scenario::network::{NetworkFault, Span};
 use crate::scenario::plan::{Action, Point, Step};
 use crate::support::Millis;
 use echo_core::Role;
 
-pub(super) struct World<'a> {
+pub(super) struct OracleRun<'a> {
     ends: [End; 2],
     way: Way<'a>,
-    waiting: Vec<(Point, Role, Deed)>,
+    waiting: Vec<(Point, Role, Command)>,
     missed: Vec<String>,
     scenario: &'a Scenario,
     requested: usize,
@@ -29,13 +29,13 @@ pub(super) struct World<'a> {
 
 /// What becomes due at a point.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Command {
     Act(Step),
     Deafen,
     Cut(Span),
 }
 
-impl Deed {
+impl Command {
     /// Whether a program does it, and not a host or the network.
     fn is_a_wish(&self) -> bool {
         match self {
@@ -49,9 +49,9 @@ impl Deed {
 struct Way<'a> {
     scenario: &'a Scenario,
     now: Millis,
-    board: Board,
+    board: EventCounts,
     links: Links<Packet>,
-    holds: Vec<Fault>,
+    holds: Vec<NetworkFault>,
     /// By [`Role`]: packets on their way.
     under_way: [usize; 2],
     /// A RST was sent behind something that is on its way.
@@ -65,21 +65,23 @@ impl Wire for Way<'_> {
         let (kind, seen) = match &packet {
             Packet::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
-                (Kind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
+                (PacketKind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
             }
-            Packet::Fin => (Kind::Fin, vec![Seen::Fin]),
-            Packet::Reset => (Kind::Reset, vec![Seen::Reset]),
+            Packet::Fin => (PacketKind::Fin, vec![Seen::Fin]),
+            Packet::Reset => (PacketKind::Reset, vec![Seen::Reset]),
         };
-        let is_due = |fault: &Fault| match fault {
-            Fault::Hold { from: whose, mark, .. } => whose.means(from) && seen.iter().any(|seen| seen.carries(*mark)),
-            Fault::Cut { .. } | Fault::Packet { .. } | Fault::Loss { .. } => false,
+        let is_due = |fault: &NetworkFault| match fault {
+            NetworkFault::Hold { from: whose, content: mark, .. } => {
+                whose.means(from) && seen.iter().any(|seen| seen.carries(*mark))
+            }
+            NetworkFault::Cut { .. } | NetworkFault::Packet { .. } | NetworkFault::Loss { .. } => false,
         };
         while let Some(index) = self.holds.iter().position(is_due) {
-            if let Fault::Hold { span, .. } = self.holds.remove(index) {
+            if let NetworkFault::Hold { span, .. } = self.holds.remove(index) {
                 self.links.hold(from, span.after(self.now));
             }
         }
-        self.raced |= kind == Kind::Reset && self.under_way[from as usize] > 0;
+        self.raced |= kind == PacketKind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
         let size = match &packet {
             Packet::Data(pieces) => pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum(),
@@ -118,7 +120,7 @@ impl Wire for Way<'_> {
         self.links.delete_waiting(side, self.now);
     }
 
-    fn board(&mut self) -> &mut Board {
+    fn board(&mut self) -> &mut EventCounts {
         &mut self.board
     }
 
@@ -143,37 +145,37 @@ impl Way<'_> {
         *on_its_way = on_its_way.saturating_sub(1);
         Some(match arrival {
             Arrival::Packet(packet) => packet,
-            Arrival::Made(Kind::Fin) => Packet::Fin,
-            Arrival::Made(Kind::Reset) => Packet::Reset,
-            Arrival::Made(Kind::Data) => Packet::Data(Vec::new()),
+            Arrival::Made(PacketKind::Fin) => Packet::Fin,
+            Arrival::Made(PacketKind::Reset) => Packet::Reset,
+            Arrival::Made(PacketKind::Data) => Packet::Data(Vec::new()),
         })
     }
 }
 
-impl<'a> World<'a> {
-    pub(super) fn new(scenario: &'a Scenario, bend: Option<Bend>) -> Self {
+impl<'a> OracleRun<'a> {
+    pub(super) fn new(scenario: &'a Scenario, bend: Option<Mutation>) -> Self {
         let faults = &scenario.network.faults;
         let mut waiting = Vec::new();
         for fault in faults {
-            if let Fault::Cut { point, span } = fault {
-                waiting.push((*point, Role::Client, Deed::Cut(*span)));
+            if let NetworkFault::Cut { point, span } = fault {
+                waiting.push((*point, Role::Client, Command::Cut(*span)));
             }
         }
         for role in Role::BOTH {
             for step in &scenario.plan(role).steps {
                 if step.point == Point::PeerNotReading {
-                    waiting.push((step.point, role, Deed::Deafen));
+                    waiting.push((step.point, role, Command::Deafen));
                 }
-                waiting.push((step.point, role, Deed::Act(*step)));
+                waiting.push((step.point, role, Command::Act(*step)));
             }
         }
         let mut path = scenario.network.path();
-        path.overtaking &= bend != Some(Bend::RstLosesNothing);
+        path.overtaking &= bend != Some(Mutation::RstLosesNothing);
         let end = |role| End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network));
         let way = Way {
             scenario,
             now: 0,
-            board: Board::default(),
+            board: EventCounts::default(),
             links: Links::new(path),
             holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
             under_way: [0, 0],
@@ -258,9 +260,9 @@ impl<'a> World<'a> {
         }
     }
 
-    fn carry_out(&mut self, role: Role, deed: Deed) {
+    fn carry_out(&mut self, role: Role, deed: Command) {
         match deed {
-            Deed::Act(step) => {
+            Command::Act(step) => {
                 let end = &mut self.ends[role as usize];
                 // There the transport takes only a part, or the other side goes deaf, which are events.
                 let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
@@ -272,8 +274,8 @@ impl<'a> World<'a> {
                     self.way.links.lose(role);
                 }
             }
-            Deed::Deafen => self.ends[role.peer() as usize].reading = Reading::Never,
-            Deed::Cut(span) => self.way.links.cut(span.after(self.way.now)),
+            Command::Deafen => self.ends[role.peer() as usize].reading = Reading::Never,
+            Command::Cut(span) => self.way.links.cut(span.after(self.way.now)),
         }
     }
 
@@ -282,9 +284,9 @@ impl<'a> World<'a> {
         let clauses = client.side.clauses.iter().chain(&server.side.clauses).copied().collect();
         let (client, server) = (client.report(), server.report());
         let left = self.waiting.iter().filter_map(|(point, role, deed)| match deed {
-            Deed::Act(step) => Some(named(*role, *step)),
-            Deed::Cut(_) => Some(format!("cut@{}", point.id())),
-            Deed::Deafen => None,
+            Command::Act(step) => Some(named(*role, *step)),
+            Command::Cut(_) => Some(format!("cut@{}", point.id())),
+            Command::Deafen => None,
         });
         let unreached = left.chain(self.missed).chain(self.way.holds.iter().map(ToString::to_string)).collect();
         let is_unchanged = match self.scenario.network.relay {
@@ -292,8 +294,8 @@ impl<'a> World<'a> {
             None => !self.way.raced,
         };
         let asked_again = self.asked_again;
-        let members = vec![Member { client, server, clauses }];
-        Expectation { members, unreached, is_unchanged, asked_again, order: self.way.order }
+        let members = vec![AllowedEnding { client, server, clauses }];
+        Expectation { allowed: members, unreached, is_unchanged, asked_again, order: self.way.order }
     }
 }
 

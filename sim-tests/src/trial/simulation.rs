@@ -2,9 +2,9 @@
 
 use super::TICK;
 use super::kernel::Kernel;
-use super::run::{Ending, Run, What};
-use super::scenario::Scenario;
-use super::stream::{Shared, Stream};
+use super::run::{TrialEnding, TrialEvent, TrialRun};
+use super::scenario::TrialScenario;
+use super::stream::{Shared, TrialStream};
 use crate::scenario::defaults;
 use crate::support::Millis;
 use echo_core::Role;
@@ -20,19 +20,19 @@ use std::time::{Duration, UNIX_EPOCH};
 use turmoil::Sim;
 
 /// A side's program: what the user gave, with its future in a box.
-pub(super) type Program<T> = Rc<dyn Fn(Stream) -> Pin<Box<dyn Future<Output = T>>>>;
+pub(super) type Program<T> = Rc<dyn Fn(TrialStream) -> Pin<Box<dyn Future<Output = T>>>>;
 
 /// What a future came to, once it did.
 type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 
 /// Runs `scenario`, for at most `budget` of virtual time.
 pub(super) fn play<C, S>(
-    scenario: Scenario,
+    scenario: TrialScenario,
     client: &Program<C>,
     server: &Program<S>,
     budget: Millis,
     buffer: usize,
-) -> Run<C, S>
+) -> TrialRun<C, S>
 where
     C: Debug + 'static,
     S: Debug + 'static,
@@ -46,7 +46,7 @@ where
     let client = ending(&client, &kernel, Role::Client, trouble.as_deref());
     let server = ending(&server, &kernel, Role::Server, trouble.as_deref());
     let log = kernel.with(Kernel::take_log);
-    Run { scenario, client, server, log, over_at, time_wait, leaking }
+    TrialRun { scenario, client, server, log, over_at, time_wait, leaking }
 }
 
 fn simulation(budget: Millis) -> Sim<'static> {
@@ -87,7 +87,7 @@ fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Mil
 
 fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Program<T>, kernel: &Shared) -> Slot<T> {
     let slot = Slot::default();
-    let cast = RefCell::new(Some((Rc::clone(program), Stream::new(kernel.clone(), side))));
+    let cast = RefCell::new(Some((Rc::clone(program), TrialStream::new(kernel.clone(), side))));
     let (result, kernel) = (Rc::clone(&slot), kernel.clone());
     // turmoil wants to be able to start a host again; these are started once.
     sim.host(side.name(), move || {
@@ -106,7 +106,7 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
 }
 
 /// Runs a program until it returns or panics; for ever, if it is taken away.
-async fn perform<T>(program: Program<T>, stream: Stream, side: Role, kernel: &Shared) -> Result<T, String> {
+async fn perform<T>(program: Program<T>, stream: TrialStream, side: Role, kernel: &Shared) -> Result<T, String> {
     let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
     poll_fn(|cx| {
         let is_taken = || kernel.with(|kernel| kernel.is_taken(side));
@@ -130,20 +130,20 @@ async fn perform<T>(program: Program<T>, stream: Stream, side: Role, kernel: &Sh
     .await
 }
 
-fn note<T: Debug>(outcome: &Result<T, String>) -> What {
+fn note<T: Debug>(outcome: &Result<T, String>) -> TrialEvent {
     match outcome {
-        Ok(outcome) => What::Returned(format!("{outcome:?}")),
-        Err(message) => What::Panicked(message.clone()),
+        Ok(outcome) => TrialEvent::Returned(format!("{outcome:?}")),
+        Err(message) => TrialEvent::Panicked(message.clone()),
     }
 }
 
-fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, trouble: Option<&str>) -> Ending<T> {
+fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, trouble: Option<&str>) -> TrialEnding<T> {
     match (slot.borrow_mut().take(), trouble) {
-        (Some(Ok(outcome)), _) => Ending::Returned(outcome),
-        (Some(Err(message)), _) => Ending::Panicked(message),
-        (None, Some(message)) => Ending::Panicked(message.to_owned()),
-        (None, None) if kernel.with(|kernel| kernel.is_struck_down(side)) => Ending::TakenAway,
-        (None, None) => Ending::NeverEnded,
+        (Some(Ok(outcome)), _) => TrialEnding::Returned(outcome),
+        (Some(Err(message)), _) => TrialEnding::Panicked(message),
+        (None, Some(message)) => TrialEnding::Panicked(message.to_owned()),
+        (None, None) if kernel.with(|kernel| kernel.is_struck_down(side)) => TrialEnding::TakenAway,
+        (None, None) => TrialEnding::NeverEnded,
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// What an end says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Message {
     Preface,
     Request(u64),
     Answer(u64),
@@ -44,7 +44,7 @@ pub(super) enum Part {
 /// What travels in one packet.
 #[derive(Clone, Debug)]
 pub(super) enum Packet {
-    Data(Vec<(Word, Part)>),
+    Data(Vec<(Message, Part)>),
     Fin,
     Reset,
 }

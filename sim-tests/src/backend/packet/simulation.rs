@@ -1,19 +1,19 @@
 //! The stage: both programs on their hosts, the network between them, and the director.
 
-use super::referee::{Referee, Waiting};
-use crate::backend::program::{Cast, Command, Net as Network, SharedBoard, Slot, lock};
-use crate::backend::scheduler::{Director, Order};
-use crate::network::PACE;
-use crate::packet::{Build, Listener, Net, Stream};
-use crate::record::event_log::{What, Witness};
+use super::fault_injector::{ScenarioFaultInjector, Waiting};
+use crate::backend::program::{HostProgram, Net as Network, ProgramCommand, SharedBoard, Slot, lock};
+use crate::backend::scheduler::{Command, StepScheduler};
+use crate::network::READ_INTERVAL;
+use crate::packet::{Build, Net, PacketListener, PacketStream};
+use crate::record::event_log::{LogEvent, Observer};
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Span;
 use crate::scenario::plan::{Action, Point, Step};
-use crate::support::{Millis, Refusal};
-use crate::tcp::Moment;
+use crate::support::{Millis, ScenarioError};
+use crate::tcp::TimedEvent;
 use echo_core::Role;
 use std::io;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ const WINDOW: usize = 65_535;
 const SMALL: usize = 64;
 /// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
 /// (`tcp_retries2` is 924 s, behind it TIME-WAIT), as the stacks' clocks count.
-const CONNECTING: Duration = Duration::from_millis(127_000 / defaults::PACE);
-const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::PACE);
+const CONNECTING: Duration = Duration::from_millis(127_000 / defaults::TCP_TIME_SCALE);
+const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::TCP_TIME_SCALE);
 
-pub(super) struct Stage {
+pub(super) struct Simulation {
     net: Net,
     board: SharedBoard,
-    director: Director,
+    scheduler: StepScheduler,
     waiting: Waiting,
     client: Host,
     server: Host,
@@ -53,8 +53,8 @@ pub(super) struct Stage {
 
 /// What the harness has of a host.
 struct Host {
-    commands: mpsc::UnboundedSender<Command>,
-    handle: Slot<Stream>,
+    commands: mpsc::UnboundedSender<ProgramCommand>,
+    handle: Slot<PacketStream>,
     program: JoinHandle<io::Result<()>>,
 }
 
@@ -65,7 +65,7 @@ struct Watch {
     stirred: Arc<Notify>,
 }
 
-impl Witness for Watch {
+impl Observer for Watch {
     fn now(&self) -> Millis {
         Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
@@ -84,39 +84,41 @@ struct Wires {
 }
 
 impl Network for Wires {
-    type Stream = Stream;
-    type Listener = Listener;
+    type Stream = PacketStream;
+    type Listener = PacketListener;
 
-    async fn bind(&self) -> io::Result<Listener> {
+    async fn bind(&self) -> io::Result<PacketListener> {
         self.net.listen(Role::Server, PORT)
     }
 
-    async fn accept(listener: &mut Listener) -> io::Result<Stream> {
+    async fn accept(listener: &mut PacketListener) -> io::Result<PacketStream> {
         listener.accept().await
     }
 
-    async fn connect(&self) -> io::Result<Stream> {
+    async fn connect(&self) -> io::Result<PacketStream> {
         self.net.connect_from(Role::Client, self.port, PORT).await
     }
 }
 
-impl Stage {
+impl Simulation {
     /// Brings the connection about, and tells the programs to begin.
-    pub(super) async fn new(scenario: &Scenario) -> Result<Self, Refusal> {
+    pub(super) async fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         let network = &scenario.network;
         let (latency, batch) = (network.latency, network.batch);
         let window = match (network.window, network.takes) {
             (0, 0) => WINDOW,
             // What a slow reader has not taken waits in the sender's kernel, but for what two round trips need.
-            (0, takes) => SMALL.max(takes.saturating_mul((4 * (latency + batch)).div_ceil(PACE) as usize)).min(WINDOW),
+            (0, takes) => {
+                SMALL.max(takes.saturating_mul((4 * (latency + batch)).div_ceil(READ_INTERVAL) as usize)).min(WINDOW)
+            }
             (window, _) => window,
         };
-        let net = Net::new(Build { latency, batch, pace: defaults::PACE, window });
+        let net = Net::new(Build { latency, batch, pace: defaults::TCP_TIME_SCALE, window });
         let board = SharedBoard::default();
-        let taps = [Slot::<Stream>::default(), Slot::default()];
-        let (referee, waiting) = Referee::new(scenario, Arc::clone(&board), taps.clone());
+        let taps = [Slot::<PacketStream>::default(), Slot::default()];
+        let (referee, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&board), taps.clone());
         if network.earlier {
-            rehearse(&net).await.map_err(|error| Refusal(format!("packet: no earlier conversation: {error}")))?;
+            rehearse(&net).await.map_err(|error| ScenarioError(format!("packet: no earlier conversation: {error}")))?;
         }
         net.begin(Box::new(referee));
         let [client, server] = taps;
@@ -125,7 +127,7 @@ impl Stage {
         let mut stage = Self {
             net,
             board,
-            director: Director::new(scenario),
+            scheduler: StepScheduler::new(scenario),
             waiting,
             client,
             server,
@@ -136,7 +138,7 @@ impl Stage {
             offset: 0,
         };
         if timeout(CONNECTING, stage.connected()).await.is_err() {
-            return Err(Refusal("packet: the connection did not come about".into()));
+            return Err(ScenarioError("packet: the connection did not come about".into()));
         }
         for host in [&stage.client, &stage.server].into_iter().filter(|_| network.takes > 0) {
             if let Some(handle) = lock(&host.handle).as_ref() {
@@ -158,8 +160,8 @@ impl Stage {
         self.offset = self.net.now();
         let watch = Watch { begun: self.begun, stirred: Arc::clone(&self.stirred) };
         lock(&self.board).watch(Arc::new(watch));
-        self.client.command(Command::Begin);
-        self.server.command(Command::Begin);
+        self.client.command(ProgramCommand::Begin);
+        self.server.command(ProgramCommand::Begin);
         self.direct();
     }
 
@@ -196,14 +198,14 @@ impl Stage {
         scenario: &Scenario,
         over_at: Option<Millis>,
         budget: Millis,
-    ) -> Result<Record, Refusal> {
+    ) -> Result<Record, ScenarioError> {
         if let Some(why) = self.net.stuck() {
-            return Err(Refusal(format!("packet: {why}")));
+            return Err(ScenarioError(format!("packet: {why}")));
         }
         let entries = std::mem::take(&mut *lock(&self.board)).into_entries();
         let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();
-        let unreached = [self.director.left(), waiting].concat();
-        let moment = |moment: Moment| Moment { at: moment.at.saturating_sub(self.offset), ..moment };
+        let unreached = [self.scheduler.left(), waiting].concat();
+        let moment = |moment: TimedEvent| TimedEvent { at: moment.at.saturating_sub(self.offset), ..moment };
         let packets = self.net.log().into_iter().map(moment).collect();
         let scenario = scenario.clone();
         Ok(Record { scenario, backend: Backend::Packet, entries, over_at, budget, unreached, packets })
@@ -218,21 +220,23 @@ impl Stage {
             }
         }
         loop {
-            let order = self.director.next(&lock(&self.board));
+            let order = self.scheduler.next(&lock(&self.board));
             match order {
                 None => {
                     // What kernels have to do for programs that are no more comes before what programs do.
                     self.net.flush();
                     return any;
                 }
-                Some(Order::Ask { from, to }) => (from..=to).for_each(|seq| self.client.command(Command::Ask(seq))),
-                Some(Order::Act(side, step)) => self.act(side, step),
-                Some(Order::Deafen(side)) => {
+                Some(Command::Ask { from, to }) => {
+                    (from..=to).for_each(|seq| self.client.command(ProgramCommand::Ask(seq)))
+                }
+                Some(Command::Act(side, step)) => self.act(side, step),
+                Some(Command::Deafen(side)) => {
                     if let Some(handle) = lock(&self.host(side).handle).as_ref() {
                         handle.deafen();
                     }
                 }
-                Some(Order::Cut(span)) => self.cut(span),
+                Some(Command::Cut(span)) => self.cut(span),
             }
             any = true;
         }
@@ -246,19 +250,19 @@ impl Stage {
     }
 
     fn cut(&mut self, span: Span) {
-        lock(&self.board).note(Role::Client, What::Cut);
+        lock(&self.board).note(Role::Client, LogEvent::Cut);
         self.net.cut(span.after(self.net.now()));
     }
 
     fn act(&mut self, side: Role, step: Step) {
         if ending(lock(&self.board).entries(), side) != Ending::Open {
-            return self.director.miss(side, step);
+            return self.scheduler.miss(side, step);
         }
-        lock(&self.board).note(side, What::Did(step.action));
+        lock(&self.board).note(side, LogEvent::Did(step.action));
         self.releases.push((side, step.point));
         match step.action {
             Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
-                self.host(side).command(Command::Act(step));
+                self.host(side).command(ProgramCommand::Act(step));
             }
             Action::Crash => self.host(side).crash(step),
             Action::Vanish => {
@@ -277,7 +281,7 @@ impl Stage {
 }
 
 /// The network's referee knows the programs' taps, and these the network: somebody has to let go.
-impl Drop for Stage {
+impl Drop for Simulation {
     fn drop(&mut self) {
         for host in [&self.client, &self.server] {
             *lock(&host.handle) = None;
@@ -286,7 +290,7 @@ impl Drop for Stage {
 }
 
 impl Host {
-    fn command(&self, command: Command) {
+    fn command(&self, command: ProgramCommand) {
         // A host that has crashed takes no commands.
         let _ = self.commands.send(command);
     }
@@ -301,10 +305,10 @@ impl Host {
 }
 
 /// Starts the program of `role`.
-fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle: Slot<Stream>) -> Host {
+fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle: Slot<PacketStream>) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
     let wires = Wires { net: net.clone(), port: scenario.network.earlier.then_some(REUSED) };
-    let cast = Cast::new(role, scenario, Arc::clone(board), Arc::clone(&handle), wires);
+    let cast = HostProgram::new(role, scenario, Arc::clone(board), Arc::clone(&handle), wires);
     let program = spawn_local(async move { cast.play(inbox).await });
     Host { commands, handle, program }
 }

@@ -9,17 +9,17 @@ use std::fmt;
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Notes {
+pub(super) struct Observations {
     pub(super) pairs: BTreeSet<(Subject, State, Sample)>,
-    pub(super) sights: BTreeSet<Sight>,
+    pub(super) sights: BTreeSet<Goal>,
 }
 
-impl Notes {
-    pub(super) fn see(&mut self, sight: Sight) {
+impl Observations {
+    pub(super) fn see(&mut self, sight: Goal) {
         self.sights.insert(sight);
     }
 
-    pub(super) fn see_if(&mut self, seen: bool, sight: Sight) {
+    pub(super) fn see_if(&mut self, seen: bool, sight: Goal) {
         if seen {
             self.see(sight);
         }
@@ -44,7 +44,7 @@ impl Notes {
 
 /// Something that has to be possible, or the exploration has seen too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sight {
+pub enum Goal {
     /// Each side said GOAWAY before it read the other's.
     CrossingGoAways,
     /// The client ends clean and the server does not: the very last word was lost.
@@ -79,7 +79,7 @@ pub enum Sight {
     SentInPart,
 }
 
-impl Sight {
+impl Goal {
     /// All that has to be seen: everything above, each deadline where it can run, each end at each side.
     pub fn all() -> impl Iterator<Item = Self> {
         use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
@@ -112,7 +112,7 @@ impl Sight {
     }
 }
 
-impl fmt::Display for Sight {
+impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CrossingGoAways => write!(f, "GOAWAYs that cross"),

@@ -25,7 +25,7 @@ const MOST_READINGS: usize = 64;
 /// assert!(check.all());
 /// ```
 #[derive(Debug)]
-pub struct CameBack {
+pub struct EchoCheck {
     /// What was sent from place `base` on.
     sent: VecDeque<u8>,
     base: u64,
@@ -33,13 +33,13 @@ pub struct CameBack {
     readings: Vec<(u64, usize)>,
 }
 
-impl Default for CameBack {
+impl Default for EchoCheck {
     fn default() -> Self {
         Self { sent: VecDeque::new(), base: 0, readings: vec![(0, 0)] }
     }
 }
 
-impl CameBack {
+impl EchoCheck {
     /// These bytes are sent.
     pub fn sent(&mut self, bytes: &[u8]) {
         self.sent.extend(bytes);
@@ -97,10 +97,10 @@ fn fits(pattern: u8, byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::CameBack;
+    use super::EchoCheck;
 
     fn check(sent: &[u8], came: &[u8]) -> bool {
-        let mut check = CameBack::default();
+        let mut check = EchoCheck::default();
         check.sent(sent);
         check.came(came);
         check.all()
@@ -136,7 +136,7 @@ mod tests {
     fn text_that_consists_of_times_is_compared_too() {
         let text = TIME.repeat(2000);
         for (inserted, came) in [(1, text.clone() + TIME), (2000, text.repeat(2)), (0, text.clone())] {
-            let mut check = CameBack::default();
+            let mut check = EchoCheck::default();
             check.sent(text.as_bytes());
             for piece in came.as_bytes().chunks(1000) {
                 check.came(piece);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_came_back_is_forgotten() {
-        let mut check = CameBack::default();
+        let mut check = EchoCheck::default();
         for _ in 0..100 {
             check.sent(&[b'x'; 1000]);
             check.came(&[b'x'; 1000]);

@@ -35,7 +35,7 @@ impl Role {
 
 /// How far one direction has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Direction {
+pub enum HalfState {
     /// Nothing is said about an end.
     Open,
     /// GOAWAY: no more requests (client), please finish (server).
@@ -50,7 +50,7 @@ pub enum Direction {
 
 /// What last words a protocol has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Words {
+pub enum CloseHandshake {
     /// None: closing is FIN, and proves nothing.
     None,
     /// The server's only: the client's clean end is a proof, the server's is not.
@@ -72,7 +72,7 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Policy {
     /// Its last words.
-    pub words: Words,
+    pub words: CloseHandshake,
     /// The order of its answers.
     pub order: Order,
     /// Who sends FIN first, and so holds TIME_WAIT (RFC 9293 section 3.6). A client learns it from the server.
@@ -81,24 +81,24 @@ pub struct Policy {
 
 impl Policy {
     /// echo/1: acknowledged last words, answers in order, the client sends FIN first.
-    pub const FRAMED: Self = Self { words: Words::Acknowledged, order: Order::Asked, first_fin: Role::Client };
+    pub const FRAMED: Self = Self { words: CloseHandshake::Acknowledged, order: Order::Asked, first_fin: Role::Client };
     /// The plain wire: no last word, who leaves sends FIN.
-    pub const PLAIN: Self = Self { words: Words::None, order: Order::Asked, first_fin: Role::Client };
+    pub const PLAIN: Self = Self { words: CloseHandshake::None, order: Order::Asked, first_fin: Role::Client };
 }
 
 /// Why a side leaves: the body of GOAWAY and CLOSE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Farewell {
+pub struct CloseReason {
     /// The code.
     pub code: CloseCode,
     /// The reason, at most 123 bytes on the wire.
-    pub reason: String,
+    pub text: String,
 }
 
-impl Farewell {
+impl CloseReason {
     /// A code and a reason.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        Self { code, text: reason.into() }
     }
 
     /// 1000 without a reason.
@@ -109,15 +109,15 @@ impl Farewell {
 
 /// What happened, or what is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum MachineEvent {
     /// The user of a client makes a request.
     Send,
     /// The server answered the request it accepted as this number: the answer is queued.
     Answered(u64),
     /// The user wants to end. A code that is not of the usual order becomes 1001 (clause 6.1).
-    Leave(Farewell),
+    Leave(CloseReason),
     /// The user refuses to go on: an error of its own, a refusal. A code of the usual order becomes 1011 (clause 6.1).
-    Fail(Farewell),
+    Fail(CloseReason),
     /// The user wants to let go at once.
     Abort,
     /// A request came, with its number.
@@ -134,7 +134,7 @@ pub enum Event {
         /// From a server: the last request it accepted. From a client: the last answer it got.
         last: u64,
         /// Why.
-        farewell: Farewell,
+        farewell: CloseReason,
         /// Who is to send FIN first, if the peer's word says so.
         first_fin: Role,
     },

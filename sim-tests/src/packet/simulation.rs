@@ -3,15 +3,15 @@
 use super::host::{Host, Tcp};
 use super::link::{Link, Packet};
 use crate::support::Millis;
-use crate::tcp::{Cause, Event, Fate, Moment, Segment, SocketId, State, parse};
+use crate::tcp::{Cause, PacketFate, Segment, SocketId, TcpEvent, TcpState, TimedEvent, parse};
 use echo_core::Role;
 use smoltcp::iface::SocketHandle;
 
 /// Decides what becomes of each segment.
-pub trait Judge: Send {
+pub trait FaultInjector: Send {
     /// Decides about `segment`, which leaves at `now`, the network's own time in milliseconds. `sender` is the state of
     /// the socket that sent it.
-    fn judge(&mut self, now: Millis, segment: &Segment, sender: State) -> Ruling;
+    fn judge(&mut self, now: Millis, segment: &Segment, sender: TcpState) -> PacketDecision;
 
     /// A segment has arrived, whole or not, and its host has taken it.
     fn arrived(&mut self, _segment: &Segment) {}
@@ -19,19 +19,19 @@ pub trait Judge: Send {
 
 /// What becomes of a segment, and of all that its side sends from it on.
 #[derive(Clone, Copy, Debug)]
-pub struct Ruling {
+pub struct PacketDecision {
     /// Its own fate.
-    pub fate: Fate,
+    pub fate: PacketFate,
     /// Nothing of this side, from this segment on, arrives before; `Some(None)` is never.
     pub hold: Option<Option<Millis>>,
 }
 
 /// Delivers everything.
-pub(super) struct Lenient;
+pub(super) struct NoFaults;
 
-impl Judge for Lenient {
-    fn judge(&mut self, _: Millis, _: &Segment, _: State) -> Ruling {
-        Ruling { fate: Fate::Deliver, hold: None }
+impl FaultInjector for NoFaults {
+    fn judge(&mut self, _: Millis, _: &Segment, _: TcpState) -> PacketDecision {
+        PacketDecision { fate: PacketFate::Deliver, hold: None }
     }
 }
 
@@ -48,13 +48,13 @@ pub struct Build {
     pub window: usize,
 }
 
-pub(super) struct World {
+pub(super) struct Simulation {
     pub(super) now: Millis,
     pub(super) build: Build,
     hosts: [Host; 2],
     pub(super) link: Link,
-    pub(super) judge: Box<dyn Judge>,
-    log: Vec<Moment>,
+    pub(super) judge: Box<dyn FaultInjector>,
+    log: Vec<TimedEvent>,
     segments: u32,
     /// A stack is of no use any more, and this is why.
     pub(super) stuck: Option<String>,
@@ -63,18 +63,18 @@ pub(super) struct World {
 /// What a socket takes to send before it makes a writer wait, in bytes.
 const SEND: usize = 1 << 16;
 
-impl World {
+impl Simulation {
     pub(super) fn new(build: Build) -> Self {
         let hosts = Role::BOTH.map(|side| Host::new(side, build.pace));
         let link = Link::new(build.latency, build.batch);
-        Self { now: 0, build, hosts, link, judge: Box::new(Lenient), log: Vec::new(), segments: 0, stuck: None }
+        Self { now: 0, build, hosts, link, judge: Box::new(NoFaults), log: Vec::new(), segments: 0, stuck: None }
     }
 
     fn host(&mut self, side: Role) -> &mut Host {
         &mut self.hosts[side as usize]
     }
 
-    pub(super) fn log(&self) -> &[Moment] {
+    pub(super) fn log(&self) -> &[TimedEvent] {
         &self.log
     }
 
@@ -99,7 +99,7 @@ impl World {
         self.hosts[side as usize].knows(handle)
     }
 
-    pub(super) fn state(&self, side: Role, handle: SocketHandle) -> State {
+    pub(super) fn state(&self, side: Role, handle: SocketHandle) -> TcpState {
         self.hosts[side as usize].state(handle)
     }
 
@@ -119,14 +119,14 @@ impl World {
     pub(super) fn observe(&mut self, side: Role, cause: Cause) {
         let at = self.now;
         let events = self.host(side).changes(cause);
-        self.log.extend(events.into_iter().map(|event| Moment { at, event }));
+        self.log.extend(events.into_iter().map(|event| TimedEvent { at, event }));
     }
 
     /// The kernel lets go of a socket for which nothing is left to do.
     pub(super) fn forget(&mut self, side: Role, handle: SocketHandle, cause: Cause) {
         let at = self.now;
         let event = self.host(side).forget(handle, cause);
-        self.log.extend(event.map(|event| Moment { at, event }));
+        self.log.extend(event.map(|event| TimedEvent { at, event }));
     }
 
     /// The power of `side` is lost, and its sockets with it.
@@ -143,8 +143,8 @@ impl World {
     }
 
     /// Both hosts' states as to a conversation with these ports, from `from`'s view.
-    fn states(&self, from: Role, [here, there]: [u16; 2]) -> [State; 2] {
-        let mut states = [State::Closed; 2];
+    fn states(&self, from: Role, [here, there]: [u16; 2]) -> [TcpState; 2] {
+        let mut states = [TcpState::Closed; 2];
         states[from as usize] = self.hosts[from as usize].state_of(here, there);
         states[from.peer() as usize] = self.hosts[from.peer() as usize].state_of(there, here);
         states
@@ -161,7 +161,7 @@ impl World {
                 self.link.hold(from, until);
             }
             self.link.take(self.now, from, segment.index, segment.bytes.clone(), ruling.fate);
-            self.log.push(Moment { at: self.now, event: Event::Sent { segment, fate: ruling.fate, states } });
+            self.log.push(TimedEvent { at: self.now, event: TcpEvent::Sent { segment, fate: ruling.fate, states } });
         }
     }
 
@@ -215,9 +215,9 @@ impl World {
         if let Some(segment) = &segment {
             self.judge.arrived(segment);
         }
-        let states = segment.map_or([State::Closed; 2], |segment| self.states(segment.from, segment.ports));
-        let events = [Event::Arrived { index, states }].into_iter().chain(changes);
-        self.log.extend(events.map(|event| Moment { at: now, event }));
+        let states = segment.map_or([TcpState::Closed; 2], |segment| self.states(segment.from, segment.ports));
+        let events = [TcpEvent::Arrived { index, states }].into_iter().chain(changes);
+        self.log.extend(events.map(|event| TimedEvent { at: now, event }));
         self.ship(to, replies);
     }
 
@@ -230,11 +230,13 @@ impl World {
         }
         let Some(handle) = self.host(side).find(here, there) else { return };
         let acknowledged = self.log.iter().rev().find_map(|moment| match &moment.event {
-            Event::Sent { segment, .. } if segment.from == side && segment.ports == [here, there] => Some(segment.ack),
-            Event::Sent { .. } | Event::Arrived { .. } | Event::Changed { .. } => None,
+            TcpEvent::Sent { segment, .. } if segment.from == side && segment.ports == [here, there] => {
+                Some(segment.ack)
+            }
+            TcpEvent::Sent { .. } | TcpEvent::Arrived { .. } | TcpEvent::Changed { .. } => None,
         });
         let is_newer = acknowledged.is_none_or(|ack| segment.seq.wrapping_sub(ack) < 1 << 31);
-        if self.state(side, handle) == State::TimeWait && is_newer {
+        if self.state(side, handle) == TcpState::TimeWait && is_newer {
             self.forget(side, handle, Cause::Arrival(segment.index));
         }
     }

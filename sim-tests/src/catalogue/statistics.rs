@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 /// The figures of the catalogue.
 #[derive(Clone, Debug)]
-pub struct Counts {
+pub struct Statistics {
     /// Wires × plans × plans × networks.
     pub product: usize,
     /// How many of them each rule takes out.
@@ -30,16 +30,16 @@ pub struct Counts {
 }
 
 /// For each sequence the first that tells the same story, by their indices: itself if the story is new.
-fn first_tellers() -> &'static [usize] {
+fn first_with_same_trace() -> &'static [usize] {
     static TELLERS: OnceLock<Vec<usize>> = OnceLock::new();
     TELLERS.get_or_init(|| {
         let mut known = HashMap::new();
-        let teller = |(index, sequence)| *known.entry(story_of(sequence)).or_insert(index);
+        let teller = |(index, sequence)| *known.entry(trace_hash(sequence)).or_insert(index);
         all().iter().enumerate().map(teller).collect()
     })
 }
 
-fn story_of(sequence: &Sequence) -> u64 {
+fn trace_hash(sequence: &Sequence) -> u64 {
     let mut text = String::new();
     for run in sequence.scenario.runs() {
         match Backend::Pair.run(&run) {
@@ -52,19 +52,19 @@ fn story_of(sequence: &Sequence) -> u64 {
 
 impl Sequence {
     /// The first sequence that tells the same story, if this one tells nothing new.
-    pub fn told_by(&'static self) -> Option<&'static Self> {
+    pub fn same_trace_as(&'static self) -> Option<&'static Self> {
         let index = all().iter().position(|one| std::ptr::eq(one, self))?;
-        let teller = first_tellers()[index];
+        let teller = first_with_same_trace()[index];
         (teller != index).then(|| &all()[teller])
     }
 }
 
 /// Counts everything. The first call runs the whole catalogue on the pair.
-pub fn counts() -> Counts {
-    let tellers = first_tellers();
+pub fn statistics() -> Statistics {
+    let tellers = first_with_same_trace();
     let distinct = tellers.iter().enumerate().filter(|(index, teller)| index == *teller).count();
     let product = product();
-    Counts {
+    Statistics {
         product: product.size,
         excluded: EXCLUSIONS.iter().zip(product.excluded.iter().copied()).collect(),
         extra: product.extra,
@@ -75,7 +75,7 @@ pub fn counts() -> Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>7}  product: wires × client's plans × server's plans × networks", self.product)?;
         for (rule, count) in &self.excluded {

@@ -6,7 +6,7 @@ use echo_core::{CloseCode, Role};
 
 /// What has been said, in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Said {
+pub(super) struct SentLog {
     role: Role,
     plain: bool,
     /// The unit of which a part has left: what, how much, and its length.
@@ -35,7 +35,7 @@ pub(super) struct Facts {
     pub(super) heard: Option<u64>,
 }
 
-impl Said {
+impl SentLog {
     pub(super) fn new(role: Role, plain: bool) -> Self {
         Self {
             role,

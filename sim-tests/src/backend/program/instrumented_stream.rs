@@ -3,10 +3,10 @@
 //! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
 
 use super::pace::Pace;
-use crate::backend::read_pause::Gate;
-use crate::backend::write_limit::{Throttle, violation};
-use crate::record::event_log::{Board, Unit, What, is_fin};
-use crate::record::wire_decoder::{Ear, Segment};
+use crate::backend::read_pause::ReadPause;
+use crate::backend::write_limit::{WriteLimit, violation};
+use crate::record::event_log::{EventLog, LogEvent, Unit, is_fin};
+use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Scenario;
 use crate::scenario::plan::{Action, Point, Step};
 use echo_core::Role;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(in crate::backend) type SharedBoard = Arc<Mutex<Board>>;
+pub(in crate::backend) type SharedBoard = Arc<Mutex<EventLog>>;
 
 /// The board, whatever became of others who held it.
 pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -26,13 +26,13 @@ pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The end of a tap that the program holds.
 #[derive(Debug)]
-pub(in crate::backend) struct Tap<S: Transport>(Arc<Mutex<Inner<S>>>);
+pub(in crate::backend) struct InstrumentedStream<S: Transport>(Arc<Mutex<Inner<S>>>);
 
 /// The end of a tap that the harness holds.
 #[derive(Debug)]
-pub(in crate::backend) struct Handle<S>(Arc<Mutex<Inner<S>>>);
+pub(in crate::backend) struct StreamControl<S>(Arc<Mutex<Inner<S>>>);
 
-impl<S> Clone for Handle<S> {
+impl<S> Clone for StreamControl<S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -44,8 +44,8 @@ struct Inner<S> {
     stream: Option<S>,
     role: Role,
     board: SharedBoard,
-    hears: Ear,
-    says: Ear,
+    hears: WireDecoder,
+    says: WireDecoder,
     /// A read gives, a write takes at most so many bytes.
     reads: usize,
     writes: usize,
@@ -58,8 +58,8 @@ struct Inner<S> {
     /// A part of what the peer has written has arrived.
     arriving: bool,
     state: State,
-    throttle: Throttle,
-    gate: Gate,
+    write_limit: WriteLimit,
+    read_pause: ReadPause,
     /// What was read, and has not been handed over; empty for a FIN.
     stash: Option<Vec<u8>>,
     /// FIN was sent.
@@ -94,15 +94,20 @@ enum State {
     Gone,
 }
 
-impl<S: Transport> Tap<S> {
-    pub(in crate::backend) fn new(stream: S, role: Role, scenario: &Scenario, board: SharedBoard) -> (Self, Handle<S>) {
+impl<S: Transport> InstrumentedStream<S> {
+    pub(in crate::backend) fn new(
+        stream: S,
+        role: Role,
+        scenario: &Scenario,
+        board: SharedBoard,
+    ) -> (Self, StreamControl<S>) {
         let most = |limit: usize| if limit == 0 { usize::MAX } else { limit };
         let inner = Arc::new(Mutex::new(Inner {
             stream: Some(stream),
             role,
             board,
-            hears: Ear::new(role.peer(), scenario),
-            says: Ear::new(role, scenario),
+            hears: WireDecoder::new(role.peer(), scenario),
+            says: WireDecoder::new(role, scenario),
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),
             coalesces: scenario.network.batch > 0,
@@ -111,8 +116,8 @@ impl<S: Transport> Tap<S> {
             taken: None,
             arriving: false,
             state: State::Held,
-            throttle: Throttle::new(scenario, role),
-            gate: Gate::new(scenario.plan(role)),
+            write_limit: WriteLimit::new(scenario, role),
+            read_pause: ReadPause::new(scenario.plan(role)),
             stash: None,
             shut: false,
             reset: false,
@@ -124,11 +129,11 @@ impl<S: Transport> Tap<S> {
             reader: None,
             writer: None,
         }));
-        (Self(Arc::clone(&inner)), Handle(inner))
+        (Self(Arc::clone(&inner)), StreamControl(inner))
     }
 }
 
-impl<S: Transport> Handle<S> {
+impl<S: Transport> StreamControl<S> {
     /// Carries out a step from below. Must be called where the stream may be used.
     pub(in crate::backend) fn act(&self, step: Step) {
         let mut inner = lock(&self.0);
@@ -168,7 +173,7 @@ impl<S: Transport> Handle<S> {
         let mut buffer = ReadBuf::new(&mut byte);
         match Pin::new(stream).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                inner.note(What::LetGo);
+                inner.note(LogEvent::LetGo);
                 inner.let_go(State::Aborted);
                 Poll::Ready(())
             }
@@ -179,7 +184,7 @@ impl<S: Transport> Handle<S> {
 
 /// What the harness keeps from the stack's sockets.
 #[cfg(feature = "packet")]
-impl<S: Transport> Handle<S> {
+impl<S: Transport> StreamControl<S> {
     /// The program reads `takes` bytes every [`PACE`], and its transport is asked how much the peer has taken.
     pub(in crate::backend) fn slow_down(&self, takes: usize) {
         let mut inner = lock(&self.0);
@@ -196,7 +201,7 @@ impl<S: Transport> Handle<S> {
 
 /// What turmoil's sockets do not do by themselves.
 #[cfg(feature = "turmoil")]
-impl<S: Transport> Handle<S> {
+impl<S: Transport> StreamControl<S> {
     /// So many of the bytes that its program has written were taken; and whether a part of what the peer has written
     /// has arrived, which counts as unread.
     pub(in crate::backend) fn tell(&self, taken: usize, arriving: bool) {
@@ -239,7 +244,7 @@ impl<S: Transport> Handle<S> {
 }
 
 impl<S: Transport> Inner<S> {
-    fn note(&self, what: What) {
+    fn note(&self, what: LogEvent) {
         lock(&self.board).note(self.role, what);
     }
 
@@ -255,8 +260,8 @@ impl<S: Transport> Inner<S> {
     }
 
     fn release(&mut self, point: Point) {
-        self.throttle.release(point);
-        self.gate.release(point);
+        self.write_limit.release(point);
+        self.read_pause.release(point);
         self.wake();
     }
 
@@ -273,8 +278,8 @@ impl<S: Transport> Inner<S> {
         // The streams take everything at once.
         match Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
             Poll::Ready(Ok(count)) => {
-                for unit in self.says.hear(Segment::Data(&bytes[..count])) {
-                    self.note(What::Sent(unit));
+                for unit in self.says.decode(StreamChunk::Data(&bytes[..count])) {
+                    self.note(LogEvent::Sent(unit));
                 }
             }
             // What a read was told before stays owed.
@@ -297,7 +302,7 @@ impl<S: Transport> Inner<S> {
             // A network that sees packets may have noted it already.
             let mut board = lock(&self.board);
             if !board.has_sent(self.role, is_fin) {
-                board.note(self.role, What::Sent(Unit::Fin));
+                board.note(self.role, LogEvent::Sent(Unit::Fin));
             }
         }
         result
@@ -307,7 +312,7 @@ impl<S: Transport> Inner<S> {
         self.reader = Some(cx.waker().clone());
         let reads = match self.state {
             State::Unread | State::Deaf => false,
-            State::Held | State::Aborted | State::Gone => !self.gate.is_shut(),
+            State::Held | State::Aborted | State::Gone => !self.read_pause.is_shut(),
         };
         if !reads {
             return Poll::Pending;
@@ -330,31 +335,31 @@ impl<S: Transport> Inner<S> {
         match result {
             Poll::Pending if self.fin && !std::mem::replace(&mut self.fin_read, true) => (),
             Poll::Pending if self.reset => {
-                self.note(What::Got(Unit::Reset));
+                self.note(LogEvent::Got(Unit::Reset));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
             Poll::Pending if self.fin => (),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => {
-                self.note(What::Got(Unit::Reset));
+                self.note(LogEvent::Got(Unit::Reset));
                 return Poll::Ready(Err(error));
             }
             // What a write of the harness was told is the program's to know.
             Poll::Ready(Ok(())) if bytes.is_empty() && std::mem::take(&mut self.owed) => {
-                self.note(What::Got(Unit::Reset));
+                self.note(LogEvent::Got(Unit::Reset));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
             Poll::Ready(Ok(())) => (),
         }
         let segment = match bytes.is_empty() {
-            true if self.told => Segment::Reset,
-            true => Segment::Fin,
-            false => Segment::Data(&bytes),
+            true if self.told => StreamChunk::Reset,
+            true => StreamChunk::Fin,
+            false => StreamChunk::Data(&bytes),
         };
-        let units = self.hears.hear(segment);
-        let waits = self.gate.catches(&units);
+        let units = self.hears.decode(segment);
+        let waits = self.read_pause.catches(&units);
         for unit in units {
-            self.note(What::Got(unit));
+            self.note(LogEvent::Got(unit));
         }
         self.stash = Some(bytes);
         if waits { Poll::Pending } else { self.hand_over(buffer) }
@@ -396,14 +401,14 @@ impl<S: Transport> Inner<S> {
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.writer = Some(cx.waker().clone());
         // Who does not act upon what it has read does nothing else, either.
-        if self.gate.is_shut() {
+        if self.read_pause.is_shut() {
             return Poll::Pending;
         }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         if self.shut || self.reset {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let count = match self.throttle.take(bytes.len().min(self.writes)) {
+        let count = match self.write_limit.take(bytes.len().min(self.writes)) {
             Ok(count) => count,
             // The transport is not full any more: it fails.
             Err(_) if self.broken => bytes.len(),
@@ -415,10 +420,10 @@ impl<S: Transport> Inner<S> {
         let result = Pin::new(stream).poll_write(cx, &bytes[..count]);
         match &result {
             Poll::Ready(Ok(count)) => {
-                self.throttle.took(*count);
+                self.write_limit.took(*count);
                 self.written += *count;
-                for unit in self.says.hear(Segment::Data(&bytes[..*count])) {
-                    self.note(What::Sent(unit));
+                for unit in self.says.decode(StreamChunk::Data(&bytes[..*count])) {
+                    self.note(LogEvent::Sent(unit));
                 }
             }
             // Linux tells of a RST once, be it a write that asks; what is left can be read then, and an end that is
@@ -430,13 +435,13 @@ impl<S: Transport> Inner<S> {
     }
 }
 
-impl<S: Transport> AsyncRead for Tap<S> {
+impl<S: Transport> AsyncRead for InstrumentedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         lock(&self.0).read(cx, buffer)
     }
 }
 
-impl<S: Transport> AsyncWrite for Tap<S> {
+impl<S: Transport> AsyncWrite for InstrumentedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         lock(&self.0).write(cx, bytes)
     }
@@ -461,7 +466,7 @@ impl<S: Transport> AsyncWrite for Tap<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = lock(&self.0);
-        if inner.gate.is_shut() {
+        if inner.read_pause.is_shut() {
             inner.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -469,7 +474,7 @@ impl<S: Transport> AsyncWrite for Tap<S> {
     }
 }
 
-impl<S: Transport> Transport for Tap<S> {
+impl<S: Transport> Transport for InstrumentedStream<S> {
     /// Only where readers are slow: elsewhere what is on its way would count, which no network of streams knows.
     fn unacknowledged(&self) -> Option<usize> {
         let inner = lock(&self.0);
@@ -485,7 +490,7 @@ impl<S: Transport> Transport for Tap<S> {
 }
 
 /// Dropping the program's end drops the stream, as closing a socket does.
-impl<S: Transport> Drop for Tap<S> {
+impl<S: Transport> Drop for InstrumentedStream<S> {
     fn drop(&mut self) {
         lock(&self.0).let_go(State::Gone);
     }

@@ -2,7 +2,7 @@
 
 /// What a packet is to the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum PacketKind {
     Data,
     Fin,
     Reset,

@@ -2,7 +2,7 @@
 
 /// One mistake. A catalogue that does not notice it would not notice it in the machine either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bend {
+pub enum Mutation {
     /// A FIN before the last word is taken for a clean end (against 5.7 and 7.4).
     FinIsClean,
     /// There is no drain deadline (against 8.1).
@@ -33,7 +33,7 @@ pub enum Bend {
     NoProgress,
 }
 
-impl Bend {
+impl Mutation {
     /// All of them.
     pub const ALL: [Self; 14] = [
         Self::FinIsClean,

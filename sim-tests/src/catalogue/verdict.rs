@@ -2,25 +2,25 @@
 
 use super::{Sequence, of_run};
 use crate::check::contract::{ContractBreach, check};
-use crate::check::oracle::{self, Expectation, Report};
+use crate::check::oracle::{self, Expectation, Reported};
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::scenario::network::{Fault as Trouble, Rst};
-use crate::tcp::Fate;
+use crate::scenario::network::{NetworkFault as Trouble, Rst};
+use crate::tcp::PacketFate;
 use echo_core::Role;
 use std::fmt;
 
 /// What is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Problem {
     /// A promise of the contract is broken.
     Breach(ContractBreach),
     /// The ends came out of it in a way that the oracle does not allow.
     Unexpected {
         /// What the client reports.
-        client: Report,
+        client: Reported,
         /// What the server reports.
-        server: Report,
+        server: Reported,
         /// What is allowed, in words.
         allowed: Vec<String>,
     },
@@ -28,7 +28,7 @@ pub enum Fault {
     Unreached(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Breach(breach) => breach.fmt(f),
@@ -42,11 +42,11 @@ impl fmt::Display for Fault {
 
 /// Judges `record`: the contract always, and what the oracle expects if it is a run of a sequence of the catalogue, or
 /// has packets.
-pub fn judge(record: &Record) -> Vec<Fault> {
+pub fn check_run(record: &Record) -> Vec<Problem> {
     match of_run(&record.scenario) {
         Some(sequence) => sequence.judge(record),
         None => {
-            let breaches = check(record).into_iter().map(Fault::Breach);
+            let breaches = check(record).into_iter().map(Problem::Breach);
             let binds = record.scenario.network.has_packets() && !is_lost_for_good(&record.scenario);
             let expectation = binds.then(|| oracle::expect_of_packets(&record.scenario)).flatten();
             breaches.chain(expectation.and_then(|expectation| unexpected(&expectation, record))).collect()
@@ -58,7 +58,7 @@ pub fn judge(record: &Record) -> Vec<Fault> {
 /// behind a RST or a half-close below the protocol there is nothing to wait for. Then the contract alone binds.
 fn is_lost_for_good(scenario: &Scenario) -> bool {
     let is_loss = |fault: &Trouble| match fault {
-        Trouble::Packet { fate, .. } => !matches!(fate, Fate::Deliver | Fate::Twice(_)),
+        Trouble::Packet { fate, .. } => !matches!(fate, PacketFate::Deliver | PacketFate::Twice(_)),
         Trouble::Loss { .. } => true,
         Trouble::Hold { .. } | Trouble::Cut { .. } => false,
     };
@@ -68,23 +68,23 @@ fn is_lost_for_good(scenario: &Scenario) -> bool {
 }
 
 /// What is wrong with the ends, if they are not among those that are expected.
-fn unexpected(expectation: &Expectation, record: &Record) -> Option<Fault> {
+fn unexpected(expectation: &Expectation, record: &Record) -> Option<Problem> {
     if expectation.allows(record) {
         return None;
     }
-    let [client, server] = Role::BOTH.map(|role| Report::of(&record.ending(role)));
-    let allowed = expectation.members.iter().map(ToString::to_string).collect();
-    Some(Fault::Unexpected { client, server, allowed })
+    let [client, server] = Role::BOTH.map(|role| Reported::of(&record.ending(role)));
+    let allowed = expectation.allowed.iter().map(ToString::to_string).collect();
+    Some(Problem::Unexpected { client, server, allowed })
 }
 
 impl Sequence {
     /// Judges the record of one of its runs.
-    pub fn judge(&self, record: &Record) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = check(record).into_iter().map(Fault::Breach).collect();
+    pub fn judge(&self, record: &Record) -> Vec<Problem> {
+        let mut faults: Vec<Problem> = check(record).into_iter().map(Problem::Breach).collect();
         faults.extend(unexpected(&self.expectation, record));
         // Where a race may go either way, a step may have its moment in one run only.
         if self.scenario.network.rst != Rst::Races {
-            faults.extend(record.unreached.iter().cloned().map(Fault::Unreached));
+            faults.extend(record.unreached.iter().cloned().map(Problem::Unreached));
         }
         faults
     }

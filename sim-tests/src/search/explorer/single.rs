@@ -3,21 +3,21 @@
 //! There is no way between them: what an arbitrary peer says now is what another said before and is read now. So the
 //! state is that of one end, and all that can be read is tried in every one.
 
-use super::end::{End, NOW, Place, Turn, Wish, Wishes};
-use super::letter::{Letter, peer_of};
-use super::notes::{Notes, Sight};
+use super::end::{Command, Commands, End, NOW, Place, Turn};
+use super::observations::{Goal, Observations};
+use super::peer_input::{PeerInput, peer_of};
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
 use super::setup::Setup;
 use super::unit::{Reach, reaches};
-use super::{truth, waits};
+use super::{claims, waits};
 use echo_core::{Config, Connection, Deadline, Role, Stamp};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 /// An end with a peer that is not modelled.
 #[derive(Clone, Debug)]
-pub(super) struct Solo {
+pub(super) struct Single {
     setup: Rc<Setup>,
     end: End,
     /// What the peer may still say.
@@ -26,7 +26,7 @@ pub(super) struct Solo {
     rest: Option<(Vec<u8>, super::unit::Unit)>,
 }
 
-impl Hash for Solo {
+impl Hash for Single {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.end, self.letters, &self.rest).hash(state);
     }
@@ -35,19 +35,19 @@ impl Hash for Solo {
 /// One thing that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Wish(Wish),
+    Wish(Command),
     Write(Reach, usize),
     WriteFails,
     GiveUp,
     Fin,
-    Say(Letter),
+    Say(PeerInput),
     SayFin,
     SayReset,
     Quiet,
     Expire(Deadline),
 }
 
-impl Solo {
+impl Single {
     pub(super) fn new(setup: Rc<Setup>, role: Role, letters: u8) -> Result<Self, ExplorerBreach> {
         let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
         let connection = match (role, setup.is_plain()) {
@@ -55,13 +55,13 @@ impl Solo {
             (Role::Client, false) => Connection::client(config, Stamp(0)),
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
-        let end = End::new(role, connection, setup.is_plain(), Wishes::of(&setup, role));
+        let end = End::new(role, connection, setup.is_plain(), Commands::of(&setup, role));
         let mut solo = Self { setup, end, letters, rest: None };
-        solo.settle(&mut Notes::default())?;
+        solo.settle(&mut Observations::default())?;
         Ok(solo)
     }
 
-    fn settle(&mut self, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn settle(&mut self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         while self.end.is_here() {
             match self.end.settle(self.setup.cuts, notes) {
                 Turn::Rest => return Ok(()),
@@ -71,7 +71,7 @@ impl Solo {
                     let may = self.end.got.fin || aborted || self.end.patience_over;
                     let who = self.end.role.name();
                     ensure(may, ExplorerRule::ReadingOn, || format!("the {who} lets go before it has read FIN"))?;
-                    notes.see(Sight::Ended(self.end.role, outcome.end.name()));
+                    notes.see(Goal::Ended(self.end.role, outcome.end.name()));
                     self.end.place = Place::Over(outcome);
                 }
             }
@@ -79,19 +79,19 @@ impl Solo {
         Ok(())
     }
 
-    fn say(&mut self, letter: Letter, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn say(&mut self, letter: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         self.letters -= 1;
         let (bytes, unit) = match self.rest.take() {
             Some(rest) => rest,
             None => letter.bytes(peer_of(self.end.role), &self.end),
         };
-        self.end.got.inside = matches!(letter, Letter::Half | Letter::HalfLine);
-        if letter == Letter::Half {
+        self.end.got.inside = matches!(letter, PeerInput::Half | PeerInput::HalfLine);
+        if letter == PeerInput::Half {
             let (half, rest) = bytes.split_at(bytes.len() / 2);
             self.rest = Some((rest.to_vec(), unit));
             return self.end.read(half, &[], notes);
         }
-        if letter == Letter::HalfLine {
+        if letter == PeerInput::HalfLine {
             return self.end.read(&bytes, &[], notes);
         }
         // A server knows the wire by the first byte, and has the machine of that wire from then on.
@@ -101,7 +101,7 @@ impl Solo {
     }
 }
 
-impl Model for Solo {
+impl Model for Single {
     type Step = Step;
 
     fn steps(&self) -> Vec<Step> {
@@ -119,7 +119,7 @@ impl Model for Solo {
             steps.push(Step::WriteFails);
         }
         if end.connection.wants_input() {
-            let alphabet = Letter::alphabet(self.setup.is_plain(), end, self.rest.is_some());
+            let alphabet = PeerInput::alphabet(self.setup.is_plain(), end, self.rest.is_some());
             steps.extend(alphabet.iter().filter(|_| self.letters > 0).map(|letter| Step::Say(*letter)));
             steps.extend([Step::SayFin, Step::SayReset]);
             if end.connection.is_write_closed() {
@@ -135,7 +135,7 @@ impl Model for Solo {
         steps
     }
 
-    fn apply(&mut self, step: Step, notes: &mut Notes) -> Result<(), ExplorerBreach> {
+    fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         match step {
             Step::Wish(wish) => self.end.wish(wish, notes),
             Step::Write(_, count) => drop(self.end.write(count, notes)?),
@@ -153,8 +153,8 @@ impl Model for Solo {
         self.settle(notes)
     }
 
-    fn check(&self, steps: &[Step], _: &mut Notes) -> Result<(), ExplorerBreach> {
-        truth::check_alone(&self.end)?;
+    fn check(&self, steps: &[Step], _: &mut Observations) -> Result<(), ExplorerBreach> {
+        claims::check_alone(&self.end)?;
         if self.end.is_here() {
             waits::check(&self.end)?;
             ensure(!steps.is_empty(), ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;

@@ -4,12 +4,12 @@ use super::end::End;
 use super::unit::Unit;
 use echo_core::Role::{self, Client, Server};
 use echo_core::close::Action;
-use echo_core::{CloseCode, Farewell, Stamp, frame, preface};
+use echo_core::{CloseCode, CloseReason, Stamp, frame, preface};
 use std::fmt;
 
 /// One thing that a peer can say. "Right" is what a correct peer could say now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Letter {
+pub(super) enum PeerInput {
     Preface,
     /// The preface of a version that is not spoken here.
     NewerPreface,
@@ -44,29 +44,30 @@ pub(super) enum Letter {
     Foreign,
 }
 
-const FRAMES: [Letter; 17] = [
-    Letter::Request,
-    Letter::WrongRequest,
-    Letter::Answer,
-    Letter::WrongAnswer,
-    Letter::GoAway,
-    Letter::WrongGoAway,
-    Letter::Close,
-    Letter::CloseFinFirst,
-    Letter::WrongClose,
-    Letter::ErrorClose,
-    Letter::ErrorCloseFinFirst,
-    Letter::ErrorCloseThatCannotBe,
-    Letter::Unknown,
-    Letter::Critical,
-    Letter::TooLong,
-    Letter::Malformed,
-    Letter::Half,
+const FRAMES: [PeerInput; 17] = [
+    PeerInput::Request,
+    PeerInput::WrongRequest,
+    PeerInput::Answer,
+    PeerInput::WrongAnswer,
+    PeerInput::GoAway,
+    PeerInput::WrongGoAway,
+    PeerInput::Close,
+    PeerInput::CloseFinFirst,
+    PeerInput::WrongClose,
+    PeerInput::ErrorClose,
+    PeerInput::ErrorCloseFinFirst,
+    PeerInput::ErrorCloseThatCannotBe,
+    PeerInput::Unknown,
+    PeerInput::Critical,
+    PeerInput::TooLong,
+    PeerInput::Malformed,
+    PeerInput::Half,
 ];
-const PREFACES: [Letter; 4] = [Letter::Preface, Letter::NewerPreface, Letter::BrokenPreface, Letter::Half];
-const LINES: [Letter; 3] = [Letter::Line, Letter::HalfLine, Letter::Foreign];
+const PREFACES: [PeerInput; 4] =
+    [PeerInput::Preface, PeerInput::NewerPreface, PeerInput::BrokenPreface, PeerInput::Half];
+const LINES: [PeerInput; 3] = [PeerInput::Line, PeerInput::HalfLine, PeerInput::Foreign];
 
-impl Letter {
+impl PeerInput {
     /// What can be said to `end` now. What is dropped unread is all one.
     pub(super) fn alphabet(plain: bool, end: &End, begun: bool) -> &'static [Self] {
         match (plain, begun) {
@@ -106,7 +107,7 @@ impl Letter {
             Self::WrongAnswer => reply(&mut bytes, answered + 2),
             Self::GoAway | Self::WrongGoAway => {
                 let last = if self == Self::GoAway { goaway } else { asked + 1 };
-                frame::goaway(&mut bytes, last, &Farewell::normal());
+                frame::goaway(&mut bytes, last, &CloseReason::normal());
                 Unit::GoAway(last)
             }
             Self::Close => close(&mut bytes, right, CloseCode::NORMAL, false),
@@ -119,7 +120,7 @@ impl Letter {
             Self::Critical => header(&mut bytes, 0, 0x80, Unit::Broken),
             Self::TooLong => header(&mut bytes, 0xFF_FFFF, 1, Unit::Broken),
             Self::Malformed => {
-                frame::goaway(&mut bytes, goaway, &Farewell::new(CloseCode::NORMAL, "?"));
+                frame::goaway(&mut bytes, goaway, &CloseReason::new(CloseCode::NORMAL, "?"));
                 let last = bytes.len() - 1;
                 bytes[last] = 0xFF;
                 Unit::Broken
@@ -140,7 +141,7 @@ fn reply(bytes: &mut Vec<u8>, seq: u64) -> Unit {
 }
 
 fn close(bytes: &mut Vec<u8>, last: u64, code: CloseCode, fin_first: bool) -> Unit {
-    frame::close(bytes, last, &Farewell::new(code, ""), fin_first);
+    frame::close(bytes, last, &CloseReason::new(code, ""), fin_first);
     Unit::Close { last, code, fin_first }
 }
 
@@ -151,7 +152,7 @@ fn header(bytes: &mut Vec<u8>, length: u32, kind: u8, unit: Unit) -> Unit {
     unit
 }
 
-impl fmt::Display for Letter {
+impl fmt::Display for PeerInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Preface => "preface",

@@ -1,18 +1,18 @@
 //! What the oracle expects: which endings are allowed, and which parts of a scenario have a moment.
 
 use crate::record::Record;
-use crate::record::reported::Report;
+use crate::record::reported::Reported;
 use echo_core::Role;
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// One way in which both ends may come out of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Member {
+pub struct AllowedEnding {
     /// What the client reports.
-    pub client: Report,
+    pub client: Reported,
     /// What the server reports.
-    pub server: Report,
+    pub server: Reported,
     /// The clauses of PROTOCOL.md that lead to it, in their order.
     pub clauses: BTreeSet<&'static str>,
 }
@@ -21,7 +21,7 @@ pub struct Member {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// Each way it may end, in the order of [`Scenario::runs`](crate::Scenario::runs): no two with the same reports.
-    pub members: Vec<Member>,
+    pub allowed: Vec<AllowedEnding>,
     /// What never happens in any run, written as in [`Record::unreached`].
     pub unreached: BTreeSet<String>,
     /// A RST race or a relay finds nothing that it could change.
@@ -32,9 +32,9 @@ pub struct Expectation {
     pub order: u64,
 }
 
-impl Member {
+impl AllowedEnding {
     /// What `role` reports.
-    pub fn report(&self, role: Role) -> Report {
+    pub fn report(&self, role: Role) -> Reported {
         match role {
             Role::Client => self.client,
             Role::Server => self.server,
@@ -50,19 +50,19 @@ impl Member {
 impl Expectation {
     /// Whether the same comes of another scenario in the same order.
     pub fn is_as(&self, other: &Self) -> bool {
-        let same = |(one, other): (&Member, &Member)| one.reports_as(other);
-        let reports = self.members.len() == other.members.len() && self.members.iter().zip(&other.members).all(same);
+        let same = |(one, other): (&AllowedEnding, &AllowedEnding)| one.reports_as(other);
+        let reports = self.allowed.len() == other.allowed.len() && self.allowed.iter().zip(&other.allowed).all(same);
         reports && self.order == other.order && self.unreached == other.unreached
     }
 
     /// Whether `record` ended in one of the ways that are allowed.
     pub fn allows(&self, record: &Record) -> bool {
-        let [client, server] = Role::BOTH.map(|role| Report::of(&record.ending(role)));
-        self.members.iter().any(|member| member.client == client && member.server == server)
+        let [client, server] = Role::BOTH.map(|role| Reported::of(&record.ending(role)));
+        self.allowed.iter().any(|member| member.client == client && member.server == server)
     }
 }
 
-impl fmt::Display for Member {
+impl fmt::Display for AllowedEnding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "client {}, server {}", self.client, self.server)
     }

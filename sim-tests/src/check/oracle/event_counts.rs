@@ -1,7 +1,7 @@
 //! What was sent and got so far: enough to know which points are there.
 
-use super::word::Word;
-use crate::scenario::network::Mark;
+use super::message::Message;
+use crate::scenario::network::HeldContent;
 use crate::scenario::plan::Point;
 use echo_core::Role;
 
@@ -19,22 +19,22 @@ pub(super) enum Seen {
 }
 
 impl Seen {
-    pub(super) fn of(word: Word) -> Self {
+    pub(super) fn of(word: Message) -> Self {
         match word {
-            Word::Request(2) => Self::Request2,
-            Word::Answer(1) => Self::Answer1,
-            Word::Answer(2) => Self::Answer2,
-            Word::GoAway { .. } => Self::GoAway,
-            Word::Close(_) => Self::LastWord,
-            Word::Preface | Word::Request(_) | Word::Answer(_) | Word::Text => Self::Other,
+            Message::Request(2) => Self::Request2,
+            Message::Answer(1) => Self::Answer1,
+            Message::Answer(2) => Self::Answer2,
+            Message::GoAway { .. } => Self::GoAway,
+            Message::Close(_) => Self::LastWord,
+            Message::Preface | Message::Request(_) | Message::Answer(_) | Message::Text => Self::Other,
         }
     }
 
-    pub(super) fn carries(self, mark: Mark) -> bool {
+    pub(super) fn carries(self, mark: HeldContent) -> bool {
         match mark {
-            Mark::GoAway => self == Self::GoAway,
-            Mark::LastWord => self == Self::LastWord,
-            Mark::Fin => self == Self::Fin,
+            HeldContent::GoAway => self == Self::GoAway,
+            HeldContent::Close => self == Self::LastWord,
+            HeldContent::Fin => self == Self::Fin,
         }
     }
 
@@ -45,13 +45,13 @@ impl Seen {
 
 /// By [`Role`].
 #[derive(Debug, Default)]
-pub(super) struct Board {
+pub(super) struct EventCounts {
     sent: [u16; 2],
     got: [u16; 2],
     stalled: [u16; 2],
 }
 
-impl Board {
+impl EventCounts {
     pub(super) fn note_sent(&mut self, side: Role, seen: Seen) {
         self.sent[side as usize] |= seen.bit();
     }
@@ -88,12 +88,12 @@ impl Board {
             Point::RequestInFlight => self.is_under_way(Role::Client, Seen::Request2),
             Point::AnswerInFlight => self.is_under_way(Role::Server, Seen::Answer2),
             Point::Draining => sent(Seen::GoAway),
-            Point::LastWordInFlight => {
+            Point::CloseInFlight => {
                 self.is_under_way(Role::Client, Seen::LastWord) || self.is_under_way(Role::Server, Seen::LastWord)
             }
             Point::Finishing => sent(Seen::Fin),
             Point::AfterGoAway => self.has_got(side, Seen::GoAway),
-            Point::AfterLastWord => self.has_got(side, Seen::LastWord),
+            Point::AfterClose => self.has_got(side, Seen::LastWord),
             Point::AfterFin => self.has_got(side, Seen::Fin),
         }
     }

@@ -1,9 +1,9 @@
 //! What runs on the hosts: the program of `echo-net` behind a tap, and an ear for the director's commands.
 
 use super::Net;
-use super::tap::{Handle, SharedBoard, Tap, lock};
-use crate::record::event_log::{Unit, What};
-use crate::record::wire_decoder::{Ear, Segment};
+use super::instrumented_stream::{InstrumentedStream, SharedBoard, StreamControl, lock};
+use crate::record::event_log::{LogEvent, Unit};
+use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
@@ -21,7 +21,7 @@ const LINES: usize = 1 << 16;
 
 /// What the director wants of a host.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend) enum Command {
+pub(in crate::backend) enum ProgramCommand {
     /// The connection is there: the program begins.
     Begin,
     Act(Step),
@@ -29,14 +29,14 @@ pub(in crate::backend) enum Command {
 }
 
 /// The tap of a host's connection, once there is one.
-pub(in crate::backend) type Slot<S> = Arc<Mutex<Option<Handle<S>>>>;
+pub(in crate::backend) type Slot<S> = Arc<Mutex<Option<StreamControl<S>>>>;
 
 type Sender = mpsc::Sender<Vec<u8>>;
 
-pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<Command>;
+pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<ProgramCommand>;
 
 /// What the software of a host is given.
-pub(in crate::backend) struct Cast<N: Net> {
+pub(in crate::backend) struct HostProgram<N: Net> {
     scenario: Scenario,
     board: SharedBoard,
     handle: Slot<N::Stream>,
@@ -44,14 +44,14 @@ pub(in crate::backend) struct Cast<N: Net> {
     net: N,
 }
 
-impl<N: Net> Clone for Cast<N> {
+impl<N: Net> Clone for HostProgram<N> {
     fn clone(&self) -> Self {
         let Self { scenario, board, handle, role, net } = self;
         Self::new(*role, scenario, Arc::clone(board), Arc::clone(handle), net.clone())
     }
 }
 
-impl<N: Net> Cast<N> {
+impl<N: Net> HostProgram<N> {
     pub(in crate::backend) fn new(
         role: Role,
         scenario: &Scenario,
@@ -71,7 +71,7 @@ impl<N: Net> Cast<N> {
         }
     }
 
-    fn note(&self, what: What) {
+    fn note(&self, what: LogEvent) {
         lock(&self.board).note(self.role, what);
     }
 
@@ -79,8 +79,8 @@ impl<N: Net> Cast<N> {
         Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 }
     }
 
-    fn tap(&self, stream: N::Stream) -> (Tap<N::Stream>, Handle<N::Stream>) {
-        let (tap, handle) = Tap::new(stream, self.role, &self.scenario, Arc::clone(&self.board));
+    fn tap(&self, stream: N::Stream) -> (InstrumentedStream<N::Stream>, StreamControl<N::Stream>) {
+        let (tap, handle) = InstrumentedStream::new(stream, self.role, &self.scenario, Arc::clone(&self.board));
         *lock(&self.handle) = Some(handle.clone());
         (tap, handle)
     }
@@ -89,7 +89,7 @@ impl<N: Net> Cast<N> {
         lock(&self.handle).as_ref().map_or(Poll::Pending, |handle| handle.poll_unread(cx))
     }
 
-    async fn connect(&self) -> io::Result<(Tap<N::Stream>, Handle<N::Stream>)> {
+    async fn connect(&self) -> io::Result<(InstrumentedStream<N::Stream>, StreamControl<N::Stream>)> {
         Ok(self.tap(self.net.connect().await?))
     }
 
@@ -112,7 +112,7 @@ impl<N: Net> Cast<N> {
                 },
                 () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
                 outcome = &mut ended => {
-                    self.note(What::Ended(outcome));
+                    self.note(LogEvent::Ended(outcome));
                     pending().await
                 }
             }
@@ -120,15 +120,15 @@ impl<N: Net> Cast<N> {
     }
 
     /// Does what the director wants of a framed client.
-    async fn wish(&self, client: &Client, handle: &Handle<N::Stream>, command: Command) {
+    async fn wish(&self, client: &Client, handle: &StreamControl<N::Stream>, command: ProgramCommand) {
         match command {
-            Command::Begin => (),
-            Command::Ask(seq) => self.request(client.clone(), seq),
-            Command::Act(step) if step.action == Action::Close => {
+            ProgramCommand::Begin => (),
+            ProgramCommand::Ask(seq) => self.request(client.clone(), seq),
+            ProgramCommand::Act(step) if step.action == Action::Close => {
                 let client = client.clone();
                 tokio::task::spawn_local(async move { client.close().await });
             }
-            Command::Act(step) => take_step(handle, step).await,
+            ProgramCommand::Act(step) => take_step(handle, step).await,
         }
     }
 
@@ -138,7 +138,7 @@ impl<N: Net> Cast<N> {
         tokio::task::spawn_local(async move {
             // What is refused, or never answered, shows in the account.
             if let Ok(answer) = client.request(payload).await {
-                cast.note(What::Handed(answer.seq));
+                cast.note(LogEvent::Handed(answer.seq));
             }
         });
     }
@@ -150,11 +150,11 @@ impl<N: Net> Cast<N> {
         inbox.recv().await;
         let (sender, outgoing) = mpsc::channel(LINES);
         let mut sender = Some(sender);
-        let mut ear = Ear::new(Role::Server, &self.scenario);
+        let mut ear = WireDecoder::new(Role::Server, &self.scenario);
         let hand_over = |text: &[u8]| {
-            for unit in ear.hear(Segment::Data(text)) {
+            for unit in ear.decode(StreamChunk::Data(text)) {
                 if let Unit::Answer(seq) = unit {
-                    self.note(What::Handed(seq));
+                    self.note(LogEvent::Handed(seq));
                 }
             }
         };
@@ -168,7 +168,7 @@ impl<N: Net> Cast<N> {
                 },
                 () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
                 outcome = &mut ended => {
-                    self.note(What::Ended(outcome));
+                    self.note(LogEvent::Ended(outcome));
                     pending().await
                 }
             }
@@ -176,17 +176,22 @@ impl<N: Net> Cast<N> {
     }
 
     /// Does what the director wants of a plain client.
-    async fn wish_plainly(&self, sender: &mut Option<Sender>, handle: &Handle<N::Stream>, command: Command) {
+    async fn wish_plainly(
+        &self,
+        sender: &mut Option<Sender>,
+        handle: &StreamControl<N::Stream>,
+        command: ProgramCommand,
+    ) {
         match command {
-            Command::Begin => (),
-            Command::Ask(seq) => {
+            ProgramCommand::Begin => (),
+            ProgramCommand::Ask(seq) => {
                 if let (Some(sender), Some(line)) = (&sender, self.scenario.payload(seq)) {
                     // A conversation that is over takes no more lines.
                     let _ = sender.send(line).await;
                 }
             }
-            Command::Act(step) if step.action == Action::Close => *sender = None,
-            Command::Act(step) => take_step(handle, step).await,
+            ProgramCommand::Act(step) if step.action == Action::Close => *sender = None,
+            ProgramCommand::Act(step) => take_step(handle, step).await,
         }
     }
 
@@ -198,21 +203,21 @@ impl<N: Net> Cast<N> {
         let config = ServerConfig {
             connection: defaults::config(&self.scenario, self.role),
             clock: Self::clock(),
-            farewell: defaults::servers_farewell(),
-            on_end: OnEnd::call(move |ended| witness.note(What::Ended(ended.outcome.clone()))),
+            close_reason: defaults::servers_farewell(),
+            on_end: OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone()))),
             ..ServerConfig::default()
         };
         let begin = Arc::new(Notify::new());
-        let door = Door { listener, cast: self.clone(), begin: Arc::clone(&begin) };
+        let door = InstrumentedListener { listener, cast: self.clone(), begin: Arc::clone(&begin) };
         let mut serving = pin!(serve(door, config, stop.notified()));
         loop {
             tokio::select! { biased;
                 // First, so that a connection that is there is accepted before the next command is heard.
                 _ = &mut serving => pending().await,
                 command = inbox.recv() => match command {
-                    Some(Command::Begin) => begin.notify_one(),
-                    Some(Command::Act(step)) => self.act_as_server(step, &stop).await,
-                    Some(Command::Ask(_)) => (),
+                    Some(ProgramCommand::Begin) => begin.notify_one(),
+                    Some(ProgramCommand::Act(step)) => self.act_as_server(step, &stop).await,
+                    Some(ProgramCommand::Ask(_)) => (),
                     None => return Ok(()),
                 },
                 () = poll_fn(|cx| self.poll_unread(cx)) => pending().await,
@@ -232,7 +237,7 @@ impl<N: Net> Cast<N> {
 }
 
 /// Carries out a step below the protocol; never returns if it takes the program away.
-async fn take_step<S: Transport>(handle: &Handle<S>, step: Step) {
+async fn take_step<S: Transport>(handle: &StreamControl<S>, step: Step) {
     handle.act(step);
     match step.action {
         Action::Close | Action::HalfClose | Action::DropUnread | Action::Violate => (),
@@ -241,14 +246,14 @@ async fn take_step<S: Transport>(handle: &Handle<S>, step: Step) {
 }
 
 /// Accepts, and puts a tap on what it accepts.
-struct Door<N: Net> {
+struct InstrumentedListener<N: Net> {
     listener: N::Listener,
-    cast: Cast<N>,
+    cast: HostProgram<N>,
     begin: Arc<Notify>,
 }
 
-impl<N: Net> Listener for Door<N> {
-    type Stream = Tap<N::Stream>;
+impl<N: Net> Listener for InstrumentedListener<N> {
+    type Stream = InstrumentedStream<N::Stream>;
 
     async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
         let stream = N::accept(&mut self.listener).await?;

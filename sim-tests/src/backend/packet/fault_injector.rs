@@ -2,46 +2,46 @@
 
 use crate::backend::faulty_links::carries;
 use crate::backend::program::{SharedBoard, Slot, lock};
-use crate::packet::{Judge, Ruling, Stream};
-use crate::record::event_log::{Unit, What};
-use crate::record::wire_decoder::{Ear, Segment as Piece};
+use crate::packet::{FaultInjector, PacketDecision, PacketStream};
+use crate::record::event_log::{LogEvent, Unit};
+use crate::record::wire_decoder::{StreamChunk as Piece, WireDecoder};
 use crate::scenario::Scenario;
-use crate::scenario::network::{Carries, Fault, Which};
+use crate::scenario::network::{NetworkFault, PacketContent, PacketSelector};
 use crate::support::Millis;
-use crate::tcp::{Fate, Flags, Segment, State};
+use crate::tcp::{Flags, PacketFate, Segment, TcpState};
 use echo_core::Role;
 use std::sync::{Arc, Mutex};
 
 /// The faults that wait for their segment.
-pub(super) type Waiting = Arc<Mutex<Vec<Fault>>>;
+pub(super) type Waiting = Arc<Mutex<Vec<NetworkFault>>>;
 
-pub(super) struct Referee {
+pub(super) struct ScenarioFaultInjector {
     board: SharedBoard,
     /// The taps of both programs; by [`Role`].
-    taps: [Slot<Stream>; 2],
+    taps: [Slot<PacketStream>; 2],
     waiting: Waiting,
     requests: u64,
     /// By [`Role`].
-    ears: [Ear; 2],
+    ears: [WireDecoder; 2],
     /// The number of the next byte that was not heard yet; by [`Role`].
     next: [Option<u32>; 2],
     /// How many of 100 are lost, and the state of what decides which.
     loss: Option<(u8, u64)>,
 }
 
-impl Referee {
-    pub(super) fn new(scenario: &Scenario, board: SharedBoard, taps: [Slot<Stream>; 2]) -> (Self, Waiting) {
+impl ScenarioFaultInjector {
+    pub(super) fn new(scenario: &Scenario, board: SharedBoard, taps: [Slot<PacketStream>; 2]) -> (Self, Waiting) {
         let faults = scenario.network.faults.iter().copied();
-        let waits = |fault: &Fault| match fault {
-            Fault::Hold { .. } | Fault::Packet { .. } => true,
-            Fault::Cut { .. } | Fault::Loss { .. } => false,
+        let waits = |fault: &NetworkFault| match fault {
+            NetworkFault::Hold { .. } | NetworkFault::Packet { .. } => true,
+            NetworkFault::Cut { .. } | NetworkFault::Loss { .. } => false,
         };
         let waiting: Waiting = Arc::new(Mutex::new(faults.clone().filter(waits).collect()));
         let loss = faults.into_iter().find_map(|fault| match fault {
-            Fault::Loss { percent, seed } => Some((percent, seed)),
-            Fault::Hold { .. } | Fault::Packet { .. } | Fault::Cut { .. } => None,
+            NetworkFault::Loss { percent, seed } => Some((percent, seed)),
+            NetworkFault::Hold { .. } | NetworkFault::Packet { .. } | NetworkFault::Cut { .. } => None,
         });
-        let ears = Role::BOTH.map(|from| Ear::new(from, scenario));
+        let ears = Role::BOTH.map(|from| WireDecoder::new(from, scenario));
         let requests = scenario.talk.len() as u64;
         (Self { board, taps, waiting: Arc::clone(&waiting), requests, ears, next: [None; 2], loss }, waiting)
     }
@@ -50,7 +50,7 @@ impl Referee {
     fn hear(&mut self, segment: &Segment) -> Vec<Unit> {
         let side = segment.from as usize;
         if segment.flags.has(Flags::RST) {
-            return self.ears[side].hear(Piece::Reset);
+            return self.ears[side].decode(Piece::Reset);
         }
         let next = *self.next[side].get_or_insert(segment.seq);
         let end = segment.seq.wrapping_add(segment.space());
@@ -63,9 +63,9 @@ impl Referee {
         let bits = u32::from(segment.flags.has(Flags::FIN));
         // A retransmission may carry old bytes before the new ones.
         let fresh = segment.length.min((new - bits.min(new)) as usize);
-        let mut units = self.ears[side].hear(Piece::Data(&segment.payload()[segment.length - fresh..]));
+        let mut units = self.ears[side].decode(Piece::Data(&segment.payload()[segment.length - fresh..]));
         if segment.flags.has(Flags::FIN) {
-            units.extend(self.ears[side].hear(Piece::Fin));
+            units.extend(self.ears[side].decode(Piece::Fin));
         }
         units
     }
@@ -75,36 +75,38 @@ impl Referee {
         let mut board = lock(&self.board);
         for unit in units.iter().filter(|unit| matches!(unit, Unit::Fin | Unit::Reset)) {
             if !board.has_sent(from, |sent| sent == unit) {
-                board.note(from, What::Sent(unit.clone()));
+                board.note(from, LogEvent::Sent(unit.clone()));
             }
         }
     }
 
     /// The first fault that waits for this segment.
-    fn fault(&self, segment: &Segment, units: &[Unit], sender: State) -> Option<Fault> {
+    fn fault(&self, segment: &Segment, units: &[Unit], sender: TcpState) -> Option<NetworkFault> {
         let mut waiting = lock(&self.waiting);
-        let is_due = |fault: &Fault| match fault {
-            Fault::Hold { from, mark, .. } => from.means(segment.from) && units.iter().any(|unit| carries(unit, *mark)),
-            Fault::Packet { which: Which::Nth(index), .. } => *index == segment.index,
-            Fault::Packet { which: Which::First { from, carries }, .. } => {
+        let is_due = |fault: &NetworkFault| match fault {
+            NetworkFault::Hold { from, content: mark, .. } => {
+                from.means(segment.from) && units.iter().any(|unit| carries(unit, *mark))
+            }
+            NetworkFault::Packet { which: PacketSelector::Nth(index), .. } => *index == segment.index,
+            NetworkFault::Packet { which: PacketSelector::First { from, carries }, .. } => {
                 from.means(segment.from) && self.matches(*carries, segment, units, sender)
             }
-            Fault::Cut { .. } | Fault::Loss { .. } => false,
+            NetworkFault::Cut { .. } | NetworkFault::Loss { .. } => false,
         };
         let index = waiting.iter().position(is_due)?;
         Some(waiting.remove(index))
     }
 
-    fn matches(&self, what: Carries, segment: &Segment, units: &[Unit], sender: State) -> bool {
+    fn matches(&self, what: PacketContent, segment: &Segment, units: &[Unit], sender: TcpState) -> bool {
         let has = |like: &dyn Fn(&Unit) -> bool| units.iter().any(like);
         match what {
-            Carries::Fin => has(&crate::record::event_log::is_fin),
-            Carries::LastAck => sender == State::TimeWait && segment.is_bare_ack(),
-            Carries::Rst => segment.flags.has(Flags::RST),
-            Carries::LastWord => has(&crate::record::event_log::is_last_word),
-            Carries::GoAway => has(&crate::record::event_log::is_goaway),
-            Carries::Request => has(&|unit| *unit == Unit::Request(self.requests)),
-            Carries::Answer => has(&|unit| *unit == Unit::Answer(self.requests)),
+            PacketContent::Fin => has(&crate::record::event_log::is_fin),
+            PacketContent::LastAck => sender == TcpState::TimeWait && segment.is_bare_ack(),
+            PacketContent::Rst => segment.flags.has(Flags::RST),
+            PacketContent::Close => has(&crate::record::event_log::is_last_word),
+            PacketContent::GoAway => has(&crate::record::event_log::is_goaway),
+            PacketContent::Request => has(&|unit| *unit == Unit::Request(self.requests)),
+            PacketContent::Answer => has(&|unit| *unit == Unit::Answer(self.requests)),
         }
     }
 
@@ -115,20 +117,20 @@ impl Referee {
     }
 }
 
-impl Judge for Referee {
-    fn judge(&mut self, now: Millis, segment: &Segment, sender: State) -> Ruling {
+impl FaultInjector for ScenarioFaultInjector {
+    fn judge(&mut self, now: Millis, segment: &Segment, sender: TcpState) -> PacketDecision {
         let units = self.hear(segment);
         self.note(segment.from, &units);
         let lost = self.is_lost();
-        let mut ruling = Ruling { fate: if lost { Fate::Lose } else { Fate::Deliver }, hold: None };
+        let mut ruling = PacketDecision { fate: if lost { PacketFate::Lose } else { PacketFate::Deliver }, hold: None };
         while let Some(fault) = self.fault(segment, &units, sender) {
             match fault {
-                Fault::Hold { span, .. } => {
+                NetworkFault::Hold { span, .. } => {
                     ruling.hold = Some(span.after(now));
-                    lock(&self.board).note(segment.from, What::Held);
+                    lock(&self.board).note(segment.from, LogEvent::Held);
                 }
-                Fault::Packet { fate, .. } => ruling.fate = fate,
-                Fault::Cut { .. } | Fault::Loss { .. } => (),
+                NetworkFault::Packet { fate, .. } => ruling.fate = fate,
+                NetworkFault::Cut { .. } | NetworkFault::Loss { .. } => (),
             }
         }
         ruling
