@@ -75,9 +75,9 @@ pub struct Account {
     pub asked: u64,
     /// The highest request of which at least one byte left. At a server: the same as `asked`.
     pub begun: u64,
-    /// The highest request the server accepted: its own count at the server, told by its last word at the client.
+    /// The highest request the server accepted: its own count at the server, told by its CLOSE at the client.
     pub accepted: Option<u64>,
-    /// The answers the client holds: known at the client, acknowledged by its last word at the server.
+    /// The answers the client holds: known at the client, acknowledged by its CLOSE at the server.
     pub answered: Watermark,
 }
 

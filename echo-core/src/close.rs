@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A [`Machine`] is the product of the two directions of one connection, as one side sees them. It knows no frame
-//! and no socket: [`Event`]s go in, [`Action`]s come out, and another protocol can use it with frames of its own.
+//! and no socket: [`MachineEvent`]s go in, [`Action`]s come out, and another protocol can use it with frames of its own.
 //! What such a protocol chooses is its [`Policy`]. The function is total: every state answers every event, and a
 //! new state or event does not compile until each has its answer.
 
@@ -32,7 +32,7 @@ pub struct Machine {
     sent: HalfState,
     heard: HalfState,
     /// What this side says when it goes.
-    farewell: CloseReason,
+    close_reason: CloseReason,
     /// The verdict, once there is one.
     end: Option<End>,
     began: Option<Side>,
@@ -47,7 +47,7 @@ enum Hearing {
     Open,
     /// After the peer's GOAWAY.
     Leaving,
-    /// After the peer's last word: whatever comes is a violation.
+    /// After the peer's CLOSE: whatever comes is a violation.
     Over,
     /// Nothing that comes matters any more.
     Discarding,
@@ -65,7 +65,7 @@ impl Machine {
             policy,
             sent: Open,
             heard: Open,
-            farewell: CloseReason::normal(),
+            close_reason: CloseReason::normal(),
             end: None,
             began: None,
             account: Account { accepted, ..Account::default() },
@@ -79,13 +79,15 @@ impl Machine {
         match event {
             MachineEvent::Send => self.on_send(&mut out),
             MachineEvent::Answered(seq) => self.on_answered(seq, &mut out),
-            MachineEvent::Leave(farewell) => self.on_leave(farewell, &mut out),
-            MachineEvent::Fail(farewell) => self.on_fail(farewell, &mut out),
+            MachineEvent::Leave(close_reason) => self.on_leave(close_reason, &mut out),
+            MachineEvent::Fail(close_reason) => self.on_fail(close_reason, &mut out),
             MachineEvent::Abort => self.on_gone(End::Reset, Side::Local, &mut out),
             MachineEvent::Request(seq) => self.on_request(seq, &mut out),
             MachineEvent::Answer(seq) => self.on_answer(seq, &mut out),
             MachineEvent::GoAway { last } => self.on_goaway(last, &mut out),
-            MachineEvent::Close { last, farewell, first_fin } => self.on_close(last, farewell, first_fin, &mut out),
+            MachineEvent::Close { last, close_reason, first_fin } => {
+                self.on_close(last, close_reason, first_fin, &mut out)
+            }
             MachineEvent::Other => self.on_other(&mut out),
             MachineEvent::Violation(violation) => self.on_violation(violation, &mut out),
             MachineEvent::Fin => self.on_fin(&mut out),
@@ -123,14 +125,14 @@ impl Machine {
         }
     }
 
-    fn on_leave(&mut self, farewell: CloseReason, out: &mut Actions) {
+    fn on_leave(&mut self, close_reason: CloseReason, out: &mut Actions) {
         match (self.sent, self.heard) {
             (Open, Open | Leaving | Finished) => {
                 self.begin(Side::Local);
-                self.farewell = if farewell.code.is_clean() {
-                    farewell
+                self.close_reason = if close_reason.code.is_clean() {
+                    close_reason
                 } else {
-                    CloseReason { code: CloseCode::GOING_AWAY, ..farewell }
+                    CloseReason { code: CloseCode::GOING_AWAY, ..close_reason }
                 };
                 self.sent = Leaving;
                 match self.policy.words {
@@ -146,15 +148,15 @@ impl Machine {
         }
     }
 
-    fn on_fail(&mut self, farewell: CloseReason, out: &mut Actions) {
+    fn on_fail(&mut self, close_reason: CloseReason, out: &mut Actions) {
         match self.sent {
-            Open | Leaving | Closed | Failed if farewell.code.is_clean() => {
-                self.on_fail(CloseReason { code: CloseCode::INTERNAL, ..farewell }, out);
+            Open | Leaving | Closed | Failed if close_reason.code.is_clean() => {
+                self.on_fail(CloseReason { code: CloseCode::INTERNAL, ..close_reason }, out);
             }
             Open | Leaving | Closed | Failed => {
-                let end = End::Failed { code: farewell.code, reason: farewell.text.clone() };
+                let end = End::Failed { code: close_reason.code, reason: close_reason.text.clone() };
                 self.settle(end, Side::Local);
-                self.last_word_out_of_order(farewell, out);
+                self.close_out_of_order(close_reason, out);
             }
             // Behind one's own FIN nothing can be said.
             Finished => (),
@@ -230,20 +232,20 @@ impl Machine {
         }
     }
 
-    fn on_close(&mut self, last: u64, farewell: CloseReason, first_fin: Role, out: &mut Actions) {
+    fn on_close(&mut self, last: u64, close_reason: CloseReason, first_fin: Role, out: &mut Actions) {
         match self.hearing() {
-            Hearing::Open | Hearing::Leaving if !farewell.code.is_clean() => {
+            Hearing::Open | Hearing::Leaving if !close_reason.code.is_clean() => {
                 self.note_close(last, first_fin);
                 self.heard = Failed;
-                self.settle(End::Failed { code: farewell.code, reason: farewell.text }, Side::Peer);
+                self.settle(End::Failed { code: close_reason.code, reason: close_reason.text }, Side::Peer);
                 self.sent = Failed;
                 self.fin_if_due(out);
             }
             Hearing::Open | Hearing::Leaving => match (self.role, self.sent) {
-                (Role::Client, Open | Leaving) => self.on_servers_close(last, farewell.code, first_fin, out),
+                (Role::Client, Open | Leaving) => self.on_servers_close(last, close_reason.code, first_fin, out),
                 (Role::Server, Closed) => self.on_clients_close(last, out),
                 (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
-                // Not reached: such a side discards what comes, or has heard a last word.
+                // Not reached: such a side discards what comes, or has heard a CLOSE.
                 (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
             },
             Hearing::Over => self.violate("FIN after the last word", "CLOSE again", out),
@@ -281,11 +283,11 @@ impl Machine {
         }
         self.account.answered = Watermark::through(last);
         self.heard = Closed;
-        self.settle(End::Clean(self.farewell.code), Side::Peer);
+        self.settle(End::Clean(self.close_reason.code), Side::Peer);
         self.fin_if_due(out);
     }
 
-    /// What a last word says of the account holds whatever its code, if it can be true (clause 5.6).
+    /// What a CLOSE says of the account holds whatever its code, if it can be true (clause 5.6).
     fn note_close(&mut self, last: u64, first_fin: Role) {
         match self.role {
             Role::Client => {
@@ -309,12 +311,12 @@ impl Machine {
     fn on_violation(&mut self, violation: Violation, out: &mut Actions) {
         match self.hearing() {
             Hearing::Open | Hearing::Leaving | Hearing::Over => {
-                let farewell = CloseReason::new(violation.code(), violation.to_string());
+                let close_reason = CloseReason::new(violation.code(), violation.to_string());
                 self.settle(End::Violation(violation), Side::Peer);
                 if self.heard == Closed {
                     self.heard = Failed;
                 }
-                self.last_word_out_of_order(farewell, out);
+                self.close_out_of_order(close_reason, out);
             }
             Hearing::Discarding => out.push(Action::Discard),
         }
@@ -323,7 +325,7 @@ impl Machine {
     fn on_fin(&mut self, out: &mut Actions) {
         match self.heard {
             Open | Leaving => match (self.policy.words, self.sent) {
-                // Plain, and a server whose last word nobody acknowledges: FIN is all there is to come.
+                // Plain, and a server whose CLOSE nobody acknowledges: FIN is all there is to come.
                 (CloseHandshake::None, _) | (CloseHandshake::Server, Closed | Finished) => self.begin(Side::Peer),
                 (CloseHandshake::Server, Open | Leaving | Failed) | (CloseHandshake::Acknowledged, _) => {
                     self.settle(End::Truncated, Side::Peer);
@@ -384,7 +386,7 @@ impl Machine {
         self.on_leave(CloseReason::new(CloseCode::GOING_AWAY, "idle"), out);
     }
 
-    /// Clause 5.2: the server says its last word though the client has not said GOAWAY, unless it owes an answer.
+    /// Clause 5.2: the server says its CLOSE though the client has not said GOAWAY, unless it owes an answer.
     fn on_drain(&mut self, out: &mut Actions) {
         match (self.role, self.sent) {
             (Role::Server, Open | Leaving) if self.owes() => {
@@ -398,7 +400,7 @@ impl Machine {
 
     // ---- what follows ----
 
-    /// The server's last word is due when the client asks no more and is owed nothing.
+    /// The server's CLOSE is due when the client asks no more and is owed nothing.
     fn close_if_due(&mut self, out: &mut Actions) {
         if self.owes() || !matches!(self.sent, Open | Leaving) {
             return;
@@ -412,8 +414,8 @@ impl Machine {
                 self.last_word_in_order(out)
             }
             (_, CloseHandshake::Server | CloseHandshake::Acknowledged, Finished) => {
-                let farewell = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
-                self.last_word_out_of_order(farewell, out);
+                let close_reason = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
+                self.close_out_of_order(close_reason, out);
             }
             (_, CloseHandshake::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
         }
@@ -426,11 +428,11 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// Clause 5.6: an error or a refusal says why first, unless the last word is said.
-    fn last_word_out_of_order(&mut self, farewell: CloseReason, out: &mut Actions) {
+    /// Clause 5.6: an error or a refusal says why first, unless the CLOSE is said.
+    fn close_out_of_order(&mut self, close_reason: CloseReason, out: &mut Actions) {
         match self.sent {
             Open | Leaving => {
-                self.farewell = farewell;
+                self.close_reason = close_reason;
                 self.sent = Failed;
                 out.push(Action::Close);
             }
@@ -440,7 +442,7 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// FIN follows the last words: at once from the side that is to send it first, from the other upon the peer's
+    /// FIN follows the CLOSE frames: at once from the side that is to send it first, from the other upon the peer's
     /// (clause 5.4).
     fn fin_if_due(&mut self, out: &mut Actions) {
         let first = self.policy.first_fin == self.role;
@@ -463,7 +465,7 @@ impl Machine {
         match self.sent {
             Open | Leaving => {
                 self.settle(End::TimedOut(deadline), Side::Local);
-                self.last_word_out_of_order(CloseReason::new(code, format!("{deadline} deadline")), out);
+                self.close_out_of_order(CloseReason::new(code, format!("{deadline} deadline")), out);
             }
             Closed | Failed | Finished => (),
         }

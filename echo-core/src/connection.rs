@@ -88,7 +88,7 @@ pub enum Event<'a> {
     Text(&'a [u8]),
     /// The peer's GOAWAY.
     Leaving(CloseReason),
-    /// The peer's last word.
+    /// The peer's CLOSE.
     LastWord(CloseReason),
     /// Something that does not count: after the end, unknown, or a violation, which the outcome will name.
     Discarded,
@@ -306,16 +306,16 @@ impl Connection {
         Ok(self.session.ask(payload, now))
     }
 
-    /// Ends politely, by the usual order: a client closes, a server drains. A farewell whose code is not of
+    /// Ends politely, by the usual order: a client closes, a server drains. A close reason whose code is not of
     /// the usual order (1000, 1001, 1012) is sent as 1001, so that the end can be clean.
-    pub fn leave(&mut self, now: Duration, farewell: CloseReason) {
-        self.session.apply(close::MachineEvent::Leave(farewell), now);
+    pub fn leave(&mut self, now: Duration, close_reason: CloseReason) {
+        self.session.apply(close::MachineEvent::Leave(close_reason), now);
     }
 
-    /// Ends with an error of one's own: says why, and takes nothing more. A farewell whose code is one of the usual
+    /// Ends with an error of one's own: says why, and takes nothing more. A close reason whose code is one of the usual
     /// order is sent as 1011, so that nobody takes the end for clean.
-    pub fn fail(&mut self, now: Duration, farewell: CloseReason) {
-        self.session.apply(close::MachineEvent::Fail(farewell), now);
+    pub fn fail(&mut self, now: Duration, close_reason: CloseReason) {
+        self.session.apply(close::MachineEvent::Fail(close_reason), now);
     }
 
     /// Lets go at once, by RST if the transport can.
@@ -443,8 +443,8 @@ impl Connection {
     }
 
     fn refuse(&mut self, now: Duration) {
-        if let Some(farewell) = self.refusal.take() {
-            self.session.apply(close::MachineEvent::Fail(farewell), now);
+        if let Some(close_reason) = self.refusal.take() {
+            self.session.apply(close::MachineEvent::Fail(close_reason), now);
         }
     }
 
@@ -490,13 +490,13 @@ fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duration) -> Event
             session.answered(payload, now);
             Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
         }
-        Frame::GoAway { last, reason: farewell } => {
+        Frame::GoAway { last, reason: close_reason } => {
             let actions = session.apply(close::MachineEvent::GoAway { last }, now);
-            if counts(session, actions) { Event::Leaving(farewell) } else { Event::Discarded }
+            if counts(session, actions) { Event::Leaving(close_reason) } else { Event::Discarded }
         }
-        Frame::Close { last, reason: farewell, first_fin } => {
-            let actions = session.on_close_frame(last, farewell.clone(), first_fin, now);
-            if counts(session, actions) { Event::LastWord(farewell) } else { Event::Discarded }
+        Frame::Close { last, reason: close_reason, first_fin } => {
+            let actions = session.on_close_frame(last, close_reason.clone(), first_fin, now);
+            if counts(session, actions) { Event::LastWord(close_reason) } else { Event::Discarded }
         }
         Frame::Unknown { .. } => {
             session.apply(close::MachineEvent::Other, now);

@@ -52,7 +52,7 @@ pub enum Frame<'a> {
         /// Why.
         reason: CloseReason,
     },
-    /// The last word.
+    /// The CLOSE.
     Close {
         /// Server: the last request accepted. Client: the last answer received.
         last: u64,
@@ -279,10 +279,10 @@ impl Header {
                 t3: stamp(body, 16),
                 payload: &body[REPLY_STAMPS..],
             },
-            Kind::GoAway => Frame::GoAway { last: seq, reason: farewell("GOAWAY", body)? },
+            Kind::GoAway => Frame::GoAway { last: seq, reason: close_reason("GOAWAY", body)? },
             Kind::Close => {
                 let first_fin = if body[2] & FLAG_FIN_FIRST == 0 { Role::Client } else { Role::Server };
-                Frame::Close { last: seq, reason: farewell("CLOSE", body)?, first_fin }
+                Frame::Close { last: seq, reason: close_reason("CLOSE", body)?, first_fin }
             }
             Kind::Unknown(kind) => Frame::Unknown { kind },
         })
@@ -295,7 +295,7 @@ fn stamp(body: &[u8], at: usize) -> Stamp {
     Stamp(i64::from_be_bytes(bytes))
 }
 
-fn farewell(name: &str, body: &[u8]) -> Result<CloseReason, Violation> {
+fn close_reason(name: &str, body: &[u8]) -> Result<CloseReason, Violation> {
     let code = CloseCode(u16::from_be_bytes([body[0], body[1]]));
     match std::str::from_utf8(&body[FAREWELL..]) {
         Ok(reason) => Ok(CloseReason::new(code, reason)),
@@ -328,20 +328,20 @@ pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: 
 }
 
 /// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut at a character.
-pub fn goaway(out: &mut Vec<u8>, last: u64, farewell: &CloseReason) {
-    put_farewell(out, 3, last, farewell, 0);
+pub fn goaway(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason) {
+    put_close_reason(out, 3, last, close_reason, 0);
 }
 
 /// Appends a CLOSE; only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut at a
 /// character.
-pub fn close(out: &mut Vec<u8>, last: u64, farewell: &CloseReason, fin_first: bool) {
-    put_farewell(out, 4, last, farewell, if fin_first { FLAG_FIN_FIRST } else { 0 });
+pub fn close(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason, fin_first: bool) {
+    put_close_reason(out, 4, last, close_reason, if fin_first { FLAG_FIN_FIRST } else { 0 });
 }
 
-fn put_farewell(out: &mut Vec<u8>, kind: u8, last: u64, farewell: &CloseReason, flags: u8) {
-    let reason = &farewell.text[..farewell.text.floor_char_boundary(MAX_REASON)];
+fn put_close_reason(out: &mut Vec<u8>, kind: u8, last: u64, close_reason: &CloseReason, flags: u8) {
+    let reason = &close_reason.text[..close_reason.text.floor_char_boundary(MAX_REASON)];
     header(out, FAREWELL + reason.len(), kind, last);
-    out.extend_from_slice(&farewell.code.0.to_be_bytes());
+    out.extend_from_slice(&close_reason.code.0.to_be_bytes());
     out.push(flags);
     out.extend_from_slice(reason.as_bytes());
 }

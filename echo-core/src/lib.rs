@@ -39,7 +39,7 @@
 //! let mut client = Connection::client(Config::default(), Stamp(0));
 //! let mut server = Connection::server(Config::default(), Stamp(0));
 //! client.send(now, b"hello")?;
-//! client.leave(now, echo_core::Farewell::normal());
+//! client.leave(now, echo_core::CloseReason::normal());
 //! let mut answers = Vec::new();
 //! for _ in 0..4 {
 //!     carry(&mut client, &mut server, now);

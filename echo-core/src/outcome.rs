@@ -25,22 +25,22 @@ impl fmt::Display for Side {
 
 /// How the conversation ended, as far as one side can know.
 ///
-/// A clean end never claims that the peer's end was clean too: the very last word can be lost (two generals).
+/// A clean end never claims that the peer's end was clean too: the very CLOSE can be lost (two generals).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum End {
-    /// Both last words were exchanged with a code of the usual order (1000, 1001, 1012). At a server it proves
+    /// Both CLOSE frames were exchanged with a code of the usual order (1000, 1001, 1012). At a server it proves
     /// that the client holds every answer; at a client, that the server owes none and ran nothing above.
     Clean(CloseCode),
-    /// The wire has no last word (plain): both FINs were seen, which proves nothing.
+    /// The wire has no CLOSE (plain): both FINs were seen, which proves nothing.
     Unproven,
-    /// A last word out of the usual order: the code and reason of the side that began.
+    /// a CLOSE out of the usual order: the code and reason of the side that began.
     Failed {
         /// The code on the wire.
         code: CloseCode,
         /// The reason on the wire; escape it before showing it.
         reason: String,
     },
-    /// FIN came before the last word.
+    /// FIN came before the CLOSE.
     Truncated,
     /// The transport was reset, or aborted by this side.
     Reset,

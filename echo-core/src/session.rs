@@ -67,7 +67,7 @@ pub(crate) struct Session {
     /// Server: the first answer that was dropped with output that could not be sent. Neither it nor any behind it ever
     /// leaves.
     lost_from: Option<u64>,
-    /// Where this side's own last word ends in the output.
+    /// Where this side's own CLOSE ends in the output.
     word_end: Option<u64>,
     fin: Fin,
     /// The transport takes nothing any more.
@@ -200,12 +200,12 @@ impl Session {
         }
     }
 
-    /// Clause 2.6: the plain wire has no last word, but a refusal says why in one line.
+    /// Clause 2.6: the plain wire has no CLOSE, but a refusal says why in one line.
     fn say_plainly(&mut self, action: Action) {
         if self.role() == Role::Server && action == Action::Close {
-            let farewell = self.machine.farewell();
-            let line = match farewell.text.as_str() {
-                "" => format!("echo: {}\n", farewell.code.name()),
+            let close_reason = self.machine.close_reason();
+            let line = match close_reason.text.as_str() {
+                "" => format!("echo: {}\n", close_reason.code.name()),
                 reason => format!("echo: {}\n", reason.replace(char::is_control, " ")),
             };
             self.outbox.append(|out| out.extend_from_slice(line.as_bytes()));
@@ -217,12 +217,12 @@ impl Session {
         if action == Action::Close {
             self.held = false;
         }
-        let (last, farewell) = (self.machine.last(action), self.machine.farewell());
+        let (last, close_reason) = (self.machine.last(action), self.machine.close_reason());
         let policy = self.machine.policy();
         let fin_first = self.role() == Role::Server && policy.first_fin == Role::Server;
         self.outbox.append(|out| match action == Action::Close {
-            true => frame::close(out, last, farewell, fin_first),
-            false => frame::goaway(out, last, farewell),
+            true => frame::close(out, last, close_reason, fin_first),
+            false => frame::goaway(out, last, close_reason),
         });
         if action == Action::Close {
             self.word_end = Some(self.outbox.mark().offset);
@@ -242,18 +242,18 @@ impl Session {
         }
     }
 
-    /// The peer's last word came. A server takes it for an acknowledgement only of what has left: who acknowledges
+    /// The peer's CLOSE came. A server takes it for an acknowledgement only of what has left: who acknowledges
     /// what was not sent lies (clause 5.3, clause 7.3).
     pub(crate) fn on_close_frame(
         &mut self,
         last: u64,
-        farewell: CloseReason,
+        close_reason: CloseReason,
         first_fin: Role,
         now: Duration,
     ) -> Actions {
         let server = self.role() == Role::Server;
         let unsent_word = self.word_end.is_some_and(|end| end > self.outbox.sent());
-        if server && unsent_word && self.machine.sent() == HalfState::Closed && farewell.code.is_clean() {
+        if server && unsent_word && self.machine.sent() == HalfState::Closed && close_reason.code.is_clean() {
             let got = format!("CLOSE {last} before that was sent");
             let violation = Violation::protocol("an answer to this side's CLOSE", got);
             return self.apply(MachineEvent::Violation(violation), now);
@@ -261,7 +261,7 @@ impl Session {
         let unsent_answer = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq)).unwrap_or(u64::MAX);
         // No account has so many, so that this count will change none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
-        self.apply(MachineEvent::Close { last, farewell, first_fin }, now)
+        self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)
     }
 
     // ---- requests and answers ----
@@ -537,7 +537,7 @@ mod tests {
         assert!(client.starts.is_empty());
     }
 
-    /// The transport failed while requests wait: they are forgotten, and a last word finds nothing to take back.
+    /// The transport failed while requests wait: they are forgotten, and a CLOSE finds nothing to take back.
     #[test]
     fn what_is_lost_is_not_taken_back() {
         let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));

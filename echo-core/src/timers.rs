@@ -16,11 +16,11 @@ pub enum Deadline {
     Idle,
     /// The transport takes no byte of the output.
     Write,
-    /// From the first GOAWAY until the server's last word.
+    /// From the first GOAWAY until the server's CLOSE.
     Drain,
-    /// From the server's last word until the client's.
+    /// From the server's CLOSE until the client's.
     Close,
-    /// From the last words until the peer's FIN, when the peer is to send FIN first.
+    /// From the CLOSE frames until the peer's FIN, when the peer is to send FIN first.
     Fin,
     /// From one's own FIN until the peer's.
     Linger,

@@ -169,7 +169,7 @@ impl Client {
     }
 
     /// Ends the conversation politely: what was submitted before is sent, the answers come, and both sides say their
-    /// last words, all within the deadlines (answers later than the drain deadline do not count any more). The ending
+    /// CLOSE frames, all within the deadlines (answers later than the drain deadline do not count any more). The ending
     /// begins when the requests submitted before have been taken. Gives the outcome with the account; concurrent and
     /// later calls get the same.
     pub async fn close(&self) -> Outcome {
@@ -357,7 +357,7 @@ fn refuse(answered: Answered, misuse: echo_core::ApiMisuse) {
 fn on_event(event: Event<'_>, waiting: &mut BTreeMap<u64, Answered>, report: &watch::Sender<Progress>) {
     match event {
         Event::Greeted { .. } => report.send_modify(|progress| progress.greeted = true),
-        Event::Leaving(farewell) => report.send_modify(|progress| progress.leaving = Some(farewell)),
+        Event::Leaving(close_reason) => report.send_modify(|progress| progress.leaving = Some(close_reason)),
         Event::Reply(reply) => {
             if let Some(answered) = waiting.remove(&reply.seq) {
                 let answer = Answer { seq: reply.seq, payload: reply.payload.to_vec(), stamps: reply.stamps };

@@ -95,8 +95,8 @@ impl<T: Transport> Driver<T> {
         self.connection.send(self.timeline.now(), payload)
     }
 
-    pub(crate) fn leave(&mut self, farewell: CloseReason) {
-        self.connection.leave(self.timeline.now(), farewell);
+    pub(crate) fn leave(&mut self, close_reason: CloseReason) {
+        self.connection.leave(self.timeline.now(), close_reason);
     }
 
     /// Whether to leave what comes in the transport, and so the peer waiting, for now.

@@ -15,7 +15,7 @@ const MOST_READINGS: usize = 64;
 /// that take the fewest times for the server's; only text that consists of little but times has so many.
 ///
 /// ```
-/// use echo_net::CameBack;
+/// use echo_net::EchoCheck;
 ///
 /// let mut check = CameBack::default();
 /// check.sent(b"hello\n");

@@ -28,7 +28,7 @@
 //! ```
 //!
 //! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
-//! them. Other transports implement [`Transport`] and [`Listener`]; [`Over`] makes one of any stream.
+//! them. Other transports implement [`Transport`] and [`Listener`]; [`StreamTransport`] makes one of any stream.
 
 mod client;
 mod clock;

@@ -184,7 +184,7 @@ impl Server {
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let (hurry, hurried) = oneshot::channel();
-        let orders = Orders { phase: self.phase.subscribe(), farewell: self.config.close_reason.clone(), hurried };
+        let orders = Orders { phase: self.phase.subscribe(), close_reason: self.config.close_reason.clone(), hurried };
         let task = async move {
             let (outcome, traffic) = converse(driver, number, orders).await;
             log_end(number, &peer, &outcome, traffic);
@@ -295,7 +295,7 @@ fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
 fn log_step(number: u64, event: &Event<'_>) {
     match event {
         Event::Greeted { .. } => debug!("connection {number}: the client speaks echo/1"),
-        Event::Leaving(farewell) => debug!("connection {number}: the client leaves: {farewell:?}"),
+        Event::Leaving(close_reason) => debug!("connection {number}: the client leaves: {close_reason:?}"),
         Event::LastWord(word) => debug!("connection {number}: the client's last word: {word:?}"),
         Event::Discarded => debug!("connection {number}: input behind the end is discarded"),
         Event::Request { .. } | Event::Reply(_) | Event::Text(_) => (),
@@ -305,14 +305,14 @@ fn log_step(number: u64, event: &Event<'_>) {
 /// What the server tells a connection.
 struct Orders {
     phase: watch::Receiver<Phase>,
-    farewell: CloseReason,
+    close_reason: CloseReason,
     /// Its place is wanted for another.
     hurried: oneshot::Receiver<()>,
 }
 
 /// One connection, from its first byte to its end.
 async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orders) -> (Outcome, Traffic) {
-    let Orders { phase, farewell, mut hurried } = orders;
+    let Orders { phase, close_reason, mut hurried } = orders;
     let (mut for_drain, mut for_abort) = (phase.clone(), phase);
     let mut drain = pin!(reached(&mut for_drain, Phase::Draining));
     let mut abort = pin!(reached(&mut for_abort, Phase::Aborting));
@@ -334,7 +334,7 @@ async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orde
                 driver.abort();
             } else if !draining && drain.as_mut().poll(cx).is_ready() {
                 draining = true;
-                driver.leave(farewell.clone());
+                driver.leave(close_reason.clone());
             } else if hurrying == Some(true) && driver.hurry() {
                 // What it waits for next is over, too.
             } else {

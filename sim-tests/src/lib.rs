@@ -10,7 +10,7 @@
 //! let record = Backend::Pair.run(&scenario)?;
 //! assert_eq!(check(&record), []);
 //! println!("{}", ladder::ladder(&record, true));
-//! # Ok::<(), sim_tests::Refusal>(())
+//! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
 //! The harness for somebody else's protocol, two closures over a stream, is the module `trial` (feature `turmoil`).

@@ -96,7 +96,7 @@ impl Sample {
         Self::Deadline(Deadline::Shutdown),
     ];
 
-    /// The samples that can happen under `policy`: where there are no last words there are no frames.
+    /// The samples that can happen under `policy`: where there are no CLOSE frames there are no frames.
     pub fn of(policy: Policy) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_word())
     }
@@ -157,7 +157,7 @@ impl Sample {
         let asked = machine.account().asked;
         let answered = machine.account().answered.mark();
         let error = || CloseReason::new(CloseCode::INTERNAL, "broken");
-        let close = |last, farewell, first_fin| MachineEvent::Close { last, farewell, first_fin };
+        let close = |last, close_reason, first_fin| MachineEvent::Close { last, close_reason, first_fin };
         let right = machine.right_close();
         Some(match self {
             Self::Send => MachineEvent::Send,
@@ -202,8 +202,8 @@ impl Sample {
             MachineEvent::Answer(_) => Self::OtherAnswer,
             MachineEvent::GoAway { last } if *last == machine.right_goaway() => Self::RightGoAway,
             MachineEvent::GoAway { .. } => Self::WrongGoAway,
-            MachineEvent::Close { last, farewell, first_fin } => {
-                machine.meaning_of_close(*last, farewell.code, *first_fin)
+            MachineEvent::Close { last, close_reason, first_fin } => {
+                machine.meaning_of_close(*last, close_reason.code, *first_fin)
             }
             MachineEvent::Other => Self::Other,
             MachineEvent::Violation(_) => Self::Violation,
@@ -221,7 +221,7 @@ impl fmt::Display for Sample {
 }
 
 impl Machine {
-    /// The count that a correct peer's last word would carry now.
+    /// The count that a correct peer's CLOSE would carry now.
     fn right_close(&self) -> u64 {
         match self.role() {
             Role::Client => self.account().answered.mark(),

@@ -40,15 +40,15 @@ pub enum HalfState {
     Open,
     /// GOAWAY: no more requests (client), please finish (server).
     Leaving,
-    /// The last word, in the usual order.
+    /// The CLOSE, in the usual order.
     Closed,
-    /// The last word, out of the usual order: an error or a refusal. What still comes in is discarded.
+    /// The CLOSE, out of the usual order: an error or a refusal. What still comes in is discarded.
     Failed,
     /// FIN.
     Finished,
 }
 
-/// What last words a protocol has.
+/// What CLOSE frames a protocol has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CloseHandshake {
     /// None: closing is FIN, and proves nothing.
@@ -71,7 +71,7 @@ pub enum Order {
 /// What a protocol chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Policy {
-    /// Its last words.
+    /// Its CLOSE frames.
     pub words: CloseHandshake,
     /// The order of its answers.
     pub order: Order,
@@ -80,9 +80,9 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// echo/1: acknowledged last words, answers in order, the client sends FIN first.
+    /// echo/1: acknowledged CLOSE frames, answers in order, the client sends FIN first.
     pub const FRAMED: Self = Self { words: CloseHandshake::Acknowledged, order: Order::Asked, first_fin: Role::Client };
-    /// The plain wire: no last word, who leaves sends FIN.
+    /// The plain wire: no CLOSE, who leaves sends FIN.
     pub const PLAIN: Self = Self { words: CloseHandshake::None, order: Order::Asked, first_fin: Role::Client };
 }
 
@@ -129,16 +129,16 @@ pub enum MachineEvent {
         /// The number.
         last: u64,
     },
-    /// The peer's last word came.
+    /// The peer's CLOSE came.
     Close {
         /// From a server: the last request it accepted. From a client: the last answer it got.
         last: u64,
         /// Why.
-        farewell: CloseReason,
+        close_reason: CloseReason,
         /// Who is to send FIN first, if the peer's word says so.
         first_fin: Role,
     },
-    /// Something came that means nothing to this protocol but is allowed before a last word.
+    /// Something came that means nothing to this protocol but is allowed before a CLOSE.
     Other,
     /// Something came that breaks the protocol.
     Violation(Violation),
@@ -157,10 +157,10 @@ pub enum Action {
     Deliver,
     /// It does not: forget it.
     Discard,
-    /// Send GOAWAY with [`Machine::last`](super::Machine::last) and [`Machine::farewell`](super::Machine::farewell).
+    /// Send GOAWAY with [`Machine::last`](super::Machine::last) and [`Machine::close_reason`](super::Machine::close_reason).
     GoAway,
-    /// Send the last word with [`Machine::last`](super::Machine::last) and
-    /// [`Machine::farewell`](super::Machine::farewell).
+    /// Send the CLOSE with [`Machine::last`](super::Machine::last) and
+    /// [`Machine::close_reason`](super::Machine::close_reason).
     Close,
     /// Send FIN behind all that is queued.
     Fin,

@@ -22,17 +22,17 @@ impl Machine {
         self.role
     }
 
-    /// The policy; a client's `first_fin` follows what the server's last word said.
+    /// The policy; a client's `first_fin` follows what the server's CLOSE said.
     pub fn policy(&self) -> Policy {
         self.policy
     }
 
     /// Why this side leaves, for the next GOAWAY or CLOSE.
-    pub fn farewell(&self) -> &CloseReason {
-        &self.farewell
+    pub fn close_reason(&self) -> &CloseReason {
+        &self.close_reason
     }
 
-    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a last word what was accepted or answered.
+    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a CLOSE what was accepted or answered.
     pub fn last(&self, action: Action) -> u64 {
         match (self.role, action) {
             (Role::Client, Action::GoAway) => self.account.asked,

@@ -18,7 +18,7 @@ impl Hash for Session {
         for (seq, mark) in starts {
             (seq, mark.offset - sent).hash(state);
         }
-        // A last word that has left is left behind; what of a preface has left matters until the peer's is read.
+        // a CLOSE that has left is left behind; what of a preface has left matters until the peer's is read.
         word_end.map(|end| end.saturating_sub(sent)).hash(state);
         if *held {
             sent.min(preface::LENGTH as u64).hash(state);

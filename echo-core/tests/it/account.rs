@@ -84,7 +84,7 @@ fn client_with(policy: Policy, asked: u64, answers: &[u64]) -> Machine {
 }
 
 fn close(last: u64, code: CloseCode) -> MachineEvent {
-    MachineEvent::Close { last, farewell: CloseReason::new(code, ""), first_fin: Role::Client }
+    MachineEvent::Close { last, close_reason: CloseReason::new(code, ""), first_fin: Role::Client }
 }
 
 /// clause 7.3, clause 5.3: with unordered answers a gap is no "through", and an answer above the count is a lie.
@@ -134,7 +134,7 @@ fn slow_handlers() {
     assert_eq!(server.last(Action::Close), 3);
 }
 
-/// clause 5.8, clause 5.2: a server that owes answers at the drain deadline says no last word.
+/// clause 5.8, clause 5.2: a server that owes answers at the drain deadline says no CLOSE.
 #[test]
 fn a_server_that_owes_aborts() {
     let mut server = Machine::new(Role::Server, Policy::FRAMED);
@@ -145,7 +145,7 @@ fn a_server_that_owes_aborts() {
     assert_eq!(server.outcome().map(|outcome| outcome.account.refused), Some(0), "what ran is not called refused");
 }
 
-/// A protocol in which only the server has a last word: its client is clean, the server's end is not proven.
+/// A protocol in which only the server has a CLOSE: its client is clean, the server's end is not proven.
 #[test]
 fn only_the_servers_word() {
     for first_fin in Role::BOTH {

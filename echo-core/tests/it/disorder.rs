@@ -78,7 +78,7 @@ fn half_close() {
     assert!(server.fin.is_some() && !server.aborted);
 }
 
-/// clause 5.7: a client whose server says FIN without a last word is truncated; after the last word it is not.
+/// clause 5.7: a client whose server says FIN without a CLOSE is truncated; after the CLOSE it is not.
 #[test]
 fn servers_fin() {
     let mut client = greeted_client(2);
@@ -93,7 +93,7 @@ fn servers_fin() {
     assert!(clean(&client.wait_for_end()));
 }
 
-/// clause 5.8, clause 1.8: requests of which no byte left are taken back before a last word, and refused.
+/// clause 5.8, clause 1.8: requests of which no byte left are taken back before a CLOSE, and refused.
 #[test]
 fn unsent_requests_are_taken_back() {
     let mut client = greeted_client(1);
@@ -163,7 +163,7 @@ fn a_server_never_waits_without_a_deadline() {
     }
 }
 
-/// clause 5.10: nothing follows a last word: neither answers, nor a second one when more goes wrong.
+/// clause 5.10: nothing follows a CLOSE: neither answers, nor a second one when more goes wrong.
 #[test]
 fn one_last_word() {
     let mut server = greeted_server();
@@ -180,7 +180,7 @@ fn one_last_word() {
 }
 
 /// clause 5.11, clause 7.4: a clean end survives a reset, a late FIN and an abort, but not what the peer sends behind
-/// its last word.
+/// its CLOSE.
 #[test]
 fn only_a_violation_overrules_clean() {
     let ended = || {
@@ -219,7 +219,7 @@ fn idle() {
     assert_eq!(pair.client.now, Duration::from_secs(300), "no deadline of the ending was needed");
 }
 
-/// clause 5.9, clause 6.2: a client that gets no answer says 1008, a second one that gets no last word too.
+/// clause 5.9, clause 6.2: a client that gets no answer says 1008, a second one that gets no CLOSE too.
 #[test]
 fn a_silent_server() {
     let mut client = greeted_client(1);
@@ -256,7 +256,7 @@ fn codes_fit_what_they_say() {
     }
 }
 
-/// clause 5.3, clause 7.3: who acknowledges a last word, or answers, that have not left this side lies.
+/// clause 5.3, clause 7.3: who acknowledges a CLOSE, or answers, that have not left this side lies.
 #[test]
 fn acknowledged_before_it_was_sent() {
     let mut server = greeted_server();

@@ -21,9 +21,11 @@ impl Owned {
         match frame {
             Frame::Echo { seq, t1, payload } => Self::Echo(*seq, t1.0, payload.to_vec()),
             Frame::Reply { seq, t1, t2, t3, payload } => Self::Reply(*seq, [t1.0, t2.0, t3.0], payload.to_vec()),
-            Frame::GoAway { last, reason: farewell } => Self::GoAway(*last, farewell.code.0, farewell.text.clone()),
-            Frame::Close { last, reason: farewell, first_fin } => {
-                Self::Close(*last, farewell.code.0, farewell.text.clone(), *first_fin == Role::Server)
+            Frame::GoAway { last, reason: close_reason } => {
+                Self::GoAway(*last, close_reason.code.0, close_reason.text.clone())
+            }
+            Frame::Close { last, reason: close_reason, first_fin } => {
+                Self::Close(*last, close_reason.code.0, close_reason.text.clone(), *first_fin == Role::Server)
             }
             Frame::Unknown { kind } => Self::Unknown(*kind, body),
         }

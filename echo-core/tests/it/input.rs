@@ -249,7 +249,7 @@ fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
     assert_eq!(server.wait_for_end().end, End::Reset);
 }
 
-/// clause 5.1, clause 5.3: a GOAWAY or CLOSE that breaks the protocol is none, and nobody is told of a farewell.
+/// clause 5.1, clause 5.3: a GOAWAY or CLOSE that breaks the protocol is none, and nobody is told of a close reason.
 #[test]
 fn words_that_are_violations_are_discarded() {
     let echo = || raw_echo(1, b"x");

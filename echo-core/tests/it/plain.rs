@@ -123,8 +123,8 @@ fn any_byte_is_legal() {
 /// clause 2.6: a refusal is one line, then FIN, whatever the reason holds.
 #[test]
 fn refusals() {
-    let refused = |farewell| {
-        let mut server = Solo::new(Connection::refusing_server(Config::default(), EPOCH, farewell));
+    let refused = |close_reason| {
+        let mut server = Solo::new(Connection::refusing_server(Config::default(), EPOCH, close_reason));
         server.feed(b"hello\n");
         assert!(server.fin.is_some());
         server.feed_fin();

@@ -29,7 +29,7 @@ proptest! {
     }
 
     /// clause 4.9: any calls and bytes, in both roles and on both wires: no panic, no hoarding, an end in time, nothing
-    /// behind a last word, and no account rosier than the truth.
+    /// behind a CLOSE, and no account rosier than the truth.
     #[test]
     fn any_calls(bytes in bytes()) {
         check("connection", &bytes);

@@ -122,7 +122,7 @@ fn wrong_goaways_are_violations() {
     }
 }
 
-/// clause 5.2: the drain deadline passes and the client says nothing: the server's last word counts what it accepted,
+/// clause 5.2: the drain deadline passes and the client says nothing: the server's CLOSE counts what it accepted,
 /// and what comes later does not run.
 #[test]
 fn drain_deadline_closes_and_runs_nothing_later() {
@@ -167,7 +167,7 @@ fn close_with_missing_answers_is_a_violation() {
     }
 }
 
-/// clause 5.3: the server takes nothing but its own count for a proof, and nothing before its own last word.
+/// clause 5.3: the server takes nothing but its own count for a proof, and nothing before its own CLOSE.
 #[test]
 fn wrong_acknowledgement_is_a_violation() {
     for last in [0, 2] {
@@ -184,7 +184,7 @@ fn wrong_acknowledgement_is_a_violation() {
     assert_eq!(early.wait_for_end().end.to_string(), "violation (expected GOAWAY first, got CLOSE)");
 }
 
-/// clause 5.3: when the very last word is lost the client is clean and the server is not.
+/// clause 5.3: when the very CLOSE is lost the client is clean and the server is not.
 #[test]
 fn lost_last_word() {
     let mut pair = Pair::new();

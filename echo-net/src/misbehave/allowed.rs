@@ -8,7 +8,7 @@ use std::time::Duration;
 struct Rule {
     /// The codes of CLOSE that it may send.
     codes: &'static [CloseCode],
-    /// It may end the stream without a last word.
+    /// It may end the stream without a CLOSE.
     without_word: &'static [StreamEnd],
 }
 
@@ -34,7 +34,7 @@ impl Kind {
 
     fn allows_framed(self, ending: &Ending) -> bool {
         let Rule { codes, without_word } = self.rule();
-        match ending.last_word {
+        match ending.close_frame {
             Some(LastWord::Close(code)) => codes.contains(&code),
             Some(LastWord::BusyLine | LastWord::ErrorLine) => false,
             None => without_word.contains(&ending.end),
@@ -43,7 +43,7 @@ impl Kind {
 
     /// On the plain wire FIN is all there is; a reset only for who does not read or has left.
     fn allows_plain(self, ending: &Ending) -> bool {
-        if ending.last_word.is_some() {
+        if ending.close_frame.is_some() {
             return false;
         }
         match ending.end {
@@ -114,6 +114,6 @@ impl Kind {
 impl Ending {
     /// The server has done nothing about the connection: it may not have accepted it.
     pub(super) fn is_unserved(&self) -> bool {
-        self.last_word.is_none() && !self.is_garbled && matches!(self.end, StreamEnd::Open | StreamEnd::Overdue)
+        self.close_frame.is_none() && !self.is_garbled && matches!(self.end, StreamEnd::Open | StreamEnd::Overdue)
     }
 }

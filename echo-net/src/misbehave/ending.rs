@@ -3,7 +3,7 @@
 use echo_core::CloseCode;
 use std::fmt;
 
-/// The server's last word.
+/// The server's CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LastWord {
     /// CLOSE with a code, on the framed wire.
@@ -55,24 +55,24 @@ impl fmt::Display for StreamEnd {
 /// How one connection ended, as the attacker sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ending {
-    /// The server's last word, if one was read.
-    pub last_word: Option<LastWord>,
+    /// The server's CLOSE, if one was read.
+    pub close_frame: Option<LastWord>,
     /// The end of the stream.
     pub end: StreamEnd,
-    /// What the server sent is no echo/1: an answer out of order, or something behind a last word.
+    /// What the server sent is no echo/1: an answer out of order, or something behind a CLOSE.
     pub is_garbled: bool,
 }
 
 impl Ending {
     /// Refused for want of a place (1013).
     pub fn is_busy(&self) -> bool {
-        matches!(self.last_word, Some(LastWord::Close(CloseCode::TRY_LATER) | LastWord::BusyLine))
+        matches!(self.close_frame, Some(LastWord::Close(CloseCode::TRY_LATER) | LastWord::BusyLine))
     }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(word) = &self.last_word {
+        if let Some(word) = &self.close_frame {
             write!(f, "{word}, ")?;
         }
         write!(f, "{}", self.end)?;

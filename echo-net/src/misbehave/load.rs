@@ -30,7 +30,7 @@ pub struct Load {
     pub connections: usize,
     /// How long the attack lasts.
     pub duration: Duration,
-    /// After `duration`, how long to wait for what the server still owes: last answers, a last word, FIN.
+    /// After `duration`, how long to wait for what the server still owes: last answers, a CLOSE, FIN.
     pub patience: Duration,
     /// The wire; a kind that does not exist on it uses its own.
     pub wire: Wire,

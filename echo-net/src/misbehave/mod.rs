@@ -1,6 +1,6 @@
 //! Hostile and broken clients of an echo server, to be run against a server of one's own.
 //!
-//! A [`Kind`] is one misbehaviour, a [`Load`] how much of it; [`run`] gives a [`Report`] that says how each connection
+//! A [`Kind`] is one misbehaviour, a [`Load`] how much of it; [`run`] gives a [`MisbehaveReport`] that says how each connection
 //! ended and whether that is what the kind must get.
 //!
 //! ```

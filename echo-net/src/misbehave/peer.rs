@@ -12,7 +12,7 @@ const READ: usize = 16 * 1024;
 /// How much is read at most to learn how a stream ended that nobody read.
 const LEFT_UNREAD: u64 = 256 * 1024;
 
-/// The stream has ended, or the server has said its last word: the script is over.
+/// The stream has ended, or the server has said its CLOSE: the script is over.
 #[derive(Debug)]
 pub(super) struct Over;
 
@@ -64,7 +64,7 @@ impl Peer {
     /// Reads until `enough` of the server has been heard.
     pub(super) async fn hear(&mut self, enough: impl Fn(&Scanner) -> bool) -> Result<(), Over> {
         while !enough(&self.scanner) {
-            if self.scanner.last_word.is_some() {
+            if self.scanner.close_frame.is_some() {
                 return Err(Over);
             }
             self.ready(Interest::READABLE).await?;
@@ -130,7 +130,7 @@ impl Peer {
 
     pub(super) fn ending(&self) -> Ending {
         Ending {
-            last_word: self.scanner.last_word,
+            close_frame: self.scanner.close_frame,
             end: self.end.unwrap_or(StreamEnd::Open),
             is_garbled: self.scanner.is_garbled,
         }
@@ -173,7 +173,7 @@ impl Peer {
         }
     }
 
-    /// The stream failed; what it had received is read first, for it may hold the server's last word.
+    /// The stream failed; what it had received is read first, for it may hold the server's CLOSE.
     fn fail(&mut self) -> Over {
         self.look();
         if self.end != Some(StreamEnd::Reset) {

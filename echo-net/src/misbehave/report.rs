@@ -26,7 +26,7 @@ pub struct MisbehaveReport {
     pub answers: u64,
     /// Connections by how they ended.
     pub endings: BTreeMap<Ending, u64>,
-    /// The first reason the server gave in a last word, for each ending that has one.
+    /// The first reason the server gave in a CLOSE, for each ending that has one.
     pub reasons: BTreeMap<Ending, String>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads what the server says without keeping it: the last word, the number of answers, and whether it is echo/1.
+//! Reads what the server says without keeping it: the CLOSE, the number of answers, and whether it is echo/1.
 
 use super::{LastWord, Wire};
 use echo_core::frame::{HEADER, MAX_REASON};
@@ -12,14 +12,14 @@ const FAREWELL: usize = 3 + MAX_REASON;
 /// How much of a plain line is looked at.
 const LINE: usize = 160;
 
-/// Takes the server's bytes in pieces of any size; owns no more than a last word.
+/// Takes the server's bytes in pieces of any size; owns no more than a CLOSE.
 #[derive(Debug)]
 pub(super) struct Scanner {
     state: State,
-    /// The bytes of what is incomplete: a preface, a header, a last word, the beginning of a line.
+    /// The bytes of what is incomplete: a preface, a header, a CLOSE, the beginning of a line.
     partial: Vec<u8>,
     pub(super) answers: u64,
-    pub(super) last_word: Option<LastWord>,
+    pub(super) close_frame: Option<LastWord>,
     pub(super) reason: String,
     pub(super) is_garbled: bool,
     /// Something has come.
@@ -45,7 +45,7 @@ impl Scanner {
             state,
             partial: Vec::new(),
             answers: 0,
-            last_word: None,
+            close_frame: None,
             reason: String::new(),
             is_garbled: false,
             has_spoken: false,
@@ -64,8 +64,8 @@ impl Scanner {
                     }
                 }
                 State::Header => {
-                    // Clause 5.10: nothing follows a last word.
-                    self.is_garbled |= self.last_word.is_some();
+                    // Clause 5.10: nothing follows a CLOSE.
+                    self.is_garbled |= self.close_frame.is_some();
                     if self.gather(&mut input, HEADER) {
                         self.on_header();
                     }
@@ -126,7 +126,7 @@ impl Scanner {
         if let [high, low, _flags, reason @ ..] = self.partial.as_slice()
             && kind == CLOSE
         {
-            self.last_word = Some(LastWord::Close(CloseCode(u16::from_be_bytes([*high, *low]))));
+            self.close_frame = Some(LastWord::Close(CloseCode(u16::from_be_bytes([*high, *low]))));
             self.reason = crate::printable(reason);
         }
         self.begin(State::Header);
@@ -147,10 +147,10 @@ impl Scanner {
     fn judge_line(&mut self) {
         if let Some(reason) = self.partial.strip_prefix(b"echo: ") {
             let is_busy = reason.starts_with(b"try again later");
-            self.last_word = Some(if is_busy { LastWord::BusyLine } else { LastWord::ErrorLine });
+            self.close_frame = Some(if is_busy { LastWord::BusyLine } else { LastWord::ErrorLine });
             self.reason = crate::printable(reason.trim_ascii_end());
         } else if !self.partial.is_empty() {
-            self.is_garbled |= self.last_word.is_some();
+            self.is_garbled |= self.close_frame.is_some();
         }
         self.partial.clear();
     }
@@ -181,7 +181,7 @@ mod tests {
             bytes.chunks(size).for_each(|piece| scanner.feed(piece));
             scanner.end();
             let word = Some(LastWord::Close(CloseCode::PROTOCOL_ERROR));
-            assert_eq!((scanner.answers, scanner.last_word, scanner.is_garbled), (2, word, false));
+            assert_eq!((scanner.answers, scanner.close_frame, scanner.is_garbled), (2, word, false));
             assert_eq!(scanner.reason, "why");
         }
     }
@@ -205,9 +205,9 @@ mod tests {
         for piece in ["[Mon Nov 23 08:16:00 2026] echo: not a refusal\nec", "ho: try again", " later: full"] {
             scanner.feed(piece.as_bytes());
         }
-        assert_eq!(scanner.last_word, None);
+        assert_eq!(scanner.close_frame, None);
         scanner.end();
-        assert_eq!(scanner.last_word, Some(LastWord::BusyLine));
+        assert_eq!(scanner.close_frame, Some(LastWord::BusyLine));
         assert_eq!(scanner.reason, "try again later: full");
     }
 }

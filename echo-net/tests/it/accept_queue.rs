@@ -45,12 +45,12 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     // The shutdown is looked at before the listener, so that nobody is accepted before it.
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
     let config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
-    let farewell = config.close_reason.clone();
+    let close_reason = config.close_reason.clone();
     let server = tokio::spawn(serve(listener, config, shutdown));
 
     let welcome = preface(Role::Server, 1);
     let mut goaway = Vec::new();
-    frame::goaway(&mut goaway, 0, &farewell);
+    frame::goaway(&mut goaway, 0, &close_reason);
     let refusal = close_with(0, CloseCode::TRY_LATER.0, "try again later: all 1 connections are in use");
     for (client, word) in far.iter_mut().zip([goaway, refusal]) {
         let mut said = vec![0; welcome.len() + word.len()];

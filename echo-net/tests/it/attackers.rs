@@ -115,7 +115,7 @@ async fn a_server_that_never_lets_go_is_told() {
     // Those that follow the first ones are not overdue when the time is over.
     (load.connections, load.patience) = (3, Duration::from_millis(100));
     let report = within(run(Kind::SlowPreface, address, load)).await;
-    let overdue = Ending { last_word: None, end: StreamEnd::Overdue, is_garbled: false };
+    let overdue = Ending { close_frame: None, end: StreamEnd::Overdue, is_garbled: false };
     assert_eq!(report.not_allowed().collect::<Vec<_>>(), [(overdue, 3)], "{report}");
 }
 

@@ -61,17 +61,17 @@ fn frames_that_break_the_protocol() {
     refused(b, &raw::reply(1, b"a"), 1002, 0, "a request, GOAWAY or CLOSE", "answer 1 from a client");
     refused(b, &raw::close(0), 1002, 0, "GOAWAY first", "CLOSE");
     // Reasons.
-    let farewell = |reason: &[u8]| [b"\x03\xe8\0", reason].concat();
-    let bad = farewell(b"\xff\x1b[31mred");
+    let close_reason = |reason: &[u8]| [b"\x03\xe8\0", reason].concat();
+    let bad = close_reason(b"\xff\x1b[31mred");
     let got = r"the bytes \xff\x1b[31mred";
     refused(b, &frame(bad.len() as u32, 3, 0, &bad), 1002, 0, "a reason in UTF-8 in GOAWAY", got);
     refused(b, &frame(bad.len() as u32, 4, 0, &bad), 1002, 0, "a reason in UTF-8 in CLOSE", got);
-    let long = farewell(&[b'x'; 124]);
+    let long = close_reason(&[b'x'; 124]);
     refused(b, &frame(127, 3, 0, &long), 1002, 0, "a body of at most 126 bytes in GOAWAY", "127");
     bystander.reports(15, "1 clean, 1 unproven, 15 violation");
 }
 
-/// Clause 5.6: who gets an error says no last word; FIN upon FIN. The account holds.
+/// Clause 5.6: who gets an error says no CLOSE; FIN upon FIN. The account holds.
 #[test]
 fn an_error_of_the_clients_is_logged_with_its_reason_escaped() {
     let mut b = Bystander::watching(&[]);
@@ -88,7 +88,7 @@ fn an_error_of_the_clients_is_logged_with_its_reason_escaped() {
     b.reports(1, "1 clean, 1 unproven, 1 failed");
 }
 
-/// Clause 5.10, 5.11: what follows the last word overrules a clean end, and there is no second last word.
+/// Clause 5.10, 5.11: what follows the CLOSE overrules a clean end, and there is no second CLOSE.
 #[test]
 fn a_frame_behind_the_last_word() {
     let mut b = Bystander::watching(&[]);
@@ -126,7 +126,7 @@ fn a_request_or_a_second_goaway_behind_goaway() {
     b.reports(2, "1 clean, 1 unproven, 2 violation");
 }
 
-/// Clauses 1.6 and 5.7: a FIN inside the preface is a FIN before the last word.
+/// Clauses 1.6 and 5.7: a FIN inside the preface is a FIN before the CLOSE.
 #[test]
 fn a_preface_cut_short_at_each_byte() {
     let mut b = Bystander::watching(&[]);

@@ -22,7 +22,7 @@ fn two_hundred_killed_clients_and_no_clean_end() {
         let mut client = raw_client(server.address);
         let port: u16 = client.says("port ").split_once("port ").expect("a port").1.parse().expect("a number");
         match run % 4 {
-            // While the server's answers and its last word may be on their way.
+            // While the server's answers and its CLOSE may be on their way.
             0 => (),
             1 => std::thread::sleep(Duration::from_micros(run * 20)),
             // When all of them have come, unread: the client's kernel holds preface, answers and CLOSE.

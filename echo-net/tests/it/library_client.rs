@@ -206,9 +206,9 @@ async fn a_server_that_drains_answers_what_is_under_way() {
         })
     };
     let drain = tokio::task::spawn_blocking(|| server.drain());
-    let farewell = within(client.leaving()).await;
-    if let Some(farewell) = farewell {
-        assert_eq!((farewell.code, farewell.text.as_str()), (CloseCode::RESTART, "back soon"));
+    let close_reason = within(client.leaving()).await;
+    if let Some(close_reason) = close_reason {
+        assert_eq!((close_reason.code, close_reason.text.as_str()), (CloseCode::RESTART, "back soon"));
     }
     let (answered, error) = within(asker).await.expect("no panic");
     assert_eq!(error, RequestError::Refused, "no request is in doubt");

@@ -229,7 +229,7 @@ async fn a_refused_library_client_knows_why() {
     assert_eq!((report.refused, report.ended("failed")), (20, 20), "{report}");
 }
 
-/// The same with preface, last word and FIN in one.
+/// The same with preface, CLOSE and FIN in one.
 #[tokio::test]
 async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
     for _ in 0..20 {

@@ -92,7 +92,7 @@ impl Stalled {
     }
 }
 
-/// Clauses 5.1–5.3, 8.2: the last words need no reader, and what was answered is still written once there is one.
+/// Clauses 5.1–5.3, 8.2: the CLOSE frames need no reader, and what was answered is still written once there is one.
 #[test]
 fn answers_that_nobody_reads_keep_no_server_waiting() {
     let serve = Serve::start(&["--deadline", "shutdown=20"]);

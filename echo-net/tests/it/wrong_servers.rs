@@ -56,7 +56,7 @@ async fn a_server_that_never_answers() {
     }
 }
 
-/// Clause 7.2: above the count of the last word, refused, whatever its code.
+/// Clause 7.2: above the count of the CLOSE, refused, whatever its code.
 #[tokio::test]
 async fn a_server_that_fails_and_says_how_far_it_came() {
     let (address, server) = fake(|mut raw| {
@@ -73,7 +73,7 @@ async fn a_server_that_fails_and_says_how_far_it_came() {
     server.join().expect("no panic");
 }
 
-/// Clause 5.7: FIN before the last word, as relays make of a crash, is never clean.
+/// Clause 5.7: FIN before the CLOSE, as relays make of a crash, is never clean.
 #[tokio::test]
 async fn a_server_whose_fin_comes_without_a_last_word() {
     let (address, server) = fake(|mut raw| {
@@ -106,7 +106,7 @@ async fn a_server_that_resets() {
     server.join().expect("no panic");
 }
 
-/// Clause 5.3: a last word that leaves answers owing is a violation.
+/// Clause 5.3: a CLOSE that leaves answers owing is a violation.
 #[tokio::test]
 async fn a_server_that_says_its_last_word_too_early() {
     let (address, server) = fake(|mut raw| {

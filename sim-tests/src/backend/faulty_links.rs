@@ -16,7 +16,7 @@ pub(crate) struct FaultyLinks<P> {
     /// The faults that wait for a packet.
     holds: Vec<NetworkFault>,
     /// By [`Role`].
-    ears: [WireDecoder; 2],
+    decoders: [WireDecoder; 2],
 }
 
 impl<P> FaultyLinks<P> {
@@ -25,13 +25,13 @@ impl<P> FaultyLinks<P> {
         Self {
             links: Links::new(scenario.network.path()),
             holds: faults.filter(|fault| fault.mark().is_some()).copied().collect(),
-            ears: Role::BOTH.map(|from| WireDecoder::new(from, scenario)),
+            decoders: Role::BOTH.map(|from| WireDecoder::new(from, scenario)),
         }
     }
 
     /// Takes a packet from `from`, and gives what it carries.
-    pub(crate) fn push(&mut self, board: &mut EventLog, from: Role, segment: StreamChunk<'_>, packet: P) -> Vec<Unit> {
-        let units = self.ears[from as usize].decode(segment);
+    pub(crate) fn push(&mut self, log: &mut EventLog, from: Role, segment: StreamChunk<'_>, packet: P) -> Vec<Unit> {
+        let units = self.decoders[from as usize].decode(segment);
         let is_due = |fault: &NetworkFault| match fault {
             NetworkFault::Hold { from: whose, content: mark, .. } => {
                 whose.means(from) && units.iter().any(|unit| carries(unit, *mark))
@@ -40,11 +40,11 @@ impl<P> FaultyLinks<P> {
         };
         while let Some(index) = self.holds.iter().position(is_due) {
             if let NetworkFault::Hold { span, .. } = self.holds.remove(index) {
-                self.links.hold(from, span.after(board.now()));
-                board.note(from, LogEvent::Held);
+                self.links.hold(from, span.after(log.now()));
+                log.note(from, LogEvent::Held);
             }
         }
-        self.links.push(board.now(), from, segment.kind(), segment.size(), packet);
+        self.links.push(log.now(), from, segment.kind(), segment.size(), packet);
         units
     }
 
@@ -86,10 +86,10 @@ impl<P> FaultyLinks<P> {
     }
 
     /// The next packet from `from` that may arrive by `now`. What a relay made of it is noted where it arrives.
-    pub(crate) fn pop(&mut self, board: &mut EventLog, from: Role, now: Millis) -> Option<Arrival<P>> {
+    pub(crate) fn pop(&mut self, log: &mut EventLog, from: Role, now: Millis) -> Option<Arrival<P>> {
         let arrival = self.links.pop(from, now)?;
         if let Arrival::Made(kind) = arrival {
-            board.note(from.peer(), LogEvent::Relayed(kind.unit()));
+            log.note(from.peer(), LogEvent::Relayed(kind.unit()));
         }
         Some(arrival)
     }

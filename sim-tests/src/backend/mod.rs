@@ -46,7 +46,7 @@ impl Backend {
     /// Runs `scenario` for as long as both ends may take ([`defaults::budget`]).
     ///
     /// # Errors
-    /// A [`Refusal`] if the scenario makes no sense, or this backend cannot express it.
+    /// A [`ScenarioError`] if the scenario makes no sense, or this backend cannot express it.
     pub fn run(self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         self.run_within(scenario, defaults::budget(scenario))
     }
@@ -69,7 +69,7 @@ impl Backend {
     /// Says why this backend cannot do what `scenario` asks for, if so.
     ///
     /// # Errors
-    /// A [`Refusal`] of one line that names what came and what would be right.
+    /// A [`ScenarioError`] of one line that names what came and what would be right.
     pub fn expresses(self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let network = &scenario.network;
         let why = match self {

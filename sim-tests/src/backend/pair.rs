@@ -99,7 +99,7 @@ struct End {
     role: Role,
     connection: Connection,
     /// Hears what this end reads.
-    ear: WireDecoder,
+    decoder: WireDecoder,
     socket: Socket,
     inbox: VecDeque<u8>,
     /// How long the packets are whose bytes are in the inbox.
@@ -110,12 +110,12 @@ struct End {
     shut: bool,
     /// Whether the program reads.
     reading: Reading,
-    throttle: WriteLimit,
+    write_limit: WriteLimit,
     /// Its transport took no more when it last wrote.
     blocked: bool,
     /// Its ending has begun.
     ending: bool,
-    gate: ReadPause,
+    read_pause: ReadPause,
     /// How much of the inbox the program has read, and not acted upon.
     ahead: usize,
     fin_read: bool,
@@ -184,7 +184,7 @@ impl Pair {
         }
     }
 
-    /// Lets both programs and the director do what they can do now.
+    /// Lets both programs and the step scheduler do what they can do now.
     fn settle(&mut self) {
         loop {
             self.client.pump(&mut self.world);
@@ -230,11 +230,11 @@ impl Pair {
     /// The packets that are due. All of them are there before a program runs.
     fn deliver(&mut self) {
         loop {
-            let World { log: board, links: post, .. } = &mut self.world;
-            let now = board.now();
-            if let Some(arrival) = post.pop(board, Role::Client, now) {
+            let World { log, links: post, .. } = &mut self.world;
+            let now = log.now();
+            if let Some(arrival) = post.pop(log, Role::Client, now) {
                 self.server.receive(arrival.into(), &mut self.world);
-            } else if let Some(arrival) = post.pop(board, Role::Server, now) {
+            } else if let Some(arrival) = post.pop(log, Role::Server, now) {
                 self.client.receive(arrival.into(), &mut self.world);
             } else {
                 return;
@@ -258,7 +258,7 @@ impl End {
         Self {
             role,
             connection,
-            ear: WireDecoder::new(role.peer(), scenario),
+            decoder: WireDecoder::new(role.peer(), scenario),
             socket: Socket::Open,
             inbox: VecDeque::new(),
             packets: VecDeque::new(),
@@ -266,10 +266,10 @@ impl End {
             reset_came: false,
             shut: false,
             reading: Reading::Yes,
-            throttle: WriteLimit::new(scenario, role),
+            write_limit: WriteLimit::new(scenario, role),
             blocked: false,
             ending: false,
-            gate: ReadPause::new(scenario.plan(role)),
+            read_pause: ReadPause::new(scenario.plan(role)),
             ahead: 0,
             fin_read: false,
             runs: true,
@@ -310,7 +310,7 @@ impl End {
                 return lost;
             }
         }
-        if self.gate.is_shut() || !self.connection.wants_input() {
+        if self.read_pause.is_shut() || !self.connection.wants_input() {
             return false;
         }
         let now = world.now();
@@ -342,12 +342,12 @@ impl End {
         if !std::mem::replace(&mut self.fin_read, true) {
             world.log.note(self.role, LogEvent::Got(Unit::Fin));
         }
-        !self.gate.catches(&[Unit::Fin])
+        !self.read_pause.catches(&[Unit::Fin])
     }
 
     fn read_some(&mut self, world: &mut World) -> bool {
         let bytes: Vec<u8> = self.inbox.iter().take(self.readable(&world.scenario.network)).copied().collect();
-        if self.gate.is_armed() && self.look_ahead(&bytes, world) {
+        if self.read_pause.is_armed() && self.look_ahead(&bytes, world) {
             return true;
         }
         let mut input = bytes.as_slice();
@@ -357,7 +357,7 @@ impl End {
             let event = self.connection.handle_input(world.now(), &mut input);
             let from = used.max(self.ahead);
             used = bytes.len() - input.len();
-            for unit in self.ear.decode(StreamChunk::Data(&bytes[from.min(used)..used])) {
+            for unit in self.decoder.decode(StreamChunk::Data(&bytes[from.min(used)..used])) {
                 if let (Unit::Answer(seq), None) = (&unit, world.scenario.wire.first_fin()) {
                     handed.push(*seq);
                 }
@@ -403,12 +403,12 @@ impl End {
 
     /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
     fn look_ahead(&mut self, bytes: &[u8], world: &mut World) -> bool {
-        let mut ear = self.ear.clone();
-        let units = ear.decode(StreamChunk::Data(&bytes[self.ahead..]));
-        if !self.gate.catches(&units) {
+        let mut decoder = self.decoder.clone();
+        let units = decoder.decode(StreamChunk::Data(&bytes[self.ahead..]));
+        if !self.read_pause.catches(&units) {
             return false;
         }
-        self.ear = ear;
+        self.decoder = decoder;
         self.ahead = bytes.len();
         units.into_iter().for_each(|unit| world.log.note(self.role, LogEvent::Got(unit)));
         true
@@ -425,7 +425,7 @@ impl End {
                         continue;
                     }
                     let mut bytes = [header, payload].concat();
-                    match self.throttle.take(bytes.len().min(most)) {
+                    match self.write_limit.take(bytes.len().min(most)) {
                         Ok(count) => bytes.truncate(count),
                         Err(point) => {
                             if !std::mem::replace(&mut self.blocked, true) {
@@ -435,7 +435,7 @@ impl End {
                         }
                     }
                     let count = bytes.len();
-                    self.throttle.took(count);
+                    self.write_limit.took(count);
                     self.blocked = false;
                     world.send(self.role, Packet::Data(bytes));
                     self.connection.handle_sent(now, count);
@@ -470,7 +470,7 @@ impl End {
 
     fn ask(&mut self, seq: u64, world: &World) {
         if let Some(payload) = world.scenario.payload(seq).filter(|_| self.runs) {
-            // A conversation that is ending takes no more requests; the board shows that none was sent.
+            // A conversation that is ending takes no more requests; the event log shows that none was sent.
             let _ = self.connection.send(world.now(), &payload);
         }
     }
@@ -483,11 +483,11 @@ impl End {
         world.log.note(self.role, LogEvent::Did(step.action));
         match step.action {
             Action::Close => {
-                let farewell = match self.role {
+                let close_reason = match self.role {
                     Role::Client => CloseReason::normal(),
-                    Role::Server => defaults::servers_farewell(),
+                    Role::Server => defaults::server_close_reason(),
                 };
-                self.connection.leave(world.now(), farewell);
+                self.connection.leave(world.now(), close_reason);
             }
             Action::HalfClose => self.shut_down(world),
             Action::Drop | Action::Crash => self.leave(world),
@@ -503,8 +503,8 @@ impl End {
                 }
             }
         }
-        self.throttle.release(step.point);
-        self.gate.release(step.point);
+        self.write_limit.release(step.point);
+        self.read_pause.release(step.point);
         if step.action.takes_away() && step.action != Action::DropUnread {
             self.runs = false;
         }

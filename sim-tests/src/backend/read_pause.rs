@@ -1,6 +1,6 @@
-//! The gate: a side does not act upon what it has read before its plan is carried out.
+//! The read pause: a side does not act upon what it has read before its plan is carried out.
 
-use crate::record::event_log::{Unit, is_fin, is_goaway, is_last_word};
+use crate::record::event_log::{Unit, is_close, is_fin, is_goaway};
 use crate::scenario::plan::{Plan, Point};
 
 /// What a side has to read and must not act upon before its plan is carried out.
@@ -20,7 +20,7 @@ impl ReadPause {
     pub(crate) fn catches(&mut self, units: &[Unit]) -> bool {
         let is_met = |point: &Point| match point {
             Point::AfterGoAway => units.iter().any(is_goaway),
-            Point::AfterClose => units.iter().any(is_last_word),
+            Point::AfterClose => units.iter().any(is_close),
             Point::AfterFin => units.iter().any(is_fin),
             Point::Connecting | Point::InPreface | Point::Idle | Point::RequestInFlight => false,
             Point::AnswerInFlight | Point::InsideFrame | Point::PeerNotReading | Point::Draining => false,

@@ -1,4 +1,4 @@
-//! The director: reads the board, and says what is to be done now. The same for every backend.
+//! the step scheduler: reads the event log, and says what is to be done now. The same for every backend.
 
 use crate::record::event_log::EventLog;
 use crate::scenario::Scenario;
@@ -65,11 +65,11 @@ impl StepScheduler {
     }
 
     /// The next thing that is due; to be asked again until there is none.
-    pub(crate) fn next(&mut self, board: &EventLog) -> Option<Command> {
-        if let Some(index) = self.waiting.iter().position(|(point, side, _)| board.is_at(*point, *side)) {
+    pub(crate) fn next(&mut self, log: &EventLog) -> Option<Command> {
+        if let Some(index) = self.waiting.iter().position(|(point, side, _)| log.is_at(*point, *side)) {
             return Some(self.waiting.remove(index).2);
         }
-        let due = self.asked == 0 || (self.asked < self.talk && board.is_at(Point::Idle, Role::Client));
+        let due = self.asked == 0 || (self.asked < self.talk && log.is_at(Point::Idle, Role::Client));
         due.then(|| {
             let from = self.asked + 1;
             self.asked = if from == 1 { 1 } else { self.talk };

@@ -1,4 +1,4 @@
-//! The throttle: a side's transport takes only a part of what it says, so that its plan can be carried out in the
+//! The write limit: a side's transport takes only a part of what it says, so that its plan can be carried out in the
 //! middle of something.
 
 use crate::scenario::defaults::EPOCH;
@@ -72,7 +72,7 @@ fn second_message(scenario: &Scenario, side: Role) -> u64 {
     (first.len() + payload.len()) as u64
 }
 
-/// What a side that violates says: a last word with a count that cannot be.
+/// What a side that violates says: a CLOSE with a count that cannot be.
 pub(crate) fn violation() -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::close(&mut bytes, 999, &CloseReason::normal(), false);

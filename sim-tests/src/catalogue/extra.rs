@@ -14,7 +14,7 @@ const WHILE_CLOSING: [Point; 6] =
     [Point::Draining, Point::AfterGoAway, Point::CloseInFlight, Point::AfterClose, Point::Finishing, Point::AfterFin];
 
 /// Whose word is held so long that it comes one millisecond before a deadline of the other side, at it, and one
-/// after: the server's last word (drain), the client's (close), the server's FIN (linger).
+/// after: the server's CLOSE (drain), the client's (close), the server's FIN (linger).
 const AT_A_DEADLINE: [(Sender, HeldContent, Millis); 3] = [
     (Sender::Server, HeldContent::Close, 196),
     (Sender::Client, HeldContent::Close, 116),

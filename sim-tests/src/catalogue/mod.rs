@@ -1,7 +1,7 @@
 //! The catalogue: every close sequence, enumerated.
 //!
 //! A sequence is what the client does and when, what the server does and when, a network and a wire. The product of
-//! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`counts`] adds it up. What may come
+//! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`statistics`] adds it up. What may come
 //! of each says the [`oracle`](crate::check::oracle), which knows PROTOCOL.md and not the machine.
 
 mod exclusion;
@@ -75,7 +75,7 @@ pub fn of_run(scenario: &Scenario) -> Option<&'static Sequence> {
 /// The hash of all traces of the catalogue on `backend`: the same in every process and every build.
 ///
 /// # Errors
-/// The first [`Refusal`], if a sequence cannot be run.
+/// The first [`ScenarioError`], if a sequence cannot be run.
 pub fn hash(backend: Backend) -> Result<u64, ScenarioError> {
     let mut text = String::new();
     for run in all().iter().flat_map(|sequence| sequence.scenario.runs()) {

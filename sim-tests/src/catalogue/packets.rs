@@ -7,7 +7,7 @@ use crate::scenario::plan::{Action, Plan};
 use crate::scenario::{Scenario, Wire};
 use std::sync::OnceLock;
 
-/// A close sequence on a network of packets. What may come of it says [`judge`](super::judge).
+/// A close sequence on a network of packets. What may come of it says [`check_run`](super::check_run).
 #[derive(Clone, Debug)]
 pub struct PacketSequence {
     /// Its stable id.

@@ -1,4 +1,4 @@
-//! The census: how many sequences there are, and how many different stories they tell.
+//! The statistics: how many sequences there are, and how many different canonical traces they tell.
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::{Sequence, all, product};
@@ -29,7 +29,7 @@ pub struct Statistics {
     pub pairs: Option<(usize, usize)>,
 }
 
-/// For each sequence the first that tells the same story, by their indices: itself if the story is new.
+/// For each sequence the first that tells the same canonical trace, by their indices: itself if the canonical trace is new.
 fn first_with_same_trace() -> &'static [usize] {
     static TELLERS: OnceLock<Vec<usize>> = OnceLock::new();
     TELLERS.get_or_init(|| {
@@ -51,7 +51,7 @@ fn trace_hash(sequence: &Sequence) -> u64 {
 }
 
 impl Sequence {
-    /// The first sequence that tells the same story, if this one tells nothing new.
+    /// The first sequence that tells the same canonical trace, if this one tells nothing new.
     pub fn same_trace_as(&'static self) -> Option<&'static Self> {
         let index = all().iter().position(|one| std::ptr::eq(one, self))?;
         let teller = first_with_same_trace()[index];

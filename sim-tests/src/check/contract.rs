@@ -13,19 +13,19 @@ use echo_core::{Deadline, End, Role, Tally};
 /// The contract in short: one name for each promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ContractRule {
-    /// Truth: clean at the server means that it holds the client's acknowledging last word, and the client every
+    /// Truth: clean at the server means that it holds the client's acknowledging CLOSE, and the client every
     /// answer.
     ServersProof,
-    /// Truth: clean at the client means that it has every answer through the server's last word, and that nothing
+    /// Truth: clean at the client means that it has every answer through the server's CLOSE, and that nothing
     /// above was accepted.
     ClientsProof,
-    /// Truth: a FIN without a last word is never clean.
+    /// Truth: a FIN without a CLOSE is never clean.
     FinIsNoProof,
     /// Truth: no answer is missing, doubled, out of order or made up.
     Answers,
     /// Truth: an account is never rosier than what happened.
     Account,
-    /// Order: nothing follows a last word, and there is one in each direction.
+    /// Order: nothing follows a CLOSE, and there is one in each direction.
     LastWord,
     /// Order: two correct peers never see a violation.
     NoViolation,
@@ -57,25 +57,25 @@ impl Rule for ContractRule {
 /// A broken promise of these.
 pub type ContractBreach = Breach<ContractRule>;
 
-/// No last word that is said in peace is longer, in bytes.
-const LAST_WORD: usize = 64;
+/// No CLOSE that is said in peace is longer, in bytes.
+const CLOSE_FRAME: usize = 64;
 
 /// Holds `record` against the contract; gives what is broken.
 pub fn check(record: &Record) -> Vec<ContractBreach> {
-    let mut court = ContractChecker { record, breaches: Vec::new() };
-    court.servers_proof();
-    court.clients_proof();
-    court.answers();
+    let mut checker = ContractChecker { record, breaches: Vec::new() };
+    checker.servers_proof();
+    checker.clients_proof();
+    checker.answers();
     for side in Role::BOTH {
-        court.fin_is_no_proof(side);
-        court.account(side);
-        court.last_word(side);
-        court.violation(side);
-        court.end(side);
-        court.wire(side);
+        checker.fin_is_no_proof(side);
+        checker.account(side);
+        checker.close_frame(side);
+        checker.violation(side);
+        checker.end(side);
+        checker.wire(side);
     }
-    court.care();
-    court.breaches
+    checker.care();
+    checker.breaches
 }
 
 struct ContractChecker<'a> {
@@ -96,7 +96,7 @@ impl ContractChecker<'_> {
         matches!(self.record.ending(side), Ending::Outcome(outcome) if outcome.end.is_clean())
     }
 
-    /// The clean last word that `side` got, by its number.
+    /// The clean CLOSE that `side` got, by its number.
     fn clean_word(&self, side: Role) -> Option<u64> {
         self.record.got(side).find_map(|unit| match unit {
             Unit::Close { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
@@ -159,8 +159,8 @@ impl ContractChecker<'_> {
     }
 
     fn fin_is_no_proof(&mut self, side: Role) {
-        let last_word = |unit: &Unit| matches!(unit, Unit::Close { .. });
-        let first = self.record.got(side).find(|unit| last_word(unit) || **unit == Unit::Fin);
+        let close_frame = |unit: &Unit| matches!(unit, Unit::Close { .. });
+        let first = self.record.got(side).find(|unit| close_frame(unit) || **unit == Unit::Fin);
         if self.is_clean(side) && first == Some(&Unit::Fin) {
             self.breach(ContractRule::FinIsNoProof, format!("the {} is clean on a FIN", side.name()));
         }
@@ -242,7 +242,7 @@ impl ContractChecker<'_> {
         }
     }
 
-    fn last_word(&mut self, side: Role) {
+    fn close_frame(&mut self, side: Role) {
         if self.does(side, &[Action::Violate]) {
             return;
         }
@@ -378,11 +378,11 @@ impl ContractChecker<'_> {
 
     /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
     /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may
-    /// take, or so many as a small window makes of a last word, or an ending takes as long as it may.
+    /// take, or so many as a small window makes of a CLOSE, or an ending takes as long as it may.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, takes, window, .. } = self.record.scenario.network;
         // What does not fit the window waits until the other end has read: a round trip for each piece.
-        let round_trips = 1 + if window > 0 { LAST_WORD.div_ceil(window) as u128 } else { 0 };
+        let round_trips = 1 + if window > 0 { CLOSE_FRAME.div_ceil(window) as u128 } else { 0 };
         // A client is more patient than a server, if anything.
         let deadlines = defaults::deadlines_of(&self.record.scenario, Role::Server);
         let patience = deadlines.linger.min(deadlines.fin).min(deadlines.shutdown);

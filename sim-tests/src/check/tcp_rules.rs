@@ -1,6 +1,6 @@
 //! RFC 9293, held against what was seen of TCP in a record.
 
-use crate::record::event_log::{LogEntry, LogEvent, Unit, is_fin, is_last_word};
+use crate::record::event_log::{LogEntry, LogEvent, Unit, is_close, is_fin};
 use crate::record::segments::{beyond, segments};
 use crate::record::{Ending, Record};
 use crate::scenario::defaults;
@@ -149,7 +149,7 @@ fn time_wait(record: &Record) -> Option<String> {
     }
 }
 
-/// Whether `side` has sent its FIN because its deadline for the other's had passed: its last word was sent so long
+/// Whether `side` has sent its FIN because its deadline for the other's had passed: its CLOSE was sent so long
 /// before.
 fn gave_up_waiting(record: &Record, side: Role) -> bool {
     let at = |like: fn(&Unit) -> bool| {
@@ -157,7 +157,7 @@ fn gave_up_waiting(record: &Record, side: Role) -> bool {
         record.entries.iter().find(sent).map(|entry| entry.at)
     };
     let fin = defaults::deadlines_of(&record.scenario, side).fin.as_millis();
-    match (at(is_last_word), at(is_fin)) {
+    match (at(is_close), at(is_fin)) {
         (Some(word), Some(sent)) => u128::from(sent - word) >= fin,
         (_, _) => false,
     }

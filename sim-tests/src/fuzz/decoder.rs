@@ -178,9 +178,9 @@ pub(super) fn encode(frame: &Frame<'_>) -> Vec<u8> {
         Frame::Reply { seq, t1, t2, t3, payload } => {
             frame::reply_header(&mut bytes, *seq, [*t1, *t2, *t3], payload.len());
         }
-        Frame::GoAway { last, reason: farewell } => frame::goaway(&mut bytes, *last, farewell),
-        Frame::Close { last, reason: farewell, first_fin } => {
-            frame::close(&mut bytes, *last, farewell, *first_fin == Role::Server);
+        Frame::GoAway { last, reason: close_reason } => frame::goaway(&mut bytes, *last, close_reason),
+        Frame::Close { last, reason: close_reason, first_fin } => {
+            frame::close(&mut bytes, *last, close_reason, *first_fin == Role::Server);
         }
         Frame::Unknown { .. } => (),
     }

@@ -154,8 +154,8 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
         Op::Carry => carry(pair, input),
         Op::Leave => side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.leave(now, CloseReason::normal())),
         Op::Fail => {
-            let farewell = CloseReason::new(CloseCode::INTERNAL, "no");
-            side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.fail(now, farewell));
+            let close_reason = CloseReason::new(CloseCode::INTERNAL, "no");
+            side(pair, input.pick(&Role::BOTH)).wish(|side, now| side.fail(now, close_reason));
         }
         Op::Abort => side(pair, input.pick(&Role::BOTH)).wish(Connection::abort),
         Op::Deadline => pair.step(),

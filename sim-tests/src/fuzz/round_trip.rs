@@ -38,10 +38,10 @@ fn frame<'a>(input: &mut Input<'a>) -> Frame<'a> {
     match kind {
         0 => Frame::Echo { seq, t1: stamp(), payload: payload(input) },
         1 => Frame::Reply { seq, t1: stamp(), t2: stamp(), t3: stamp(), payload: payload(input) },
-        2 => Frame::GoAway { last: seq, reason: farewell(input) },
+        2 => Frame::GoAway { last: seq, reason: close_reason(input) },
         _ => {
             let first_fin = input.pick(&Role::BOTH);
-            Frame::Close { last: seq, reason: farewell(input), first_fin }
+            Frame::Close { last: seq, reason: close_reason(input), first_fin }
         }
     }
 }
@@ -51,7 +51,7 @@ fn payload<'a>(input: &mut Input<'a>) -> &'a [u8] {
     input.take(length)
 }
 
-fn farewell(input: &mut Input<'_>) -> CloseReason {
+fn close_reason(input: &mut Input<'_>) -> CloseReason {
     let code = CloseCode(input.next());
     let length = input.below(256);
     CloseReason::new(code, String::from_utf8_lossy(input.take(length)))
@@ -64,8 +64,10 @@ fn cut(frame: Frame<'_>) -> Frame<'_> {
         CloseReason::new(code, &reason[..end])
     };
     match frame {
-        Frame::GoAway { last, reason: farewell } => Frame::GoAway { last, reason: short(farewell) },
-        Frame::Close { last, reason: farewell, first_fin } => Frame::Close { last, reason: short(farewell), first_fin },
+        Frame::GoAway { last, reason: close_reason } => Frame::GoAway { last, reason: short(close_reason) },
+        Frame::Close { last, reason: close_reason, first_fin } => {
+            Frame::Close { last, reason: short(close_reason), first_fin }
+        }
         Frame::Echo { .. } | Frame::Reply { .. } | Frame::Unknown { .. } => frame,
     }
 }

@@ -21,7 +21,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 
 /// What the client and the server of some conversations send, by [`Role`].
 fn conversations() -> Vec<[Vec<u8>; 2]> {
-    let talk = |first_fin, sizes: &[usize], farewell: Option<CloseReason>| {
+    let talk = |first_fin, sizes: &[usize], close_reason: Option<CloseReason>| {
         let mut pair = Pair::with(Config { first_fin, ..Config::default() });
         for size in sizes {
             // The conversation is open, and no payload over the limit.
@@ -30,10 +30,12 @@ fn conversations() -> Vec<[Vec<u8>; 2]> {
             });
         }
         pair.exchange(usize::MAX);
-        match farewell {
+        match close_reason {
             None => pair.client.wish(|client, now| client.leave(now, CloseReason::normal())),
-            Some(farewell) if farewell.code.is_clean() => pair.server.wish(|server, now| server.leave(now, farewell)),
-            Some(farewell) => pair.server.wish(|server, now| server.fail(now, farewell)),
+            Some(close_reason) if close_reason.code.is_clean() => {
+                pair.server.wish(|server, now| server.leave(now, close_reason))
+            }
+            Some(close_reason) => pair.server.wish(|server, now| server.fail(now, close_reason)),
         }
         pair.finish(usize::MAX);
         [pair.client.sent, pair.server.sent]

@@ -4,7 +4,7 @@
 //! for tests and fuzzing.
 //!
 //! ```
-//! use echo_core::Farewell;
+//! use echo_core::CloseReason;
 //! use sim_tests::in_memory::Pair;
 //!
 //! let mut pair = Pair::new();

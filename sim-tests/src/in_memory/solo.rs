@@ -34,8 +34,8 @@ impl Seen {
             Event::Request { seq, payload } => Self::Request(*seq, payload.to_vec()),
             Event::Reply(reply) => Self::Reply(reply.seq, reply.payload.to_vec()),
             Event::Text(text) => Self::Text(text.to_vec()),
-            Event::Leaving(farewell) => Self::Leaving(farewell.code.0),
-            Event::LastWord(farewell) => Self::LastWord(farewell.code.0),
+            Event::Leaving(close_reason) => Self::Leaving(close_reason.code.0),
+            Event::LastWord(close_reason) => Self::LastWord(close_reason.code.0),
             Event::Discarded => Self::Discarded,
         }
     }

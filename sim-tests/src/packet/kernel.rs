@@ -60,7 +60,7 @@ impl Kernel {
         }
     }
 
-    /// From now on `judge` decides, and what was is forgotten.
+    /// From now on `check_run` decides, and what was is forgotten.
     pub(super) fn begin(&mut self, judge: Box<dyn FaultInjector>) {
         self.world.begin();
         self.world.judge = judge;

@@ -47,7 +47,7 @@ impl Net {
         Self(shared)
     }
 
-    /// From now on `judge` decides what becomes of each segment, and segments are counted from 0.
+    /// From now on `check_run` decides what becomes of each segment, and segments are counted from 0.
     pub fn begin(&self, judge: Box<dyn FaultInjector>) {
         self.act(|kernel| kernel.begin(judge));
     }

@@ -1,4 +1,4 @@
-//! The board: everything both ends sent, got and did, in one order, as nobody in the real world could see it.
+//! The event log: everything both ends sent, got and did, in one order, as nobody in the real world could see it.
 
 use crate::scenario::plan::{Action, Point};
 use crate::support::Millis;
@@ -68,7 +68,7 @@ pub enum LogEvent {
     Cut,
 }
 
-/// One line of the board.
+/// One line of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     /// When.
@@ -87,7 +87,7 @@ pub struct EventLog {
     witness: Option<Arc<dyn Observer>>,
 }
 
-/// Who looks at a board while it is written.
+/// Who looks at a event log while it is written.
 pub(crate) trait Observer: fmt::Debug + Send + Sync {
     /// What time it is.
     fn now(&self) -> Millis;
@@ -169,10 +169,10 @@ impl EventLog {
             Point::RequestInFlight => under_way(Role::Client, |unit| *unit == Unit::Request(2)),
             Point::AnswerInFlight => under_way(Role::Server, |unit| *unit == Unit::Answer(2)),
             Point::Draining => somebody(&|side| self.has_sent(side, is_goaway)),
-            Point::CloseInFlight => somebody(&|side| under_way(side, is_last_word)),
+            Point::CloseInFlight => somebody(&|side| under_way(side, is_close)),
             Point::Finishing => somebody(&|side| self.has_sent(side, is_fin)),
             Point::AfterGoAway => self.has_got(side, is_goaway),
-            Point::AfterClose => self.has_got(side, is_last_word),
+            Point::AfterClose => self.has_got(side, is_close),
             Point::AfterFin => self.has_got(side, is_fin),
         }
     }
@@ -182,7 +182,7 @@ pub(crate) fn is_goaway(unit: &Unit) -> bool {
     matches!(unit, Unit::GoAway { .. })
 }
 
-pub(crate) fn is_last_word(unit: &Unit) -> bool {
+pub(crate) fn is_close(unit: &Unit) -> bool {
     matches!(unit, Unit::Close { .. })
 }
 

@@ -125,7 +125,7 @@ impl Record {
     }
 }
 
-/// How `side` came out of what stands on the board.
+/// How `side` came out of what stands on the event log.
 pub(crate) fn ending(entries: &[LogEntry], side: Role) -> Ending {
     let mut ending = Ending::Open;
     let mut let_go = false;

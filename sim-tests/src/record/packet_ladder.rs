@@ -22,7 +22,6 @@ pub fn ladder(record: &Record, times: bool) -> String {
             }
             // A kernel that goes on to listen for others does it with another socket.
             TcpEvent::Changed { side, to: TcpState::Listen, .. } if page.states[*side as usize] != TcpState::Closed => {
-                ()
             }
             TcpEvent::Changed { side, to, .. } => {
                 page.states[*side as usize] = *to;

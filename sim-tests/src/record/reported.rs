@@ -18,13 +18,13 @@ pub enum Reported {
 /// [`End`] without its texts: what two ways to end have to differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EndKind {
-    /// Both last words, the server's with this code.
+    /// Both CLOSE frames, the server's with this code.
     Clean(u16),
-    /// Both FINs of a wire without last words.
+    /// Both FINs of a wire without CLOSE frames.
     Unproven,
-    /// An error's last word, with its code.
+    /// An error's CLOSE, with its code.
     Failed(u16),
-    /// FIN before the last word.
+    /// FIN before the CLOSE.
     Truncated,
     /// RST.
     Reset,

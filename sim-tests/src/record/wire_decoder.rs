@@ -98,8 +98,8 @@ fn unit_of(frame: &Frame<'_>, scenario: &Scenario) -> Unit {
         Frame::Echo { seq, payload, .. } => judged(*seq, payload, Unit::Request(*seq)),
         Frame::Reply { seq, payload, .. } => judged(*seq, payload, Unit::Answer(*seq)),
         Frame::GoAway { last, reason: CloseReason { code, .. } } => Unit::GoAway { last: *last, code: code.0 },
-        Frame::Close { last, reason: farewell, first_fin } => {
-            Unit::Close { last: *last, code: farewell.code.0, fin_first: *first_fin == Role::Server }
+        Frame::Close { last, reason: close_reason, first_fin } => {
+            Unit::Close { last: *last, code: close_reason.code.0, fin_first: *first_fin == Role::Server }
         }
         Frame::Unknown { kind } => Unit::Other(format!("a frame of kind {kind:#04x}")),
     }

@@ -34,7 +34,7 @@ pub fn deadlines() -> Deadlines {
 }
 
 /// How much longer an end waits: with equal deadlines, whose passes first would hang on one tick. A client is more
-/// patient with idleness, and with the last word of a server that has waited for its GOAWAY as long.
+/// patient with idleness, and with the CLOSE of a server that has waited for its GOAWAY as long.
 fn patience(role: Role, deadline: Deadline) -> Duration {
     match (role, deadline) {
         (Role::Client, Deadline::Idle) => Duration::from_millis(100),
@@ -79,7 +79,7 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
 }
 
 /// What a server tells its clients when it drains.
-pub fn servers_farewell() -> CloseReason {
+pub fn server_close_reason() -> CloseReason {
     CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down")
 }
 

@@ -81,7 +81,7 @@ impl FromStr for Saved {
     /// Reads a file.
     ///
     /// # Errors
-    /// A [`Refusal`] of one line that names the line, what stands there and what would be right.
+    /// A [`ScenarioError`] of one line that names the line, what stands there and what would be right.
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
         // Some editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

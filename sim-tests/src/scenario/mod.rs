@@ -24,7 +24,7 @@ use std::str::FromStr;
 /// One conversation: two plans, a network and a wire.
 ///
 /// Its id reads `wire/client:PLAN/server:PLAN/NETWORK`, with `/talk-N-N…` behind it when the requests are not the
-/// usual ones, and a part for each setting of its own ([`Tuning`]); [`Scenario::from_str`] reads every id that
+/// usual ones, and a part for each setting of its own ([`Overrides`]); [`Scenario::from_str`] reads every id that
 /// [`fmt::Display`] writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scenario {
@@ -95,7 +95,7 @@ impl Scenario {
     /// Says why this makes no sense, if so.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the part.
+    /// A [`ScenarioError`] that names the part.
     pub fn check(&self) -> Result<(), ScenarioError> {
         let refuse = |text: String| Err(ScenarioError(text));
         check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;

@@ -64,9 +64,9 @@ pub enum Point {
     Draining,
     /// The other side's GOAWAY is there, and this side has not acted upon it.
     AfterGoAway,
-    /// A last word was sent, and the other side has not got it.
+    /// a CLOSE was sent, and the other side has not got it.
     CloseInFlight,
-    /// The other side's last word is there, and this side has not acted upon it.
+    /// The other side's CLOSE is there, and this side has not acted upon it.
     AfterClose,
     /// A FIN was sent.
     Finishing,

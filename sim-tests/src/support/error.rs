@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 /// Why something is not a scenario, or cannot be run.
 ///
-/// It is shown as one line of at most [`Refusal::LENGTH`] characters: of a longer text the middle is left out, and
+/// It is shown as one line of at most [`ScenarioError::LENGTH`] characters: of a longer text the middle is left out, and
 /// control characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError(pub String);

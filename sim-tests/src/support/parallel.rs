@@ -23,8 +23,11 @@ pub fn parallel_map<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> V
         }
     };
     let mut all: Vec<(usize, T)> = thread::scope(|scope| {
-        let crew: Vec<_> = (0..hands).map(|_| scope.spawn(work)).collect();
-        crew.into_iter().flat_map(|hand| hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let workers: Vec<_> = (0..hands).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|hand| hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     all.sort_unstable_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, result)| result).collect()

@@ -1,9 +1,9 @@
 //! For somebody else's protocol: two closures over a stream, every fault at every I/O event.
 //!
-//! A [`Trial`] takes a client and a server, each a plain function from a [`Stream`] to a future, and a check of what
+//! A [`Trial`] takes a client and a server, each a plain function from a [`TrialStream`] to a future, and a check of what
 //! both returned. It runs them undisturbed and counts the I/O events of each side: a read that gave something, the
 //! end or an error, a write that took something, a shutdown, the drop of the stream, the end of the future. Then it
-//! runs them again, with each [`Fault`] of each side right after each of these events, on each [`Network`].
+//! runs them again, with each [`InjectedFault`] of each side right after each of these events, on each [`TrialNetwork`].
 //!
 //! ```
 //! use sim_tests::trial::{Run, Stream, TimeWait, Trial};
@@ -37,7 +37,7 @@
 //! assert!(report.is_clean(), "{report}");
 //! ```
 //!
-//! A failing [`Report`] shows, for each kind of failure, the shortest run as a ladder, and the line that runs just
+//! A failing [`TrialReport`] shows, for each kind of failure, the shortest run as a ladder, and the line that runs just
 //! that one again: [`Trial::replay`]. What the user's code has to keep to, for a run to be the same each time:
 //! `select!` is `biased`, time is tokio's, no hash map's order shows. [`Trial::strict`] says so if it does not.
 //!

@@ -127,7 +127,7 @@ fn is_alike(one: &Finding, other: &Finding) -> bool {
         return other.kind == one.kind;
     }
     let words = |finding: &Finding| {
-        let parts = finding.what.split(|letter: char| letter.is_ascii_digit());
+        let parts = finding.what.split(|input: char| input.is_ascii_digit());
         parts.filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
     one.kind == other.kind && words(one) == words(other)

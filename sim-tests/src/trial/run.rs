@@ -201,7 +201,7 @@ impl<C, S> TrialRun<C, S> {
         text
     }
 
-    /// The hash of [`Run::timeline`], the same in every process and build.
+    /// The hash of [`TrialRun::timeline`], the same in every process and build.
     pub fn hash(&self) -> u64 {
         fnv(self.timeline().as_bytes())
     }

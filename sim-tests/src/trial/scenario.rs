@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// One run of a trial.
 ///
 /// Its id reads `SIDE:FAULT@EVENT/NETWORK`, such as `client:drop@7/relay-rst-to-fin`, or `undisturbed/NETWORK`;
-/// [`Scenario::from_str`] reads every id that [`fmt::Display`] writes.
+/// [`TrialScenario::from_str`] reads every id that [`fmt::Display`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrialScenario {
     /// What goes wrong; `None` is nothing.
@@ -43,11 +43,11 @@ pub enum InjectedFault {
     HalfClose,
     /// RST at once, as with linger time zero.
     Abort,
-    /// The process dies with all its tasks, and its kernel closes the stream as with [`Fault::Drop`].
+    /// The process dies with all its tasks, and its kernel closes the stream as with [`InjectedFault::Drop`].
     Crash,
     /// Power loss: from now on it sends nothing and hears nothing.
     Vanish,
-    /// Nothing, except that a network that is cut ([`Network::is_cut`]) is cut here.
+    /// Nothing, except that a network that is cut ([`TrialNetwork::is_cut`]) is cut here.
     Nothing,
 }
 

@@ -115,7 +115,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 
     /// Every scenario is run twice, and a difference is a failure that names the first line which differs.
     ///
-    /// What is the same twice in one process need not be so in the next: [`Report::hashes`] can be compared there.
+    /// What is the same twice in one process need not be so in the next: [`TrialReport::hashes`] can be compared there.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
@@ -156,7 +156,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// Runs one scenario, by its id.
     ///
     /// # Errors
-    /// A [`Refusal`] if there is no such scenario, or its event is not there in the undisturbed run.
+    /// A [`ScenarioError`] if there is no such scenario, or its event is not there in the undisturbed run.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
         let run = self.play(id.parse()?);
         match (run.scenario.strike, run.struck_at()) {

@@ -20,8 +20,8 @@ fn on(scenario: &Scenario, network: &str) -> Scenario {
     Scenario { network: Network::named(network).expect("a network"), ..scenario.clone() }
 }
 
-fn excluded(letter: char) -> (&'static Exclusion, impl Iterator<Item = Scenario>) {
-    let rule = catalogue::EXCLUSIONS.iter().find(|rule| rule.letter == letter).expect("a rule");
+fn excluded(input: char) -> (&'static Exclusion, impl Iterator<Item = Scenario>) {
+    let rule = catalogue::EXCLUSIONS.iter().find(|rule| rule.input == input).expect("a rule");
     (rule, catalogue::excluded(rule))
 }
 
@@ -109,22 +109,22 @@ fn a_sequence_that_is_told_by_another_tells_the_same() {
 /// The rules that need no oracle take out exactly what is refused, and what they say.
 #[test]
 fn what_is_no_scenario_is_excluded_and_nothing_else_is_refused() {
-    for letter in ['w', 'b'] {
-        for scenario in excluded(letter).1.step_by(stride(20)) {
+    for input in ['w', 'b'] {
+        for scenario in excluded(input).1.step_by(stride(20)) {
             assert!(scenario.check().is_err(), "{scenario} could be run");
         }
     }
-    for letter in ['t', 's', 'k', 'e', 'n', 'f', 'u', 'a', 'p'] {
-        for scenario in excluded(letter).1.step_by(stride(20)) {
-            assert_eq!(scenario.check(), Ok(()), "{scenario} cannot be run, and rule {letter} takes it out");
+    for input in ['t', 's', 'k', 'e', 'n', 'f', 'u', 'a', 'p'] {
+        for scenario in excluded(input).1.step_by(stride(20)) {
+            assert_eq!(scenario.check(), Ok(()), "{scenario} cannot be run, and rule {input} takes it out");
         }
     }
 }
 
 #[test]
 fn a_moment_that_never_comes_never_comes_on_the_pair() {
-    for letter in ['n', 'f'] {
-        let (rule, scenarios) = excluded(letter);
+    for input in ['n', 'f'] {
+        let (rule, scenarios) = excluded(input);
         for scenario in scenarios.step_by(stride(9)) {
             for record in scenario.runs().iter().map(run) {
                 let reached = record.unreached.is_empty() && !is_stopped_too_early(&record);
@@ -156,8 +156,8 @@ fn stories(scenario: &Scenario) -> Vec<String> {
 fn what_changes_nothing_changes_nothing_on_the_pair() {
     for scenario in excluded('u').1.step_by(stride(5)) {
         let clear = stories(&on(&scenario, "clear"));
-        for story in stories(&scenario) {
-            assert_eq!([story], clear[..], "{scenario}");
+        for trace in stories(&scenario) {
+            assert_eq!([trace], clear[..], "{scenario}");
         }
     }
     for scenario in excluded('k').1.step_by(stride(9)) {
@@ -167,14 +167,14 @@ fn what_changes_nothing_changes_nothing_on_the_pair() {
     for scenario in excluded('p').1.step_by(stride(9)) {
         let simpler = ["clear", "relay-rst-to-fin"].map(|network| stories(&on(&scenario, network)).concat());
         let told: BTreeSet<_> = stories(&scenario).into_iter().collect();
-        assert!(told.iter().all(|story| simpler.contains(story)), "{scenario}");
+        assert!(told.iter().all(|trace| simpler.contains(trace)), "{scenario}");
     }
 }
 
 /// What each end does and sees. Of two things at one moment, a host that crashes is before a program that drops.
 fn sides(scenario: &Scenario) -> Vec<Vec<String>> {
     let told = |side: &str| {
-        let of_side = |story: String| story.lines().filter(|line| line.starts_with(side)).map(str::to_owned).collect();
+        let of_side = |trace: String| trace.lines().filter(|line| line.starts_with(side)).map(str::to_owned).collect();
         stories(scenario).into_iter().map(of_side).collect::<Vec<Vec<_>>>().concat()
     };
     ["client", "server"].map(told).to_vec()
@@ -227,9 +227,9 @@ fn every_combination_has_its_place() {
     assert_eq!(sequences, catalogue::all().len() - catalogue::statistics().extra);
 }
 
-/// Whether the oracle with `bend` would be noticed at `sequence`: it forbids what happens, or allows what does not.
-fn is_noticed(bend: Option<Mutation>, sequence: &Sequence) -> bool {
-    let expectation = Oracle { mutation: bend }.expect(&sequence.scenario);
+/// Whether the oracle with `mutation` would be noticed at `sequence`: it forbids what happens, or allows what does not.
+fn is_noticed(mutation: Option<Mutation>, sequence: &Sequence) -> bool {
+    let expectation = Oracle { mutation }.expect(&sequence.scenario);
     let records: Vec<_> = sequence.scenario.runs().iter().map(run).collect();
     let sound = records.iter().all(|record| expectation.allows(record));
     let tight = expectation.allowed.iter().all(|member| records.iter().any(|record| is_witness(member, record)));
@@ -242,9 +242,9 @@ fn a_bent_oracle_is_noticed_and_the_straight_one_is_not() {
     // A few of all, and more of the networks that some bends alone show on.
     let few = catalogue::all().iter().step_by(stride(11));
     let sample: Vec<_> = few.chain(every("/rst-race").step_by(stride(2))).chain(every("-reader/")).collect();
-    let noticed = |bend| sample.iter().filter(|sequence| is_noticed(bend, sequence)).count();
+    let noticed = |mutation| sample.iter().filter(|sequence| is_noticed(mutation, sequence)).count();
     assert_eq!(noticed(None), 0);
-    for bend in Mutation::ALL {
-        assert!(noticed(Some(bend)) > 0, "{bend:?} goes unnoticed");
+    for mutation in Mutation::ALL {
+        assert!(noticed(Some(mutation)) > 0, "{mutation:?} goes unnoticed");
     }
 }

@@ -47,7 +47,7 @@ fn caught(record: &Record, rule: ContractRule) {
     assert!(rules.contains(&rule), "{rule:?} is not among {rules:?}:\n{}", record.trace());
 }
 
-fn last_word(last: u64) -> Unit {
+fn close_frame(last: u64) -> Unit {
     Unit::Close { last, code: 1000, fin_first: false }
 }
 
@@ -93,7 +93,7 @@ fn an_honest_record_passes() {
 #[test]
 fn a_clean_server_without_the_clients_last_word_is_caught() {
     let mut record = polite();
-    remove(&mut record, SERVER, LogEvent::Got(last_word(2)));
+    remove(&mut record, SERVER, LogEvent::Got(close_frame(2)));
     caught(&record, ContractRule::ServersProof);
 }
 
@@ -121,7 +121,7 @@ fn a_clean_server_with_an_account_that_is_not_whole_is_caught() {
 #[test]
 fn a_clean_client_without_the_servers_last_word_is_caught() {
     let mut record = polite();
-    remove(&mut record, CLIENT, LogEvent::Got(last_word(2)));
+    remove(&mut record, CLIENT, LogEvent::Got(close_frame(2)));
     caught(&record, ContractRule::ClientsProof);
 }
 
@@ -136,7 +136,7 @@ fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
 #[test]
 fn a_request_that_ran_above_the_servers_last_word_is_caught() {
     let mut record = polite();
-    add_after(&mut record, SERVER, &LogEvent::Sent(last_word(2)), LogEvent::Accepted(3));
+    add_after(&mut record, SERVER, &LogEvent::Sent(close_frame(2)), LogEvent::Accepted(3));
     caught(&record, ContractRule::ClientsProof);
 }
 
@@ -186,7 +186,7 @@ fn an_account_of_requests_that_were_never_made_is_caught() {
 #[test]
 fn whatever_follows_a_last_word_is_caught() {
     for more in [
-        last_word(2),
+        close_frame(2),
         Unit::Answer(3),
         Unit::Request(3),
         Unit::GoAway { last: 0, code: 1001 },
@@ -195,7 +195,7 @@ fn whatever_follows_a_last_word_is_caught() {
     ] {
         for side in [CLIENT, SERVER] {
             let mut record = polite();
-            add_after(&mut record, side, &LogEvent::Sent(last_word(2)), LogEvent::Sent(more.clone()));
+            add_after(&mut record, side, &LogEvent::Sent(close_frame(2)), LogEvent::Sent(more.clone()));
             caught(&record, ContractRule::LastWord);
         }
     }

@@ -16,7 +16,7 @@ timed out: C connect   E detect   A answer   I idle   W write   D drain   L clos
 Two runs of a race that end differently are joined by +. A dot and a letter: excluded by that rule (echo-sim list --count).
 ";
 
-fn letter(verdict: EndKind) -> char {
+fn input(verdict: EndKind) -> char {
     match verdict {
         EndKind::Clean(1000) => 'c',
         EndKind::Clean(1001) => 'g',
@@ -46,7 +46,7 @@ fn letter(verdict: EndKind) -> char {
 fn code(report: Reported) -> String {
     match report {
         Reported::Outcome(verdict, Tally { answered, refused, unknown }) => {
-            format!("{}{answered}{refused}{unknown}", letter(verdict))
+            format!("{}{answered}{refused}{unknown}", input(verdict))
         }
         Reported::Killed => "----".to_owned(),
         Reported::Open => "OPEN".to_owned(),
@@ -111,7 +111,7 @@ fn row(wire: Wire, client: &Plan, server: &Plan, cells: &mut Cells) -> Option<Ve
     }
     let mut show = |(scenario, id): (&Scenario, &String)| match (cells.show(id), catalogue::place(scenario)) {
         (Some(cell), _) => cell.to_owned(),
-        (None, Some(Place::Excluded(rule))) => format!("·{}", rule.letter),
+        (None, Some(Place::Excluded(rule))) => format!("·{}", rule.input),
         (None, place) => panic!("{id} is in the product, and went {place:?}"),
     };
     let names = [point(client).to_owned(), point(server).to_owned()];

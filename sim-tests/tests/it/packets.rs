@@ -187,9 +187,9 @@ fn a_port_is_used_again_against_time_wait() {
 #[test]
 fn each_rule_of_tcp_notices_a_bent_record() {
     let id = "framed/client:close@idle/server:none/clear";
-    let rules = |bend: &dyn Fn(&mut Record)| {
+    let rules = |mutation: &dyn Fn(&mut Record)| {
         let mut record = run(id);
-        bend(&mut record);
+        mutation(&mut record);
         let mut rules: Vec<_> = check_tcp(&record).into_iter().map(|breach| breach.rule).collect();
         rules.dedup();
         rules
@@ -199,8 +199,8 @@ fn each_rule_of_tcp_notices_a_bent_record() {
     let to = |state: TcpState| move |event: &TcpEvent| !matches!(event, TcpEvent::Changed { to, .. } if *to == state);
     assert!(rules(&|record| retain(record, &to(TcpState::CloseWait))).contains(&TcpRule::Path));
     assert!(rules(&|record| drop(record.packets.pop())).contains(&TcpRule::Closed));
-    let each = |record: &mut Record, bend: &dyn Fn(&mut TcpEvent)| {
-        record.packets.iter_mut().for_each(|it| bend(&mut it.event))
+    let each = |record: &mut Record, mutation: &dyn Fn(&mut TcpEvent)| {
+        record.packets.iter_mut().for_each(|it| mutation(&mut it.event))
     };
     let swapped = |event: &mut TcpEvent| {
         if let TcpEvent::Changed { side, .. } = event {

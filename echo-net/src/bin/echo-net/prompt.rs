@@ -88,7 +88,7 @@ async fn talk(
             Some((message, sent)) = sending.recv() => Event::Sent(message, sent),
             (message, answer) = next(&mut answers) => Event::Answer(message, answer),
             outcome = client.ended() => Event::Ended(outcome),
-            farewell = client.leaving(), if !told => Event::Leaving(farewell),
+            close_reason = client.leaving(), if !told => Event::Leaving(close_reason),
             _ = signals.reached(1), if messages.is_some() => Event::Signal,
             // Ctrl-C was the first.
             _ = signals.reached(1), if interrupted && !insisted => Event::Insist,
@@ -101,12 +101,12 @@ async fn talk(
                 show(terminal, &message, answer);
             }
             Event::Ended(outcome) => return outcome,
-            Event::Leaving(farewell) => {
+            Event::Leaving(close_reason) => {
                 told = true;
                 terminal.ending();
-                if let Some(farewell) = farewell {
-                    let reason = printable(farewell.text.as_bytes());
-                    terminal.write(&format!("the server leaves: {} ({reason})", farewell.code));
+                if let Some(close_reason) = close_reason {
+                    let reason = printable(close_reason.text.as_bytes());
+                    terminal.write(&format!("the server leaves: {} ({reason})", close_reason.code));
                 }
             }
             Event::Sent(message, Ok(pending)) => answers.push_back((message, Box::pin(pending.answer()))),

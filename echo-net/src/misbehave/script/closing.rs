@@ -4,13 +4,13 @@ use super::{Farewell, Played, greet};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
-/// Greets, sends the frames that `make` makes, and waits for the server's last word.
+/// Greets, sends the frames that `make` makes, and waits for the server's CLOSE.
 async fn provoke(peer: &mut Peer, make: impl FnOnce(&mut Vec<u8>)) -> Played {
     greet(peer, Wire::Framed).await?;
     let mut bytes = Vec::new();
     make(&mut bytes);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.last_word.is_some()).await?;
+    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
     Ok(Farewell::Fin)
 }
 
@@ -33,7 +33,7 @@ async fn acknowledge(peer: &mut Peer, count: u64) -> Played {
     bytes.clear();
     frames::goaway(&mut bytes, 1);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.last_word.is_some()).await?;
+    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
     bytes.clear();
     frames::close(&mut bytes, count);
     peer.send(&bytes).await?;
@@ -56,7 +56,7 @@ pub(super) async fn in_preface(peer: &mut Peer) -> Played {
     let mut bytes = frames::client_preface()[..5].to_vec();
     frames::close(&mut bytes, 0);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.last_word.is_some()).await?;
+    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
     Ok(Farewell::Fin)
 }
 

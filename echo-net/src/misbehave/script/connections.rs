@@ -21,7 +21,7 @@ pub(super) async fn over_limit(peer: &mut Peer, attack: &Attack) -> Played {
         bytes.clear();
         frames::goaway(&mut bytes, 1);
         peer.send(&bytes).await?;
-        peer.hear(|scanner| scanner.last_word.is_some()).await?;
+        peer.hear(|scanner| scanner.close_frame.is_some()).await?;
         bytes.clear();
         frames::close(&mut bytes, 1);
         peer.send(&bytes).await?;

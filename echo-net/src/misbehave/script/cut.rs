@@ -4,8 +4,8 @@ use super::{Farewell, Played};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
-/// Cuts behind byte `turn + 1`, modulo the length of the conversation, by `farewell`.
-pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, farewell: Farewell) -> Played {
+/// Cuts behind byte `turn + 1`, modulo the length of the conversation, by `close_reason`.
+pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_reason: Farewell) -> Played {
     let (first, last) = match wire {
         Wire::Framed => framed(),
         Wire::Plain => (b"a line\nand half a line".to_vec(), Vec::new()),
@@ -14,13 +14,13 @@ pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, farewel
     let cut = 1 + usize::try_from(turn % length as u64).unwrap_or_default();
     peer.send(&first[..cut.min(first.len())]).await?;
     if let Some(behind @ 1..) = cut.checked_sub(first.len()) {
-        peer.hear(|scanner| scanner.last_word.is_some()).await?;
+        peer.hear(|scanner| scanner.close_frame.is_some()).await?;
         peer.send(&last[..behind]).await?;
     }
-    Ok(farewell)
+    Ok(close_reason)
 }
 
-/// A request and GOAWAY; and the last word, which has to wait for the server's.
+/// A request and GOAWAY; and the CLOSE, which has to wait for the server's.
 fn framed() -> (Vec<u8>, Vec<u8>) {
     let (mut first, mut last) = (frames::client_preface().to_vec(), Vec::new());
     frames::echo(&mut first, 1, 5);

@@ -156,10 +156,13 @@ impl Raw {
 fn said(frame: Frame<'_>) -> Said {
     match frame {
         Frame::Reply { seq, payload, .. } => Said::Reply { seq, payload: payload.to_vec() },
-        Frame::GoAway { last, reason: farewell } => Said::GoAway { last, code: farewell.code.0 },
-        Frame::Close { last, reason: farewell, first_fin } => {
-            Said::Close { last, code: farewell.code.0, reason: farewell.text, fin_first: first_fin == Role::Server }
-        }
+        Frame::GoAway { last, reason: close_reason } => Said::GoAway { last, code: close_reason.code.0 },
+        Frame::Close { last, reason: close_reason, first_fin } => Said::Close {
+            last,
+            code: close_reason.code.0,
+            reason: close_reason.text,
+            fin_first: first_fin == Role::Server,
+        },
         Frame::Echo { seq, payload, .. } => Said::Echo { seq, payload: payload.to_vec() },
         Frame::Unknown { .. } => panic!("nobody sends {frame:?}"),
     }

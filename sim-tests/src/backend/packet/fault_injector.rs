@@ -1,7 +1,7 @@
-//! The referee: what becomes of each segment, by the scenario's network.
+//! The fault injector: what becomes of each segment, by the scenario's network.
 
 use crate::backend::faulty_links::carries;
-use crate::backend::program::{SharedBoard, Slot, lock};
+use crate::backend::program::{SharedLog, Slot, lock};
 use crate::packet::{FaultInjector, PacketDecision, PacketStream};
 use crate::record::event_log::{LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk as Piece, WireDecoder};
@@ -16,13 +16,13 @@ use std::sync::{Arc, Mutex};
 pub(super) type Waiting = Arc<Mutex<Vec<NetworkFault>>>;
 
 pub(super) struct ScenarioFaultInjector {
-    board: SharedBoard,
-    /// The taps of both programs; by [`Role`].
+    log: SharedLog,
+    /// The instrumented streams of both programs; by [`Role`].
     taps: [Slot<PacketStream>; 2],
     waiting: Waiting,
     requests: u64,
     /// By [`Role`].
-    ears: [WireDecoder; 2],
+    decoders: [WireDecoder; 2],
     /// The number of the next byte that was not heard yet; by [`Role`].
     next: [Option<u32>; 2],
     /// How many of 100 are lost, and the state of what decides which.
@@ -30,7 +30,7 @@ pub(super) struct ScenarioFaultInjector {
 }
 
 impl ScenarioFaultInjector {
-    pub(super) fn new(scenario: &Scenario, board: SharedBoard, taps: [Slot<PacketStream>; 2]) -> (Self, Waiting) {
+    pub(super) fn new(scenario: &Scenario, log: SharedLog, taps: [Slot<PacketStream>; 2]) -> (Self, Waiting) {
         let faults = scenario.network.faults.iter().copied();
         let waits = |fault: &NetworkFault| match fault {
             NetworkFault::Hold { .. } | NetworkFault::Packet { .. } => true,
@@ -41,16 +41,16 @@ impl ScenarioFaultInjector {
             NetworkFault::Loss { percent, seed } => Some((percent, seed)),
             NetworkFault::Hold { .. } | NetworkFault::Packet { .. } | NetworkFault::Cut { .. } => None,
         });
-        let ears = Role::BOTH.map(|from| WireDecoder::new(from, scenario));
+        let decoders = Role::BOTH.map(|from| WireDecoder::new(from, scenario));
         let requests = scenario.talk.len() as u64;
-        (Self { board, taps, waiting: Arc::clone(&waiting), requests, ears, next: [None; 2], loss }, waiting)
+        (Self { log, taps, waiting: Arc::clone(&waiting), requests, decoders, next: [None; 2], loss }, waiting)
     }
 
     /// What a segment carries that its side has not sent before.
     fn hear(&mut self, segment: &Segment) -> Vec<Unit> {
         let side = segment.from as usize;
         if segment.flags.has(Flags::RST) {
-            return self.ears[side].decode(Piece::Reset);
+            return self.decoders[side].decode(Piece::Reset);
         }
         let next = *self.next[side].get_or_insert(segment.seq);
         let end = segment.seq.wrapping_add(segment.space());
@@ -63,19 +63,19 @@ impl ScenarioFaultInjector {
         let bits = u32::from(segment.flags.has(Flags::FIN));
         // A retransmission may carry old bytes before the new ones.
         let fresh = segment.length.min((new - bits.min(new)) as usize);
-        let mut units = self.ears[side].decode(Piece::Data(&segment.payload()[segment.length - fresh..]));
+        let mut units = self.decoders[side].decode(Piece::Data(&segment.payload()[segment.length - fresh..]));
         if segment.flags.has(Flags::FIN) {
-            units.extend(self.ears[side].decode(Piece::Fin));
+            units.extend(self.decoders[side].decode(Piece::Fin));
         }
         units
     }
 
     /// What a kernel sends on its own shows only here.
     fn note(&self, from: Role, units: &[Unit]) {
-        let mut board = lock(&self.board);
+        let mut log = lock(&self.log);
         for unit in units.iter().filter(|unit| matches!(unit, Unit::Fin | Unit::Reset)) {
-            if !board.has_sent(from, |sent| sent == unit) {
-                board.note(from, LogEvent::Sent(unit.clone()));
+            if !log.has_sent(from, |sent| sent == unit) {
+                log.note(from, LogEvent::Sent(unit.clone()));
             }
         }
     }
@@ -103,7 +103,7 @@ impl ScenarioFaultInjector {
             PacketContent::Fin => has(&crate::record::event_log::is_fin),
             PacketContent::LastAck => sender == TcpState::TimeWait && segment.is_bare_ack(),
             PacketContent::Rst => segment.flags.has(Flags::RST),
-            PacketContent::Close => has(&crate::record::event_log::is_last_word),
+            PacketContent::Close => has(&crate::record::event_log::is_close),
             PacketContent::GoAway => has(&crate::record::event_log::is_goaway),
             PacketContent::Request => has(&|unit| *unit == Unit::Request(self.requests)),
             PacketContent::Answer => has(&|unit| *unit == Unit::Answer(self.requests)),
@@ -113,7 +113,7 @@ impl ScenarioFaultInjector {
     /// Whether chance takes this segment. A conversation begins with a connection, so nothing is lost before.
     fn is_lost(&mut self) -> bool {
         let Some((percent, state)) = &mut self.loss else { return false };
-        lock(&self.board).is_watched() && split_mix(state) % 100 < u64::from(*percent)
+        lock(&self.log).is_watched() && split_mix(state) % 100 < u64::from(*percent)
     }
 }
 
@@ -127,7 +127,7 @@ impl FaultInjector for ScenarioFaultInjector {
             match fault {
                 NetworkFault::Hold { span, .. } => {
                     ruling.hold = Some(span.after(now));
-                    lock(&self.board).note(segment.from, LogEvent::Held);
+                    lock(&self.log).note(segment.from, LogEvent::Held);
                 }
                 NetworkFault::Packet { fate, .. } => ruling.fate = fate,
                 NetworkFault::Cut { .. } | NetworkFault::Loss { .. } => (),
@@ -138,9 +138,9 @@ impl FaultInjector for ScenarioFaultInjector {
 
     fn arrived(&mut self, segment: &Segment) {
         if segment.flags.has(Flags::RST)
-            && let Some(tap) = lock(&self.taps[segment.from.peer() as usize]).as_ref()
+            && let Some(stream) = lock(&self.taps[segment.from.peer() as usize]).as_ref()
         {
-            tap.break_off();
+            stream.break_off();
         }
     }
 }

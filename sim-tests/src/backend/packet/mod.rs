@@ -17,8 +17,8 @@ pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, Scenari
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|error| ScenarioError(format!("no runtime can be built: {error}")))?;
     LocalSet::new().block_on(&runtime, async {
-        let mut stage = Simulation::new(scenario).await?;
-        let over_at = stage.run(budget).await;
-        stage.record(scenario, over_at, budget)
+        let mut simulation = Simulation::new(scenario).await?;
+        let over_at = simulation.run(budget).await;
+        simulation.record(scenario, over_at, budget)
     })
 }

@@ -1,7 +1,7 @@
-//! The stage: both programs on their hosts, the network between them, and the director.
+//! The stage: both programs on their hosts, the network between them, and the step scheduler.
 
 use super::fault_injector::{ScenarioFaultInjector, Waiting};
-use crate::backend::program::{HostProgram, Net as Network, ProgramCommand, SharedBoard, Slot, lock};
+use crate::backend::program::{HostProgram, Net as Network, ProgramCommand, SharedLog, Slot, lock};
 use crate::backend::scheduler::{Command, StepScheduler};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
@@ -36,7 +36,7 @@ const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::TCP_TIME_SC
 
 pub(super) struct Simulation {
     net: Net,
-    board: SharedBoard,
+    log: SharedLog,
     scheduler: StepScheduler,
     waiting: Waiting,
     client: Host,
@@ -44,7 +44,7 @@ pub(super) struct Simulation {
     /// Whom the plan holds up no more at which point, once they know what they are to do.
     releases: Vec<(Role, Point)>,
     reboot: Option<Millis>,
-    /// Something was noted on the board.
+    /// Something was noted on the event log.
     stirred: Arc<Notify>,
     begun: Instant,
     /// The network's time at the beginning.
@@ -58,7 +58,7 @@ struct Host {
     program: JoinHandle<io::Result<()>>,
 }
 
-/// The clock of the board, who tells the director.
+/// The clock of the event log, who tells the step scheduler.
 #[derive(Debug)]
 struct Watch {
     begun: Instant,
@@ -114,19 +114,19 @@ impl Simulation {
             (window, _) => window,
         };
         let net = Net::new(Build { latency, batch, pace: defaults::TCP_TIME_SCALE, window });
-        let board = SharedBoard::default();
+        let log = SharedLog::default();
         let taps = [Slot::<PacketStream>::default(), Slot::default()];
-        let (referee, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&board), taps.clone());
+        let (fault_injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), taps.clone());
         if network.earlier {
             rehearse(&net).await.map_err(|error| ScenarioError(format!("packet: no earlier conversation: {error}")))?;
         }
-        net.begin(Box::new(referee));
+        net.begin(Box::new(fault_injector));
         let [client, server] = taps;
-        let server = host(&net, Role::Server, scenario, &board, server);
-        let client = host(&net, Role::Client, scenario, &board, client);
-        let mut stage = Self {
+        let server = host(&net, Role::Server, scenario, &log, server);
+        let client = host(&net, Role::Client, scenario, &log, client);
+        let mut simulation = Self {
             net,
-            board,
+            log,
             scheduler: StepScheduler::new(scenario),
             waiting,
             client,
@@ -137,16 +137,16 @@ impl Simulation {
             begun: Instant::now(),
             offset: 0,
         };
-        if timeout(CONNECTING, stage.connected()).await.is_err() {
+        if timeout(CONNECTING, simulation.connected()).await.is_err() {
             return Err(ScenarioError("packet: the connection did not come about".into()));
         }
-        for host in [&stage.client, &stage.server].into_iter().filter(|_| network.takes > 0) {
+        for host in [&simulation.client, &simulation.server].into_iter().filter(|_| network.takes > 0) {
             if let Some(handle) = lock(&host.handle).as_ref() {
                 handle.slow_down(network.takes);
             }
         }
-        stage.begin();
-        Ok(stage)
+        simulation.begin();
+        Ok(simulation)
     }
 
     async fn connected(&self) {
@@ -159,7 +159,7 @@ impl Simulation {
         self.begun = Instant::now();
         self.offset = self.net.now();
         let watch = Watch { begun: self.begun, stirred: Arc::clone(&self.stirred) };
-        lock(&self.board).watch(Arc::new(watch));
+        lock(&self.log).watch(Arc::new(watch));
         self.client.command(ProgramCommand::Begin);
         self.server.command(ProgramCommand::Begin);
         self.direct();
@@ -175,7 +175,7 @@ impl Simulation {
                 continue;
             }
             if self.is_over() {
-                let over_at = lock(&self.board).now();
+                let over_at = lock(&self.log).now();
                 // What is left is for the kernels to do.
                 let _ = timeout(ENDING, self.net.idle()).await;
                 return Some(over_at);
@@ -188,8 +188,8 @@ impl Simulation {
     }
 
     fn is_over(&self) -> bool {
-        let board = lock(&self.board);
-        Role::BOTH.into_iter().all(|side| ending(board.entries(), side) != Ending::Open)
+        let log = lock(&self.log);
+        Role::BOTH.into_iter().all(|side| ending(log.entries(), side) != Ending::Open)
     }
 
     /// What happened.
@@ -202,7 +202,7 @@ impl Simulation {
         if let Some(why) = self.net.stuck() {
             return Err(ScenarioError(format!("packet: {why}")));
         }
-        let entries = std::mem::take(&mut *lock(&self.board)).into_entries();
+        let entries = std::mem::take(&mut *lock(&self.log)).into_entries();
         let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();
         let unreached = [self.scheduler.left(), waiting].concat();
         let moment = |moment: TimedEvent| TimedEvent { at: moment.at.saturating_sub(self.offset), ..moment };
@@ -220,7 +220,7 @@ impl Simulation {
             }
         }
         loop {
-            let order = self.scheduler.next(&lock(&self.board));
+            let order = self.scheduler.next(&lock(&self.log));
             match order {
                 None => {
                     // What kernels have to do for programs that are no more comes before what programs do.
@@ -250,15 +250,15 @@ impl Simulation {
     }
 
     fn cut(&mut self, span: Span) {
-        lock(&self.board).note(Role::Client, LogEvent::Cut);
+        lock(&self.log).note(Role::Client, LogEvent::Cut);
         self.net.cut(span.after(self.net.now()));
     }
 
     fn act(&mut self, side: Role, step: Step) {
-        if ending(lock(&self.board).entries(), side) != Ending::Open {
+        if ending(lock(&self.log).entries(), side) != Ending::Open {
             return self.scheduler.miss(side, step);
         }
-        lock(&self.board).note(side, LogEvent::Did(step.action));
+        lock(&self.log).note(side, LogEvent::Did(step.action));
         self.releases.push((side, step.point));
         match step.action {
             Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
@@ -280,7 +280,7 @@ impl Simulation {
     }
 }
 
-/// The network's referee knows the programs' taps, and these the network: somebody has to let go.
+/// The network's fault injector knows the programs' instrumented streams, and these the network: somebody has to let go.
 impl Drop for Simulation {
     fn drop(&mut self) {
         for host in [&self.client, &self.server] {
@@ -305,10 +305,10 @@ impl Host {
 }
 
 /// Starts the program of `role`.
-fn host(net: &Net, role: Role, scenario: &Scenario, board: &SharedBoard, handle: Slot<PacketStream>) -> Host {
+fn host(net: &Net, role: Role, scenario: &Scenario, log: &SharedLog, handle: Slot<PacketStream>) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
     let wires = Wires { net: net.clone(), port: scenario.network.earlier.then_some(REUSED) };
-    let cast = HostProgram::new(role, scenario, Arc::clone(board), Arc::clone(&handle), wires);
+    let cast = HostProgram::new(role, scenario, Arc::clone(log), Arc::clone(&handle), wires);
     let program = spawn_local(async move { cast.play(inbox).await });
     Host { commands, handle, program }
 }

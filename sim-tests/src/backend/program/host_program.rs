@@ -1,7 +1,7 @@
-//! What runs on the hosts: the program of `echo-net` behind a tap, and an ear for the director's commands.
+//! What runs on the hosts: the program of `echo-net` behind a instrumented stream, and an wire decoder for the step scheduler's commands.
 
 use super::Net;
-use super::instrumented_stream::{InstrumentedStream, SharedBoard, StreamControl, lock};
+use super::instrumented_stream::{InstrumentedStream, SharedLog, StreamControl, lock};
 use crate::record::event_log::{LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::defaults;
@@ -19,7 +19,7 @@ use tokio::sync::{Notify, mpsc};
 /// How many lines a plain client can have waiting: more than any scenario has.
 const LINES: usize = 1 << 16;
 
-/// What the director wants of a host.
+/// What the step scheduler wants of a host.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::backend) enum ProgramCommand {
     /// The connection is there: the program begins.
@@ -28,7 +28,7 @@ pub(in crate::backend) enum ProgramCommand {
     Ask(u64),
 }
 
-/// The tap of a host's connection, once there is one.
+/// The instrumented stream of a host's connection, once there is one.
 pub(in crate::backend) type Slot<S> = Arc<Mutex<Option<StreamControl<S>>>>;
 
 type Sender = mpsc::Sender<Vec<u8>>;
@@ -38,7 +38,7 @@ pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<ProgramCommand>;
 /// What the software of a host is given.
 pub(in crate::backend) struct HostProgram<N: Net> {
     scenario: Scenario,
-    board: SharedBoard,
+    log: SharedLog,
     handle: Slot<N::Stream>,
     role: Role,
     net: N,
@@ -46,8 +46,8 @@ pub(in crate::backend) struct HostProgram<N: Net> {
 
 impl<N: Net> Clone for HostProgram<N> {
     fn clone(&self) -> Self {
-        let Self { scenario, board, handle, role, net } = self;
-        Self::new(*role, scenario, Arc::clone(board), Arc::clone(handle), net.clone())
+        let Self { scenario, log, handle, role, net } = self;
+        Self::new(*role, scenario, Arc::clone(log), Arc::clone(handle), net.clone())
     }
 }
 
@@ -55,11 +55,11 @@ impl<N: Net> HostProgram<N> {
     pub(in crate::backend) fn new(
         role: Role,
         scenario: &Scenario,
-        board: SharedBoard,
+        log: SharedLog,
         handle: Slot<N::Stream>,
         net: N,
     ) -> Self {
-        Self { scenario: scenario.clone(), board, handle, role, net }
+        Self { scenario: scenario.clone(), log, handle, role, net }
     }
 
     /// Runs the host's program until the host is no more.
@@ -72,17 +72,17 @@ impl<N: Net> HostProgram<N> {
     }
 
     fn note(&self, what: LogEvent) {
-        lock(&self.board).note(self.role, what);
+        lock(&self.log).note(self.role, what);
     }
 
     fn clock() -> Clock {
         Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 }
     }
 
-    fn tap(&self, stream: N::Stream) -> (InstrumentedStream<N::Stream>, StreamControl<N::Stream>) {
-        let (tap, handle) = InstrumentedStream::new(stream, self.role, &self.scenario, Arc::clone(&self.board));
+    fn stream(&self, stream: N::Stream) -> (InstrumentedStream<N::Stream>, StreamControl<N::Stream>) {
+        let (stream, handle) = InstrumentedStream::new(stream, self.role, &self.scenario, Arc::clone(&self.log));
         *lock(&self.handle) = Some(handle.clone());
-        (tap, handle)
+        (stream, handle)
     }
 
     fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -90,7 +90,7 @@ impl<N: Net> HostProgram<N> {
     }
 
     async fn connect(&self) -> io::Result<(InstrumentedStream<N::Stream>, StreamControl<N::Stream>)> {
-        Ok(self.tap(self.net.connect().await?))
+        Ok(self.stream(self.net.connect().await?))
     }
 
     fn client_config(&self) -> ClientConfig {
@@ -99,10 +99,10 @@ impl<N: Net> HostProgram<N> {
 
     /// The framed client.
     async fn ask(&self, mut inbox: Inbox) -> io::Result<()> {
-        let (tap, handle) = self.connect().await?;
+        let (stream, handle) = self.connect().await?;
         // The first command is to begin.
         inbox.recv().await;
-        let client = Client::start(tap, self.client_config());
+        let client = Client::start(stream, self.client_config());
         let mut ended = pin!(client.ended());
         loop {
             tokio::select! { biased;
@@ -119,7 +119,7 @@ impl<N: Net> HostProgram<N> {
         }
     }
 
-    /// Does what the director wants of a framed client.
+    /// Does what the step scheduler wants of a framed client.
     async fn wish(&self, client: &Client, handle: &StreamControl<N::Stream>, command: ProgramCommand) {
         match command {
             ProgramCommand::Begin => (),
@@ -145,21 +145,21 @@ impl<N: Net> HostProgram<N> {
 
     /// The plain client.
     async fn ask_plainly(&self, mut inbox: Inbox) -> io::Result<()> {
-        let (tap, handle) = self.connect().await?;
+        let (stream, handle) = self.connect().await?;
         // The first command is to begin.
         inbox.recv().await;
         let (sender, outgoing) = mpsc::channel(LINES);
         let mut sender = Some(sender);
-        let mut ear = WireDecoder::new(Role::Server, &self.scenario);
+        let mut decoder = WireDecoder::new(Role::Server, &self.scenario);
         let hand_over = |text: &[u8]| {
-            for unit in ear.decode(StreamChunk::Data(text)) {
+            for unit in decoder.decode(StreamChunk::Data(text)) {
                 if let Unit::Answer(seq) = unit {
                     self.note(LogEvent::Handed(seq));
                 }
             }
         };
         let room = |_: &mut Context<'_>| Poll::Ready(());
-        let mut ended = pin!(converse_plainly(tap, self.client_config(), outgoing, hand_over, room));
+        let mut ended = pin!(converse_plainly(stream, self.client_config(), outgoing, hand_over, room));
         loop {
             tokio::select! { biased;
                 command = inbox.recv() => match command {
@@ -175,7 +175,7 @@ impl<N: Net> HostProgram<N> {
         }
     }
 
-    /// Does what the director wants of a plain client.
+    /// Does what the step scheduler wants of a plain client.
     async fn wish_plainly(
         &self,
         sender: &mut Option<Sender>,
@@ -203,7 +203,7 @@ impl<N: Net> HostProgram<N> {
         let config = ServerConfig {
             connection: defaults::config(&self.scenario, self.role),
             clock: Self::clock(),
-            close_reason: defaults::servers_farewell(),
+            close_reason: defaults::server_close_reason(),
             on_end: OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone()))),
             ..ServerConfig::default()
         };
@@ -245,7 +245,7 @@ async fn take_step<S: Transport>(handle: &StreamControl<S>, step: Step) {
     }
 }
 
-/// Accepts, and puts a tap on what it accepts.
+/// Accepts, and puts a instrumented stream on what it accepts.
 struct InstrumentedListener<N: Net> {
     listener: N::Listener,
     cast: HostProgram<N>,
@@ -257,8 +257,8 @@ impl<N: Net> Listener for InstrumentedListener<N> {
 
     async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
         let stream = N::accept(&mut self.listener).await?;
-        let (tap, _) = self.cast.tap(stream);
+        let (stream, _) = self.cast.stream(stream);
         self.begin.notified().await;
-        Ok((tap, "client".to_owned()))
+        Ok((stream, "client".to_owned()))
     }
 }

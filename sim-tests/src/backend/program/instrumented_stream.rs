@@ -1,6 +1,6 @@
-//! The tap: a stream that writes on the board what passes through it, and can be taken from its program.
+//! The instrumented stream: a stream that writes on the event log what passes through it, and can be taken from its program.
 //!
-//! It wraps any transport. A program whose tap was taken away is as good as dead: its reads and writes stay pending.
+//! It wraps any transport. A program whose instrumented stream was taken away is as good as dead: its reads and writes stay pending.
 
 use super::pace::Pace;
 use crate::backend::read_pause::ReadPause;
@@ -17,18 +17,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(in crate::backend) type SharedBoard = Arc<Mutex<EventLog>>;
+pub(in crate::backend) type SharedLog = Arc<Mutex<EventLog>>;
 
-/// The board, whatever became of others who held it.
+/// The event log, whatever became of others who held it.
 pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The end of a tap that the program holds.
+/// The end of a instrumented stream that the program holds.
 #[derive(Debug)]
 pub(in crate::backend) struct InstrumentedStream<S: Transport>(Arc<Mutex<Inner<S>>>);
 
-/// The end of a tap that the harness holds.
+/// The end of a instrumented stream that the harness holds.
 #[derive(Debug)]
 pub(in crate::backend) struct StreamControl<S>(Arc<Mutex<Inner<S>>>);
 
@@ -43,7 +43,7 @@ struct Inner<S> {
     /// `None` once the program or the harness let go.
     stream: Option<S>,
     role: Role,
-    board: SharedBoard,
+    log: SharedLog,
     hears: WireDecoder,
     says: WireDecoder,
     /// A read gives, a write takes at most so many bytes.
@@ -99,13 +99,13 @@ impl<S: Transport> InstrumentedStream<S> {
         stream: S,
         role: Role,
         scenario: &Scenario,
-        board: SharedBoard,
+        log: SharedLog,
     ) -> (Self, StreamControl<S>) {
         let most = |limit: usize| if limit == 0 { usize::MAX } else { limit };
         let inner = Arc::new(Mutex::new(Inner {
             stream: Some(stream),
             role,
-            board,
+            log,
             hears: WireDecoder::new(role.peer(), scenario),
             says: WireDecoder::new(role, scenario),
             reads: most(scenario.network.reads),
@@ -191,7 +191,7 @@ impl<S: Transport> StreamControl<S> {
         inner.pace = Some(Pace::new(takes));
     }
 
-    /// The peer's RST has arrived: a program that waits to write must not wait for its throttle.
+    /// The peer's RST has arrived: a program that waits to write must not wait for its write limit.
     pub(in crate::backend) fn break_off(&self) {
         let mut inner = lock(&self.0);
         inner.broken = true;
@@ -245,7 +245,7 @@ impl<S: Transport> StreamControl<S> {
 
 impl<S: Transport> Inner<S> {
     fn note(&self, what: LogEvent) {
-        lock(&self.board).note(self.role, what);
+        lock(&self.log).note(self.role, what);
     }
 
     fn let_go(&mut self, state: State) {
@@ -300,9 +300,9 @@ impl<S: Transport> Inner<S> {
         if let Poll::Ready(Ok(())) = result {
             self.shut = true;
             // A network that sees packets may have noted it already.
-            let mut board = lock(&self.board);
-            if !board.has_sent(self.role, is_fin) {
-                board.note(self.role, LogEvent::Sent(Unit::Fin));
+            let mut log = lock(&self.log);
+            if !log.has_sent(self.role, is_fin) {
+                log.note(self.role, LogEvent::Sent(Unit::Fin));
             }
         }
         result
@@ -413,7 +413,7 @@ impl<S: Transport> Inner<S> {
             // The transport is not full any more: it fails.
             Err(_) if self.broken => bytes.len(),
             Err(point) => {
-                lock(&self.board).note_stalled(self.role, point);
+                lock(&self.log).note_stalled(self.role, point);
                 return Poll::Pending;
             }
         };

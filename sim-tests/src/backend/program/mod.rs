@@ -7,7 +7,7 @@ mod pace;
 pub(super) use host_program::{HostProgram, ProgramCommand, Slot};
 #[cfg(feature = "turmoil")]
 pub(super) use instrumented_stream::StreamControl;
-pub(super) use instrumented_stream::{SharedBoard, lock};
+pub(super) use instrumented_stream::{SharedLog, lock};
 
 use echo_net::Transport;
 use std::future::Future;

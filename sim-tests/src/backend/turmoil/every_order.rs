@@ -16,7 +16,7 @@ use crate::support::ScenarioError;
 /// number of orders, and whether these were all.
 ///
 /// # Errors
-/// A [`Refusal`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
+/// A [`ScenarioError`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
 pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), ScenarioError> {
     scenario.check()?;
     Backend::Turmoil.expresses(scenario)?;

@@ -7,7 +7,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 const PORT: u16 = 4007;
 
-/// turmoil's stream as a transport. Its `abort` is the tap's business.
+/// turmoil's stream as a transport. Its `abort` is the instrumented stream's business.
 pub(super) type Stream = StreamTransport<TcpStream>;
 
 /// The hosts "client" and "server". Which of them this is, turmoil knows.

@@ -15,14 +15,14 @@ use turmoil::Protocol;
 impl Simulation {
     /// Takes the new packets onto the links.
     pub(super) fn collect(&mut self) {
-        let mut board = lock(&self.log);
+        let mut log = lock(&self.log);
         let Self { sim, links: post, held, client, server, client_address, .. } = self;
         held.retain(|state| *state != HeldPacket::Leaves);
         sim.links(|all| {
             for message in all.flatten().skip(held.len()).collect::<Vec<_>>() {
                 let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
                 let host = if from == Role::Client { &*client } else { &*server };
-                let state = host.take(from, message.protocol(), post, &mut board);
+                let state = host.take(from, message.protocol(), post, &mut log);
                 if state == HeldPacket::Leaves {
                     message.deliver();
                 }
@@ -33,9 +33,9 @@ impl Simulation {
         for (from, host) in [(Role::Client, client), (Role::Server, server)] {
             let owes = lock(&host.handle).as_ref().is_some_and(StreamControl::owes_reset);
             if owes && !host.dark {
-                post.push(&mut board, from, StreamChunk::Reset, InFlight::Reset);
+                post.push(&mut log, from, StreamChunk::Reset, InFlight::Reset);
                 forget(held, from, post.take_deleted(from));
-                board.note(from, LogEvent::Sent(Unit::Reset));
+                log.note(from, LogEvent::Sent(Unit::Reset));
             }
         }
     }
@@ -52,14 +52,14 @@ impl Simulation {
     /// Delivers what is due in the next step.
     pub(super) fn deliver(&mut self) {
         let arrivals = self.arrivals();
-        let mut board = lock(&self.log);
+        let mut log = lock(&self.log);
         let Self { sim, links: post, held, client, server, .. } = self;
         let (mut due, mut refused) = ([0, 0], [false, false]);
         for (side, arrival) in arrivals {
             if let Arrival::Packet(InFlight::Reset | InFlight::DeliverReset) | Arrival::Made(PacketKind::Reset) =
                 arrival
             {
-                post.delete_waiting(side.peer(), board.now() + 1);
+                post.delete_waiting(side.peer(), log.now() + 1);
                 forget(held, side.peer(), post.take_deleted(side.peer()));
             }
             let to = if side == Role::Client { &*server } else { &*client };
@@ -84,23 +84,23 @@ impl Simulation {
             }
         });
         for from in Role::BOTH {
-            if refused[from as usize] && !board.has_sent(from.peer(), |sent| *sent == Unit::Reset) {
-                post.push(&mut board, from.peer(), StreamChunk::Reset, InFlight::Reset);
-                board.note(from.peer(), LogEvent::Sent(Unit::Reset));
+            if refused[from as usize] && !log.has_sent(from.peer(), |sent| *sent == Unit::Reset) {
+                post.push(&mut log, from.peer(), StreamChunk::Reset, InFlight::Reset);
+                log.note(from.peer(), LogEvent::Sent(Unit::Reset));
             }
         }
     }
 
     /// What arrives in the next step.
     fn arrivals(&mut self) -> Vec<(Role, Arrival<InFlight>)> {
-        let Self { log: board, links: post, timing, .. } = self;
+        let Self { log, links: post, timing, .. } = self;
         let mut arrivals = Vec::new();
         match timing {
             Timing::Links => {
-                let mut board = lock(board);
-                let next = board.now() + 1;
+                let mut log = lock(log);
+                let next = log.now() + 1;
                 for from in Role::BOTH {
-                    arrivals.extend(std::iter::from_fn(|| post.pop(&mut board, from, next)).map(|it| (from, it)));
+                    arrivals.extend(std::iter::from_fn(|| post.pop(&mut log, from, next)).map(|it| (from, it)));
                 }
             }
             Timing::Choices(choices) => {
@@ -116,13 +116,7 @@ impl Simulation {
 
 impl Host {
     /// Takes a packet that this host has just sent onto the links.
-    fn take(
-        &self,
-        from: Role,
-        message: &Protocol,
-        post: &mut FaultyLinks<InFlight>,
-        board: &mut EventLog,
-    ) -> HeldPacket {
+    fn take(&self, from: Role, message: &Protocol, post: &mut FaultyLinks<InFlight>, log: &mut EventLog) -> HeldPacket {
         let (aborted, reset) = match &*lock(&self.handle) {
             Some(handle) => (handle.is_aborted(), handle.is_reset()),
             None => (false, false),
@@ -138,11 +132,11 @@ impl Host {
             turmoil::Segment::Rst if self.dark => return HeldPacket::Dead,
             turmoil::Segment::Rst => (StreamChunk::Reset, InFlight::DeliverReset),
         };
-        for unit in post.push(board, from, segment, parcel) {
-            // What a program sends is noted by its tap; what its kernel sends on its own shows only here.
+        for unit in post.push(log, from, segment, parcel) {
+            // What a program sends is noted by its instrumented stream; what its kernel sends on its own shows only here.
             let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
-            if by_kernel && !board.has_sent(from, |sent| *sent == unit) {
-                board.note(from, LogEvent::Sent(unit));
+            if by_kernel && !log.has_sent(from, |sent| *sent == unit) {
+                log.note(from, LogEvent::Sent(unit));
             }
         }
         match parcel {

@@ -4,7 +4,7 @@ use super::choices::Choices;
 use super::hosts::{Hosts, Stream};
 use super::in_flight::{HeldPacket, InFlight};
 use crate::backend::faulty_links::FaultyLinks;
-use crate::backend::program::{HostProgram, ProgramCommand, SharedBoard, Slot, lock};
+use crate::backend::program::{HostProgram, ProgramCommand, SharedLog, Slot, lock};
 use crate::backend::scheduler::{Command, StepScheduler};
 use crate::record::event_log::LogEvent;
 use crate::record::{Ending, Record, ending};
@@ -27,21 +27,21 @@ const CAPACITY: usize = 1 << 16;
 
 /// Runs `scenario`, and gives the choices that were made in it, too.
 pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), ScenarioError> {
-    let mut stage = Simulation { timing, ..Simulation::new(scenario) };
-    let over = stage.run(budget)?;
-    let mut board = lock(&stage.log);
-    let over_at = over.then_some(board.now());
-    let entries = std::mem::take(&mut *board).into_entries();
-    let unreached = [stage.scheduler.left(), stage.links.left()].concat();
+    let mut simulation = Simulation { timing, ..Simulation::new(scenario) };
+    let over = simulation.run(budget)?;
+    let mut log = lock(&simulation.log);
+    let over_at = over.then_some(log.now());
+    let entries = std::mem::take(&mut *log).into_entries();
+    let unreached = [simulation.scheduler.left(), simulation.links.left()].concat();
     let (scenario, packets) = (scenario.clone(), Vec::new());
     let record = Record { scenario, backend: Backend::Turmoil, over_at, budget, unreached, entries, packets };
-    Ok((record, stage.timing))
+    Ok((record, simulation.timing))
 }
 
-/// Both hosts, the network between them, and the director.
+/// Both hosts, the network between them, and the step scheduler.
 pub(super) struct Simulation {
     pub(super) sim: Sim<'static>,
-    pub(super) log: SharedBoard,
+    pub(super) log: SharedLog,
     pub(super) scheduler: StepScheduler,
     pub(super) links: FaultyLinks<InFlight>,
     /// What turmoil holds, in its order.
@@ -79,14 +79,14 @@ impl Simulation {
         builder.epoch(UNIX_EPOCH + Duration::from_nanos(defaults::EPOCH.0.unsigned_abs()));
         builder.min_message_latency(Duration::ZERO).max_message_latency(Duration::ZERO);
         let mut sim = builder.build();
-        let board = SharedBoard::default();
-        let client = host(&mut sim, Role::Client, scenario, &board);
-        let server = host(&mut sim, Role::Server, scenario, &board);
+        let log = SharedLog::default();
+        let client = host(&mut sim, Role::Client, scenario, &log);
+        let server = host(&mut sim, Role::Server, scenario, &log);
         sim.hold("client", "server");
         Self {
             client_address: sim.lookup("client"),
             sim,
-            log: board,
+            log,
             scheduler: StepScheduler::new(scenario),
             links: FaultyLinks::new(scenario),
             held: Vec::new(),
@@ -119,13 +119,13 @@ impl Simulation {
                 ahead += 1;
             }
             self.deliver();
-            let board = lock(&self.log);
-            if board.entries().len() != seen || self.links.next_due().is_some() {
-                (seen, quiet) = (board.entries().len(), 0);
+            let log = lock(&self.log);
+            if log.entries().len() != seen || self.links.next_due().is_some() {
+                (seen, quiet) = (log.entries().len(), 0);
                 continue;
             }
             quiet += 1;
-            let is_over = |side| ending(board.entries(), side) != Ending::Open;
+            let is_over = |side| ending(log.entries(), side) != Ending::Open;
             if quiet >= QUIET && is_over(Role::Client) && is_over(Role::Server) {
                 return Ok(true);
             }
@@ -176,9 +176,9 @@ impl Simulation {
                     }
                 }
                 Some(Command::Cut(span)) => {
-                    let mut board = lock(&self.log);
-                    self.links.cut(board.now(), span);
-                    board.note(Role::Client, LogEvent::Cut);
+                    let mut log = lock(&self.log);
+                    self.links.cut(log.now(), span);
+                    log.note(Role::Client, LogEvent::Cut);
                 }
             }
             any = true;
@@ -224,10 +224,10 @@ impl Host {
 }
 
 /// Starts the host of `role`.
-fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, board: &SharedBoard) -> Host {
+fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, log: &SharedLog) -> Host {
     let (commands, inbox) = mpsc::unbounded_channel();
     let handle = Slot::<Stream>::default();
-    let cast = HostProgram::new(role, scenario, Arc::clone(board), Arc::clone(&handle), Hosts);
+    let cast = HostProgram::new(role, scenario, Arc::clone(log), Arc::clone(&handle), Hosts);
     // turmoil wants to be able to start a host again; these are started once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {

@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         return Err(Trouble::Usage(format!("nothing was run of {count} sequences: {}", left_out.reason)));
     }
     if let Some(path) = &options.save {
-        output::write(path, ledger(&rows).to_string())?;
+        output::write(path, baseline(&rows).to_string())?;
     }
     if let Some(path) = &options.junit {
         output::write(path, output::junit(suites(&rows, &backends))?)?;
@@ -159,14 +159,14 @@ impl Run {
     }
 }
 
-fn ledger(rows: &[Row]) -> Baseline {
-    let mut ledger = Baseline::default();
+fn baseline(rows: &[Row]) -> Baseline {
+    let mut baseline = Baseline::default();
     for run in rows.iter().flat_map(|row| &row.runs) {
         if let Some(record) = &run.record {
-            ledger.add(run.replay.clone(), record);
+            baseline.add(run.replay.clone(), record);
         }
     }
-    ledger
+    baseline
 }
 
 fn suites(rows: &[Row], backends: &[Backend]) -> Vec<output::Suite> {

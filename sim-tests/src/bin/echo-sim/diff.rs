@@ -14,11 +14,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let diff = Diff::new(&ledger(&options.old)?, &ledger(&options.new)?);
+    let diff = Diff::new(&baseline(&options.old)?, &baseline(&options.new)?);
     Ok(Answer::new(diff.to_string(), diff.is_empty()))
 }
 
-fn ledger(path: &Path) -> Result<Baseline, Trouble> {
+fn baseline(path: &Path) -> Result<Baseline, Trouble> {
     let text = output::read(path)?;
     text.parse().map_err(|refusal: ScenarioError| Trouble::Usage(format!("{}: {refusal}", path.display())))
 }

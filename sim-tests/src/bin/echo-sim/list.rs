@@ -13,7 +13,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     part: Part,
     /// Print the catalogue's figures instead: the product, what each rule excludes, what remains, and how many
-    /// different stories that tells
+    /// different canonical traces that tells
     #[arg(long, conflicts_with_all = ["filters", "shard", "redundant"])]
     count: bool,
     /// List only the sequences that tell nothing new, each with the one that tells the same

@@ -26,7 +26,7 @@ pub(super) trait Wire {
     fn is_arriving(&self, side: Role) -> bool;
     /// The other end's RST has come: what waits there is deleted.
     fn delete_waiting(&mut self, side: Role);
-    fn board(&mut self) -> &mut EventCounts;
+    fn log(&mut self) -> &mut EventCounts;
     fn now(&self) -> Millis;
 }
 
@@ -193,7 +193,7 @@ impl End {
                         if !std::mem::replace(&mut self.blocked, true) {
                             self.look(wire);
                         }
-                        return wire.board().note_stalled(self.role(), point);
+                        return wire.log().note_stalled(self.role(), point);
                     }
                 }
                 continue;

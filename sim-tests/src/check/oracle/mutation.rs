@@ -3,7 +3,7 @@
 /// One mistake. A catalogue that does not notice it would not notice it in the machine either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// A FIN before the last word is taken for a clean end (against 5.7 and 7.4).
+    /// A FIN before the CLOSE is taken for a clean end (against 5.7 and 7.4).
     FinIsClean,
     /// There is no drain deadline (against 8.1).
     NoDrain,
@@ -19,11 +19,11 @@ pub enum Mutation {
     UnansweredIsRefused,
     /// A server counts what it has sent as answered (against 7.3).
     SentIsAnswered,
-    /// A last word with a count that cannot be is taken for a proof (against 5.3).
+    /// a CLOSE with a count that cannot be is taken for a proof (against 5.3).
     AnyCountIsProof,
     /// A late FIN or a passed deadline takes a clean end back (against 5.11).
     VerdictFalls,
-    /// An error's last word is answered, and taken for the usual one (against 5.6).
+    /// An error's CLOSE is answered, and taken for the usual one (against 5.6).
     ErrorIsClean,
     /// The client always sends FIN first (against 5.4).
     ClientFirst,

@@ -237,7 +237,7 @@ fn heard_error(side: &Side) -> bool {
 fn must_say_goaway(side: &Side) -> bool {
     let wants = side.wish.is_some() || (!is_server(side) && side.heard.goaway.is_some());
     let may = is_open(side) && side.said.goaway.is_none() && side.said.close.is_none() && side.heard.preface;
-    // A server that has the client's GOAWAY says its last word (5.2).
+    // A server that has the client's GOAWAY says its CLOSE (5.2).
     may && wants && !(is_server(side) && side.heard.goaway.is_some())
 }
 

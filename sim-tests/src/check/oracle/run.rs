@@ -49,7 +49,7 @@ impl Command {
 struct Way<'a> {
     scenario: &'a Scenario,
     now: Millis,
-    board: EventCounts,
+    log: EventCounts,
     links: Links<Packet>,
     holds: Vec<NetworkFault>,
     /// By [`Role`]: packets on their way.
@@ -90,14 +90,14 @@ impl Wire for Way<'_> {
         self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
             self.tell(from, 0, seen);
-            self.board.note_sent(from, seen);
+            self.log.note_sent(from, seen);
         }
         size
     }
 
     fn note_got(&mut self, side: Role, seen: Seen) {
         self.tell(side, 1, seen);
-        self.board.note_got(side, seen);
+        self.log.note_got(side, seen);
     }
 
     fn note_heard(&mut self, side: Role, seen: Seen) {
@@ -120,8 +120,8 @@ impl Wire for Way<'_> {
         self.links.delete_waiting(side, self.now);
     }
 
-    fn board(&mut self) -> &mut EventCounts {
-        &mut self.board
+    fn log(&mut self) -> &mut EventCounts {
+        &mut self.log
     }
 
     fn now(&self) -> Millis {
@@ -153,7 +153,7 @@ impl Way<'_> {
 }
 
 impl<'a> OracleRun<'a> {
-    pub(super) fn new(scenario: &'a Scenario, bend: Option<Mutation>) -> Self {
+    pub(super) fn new(scenario: &'a Scenario, mutation: Option<Mutation>) -> Self {
         let faults = &scenario.network.faults;
         let mut waiting = Vec::new();
         for fault in faults {
@@ -170,12 +170,13 @@ impl<'a> OracleRun<'a> {
             }
         }
         let mut path = scenario.network.path();
-        path.overtaking &= bend != Some(Mutation::RstLosesNothing);
-        let end = |role| End::new(Side::new(scenario, role, bend), scenario.plan(role), Reads::of(&scenario.network));
+        path.overtaking &= mutation != Some(Mutation::RstLosesNothing);
+        let end =
+            |role| End::new(Side::new(scenario, role, mutation), scenario.plan(role), Reads::of(&scenario.network));
         let way = Way {
             scenario,
             now: 0,
-            board: EventCounts::default(),
+            log: EventCounts::default(),
             links: Links::new(path),
             holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
             under_way: [0, 0],
@@ -233,22 +234,23 @@ impl<'a> OracleRun<'a> {
 
     /// Does what is due, the client's part first, and what the client says upon it; whether anything was.
     fn direct(&mut self) -> bool {
-        let board = &self.way.board;
-        let (mut due, left) = self.waiting.iter().partition::<Vec<_>, _>(|(point, role, _)| board.is_at(*point, *role));
+        let log = &self.way.log;
+        let (mut due, left) = self.waiting.iter().partition::<Vec<_>, _>(|(point, role, _)| log.is_at(*point, *role));
         let more = match self.requested {
             0 => 1,
-            _ if board.is_at(Point::Idle, Role::Client) => self.scenario.talk.len() - self.requested,
+            _ if log.is_at(Point::Idle, Role::Client) => self.scenario.talk.len() - self.requested,
             _ => 0,
         };
         let any = !due.is_empty() || more > 0;
         self.waiting = left;
-        let servers: Vec<_> = due.extract_if(.., |(_, role, deed)| *role == Role::Server && deed.is_a_wish()).collect();
-        due.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        let servers: Vec<_> =
+            due.extract_if(.., |(_, role, command)| *role == Role::Server && command.is_a_wish()).collect();
+        due.into_iter().for_each(|(_, role, command)| self.carry_out(role, command));
         self.request(more);
         if !servers.is_empty() {
             self.ends[Role::Client as usize].pump(&mut self.way);
         }
-        servers.into_iter().for_each(|(_, role, deed)| self.carry_out(role, deed));
+        servers.into_iter().for_each(|(_, role, command)| self.carry_out(role, command));
         any
     }
 
@@ -260,8 +262,8 @@ impl<'a> OracleRun<'a> {
         }
     }
 
-    fn carry_out(&mut self, role: Role, deed: Command) {
-        match deed {
+    fn carry_out(&mut self, role: Role, command: Command) {
+        match command {
             Command::Act(step) => {
                 let end = &mut self.ends[role as usize];
                 // There the transport takes only a part, or the other side goes deaf, which are events.
@@ -283,7 +285,7 @@ impl<'a> OracleRun<'a> {
         let [client, server] = &self.ends;
         let clauses = client.side.clauses.iter().chain(&server.side.clauses).copied().collect();
         let (client, server) = (client.report(), server.report());
-        let left = self.waiting.iter().filter_map(|(point, role, deed)| match deed {
+        let left = self.waiting.iter().filter_map(|(point, role, command)| match command {
             Command::Act(step) => Some(named(*role, *step)),
             Command::Cut(_) => Some(format!("cut@{}", point.id())),
             Command::Deafen => None,

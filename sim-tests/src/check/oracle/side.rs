@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 pub(super) struct Side {
     pub(super) role: Role,
     pub(super) wire: Wire,
-    pub(super) bend: Option<Mutation>,
+    pub(super) mutation: Option<Mutation>,
     pub(super) now: Millis,
     /// It wants to leave, with this code.
     pub(super) wish: Option<u16>,
@@ -32,7 +32,7 @@ pub(super) struct Side {
     pub(super) left: u64,
     /// FIN is on its way.
     pub(super) fin_left: bool,
-    /// It said or heard an error's last word (5.6).
+    /// It said or heard an error's CLOSE (5.6).
     pub(super) failed: bool,
     pub(super) verdict: Option<EndKind>,
     pub(super) waits: Waits,
@@ -78,11 +78,11 @@ pub(super) struct Heard {
 }
 
 impl Side {
-    pub(super) fn new(scenario: &Scenario, role: Role, bend: Option<Mutation>) -> Self {
+    pub(super) fn new(scenario: &Scenario, role: Role, mutation: Option<Mutation>) -> Self {
         Self {
             role,
             wire: scenario.wire,
-            bend,
+            mutation,
             now: 0,
             wish: None,
             bare: false,
@@ -102,8 +102,8 @@ impl Side {
         }
     }
 
-    pub(super) fn is_bent(&self, bend: Mutation) -> bool {
-        self.bend == Some(bend)
+    pub(super) fn is_bent(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
     }
 
     pub(super) fn is_framed(&self) -> bool {
@@ -130,7 +130,7 @@ impl Side {
         }
     }
 
-    /// Clauses 5.2, 5.3 and 5.6: what its last word counts.
+    /// Clauses 5.2, 5.3 and 5.6: what its CLOSE counts.
     pub(super) fn count(&self) -> u64 {
         match self.role {
             Role::Server => self.heard.accepted,
@@ -153,13 +153,13 @@ impl Side {
         self.out.push_back(word);
     }
 
-    /// Says a last word with this code, with the count that is its own.
+    /// Says a CLOSE with this code, with the count that is its own.
     pub(super) fn say_close(&mut self, code: u16) {
         let first_fin = self.role == Role::Server && self.first_fin() == Role::Server;
         self.say(Message::Close(Close { count: self.count(), code, first_fin }));
     }
 
-    /// Clause 5.8: requests of which no byte has left are taken back before the last word.
+    /// Clause 5.8: requests of which no byte has left are taken back before the CLOSE.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
         self.out.retain(|word| !matches!(word, Message::Request(seq) if *seq > left));
@@ -200,12 +200,12 @@ impl Side {
     }
 
     fn hear_word(&mut self, word: Message) {
-        // 5.6: who said or heard an error's last word discards input.
+        // 5.6: who said or heard an error's CLOSE discards input.
         if self.failed || self.over || (self.verdict.is_some() && self.heard.close.is_none()) {
             return;
         }
         if self.heard.close.is_some() {
-            // 5.10, 5.11: something behind a last word.
+            // 5.10, 5.11: something behind a CLOSE.
             self.heard.wrong = true;
             return;
         }
@@ -244,7 +244,7 @@ impl Side {
         self.heard.requests = seq;
         self.waits.stir(echo_core::Deadline::Idle, self.now);
         let drops = self.is_bent(Mutation::DrainDropsRequests) && self.said.goaway.is_some();
-        // 5.2: an ECHO that comes after the last word does not run.
+        // 5.2: an ECHO that comes after the CLOSE does not run.
         if self.said.close.is_none() && !drops {
             self.heard.accepted = seq;
         }

@@ -5,7 +5,7 @@ use crate::scenario::defaults::{self, EPOCH};
 use crate::scenario::{Scenario, Wire};
 use echo_core::{CloseCode, CloseReason, Role, frame, plain, preface};
 
-/// Of a word that is stopped inside, how much is its beginning (see [`Throttle`](crate::backend::write_limit::Throttle)).
+/// Of a word that is stopped inside, how much is its beginning (see [`WriteLimit`](crate::backend::write_limit::Throttle)).
 const HEAD: usize = 10;
 
 /// The bytes of a part of a word that `from` says.
@@ -37,11 +37,11 @@ fn whole(scenario: &Scenario, from: Role, word: Message) -> usize {
             payload(seq)
         }
         Message::GoAway { last, code } => {
-            frame::goaway(&mut bytes, last, &farewell(from, code));
+            frame::goaway(&mut bytes, last, &close_reason(from, code));
             0
         }
         Message::Close(close) => {
-            frame::close(&mut bytes, close.count, &farewell(from, close.code), close.first_fin);
+            frame::close(&mut bytes, close.count, &close_reason(from, close.code), close.first_fin);
             0
         }
     };
@@ -53,10 +53,10 @@ fn ctime() -> usize {
 }
 
 /// As long as the usual one: the contract does not speak of reasons, and some bytes more or less change nothing.
-fn farewell(from: Role, code: u16) -> CloseReason {
+fn close_reason(from: Role, code: u16) -> CloseReason {
     match (from, code) {
         (_, 1000) => CloseReason::normal(),
-        (Role::Server, 1001) => defaults::servers_farewell(),
+        (Role::Server, 1001) => defaults::server_close_reason(),
         (Role::Client, 1001) | (_, _) => CloseReason::new(CloseCode(code), "drain deadline"),
     }
 }

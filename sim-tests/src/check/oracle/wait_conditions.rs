@@ -37,7 +37,7 @@ const WAITS: [fn(&Side) -> bool; 10] = [
     |side| side.is_ending() && !side.over,
 ];
 
-/// Both last words, or an error's.
+/// Both CLOSE frames, or an error's.
 pub(super) fn has_said_it_all(side: &Side) -> bool {
     side.failed || (side.said.close.is_some() && side.heard.close.is_some())
 }

@@ -1,4 +1,4 @@
-//! What differs between two ledgers, by kind.
+//! What differs between two baselines, by kind.
 
 use super::{Baseline, BaselineRun};
 use crate::support::difference::first_of;
@@ -8,7 +8,7 @@ use std::fmt;
 /// An event that differs: its place, what it was, and what it has become.
 type Event = (usize, String, String);
 
-/// What differs between two ledgers.
+/// What differs between two baselines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
     /// What changed, the most frequent first.
@@ -33,7 +33,7 @@ pub struct Change {
 }
 
 impl Diff {
-    /// Compares two ledgers.
+    /// Compares two baselines.
     pub fn new(old: &Baseline, new: &Baseline) -> Self {
         let mut kinds: BTreeMap<String, Vec<(&String, Event)>> = BTreeMap::new();
         for (replay, before) in &old.runs {

@@ -1,4 +1,4 @@
-//! A ledger: what came of many runs, kept as text, so that two versions of a program can be compared.
+//! A baseline: what came of many runs, kept as text, so that two versions of a program can be compared.
 //!
 //! ```text
 //! echo-sim runs 1
@@ -84,9 +84,9 @@ impl FromStr for Baseline {
     /// Reads what [`fmt::Display`] wrote.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the line.
+    /// A [`ScenarioError`] that names the line.
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
-        let mut ledger = Self::default();
+        let mut baseline = Self::default();
         let mut events = Vec::new();
         let mut lines = (1..).zip(text.lines());
         let title = lines.next().map_or("", |(_, title)| title);
@@ -97,12 +97,12 @@ impl FromStr for Baseline {
         for (number, line) in lines {
             last = number;
             if line == "end" {
-                return Ok(ledger);
+                return Ok(baseline);
             }
             if let Some(event) = line.strip_prefix("event ") {
                 events.push(event);
             } else if let Some((replay, run)) = line.strip_prefix("run ").and_then(|run| run_of(run, &events)) {
-                ledger.runs.insert(replay, run);
+                baseline.runs.insert(replay, run);
             } else {
                 return Err(ScenarioError(format!("line {number}: an event, a run or the end expected, not {line:?}")));
             }

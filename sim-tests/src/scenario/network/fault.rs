@@ -73,7 +73,7 @@ pub enum PacketContent {
     LastAck,
     /// A RST.
     Rst,
-    /// A last word.
+    /// a CLOSE.
     Close,
     /// A GOAWAY.
     GoAway,
@@ -99,7 +99,7 @@ pub enum Sender {
 pub enum HeldContent {
     /// A GOAWAY.
     GoAway,
-    /// A last word.
+    /// a CLOSE.
     Close,
     /// The FIN.
     Fin,

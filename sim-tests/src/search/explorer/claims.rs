@@ -10,7 +10,7 @@ pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
         proof(end, client, server)?;
         account(end, client, server)?;
     }
-    // The server's last word, of whatever code, says that nothing above its count ever runs.
+    // The server's CLOSE, of whatever code, says that nothing above its count ever runs.
     let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
     ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's last word", server.ran))
 }

@@ -15,7 +15,7 @@
 //! - What is on its way to nobody is answered and forgotten at once; to a side that drops it unread it is all one.
 //! - RST and Ended are done in the step that leads to them, as a driver does; FIN and every write take their time.
 //!
-//! Nothing is capped: a search that stops at its limit says so, and is not [`Report::complete`]. What would be too much
+//! Nothing is capped: a search that stops at its limit says so, and is not [`Exploration::complete`]. What would be too much
 //! at once is explored in parts, each whole: see [`full`] and [`quick`].
 //!
 //! ```
@@ -74,7 +74,7 @@ pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Expl
     let shared = Rc::new(*setup);
     let found = match setup.who {
         Peer::Pair => explore(Pair::new(shared), limits, progress),
-        Peer::Against(role, letters) => explore(Single::new(shared, role, letters), limits, progress),
+        Peer::Against(role, inputs) => explore(Single::new(shared, role, inputs), limits, progress),
     };
     let Found { states, transitions, ends, longest, complete, notes, counterexample } = found;
     let counterexample = counterexample.map(|(breach, ladder)| Counterexample { breach, ladder });

@@ -47,7 +47,7 @@ impl Observations {
 pub enum Goal {
     /// Each side said GOAWAY before it read the other's.
     CrossingGoAways,
-    /// The client ends clean and the server does not: the very last word was lost.
+    /// The client ends clean and the server does not: the very CLOSE was lost.
     LastWordLost,
     /// Both ends are clean.
     BothClean,
@@ -55,7 +55,7 @@ pub enum Goal {
     Refused(Role),
     /// At this side's end a request is unknown.
     Unknown(Role),
-    /// A request that came behind the server's last word was not run.
+    /// A request that came behind the server's CLOSE was not run.
     NotRun,
     /// FIN was read inside a frame or preface.
     FinInside(Role),
@@ -65,7 +65,7 @@ pub enum Goal {
     ResetBehind(Role),
     /// A write failed.
     WriteFailed(Role),
-    /// The peer's last word was read after a write had failed.
+    /// The peer's CLOSE was read after a write had failed.
     WordBehindFailure(Role),
     /// This side's deadline passed.
     Passed(Role, Deadline),

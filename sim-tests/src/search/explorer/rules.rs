@@ -5,20 +5,20 @@ use crate::support::{Breach, Rule};
 /// A promise of the contract (PROTOCOL.md, sections 5, 7 and 8), and the side of it that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExplorerRule {
-    /// Truth: clean at the server means that it holds the client's acknowledging last word, and the client every
+    /// Truth: clean at the server means that it holds the client's acknowledging CLOSE, and the client every
     /// answer.
     ServersProof,
-    /// Truth: clean at the client means that it has every answer and the server's last word, and nothing above ran.
+    /// Truth: clean at the client means that it has every answer and the server's CLOSE, and nothing above ran.
     ClientsProof,
-    /// Truth: a FIN without a last word is never clean.
+    /// Truth: a FIN without a CLOSE is never clean.
     FinIsNoProof,
     /// Truth: no answer is missing, doubled, out of order or made up, and each request runs once at most.
     Answers,
     /// Truth: an account is never rosier than what happened.
     Account,
-    /// Order: nothing follows a last word but FIN, and nothing follows FIN; there is one of each in a direction.
+    /// Order: nothing follows a CLOSE but FIN, and nothing follows FIN; there is one of each in a direction.
     LastWord,
-    /// Order: the counts in GOAWAY and in a last word are right.
+    /// Order: the counts in GOAWAY and in a CLOSE are right.
     Counts,
     /// Order: two correct peers never see a violation; whoever breaks the order is never taken for clean.
     Violation,

@@ -16,7 +16,7 @@ pub(super) struct SentLog {
     /// REPLYs of which a byte has left.
     pub(super) replies: u64,
     pub(super) goaway: bool,
-    /// The last word, from its first byte on.
+    /// The CLOSE, from its first byte on.
     pub(super) word: Option<(u64, CloseCode)>,
     /// All of it has left.
     pub(super) word_left: bool,
@@ -31,7 +31,7 @@ pub(super) struct Facts {
     pub(super) ran: u64,
     /// Client: answers that the user was given.
     pub(super) held: u64,
-    /// The peer's last word.
+    /// The peer's CLOSE.
     pub(super) heard: Option<u64>,
 }
 
@@ -103,7 +103,7 @@ impl SentLog {
         })
     }
 
-    /// PROTOCOL.md, clause 5.10: nothing follows a last word but FIN, and nothing follows that.
+    /// PROTOCOL.md, clause 5.10: nothing follows a CLOSE but FIN, and nothing follows that.
     fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
         ensure(self.word.is_none(), ExplorerRule::LastWord, || format!("{} behind its last word", what()))?;
         ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || format!("{} behind its FIN or RST", what()))

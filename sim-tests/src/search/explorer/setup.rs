@@ -178,7 +178,7 @@ const CUTS: &[usize] = &[5, 13];
 /// Explorations that together try everything, with up to three requests: for a release build.
 pub fn full() -> Vec<Setup> {
     use ExplorerWire::{Framed, FramedServerFin, Plain, PlainReads};
-    let against = |role, letters| Peer::Against(role, letters);
+    let against = |role, inputs| Peer::Against(role, inputs);
     vec![
         Setup { name: "framed, 3 requests, in peace, cut twice in every frame", cuts: CUTS, ..CALM },
         Setup {
@@ -244,7 +244,7 @@ pub fn full() -> Vec<Setup> {
 /// The same with less of everything, in which every rule still shows: for a debug build.
 pub fn quick() -> Vec<Setup> {
     use ExplorerWire::{FramedServerFin, Plain, PlainReads};
-    let against = |role, letters| Peer::Against(role, letters);
+    let against = |role, inputs| Peer::Against(role, inputs);
     let late_alone = Setup { fail: &[], abort: &[], leave: BOTH, times: 1, ..ALONE };
     let alone = Setup { requests: 1, ..ALONE };
     vec![

@@ -21,14 +21,14 @@ pub(super) struct Single {
     setup: Rc<Setup>,
     end: End,
     /// What the peer may still say.
-    letters: u8,
+    inputs: u8,
     /// What is left of what the peer has begun to say.
     rest: Option<(Vec<u8>, super::unit::Unit)>,
 }
 
 impl Hash for Single {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.end, self.letters, &self.rest).hash(state);
+        (&self.end, self.inputs, &self.rest).hash(state);
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Step {
 }
 
 impl Single {
-    pub(super) fn new(setup: Rc<Setup>, role: Role, letters: u8) -> Result<Self, ExplorerBreach> {
+    pub(super) fn new(setup: Rc<Setup>, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
         let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
         let connection = match (role, setup.is_plain()) {
             (Role::Server, _) => Connection::server(config, Stamp(0)),
@@ -56,7 +56,7 @@ impl Single {
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
         let end = End::new(role, connection, setup.is_plain(), Commands::of(&setup, role));
-        let mut solo = Self { setup, end, letters, rest: None };
+        let mut solo = Self { setup, end, inputs, rest: None };
         solo.settle(&mut Observations::default())?;
         Ok(solo)
     }
@@ -79,19 +79,19 @@ impl Single {
         Ok(())
     }
 
-    fn say(&mut self, letter: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        self.letters -= 1;
+    fn say(&mut self, input: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
+        self.inputs -= 1;
         let (bytes, unit) = match self.rest.take() {
             Some(rest) => rest,
-            None => letter.bytes(peer_of(self.end.role), &self.end),
+            None => input.bytes(peer_of(self.end.role), &self.end),
         };
-        self.end.got.inside = matches!(letter, PeerInput::Half | PeerInput::HalfLine);
-        if letter == PeerInput::Half {
+        self.end.got.inside = matches!(input, PeerInput::Half | PeerInput::HalfLine);
+        if input == PeerInput::Half {
             let (half, rest) = bytes.split_at(bytes.len() / 2);
             self.rest = Some((rest.to_vec(), unit));
             return self.end.read(half, &[], notes);
         }
-        if letter == PeerInput::HalfLine {
+        if input == PeerInput::HalfLine {
             return self.end.read(&bytes, &[], notes);
         }
         // A server knows the wire by the first byte, and has the machine of that wire from then on.
@@ -120,7 +120,7 @@ impl Model for Single {
         }
         if end.connection.wants_input() {
             let alphabet = PeerInput::alphabet(self.setup.is_plain(), end, self.rest.is_some());
-            steps.extend(alphabet.iter().filter(|_| self.letters > 0).map(|letter| Step::Say(*letter)));
+            steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::Say(*input)));
             steps.extend([Step::SayFin, Step::SayReset]);
             if end.connection.is_write_closed() {
                 steps.push(Step::GiveUp);
@@ -145,7 +145,7 @@ impl Model for Single {
                 self.end.connection.handle_fin_sent(NOW);
                 self.end.said.say_fin()?;
             }
-            Step::Say(letter) => self.say(letter, notes)?,
+            Step::Say(input) => self.say(input, notes)?,
             Step::SayFin => self.end.read_fin(notes),
             Step::Quiet => self.end.fall_quiet(notes),
             Step::Expire(deadline) => self.end.expire(deadline, notes),
@@ -174,7 +174,7 @@ impl Model for Single {
             Step::WriteFails => format!("{who}: a write fails"),
             Step::GiveUp => format!("{who}: nothing to read behind the failed write"),
             Step::Fin => format!("{who} sends FIN"),
-            Step::Say(letter) => format!("the peer says {letter}"),
+            Step::Say(input) => format!("the peer says {input}"),
             Step::SayFin => "the peer sends FIN".into(),
             Step::SayReset => "the peer sends RST".into(),
             Step::Quiet => format!("{who}: the input falls quiet"),

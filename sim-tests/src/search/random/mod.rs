@@ -110,7 +110,7 @@ impl RandomFailure {
 /// The scenario of `seed`.
 ///
 /// # Errors
-/// A [`Refusal`] if none could be drawn.
+/// A [`ScenarioError`] if none could be drawn.
 pub fn drawn(seed: u64) -> Result<Scenario, ScenarioError> {
     Ok(tree(&scenario(), seed)?.current())
 }
@@ -162,7 +162,7 @@ fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)
 /// Runs `scenario` twice, and holds it against the contract.
 ///
 /// # Errors
-/// The first [`Flaw`].
+/// The first [`RandomFailure`].
 pub fn judge(run: Run<'_>, scenario: &Scenario) -> Result<Record, RandomFailure> {
     let record = run(scenario).map_err(RandomFailure::Refused)?;
     if let Some(breach) = check(&record).into_iter().next() {

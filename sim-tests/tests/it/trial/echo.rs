@@ -51,7 +51,7 @@ async fn server(stream: TrialStream) -> Option<Outcome> {
     outcome
 }
 
-/// Clean at the client: it has every answer. Clean at the server: so it does, and it had read the last word.
+/// Clean at the client: it has every answer. Clean at the server: so it does, and it had read the CLOSE.
 fn clean_is_a_proof(run: &TrialRun<(usize, Outcome), Option<Outcome>>) -> Result<(), String> {
     match run.client.returned() {
         Some((2, _)) | None => (),

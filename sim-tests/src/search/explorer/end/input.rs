@@ -62,7 +62,7 @@ impl End {
                 let last = if server && last > self.said.replies { u64::MAX } else { last };
                 match unsent && code.is_clean() {
                     true => violation,
-                    false => close::MachineEvent::Close { last, farewell: CloseReason::new(code, ""), first_fin },
+                    false => close::MachineEvent::Close { last, close_reason: CloseReason::new(code, ""), first_fin },
                 }
             }
             Unit::Unknown => close::MachineEvent::Other,

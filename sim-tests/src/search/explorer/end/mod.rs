@@ -73,7 +73,7 @@ impl Commands {
 pub(super) struct Got {
     /// The peer's preface.
     pub(super) preface: bool,
-    /// The peer's last word, and whether one's own had left before.
+    /// The peer's CLOSE, and whether one's own had left before.
     pub(super) word: Option<(u64, CloseCode, bool)>,
     /// Something behind it.
     pub(super) behind_word: bool,

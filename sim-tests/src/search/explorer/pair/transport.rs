@@ -45,7 +45,7 @@ impl Pair {
             }
             self.sockets[role as usize] = Socket::Orphan;
         }
-        self.bury(role);
+        self.discard_inbound(role);
     }
 
     /// The socket is gone by RST, or was reset.
@@ -55,12 +55,12 @@ impl Pair {
             self.push_reset(role);
         }
         self.sockets[role as usize] = Socket::None;
-        self.bury(role);
+        self.discard_inbound(role);
     }
 
     /// What is on the way to a socket that nobody reads is answered, data with RST, and forgotten. That it is at once
     /// changes nothing: nobody sees when it arrives, and the RST takes as long as it likes.
-    fn bury(&mut self, role: Role) {
+    fn discard_inbound(&mut self, role: Role) {
         let inbox = std::mem::take(&mut self.inboxes[role as usize]);
         self.inbox(role).dead = inbox.dead;
         let answered = match self.sockets[role as usize] {
@@ -89,7 +89,7 @@ impl Pair {
             self.inbox(to).fin = true;
         }
         if self.sockets[to as usize] != Socket::Open {
-            self.bury(to);
+            self.discard_inbound(to);
         }
     }
 
@@ -99,7 +99,7 @@ impl Pair {
             self.inbox(to).pieces.extend(pieces);
         }
         if self.sockets[to as usize] != Socket::Open {
-            self.bury(to);
+            self.discard_inbound(to);
         }
     }
 
