@@ -198,8 +198,8 @@ impl Point {
             Self::PeerNotReading => "peer-not-reading",
             Self::Draining => "draining",
             Self::AfterGoAway => "after-goaway",
-            Self::CloseInFlight => "last-word-in-flight",
-            Self::AfterClose => "after-last-word",
+            Self::CloseInFlight => "close-in-flight",
+            Self::AfterClose => "after-close",
             Self::Finishing => "finishing",
             Self::AfterFin => "after-fin",
         }

@@ -100,7 +100,7 @@ fn the_ids_are_as_they_were_published() {
             NetworkFault::Packet { which: first(Sender::First, PacketContent::Fin), fate: PacketFate::Lose },
         ),
         (
-            "packet-client-last-word-late-20",
+            "packet-client-close-late-20",
             NetworkFault::Packet { which: first(Sender::Client, PacketContent::Close), fate: PacketFate::Late(20) },
         ),
         ("loss-30-seed-17", NetworkFault::Loss { percent: 30, seed: 17 }),
@@ -138,7 +138,7 @@ fn what_makes_no_sense_is_refused() {
         ("framed", "packet-17", "no network \"packet-17\"; there are clear, slow,"),
         ("framed", "packet-first-tea-lose", "no network \"packet-first-tea-lose\"; there are clear, slow,"),
         ("framed", "packet-17-eaten", "no network \"packet-17-eaten\"; there are clear, slow,"),
-        ("plain", "packet-first-last-word-lose", "the plain wire has no last-word"),
+        ("plain", "packet-first-close-lose", "the plain wire has no close"),
         ("plain", "packet-client-goaway-late-5", "the plain wire has no goaway"),
     ];
     for (wire, network, expected) in cases {
@@ -178,7 +178,7 @@ fn a_network_of_packets_stands_for_networks_of_streams() {
     let word = |millis| Network { faults: vec![hold(Sender::Client, HeldContent::Close, millis)], ..Network::clear(4) };
     let clear = || Network::clear(4);
     assert_eq!(network("fin-lost").stands_for(), [clear(), fin(40), fin(500)]);
-    assert_eq!(network("ack-word-lost").stands_for(), [clear(), word(40), word(500)]);
+    assert_eq!(network("client-close-lost").stands_for(), [clear(), word(40), word(500)]);
     for name in ["last-ack-lost", "data-behind-fin", "fin-twice", "old-duplicate", "port-reused"] {
         assert_eq!(network(name).stands_for(), [clear()], "{name}");
     }
@@ -192,7 +192,7 @@ fn a_network_of_packets_stands_for_networks_of_streams() {
     ] {
         assert_eq!(network(name).stands_for(), [], "{name}");
     }
-    assert_eq!(network("packet-first-fin-late-5+packet-client-last-word-behind").stands_for().len(), 9);
+    assert_eq!(network("packet-first-fin-late-5+packet-client-close-behind").stands_for().len(), 9);
     for (name, _) in Network::NAMED {
         assert_eq!(network(name).stands_for(), [network(name)], "{name}");
     }

@@ -21,7 +21,7 @@ const CORE: [&str; 17] = [
     "framed/client:half-close@request-in-flight/server:none/clear",
     "framed/client:none/server:drop@answer-in-flight/clear",
     "framed/client:drop@request-in-flight/server:close@idle/clear",
-    "framed/client:close@idle/server:abort@last-word-in-flight/clear",
+    "framed/client:close@idle/server:abort@close-in-flight/clear",
     "framed/client:violate@request-in-flight/server:close@idle/clear",
     "plain/client:close@request-in-flight/server:none/clear",
     "plain/client:half-close@request-in-flight/server:close@request-in-flight/clear",

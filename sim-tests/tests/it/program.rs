@@ -229,7 +229,7 @@ fn completions_and_manual_pages() {
 /// The peer of two correct ends is taken away in a way that only the contract's words can name.
 #[test]
 fn a_replay_names_the_outcome_of_each_end() {
-    let output = echo_sim(&["replay", "framed/client:close@idle/server:none/ack-held", "--no-times"]);
+    let output = echo_sim(&["replay", "framed/client:close@idle/server:none/client-close-held", "--no-times"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("client: clean (1000 normal)"), "{text}");

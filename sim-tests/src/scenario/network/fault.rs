@@ -188,7 +188,7 @@ impl PacketContent {
             Self::Fin => "fin",
             Self::LastAck => "last-ack",
             Self::Rst => "rst",
-            Self::Close => "last-word",
+            Self::Close => "close",
             Self::GoAway => "goaway",
             Self::Request => "request",
             Self::Answer => "answer",
@@ -237,7 +237,7 @@ impl HeldContent {
     pub fn id(self) -> &'static str {
         match self {
             Self::GoAway => "goaway",
-            Self::Close => "last-word",
+            Self::Close => "close",
             Self::Fin => "fin",
         }
     }

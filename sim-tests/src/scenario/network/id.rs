@@ -134,7 +134,7 @@ impl FromStr for Network {
     }
 }
 
-/// `17-lose`, or `client-last-word-late-20`.
+/// `17-lose`, or `client-close-late-20`.
 fn packet(text: &str) -> Option<NetworkFault> {
     let (first, rest) = text.split_once('-')?;
     if let Some(index) = number(first) {
