@@ -186,7 +186,7 @@ impl Machine {
             (Role::Client, Hearing::Open | Hearing::Leaving) => {
                 self.violate("an answer, GOAWAY or CLOSE", format!("request {seq} from a server"), out);
             }
-            (_, Hearing::Over) => self.violate("FIN after the last word", format!("request {seq}"), out),
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("request {seq}"), out),
             (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
@@ -203,7 +203,7 @@ impl Machine {
             (Role::Server, Hearing::Open | Hearing::Leaving) => {
                 self.violate("a request, GOAWAY or CLOSE", format!("answer {seq} from a client"), out);
             }
-            (_, Hearing::Over) => self.violate("FIN after the last word", format!("answer {seq}"), out),
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("answer {seq}"), out),
             (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
@@ -227,7 +227,7 @@ impl Machine {
                 }
             }
             (_, Hearing::Leaving) => self.violate("at most one GOAWAY", "another", out),
-            (_, Hearing::Over) => self.violate("FIN after the last word", "GOAWAY", out),
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", "GOAWAY", out),
             (_, Hearing::Discarding) => out.push(Action::Discard),
         }
     }
@@ -248,7 +248,7 @@ impl Machine {
                 // Not reached: such a side discards what comes, or has heard a CLOSE.
                 (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
             },
-            Hearing::Over => self.violate("FIN after the last word", "CLOSE again", out),
+            Hearing::Over => self.violate("FIN after CLOSE", "CLOSE again", out),
             Hearing::Discarding => out.push(Action::Discard),
         }
     }
@@ -304,7 +304,7 @@ impl Machine {
     fn on_other(&mut self, out: &mut Actions) {
         match self.hearing() {
             Hearing::Open | Hearing::Leaving | Hearing::Discarding => out.push(Action::Discard),
-            Hearing::Over => self.violate("FIN after the last word", "another frame", out),
+            Hearing::Over => self.violate("FIN after CLOSE", "another frame", out),
         }
     }
 
@@ -392,7 +392,7 @@ impl Machine {
             (Role::Server, Open | Leaving) if self.owes() => {
                 self.on_gone(End::TimedOut(Deadline::Drain), Side::Local, out);
             }
-            (Role::Server, Open | Leaving) => self.last_word_in_order(out),
+            (Role::Server, Open | Leaving) => self.close_in_order(out),
             (Role::Client, Open | Leaving) => self.fail_on(Deadline::Drain, CloseCode::POLICY, out),
             (_, Closed | Failed | Finished) => (),
         }
@@ -411,10 +411,10 @@ impl Machine {
                 self.fin_if_due(out);
             }
             (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Leaving) => {
-                self.last_word_in_order(out)
+                self.close_in_order(out)
             }
             (_, CloseHandshake::Server | CloseHandshake::Acknowledged, Finished) => {
-                let close_reason = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before the last word");
+                let close_reason = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before CLOSE");
                 self.close_out_of_order(close_reason, out);
             }
             (_, CloseHandshake::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
@@ -422,7 +422,7 @@ impl Machine {
     }
 
     /// Clause 5.2: the server has answered all it accepted.
-    fn last_word_in_order(&mut self, out: &mut Actions) {
+    fn close_in_order(&mut self, out: &mut Actions) {
         self.sent = Closed;
         out.push(Action::Close);
         self.fin_if_due(out);

@@ -35,7 +35,7 @@ fn fin_order_after_an_error() {
         let failed = End::Failed { code: CloseCode::INTERNAL, reason: "because".into() };
         assert_eq!((&client.end, &server.end), (&failed, &failed));
         assert_eq!((client.account, client.began, server.began), (tally(1, 0, 0), Side::Peer, Side::Local));
-        assert_eq!(pair.client.words(), [(ECHO, 1)], "who gets an error says no last word");
+        assert_eq!(pair.client.words(), [(ECHO, 1)], "who gets an error says no CLOSE");
     }
     let mut pair = Pair::new();
     pair.exchange(usize::MAX);
@@ -72,7 +72,7 @@ fn half_close() {
     server.feed_fin();
     assert_eq!(server.words(), [(REPLY, 1), (REPLY, 2), (CLOSE, 2)]);
     let (_, _, body) = server.frames().pop().expect("CLOSE");
-    assert_eq!(body, [&1002_u16.to_be_bytes()[..], &[0], b"FIN before the last word"].concat());
+    assert_eq!(body, [&1002_u16.to_be_bytes()[..], &[0], b"FIN before CLOSE"].concat());
     let outcome = server.wait_for_end();
     assert_eq!((outcome.end, outcome.account), (End::Truncated, tally(0, 0, 2)));
     assert!(server.fin.is_some() && !server.aborted);

@@ -34,17 +34,17 @@ pub(crate) const SETUPS: [Setup; 8] = [
         policy: policy(CloseHandshake::Acknowledged, Role::Server),
     },
     Setup {
-        name: "server with the only last word",
+        name: "server with the only CLOSE",
         role: Role::Server,
         policy: policy(CloseHandshake::Server, Role::Client),
     },
     Setup {
-        name: "server with the only last word that sends FIN first",
+        name: "server with the only CLOSE that sends FIN first",
         role: Role::Server,
         policy: policy(CloseHandshake::Server, Role::Server),
     },
     Setup {
-        name: "client of a server with the only last word",
+        name: "client of a server with the only CLOSE",
         role: Role::Client,
         policy: policy(CloseHandshake::Server, Role::Client),
     },

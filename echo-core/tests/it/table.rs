@@ -87,19 +87,19 @@ fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'stat
         (CloseHandshake::None, _, _, Leaving | Closed | Failed) => Some("the plain wire has no words"),
         (CloseHandshake::None, _, Closed | Failed, _) => Some("without words, FIN follows at once"),
         (CloseHandshake::None, Role::Client, Leaving, _) => Some("a plain client owes nothing, so FIN follows at once"),
-        (_, _, Open | Leaving | Closed, Failed) => Some("an error in the peer's last word ends one's own words"),
+        (_, _, Open | Leaving | Closed, Failed) => Some("an error in the peer's CLOSE ends one's own words"),
         (_, _, Closed | Failed, Finished) => Some("the peer's FIN is followed by FIN at once"),
         (_, Role::Client, Open, Leaving) => Some("a client answers GOAWAY at once"),
-        (_, Role::Client, Open | Leaving, Closed) => Some("a client answers the last word at once"),
+        (_, Role::Client, Open | Leaving, Closed) => Some("a client answers CLOSE at once"),
         (_, Role::Client, Open | Leaving, Finished) => Some("a client answers FIN at once"),
-        (_, Role::Client, Closed, Open | Leaving) => Some("a client's last word in order follows the server's"),
+        (_, Role::Client, Closed, Open | Leaving) => Some("a client's CLOSE in order follows the server's"),
         (_, Role::Client, Failed, Open | Leaving) => Some("a client that knows of no other setting sends FIN first"),
-        (_, Role::Server, Open | Leaving, Closed) => Some("a client's last word in order follows the server's"),
-        (CloseHandshake::Server, Role::Server, _, Closed) => Some("the client has no last word"),
+        (_, Role::Server, Open | Leaving, Closed) => Some("a client's CLOSE in order follows the server's"),
+        (CloseHandshake::Server, Role::Server, _, Closed) => Some("the client has no CLOSE"),
         (CloseHandshake::Server, Role::Server, Closed, Open | Leaving) if fin_first => {
-            Some("FIN follows the last word at once")
+            Some("FIN follows CLOSE at once")
         }
-        (_, Role::Server, Closed, Closed) if fin_first => Some("FIN follows the last words at once"),
+        (_, Role::Server, Closed, Closed) if fin_first => Some("FIN follows the CLOSE frames at once"),
         (_, Role::Server, Failed, _) if fin_first => Some("FIN follows an error at once"),
         _ => None,
     }

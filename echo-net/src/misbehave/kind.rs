@@ -119,7 +119,7 @@ kinds! {
     GoawayFlood {
         id: "goaway-flood", wires: FRAMED, connections: 50,
         summary: "sends GOAWAYs without pause",
-        must_get: "CLOSE 1000 for the first and no other last word; the end by the fin and linger deadlines",
+        must_get: "CLOSE 1000 for the first and no other CLOSE; the end by the fin and linger deadlines",
         may_cost: "the CPU time to discard what comes, until the linger deadline",
     }
     UnknownFrames {
@@ -173,7 +173,7 @@ kinds! {
     CloseWrongCount {
         id: "close-wrong-count", wires: FRAMED, connections: 50,
         summary: "acknowledges the server's CLOSE with another count",
-        must_get: "CLOSE 1000 and no other last word, then FIN; the server reports a violation",
+        must_get: "CLOSE 1000 and no other CLOSE, then FIN; the server reports a violation",
         may_cost: "the CPU time of a whole conversation",
     }
     CloseUnsent {
@@ -185,7 +185,7 @@ kinds! {
     CloseTooSoon {
         id: "close-too-soon", wires: FRAMED, connections: 50,
         summary: "sends GOAWAY and, in one piece with it, the acknowledgement of the CLOSE that is to follow",
-        must_get: "CLOSE 1000 and no other last word, then FIN; the server reports a violation",
+        must_get: "CLOSE 1000 and no other CLOSE, then FIN; the server reports a violation",
         may_cost: "the CPU time of a short conversation",
     }
     CloseInPreface {

@@ -30,7 +30,7 @@ fn hears_why(bystander: &mut Bystander, mut bad: Raw, code: u16, last: u64, why:
     bystander.is_undisturbed();
     bad.send(&raw::echo(last + 1, b"discarded"));
     bad.finish();
-    assert_eq!(bad.hears(), Said::Fin, "no second last word: clause 5.10");
+    assert_eq!(bad.hears(), Said::Fin, "no second CLOSE: clause 5.10");
     let log = bystander.log_of(port);
     assert!(log.starts_with(&format!("violation ({why}), begun by the peer; ")), "{log:?} is not {why:?}");
 }
@@ -100,7 +100,7 @@ fn a_frame_behind_the_last_word() {
     bad.finish();
     assert_eq!(bad.hears(), Said::Fin);
     let log = b.log_of(port);
-    assert!(log.starts_with("violation (expected FIN after the last word, got request 1), begun by the peer"), "{log}");
+    assert!(log.starts_with("violation (expected FIN after CLOSE, got request 1), begun by the peer"), "{log}");
     b.is_undisturbed();
     b.reports(1, "1 clean, 1 unproven, 1 violation");
 }
@@ -116,7 +116,7 @@ fn a_request_or_a_second_goaway_behind_goaway() {
         let mut bad = Raw::greeted(b.address());
         let port = bad.stream.local_addr().expect("it is connected").port();
         bad.send(&[raw::goaway(0), bytes].concat());
-        assert!(matches!(bad.hears(), Said::Close { last: 0, code: 1000, .. }), "the last word was due already");
+        assert!(matches!(bad.hears(), Said::Close { last: 0, code: 1000, .. }), "CLOSE was due already");
         bad.finish();
         assert_eq!(bad.hears(), Said::Fin);
         let log = b.log_of(port);
@@ -137,7 +137,7 @@ fn a_preface_cut_short_at_each_byte() {
         bad.finish();
         bad.hears_preface();
         match bad.hears() {
-            Said::Close { last: 0, code: 1002, reason, .. } => assert_eq!(reason, "FIN before the last word"),
+            Said::Close { last: 0, code: 1002, reason, .. } => assert_eq!(reason, "FIN before CLOSE"),
             said => panic!("expected CLOSE 1002, got {said:?}"),
         }
         assert_eq!(bad.hears(), Said::Fin);

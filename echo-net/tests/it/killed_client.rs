@@ -86,7 +86,7 @@ fn the_client_that_is_killed() {
 
 /// Waits until everything has come to the client's kernel.
 fn all_has_come(port: u16, server: SocketAddr) {
-    eventually("the last word in the client's kernel", || {
+    eventually("CLOSE in the client's kernel", || {
         let sockets = procfs::net::tcp().expect("/proc/net/tcp can be read");
         let client = sockets.iter().find(|socket| {
             socket.local_address.port() == port

@@ -67,7 +67,7 @@ async fn several_clones_that_close_get_one_outcome() {
         assert_eq!(within(close).await.expect("no panic"), outcome);
     }
     assert_eq!(within(client.close()).await, outcome, "and later calls too");
-    assert_eq!(within(pending.answer()).await.expect("answered before the last word").payload, b"under way");
+    assert_eq!(within(pending.answer()).await.expect("answered before CLOSE").payload, b"under way");
     assert_eq!(server.drain().ended("clean"), 1);
 }
 

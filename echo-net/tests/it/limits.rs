@@ -210,7 +210,7 @@ async fn a_client_keeps_its_limit_both_ways() {
     assert_eq!(within(client.request("short")).await, Err(RequestError::Unknown), "clause 7.2");
     let outcome = within(client.ended()).await;
     assert_eq!(outcome.end.name(), "violation", "{outcome}");
-    let reason = liar.join().expect("it heard the last word");
+    let reason = liar.join().expect("it heard CLOSE");
     assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");
 }
 
@@ -241,7 +241,7 @@ async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
         });
         let client = within(Client::connect(address, ClientConfig::default())).await.expect("a server");
         assert_eq!(within(client.ended()).await.end.to_string(), "failed (1013 try again later: full)");
-        assert_eq!(server.join().expect("no panic"), b"", "no last word upon an error: clause 5.6");
+        assert_eq!(server.join().expect("no panic"), b"", "no CLOSE upon an error: clause 5.6");
     }
 }
 

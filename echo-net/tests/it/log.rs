@@ -31,7 +31,7 @@ fn verbose_shows_the_close_handshake() {
     client.ends_clean(1);
     serve.kid.logs("connection 1: the client speaks echo/1");
     serve.kid.logs("connection 1: the client leaves");
-    serve.kid.logs("connection 1: the client's last word");
+    serve.kid.logs("connection 1: the client's CLOSE");
 }
 
 #[test]

@@ -62,7 +62,7 @@ async fn a_server_that_fails_and_says_how_far_it_came() {
     let (address, server) = fake(|mut raw| {
         takes_three(&mut raw);
         raw.send(&[raw::reply(1, b"one"), raw::close_with(2, 1011, "out of paper")].concat());
-        assert_eq!(raw.hears(), Said::Fin, "no last word upon an error: clause 5.6");
+        assert_eq!(raw.hears(), Said::Fin, "no CLOSE upon an error: clause 5.6");
     });
     let (client, pending) = with_three(address, ClientConfig::default()).await;
     let expected = [Ok(b"one".to_vec()), Err(RequestError::Unknown), Err(RequestError::Refused)];

@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Debug)]
 pub struct Exclusion {
     /// Its letter in the matrices.
-    pub input: char,
+    pub letter: char,
     /// Its name.
     pub name: &'static str,
     /// Why what it takes out is no sequence of its own.
@@ -31,67 +31,67 @@ enum Applies {
 /// All rules. The first that applies counts.
 pub static EXCLUSIONS: [Exclusion; 11] = [
     Exclusion {
-        input: 'w',
+        letter: 'w',
         name: "no such word",
-        reason: "the plain wire has no preface, GOAWAY or last word, so nothing can wait for one, be held or break a rule",
+        reason: "the plain wire has no preface, GOAWAY or CLOSE, so nothing can wait for one, be held or break a rule",
         applies: Applies::ByPlan(has_no_such_word),
     },
     Exclusion {
-        input: 'b',
+        letter: 'b',
         name: "broken bytes",
         reason: "violate breaks the order of words; inside a preface or a frame it would break bytes, which frame tests do",
         applies: Applies::ByPlan(breaks_bytes),
     },
     Exclusion {
-        input: 't',
+        letter: 't',
         name: "three troubles",
         reason: "both sides misbehave and the network is not clear: left to random schedules",
         applies: Applies::ByPlan(has_three_troubles),
     },
     Exclusion {
-        input: 's',
+        letter: 's',
         name: "the setting again",
         reason: "framed-server-fin only says who sends FIN first: more than one trouble is told on the framed wire",
         applies: Applies::ByPlan(is_the_setting_again),
     },
     Exclusion {
-        input: 'k',
+        letter: 'k',
         name: "a crash is a drop",
         reason: "to the other end and to the network a crash is a drop: with a second trouble the drop tells it",
         applies: Applies::ByPlan(is_a_drop),
     },
     Exclusion {
-        input: 'e',
+        letter: 'e',
         name: "the end anyway",
         reason: "a side that has the other's FIN ends upon it, whether it is asked to close at that moment or not",
         applies: Applies::ByPlan(ends_anyway),
     },
     Exclusion {
-        input: 'n',
+        letter: 'n',
         name: "never",
         reason: "its moment never comes: the conversation is over before, or never gets there",
         applies: Applies::ByOutcome(never_comes),
     },
     Exclusion {
-        input: 'f',
+        letter: 'f',
         name: "no such packet",
         reason: "the fault of the network waits for a packet or a point that never comes",
         applies: Applies::ByOutcome(fault_never_comes),
     },
     Exclusion {
-        input: 'u',
+        letter: 'u',
         name: "unchanged",
         reason: "no RST has anything to race, or the relay has nothing to change: the same as on a clear network",
         applies: Applies::ByOutcome(is_unchanged),
     },
     Exclusion {
-        input: 'a',
+        letter: 'a',
         name: "asked again",
         reason: "close is asked of a side whose ending has begun: no event",
         applies: Applies::ByOutcome(asks_again),
     },
     Exclusion {
-        input: 'p',
+        letter: 'p',
         name: "only the pace",
         reason: "two plans, a misdeed among them, and all happens in the order of the clear network or, through the relay \
                  that cuts off, of the one that only makes FIN of RST",
@@ -127,7 +127,7 @@ impl Exclusion {
 
 impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): {}", self.input, self.name, self.reason)
+        write!(f, "{} ({}): {}", self.letter, self.name, self.reason)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct PacketExclusion {
 pub static PACKET_EXCLUSIONS: [PacketExclusion; 3] = [
     PacketExclusion {
         name: "no such word",
-        reason: "the plain wire has no GOAWAY or last word, so no packet that carries one can be lost",
+        reason: "the plain wire has no GOAWAY or CLOSE, so no packet that carries one can be lost",
         applies: has_no_such_word,
     },
     PacketExclusion {

@@ -120,9 +120,9 @@ impl Product {
 
     /// What `rule` takes out, in the order of the product.
     pub(super) fn excluded(&'static self, rule: &Exclusion) -> impl Iterator<Item = Scenario> {
-        let input = rule.input;
+        let letter = rule.letter;
         let is_out =
-            move |index: &Index| matches!(index, Index::Excluded(rule) if EXCLUSIONS[*rule as usize].input == input);
+            move |index: &Index| matches!(index, Index::Excluded(rule) if EXCLUSIONS[*rule as usize].letter == letter);
         let (plans, networks) = (plans(), &self.networks);
         let numbers = self.places.iter().enumerate().filter(move |(_, index)| is_out(index)).map(|(number, _)| number);
         numbers.map(move |number| {

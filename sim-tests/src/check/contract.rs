@@ -45,7 +45,7 @@ impl Rule for ContractRule {
             Self::FinIsNoProof => "truth: FIN is no proof",
             Self::Answers => "truth: answers",
             Self::Account => "truth: account",
-            Self::LastWord => "order: last word",
+            Self::LastWord => "order: CLOSE",
             Self::NoViolation => "order: no violation",
             Self::End => "end",
             Self::Care => "care",
@@ -115,7 +115,7 @@ impl ContractChecker<'_> {
             return;
         }
         let Some(last) = self.clean_word(Role::Server) else {
-            return self.breach(ContractRule::ServersProof, "the server is clean without the client's last word");
+            return self.breach(ContractRule::ServersProof, "the server is clean without the client's CLOSE");
         };
         let accepted = self.record.accepted();
         if accepted != last {
@@ -143,7 +143,7 @@ impl ContractChecker<'_> {
             return;
         }
         let Some(last) = self.clean_word(Role::Client) else {
-            return self.breach(ContractRule::ClientsProof, "the client is clean without the server's last word");
+            return self.breach(ContractRule::ClientsProof, "the client is clean without the server's CLOSE");
         };
         let handed = self.record.handed();
         if handed != (1..=last).collect::<Vec<_>>() {
@@ -272,10 +272,7 @@ impl ContractChecker<'_> {
             }
         }
         for unit in wrong {
-            self.breach(
-                ContractRule::LastWord,
-                format!("the {} sent {unit} after its last word, FIN or RST", side.name()),
-            );
+            self.breach(ContractRule::LastWord, format!("the {} sent {unit} after its CLOSE, FIN or RST", side.name()));
         }
     }
 

@@ -20,8 +20,8 @@ fn on(scenario: &Scenario, network: &str) -> Scenario {
     Scenario { network: Network::named(network).expect("a network"), ..scenario.clone() }
 }
 
-fn excluded(input: char) -> (&'static Exclusion, impl Iterator<Item = Scenario>) {
-    let rule = catalogue::EXCLUSIONS.iter().find(|rule| rule.input == input).expect("a rule");
+fn excluded(letter: char) -> (&'static Exclusion, impl Iterator<Item = Scenario>) {
+    let rule = catalogue::EXCLUSIONS.iter().find(|rule| rule.letter == letter).expect("a rule");
     (rule, catalogue::excluded(rule))
 }
 
@@ -109,22 +109,22 @@ fn a_sequence_that_is_told_by_another_tells_the_same() {
 /// The rules that need no oracle take out exactly what is refused, and what they say.
 #[test]
 fn what_is_no_scenario_is_excluded_and_nothing_else_is_refused() {
-    for input in ['w', 'b'] {
-        for scenario in excluded(input).1.step_by(stride(20)) {
+    for letter in ['w', 'b'] {
+        for scenario in excluded(letter).1.step_by(stride(20)) {
             assert!(scenario.check().is_err(), "{scenario} could be run");
         }
     }
-    for input in ['t', 's', 'k', 'e', 'n', 'f', 'u', 'a', 'p'] {
-        for scenario in excluded(input).1.step_by(stride(20)) {
-            assert_eq!(scenario.check(), Ok(()), "{scenario} cannot be run, and rule {input} takes it out");
+    for letter in ['t', 's', 'k', 'e', 'n', 'f', 'u', 'a', 'p'] {
+        for scenario in excluded(letter).1.step_by(stride(20)) {
+            assert_eq!(scenario.check(), Ok(()), "{scenario} cannot be run, and rule {letter} takes it out");
         }
     }
 }
 
 #[test]
 fn a_moment_that_never_comes_never_comes_on_the_pair() {
-    for input in ['n', 'f'] {
-        let (rule, scenarios) = excluded(input);
+    for letter in ['n', 'f'] {
+        let (rule, scenarios) = excluded(letter);
         for scenario in scenarios.step_by(stride(9)) {
             for record in scenario.runs().iter().map(run) {
                 let reached = record.unreached.is_empty() && !is_stopped_too_early(&record);

@@ -33,8 +33,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "no answer to CLOSE",
         file: "close.rs",
-        find: "Words::Acknowledged => out.push(Action::Close),",
-        replace: "Words::Acknowledged => (),",
+        find: "CloseHandshake::Acknowledged => out.push(Action::Close),",
+        replace: "CloseHandshake::Acknowledged => (),",
     },
     Mutant {
         name: "CLOSE twice",
@@ -57,14 +57,14 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "a deadline missing",
         file: "close/view.rs",
-        find: "Words::Acknowledged => Some(Deadline::Close),",
-        replace: "Words::Acknowledged => None,",
+        find: "CloseHandshake::Acknowledged => Some(Deadline::Close),",
+        replace: "CloseHandshake::Acknowledged => None,",
     },
     Mutant {
         name: "drain that drops the queue",
         file: "session.rs",
-        find: "        if self.role() == Role::Server || self.machine.policy().words == Words::None {\n            return;",
-        replace: "        if self.machine.policy().words == Words::None {\n            return;",
+        find: "        if self.role() == Role::Server || self.machine.policy().words == CloseHandshake::None {\n            return;",
+        replace: "        if self.machine.policy().words == CloseHandshake::None {\n            return;",
     },
     Mutant {
         name: "FIN taken as clean",
@@ -79,7 +79,7 @@ const MUTANTS: [Mutant; 14] = [
         replace: "let first = false;",
     },
     Mutant {
-        name: "the client's last word sent before it holds the answers",
+        name: "the client's CLOSE sent before it holds the answers",
         file: "close.rs",
         find: "if self.account.answered.mark() != last || answered != last {",
         replace: "if answered > last {",
@@ -88,7 +88,7 @@ const MUTANTS: [Mutant; 14] = [
         name: "a clean server whose client crashed",
         file: "close.rs",
         find: "            Open | Leaving => match (self.policy.words, self.sent) {\n",
-        replace: "            Open | Leaving => match (self.policy.words, self.sent) {\n                (_, Closed) if self.role == Role::Server => {\n                    self.settle(End::Clean(self.farewell.code), Side::Peer);\n                }\n",
+        replace: "            Open | Leaving => match (self.policy.words, self.sent) {\n                (_, Closed) if self.role == Role::Server => {\n                    self.settle(End::Clean(self.close_reason.code), Side::Peer);\n                }\n",
     },
     Mutant {
         name: "an acknowledgement of what has not left",

@@ -67,9 +67,9 @@ const SHOWN: usize = 20;
 
 const LEGEND: &str = "\
 Outcomes, as each end reports them itself:
-  clean      both last words were exchanged: every answer arrived, as is proven
-  unproven   the plain wire has no last word; both FINs were seen
-  truncated  FIN came before the last word
+  clean      both sides sent CLOSE: every answer arrived, as is proven
+  unproven   the plain wire has no CLOSE; both FINs were seen
+  truncated  FIN came before CLOSE
   failed     the peer said why it could not go on
   reset      RST
   timed out  a deadline passed

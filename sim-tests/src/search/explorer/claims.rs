@@ -12,7 +12,7 @@ pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
     }
     // The server's CLOSE, of whatever code, says that nothing above its count ever runs.
     let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
-    ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's last word", server.ran))
+    ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's CLOSE", server.ran))
 }
 
 fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
@@ -32,7 +32,7 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
 fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
     let word = end.got.word.filter(|(_, code, _)| code.is_clean());
-    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's CLOSE"))?;
     let rule = match end.role {
         echo_core::Role::Client => ExplorerRule::ClientsProof,
         echo_core::Role::Server => ExplorerRule::ServersProof,
@@ -83,9 +83,9 @@ pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
     let word = end.got.word;
     if let Some(Verdict::Clean(_)) = machine.verdict() {
         let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
-        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's last word"))?;
+        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's CLOSE"))?;
         ensure(!end.got.behind_word, ExplorerRule::Violation, || {
-            format!("the {who} is clean, and something came behind the other's last word")
+            format!("the {who} is clean, and something came behind the other's CLOSE")
         })?;
         let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
         match end.role {

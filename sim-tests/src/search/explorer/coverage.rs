@@ -132,7 +132,7 @@ fn first_byte(framed: bool, state: State) -> Option<&'static str> {
     match (framed, state.sent, state.heard) {
         // A plain client's FIN goes out behind all that it was asked before.
         (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
-        (true, _, _) => Some("requests of which no byte left are taken back before a last word and before FIN"),
+        (true, _, _) => Some("requests of which no byte left are taken back before a CLOSE and before FIN"),
         (false, _, _) => Some("without words, FIN follows at once"),
     }
 }
@@ -168,10 +168,10 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         }
         Deadline::Write if role == Server && clean => (false, "a server is clean only when all it said has left"),
         Deadline::Write => (true, ""),
-        Deadline::Drain => (framed && sent == Leaving, "no last word of the peer's is waited for"),
+        Deadline::Drain => (framed && sent == Leaving, "no CLOSE of the peer's is waited for"),
         Deadline::Close => {
             let waits = framed && role == Server && sent == Closed && matches!(heard, Open | Leaving);
-            (waits, "no client's last word is waited for")
+            (waits, "no client's CLOSE is waited for")
         }
         Deadline::Fin => {
             let waits = matches!((sent, heard), (Closed, Closed) | (Failed, _));

@@ -42,7 +42,7 @@ impl Rule for ExplorerRule {
             Self::FinIsNoProof => "truth: FIN is no proof",
             Self::Answers => "truth: answers",
             Self::Account => "truth: account",
-            Self::LastWord => "order: last word",
+            Self::LastWord => "order: CLOSE",
             Self::Counts => "order: counts",
             Self::Violation => "order: violation",
             Self::Deadlines => "end: deadlines",

@@ -105,7 +105,7 @@ impl SentLog {
 
     /// PROTOCOL.md, clause 5.10: nothing follows a CLOSE but FIN, and nothing follows that.
     fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
-        ensure(self.word.is_none(), ExplorerRule::LastWord, || format!("{} behind its last word", what()))?;
+        ensure(self.word.is_none(), ExplorerRule::LastWord, || format!("{} behind its CLOSE", what()))?;
         ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || format!("{} behind its FIN or RST", what()))
     }
 
