@@ -41,7 +41,7 @@ pub(super) fn check(data: &[u8]) {
     let quiet = Duration::from_millis(input.pick(&[20, 20, 20, 0]));
     let config = Config { limit, quiet, observe: Some(observe), ..Config::default() };
     let mut server = Solo::new(Connection::server(config, EPOCH));
-    let mut messages = Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new() };
+    let mut messages = Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new(), quiet: Vec::new() };
     for _ in 0..100 {
         if input.is_empty() || server.outcome.is_some() || server.connection.is_plain() == Some(false) {
             break;
@@ -49,7 +49,7 @@ pub(super) fn check(data: &[u8]) {
         match input.below(4) {
             0 if messages.splits => {
                 server.advance(quiet);
-                messages.end();
+                messages.fall_quiet();
             }
             1 => {
                 let count = input.below(48);
@@ -69,7 +69,7 @@ pub(super) fn check(data: &[u8]) {
     messages.end();
     server.wish(|server, now| server.leave(now, CloseReason::normal()));
     let outcome = server.wait_for_end();
-    answered(&server, &messages.all, &outcome.end);
+    answered(&server, &messages, &outcome.end);
 }
 
 fn feed(server: &mut Solo, messages: &mut Messages, bytes: &[u8]) {
@@ -87,6 +87,8 @@ struct Messages {
     splits: bool,
     line: Vec<u8>,
     all: Vec<Vec<u8>>,
+    /// Those that ended because nothing more came: they are answered without an event.
+    quiet: Vec<usize>,
 }
 
 impl Messages {
@@ -101,6 +103,13 @@ impl Messages {
                 self.end();
             }
         }
+    }
+
+    fn fall_quiet(&mut self) {
+        if !self.line.is_empty() {
+            self.quiet.push(self.all.len());
+        }
+        self.end();
     }
 
     fn end(&mut self) {
@@ -133,9 +142,9 @@ fn refused(messages: &[Vec<u8>]) -> Option<(usize, Violation)> {
     None
 }
 
-fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
-    let refused = refused(messages);
-    let served = refused.as_ref().map_or(messages, |(index, _)| &messages[..*index]);
+fn answered(server: &Solo, messages: &Messages, end: &End) {
+    let refused = refused(&messages.all);
+    let served = refused.as_ref().map_or(&messages.all[..], |(index, _)| &messages.all[..*index]);
     let mut rest = server.sent.as_slice();
     for (index, message) in served.iter().enumerate() {
         let (time, answer) = rest.split_at_checked(27).unwrap_or_else(|| panic!("message {index} has no answer"));
@@ -154,5 +163,6 @@ fn answered(server: &Solo, messages: &[Vec<u8>], end: &End) {
     let line = std::str::from_utf8(rest).expect("a refusal is text");
     assert!(line.starts_with("echo: ") && line.ends_with('\n') && line.matches('\n').count() == 1, "{line:?}");
     assert!(!line.trim_end().contains(char::is_control), "{line:?}");
-    assert_eq!(server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..))).count(), served.len());
+    let quiet = messages.quiet.iter().filter(|index| **index < served.len()).count();
+    assert_eq!(server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..))).count(), served.len() - quiet);
 }
