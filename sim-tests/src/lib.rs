@@ -38,7 +38,8 @@ pub mod trial;
 
 #[cfg(feature = "turmoil")]
 pub use backend::every_order;
-pub use check::contract::{ContractRule, check};
+pub use check::contract::check;
+pub use check::contract_rule::ContractRule;
 pub use check::oracle;
 pub use check::tcp_rules::{TcpRule, check_tcp};
 pub use network::relay::Relay;

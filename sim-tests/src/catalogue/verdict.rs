@@ -1,7 +1,8 @@
 //! The judge: a record against the contract, and against what the oracle expects of its sequence.
 
 use super::{Sequence, of_run};
-use crate::check::contract::{ContractBreach, check};
+use crate::check::contract::check;
+use crate::check::contract_rule::ContractBreach;
 use crate::check::oracle::{self, Expectation, Reported};
 use crate::record::Record;
 use crate::scenario::Scenario;

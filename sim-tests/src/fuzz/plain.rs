@@ -41,7 +41,8 @@ pub(super) fn check(data: &[u8]) {
     let quiet = Duration::from_millis(input.pick(&[20, 20, 20, 0]));
     let config = Config { limit, quiet, observe: Some(observe), ..Config::default() };
     let mut server = Solo::new(Connection::server(config, EPOCH));
-    let mut messages = Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new(), quiet: Vec::new() };
+    let mut messages =
+        Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new(), quiet: Vec::new() };
     for _ in 0..100 {
         if input.is_empty() || server.outcome.is_some() || server.connection.is_plain() == Some(false) {
             break;

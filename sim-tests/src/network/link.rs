@@ -1,6 +1,7 @@
 //! The way between the two ends: when each packet may arrive, and what a relay makes of it. It draws nothing at random.
 
 use super::packet_kind::PacketKind;
+use super::path::Path;
 use super::relay::{Move, Relay, RelayState};
 use super::send_buffer::SendBuffer;
 use crate::support::Millis;
@@ -17,21 +18,6 @@ pub(crate) enum Arrival<P> {
     Packet(P),
     /// What a relay has made: a FIN or a RST.
     Made(PacketKind),
-}
-
-/// How packets travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
-    /// How long every packet takes.
-    pub(crate) latency: Millis,
-    /// Packets arrive only at multiples of this; 0 is at any time.
-    pub(crate) batch: Millis,
-    /// A RST overtakes what is on its way, which is lost.
-    pub(crate) overtaking: bool,
-    /// What stands in the middle.
-    pub(crate) relay: Option<Relay>,
-    /// Each program takes so many bytes of what comes every [`PACE`](super::send_buffer::PACE); the rest waits where it was sent. 0 is no limit.
-    pub(crate) takes: usize,
 }
 
 /// Both directions. `P` is what a backend keeps of a packet.

@@ -1,7 +1,7 @@
 //! A scenario: what strikes whom, at which I/O event, and on which network. A value with a stable id.
 
 use super::TICK;
-use crate::network::link::Path;
+use crate::network::Path;
 use crate::network::relay::Relay;
 use crate::support::{Millis, ScenarioError, pick};
 use echo_core::Role;

@@ -18,6 +18,7 @@ mod orders;
 mod packets;
 mod planted;
 mod program;
+mod program_output;
 mod random;
 mod regressions;
 mod streams;

@@ -29,14 +29,14 @@ const NO_LINGER: Bug = Bug {
 
 /// The end of patience is a RST, which deletes what the peer has not taken (against 5.9), ...
 const RESET: Bug = Bug {
-    file: "echo-core/src/close.rs",
+    file: "echo-core/src/close/mod.rs",
     whole: "        out.push(Action::LetGo);",
     broken: "        out.push(Action::Abort);",
 };
 
 /// ... and comes while the peer takes what it is sent (against 8.6).
 const NO_PROGRESS: Bug = Bug {
-    file: "echo-core/src/session.rs",
+    file: "echo-core/src/session/time.rs",
     whole: "        if self.progress.look(",
     broken: "        if false && self.progress.look(",
 };

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-fn echo_sim(arguments: &[&str]) -> Output {
+pub(crate) fn echo_sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_echo-sim")).args(arguments).output().expect("echo-sim starts")
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
 /// A file of this test's own.
-fn file(name: &str, text: &str) -> String {
+pub(crate) fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).expect("the target directory can be written to");
     path.to_str().expect("UTF-8").to_owned()
@@ -26,7 +26,7 @@ fn file(name: &str, text: &str) -> String {
 
 /// It is refused with this exit code, nothing on standard output, and one line of standard error.
 #[track_caller]
-fn refused(arguments: &[&str], code: i32, line: &str) {
+pub(crate) fn refused(arguments: &[&str], code: i32, line: &str) {
     let output = echo_sim(arguments);
     let text = stderr(&output);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(code), ""), "{text}");
@@ -35,7 +35,7 @@ fn refused(arguments: &[&str], code: i32, line: &str) {
 }
 
 /// The ids that `list` prints.
-fn listed(arguments: &[&str]) -> Vec<String> {
+pub(crate) fn listed(arguments: &[&str]) -> Vec<String> {
     let output = echo_sim(&[&["list"], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let ids = stdout(&output);
@@ -417,32 +417,4 @@ fn random_leaves_out_what_a_backend_cannot_express() {
     );
     let output = echo_sim(&["random", "--seeds", "1..2", "--backend", "packet"]);
     assert_eq!(output.status.code(), Some(2), "seed 1 needs what packets do not have: {}", stdout(&output));
-}
-
-/// What was asked for and cannot be shown is no success.
-#[test]
-fn an_output_that_cannot_be_written_is_an_error() {
-    for (to, line) in [(">&-", "echo-sim: standard output is closed\n"), ("> /dev/full", "echo-sim: standard output: ")]
-    {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("\"$0\" list --count {to}"), env!("CARGO_BIN_EXE_echo-sim")]);
-        let output = shell.output().expect("a shell");
-        assert_eq!(output.status.code(), Some(3), "{to}");
-        assert!(stderr(&output).starts_with(line), "{}", stderr(&output));
-    }
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "\"$0\" list --count > /dev/null", env!("CARGO_BIN_EXE_echo-sim")]);
-    assert!(shell.status().expect("a shell").success());
-}
-
-/// How many there will be is not known before; so it shows how many there were, and no share of nothing.
-#[test]
-fn the_bar_of_coverage_counts_up() {
-    let mut terminal = Command::new("script");
-    let coverage = format!("{} coverage --quick", env!("CARGO_BIN_EXE_echo-sim"));
-    terminal.args(["-q", "-e", "-c", &coverage, "/dev/null"]).env_remove("CI").stdin(Stdio::null());
-    let output = terminal.output().expect("script (bsdutils, which Debian always has)");
-    assert!(output.status.success());
-    let shown = stdout(&output);
-    assert!(shown.contains("/s") && !shown.contains("/0 "), "{}", shown.chars().take(2000).collect::<String>());
 }

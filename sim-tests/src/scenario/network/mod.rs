@@ -8,7 +8,7 @@ mod stream_equivalents;
 
 pub use fault::{HeldContent, NetworkFault, PacketContent, PacketSelector, Sender, Span};
 
-use crate::network::link::Path;
+use crate::network::Path;
 use crate::network::relay::Relay;
 use crate::scenario::plan::Point;
 use crate::support::Millis;

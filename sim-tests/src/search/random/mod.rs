@@ -16,7 +16,8 @@ mod draw;
 
 pub use draw::{peace, scenario};
 
-use crate::check::contract::{ContractBreach, ContractRule, check};
+use crate::check::contract::check;
+use crate::check::contract_rule::{ContractBreach, ContractRule};
 use crate::record::Record;
 use crate::scenario::Scenario;
 use crate::support::difference::first_of;

@@ -2,6 +2,8 @@
 
 mod identity;
 mod output;
+mod requests;
+mod time;
 
 use crate::close::table::Sample;
 use crate::close::{Action, Actions, CloseHandshake, CloseReason, HalfState, Machine, MachineEvent, Policy, Role};
@@ -10,7 +12,6 @@ use crate::error::Violation;
 use crate::frame;
 use crate::outbox::{Mark, Outbox};
 use crate::outcome::Outcome;
-use crate::plain::ctime_header;
 use crate::preface;
 use crate::progress::Progress;
 use crate::stamp::Stamp;
@@ -262,186 +263,6 @@ impl Session {
         // No account has so many, so that this count will change none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
         self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)
-    }
-
-    // ---- requests and answers ----
-
-    /// Client: queues a request that the machine let pass, and numbers it.
-    pub(crate) fn ask(&mut self, payload: &[u8], now: Duration) -> u64 {
-        let seq = self.machine.account().asked;
-        if !self.held {
-            self.restart_idle(now);
-        }
-        self.starts.push_back((seq, self.outbox.mark()));
-        let answer_due = if self.machine.policy().words == CloseHandshake::None {
-            self.outbox.payload(payload);
-            !payload.is_empty()
-        } else {
-            self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
-            self.outbox.stamp_later();
-            self.outbox.payload(payload);
-            !self.held
-        };
-        if answer_due && !self.machine.is_ending() {
-            self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
-        }
-        self.rearm(now);
-        seq
-    }
-
-    /// Client on the plain wire: something came. Whether it is the whole answer nobody can tell, so the wait is over.
-    pub(crate) fn heard_text(&mut self, text: &[u8], now: Duration) {
-        self.count(text);
-        self.restart_idle(now);
-        self.timers.stop(Deadline::Answer);
-    }
-
-    /// Client: an answer came; the wait for the next one begins.
-    pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
-        self.count(payload);
-        self.restart_idle(now);
-        if self.owes_us() && !self.machine.is_ending() {
-            self.start(Deadline::Answer, now);
-        } else {
-            self.timers.stop(Deadline::Answer);
-        }
-    }
-
-    /// Server: queues the answer to request `seq` as a REPLY.
-    pub(crate) fn reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
-        let t2 = self.stamp(now);
-        self.starts.push_back((seq, self.outbox.mark()));
-        self.outbox.append(|out| frame::reply_header(out, seq, [t1, t2, t2], payload.len()));
-        self.outbox.stamp_later();
-        self.finish_answer(seq, payload, now);
-    }
-
-    /// Server: queues the answer to a plain message.
-    pub(crate) fn answer_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
-        let stamp = self.wall_epoch.after(now);
-        if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
-            self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
-        }
-        if let Some((_, header)) = &self.time {
-            self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
-        }
-        self.finish_answer(seq, message, now);
-    }
-
-    fn finish_answer(&mut self, seq: u64, payload: &[u8], now: Duration) {
-        self.outbox.payload(payload);
-        self.count(payload);
-        self.restart_idle(now);
-        self.apply(MachineEvent::Answered(seq), now);
-    }
-
-    fn count(&mut self, payload: &[u8]) {
-        self.traffic.messages += 1;
-        self.traffic.bytes += payload.len() as u64;
-    }
-
-    // ---- time ----
-
-    pub(crate) fn start(&mut self, deadline: Deadline, now: Duration) {
-        self.timers.start(deadline, now, &self.config.deadlines);
-    }
-
-    /// A complete request or answer came or goes: the idle wait begins anew, unless the ending has begun.
-    fn restart_idle(&mut self, now: Duration) {
-        if !self.machine.is_ending() {
-            self.start(Deadline::Idle, now);
-        }
-    }
-
-    /// Clause 8.5: this side could not act, so none of its waits went on.
-    pub(crate) fn postpone(&mut self, length: Duration) {
-        self.timers.postpone(length);
-    }
-
-    /// Clause 8.6: while the peer takes enough, whatever is waited for from it may come yet.
-    pub(crate) fn look(&mut self, now: Duration, unacknowledged: usize) {
-        use Deadline::{Answer, Close, Drain, Fin, Idle, Linger, Write};
-        if self.progress.look(self.outbox.sent(), unacknowledged, self.config.progress) {
-            for deadline in [Answer, Write, Drain, Close, Fin, Linger] {
-                self.timers.renew(deadline, now, &self.config.deadlines);
-            }
-            // A peer that has taken all may have done so long ago, and idles since.
-            if unacknowledged > 0 {
-                self.timers.renew(Idle, now, &self.config.deadlines);
-            }
-        }
-    }
-
-    pub(crate) fn expired(&mut self, now: Duration) -> Option<Deadline> {
-        self.timers.expired(now)
-    }
-
-    pub(crate) fn runs(&self, deadline: Deadline) -> bool {
-        self.timers.runs(deadline)
-    }
-
-    /// Takes `deadline` as passed; whether it ran.
-    pub(crate) fn expire(&mut self, deadline: Deadline) -> bool {
-        let ran = self.timers.runs(deadline);
-        self.timers.stop(deadline);
-        ran
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        self.timers.next()
-    }
-
-    /// The user reads nothing for now, or reads again.
-    pub(crate) fn pause(&mut self, paused: bool, now: Duration) {
-        self.paused = paused;
-        self.rearm(now);
-    }
-
-    /// Who does not read, for its own output waits (clause 4.9) or its user does, cannot tell whether its peer is idle,
-    /// and the user's pause is not the peer's delay.
-    fn hold_waits(&mut self, now: Duration) {
-        let ending = self.machine.is_ending();
-        if !ending && (self.paused || !self.wants_input()) {
-            self.idle_held |= self.timers.runs(Deadline::Idle);
-            self.timers.stop(Deadline::Idle);
-        } else if std::mem::take(&mut self.idle_held) {
-            self.restart_idle(now);
-        }
-        if !ending && self.paused {
-            self.answer_held |= self.timers.runs(Deadline::Answer);
-            self.timers.stop(Deadline::Answer);
-        } else if std::mem::take(&mut self.answer_held) && self.owes_us() {
-            self.start(Deadline::Answer, now);
-        }
-    }
-
-    /// The deadlines that run follow from the state. Once the ending has begun none is prolonged (clause 8.2).
-    fn rearm(&mut self, now: Duration) {
-        if self.aborted || self.is_over() {
-            return self.timers.clear();
-        }
-        self.hold_waits(now);
-        let lengths = &self.config.deadlines;
-        if self.machine.is_ending() {
-            self.timers.stop(Deadline::Idle);
-            self.timers.stop(Deadline::Answer);
-            self.timers.ensure(Deadline::Shutdown, now, lengths);
-        }
-        // Behind output that the peer still takes, FIN has not left: the wait for the peer's has not begun.
-        let fin_left = self.fin == Fin::Sent;
-        let waiting = self.machine.waiting().filter(|deadline| *deadline != Deadline::Linger || fin_left);
-        for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {
-            if waiting == Some(deadline) {
-                self.timers.ensure(deadline, now, lengths);
-            } else {
-                self.timers.stop(deadline);
-            }
-        }
-        if self.has_output() {
-            self.timers.ensure(Deadline::Write, now, lengths);
-        } else {
-            self.timers.stop(Deadline::Write);
-        }
     }
 
     // ---- what can be seen ----

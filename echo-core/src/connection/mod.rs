@@ -1,15 +1,19 @@
 //! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
 
+mod input;
+mod view;
+
 use crate::close::{self, Action, CloseReason, HalfState, Role};
 use crate::config::Config;
-use crate::error::{ApiMisuse, Violation};
-use crate::frame::{Decoder, Frame};
-use crate::outcome::{End, Outcome};
+use crate::error::ApiMisuse;
+use crate::frame::Decoder;
+use crate::outcome::Outcome;
 use crate::plain::{LineDecoder, Lookout};
-use crate::preface::{FIRST_BYTE, PrefaceDecoder, VERSION};
-use crate::session::{Session, Traffic, Wire};
+use crate::preface::{PrefaceDecoder, VERSION};
+use crate::session::{Session, Wire};
 use crate::stamp::{Stamp, Stamps};
 use crate::timers::Deadline;
+use input::{on_frame, on_message, on_text};
 use std::time::Duration;
 
 /// One end of a conversation.
@@ -349,182 +353,4 @@ impl Connection {
     pub fn next_time(&self) -> Option<Duration> {
         [self.session.next_deadline(), self.quiet_at].into_iter().flatten().min()
     }
-
-    // ---- what can be seen ----
-
-    /// Whether input should be read from the transport. If not, the peer has to read first.
-    pub fn wants_input(&self) -> bool {
-        self.session.wants_input()
-    }
-
-    /// Client: whether a request would be taken and not pile up behind others that wait to be sent.
-    pub fn wants_requests(&self) -> bool {
-        self.session.wants_requests()
-    }
-
-    /// Whether the transport failed to write.
-    pub fn is_write_closed(&self) -> bool {
-        self.session.is_write_closed()
-    }
-
-    /// The close machine, for what each direction has come to.
-    pub fn machine(&self) -> &close::Machine {
-        self.session.machine()
-    }
-
-    /// What went over the connection so far.
-    pub fn traffic(&self) -> Traffic {
-        self.session.traffic()
-    }
-
-    /// Bytes that wait to be sent.
-    pub fn waiting_output(&self) -> usize {
-        self.session.waiting()
-    }
-
-    /// Bytes of memory it owns beside itself: an incomplete message, and what is not yet sent. An idle connection owns
-    /// none.
-    pub fn owned_memory(&self) -> usize {
-        let input = match &self.parser {
-            Parser::Undetected => 0,
-            Parser::Greeting(greeting) => greeting.owned(),
-            Parser::Framed(decoder) => decoder.owned(),
-            Parser::Plain { splitter, .. } => splitter.owned(),
-        };
-        input + self.session.owned()
-    }
-
-    /// Whether the client speaks the plain wire; `None` while a server does not know.
-    pub fn is_plain(&self) -> Option<bool> {
-        match self.parser {
-            Parser::Undetected => None,
-            Parser::Greeting(_) | Parser::Framed(_) => Some(false),
-            Parser::Plain { .. } => Some(true),
-        }
-    }
-
-    /// The outcome, once the conversation is over.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.session.outcome()
-    }
-
-    // ---- inside ----
-
-    /// Server: the first byte tells the wire (clause 1.3).
-    fn recognise(&mut self, now: Duration, first_byte: u8) {
-        if first_byte == FIRST_BYTE {
-            self.session.set_wire(Wire::Framed { version: VERSION });
-            self.session.start(Deadline::Detect, now);
-            self.parser = Parser::Greeting(PrefaceDecoder::new(Role::Client));
-        } else {
-            self.session.set_wire(Wire::Plain);
-            self.parser = Parser::Plain {
-                splitter: LineDecoder::new(self.session.config.payload_limit()),
-                lookout: Lookout::new(),
-            };
-            self.refuse(now);
-        }
-    }
-
-    fn on_preface<'a>(&mut self, preface: Result<Option<u8>, Violation>, now: Duration) -> Option<Event<'a>> {
-        match preface {
-            Ok(None) => None,
-            Ok(Some(version)) => {
-                self.parser = Parser::Framed(Decoder::new(self.session.config.payload_limit()));
-                self.session.greeted(version, now);
-                self.refuse(now);
-                Some(Event::Greeted { version })
-            }
-            Err(violation) => {
-                self.session.apply(close::MachineEvent::Violation(violation), now);
-                Some(Event::Discarded)
-            }
-        }
-    }
-
-    fn refuse(&mut self, now: Duration) {
-        if let Some(close_reason) = self.refusal.take() {
-            self.session.apply(close::MachineEvent::Fail(close_reason), now);
-        }
-    }
-
-    /// Gives back the memory of input that has been used, or will not be.
-    fn drop_used_input(&mut self) {
-        let is_over = self.session.machine().is_discarding();
-        match &mut self.parser {
-            Parser::Undetected | Parser::Greeting(_) => (),
-            Parser::Framed(decoder) if is_over => *decoder = Decoder::new(self.session.config.payload_limit()),
-            Parser::Framed(decoder) => decoder.forget_lent(),
-            Parser::Plain { splitter, .. } if is_over => {
-                *splitter = LineDecoder::new(self.session.config.payload_limit());
-                self.quiet_at = None;
-            }
-            Parser::Plain { splitter, .. } => splitter.forget_lent(),
-        }
-    }
-
-    /// Plain wire: what has come of a line is a message (clause 2.2).
-    fn fall_quiet(&mut self, now: Duration) {
-        self.quiet_at = None;
-        if let Parser::Plain { splitter, lookout } = &mut self.parser
-            && let Some(message) = splitter.flush()
-        {
-            on_message(&mut self.session, message, lookout, now);
-        }
-    }
-}
-
-fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duration) -> Event<'a> {
-    match frame {
-        Frame::Echo { seq, t1, payload } => {
-            if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
-                return Event::Discarded;
-            }
-            session.reply(seq, t1, payload, now);
-            Event::Request { seq, payload }
-        }
-        Frame::Reply { seq, t1, t2, t3, payload } => {
-            if !session.apply(close::MachineEvent::Answer(seq), now).contains(Action::Deliver) {
-                return Event::Discarded;
-            }
-            session.answered(payload, now);
-            Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
-        }
-        Frame::GoAway { last, reason: close_reason } => {
-            let actions = session.apply(close::MachineEvent::GoAway { last }, now);
-            if counts(session, actions) { Event::Leaving(close_reason) } else { Event::Discarded }
-        }
-        Frame::Close { last, reason: close_reason, first_fin } => {
-            let actions = session.on_close_frame(last, close_reason.clone(), first_fin, now);
-            if counts(session, actions) { Event::LastWord(close_reason) } else { Event::Discarded }
-        }
-        Frame::Unknown { .. } => {
-            session.apply(close::MachineEvent::Other, now);
-            Event::Discarded
-        }
-    }
-}
-
-/// Whether a word of the peer's is what it seems, and neither came too late nor broke the protocol.
-fn counts(session: &Session, actions: close::Actions) -> bool {
-    !actions.contains(Action::Discard) && !matches!(session.machine().verdict(), Some(End::Violation(_)))
-}
-
-/// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
-fn on_message<'a>(session: &mut Session, message: &'a [u8], lookout: &mut Lookout, now: Duration) -> Event<'a> {
-    if let Some(violation) = lookout.detect_foreign(message) {
-        session.apply(close::MachineEvent::Violation(violation), now);
-        return Event::Discarded;
-    }
-    let seq = session.machine().account().asked + 1;
-    if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
-        return Event::Discarded;
-    }
-    session.answer_plainly(seq, message, now);
-    Event::Request { seq, payload: message }
-}
-
-fn on_text<'a>(session: &mut Session, text: &'a [u8], now: Duration) -> Event<'a> {
-    session.heard_text(text, now);
-    Event::Text(text)
 }

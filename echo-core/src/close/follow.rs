@@ -1,0 +1,133 @@
+//! What follows from what was said and heard: CLOSE, FIN, the verdict.
+
+use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
+use super::types::{Action, Actions, CloseHandshake, CloseReason, Order, Role};
+use super::{Hearing, Machine};
+use crate::error::{CloseCode, Violation};
+use crate::outcome::{End, Side};
+use crate::timers::Deadline;
+
+impl Machine {
+    /// The server's CLOSE is due when the client asks no more and is owed nothing.
+    pub(super) fn close_if_due(&mut self, out: &mut Actions) {
+        if self.owes() || !matches!(self.sent, Open | Leaving) {
+            return;
+        }
+        match (self.role, self.policy.words, self.heard) {
+            (_, CloseHandshake::None, _) if self.sent == Leaving || self.heard == Finished => {
+                self.sent = Closed;
+                self.fin_if_due(out);
+            }
+            (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Leaving) => self.close_in_order(out),
+            (_, CloseHandshake::Server | CloseHandshake::Acknowledged, Finished) => {
+                let close_reason = CloseReason::new(CloseCode::PROTOCOL_ERROR, "FIN before CLOSE");
+                self.close_out_of_order(close_reason, out);
+            }
+            (_, CloseHandshake::None, _) | (_, _, Open | Closed | Failed) | (Role::Client, _, Leaving) => (),
+        }
+    }
+
+    /// Clause 5.2: the server has answered all it accepted.
+    pub(super) fn close_in_order(&mut self, out: &mut Actions) {
+        self.sent = Closed;
+        out.push(Action::Close);
+        self.fin_if_due(out);
+    }
+
+    /// Clause 5.6: an error or a refusal says why first, unless the CLOSE is said.
+    pub(super) fn close_out_of_order(&mut self, close_reason: CloseReason, out: &mut Actions) {
+        match self.sent {
+            Open | Leaving => {
+                self.close_reason = close_reason;
+                self.sent = Failed;
+                out.push(Action::Close);
+            }
+            Closed => self.sent = Failed,
+            Failed | Finished => (),
+        }
+        self.fin_if_due(out);
+    }
+
+    /// FIN follows the CLOSE frames: at once from the side that is to send it first, from the other upon the peer's
+    /// (clause 5.4).
+    pub(super) fn fin_if_due(&mut self, out: &mut Actions) {
+        let first = self.policy.first_fin == self.role;
+        let due = match (self.policy.words, self.sent, self.heard) {
+            (_, Open | Leaving | Finished, _) => false,
+            (CloseHandshake::None, Closed | Failed, _) => true,
+            (_, Closed | Failed, Finished) => true,
+            (CloseHandshake::Server, Closed, Open | Leaving) => first,
+            (CloseHandshake::Acknowledged, Closed, Open | Leaving) => false,
+            (_, Closed, Closed | Failed) => first,
+            (_, Failed, Open | Leaving | Closed | Failed) => first,
+        };
+        if due {
+            self.sent = Finished;
+            out.push(Action::Fin);
+        }
+    }
+
+    pub(super) fn fail_on(&mut self, deadline: Deadline, code: CloseCode, out: &mut Actions) {
+        match self.sent {
+            Open | Leaving => {
+                self.settle(End::TimedOut(deadline), Side::Local);
+                self.close_out_of_order(CloseReason::new(code, format!("{deadline} deadline")), out);
+            }
+            Closed | Failed | Finished => (),
+        }
+    }
+
+    pub(super) fn violate(&mut self, expected: impl Into<String>, got: impl Into<String>, out: &mut Actions) {
+        self.on_violation(Violation::protocol(expected.into(), got.into()), out);
+    }
+
+    /// The first verdict stands; only a violation overrules a clean end (clause 5.11).
+    pub(super) fn settle(&mut self, end: End, side: Side) {
+        self.begin(side);
+        match (&self.end, &end) {
+            (None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(end),
+            (Some(_), _) => (),
+        }
+    }
+
+    pub(super) fn begin(&mut self, side: Side) {
+        self.began.get_or_insert(side);
+    }
+
+    pub(super) fn hearing(&self) -> Hearing {
+        match (self.sent, self.heard) {
+            // Where FIN is the only goodbye, a client that has said it still waits for its answers (clause 2.7).
+            (Finished, Open) if self.hears_behind_fin() => Hearing::Open,
+            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Discarding,
+            (Open | Leaving | Closed, Open) => Hearing::Open,
+            (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
+            (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Hearing::Over,
+        }
+    }
+
+    pub(super) fn hears_behind_fin(&self) -> bool {
+        self.role == Role::Client && self.policy.words == CloseHandshake::None && self.end.is_none()
+    }
+
+    pub(super) fn unexpected_answer(&self, seq: u64) -> Option<String> {
+        let answered = &self.account.answered;
+        let next = answered.mark() + 1;
+        let due = match self.policy.order {
+            Order::Asked => seq == next && seq <= self.account.begun,
+            Order::Any => seq <= self.account.begun && !answered.contains(seq),
+        };
+        match (due, answered.count() < self.account.begun) {
+            (true, _) => None,
+            (false, true) => Some(format!("answer {next}")),
+            (false, false) => Some("no answer, none is owed".into()),
+        }
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        self.role == Role::Server && self.queued.count() < self.accepted()
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        self.account.accepted.unwrap_or_default()
+    }
+}

@@ -1,0 +1,183 @@
+//! What the peer said.
+
+use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
+use super::types::{Action, Actions, CloseHandshake, CloseReason, Role};
+use super::{Hearing, Machine};
+use crate::account::Watermark;
+use crate::error::{CloseCode, Violation};
+use crate::outcome::{End, Side};
+
+impl Machine {
+    pub(super) fn on_request(&mut self, seq: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Server, Hearing::Open) if seq != self.account.asked + 1 => {
+                let expected = format!("request {}", self.account.asked + 1);
+                self.violate(expected, format!("request {seq}"), out);
+            }
+            (Role::Server, Hearing::Open) => {
+                self.account.asked = seq;
+                self.account.begun = seq;
+                match self.sent {
+                    Open | Leaving => {
+                        self.account.accepted = Some(seq);
+                        out.push(Action::Deliver);
+                    }
+                    Closed | Failed | Finished => out.push(Action::Discard),
+                }
+            }
+            (Role::Server, Hearing::Leaving) => self.violate("CLOSE or FIN", format!("request {seq}"), out),
+            (Role::Client, Hearing::Open | Hearing::Leaving) => {
+                self.violate("an answer, GOAWAY or CLOSE", format!("request {seq} from a server"), out);
+            }
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("request {seq}"), out),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, seq: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Client, Hearing::Open | Hearing::Leaving) => match self.unexpected_answer(seq) {
+                Some(expected) => self.violate(expected, format!("answer {seq}"), out),
+                None => {
+                    self.account.answered.insert(seq);
+                    out.push(Action::Deliver);
+                }
+            },
+            (Role::Server, Hearing::Open | Hearing::Leaving) => {
+                self.violate("a request, GOAWAY or CLOSE", format!("answer {seq} from a client"), out);
+            }
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("answer {seq}"), out),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
+        }
+    }
+
+    pub(super) fn on_goaway(&mut self, last: u64, out: &mut Actions) {
+        match (self.role, self.hearing()) {
+            (Role::Server, Hearing::Open) if last != self.account.asked => {
+                self.violate(format!("GOAWAY {}", self.account.asked), format!("GOAWAY {last}"), out);
+            }
+            (Role::Server, Hearing::Open) => {
+                self.begin(Side::Peer);
+                self.heard = Leaving;
+                self.close_if_due(out);
+            }
+            (Role::Client, Hearing::Open) => {
+                self.begin(Side::Peer);
+                self.heard = Leaving;
+                if self.sent == Open {
+                    self.sent = Leaving;
+                    out.push(Action::GoAway);
+                }
+            }
+            (_, Hearing::Leaving) => self.violate("at most one GOAWAY", "another", out),
+            (_, Hearing::Over) => self.violate("FIN after CLOSE", "GOAWAY", out),
+            (_, Hearing::Discarding) => out.push(Action::Discard),
+        }
+    }
+
+    pub(super) fn on_close(&mut self, last: u64, close_reason: CloseReason, first_fin: Role, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving if !close_reason.code.is_clean() => {
+                self.note_close(last, first_fin);
+                self.heard = Failed;
+                self.settle(End::Failed { code: close_reason.code, reason: close_reason.text }, Side::Peer);
+                self.sent = Failed;
+                self.fin_if_due(out);
+            }
+            Hearing::Open | Hearing::Leaving => match (self.role, self.sent) {
+                (Role::Client, Open | Leaving) => self.on_servers_close(last, close_reason.code, first_fin, out),
+                (Role::Server, Closed) => self.on_clients_close(last, out),
+                (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
+                // Not reached: such a side discards what comes, or has heard a CLOSE.
+                (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
+            },
+            Hearing::Over => self.violate("FIN after CLOSE", "CLOSE again", out),
+            Hearing::Discarding => out.push(Action::Discard),
+        }
+    }
+
+    /// The client acknowledges only what it holds: every answer through `last`, and none above (clause 5.3).
+    pub(super) fn on_servers_close(&mut self, last: u64, code: CloseCode, first_fin: Role, out: &mut Actions) {
+        let answered = self.account.answered.count();
+        if self.account.answered.mark() != last || answered != last {
+            let expected = format!("CLOSE {answered} (the answers so far)");
+            return self.violate(expected, format!("CLOSE {last}"), out);
+        }
+        self.note_close(last, first_fin);
+        self.heard = Closed;
+        self.sent = Closed;
+        self.settle(End::Clean(code), Side::Peer);
+        match self.policy.words {
+            CloseHandshake::Acknowledged => out.push(Action::Close),
+            CloseHandshake::Server | CloseHandshake::None => (),
+        }
+        self.fin_if_due(out);
+    }
+
+    pub(super) fn on_clients_close(&mut self, last: u64, out: &mut Actions) {
+        match self.policy.words {
+            CloseHandshake::Server | CloseHandshake::None => {
+                return self.violate("FIN, no word of the client's", "CLOSE", out);
+            }
+            CloseHandshake::Acknowledged if last != self.accepted() => {
+                return self.violate(format!("CLOSE {}", self.accepted()), format!("CLOSE {last}"), out);
+            }
+            CloseHandshake::Acknowledged => (),
+        }
+        self.account.answered = Watermark::through(last);
+        self.heard = Closed;
+        self.settle(End::Clean(self.close_reason.code), Side::Peer);
+        self.fin_if_due(out);
+    }
+
+    /// What a CLOSE says of the account holds whatever its code, if it can be true (clause 5.6).
+    pub(super) fn note_close(&mut self, last: u64, first_fin: Role) {
+        match self.role {
+            Role::Client => {
+                self.policy.first_fin = first_fin;
+                if last <= self.account.begun && self.account.answered.above(last) == 0 {
+                    self.account.accepted = Some(last);
+                }
+            }
+            Role::Server if last <= self.queued.mark() => self.account.answered = Watermark::through(last),
+            Role::Server => (),
+        }
+    }
+
+    pub(super) fn on_other(&mut self, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving | Hearing::Discarding => out.push(Action::Discard),
+            Hearing::Over => self.violate("FIN after CLOSE", "another frame", out),
+        }
+    }
+
+    pub(super) fn on_violation(&mut self, violation: Violation, out: &mut Actions) {
+        match self.hearing() {
+            Hearing::Open | Hearing::Leaving | Hearing::Over => {
+                let close_reason = CloseReason::new(violation.code(), violation.to_string());
+                self.settle(End::Violation(violation), Side::Peer);
+                if self.heard == Closed {
+                    self.heard = Failed;
+                }
+                self.close_out_of_order(close_reason, out);
+            }
+            Hearing::Discarding => out.push(Action::Discard),
+        }
+    }
+
+    pub(super) fn on_fin(&mut self, out: &mut Actions) {
+        match self.heard {
+            Open | Leaving => match (self.policy.words, self.sent) {
+                // Plain, and a server whose CLOSE nobody acknowledges: FIN is all there is to come.
+                (CloseHandshake::None, _) | (CloseHandshake::Server, Closed | Finished) => self.begin(Side::Peer),
+                (CloseHandshake::Server, Open | Leaving | Failed) | (CloseHandshake::Acknowledged, _) => {
+                    self.settle(End::Truncated, Side::Peer);
+                }
+            },
+            Closed | Failed | Finished => (),
+        }
+        self.heard = Finished;
+        self.close_if_due(out);
+        self.fin_if_due(out);
+    }
+}

@@ -1,0 +1,228 @@
+//! The close machine: who has said what, and what follows from it (PROTOCOL.md, sections 5 and 9).
+//!
+//! ```text
+//!     each direction:   Open ──GOAWAY──▶ Leaving ──CLOSE──▶ Closed ──FIN──▶ Finished
+//!                         └──────────────────┴──CLOSE(error)──▶ Failed ──FIN──┘
+//!
+//!     the one order:    GOAWAY (client) → last answers → CLOSE (server) → CLOSE (client) → FIN, FIN
+//! ```
+//!
+//! A [`Machine`] is the product of the two directions of one connection, as one side sees them. It knows no frame
+//! and no socket: [`MachineEvent`]s go in, [`Action`]s come out, and another protocol can use it with frames of its own.
+//! What such a protocol chooses is its [`Policy`]. The function is total: every state answers every event, and a
+//! new state or event does not compile until each has its answer.
+
+mod follow;
+mod heard;
+
+use crate::account::{Account, Watermark};
+use crate::error::CloseCode;
+use crate::outcome::{End, Side};
+use crate::timers::Deadline;
+pub use types::{Action, Actions, CloseHandshake, CloseReason, HalfState, MachineEvent, Order, Policy, Role};
+
+pub mod table;
+mod types;
+mod view;
+
+use HalfState::{Closed, Failed, Finished, Leaving, Open};
+
+/// One side of a conversation, from its first request to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Machine {
+    role: Role,
+    policy: Policy,
+    sent: HalfState,
+    heard: HalfState,
+    /// What this side says when it goes.
+    close_reason: CloseReason,
+    /// The verdict, once there is one.
+    end: Option<End>,
+    began: Option<Side>,
+    account: Account,
+    /// Server: the answers queued, of those accepted.
+    queued: Watermark,
+}
+
+/// How a frame is to be taken in the present state.
+enum Hearing {
+    /// As in the beginning.
+    Open,
+    /// After the peer's GOAWAY.
+    Leaving,
+    /// After the peer's CLOSE: whatever comes is a violation.
+    Over,
+    /// Nothing that comes matters any more.
+    Discarding,
+}
+
+impl Machine {
+    /// The beginning of a conversation.
+    pub fn new(role: Role, policy: Policy) -> Self {
+        let accepted = match role {
+            Role::Client => None,
+            Role::Server => Some(0),
+        };
+        Self {
+            role,
+            policy,
+            sent: Open,
+            heard: Open,
+            close_reason: CloseReason::normal(),
+            end: None,
+            began: None,
+            account: Account { accepted, ..Account::default() },
+            queued: Watermark::default(),
+        }
+    }
+
+    /// Takes one event and says what to do.
+    pub fn handle(&mut self, event: MachineEvent) -> Actions {
+        let mut out = Actions::default();
+        match event {
+            MachineEvent::Send => self.on_send(&mut out),
+            MachineEvent::Answered(seq) => self.on_answered(seq, &mut out),
+            MachineEvent::Leave(close_reason) => self.on_leave(close_reason, &mut out),
+            MachineEvent::Fail(close_reason) => self.on_fail(close_reason, &mut out),
+            MachineEvent::Abort => self.on_gone(End::Reset, Side::Local, &mut out),
+            MachineEvent::Request(seq) => self.on_request(seq, &mut out),
+            MachineEvent::Answer(seq) => self.on_answer(seq, &mut out),
+            MachineEvent::GoAway { last } => self.on_goaway(last, &mut out),
+            MachineEvent::Close { last, close_reason, first_fin } => {
+                self.on_close(last, close_reason, first_fin, &mut out)
+            }
+            MachineEvent::Other => self.on_other(&mut out),
+            MachineEvent::Violation(violation) => self.on_violation(violation, &mut out),
+            MachineEvent::Fin => self.on_fin(&mut out),
+            MachineEvent::Reset => self.on_gone(End::Reset, Side::Peer, &mut out),
+            MachineEvent::Deadline(deadline) => self.on_deadline(deadline, &mut out),
+        }
+        out
+    }
+
+    /// Tells that the first byte of request `seq`, and of all before it, was taken by the transport (client).
+    pub fn note_begun(&mut self, seq: u64) {
+        self.account.begun = self.account.begun.max(seq.min(self.account.asked));
+    }
+
+    // ---- what the user wants ----
+
+    fn on_send(&mut self, out: &mut Actions) {
+        match (self.role, self.sent) {
+            (Role::Client, Open) => {
+                self.account.asked += 1;
+                out.push(Action::Deliver);
+            }
+            (Role::Client, Leaving | Closed | Failed | Finished) | (Role::Server, _) => out.push(Action::Discard),
+        }
+    }
+
+    fn on_answered(&mut self, seq: u64, out: &mut Actions) {
+        let owed = self.role == Role::Server && seq <= self.accepted();
+        match self.sent {
+            Open | Leaving if owed && self.queued.insert(seq) => {
+                out.push(Action::Deliver);
+                self.close_if_due(out);
+            }
+            Open | Leaving | Closed | Failed | Finished => out.push(Action::Discard),
+        }
+    }
+
+    fn on_leave(&mut self, close_reason: CloseReason, out: &mut Actions) {
+        match (self.sent, self.heard) {
+            (Open, Open | Leaving | Finished) => {
+                self.begin(Side::Local);
+                self.close_reason = if close_reason.code.is_clean() {
+                    close_reason
+                } else {
+                    CloseReason { code: CloseCode::GOING_AWAY, ..close_reason }
+                };
+                self.sent = Leaving;
+                match self.policy.words {
+                    CloseHandshake::None => self.close_if_due(out),
+                    CloseHandshake::Server | CloseHandshake::Acknowledged => {
+                        if self.heard == Open {
+                            out.push(Action::GoAway);
+                        }
+                    }
+                }
+            }
+            (Open, Closed | Failed) | (Leaving | Closed | Failed | Finished, _) => (),
+        }
+    }
+
+    fn on_fail(&mut self, close_reason: CloseReason, out: &mut Actions) {
+        match self.sent {
+            Open | Leaving | Closed | Failed if close_reason.code.is_clean() => {
+                self.on_fail(CloseReason { code: CloseCode::INTERNAL, ..close_reason }, out);
+            }
+            Open | Leaving | Closed | Failed => {
+                let end = End::Failed { code: close_reason.code, reason: close_reason.text.clone() };
+                self.settle(end, Side::Local);
+                self.close_out_of_order(close_reason, out);
+            }
+            // Behind one's own FIN nothing can be said.
+            Finished => (),
+        }
+    }
+
+    // ---- what happened to the transport and the clock ----
+
+    fn on_gone(&mut self, end: End, side: Side, out: &mut Actions) {
+        self.finish(end, side);
+        out.push(Action::Abort);
+    }
+
+    /// The end of this side's patience (clause 5.9). The peer may still be reading what the transport holds.
+    fn let_go(&mut self, end: End, side: Side, out: &mut Actions) {
+        self.finish(end, side);
+        out.push(Action::LetGo);
+    }
+
+    /// Nothing more is said or heard.
+    fn finish(&mut self, end: End, side: Side) {
+        self.settle(end, side);
+        self.sent = Finished;
+        self.heard = Finished;
+    }
+
+    fn on_deadline(&mut self, deadline: Deadline, out: &mut Actions) {
+        match deadline {
+            Deadline::Connect | Deadline::Write => self.on_gone(End::TimedOut(deadline), Side::Local, out),
+            Deadline::Shutdown => self.let_go(End::TimedOut(deadline), Side::Local, out),
+            Deadline::Detect => self.fail_on(deadline, CloseCode::PROTOCOL_ERROR, out),
+            Deadline::Answer => self.fail_on(deadline, CloseCode::POLICY, out),
+            Deadline::Idle => self.on_idle(out),
+            // The waits of the ending: one that is over has no deadline any more.
+            Deadline::Drain | Deadline::Close | Deadline::Fin | Deadline::Linger
+                if self.waiting() != Some(deadline) => {}
+            Deadline::Drain => self.on_drain(out),
+            Deadline::Close | Deadline::Fin => {
+                self.settle(End::TimedOut(deadline), Side::Peer);
+                self.sent = Finished;
+                out.push(Action::Fin);
+            }
+            Deadline::Linger => self.let_go(End::TimedOut(deadline), Side::Peer, out),
+        }
+    }
+
+    /// An idle client is asked to leave, and can still end clean (clause 5.12); where there are no words, FIN must do.
+    fn on_idle(&mut self, out: &mut Actions) {
+        if self.policy.words == CloseHandshake::None && self.sent == Open {
+            self.settle(End::TimedOut(Deadline::Idle), Side::Local);
+        }
+        self.on_leave(CloseReason::new(CloseCode::GOING_AWAY, "idle"), out);
+    }
+
+    /// Clause 5.2: the server says its CLOSE though the client has not said GOAWAY, unless it owes an answer.
+    fn on_drain(&mut self, out: &mut Actions) {
+        match (self.role, self.sent) {
+            (Role::Server, Open | Leaving) if self.owes() => {
+                self.on_gone(End::TimedOut(Deadline::Drain), Side::Local, out);
+            }
+            (Role::Server, Open | Leaving) => self.close_in_order(out),
+            (Role::Client, Open | Leaving) => self.fail_on(Deadline::Drain, CloseCode::POLICY, out),
+            (_, Closed | Failed | Finished) => (),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Two connections of `echo-core`, two sockets that behave as Linux's do, and a queue of packets in virtual time.
+//!
+//! A socket that is closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST;
+//! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
+
+mod end;
+mod socket;
+mod world;
+
+use crate::backend::faulty_links::FaultyLinks;
+use crate::backend::scheduler::{Command, StepScheduler};
+use crate::record::Record;
+use crate::record::event_log::{EventLog, LogEvent};
+use crate::scenario::Backend;
+use crate::scenario::Scenario;
+use crate::scenario::defaults;
+use crate::support::Millis;
+use echo_core::{Connection, Role};
+use end::{End, Reading};
+use std::time::Duration;
+use world::World;
+
+pub(super) fn run(scenario: &Scenario, budget: Millis) -> Record {
+    let mut pair = Pair::new(scenario);
+    let over_at = pair.run(budget);
+    Record {
+        scenario: scenario.clone(),
+        backend: Backend::Pair,
+        over_at,
+        budget,
+        unreached: [pair.scheduler.left(), pair.world.links.left()].concat(),
+        entries: pair.world.log.into_entries(),
+        packets: Vec::new(),
+    }
+}
+
+struct Pair {
+    client: End,
+    server: End,
+    scheduler: StepScheduler,
+    world: World,
+}
+
+impl Pair {
+    fn new(scenario: &Scenario) -> Self {
+        let [for_client, for_server] = Role::BOTH.map(|role| defaults::config(scenario, role));
+        let client = match scenario.wire.first_fin() {
+            Some(_) => Connection::client(for_client, defaults::EPOCH),
+            None => Connection::plain_client(for_client, defaults::EPOCH),
+        };
+        Self {
+            client: End::new(Role::Client, client, scenario),
+            server: End::new(Role::Server, Connection::server(for_server, defaults::EPOCH), scenario),
+            scheduler: StepScheduler::new(scenario),
+            world: World { scenario: scenario.clone(), log: EventLog::default(), links: FaultyLinks::new(scenario) },
+        }
+    }
+
+    /// Runs until nothing is left to happen, and says when that was.
+    fn run(&mut self, budget: Millis) -> Option<Millis> {
+        self.direct();
+        loop {
+            self.settle();
+            let Some(next) = self.next_moment() else { return Some(self.world.log.now()) };
+            if next > budget {
+                return None;
+            }
+            self.world.log.advance(next);
+            self.deliver();
+            // As the real driver does: what has come is read before a deadline is held against the peer.
+            self.settle();
+            for end in [&mut self.client, &mut self.server] {
+                if end.runs {
+                    if end.connection.next_time().is_some_and(|due| due <= self.world.now()) {
+                        end.look(&self.world);
+                    }
+                    end.connection.handle_time(self.world.now());
+                }
+            }
+        }
+    }
+
+    /// Lets both programs and the step scheduler do what they can do now.
+    fn settle(&mut self) {
+        loop {
+            self.client.pump(&mut self.world);
+            self.server.pump(&mut self.world);
+            if !self.direct() {
+                return;
+            }
+        }
+    }
+
+    /// Carries out what is due; whether anything was. What is due together is the client's first, and what the client
+    /// says upon it.
+    fn direct(&mut self) -> bool {
+        let due: Vec<Command> = std::iter::from_fn(|| self.scheduler.next(&self.world.log)).collect();
+        let any = !due.is_empty();
+        let (servers, others): (Vec<_>, Vec<_>) = due.into_iter().partition(Command::is_for_the_server_program);
+        others.into_iter().for_each(|order| self.carry_out(order));
+        if !servers.is_empty() {
+            self.client.pump(&mut self.world);
+        }
+        servers.into_iter().for_each(|order| self.carry_out(order));
+        any
+    }
+
+    fn carry_out(&mut self, order: Command) {
+        match order {
+            Command::Act(side, step) => {
+                let end = if side == Role::Client { &mut self.client } else { &mut self.server };
+                if !end.act(step, &mut self.world) {
+                    self.scheduler.miss(side, step);
+                }
+            }
+            Command::Deafen(Role::Client) => self.client.reading = Reading::Never,
+            Command::Deafen(Role::Server) => self.server.reading = Reading::Never,
+            Command::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
+            Command::Cut(span) => {
+                self.world.links.cut(self.world.log.now(), span);
+                self.world.log.note(Role::Client, LogEvent::Cut);
+            }
+        }
+    }
+
+    /// The packets that are due. All of them are there before a program runs.
+    fn deliver(&mut self) {
+        loop {
+            let World { log, links: post, .. } = &mut self.world;
+            let now = log.now();
+            if let Some(arrival) = post.pop(log, Role::Client, now) {
+                self.server.receive(arrival.into(), &mut self.world);
+            } else if let Some(arrival) = post.pop(log, Role::Server, now) {
+                self.client.receive(arrival.into(), &mut self.world);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn next_moment(&self) -> Option<Millis> {
+        let timers = [&self.client, &self.server].into_iter().filter(|end| end.runs);
+        let timers = timers.filter_map(|end| end.connection.next_time()).map(round_up);
+        timers.chain(self.world.links.next_due()).min()
+    }
+}
+
+fn round_up(time: Duration) -> Millis {
+    Millis::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,219 @@
+//! An end: a side, the program that reads and writes for it, and the socket of its kernel.
+
+mod program;
+mod socket;
+
+use super::event_counts::{EventCounts, Seen};
+use super::message::{Close, Message, Packet, Part};
+use super::mutation::Mutation;
+use super::side::Side;
+use crate::record::reported::Reported;
+use crate::scenario::defaults::{self};
+use crate::scenario::network::Network;
+use crate::scenario::plan::{Action, Plan, Point};
+use crate::support::Millis;
+use echo_core::Role;
+use std::collections::VecDeque;
+
+/// Both programs use it to send, to note, and to know the time.
+pub(super) trait Wire {
+    /// Gives how many bytes it has.
+    fn send(&mut self, from: Role, packet: Packet) -> usize;
+    fn note_got(&mut self, side: Role, seen: Seen);
+    /// What was got is acted upon.
+    fn note_heard(&mut self, side: Role, seen: Seen);
+    fn note_over(&mut self, side: Role);
+    /// How many bytes of `side` wait in its kernel for the other end to take them.
+    fn waiting(&self, side: Role) -> usize;
+    /// Whether a part of what is sent to `side` has arrived and was not read.
+    fn is_arriving(&self, side: Role) -> bool;
+    /// The other end's RST has come: what waits there is deleted.
+    fn delete_waiting(&mut self, side: Role);
+    fn log(&mut self) -> &mut EventCounts;
+    fn now(&self) -> Millis;
+}
+
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) side: Side,
+    socket: Socket,
+    inbox: VecDeque<(Message, Part)>,
+    /// How much of the inbox it has read, and not acted upon.
+    ahead: usize,
+    /// How many pieces each packet in the inbox has.
+    packets: VecDeque<usize>,
+    reads: Reads,
+    fin_came: bool,
+    reset_came: bool,
+    /// FIN was sent, by whomever.
+    shut: bool,
+    /// Its FIN was to follow words that were lost.
+    fin_lost: bool,
+    pub(super) reading: Reading,
+    /// Points at which its transport takes no more, or at which it does not act upon what it has read.
+    stops: Vec<Point>,
+    is_held: bool,
+    /// Its transport took no more when it last wrote.
+    blocked: bool,
+    /// Its ending has begun.
+    ending: bool,
+    /// Bytes that its transport has taken.
+    written: usize,
+    looked: Look,
+    /// Its first request or answer has left, and so has the beginning of a word that is stopped inside.
+    first_left: bool,
+    head_left: bool,
+    pub(super) runs: bool,
+    takes_away: bool,
+    quiet: Option<Millis>,
+}
+
+/// What a look at the transport has shown: how many bytes the other end had taken, and not taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    taken: usize,
+    left: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Yes,
+    UntilThereIsSome,
+    Never,
+}
+
+/// What one read gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// One word at most.
+    OneByte,
+    OnePacket,
+    /// All that is there.
+    All,
+}
+
+impl Reads {
+    pub(super) fn of(network: &Network) -> Self {
+        match (network.reads, network.batch) {
+            (0, 0) => Self::OnePacket,
+            (0, _) => Self::All,
+            _ => Self::OneByte,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Socket {
+    Open,
+    /// Closed with FIN: data is answered with RST.
+    Orphan,
+    /// Reset: whatever comes is answered with RST.
+    None,
+    Dark,
+}
+
+impl End {
+    pub(super) fn new(side: Side, plan: &Plan, reads: Reads) -> Self {
+        let stops = plan.points().filter(|point| point.is_of_one_side()).collect();
+        Self {
+            side,
+            socket: Socket::Open,
+            inbox: VecDeque::new(),
+            ahead: 0,
+            packets: VecDeque::new(),
+            reads,
+            fin_came: false,
+            reset_came: false,
+            shut: false,
+            fin_lost: false,
+            reading: Reading::Yes,
+            stops,
+            is_held: false,
+            blocked: false,
+            ending: false,
+            written: 0,
+            looked: Look::default(),
+            first_left: false,
+            head_left: false,
+            runs: true,
+            takes_away: false,
+            quiet: None,
+        }
+    }
+
+    fn role(&self) -> Role {
+        self.side.role
+    }
+
+    /// What it reports in the end.
+    pub(super) fn report(&self) -> Reported {
+        match self.side.verdict {
+            Some(verdict) if self.side.over => Reported::Outcome(verdict, self.side.account()),
+            Some(_) | None if self.takes_away => Reported::Killed,
+            Some(_) | None => Reported::Open,
+        }
+    }
+
+    /// Clause 8.6: waits begin anew that have come while the other end goes on taking what was written.
+    fn look(&mut self, wire: &mut impl Wire) {
+        if self.socket != Socket::Open {
+            return;
+        }
+        let left = wire.waiting(self.role());
+        let taken = self.written.saturating_sub(left);
+        let enough = taken - self.looked.taken >= defaults::PROGRESS;
+        let progress = enough && (left > 0 || self.looked.left > 0);
+        self.looked = Look { taken, left };
+        if progress && !self.side.is_bent(Mutation::NoProgress) {
+            self.side.waits.begin_anew(self.side.now, left > 0);
+        }
+    }
+
+    /// Time has come for what is due.
+    pub(super) fn pass_time(&mut self, now: Millis, wire: &mut impl Wire) {
+        self.side.now = now;
+        if self.side.waits.next().is_some_and(|due| due <= now) {
+            self.look(wire);
+        }
+        if self.quiet.is_some_and(|quiet| quiet <= now) {
+            self.quiet = None;
+            self.side.fall_quiet();
+        }
+        while let Some(_deadline) = self.side.waits.pass(now).filter(|_| self.runs) {
+            self.side.follow_the_rules();
+        }
+    }
+
+    /// Carries out a step of its plan; whether there was still a program to do it.
+    pub(super) fn act(&mut self, action: Action, point: Point, wire: &mut impl Wire) -> bool {
+        if !self.runs {
+            return false;
+        }
+        self.side.now = wire.now();
+        match action {
+            Action::Close => {
+                let code = if self.role() == Role::Client { 1000 } else { 1001 };
+                self.side.leave(code);
+            }
+            Action::HalfClose => self.shut_down(wire),
+            Action::Drop | Action::Crash => self.close(wire),
+            Action::DropUnread => self.reading = Reading::UntilThereIsSome,
+            Action::Abort => self.reset(wire),
+            Action::Vanish => self.socket = Socket::Dark,
+            Action::Violate if self.socket == Socket::Open && !self.shut => {
+                let close = Close { count: 999, code: 1000, first_fin: false };
+                wire.send(self.role(), Packet::Data(vec![(Message::Close(close), Part::Whole)]));
+            }
+            Action::Violate => (),
+        }
+        if point != Point::PeerNotReading {
+            self.stops.retain(|stop| *stop != point);
+        }
+        self.is_held = false;
+        if action.takes_away() && action != Action::DropUnread {
+            self.runs = false;
+            self.takes_away = true;
+        }
+        true
+    }
+}

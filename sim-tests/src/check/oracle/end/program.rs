@@ -1,0 +1,218 @@
+//! The program of an end: what it reads and writes.
+
+use super::super::event_counts::Seen;
+use super::super::message::{Message, Packet, Part};
+use super::{End, Reading, Reads, Socket, Wire};
+use crate::scenario::defaults::QUIET;
+use crate::scenario::plan::Point;
+use crate::support::Millis;
+
+impl End {
+    pub(in crate::check::oracle) fn pump(&mut self, wire: &mut impl Wire) {
+        self.side.now = wire.now();
+        while self.runs {
+            if !self.ending && self.side.is_ending() {
+                self.ending = true;
+                self.look(wire);
+            }
+            self.write(wire);
+            if !self.runs || !self.read(wire) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn write(&mut self, wire: &mut impl Wire) {
+        loop {
+            self.side.follow_the_rules();
+            if self.side.aborts {
+                self.side.out.clear();
+                self.reset(wire);
+            }
+            if self.side.over {
+                return self.leave(wire);
+            }
+            if !self.side.out.is_empty() {
+                if self.shut || self.socket != Socket::Open {
+                    self.side.out.clear();
+                    self.side.lost = true;
+                    self.fin_lost |= self.side.said.fin;
+                    continue;
+                }
+                match self.take() {
+                    Ok(pieces) => {
+                        self.blocked = false;
+                        self.written += wire.send(self.role(), Packet::Data(pieces));
+                    }
+                    Err(point) => {
+                        if !std::mem::replace(&mut self.blocked, true) {
+                            self.look(wire);
+                        }
+                        return wire.log().note_stalled(self.role(), point);
+                    }
+                }
+                continue;
+            }
+            if !self.side.said.fin || self.side.fin_left || self.fin_lost {
+                return;
+            }
+            if self.socket != Socket::Open {
+                self.side.lost = true;
+                return;
+            }
+            self.shut_down(wire);
+            self.side.fin_left = true;
+            self.side.mind_waits();
+            self.look(wire);
+        }
+    }
+
+    /// What its transport takes of what it has to say, or the point at which it stands if it takes nothing.
+    pub(super) fn take(&mut self) -> Result<Vec<(Message, Part)>, Point> {
+        let mut pieces = Vec::new();
+        let mut stop = None;
+        while let Some(word) = self.side.out.front().copied() {
+            if self.head_left {
+                if let Some(point) = self.stop_inside(word) {
+                    stop = Some(point);
+                    break;
+                }
+                pieces.push((word, Part::Tail));
+                self.has_left(word);
+                continue;
+            }
+            if self.first_left && self.stops.contains(&Point::PeerNotReading) {
+                stop = Some(Point::PeerNotReading);
+                break;
+            }
+            if self.stop_inside(word).is_some() {
+                self.head_left = true;
+                if let Message::Request(seq) = word {
+                    self.side.left = seq;
+                }
+                pieces.push((word, Part::Head));
+                break;
+            }
+            pieces.push((word, Part::Whole));
+            self.has_left(word);
+        }
+        match stop {
+            Some(point) if pieces.is_empty() => Err(point),
+            Some(_) | None => {
+                self.side.waits.stir(echo_core::Deadline::Write, self.side.now);
+                Ok(pieces)
+            }
+        }
+    }
+
+    pub(super) fn stop_inside(&self, word: Message) -> Option<Point> {
+        let point = if word == Message::Preface { Point::InPreface } else { Point::InsideFrame };
+        let may = word == Message::Preface || self.first_left;
+        (may && self.stops.contains(&point)).then_some(point)
+    }
+
+    pub(super) fn has_left(&mut self, word: Message) {
+        self.side.out.pop_front();
+        self.head_left = false;
+        match word {
+            Message::Request(seq) => self.side.left = seq,
+            Message::Preface | Message::Answer(_) | Message::GoAway { .. } | Message::Close(_) | Message::Text => (),
+        }
+        self.first_left |= matches!(word, Message::Request(1) | Message::Answer(1));
+    }
+
+    pub(super) fn read(&mut self, wire: &mut impl Wire) -> bool {
+        match self.reading {
+            Reading::Yes => (),
+            Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
+                self.takes_away = true;
+                self.leave(wire);
+                return false;
+            }
+            Reading::UntilThereIsSome | Reading::Never => {
+                // Who cannot write, and reads nothing, has been reset.
+                if self.side.lost {
+                    self.side.hear_reset();
+                }
+                return self.side.lost;
+            }
+        }
+        if self.is_held {
+            return false;
+        }
+        if !self.inbox.is_empty() {
+            self.read_some(wire);
+            return true;
+        }
+        if self.fin_came {
+            wire.note_got(self.role(), Seen::Fin);
+            if !self.catches(Point::AfterFin) {
+                self.fin_came = false;
+                self.side.heard.fin = true;
+            }
+            return true;
+        }
+        if self.reset_came {
+            wire.note_got(self.role(), Seen::Reset);
+        }
+        if self.reset_came || self.side.lost {
+            self.reset_came = false;
+            self.side.hear_reset();
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn read_some(&mut self, wire: &mut impl Wire) {
+        let there = match self.reads {
+            Reads::OneByte => 1,
+            Reads::OnePacket => self.packets.front().copied().unwrap_or(0),
+            Reads::All => self.inbox.len(),
+        };
+        let count = there.max(self.ahead);
+        let news = self.ahead.min(count)..count;
+        let seen: Vec<Seen> =
+            self.inbox.range(news).filter(|(_, part)| *part != Part::Head).map(|(word, _)| Seen::of(*word)).collect();
+        for seen in &seen {
+            wire.note_got(self.role(), *seen);
+        }
+        let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterClose)]
+            .into_iter()
+            .any(|(kind, point)| seen.contains(&kind) && self.catches(point));
+        if caught {
+            self.ahead = count;
+            return;
+        }
+        self.forget_packets(count);
+        for (word, part) in self.inbox.drain(..count) {
+            self.side.hear(word, part);
+            wire.note_heard(self.side.role, Seen::of(word));
+            self.side.follow_the_rules();
+        }
+        self.ahead = self.ahead.saturating_sub(count);
+        self.quiet = self.side.heard.piece.then(|| self.side.now + QUIET.as_millis() as Millis);
+    }
+
+    pub(super) fn forget_packets(&mut self, mut count: usize) {
+        while let Some(packet) = self.packets.front_mut() {
+            let part = count.min(*packet);
+            *packet -= part;
+            count -= part;
+            if *packet > 0 {
+                return;
+            }
+            self.packets.pop_front();
+        }
+    }
+
+    pub(super) fn catches(&mut self, point: Point) -> bool {
+        let caught = self.stops.contains(&point);
+        self.is_held |= caught;
+        caught
+    }
+
+    /// When something happens here by itself.
+    pub(in crate::check::oracle) fn next(&self) -> Option<Millis> {
+        self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs)
+    }
+}

@@ -1,0 +1,32 @@
+//! What `echo-sim` writes, and where that does not work.
+
+use crate::program::{stderr, stdout};
+use std::process::{Command, Stdio};
+
+/// What was asked for and cannot be shown is no success.
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    for (to, line) in [(">&-", "echo-sim: standard output is closed\n"), ("> /dev/full", "echo-sim: standard output: ")]
+    {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("\"$0\" list --count {to}"), env!("CARGO_BIN_EXE_echo-sim")]);
+        let output = shell.output().expect("a shell");
+        assert_eq!(output.status.code(), Some(3), "{to}");
+        assert!(stderr(&output).starts_with(line), "{}", stderr(&output));
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$0\" list --count > /dev/null", env!("CARGO_BIN_EXE_echo-sim")]);
+    assert!(shell.status().expect("a shell").success());
+}
+
+/// How many there will be is not known before; so it shows how many there were, and no share of nothing.
+#[test]
+fn the_bar_of_coverage_counts_up() {
+    let mut terminal = Command::new("script");
+    let coverage = format!("{} coverage --quick", env!("CARGO_BIN_EXE_echo-sim"));
+    terminal.args(["-q", "-e", "-c", &coverage, "/dev/null"]).env_remove("CI").stdin(Stdio::null());
+    let output = terminal.output().expect("script (bsdutils, which Debian always has)");
+    assert!(output.status.success());
+    let shown = stdout(&output);
+    assert!(shown.contains("/s") && !shown.contains("/0 "), "{}", shown.chars().take(2000).collect::<String>());
+}
