@@ -165,7 +165,7 @@ fn a_server_never_waits_without_a_deadline() {
 
 /// clause 5.10: nothing follows a CLOSE: neither answers, nor a second one when more goes wrong.
 #[test]
-fn one_last_word() {
+fn one_close() {
     let mut server = greeted_server();
     server.feed(&goaway(0, 1000));
     assert_eq!(server.words(), [(CLOSE, 0)]);

@@ -186,7 +186,7 @@ fn wrong_acknowledgement_is_a_violation() {
 
 /// clause 5.3: when the very CLOSE is lost the client is clean and the server is not.
 #[test]
-fn lost_last_word() {
+fn lost_close() {
     let mut pair = Pair::new();
     send(&mut pair, 1);
     leave(&mut pair.client);

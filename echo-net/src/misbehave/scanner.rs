@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_last_word_and_answers_out_of_order_are_no_echo() {
+    fn what_follows_a_close_and_answers_out_of_order_are_no_echo() {
         let mut scanner = Scanner::new(Wire::Framed);
         scanner.feed(&conversation());
         scanner.feed(b"x");

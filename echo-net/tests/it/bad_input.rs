@@ -90,7 +90,7 @@ fn an_error_of_the_clients_is_logged_with_its_reason_escaped() {
 
 /// Clause 5.10, 5.11: what follows the CLOSE overrules a clean end, and there is no second CLOSE.
 #[test]
-fn a_frame_behind_the_last_word() {
+fn a_frame_behind_close() {
     let mut b = Bystander::watching(&[]);
     let mut bad = Raw::greeted(b.address());
     let port = bad.stream.local_addr().expect("it is connected").port();

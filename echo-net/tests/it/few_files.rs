@@ -121,6 +121,10 @@ fn without_descriptors_a_client_is_told_why() {
 /// The same of threads, of which nobody but root has as many as it likes.
 #[test]
 fn too_few_threads_are_named() {
+    let setpriv = Command::new("setpriv").arg("--version").stdout(std::process::Stdio::null()).status();
+    if !need_that(setpriv.is_ok_and(|status| status.success()), "setpriv (util-linux)") {
+        return;
+    }
     let serve = Serve::start(&[]);
     let program = std::env::temp_dir().join(format!("echo-net-threads-{}", std::process::id()));
     std::fs::copy(ECHO_NET, &program).expect("it can be copied");

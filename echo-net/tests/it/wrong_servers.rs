@@ -75,7 +75,7 @@ async fn a_server_that_fails_and_says_how_far_it_came() {
 
 /// Clause 5.7: FIN before the CLOSE, as relays make of a crash, is never clean.
 #[tokio::test]
-async fn a_server_whose_fin_comes_without_a_last_word() {
+async fn a_server_whose_fin_comes_without_a_close() {
     let (address, server) = fake(|mut raw| {
         takes_three(&mut raw);
         raw.send(&raw::reply(1, b"one"));
@@ -108,7 +108,7 @@ async fn a_server_that_resets() {
 
 /// Clause 5.3: a CLOSE that leaves answers owing is a violation.
 #[tokio::test]
-async fn a_server_that_says_its_last_word_too_early() {
+async fn a_server_that_says_close_too_early() {
     let (address, server) = fake(|mut raw| {
         takes_three(&mut raw);
         raw.send(&[raw::reply(1, b"one"), raw::close(3)].concat());

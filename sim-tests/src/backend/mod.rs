@@ -28,7 +28,7 @@ mod turmoil {
     use super::{Millis, Record, Scenario, ScenarioError};
 
     pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
-        Err(ScenarioError("this program was built without the feature turmoil".into()))
+        Err(ScenarioError::Parse("this program was built without the feature turmoil".into()))
     }
 }
 
@@ -38,7 +38,7 @@ mod packet {
     use super::{Millis, Record, Scenario, ScenarioError};
 
     pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
-        Err(ScenarioError("this program was built without the feature packet".into()))
+        Err(ScenarioError::Parse("this program was built without the feature packet".into()))
     }
 }
 
@@ -82,6 +82,6 @@ impl Backend {
             }
             Self::Packet => return Ok(()),
         };
-        Err(ScenarioError(format!("the network {network}: the backend {} {why}", self.id())))
+        Err(ScenarioError::Parse(format!("the network {network}: the backend {} {why}", self.id())))
     }
 }

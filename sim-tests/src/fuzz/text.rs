@@ -3,11 +3,11 @@
 use crate::check::contract;
 use crate::scenario::Scenario;
 use crate::scenario::file::Saved;
-use crate::support::ScenarioError;
+use crate::support::{MOST_SHOWN, ScenarioError};
 use crate::{Backend, Shard};
 
 /// A refusal is one line that a person can read, and no longer than this, in characters.
-const LINE: usize = ScenarioError::LENGTH + 60;
+const LINE: usize = MOST_SHOWN + 60;
 
 /// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what
 /// is refused is refused in one line, and what is accepted can be run, and keeps the contract.

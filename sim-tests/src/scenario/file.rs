@@ -103,27 +103,27 @@ impl FromStr for Saved {
                 return match lines.next() {
                     None => draft.finish().map_err(|refusal| at(number, refusal)),
                     Some((number, line)) => {
-                        Err(at(number, ScenarioError(format!("nothing may follow end, not {line:?}"))))
+                        Err(at(number, ScenarioError::Parse(format!("nothing may follow end, not {line:?}"))))
                     }
                 };
             }
             draft.take(line).map_err(|refusal| at(number, refusal))?;
         }
-        Err(at(last, ScenarioError("the file stops here, without the line end: is it cut short?".into())))
+        Err(at(last, ScenarioError::Parse("the file stops here, without the line end: is it cut short?".into())))
     }
 }
 
-fn at(line: usize, ScenarioError(text): ScenarioError) -> ScenarioError {
-    ScenarioError(format!("line {line}: {text}"))
+fn at(line: usize, error: ScenarioError) -> ScenarioError {
+    error.map(|text| format!("line {line}: {text}"))
 }
 
 fn check_title(title: &str) -> Result<(), ScenarioError> {
     match title.strip_prefix(TITLE).map(str::trim) {
         Some(version) if version == VERSION.to_string() => Ok(()),
         Some(version) => {
-            Err(ScenarioError(format!("version {version} is unsupported: this program reads version {VERSION}")))
+            Err(ScenarioError::Parse(format!("version {version} is unsupported: this program reads version {VERSION}")))
         }
-        None => Err(ScenarioError(format!("a scenario file begins with \"{TITLE} {VERSION}\", not {title:?}"))),
+        None => Err(ScenarioError::Parse(format!("a scenario file begins with \"{TITLE} {VERSION}\", not {title:?}"))),
     }
 }
 
@@ -152,19 +152,20 @@ impl Draft {
             "limit" => self.tuning.set_limit(value),
             "deadline" => match value.split_once(' ') {
                 Some((name, length)) => self.tuning.set_deadline(name, length.trim()),
-                None => Err(ScenarioError(format!("deadline NAME MS expected, not {line:?}"))),
+                None => Err(ScenarioError::Parse(format!("deadline NAME MS expected, not {line:?}"))),
             },
             "backend" => set(&mut self.backend, field, value.parse()?),
             "seed" => {
-                let seed = value.parse().map_err(|_| ScenarioError(format!("a seed is a number, not {value:?}")))?;
+                let seed =
+                    value.parse().map_err(|_| ScenarioError::Parse(format!("a seed is a number, not {value:?}")))?;
                 set(&mut self.seed, field, seed)
             }
-            _ => Err(ScenarioError(format!("no field {field:?}; there are {}", FIELDS.join(", ")))),
+            _ => Err(ScenarioError::Parse(format!("no field {field:?}; there are {}", FIELDS.join(", ")))),
         }
     }
 
     fn finish(self) -> Result<Saved, ScenarioError> {
-        let missing = |field: &str| ScenarioError(format!("the field {field} is missing"));
+        let missing = |field: &str| ScenarioError::Parse(format!("the field {field} is missing"));
         let wire = self.wire.ok_or_else(|| missing("wire"))?;
         let client = self.client.ok_or_else(|| missing("client"))?;
         let server = self.server.ok_or_else(|| missing("server"))?;
@@ -180,6 +181,6 @@ impl Draft {
 fn set<T>(slot: &mut Option<T>, field: &str, value: T) -> Result<(), ScenarioError> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ScenarioError(format!("the field {field} stands there twice"))),
+        Some(_) => Err(ScenarioError::Parse(format!("the field {field} stands there twice"))),
     }
 }

@@ -97,7 +97,7 @@ impl Scenario {
     /// # Errors
     /// A [`ScenarioError`] that names the part.
     pub fn check(&self) -> Result<(), ScenarioError> {
-        let refuse = |text: String| Err(ScenarioError(text));
+        let refuse = |text: String| Err(ScenarioError::Parse(text));
         check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;
         for size in &self.talk {
             check_range("the size of a request, in bytes,", *size as u64, 0..=1 << 20)?;
@@ -147,18 +147,24 @@ impl Scenario {
 
     fn check_step(&self, Step { action, point }: Step) -> Result<(), ScenarioError> {
         if self.wire == Wire::Plain && point.is_framed() {
-            return Err(ScenarioError(format!("the plain wire has no point {}: it has no such word", point.id())));
+            return Err(ScenarioError::Parse(format!(
+                "the plain wire has no point {}: it has no such word",
+                point.id()
+            )));
         }
         if action != Action::Violate {
             return Ok(());
         }
         if self.wire == Wire::Plain {
-            return Err(ScenarioError("the plain wire has no rule that could be broken".into()));
+            return Err(ScenarioError::Parse("the plain wire has no rule that could be broken".into()));
         }
         match point {
-            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => Err(ScenarioError(
-                format!("violate@{} would break a preface or a frame, not the order of words", point.id()),
-            )),
+            Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
+                Err(ScenarioError::Parse(format!(
+                    "violate@{} would break a preface or a frame, not the order of words",
+                    point.id()
+                )))
+            }
             Point::Idle | Point::RequestInFlight | Point::AnswerInFlight | Point::Draining | Point::AfterGoAway => {
                 Ok(())
             }
@@ -193,11 +199,11 @@ impl FromStr for Scenario {
         check_length("an id", id)?;
         let parts: Vec<&str> = id.split('/').collect();
         let [wire, client, server, network, more @ ..] = &parts[..] else {
-            return Err(ScenarioError(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
+            return Err(ScenarioError::Parse(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
         };
         let plan = |text: &str, side: &str| match text.strip_prefix(side).and_then(|rest| rest.strip_prefix(':')) {
             Some(plan) => Plan::parse(plan),
-            None => Err(ScenarioError(format!("{side}:PLAN expected, not {text:?}"))),
+            None => Err(ScenarioError::Parse(format!("{side}:PLAN expected, not {text:?}"))),
         };
         let wire = pick("wire", wire, &Wire::ALL, Wire::id)?;
         let (client, server) = (plan(client, "client")?, plan(server, "server")?);
@@ -207,7 +213,7 @@ impl FromStr for Scenario {
                 Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
                 None => scenario.overrides.part(part).unwrap_or_else(|| {
                     let known = "talk-SIZE-SIZE…, limit-SIZE and deadline-NAME-MS";
-                    Err(ScenarioError(format!("behind the network may stand {known}, not {part:?}")))
+                    Err(ScenarioError::Parse(format!("behind the network may stand {known}, not {part:?}")))
                 })?,
             }
         }
@@ -219,7 +225,8 @@ impl FromStr for Scenario {
 /// The sizes of requests.
 pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, ScenarioError> {
     let size = |text: &str| {
-        number(text).ok_or_else(|| ScenarioError(format!("the size of a request in bytes expected, not {text:?}")))
+        number(text)
+            .ok_or_else(|| ScenarioError::Parse(format!("the size of a request in bytes expected, not {text:?}")))
     };
     sizes.map(size).collect()
 }

@@ -20,12 +20,12 @@ impl Overrides {
     /// Says why this makes no sense, if so.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         if let Some(limit) = self.limit.filter(|limit| !(1..=1 << 20).contains(limit)) {
-            return Err(ScenarioError(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
+            return Err(ScenarioError::Parse(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
         }
         match self.deadlines.iter().find(|(_, length)| !(1..=100_000).contains(*length)) {
             None => Ok(()),
             Some((name, length)) => {
-                Err(ScenarioError(format!("a deadline is from 1 to 100000 ms, not {name} {length}")))
+                Err(ScenarioError::Parse(format!("a deadline is from 1 to 100000 ms, not {name} {length}")))
             }
         }
     }
@@ -38,24 +38,26 @@ impl Overrides {
         let rest = part.strip_prefix("deadline-")?;
         Some(match rest.split_once('-') {
             Some((name, length)) => self.set_deadline(name, length),
-            None => Err(ScenarioError(format!("deadline-NAME-MS expected, not {part:?}"))),
+            None => Err(ScenarioError::Parse(format!("deadline-NAME-MS expected, not {part:?}"))),
         })
     }
 
     pub(crate) fn set_limit(&mut self, limit: &str) -> Result<(), ScenarioError> {
-        let bytes = number(limit).ok_or_else(|| ScenarioError(format!("a limit in bytes expected, not {limit:?}")))?;
+        let bytes =
+            number(limit).ok_or_else(|| ScenarioError::Parse(format!("a limit in bytes expected, not {limit:?}")))?;
         match self.limit.replace(bytes) {
             None => Ok(()),
-            Some(_) => Err(ScenarioError("the limit stands there twice".into())),
+            Some(_) => Err(ScenarioError::Parse("the limit stands there twice".into())),
         }
     }
 
     pub(crate) fn set_deadline(&mut self, name: &str, length: &str) -> Result<(), ScenarioError> {
         let deadline = pick("deadline", name, &Deadline::ALL, Deadline::name)?;
-        let ms = number(length).ok_or_else(|| ScenarioError(format!("milliseconds expected, not {length:?}")))?;
+        let ms =
+            number(length).ok_or_else(|| ScenarioError::Parse(format!("milliseconds expected, not {length:?}")))?;
         match self.deadlines.insert(deadline, ms) {
             None => Ok(()),
-            Some(_) => Err(ScenarioError(format!("the deadline {name} stands there twice"))),
+            Some(_) => Err(ScenarioError::Parse(format!("the deadline {name} stands there twice"))),
         }
     }
 }

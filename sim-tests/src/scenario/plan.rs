@@ -107,9 +107,9 @@ impl Plan {
         }
         let step = |text: &str| match text.split_once('@') {
             Some((action, point)) => Ok(Step { action: Action::parse(action)?, point: Point::parse(point)? }),
-            None => {
-                Err(ScenarioError(format!("a plan is none, ACTION@POINT, or several joined by commas, not {text:?}")))
-            }
+            None => Err(ScenarioError::Parse(format!(
+                "a plan is none, ACTION@POINT, or several joined by commas, not {text:?}"
+            ))),
         };
         Ok(Self { steps: text.split(',').map(step).collect::<Result<_, _>>()? })
     }

@@ -10,7 +10,6 @@ use crate::scenario::Backend;
 use crate::scenario::network::{NetworkFault, PacketSelector};
 use crate::scenario::plan::{Action, Plan, Point};
 use crate::scenario::{Scenario, Wire};
-use crate::support::ScenarioError;
 use crate::support::parallel;
 use crate::tcp::{PacketFate, TcpEvent};
 
@@ -68,8 +67,8 @@ impl Sweep {
                 self.judge(&record);
                 Some(record)
             }
-            Err(ScenarioError(why)) => {
-                self.broken.push((scenario.to_string(), why));
+            Err(error) => {
+                self.broken.push((scenario.to_string(), error.text().to_owned()));
                 None
             }
         }

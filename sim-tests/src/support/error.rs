@@ -3,30 +3,60 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Why something is not a scenario, or cannot be run.
+/// Why there is no scenario, or no record of it.
 ///
-/// It is shown as one line of at most [`ScenarioError::LENGTH`] characters: of a longer text the middle is left out, and
-/// control characters are escaped.
+/// It is shown as one line of at most [`MOST_SHOWN`] characters: of a longer text the middle is left out, and control
+/// characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScenarioError(pub String);
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// A text is no id and no file, or what it says makes no sense.
+    Parse(String),
+    /// The scenario makes sense, and this backend or this build cannot express it.
+    Unsupported(String),
+    /// The simulation itself failed.
+    Run(String),
+}
+
+/// How many characters of an error are shown at most.
+pub const MOST_SHOWN: usize = 1200;
 
 impl ScenarioError {
-    /// How many characters of its text are shown at most.
-    pub const LENGTH: usize = 1200;
+    /// The whole text, as it is.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Parse(text) | Self::Unsupported(text) | Self::Run(text) => text,
+        }
+    }
+
+    /// The same kind of error with another text.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Parse(text) => Self::Parse(change(text)),
+            Self::Unsupported(text) => Self::Unsupported(change(text)),
+            Self::Run(text) => Self::Run(change(text)),
+        }
+    }
 }
 
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
-        let text: String = self.0.chars().map(escape).collect();
-        let count = text.chars().count();
-        if count <= Self::LENGTH {
-            return f.write_str(&text);
-        }
-        let place = |index| text.char_indices().nth(index).map_or(text.len(), |(at, _)| at);
-        let (head, tail) = (place(Self::LENGTH / 3), place(count - Self::LENGTH / 2));
-        write!(f, "{} … ({count} characters in all) … {}", &text[..head], &text[tail..])
+        f.write_str(&one_line(self.text()))
     }
+}
+
+/// A text as one line that is safe on a terminal, of at most [`MOST_SHOWN`] characters.
+pub fn one_line(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    let text: String = text.chars().map(escape).collect();
+    let count = text.chars().count();
+    if count <= MOST_SHOWN {
+        return text;
+    }
+    let place = |index| text.char_indices().nth(index).map_or(text.len(), |(at, _)| at);
+    let (head, tail) = (place(MOST_SHOWN / 3), place(count - MOST_SHOWN / 2));
+    format!("{} … ({count} characters in all) … {}", &text[..head], &text[tail..])
 }
 
 /// The longest text that is read as an id, or as a line of a file, in bytes.
@@ -36,7 +66,7 @@ pub(crate) const LONGEST: usize = 8192;
 pub(crate) fn check_length(what: &str, text: &str) -> Result<(), ScenarioError> {
     match text.len() {
         0..=LONGEST => Ok(()),
-        length => Err(ScenarioError(format!("{what} has at most {LONGEST} bytes, not {length}"))),
+        length => Err(ScenarioError::Parse(format!("{what} has at most {LONGEST} bytes, not {length}"))),
     }
 }
 
@@ -45,7 +75,7 @@ pub(crate) fn check_range(what: &str, number: u64, range: RangeInclusive<u64>) -
     if range.contains(&number) {
         return Ok(());
     }
-    Err(ScenarioError(format!("{what} must be from {} to {}, not {number}", range.start(), range.end())))
+    Err(ScenarioError::Parse(format!("{what} must be from {} to {}, not {number}", range.start(), range.end())))
 }
 
 impl std::error::Error for ScenarioError {}

@@ -11,7 +11,7 @@ pub mod parallel;
 mod shard;
 
 pub use breach::{Breach, Rule};
-pub use error::ScenarioError;
+pub use error::{MOST_SHOWN, ScenarioError, one_line};
 pub(crate) use error::{check_length, check_range};
 pub use hash::fnv;
 pub(crate) use number::{number, pick};

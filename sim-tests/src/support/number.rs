@@ -35,6 +35,6 @@ impl Bounded for usize {
 pub(crate) fn pick<T: Copy>(what: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, ScenarioError> {
     all.iter().copied().find(|one| id(*one) == text).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|one| id(*one)).collect();
-        ScenarioError(format!("no {what} {text:?}; there are {}", known.join(", ")))
+        ScenarioError::Parse(format!("no {what} {text:?}; there are {}", known.join(", ")))
     })
 }

@@ -37,13 +37,13 @@ impl FromStr for Shard {
         let parts = text.split_once('/').and_then(|(k, n)| Some((number(k)?, number(n)?)));
         match parts {
             Some((_, n)) if n > Self::MOST => {
-                Err(ScenarioError(format!("at most {} shards, not {n}: such as 1/4", Self::MOST)))
+                Err(ScenarioError::Parse(format!("at most {} shards, not {n}: such as 1/4", Self::MOST)))
             }
             Some((k, n)) if (1..=n).contains(&k) => Ok(Self { k, n }),
             Some((_, n)) if n > 0 => {
-                Err(ScenarioError(format!("no shard {text:?}: of {n} there are 1/{n} to {n}/{n}")))
+                Err(ScenarioError::Parse(format!("no shard {text:?}: of {n} there are 1/{n} to {n}/{n}")))
             }
-            Some(_) | None => Err(ScenarioError(format!("a shard is K/N, such as 1/4 and 4/4, not {text:?}"))),
+            Some(_) | None => Err(ScenarioError::Parse(format!("a shard is K/N, such as 1/4 and 4/4, not {text:?}"))),
         }
     }
 }

@@ -128,7 +128,7 @@ impl FromStr for PacketFate {
             "corrupt" => Ok(Self::Corrupt),
             _ => delay("twice-").map(Self::Twice).or(delay("late-").map(Self::Late)).ok_or_else(|| {
                 let known = "deliver, lose, twice-MS, late-MS, behind and corrupt";
-                ScenarioError(format!("no fate {text:?}; there are {known}"))
+                ScenarioError::Parse(format!("no fate {text:?}; there are {known}"))
             }),
         }
     }

@@ -194,13 +194,16 @@ impl TrialScenario {
     /// What can be run: a network that is cut needs a fault to be cut at, and nothing can happen only there.
     fn check(self) -> Result<Self, ScenarioError> {
         match self.strike {
-            None if self.network.is_cut() => Err(ScenarioError(format!(
+            None if self.network.is_cut() => Err(ScenarioError::Parse(format!(
                 "{} is cut when a fault strikes, such as client:nothing@0",
                 self.network.id()
             ))),
-            Some(Injection { fault: InjectedFault::Nothing, .. }) if !self.network.is_cut() => Err(ScenarioError(
-                format!("nothing strikes only where the network is cut, not on {}", self.network.id()),
-            )),
+            Some(Injection { fault: InjectedFault::Nothing, .. }) if !self.network.is_cut() => {
+                Err(ScenarioError::Parse(format!(
+                    "nothing strikes only where the network is cut, not on {}",
+                    self.network.id()
+                )))
+            }
             Some(_) | None => Ok(self),
         }
     }
@@ -221,7 +224,7 @@ impl FromStr for TrialScenario {
 
     fn from_str(id: &str) -> Result<Self, ScenarioError> {
         let (strike, network) = id.split_once('/').ok_or_else(|| {
-            ScenarioError(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
+            ScenarioError::Parse(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
         })?;
         let strike = if strike == "undisturbed" { None } else { Some(strike.parse()?) };
         let network = pick("network", network, &TrialNetwork::ALL, TrialNetwork::id)?;
@@ -233,13 +236,14 @@ impl FromStr for Injection {
     type Err = ScenarioError;
 
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
-        let bad = || ScenarioError(format!("SIDE:FAULT@EVENT or undisturbed expected, not {text:?}"));
+        let bad = || ScenarioError::Parse(format!("SIDE:FAULT@EVENT or undisturbed expected, not {text:?}"));
         let (side, rest) = text.split_once(':').ok_or_else(bad)?;
         let (fault, event) = rest.split_once('@').ok_or_else(bad)?;
         let side = pick("side", side, &Role::BOTH, Role::name)?;
         let fault = pick("fault", fault, &InjectedFault::ALL, InjectedFault::id)?;
-        let event =
-            event.parse().map_err(|_| ScenarioError(format!("the number of an I/O event expected, not {event:?}")))?;
+        let event = event
+            .parse()
+            .map_err(|_| ScenarioError::Parse(format!("the number of an I/O event expected, not {event:?}")))?;
         Ok(Self { side, fault, event })
     }
 }

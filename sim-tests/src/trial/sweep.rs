@@ -162,7 +162,10 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         match (run.scenario.strike, run.struck_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
-                Err(ScenarioError(format!("{} never struck at event {event}: the {side} had {count}", fault.id())))
+                Err(ScenarioError::Parse(format!(
+                    "{} never struck at event {event}: the {side} had {count}",
+                    fault.id()
+                )))
             }
             (Some(_), Some(_)) | (None, _) => Ok(run),
         }

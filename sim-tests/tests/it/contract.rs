@@ -91,7 +91,7 @@ fn an_honest_record_passes() {
 }
 
 #[test]
-fn a_clean_server_without_the_clients_last_word_is_caught() {
+fn a_clean_server_without_the_clients_close_is_caught() {
     let mut record = polite();
     remove(&mut record, SERVER, LogEvent::Got(close_frame(2)));
     caught(&record, ContractRule::ServersProof);
@@ -119,7 +119,7 @@ fn a_clean_server_with_an_account_that_is_not_whole_is_caught() {
 }
 
 #[test]
-fn a_clean_client_without_the_servers_last_word_is_caught() {
+fn a_clean_client_without_the_servers_close_is_caught() {
     let mut record = polite();
     remove(&mut record, CLIENT, LogEvent::Got(close_frame(2)));
     caught(&record, ContractRule::ClientsProof);
@@ -134,7 +134,7 @@ fn a_clean_client_whose_user_lacks_an_answer_is_caught() {
 }
 
 #[test]
-fn a_request_that_ran_above_the_servers_last_word_is_caught() {
+fn a_request_that_ran_above_the_servers_close_is_caught() {
     let mut record = polite();
     add_after(&mut record, SERVER, &LogEvent::Sent(close_frame(2)), LogEvent::Accepted(3));
     caught(&record, ContractRule::ClientsProof);
@@ -184,7 +184,7 @@ fn an_account_of_requests_that_were_never_made_is_caught() {
 }
 
 #[test]
-fn whatever_follows_a_last_word_is_caught() {
+fn whatever_follows_a_close_is_caught() {
     for more in [
         close_frame(2),
         Unit::Answer(3),

@@ -78,7 +78,7 @@ fn long_and_raw_text_is_refused_in_a_line() {
     ];
     for refusal in refusals {
         let text = refusal.to_string();
-        assert!(text.chars().count() <= ScenarioError::LENGTH + 60, "{} characters", text.chars().count());
+        assert!(text.chars().count() <= sim_tests::MOST_SHOWN + 60, "{} characters", text.chars().count());
         assert!(!text.contains(char::is_control), "{text:?}");
     }
 }

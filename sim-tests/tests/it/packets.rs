@@ -107,7 +107,7 @@ fn a_lost_rst_is_said_again_to_who_goes_on_speaking() {
 }
 
 #[test]
-fn a_last_word_that_was_lost_arrives_behind_the_fin() {
+fn a_close_that_was_lost_arrives_behind_the_fin() {
     let record = good("framed/client:close@idle/server:none/client-close-lost");
     let lost = sent(&record).find(|(_, fate, _)| *fate == PacketFate::Lose).expect("one is lost").0.index;
     let fin = sent(&record).find(|(it, ..)| it.flags.has(Flags::FIN)).expect("a FIN").0.index;

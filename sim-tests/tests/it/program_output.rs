@@ -25,7 +25,11 @@ fn the_bar_of_coverage_counts_up() {
     let mut terminal = Command::new("script");
     let coverage = format!("{} coverage --quick", env!("CARGO_BIN_EXE_echo-sim"));
     terminal.args(["-q", "-e", "-c", &coverage, "/dev/null"]).env_remove("CI").stdin(Stdio::null());
-    let output = terminal.output().expect("script (bsdutils, which Debian always has)");
+    let Ok(output) = terminal.output() else {
+        assert!(std::env::var_os("CI").is_none(), "this test needs script (bsdutils), and CI has to have it");
+        eprintln!("SKIPPED: the_bar_of_coverage_counts_up needs script (bsdutils)");
+        return;
+    };
     assert!(output.status.success());
     let shown = stdout(&output);
     assert!(shown.contains("/s") && !shown.contains("/0 "), "{}", shown.chars().take(2000).collect::<String>());

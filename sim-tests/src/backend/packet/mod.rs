@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 pub(super) fn run(scenario: &Scenario, budget: Millis) -> Result<Record, ScenarioError> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.map_err(|error| ScenarioError(format!("no runtime can be built: {error}")))?;
+    let runtime = runtime.map_err(|error| ScenarioError::Run(format!("no runtime can be built: {error}")))?;
     LocalSet::new().block_on(&runtime, async {
         let mut simulation = Simulation::new(scenario).await?;
         let over_at = simulation.run(budget).await;

@@ -118,7 +118,9 @@ impl Simulation {
         let taps = [Slot::<PacketStream>::default(), Slot::default()];
         let (fault_injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), taps.clone());
         if network.earlier {
-            rehearse(&net).await.map_err(|error| ScenarioError(format!("packet: no earlier conversation: {error}")))?;
+            rehearse(&net)
+                .await
+                .map_err(|error| ScenarioError::Run(format!("packet: no earlier conversation: {error}")))?;
         }
         net.begin(Box::new(fault_injector));
         let [client, server] = taps;
@@ -138,7 +140,7 @@ impl Simulation {
             offset: 0,
         };
         if timeout(CONNECTING, simulation.connected()).await.is_err() {
-            return Err(ScenarioError("packet: the connection did not come about".into()));
+            return Err(ScenarioError::Run("packet: the connection did not come about".into()));
         }
         for host in [&simulation.client, &simulation.server].into_iter().filter(|_| network.takes > 0) {
             if let Some(handle) = lock(&host.handle).as_ref() {
@@ -200,7 +202,7 @@ impl Simulation {
         budget: Millis,
     ) -> Result<Record, ScenarioError> {
         if let Some(why) = self.net.stuck() {
-            return Err(ScenarioError(format!("packet: {why}")));
+            return Err(ScenarioError::Run(format!("packet: {why}")));
         }
         let entries = std::mem::take(&mut *lock(&self.log)).into_entries();
         let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();

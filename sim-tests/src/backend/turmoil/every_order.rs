@@ -21,7 +21,10 @@ pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) ->
     scenario.check()?;
     Backend::Turmoil.expresses(scenario)?;
     if scenario.network.relay.is_some() || scenario.network.batch > 0 || !scenario.network.faults.is_empty() {
-        return Err(ScenarioError(format!("{} says when packets arrive: it has one order", scenario.network)));
+        return Err(ScenarioError::Unsupported(format!(
+            "{} says when packets arrive: it has one order",
+            scenario.network
+        )));
     }
     let budget = defaults::budget(scenario);
     let mut choices = Choices::default();

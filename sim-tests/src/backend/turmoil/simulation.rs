@@ -147,11 +147,11 @@ impl Simulation {
                 return Ok(());
             }
         }
-        Err(ScenarioError("turmoil: the connection did not come about".into()))
+        Err(ScenarioError::Run("turmoil: the connection did not come about".into()))
     }
 
     fn step(&mut self) -> Result<(), ScenarioError> {
-        self.sim.step().map(drop).map_err(|error| ScenarioError(format!("turmoil: {error}")))
+        self.sim.step().map(drop).map_err(|error| ScenarioError::Run(format!("turmoil: {error}")))
     }
 
     /// Tells the hosts what is due; whether anything was.

@@ -2,7 +2,7 @@
 
 use crate::inherited::stdout_was_closed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sim_tests::ScenarioError;
+use sim_tests::{ScenarioError, one_line};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,7 +55,7 @@ impl Trouble {
             Self::Failed(text) => (text, 3),
         };
         // If standard error is closed there is nobody to tell. What is quoted may be anything.
-        let _ = writeln!(io::stderr(), "echo-sim: {}", ScenarioError(text));
+        let _ = writeln!(io::stderr(), "echo-sim: {}", one_line(&text));
         ExitCode::from(code)
     }
 }

@@ -146,7 +146,7 @@ impl std::str::FromStr for Seeds {
         });
         let wrong = || {
             let form = "seeds are A..B with A below B, such as 0..1000, or A.. for as long as nobody stops it";
-            ScenarioError(format!("{form}, not {text:?}"))
+            ScenarioError::Parse(format!("{form}, not {text:?}"))
         };
         ends.filter(|seeds| seeds.to.is_none_or(|to| seeds.from < to)).ok_or_else(wrong)
     }

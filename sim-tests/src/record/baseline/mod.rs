@@ -91,7 +91,7 @@ impl FromStr for Baseline {
         let mut lines = (1..).zip(text.lines());
         let title = lines.next().map_or("", |(_, title)| title);
         if title != TITLE {
-            return Err(ScenarioError(format!("line 1: saved runs begin with {TITLE:?}, not {title:?}")));
+            return Err(ScenarioError::Parse(format!("line 1: saved runs begin with {TITLE:?}, not {title:?}")));
         }
         let mut last = 1;
         for (number, line) in lines {
@@ -104,10 +104,12 @@ impl FromStr for Baseline {
             } else if let Some((replay, run)) = line.strip_prefix("run ").and_then(|run| run_of(run, &events)) {
                 baseline.runs.insert(replay, run);
             } else {
-                return Err(ScenarioError(format!("line {number}: an event, a run or the end expected, not {line:?}")));
+                return Err(ScenarioError::Parse(format!(
+                    "line {number}: an event, a run or the end expected, not {line:?}"
+                )));
             }
         }
-        Err(ScenarioError(format!("line {last}: the file stops here, without the line end: is it cut short?")))
+        Err(ScenarioError::Parse(format!("line {last}: the file stops here, without the line end: is it cut short?")))
     }
 }
 

@@ -17,7 +17,9 @@ impl Network {
         let bad = || {
             let names: Vec<_> = Self::all_named().map(|(name, _)| name).collect();
             let names = names.join(", ");
-            ScenarioError(format!("no network {part:?}; there are {names}, and parts such as latency-10+reads-1"))
+            ScenarioError::Parse(format!(
+                "no network {part:?}; there are {names}, and parts such as latency-10+reads-1"
+            ))
         };
         match part {
             "rst-race" => self.rst = Rst::Races,

@@ -23,7 +23,7 @@ impl Network {
             check_range(&format!("{what}, in bytes,"), size as u64, 0..=LARGEST)?;
             if size > 0 && talk / size > PIECES {
                 let limit = PIECES * size;
-                return Err(ScenarioError(format!(
+                return Err(ScenarioError::Parse(format!(
                     "with {what}-{size}, at most {limit} bytes can be asked, not {talk}"
                 )));
             }

@@ -224,5 +224,5 @@ fn tree(strategy: &BoxedStrategy<Scenario>, seed: u64) -> Result<Tree, ScenarioE
     let config = Config { failure_persistence: None, ..Config::default() };
     strategy
         .new_tree(&mut TestRunner::new_with_rng(config, rng))
-        .map_err(|reason| ScenarioError(format!("nothing was drawn from seed {seed}: {reason}")))
+        .map_err(|reason| ScenarioError::Run(format!("nothing was drawn from seed {seed}: {reason}")))
 }
