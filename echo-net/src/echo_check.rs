@@ -17,7 +17,7 @@ const MOST_READINGS: usize = 64;
 /// ```
 /// use echo_net::EchoCheck;
 ///
-/// let mut check = CameBack::default();
+/// let mut check = EchoCheck::default();
 /// check.sent(b"hello\n");
 /// check.came(b"[Mon Nov 23 08:16:00 2026] hel");
 /// assert!(!check.all());

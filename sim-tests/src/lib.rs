@@ -56,4 +56,4 @@ pub use search::explorer;
 pub use search::packet_sweep;
 #[cfg(feature = "random")]
 pub use search::random;
-pub use support::{Breach, Millis, Rule, ScenarioError, Shard, fnv, one_line, pairs, parallel};
+pub use support::{Breach, MOST_SHOWN, Millis, Rule, ScenarioError, Shard, fnv, one_line, pairs, parallel};

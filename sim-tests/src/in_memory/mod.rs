@@ -10,7 +10,7 @@
 //! let mut pair = Pair::new();
 //! pair.client.wish(|client, now| {
 //!     client.send(now, b"hello").expect("the conversation is open");
-//!     client.leave(now, Farewell::normal());
+//!     client.leave(now, CloseReason::normal());
 //! });
 //! let (client, server) = pair.finish(1);
 //! assert_eq!((client.account.answered, server.account.answered), (1, 1));

@@ -6,11 +6,11 @@
 //! runs them again, with each [`InjectedFault`] of each side right after each of these events, on each [`TrialNetwork`].
 //!
 //! ```
-//! use sim_tests::trial::{Run, Stream, TimeWait, Trial};
+//! use sim_tests::trial::{TrialRun, TrialStream, TimeWait, Trial};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! /// The answer, if it is complete: its length comes first, in one byte.
-//! async fn client(mut stream: Stream) -> std::io::Result<Vec<u8>> {
+//! async fn client(mut stream: TrialStream) -> std::io::Result<Vec<u8>> {
 //!     stream.write_all(b"?").await?;
 //!     stream.shutdown().await?;
 //!     let mut answer = vec![0; stream.read_u8().await?.into()];
@@ -18,12 +18,12 @@
 //!     Ok(answer)
 //! }
 //!
-//! async fn server(mut stream: Stream) -> std::io::Result<()> {
+//! async fn server(mut stream: TrialStream) -> std::io::Result<()> {
 //!     stream.read_to_end(&mut Vec::new()).await?;
 //!     stream.write_all(b"\x05hello").await
 //! }
 //!
-//! fn nobody_takes_a_part_for_the_whole(run: &Run<std::io::Result<Vec<u8>>, std::io::Result<()>>) -> Result<(), String>
+//! fn nobody_takes_a_part_for_the_whole(run: &TrialRun<std::io::Result<Vec<u8>>, std::io::Result<()>>) -> Result<(), String>
 //!     { match run.client.returned() {
 //!         Some(Ok(answer)) if answer != b"hello" => Err(format!("{answer:?} passes for the answer")),
 //!         _ => Ok(()),

@@ -2,7 +2,7 @@
 //! line.
 
 use sim_tests::file::Saved;
-use sim_tests::{Scenario, ScenarioError, Shard};
+use sim_tests::{MOST_SHOWN, Scenario, Shard};
 
 const PLANS: &str = "framed/client:close@idle/server:none";
 
@@ -78,7 +78,7 @@ fn long_and_raw_text_is_refused_in_a_line() {
     ];
     for refusal in refusals {
         let text = refusal.to_string();
-        assert!(text.chars().count() <= sim_tests::MOST_SHOWN + 60, "{} characters", text.chars().count());
+        assert!(text.chars().count() <= MOST_SHOWN + 60, "{} characters", text.chars().count());
         assert!(!text.contains(char::is_control), "{text:?}");
     }
 }
