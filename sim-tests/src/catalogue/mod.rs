@@ -63,13 +63,13 @@ pub fn excluded(rule: &Exclusion) -> impl Iterator<Item = Scenario> {
     product().excluded(rule)
 }
 
-/// The sequence that `scenario` is, or is a run of.
-pub fn of_run(scenario: &Scenario) -> Option<&'static Sequence> {
+/// The sequence that `scenario` is, or is a run of. Only this one is looked at, not the whole product.
+pub fn of_run(scenario: &Scenario) -> Option<Sequence> {
     let race = || {
         let network = Network { rst: Rst::Races, ..scenario.network.clone() };
-        find(&Scenario { network, ..scenario.clone() }.to_string())
+        Product::sequence(&Scenario { network, ..scenario.clone() })
     };
-    find(&scenario.to_string()).or_else(race)
+    Product::sequence(scenario).or_else(race)
 }
 
 /// The hash of all traces of the catalogue on `backend`: the same in every process and every build.

@@ -7,6 +7,7 @@ use crate::check::oracle;
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
+use std::sync::OnceLock;
 
 /// The networks of the product, by name.
 pub const NETWORKS: [&str; 14] = [
@@ -89,6 +90,30 @@ impl Product {
         product.size = product.places.len();
         product.add_extra();
         product
+    }
+
+    /// The sequence that `scenario` is, without the product of all.
+    pub(super) fn sequence(scenario: &Scenario) -> Option<Sequence> {
+        if scenario.network.has_packets() || !Self::has(scenario) {
+            return None;
+        }
+        let expectation = oracle::expect(scenario);
+        if Exclusion::by_outcome(scenario, &expectation).is_some() {
+            return None;
+        }
+        Some(Sequence { id: scenario.to_string(), scenario: scenario.clone(), expectation })
+    }
+
+    /// Whether it is among those that are put to the oracle.
+    fn has(scenario: &Scenario) -> bool {
+        static EXTRA: OnceLock<Vec<Scenario>> = OnceLock::new();
+        let Scenario { wire, client, server, network, .. } = scenario;
+        let has_plans = [client, server].into_iter().all(|plan| number_of(plan).is_some());
+        let usual = || Scenario::new(*wire, client.clone(), server.clone(), network.clone());
+        if has_plans && networks().contains(network) && *scenario == usual() {
+            return Exclusion::by_plan(scenario).is_none();
+        }
+        EXTRA.get_or_init(|| extra::scenarios().into_iter().collect()).contains(scenario)
     }
 
     fn add(&mut self, scenario: Scenario) {

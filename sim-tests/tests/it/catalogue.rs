@@ -36,6 +36,19 @@ fn ids_are_unique_and_say_all_there_is() {
     }
 }
 
+/// One sequence is looked up without the product of all, and is the same.
+#[test]
+fn a_sequence_is_found_alone() {
+    for sequence in catalogue::all().iter().step_by(stride(20)) {
+        let alone = catalogue::of_run(&sequence.scenario).expect("it is one");
+        assert_eq!((&alone.id, &alone.expectation), (&sequence.id, &sequence.expectation));
+        let [first, ..] = &sequence.scenario.runs()[..] else { panic!("{} has no run", sequence.id) };
+        assert!(catalogue::of_run(first).is_some(), "{first} is a run of {}", sequence.id);
+    }
+    let other = "framed/client:none/server:none/latency-5".parse().expect("a scenario");
+    assert!(catalogue::of_run(&other).is_none(), "it is not of the catalogue");
+}
+
 /// Sound: what is observed is allowed. Tight: what is allowed is observed, in a run with a name.
 #[test]
 fn the_pair_does_what_the_oracle_says_and_all_of_it() {
