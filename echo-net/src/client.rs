@@ -8,7 +8,8 @@ use echo_core::close::HalfState;
 use echo_core::{CloseReason, Config, Connection, Event, Fate, Outcome, Stamps};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::ToSocketAddrs;
@@ -70,7 +71,7 @@ impl std::error::Error for RequestError {}
 
 type Answered = oneshot::Sender<Result<Answer, RequestError>>;
 
-enum Wish {
+enum Command {
     Request(Request),
     Close,
 }
@@ -107,7 +108,7 @@ struct Progress {
 /// background, within its deadlines, if the runtime lives so long; nobody learns the outcome.
 #[derive(Clone, Debug)]
 pub struct Client {
-    wishes: mpsc::UnboundedSender<Wish>,
+    wishes: mpsc::UnboundedSender<Command>,
     queue: Arc<Semaphore>,
     abort: watch::Sender<bool>,
     progress: watch::Receiver<Progress>,
@@ -160,7 +161,7 @@ impl Client {
         let place = self.queue.clone().try_acquire_owned().map_or(Place::Beyond(taken), Place::Queued);
         let beyond = matches!(place, Place::Beyond(_));
         let request = Request { payload: payload.into(), answered, place };
-        self.wishes.send(Wish::Request(request)).map_err(|_| RequestError::Refused)?;
+        self.wishes.send(Command::Request(request)).map_err(|_| RequestError::Refused)?;
         if beyond {
             // However it is taken, and if it never is: what became of it, its answer tells.
             let _ = is_taken.await;
@@ -174,7 +175,7 @@ impl Client {
     /// later calls get the same.
     pub async fn close(&self) -> Outcome {
         // If the conversation has ended already, nobody takes the wish, and the outcome is there.
-        let _ = self.wishes.send(Wish::Close);
+        let _ = self.wishes.send(Command::Close);
         self.ended().await
     }
 
@@ -226,7 +227,9 @@ fn lost_outcome() -> Outcome {
     Outcome { end: echo_core::End::Reset, began: echo_core::Side::Local, account: echo_core::Tally::default() }
 }
 
-/// A request on its way.
+/// A request on its way: a future of its answer. Dropping it changes nothing for the request.
+///
+/// It gives a [`RequestError`] if the message was too long, or if the conversation ended before the answer.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Answer, RequestError>>);
 
@@ -236,15 +239,23 @@ impl Pending {
     /// # Errors
     /// [`RequestError`]: the message was too long, or the conversation ended before the answer.
     pub async fn answer(self) -> Result<Answer, RequestError> {
+        self.await
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Answer, RequestError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The sender is dropped only with its task, by a runtime that ends: then nobody knows.
-        self.0.await.unwrap_or(Err(RequestError::Unknown))
+        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(RequestError::Unknown)))
     }
 }
 
 /// The task behind the handles.
 struct Conversation<T> {
     driver: Driver<T>,
-    inbox: mpsc::UnboundedReceiver<Wish>,
+    inbox: mpsc::UnboundedReceiver<Command>,
     /// Whether there are handles left.
     handles: bool,
     waiting: BTreeMap<u64, Answered>,
@@ -299,8 +310,8 @@ impl<T: Transport> Conversation<T> {
     fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
         while self.takes_wishes() {
             match self.inbox.poll_recv(cx) {
-                Poll::Ready(Some(Wish::Request(request))) => self.ask(request),
-                Poll::Ready(Some(Wish::Close)) => self.driver.leave(CloseReason::normal()),
+                Poll::Ready(Some(Command::Request(request))) => self.ask(request),
+                Poll::Ready(Some(Command::Close)) => self.driver.leave(CloseReason::normal()),
                 Poll::Ready(None) => {
                     self.handles = false;
                     self.driver.leave(CloseReason::normal());
@@ -329,8 +340,8 @@ impl<T: Transport> Conversation<T> {
         self.inbox.close();
         while let Ok(wish) = self.inbox.try_recv() {
             match wish {
-                Wish::Request(request) => drop(request.answered.send(Err(RequestError::Refused))),
-                Wish::Close => (),
+                Command::Request(request) => drop(request.answered.send(Err(RequestError::Refused))),
+                Command::Close => (),
             }
         }
         let account = self.driver.connection().machine().account();

@@ -9,15 +9,13 @@ use crate::terminal::{Terminal, UserCommand};
 use echo_net::echo_core::{CloseReason, Outcome};
 use echo_net::{Answer, Client, Pending, RequestError, printable};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// A message, and its answer on the way; boxed because the queue of them is polled in place.
-type Waiting = (Message, Pin<Box<dyn Future<Output = Result<Answer, RequestError>>>>);
+/// A message, and its answer on the way.
+type Waiting = (Message, Pending);
 
 /// What is sent.
 enum Message {
@@ -109,7 +107,7 @@ async fn talk(
                     terminal.write(&format!("the server leaves: {} ({reason})", close_reason.code));
                 }
             }
-            Event::Sent(message, Ok(pending)) => answers.push_back((message, Box::pin(pending.answer()))),
+            Event::Sent(message, Ok(pending)) => answers.push_back((message, pending)),
             Event::Sent(Message::Line(line), Err(error)) => terminal.not_sent(&error.to_string(), &line),
             Event::Sent(Message::Ping, Err(_)) => (),
             Event::Quiet => send(&messages, Message::Ping),
