@@ -5,7 +5,7 @@ use crate::network::link::{Arrival, Links};
 use crate::record::event_log::{EventLog, LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Scenario;
-use crate::scenario::network::{HeldContent, NetworkFault, Span};
+use crate::scenario::network::{HeldContent, Holds, Span};
 use crate::support::Millis;
 use echo_core::Role;
 
@@ -14,17 +14,16 @@ use echo_core::Role;
 pub(crate) struct FaultyLinks<P> {
     links: Links<P>,
     /// The faults that wait for a packet.
-    holds: Vec<NetworkFault>,
+    holds: Holds,
     /// By [`Role`].
     decoders: [WireDecoder; 2],
 }
 
 impl<P> FaultyLinks<P> {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let faults = scenario.network.faults.iter();
         Self {
             links: Links::new(scenario.network.path()),
-            holds: faults.filter(|fault| fault.mark().is_some()).copied().collect(),
+            holds: Holds::of(&scenario.network.faults),
             decoders: Role::BOTH.map(|from| WireDecoder::new(from, scenario)),
         }
     }
@@ -32,17 +31,9 @@ impl<P> FaultyLinks<P> {
     /// Takes a packet from `from`, and gives what it carries.
     pub(crate) fn push(&mut self, log: &mut EventLog, from: Role, segment: StreamChunk<'_>, packet: P) -> Vec<Unit> {
         let units = self.decoders[from as usize].decode(segment);
-        let is_due = |fault: &NetworkFault| match fault {
-            NetworkFault::Hold { from: whose, content: mark, .. } => {
-                whose.means(from) && units.iter().any(|unit| carries(unit, *mark))
-            }
-            NetworkFault::Cut { .. } | NetworkFault::Packet { .. } | NetworkFault::Loss { .. } => false,
-        };
-        while let Some(index) = self.holds.iter().position(is_due) {
-            if let NetworkFault::Hold { span, .. } = self.holds.remove(index) {
-                self.links.hold(from, span.after(log.now()));
-                log.note(from, LogEvent::Held);
-            }
+        for span in self.holds.take(from, |content| units.iter().any(|unit| carries(unit, content))) {
+            self.links.hold(from, span.after(log.now()));
+            log.note(from, LogEvent::Held);
         }
         self.links.push(log.now(), from, segment.kind(), segment.size(), packet);
         units
@@ -108,7 +99,7 @@ impl<P> FaultyLinks<P> {
 
     /// The faults whose packet never came.
     pub(crate) fn left(&self) -> Vec<String> {
-        self.holds.iter().map(ToString::to_string).collect()
+        self.holds.left().collect()
     }
 
     /// When something happens here next.

@@ -84,8 +84,8 @@ impl ScenarioFaultInjector {
     fn fault(&self, segment: &Segment, units: &[Unit], sender: TcpState) -> Option<NetworkFault> {
         let mut waiting = lock(&self.waiting);
         let is_due = |fault: &NetworkFault| match fault {
-            NetworkFault::Hold { from, content: mark, .. } => {
-                from.means(segment.from) && units.iter().any(|unit| carries(unit, *mark))
+            NetworkFault::Hold { .. } => {
+                fault.holds(segment.from, |content| units.iter().any(|unit| carries(unit, content)))
             }
             NetworkFault::Packet { which: PacketSelector::Nth(index), .. } => *index == segment.index,
             NetworkFault::Packet { which: PacketSelector::First { from, carries }, .. } => {

@@ -12,7 +12,7 @@ use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::{NetworkFault, Span};
+use crate::scenario::network::{Holds, NetworkFault, Span};
 use crate::scenario::plan::{Action, Point, Step};
 use crate::support::Millis;
 use echo_core::Role;
@@ -51,7 +51,7 @@ struct Way<'a> {
     now: Millis,
     log: EventCounts,
     links: Links<Packet>,
-    holds: Vec<NetworkFault>,
+    holds: Holds,
     /// By [`Role`]: packets on their way.
     under_way: [usize; 2],
     /// A RST was sent behind something that is on its way.
@@ -70,16 +70,8 @@ impl Wire for Way<'_> {
             Packet::Fin => (PacketKind::Fin, vec![Seen::Fin]),
             Packet::Reset => (PacketKind::Reset, vec![Seen::Reset]),
         };
-        let is_due = |fault: &NetworkFault| match fault {
-            NetworkFault::Hold { from: whose, content: mark, .. } => {
-                whose.means(from) && seen.iter().any(|seen| seen.carries(*mark))
-            }
-            NetworkFault::Cut { .. } | NetworkFault::Packet { .. } | NetworkFault::Loss { .. } => false,
-        };
-        while let Some(index) = self.holds.iter().position(is_due) {
-            if let NetworkFault::Hold { span, .. } = self.holds.remove(index) {
-                self.links.hold(from, span.after(self.now));
-            }
+        for span in self.holds.take(from, |content| seen.iter().any(|seen| seen.carries(content))) {
+            self.links.hold(from, span.after(self.now));
         }
         self.raced |= kind == PacketKind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
@@ -178,7 +170,7 @@ impl<'a> OracleRun<'a> {
             now: 0,
             log: EventCounts::default(),
             links: Links::new(path),
-            holds: faults.iter().filter(|fault| fault.mark().is_some()).copied().collect(),
+            holds: Holds::of(faults),
             under_way: [0, 0],
             raced: false,
             order: 0,
@@ -290,7 +282,7 @@ impl<'a> OracleRun<'a> {
             Command::Cut(_) => Some(format!("cut@{}", point.id())),
             Command::Deafen => None,
         });
-        let unreached = left.chain(self.missed).chain(self.way.holds.iter().map(ToString::to_string)).collect();
+        let unreached = left.chain(self.missed).chain(self.way.holds.left()).collect();
         let is_unchanged = match self.scenario.network.relay {
             Some(_) => !self.way.links.has_meddled(),
             None => !self.way.raced,

@@ -115,6 +115,14 @@ pub enum Span {
 }
 
 impl NetworkFault {
+    /// Whether it holds a packet of `from`, of which `carries` says what is in it.
+    pub(crate) fn holds(&self, from: Role, carries: impl Fn(HeldContent) -> bool) -> bool {
+        match self {
+            Self::Hold { from: sender, content, .. } => sender.means(from) && carries(*content),
+            Self::Cut { .. } | Self::Packet { .. } | Self::Loss { .. } => false,
+        }
+    }
+
     /// The point at which it happens.
     pub fn point(&self) -> Option<Point> {
         match self {

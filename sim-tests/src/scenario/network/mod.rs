@@ -2,11 +2,13 @@
 //! faults.
 
 mod fault;
+mod holds;
 mod id;
 mod range;
 mod stream_equivalents;
 
 pub use fault::{HeldContent, NetworkFault, PacketContent, PacketSelector, Sender, Span};
+pub(crate) use holds::Holds;
 
 use crate::network::Path;
 use crate::network::relay::Relay;
