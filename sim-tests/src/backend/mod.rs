@@ -7,7 +7,6 @@ mod pair;
 #[cfg(any(feature = "turmoil", feature = "packet"))]
 mod program;
 mod read_pause;
-mod scheduler;
 #[cfg(feature = "turmoil")]
 mod turmoil;
 mod write_limit;

@@ -1,6 +1,7 @@
 //! The event log: everything both ends sent, got and did, in one order, as nobody in the real world could see it.
 
 use crate::scenario::plan::{Action, Point};
+use crate::scenario::scheduler::Points;
 use crate::support::Millis;
 use echo_core::{Outcome, Role};
 use std::fmt;
@@ -222,5 +223,10 @@ impl fmt::Display for LogEvent {
             Self::Held => f.write_str("is held from here on"),
             Self::Cut => f.write_str("is cut off"),
         }
+    }
+}
+impl Points for EventLog {
+    fn is_at(&self, point: Point, side: Role) -> bool {
+        self.is_at(point, side)
     }
 }

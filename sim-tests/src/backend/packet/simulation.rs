@@ -2,7 +2,6 @@
 
 use super::fault_injector::{ScenarioFaultInjector, Waiting};
 use crate::backend::program::{HostProgram, Net as Network, ProgramCommand, SharedLog, Slot, lock};
-use crate::backend::scheduler::{Command, StepScheduler};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
 use crate::record::event_log::{LogEvent, Observer};
@@ -12,6 +11,7 @@ use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Span;
 use crate::scenario::plan::{Action, Point, Step};
+use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::{Millis, ScenarioError};
 use crate::tcp::TimedEvent;
 use echo_core::Role;
@@ -222,7 +222,7 @@ impl Simulation {
             }
         }
         loop {
-            let order = self.scheduler.next(&lock(&self.log));
+            let order = self.scheduler.next(&*lock(&self.log));
             match order {
                 None => {
                     // What kernels have to do for programs that are no more comes before what programs do.

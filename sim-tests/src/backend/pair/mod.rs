@@ -8,12 +8,12 @@ mod socket;
 mod world;
 
 use crate::backend::faulty_links::FaultyLinks;
-use crate::backend::scheduler::{Command, StepScheduler};
 use crate::record::Record;
 use crate::record::event_log::{EventLog, LogEvent};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
+use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::Millis;
 use echo_core::{Connection, Role};
 use end::{End, Reading};

@@ -5,13 +5,13 @@ use super::hosts::{Hosts, Stream};
 use super::in_flight::{HeldPacket, InFlight};
 use crate::backend::faulty_links::FaultyLinks;
 use crate::backend::program::{HostProgram, ProgramCommand, SharedLog, Slot, lock};
-use crate::backend::scheduler::{Command, StepScheduler};
 use crate::record::event_log::LogEvent;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Point, Step};
+use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
 use std::future::pending;
@@ -163,7 +163,7 @@ impl Simulation {
             }
         }
         loop {
-            let order = self.scheduler.next(&lock(&self.log));
+            let order = self.scheduler.next(&*lock(&self.log));
             match order {
                 None => return any,
                 Some(Command::Ask { from, to }) => {

@@ -3,6 +3,7 @@
 use super::message::Message;
 use crate::scenario::network::HeldContent;
 use crate::scenario::plan::Point;
+use crate::scenario::scheduler::Points;
 use echo_core::Role;
 
 /// Something that was sent or got.
@@ -75,9 +76,11 @@ impl EventCounts {
     fn is_under_way(&self, from: Role, seen: Seen) -> bool {
         self.has_sent(from, seen) && !self.has_got(from.peer(), seen)
     }
+}
 
-    /// Whether the conversation, as far as it concerns `side`, is at `point`: the definitions of [`Point`].
-    pub(super) fn is_at(&self, point: Point, side: Role) -> bool {
+impl Points for EventCounts {
+    /// The definitions of [`Point`].
+    fn is_at(&self, point: Point, side: Role) -> bool {
         let sent = |seen| self.has_sent(Role::Client, seen) || self.has_sent(Role::Server, seen);
         match point {
             Point::Connecting => self.sent == [0, 0],

@@ -12,37 +12,18 @@ use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::{Holds, NetworkFault, Span};
+use crate::scenario::network::Holds;
 use crate::scenario::plan::{Action, Point, Step};
+use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::Millis;
 use echo_core::Role;
 
 pub(super) struct OracleRun<'a> {
     ends: [End; 2],
     way: Way<'a>,
-    waiting: Vec<(Point, Role, Command)>,
-    missed: Vec<String>,
+    scheduler: StepScheduler,
     scenario: &'a Scenario,
-    requested: usize,
     asked_again: bool,
-}
-
-/// What becomes due at a point.
-#[derive(Clone, Copy, Debug)]
-enum Command {
-    Act(Step),
-    Deafen,
-    Cut(Span),
-}
-
-impl Command {
-    /// Whether a program does it, and not a host or the network.
-    fn is_a_wish(&self) -> bool {
-        match self {
-            Self::Act(step) => !matches!(step.action, Action::Crash | Action::Vanish),
-            Self::Deafen | Self::Cut(_) => false,
-        }
-    }
 }
 
 /// What lies between the ends.
@@ -147,20 +128,6 @@ impl Way<'_> {
 impl<'a> OracleRun<'a> {
     pub(super) fn new(scenario: &'a Scenario, mutation: Option<Mutation>) -> Self {
         let faults = &scenario.network.faults;
-        let mut waiting = Vec::new();
-        for fault in faults {
-            if let NetworkFault::Cut { point, span } = fault {
-                waiting.push((*point, Role::Client, Command::Cut(*span)));
-            }
-        }
-        for role in Role::BOTH {
-            for step in &scenario.plan(role).steps {
-                if step.point == Point::PeerNotReading {
-                    waiting.push((step.point, role, Command::Deafen));
-                }
-                waiting.push((step.point, role, Command::Act(*step)));
-            }
-        }
         let mut path = scenario.network.path();
         path.overtaking &= mutation != Some(Mutation::RstLosesNothing);
         let end =
@@ -175,7 +142,7 @@ impl<'a> OracleRun<'a> {
             raced: false,
             order: 0,
         };
-        Self { ends: Role::BOTH.map(end), way, waiting, missed: Vec::new(), scenario, requested: 0, asked_again: false }
+        Self { ends: Role::BOTH.map(end), way, scheduler: StepScheduler::new(scenario), scenario, asked_again: false }
     }
 
     /// Lets everything happen, and says what came of it.
@@ -226,50 +193,44 @@ impl<'a> OracleRun<'a> {
 
     /// Does what is due, the client's part first, and what the client says upon it; whether anything was.
     fn direct(&mut self) -> bool {
-        let log = &self.way.log;
-        let (mut due, left) = self.waiting.iter().partition::<Vec<_>, _>(|(point, role, _)| log.is_at(*point, *role));
-        let more = match self.requested {
-            0 => 1,
-            _ if log.is_at(Point::Idle, Role::Client) => self.scenario.talk.len() - self.requested,
-            _ => 0,
-        };
-        let any = !due.is_empty() || more > 0;
-        self.waiting = left;
-        let servers: Vec<_> =
-            due.extract_if(.., |(_, role, command)| *role == Role::Server && command.is_a_wish()).collect();
-        due.into_iter().for_each(|(_, role, command)| self.carry_out(role, command));
-        self.request(more);
+        let mut due = Vec::new();
+        while let Some(command) = self.scheduler.next(&self.way.log) {
+            due.push(command);
+        }
+        let any = !due.is_empty();
+        let servers: Vec<_> = due.extract_if(.., |command| command.is_for_the_server_program()).collect();
+        due.into_iter().for_each(|command| self.carry_out(command));
         if !servers.is_empty() {
             self.ends[Role::Client as usize].pump(&mut self.way);
         }
-        servers.into_iter().for_each(|(_, role, command)| self.carry_out(role, command));
+        servers.into_iter().for_each(|command| self.carry_out(command));
         any
     }
 
-    fn request(&mut self, count: usize) {
-        self.requested += count;
-        let client = &mut self.ends[Role::Client as usize];
-        if client.runs {
-            (0..count).for_each(|_| client.side.ask());
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Act(role, step) => self.act(role, step),
+            Command::Deafen(role) => self.ends[role as usize].reading = Reading::Never,
+            Command::Ask { from, to } => {
+                let client = &mut self.ends[Role::Client as usize];
+                if client.runs {
+                    (from..=to).for_each(|_| client.side.ask());
+                }
+            }
+            Command::Cut(span) => self.way.links.cut(span.after(self.way.now)),
         }
     }
 
-    fn carry_out(&mut self, role: Role, command: Command) {
-        match command {
-            Command::Act(step) => {
-                let end = &mut self.ends[role as usize];
-                // There the transport takes only a part, or the other side goes deaf, which are events.
-                let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
-                let asks = step.action == Action::Close && !stops;
-                self.asked_again |= asks && end.runs && end.side.is_ending();
-                if !end.act(step.action, step.point, &mut self.way) {
-                    self.missed.push(named(role, step));
-                } else if step.action == Action::Vanish {
-                    self.way.links.lose(role);
-                }
-            }
-            Command::Deafen => self.ends[role.peer() as usize].reading = Reading::Never,
-            Command::Cut(span) => self.way.links.cut(span.after(self.way.now)),
+    fn act(&mut self, role: Role, step: Step) {
+        let end = &mut self.ends[role as usize];
+        // There the transport takes only a part, or the other side goes deaf, which are events.
+        let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
+        let asks = step.action == Action::Close && !stops;
+        self.asked_again |= asks && end.runs && end.side.is_ending();
+        if !end.act(step.action, step.point, &mut self.way) {
+            self.scheduler.miss(role, step);
+        } else if step.action == Action::Vanish {
+            self.way.links.lose(role);
         }
     }
 
@@ -277,12 +238,7 @@ impl<'a> OracleRun<'a> {
         let [client, server] = &self.ends;
         let clauses = client.side.clauses.iter().chain(&server.side.clauses).copied().collect();
         let (client, server) = (client.report(), server.report());
-        let left = self.waiting.iter().filter_map(|(point, role, command)| match command {
-            Command::Act(step) => Some(named(*role, *step)),
-            Command::Cut(_) => Some(format!("cut@{}", point.id())),
-            Command::Deafen => None,
-        });
-        let unreached = left.chain(self.missed).chain(self.way.holds.left()).collect();
+        let unreached = self.scheduler.left().into_iter().chain(self.way.holds.left()).collect();
         let is_unchanged = match self.scenario.network.relay {
             Some(_) => !self.way.links.has_meddled(),
             None => !self.way.raced,
@@ -291,8 +247,4 @@ impl<'a> OracleRun<'a> {
         let members = vec![AllowedEnding { client, server, clauses }];
         Expectation { allowed: members, unreached, is_unchanged, asked_again, order: self.way.order }
     }
-}
-
-fn named(role: Role, step: Step) -> String {
-    format!("{}:{}@{}", role.name(), step.action.id(), step.point.id())
 }

@@ -1,10 +1,15 @@
-//! the step scheduler: reads the event log, and says what is to be done now. The same for every backend.
+//! The step scheduler: what of a scenario is due now. The same for every backend, and for the oracle.
 
-use crate::record::event_log::EventLog;
-use crate::scenario::Scenario;
-use crate::scenario::network::{NetworkFault, Span};
-use crate::scenario::plan::{Action, Point, Step};
+use super::Scenario;
+use super::network::{NetworkFault, Span};
+use super::plan::{Action, Point, Step};
 use echo_core::Role;
+
+/// What knows at which points a conversation is.
+pub(crate) trait Points {
+    /// Whether the conversation, as far as it concerns `side`, is at `point`.
+    fn is_at(&self, point: Point, side: Role) -> bool;
+}
 
 /// What a backend is to do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl StepScheduler {
     }
 
     /// The next thing that is due; to be asked again until there is none.
-    pub(crate) fn next(&mut self, log: &EventLog) -> Option<Command> {
+    pub(crate) fn next(&mut self, log: &impl Points) -> Option<Command> {
         if let Some(index) = self.waiting.iter().position(|(point, side, _)| log.is_at(*point, *side)) {
             return Some(self.waiting.remove(index).2);
         }
