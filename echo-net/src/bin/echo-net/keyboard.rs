@@ -2,7 +2,7 @@
 //! So the editor gets nothing but whole characters, and can be stopped wherever it waits for a key.
 
 use crate::raw::Mode;
-use crate::standard::{StandardInput, Stop, wait_to_write, was_stopped};
+use crate::standard::{StandardInput, Stop, wait_to_write};
 use crate::utf8::complete;
 use rustix::fs::{OFlags, fcntl_setfl, open};
 use rustix::io::Errno;
@@ -25,6 +25,8 @@ const LAST: &[u8] = b"\x1e";
 const ENTER: &[u8] = b"\r";
 const INTERRUPT: u8 = 0x03;
 const ESCAPE: u8 = 0x1b;
+/// Bytes that are read before the editor takes them; it is never so far behind but when the terminal takes nothing.
+const MOST_AHEAD: usize = 64 * 1024 * 1024;
 /// So many pasted lines are given to the editor together; it cannot show more than 65,535.
 const MOST_PASTED: usize = 1000;
 
@@ -98,27 +100,35 @@ fn pseudoterminal() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((keys, editor))
 }
 
-/// Hands on what is typed until the input is stopped, or the terminal gone.
+/// Hands on what is typed until the input is stopped, or the terminal gone. It reads on while the editor takes nothing, so
+/// that Ctrl-C is heard.
 fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl Fn()) -> End {
-    let mut typed = Typed::default();
+    let (mut typed, mut keys) = (Typed::default(), Vec::new());
     let mut chunk = [0; 1024];
     loop {
-        match input.read(&mut chunk) {
-            Ok(0) => return End::Gone,
-            Ok(count) => {
-                let keys = typed.keys(&chunk[..count]);
-                if typed.interrupts > 1 {
-                    insists();
-                }
-                if !give(editor, &keys, &input) {
-                    return End::Closed;
-                }
+        let Ok(ready) = input.wait((!keys.is_empty()).then_some(editor)) else { return End::Gone };
+        if ready.output {
+            match rustix::io::write(editor, &keys) {
+                Ok(count) => drop(keys.drain(..count)),
+                Err(Errno::AGAIN | Errno::INTR) => (),
+                Err(_) => return End::Closed,
             }
-            Err(error) if was_stopped(&error) => {
-                give(editor, &typed.finish(), &input);
-                return End::Closed;
+        }
+        if keys.len() >= MOST_AHEAD && !wait_to_write(editor, &input) {
+            return End::Closed;
+        }
+        if ready.input && keys.len() < MOST_AHEAD {
+            match input.read(&mut chunk) {
+                Ok(0) | Err(_) => return End::Gone,
+                Ok(count) => keys.extend(typed.keys(&chunk[..count])),
             }
-            Err(_) => return End::Gone,
+            if typed.interrupts > 1 {
+                insists();
+            }
+        } else if ready.stopped {
+            keys.extend(typed.finish());
+            give(editor, &keys, &input);
+            return End::Closed;
         }
     }
 }

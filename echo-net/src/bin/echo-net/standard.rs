@@ -117,6 +117,25 @@ pub(crate) fn was_stopped(error: &io::Error) -> bool {
     error.kind() == STOPPED
 }
 
+/// What there is to do with an input and an output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ready {
+    pub(crate) input: bool,
+    pub(crate) stopped: bool,
+    pub(crate) output: bool,
+}
+
+impl<F: AsFd> StandardInput<F> {
+    /// Waits until there is input, until it is stopped, or until the output, if there is one, takes bytes.
+    pub(crate) fn wait(&self, output: Option<&impl AsFd>) -> io::Result<Ready> {
+        let mut all = vec![PollFd::new(&self.input, PollFlags::IN), PollFd::new(&self.stopped, PollFlags::IN)];
+        all.extend(output.map(|output| PollFd::new(output, PollFlags::OUT)));
+        wait(&mut all, None)?;
+        let is_ready = |index: usize| all.get(index).is_some_and(|one| !one.revents().is_empty());
+        Ok(Ready { input: is_ready(0), stopped: is_ready(1), output: is_ready(2) })
+    }
+}
+
 impl<F: AsFd> Read for StandardInput<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
