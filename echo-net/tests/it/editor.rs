@@ -349,6 +349,13 @@ fn a_line_of_the_history_goes_before_what_was_typed() {
     assert_eq!(code, 0);
 }
 
+/// Every thread of it is stopped: one that runs would still answer.
+fn stands_still(process: u32) -> bool {
+    let process = procfs::process::Process::new(process.try_into().expect("an id")).expect("it is there");
+    let mut tasks = process.tasks().expect("the kernel lists threads").flatten();
+    tasks.all(|task| task.stat().is_ok_and(|stat| stat.state == 'T'))
+}
+
 /// Ctrl-C and a signal are two, in any order; this server is frozen.
 #[test]
 fn a_key_and_a_signal_abort() {
@@ -358,6 +365,7 @@ fn a_key_and_a_signal_abort() {
             let mut person = Person::at_prompt(serve.address, options);
             serve.kid.logs("connection 1 from");
             serve.kid.signal("STOP");
+            eventually("a server that stands still", || stands_still(serve.kid.id()));
             let patience = std::time::Instant::now();
             if key_first {
                 person.half_types("half");
@@ -368,7 +376,8 @@ fn a_key_and_a_signal_abort() {
                 signal(person.id(), "TERM");
                 person.types("\x03");
             }
-            assert_eq!(person.leaves().1, 143, "{options:?} {key_first}");
+            let (shown, code) = person.leaves();
+            assert_eq!(code, 143, "{options:?} {key_first}: {shown:?}");
             assert!(patience.elapsed() < std::time::Duration::from_secs(4), "the drain deadline has not come");
             serve.kid.signal("CONT");
         }
