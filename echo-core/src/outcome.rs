@@ -33,7 +33,7 @@ pub enum End {
     Clean(CloseCode),
     /// The wire has no CLOSE (plain): both FINs were seen, which proves nothing.
     Unproven,
-    /// a CLOSE out of the usual order: the code and reason of the side that began.
+    /// A CLOSE out of the usual order: the code and reason of the side that began.
     Failed {
         /// The code on the wire.
         code: CloseCode,

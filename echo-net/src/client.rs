@@ -375,6 +375,6 @@ fn on_event(event: Event<'_>, waiting: &mut BTreeMap<u64, Answered>, report: &wa
                 drop(answered.send(Ok(answer)));
             }
         }
-        Event::Request { .. } | Event::Text(_) | Event::LastWord(_) | Event::Discarded => (),
+        Event::Request { .. } | Event::Text(_) | Event::Close(_) | Event::Discarded => (),
     }
 }

@@ -296,7 +296,7 @@ fn log_step(number: u64, event: &Event<'_>) {
     match event {
         Event::Greeted { .. } => debug!("connection {number}: the client speaks echo/1"),
         Event::Leaving(close_reason) => debug!("connection {number}: the client leaves: {close_reason:?}"),
-        Event::LastWord(word) => debug!("connection {number}: the client's CLOSE: {word:?}"),
+        Event::Close(word) => debug!("connection {number}: the client's CLOSE: {word:?}"),
         Event::Discarded => debug!("connection {number}: input behind the end is discarded"),
         Event::Request { .. } | Event::Reply(_) | Event::Text(_) => (),
     }

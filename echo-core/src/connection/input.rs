@@ -103,7 +103,7 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
         }
         Frame::Close { last, reason: close_reason, first_fin } => {
             let actions = session.on_close_frame(last, close_reason.clone(), first_fin, now);
-            if counts(session, actions) { Event::LastWord(close_reason) } else { Event::Discarded }
+            if counts(session, actions) { Event::Close(close_reason) } else { Event::Discarded }
         }
         Frame::Unknown { .. } => {
             session.apply(close::MachineEvent::Other, now);

@@ -93,7 +93,7 @@ pub enum Event<'a> {
     /// The peer's GOAWAY.
     Leaving(CloseReason),
     /// The peer's CLOSE.
-    LastWord(CloseReason),
+    Close(CloseReason),
     /// Something that does not count: after the end, unknown, or a violation, which the outcome will name.
     Discarded,
 }

@@ -266,7 +266,7 @@ fn words_that_are_violations_are_discarded() {
     for (name, mut solo, input) in leaving {
         solo.feed(&input);
         assert_eq!(solo.seen.last(), Some(&Seen::Discarded), "{name}: {:?}", solo.seen);
-        let told = |seen: &&Seen| matches!(seen, Seen::Leaving(_) | Seen::LastWord(_));
+        let told = |seen: &&Seen| matches!(seen, Seen::Leaving(_) | Seen::Close(_));
         assert!(solo.seen.iter().filter(told).count() <= 1, "{name}: {:?}", solo.seen);
         solo.feed_fin();
         assert_eq!(solo.wait_for_end().end.name(), "violation", "{name}");
@@ -283,8 +283,8 @@ fn words_in_order_are_told() {
     let mut server = Solo::server();
     server.feed(&framed(&[goaway(0)]));
     server.feed(&close(0));
-    assert_eq!(server.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::LastWord(1000)]);
+    assert_eq!(server.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::Close(1000)]);
     let mut client = Solo::client();
     client.feed(&welcomed(&[goaway(0), close(0)]));
-    assert_eq!(client.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::LastWord(1000)]);
+    assert_eq!(client.seen, [Seen::Greeted(1), Seen::Leaving(1000), Seen::Close(1000)]);
 }

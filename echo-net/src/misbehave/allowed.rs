@@ -1,6 +1,6 @@
 //! Which endings each kind may get, and when the server must have let go.
 
-use super::{Ending, Kind, LastWord, StreamEnd, Wire};
+use super::{Close, Ending, Kind, StreamEnd, Wire};
 use echo_core::{CloseCode, Deadlines};
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ impl Kind {
     fn allows_framed(self, ending: &Ending) -> bool {
         let Rule { codes, without_word } = self.rule();
         match ending.close_frame {
-            Some(LastWord::Close(code)) => codes.contains(&code),
-            Some(LastWord::BusyLine | LastWord::ErrorLine) => false,
+            Some(Close::Close(code)) => codes.contains(&code),
+            Some(Close::BusyLine | Close::ErrorLine) => false,
             None => without_word.contains(&ending.end),
         }
     }

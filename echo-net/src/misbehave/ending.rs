@@ -5,7 +5,7 @@ use std::fmt;
 
 /// The server's CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LastWord {
+pub enum Close {
     /// CLOSE with a code, on the framed wire.
     Close(CloseCode),
     /// The line of a refusal for want of places, on the plain wire.
@@ -14,7 +14,7 @@ pub enum LastWord {
     ErrorLine,
 }
 
-impl fmt::Display for LastWord {
+impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Close(code) => write!(f, "CLOSE {code}"),
@@ -56,7 +56,7 @@ impl fmt::Display for StreamEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ending {
     /// The server's CLOSE, if one was read.
-    pub close_frame: Option<LastWord>,
+    pub close_frame: Option<Close>,
     /// The end of the stream.
     pub end: StreamEnd,
     /// What the server sent is no echo/1: an answer out of order, or something behind a CLOSE.
@@ -66,7 +66,7 @@ pub struct Ending {
 impl Ending {
     /// Refused for want of a place (1013).
     pub fn is_busy(&self) -> bool {
-        matches!(self.close_frame, Some(LastWord::Close(CloseCode::TRY_LATER) | LastWord::BusyLine))
+        matches!(self.close_frame, Some(Close::Close(CloseCode::TRY_LATER) | Close::BusyLine))
     }
 }
 

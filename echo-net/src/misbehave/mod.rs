@@ -39,7 +39,7 @@ mod scanner;
 mod script;
 
 pub use attack::run;
-pub use ending::{Ending, LastWord, StreamEnd};
+pub use ending::{Close, Ending, StreamEnd};
 pub use kind::{Kind, UnknownKind};
 pub use load::{Load, Wire};
 pub use report::MisbehaveReport;

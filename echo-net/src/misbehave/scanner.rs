@@ -1,6 +1,6 @@
 //! Reads what the server says without keeping it: the CLOSE, the number of answers, and whether it is echo/1.
 
-use super::{LastWord, Wire};
+use super::{Close, Wire};
 use echo_core::frame::{HEADER, MAX_REASON};
 use echo_core::{CloseCode, Role, preface};
 
@@ -19,7 +19,7 @@ pub(super) struct Scanner {
     /// The bytes of what is incomplete: a preface, a header, a CLOSE, the beginning of a line.
     partial: Vec<u8>,
     pub(super) answers: u64,
-    pub(super) close_frame: Option<LastWord>,
+    pub(super) close_frame: Option<Close>,
     pub(super) reason: String,
     pub(super) is_garbled: bool,
     /// Something has come.
@@ -126,7 +126,7 @@ impl Scanner {
         if let [high, low, _flags, reason @ ..] = self.partial.as_slice()
             && kind == CLOSE
         {
-            self.close_frame = Some(LastWord::Close(CloseCode(u16::from_be_bytes([*high, *low]))));
+            self.close_frame = Some(Close::Close(CloseCode(u16::from_be_bytes([*high, *low]))));
             self.reason = crate::printable(reason);
         }
         self.begin(State::Header);
@@ -147,7 +147,7 @@ impl Scanner {
     fn judge_line(&mut self) {
         if let Some(reason) = self.partial.strip_prefix(b"echo: ") {
             let is_busy = reason.starts_with(b"try again later");
-            self.close_frame = Some(if is_busy { LastWord::BusyLine } else { LastWord::ErrorLine });
+            self.close_frame = Some(if is_busy { Close::BusyLine } else { Close::ErrorLine });
             self.reason = crate::printable(reason.trim_ascii_end());
         } else if !self.partial.is_empty() {
             self.is_garbled |= self.close_frame.is_some();
@@ -180,7 +180,7 @@ mod tests {
             let mut scanner = Scanner::new(Wire::Framed);
             bytes.chunks(size).for_each(|piece| scanner.feed(piece));
             scanner.end();
-            let word = Some(LastWord::Close(CloseCode::PROTOCOL_ERROR));
+            let word = Some(Close::Close(CloseCode::PROTOCOL_ERROR));
             assert_eq!((scanner.answers, scanner.close_frame, scanner.is_garbled), (2, word, false));
             assert_eq!(scanner.reason, "why");
         }
@@ -207,7 +207,7 @@ mod tests {
         }
         assert_eq!(scanner.close_frame, None);
         scanner.end();
-        assert_eq!(scanner.close_frame, Some(LastWord::BusyLine));
+        assert_eq!(scanner.close_frame, Some(Close::BusyLine));
         assert_eq!(scanner.reason, "try again later: full");
     }
 }

@@ -226,7 +226,7 @@ impl ContractChecker<'_> {
             }
         }
         for unit in wrong {
-            self.breach(ContractRule::LastWord, format!("the {} sent {unit} after its CLOSE, FIN or RST", side.name()));
+            self.breach(ContractRule::Close, format!("the {} sent {unit} after its CLOSE, FIN or RST", side.name()));
         }
     }
 

@@ -18,7 +18,7 @@ pub enum ContractRule {
     /// Truth: an account is never rosier than what happened.
     Account,
     /// Order: nothing follows a CLOSE, and there is one in each direction.
-    LastWord,
+    Close,
     /// Order: two correct peers never see a violation.
     NoViolation,
     /// End: both sides end, within the sum of their deadlines, and an ending within its cap.
@@ -37,7 +37,7 @@ impl Rule for ContractRule {
             Self::FinIsNoProof => "truth: FIN is no proof",
             Self::Answers => "truth: answers",
             Self::Account => "truth: account",
-            Self::LastWord => "order: CLOSE",
+            Self::Close => "order: CLOSE",
             Self::NoViolation => "order: no violation",
             Self::End => "end",
             Self::Care => "care",

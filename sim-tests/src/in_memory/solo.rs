@@ -21,8 +21,8 @@ pub enum Seen {
     Text(Vec<u8>),
     /// [`Event::Leaving`], with the close code.
     Leaving(u16),
-    /// [`Event::LastWord`], with the close code.
-    LastWord(u16),
+    /// [`Event::Close`], with the close code.
+    Close(u16),
     /// [`Event::Discarded`].
     Discarded,
 }
@@ -35,7 +35,7 @@ impl Seen {
             Event::Reply(reply) => Self::Reply(reply.seq, reply.payload.to_vec()),
             Event::Text(text) => Self::Text(text.to_vec()),
             Event::Leaving(close_reason) => Self::Leaving(close_reason.code.0),
-            Event::LastWord(close_reason) => Self::LastWord(close_reason.code.0),
+            Event::Close(close_reason) => Self::Close(close_reason.code.0),
             Event::Discarded => Self::Discarded,
         }
     }
@@ -202,7 +202,7 @@ impl Solo {
         let mut calls = 0;
         while let Some(event) = self.connection.handle_input(self.now, &mut input) {
             let seen = Seen::of(&event);
-            if let Seen::LastWord(_) = seen {
+            if let Seen::Close(_) = seen {
                 self.was_closed_first =
                     frames(self.sent.get(8..).unwrap_or_default()).iter().any(|frame| frame.0 == CLOSE);
             }
@@ -257,7 +257,7 @@ impl Solo {
     pub fn numbers(&self) -> Vec<u64> {
         let number = |seen: &Seen| match seen {
             Seen::Request(seq, _) | Seen::Reply(seq, _) => Some(*seq),
-            Seen::Greeted(_) | Seen::Text(_) | Seen::Leaving(_) | Seen::LastWord(_) | Seen::Discarded => None,
+            Seen::Greeted(_) | Seen::Text(_) | Seen::Leaving(_) | Seen::Close(_) | Seen::Discarded => None,
         };
         self.seen.iter().filter_map(number).collect()
     }

@@ -88,7 +88,7 @@ pub struct EventLog {
     witness: Option<Arc<dyn Observer>>,
 }
 
-/// Who looks at a event log while it is written.
+/// Who looks at an event log while it is written.
 pub(crate) trait Observer: fmt::Debug + Send + Sync {
     /// What time it is.
     fn now(&self) -> Millis;

@@ -64,7 +64,7 @@ pub enum Point {
     Draining,
     /// The other side's GOAWAY is there, and this side has not acted upon it.
     AfterGoAway,
-    /// a CLOSE was sent, and the other side has not got it.
+    /// A CLOSE was sent, and the other side has not got it.
     CloseInFlight,
     /// The other side's CLOSE is there, and this side has not acted upon it.
     AfterClose,

@@ -196,12 +196,12 @@ fn whatever_follows_a_close_is_caught() {
         for side in [CLIENT, SERVER] {
             let mut record = polite();
             add_after(&mut record, side, &LogEvent::Sent(close_frame(2)), LogEvent::Sent(more.clone()));
-            caught(&record, ContractRule::LastWord);
+            caught(&record, ContractRule::Close);
         }
     }
     let mut record = polite();
     add_after(&mut record, SERVER, &LogEvent::Sent(Unit::Fin), LogEvent::Sent(Unit::Fin));
-    caught(&record, ContractRule::LastWord);
+    caught(&record, ContractRule::Close);
 }
 
 #[test]

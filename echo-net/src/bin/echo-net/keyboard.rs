@@ -8,6 +8,7 @@ use rustix::fs::{OFlags, fcntl_setfl, open};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc;
@@ -103,12 +104,12 @@ fn pseudoterminal() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Hands on what is typed until the input is stopped, or the terminal gone. It reads on while the editor takes nothing, so
 /// that Ctrl-C is heard.
 fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl Fn()) -> End {
-    let (mut typed, mut keys) = (Typed::default(), Vec::new());
+    let (mut typed, mut keys) = (Typed::default(), VecDeque::new());
     let mut chunk = [0; 1024];
     loop {
         let Ok(ready) = input.wait((!keys.is_empty()).then_some(editor)) else { return End::Gone };
         if ready.output {
-            match rustix::io::write(editor, &keys) {
+            match rustix::io::write(editor, keys.as_slices().0) {
                 Ok(count) => drop(keys.drain(..count)),
                 Err(Errno::AGAIN | Errno::INTR) => (),
                 Err(_) => return End::Closed,
@@ -127,23 +128,22 @@ fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl F
             }
         } else if ready.stopped {
             keys.extend(typed.finish());
-            give(editor, &keys, &input);
+            give(editor, keys.make_contiguous(), &input);
             return End::Closed;
         }
     }
 }
 
-/// Gives whether the editor has taken it: once the input is stopped, it must do so soon.
-fn give(editor: &OwnedFd, mut keys: &[u8], input: &StandardInput<OwnedFd>) -> bool {
+/// Gives the last keys. Once the input is stopped the editor must take them soon, or it does without.
+fn give(editor: &OwnedFd, mut keys: &[u8], input: &StandardInput<OwnedFd>) {
     while !keys.is_empty() {
         match rustix::io::write(editor, keys) {
             Ok(count) => keys = &keys[count..],
             Err(Errno::INTR) => (),
             Err(Errno::AGAIN) if wait_to_write(editor, input) => (),
-            Err(_) => return false,
+            Err(_) => return,
         }
     }
-    true
 }
 
 /// What was typed, as far as the editor's state depends on it.

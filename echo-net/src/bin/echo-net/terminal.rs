@@ -189,11 +189,10 @@ impl Terminal {
             let keys = keyboard.finish(STALLED);
             let is_read = keys.is_some() && wait(&last_key).is_ok();
             drop(texts);
-            let is_shown = if is_read || keys.is_none() { wait(&printed).is_ok() } else { false };
+            let is_shown = (is_read || keys.is_none()) && wait(&printed).is_ok();
             drop(keys);
             // The sender is dropped at the end.
-            let has_ended = is_shown && wait(&has_read) == Err(RecvTimeoutError::Disconnected);
-            is_shown && has_ended
+            is_shown && wait(&has_read) == Err(RecvTimeoutError::Disconnected)
         });
         let is_shown = tokio::select! { biased;
             closed = closed => closed.unwrap_or(false),

@@ -180,7 +180,7 @@ impl End {
                         world.log.note(self.role, LogEvent::Handed(seq));
                     }
                 }
-                Some(Event::Greeted { .. } | Event::Leaving(_) | Event::LastWord(_) | Event::Discarded) => (),
+                Some(Event::Greeted { .. } | Event::Leaving(_) | Event::Close(_) | Event::Discarded) => (),
             }
         }
         self.consume(used);

@@ -1,4 +1,5 @@
-//! What runs on the hosts: the program of `echo-net` behind a instrumented stream, and an wire decoder for the step scheduler's commands.
+//! What runs on a host: the program of `echo-net` behind an instrumented stream, and the inbox for the step scheduler's
+//! commands.
 
 use super::Net;
 use super::instrumented_stream::{InstrumentedStream, SharedLog, StreamControl, lock};
@@ -245,7 +246,7 @@ async fn take_step<S: Transport>(handle: &StreamControl<S>, step: Step) {
     }
 }
 
-/// Accepts, and puts a instrumented stream on what it accepts.
+/// Accepts, and puts an instrumented stream on what it accepts.
 struct InstrumentedListener<N: Net> {
     listener: N::Listener,
     cast: HostProgram<N>,

@@ -14,7 +14,7 @@ pub(super) enum Seen {
     Answer1,
     Answer2,
     GoAway,
-    LastWord,
+    Close,
     Fin,
     Reset,
 }
@@ -26,7 +26,7 @@ impl Seen {
             Message::Answer(1) => Self::Answer1,
             Message::Answer(2) => Self::Answer2,
             Message::GoAway { .. } => Self::GoAway,
-            Message::Close(_) => Self::LastWord,
+            Message::Close(_) => Self::Close,
             Message::Preface | Message::Request(_) | Message::Answer(_) | Message::Text => Self::Other,
         }
     }
@@ -34,7 +34,7 @@ impl Seen {
     pub(super) fn carries(self, mark: HeldContent) -> bool {
         match mark {
             HeldContent::GoAway => self == Self::GoAway,
-            HeldContent::Close => self == Self::LastWord,
+            HeldContent::Close => self == Self::Close,
             HeldContent::Fin => self == Self::Fin,
         }
     }
@@ -92,11 +92,11 @@ impl Points for EventCounts {
             Point::AnswerInFlight => self.is_under_way(Role::Server, Seen::Answer2),
             Point::Draining => sent(Seen::GoAway),
             Point::CloseInFlight => {
-                self.is_under_way(Role::Client, Seen::LastWord) || self.is_under_way(Role::Server, Seen::LastWord)
+                self.is_under_way(Role::Client, Seen::Close) || self.is_under_way(Role::Server, Seen::Close)
             }
             Point::Finishing => sent(Seen::Fin),
             Point::AfterGoAway => self.has_got(side, Seen::GoAway),
-            Point::AfterClose => self.has_got(side, Seen::LastWord),
+            Point::AfterClose => self.has_got(side, Seen::Close),
             Point::AfterFin => self.has_got(side, Seen::Fin),
         }
     }

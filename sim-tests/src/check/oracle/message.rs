@@ -15,7 +15,7 @@ pub(super) enum Message {
     Text,
 }
 
-/// a CLOSE.
+/// A CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Close {
     pub(super) count: u64,

@@ -19,7 +19,7 @@ pub enum Mutation {
     UnansweredIsRefused,
     /// A server counts what it has sent as answered (against 7.3).
     SentIsAnswered,
-    /// a CLOSE with a count that cannot be is taken for a proof (against 5.3).
+    /// A CLOSE with a count that cannot be is taken for a proof (against 5.3).
     AnyCountIsProof,
     /// A late FIN or a passed deadline takes a clean end back (against 5.11).
     VerdictFalls,

@@ -73,7 +73,7 @@ pub enum PacketContent {
     LastAck,
     /// A RST.
     Rst,
-    /// a CLOSE.
+    /// A CLOSE.
     Close,
     /// A GOAWAY.
     GoAway,
@@ -99,7 +99,7 @@ pub enum Sender {
 pub enum HeldContent {
     /// A GOAWAY.
     GoAway,
-    /// a CLOSE.
+    /// A CLOSE.
     Close,
     /// The FIN.
     Fin,

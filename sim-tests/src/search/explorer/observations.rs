@@ -48,7 +48,7 @@ pub enum Goal {
     /// Each side said GOAWAY before it read the other's.
     CrossingGoAways,
     /// The client ends clean and the server does not: the very CLOSE was lost.
-    LastWordLost,
+    CloseLost,
     /// Both ends are clean.
     BothClean,
     /// At this side's end a request is refused.
@@ -85,7 +85,7 @@ impl Goal {
         use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
         let once = [
             Self::CrossingGoAways,
-            Self::LastWordLost,
+            Self::CloseLost,
             Self::BothClean,
             Self::NotRun,
             Self::LeftUnspoken,
@@ -116,7 +116,7 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CrossingGoAways => write!(f, "GOAWAYs that cross"),
-            Self::LastWordLost => write!(f, "a clean client with a server that is not: the very CLOSE was lost"),
+            Self::CloseLost => write!(f, "a clean client with a server that is not: the very CLOSE was lost"),
             Self::BothClean => write!(f, "both ends clean"),
             Self::Refused(role) => write!(f, "a refused request at the {}", role.name()),
             Self::Unknown(role) => write!(f, "an unknown request at the {}", role.name()),

@@ -17,7 +17,7 @@ pub enum ExplorerRule {
     /// Truth: an account is never rosier than what happened.
     Account,
     /// Order: nothing follows a CLOSE but FIN, and nothing follows FIN; there is one of each in a direction.
-    LastWord,
+    Close,
     /// Order: the counts in GOAWAY and in a CLOSE are right.
     Counts,
     /// Order: two correct peers never see a violation; whoever breaks the order is never taken for clean.
@@ -42,7 +42,7 @@ impl Rule for ExplorerRule {
             Self::FinIsNoProof => "truth: FIN is no proof",
             Self::Answers => "truth: answers",
             Self::Account => "truth: account",
-            Self::LastWord => "order: CLOSE",
+            Self::Close => "order: CLOSE",
             Self::Counts => "order: counts",
             Self::Violation => "order: violation",
             Self::Deadlines => "end: deadlines",

@@ -105,17 +105,15 @@ impl SentLog {
 
     /// PROTOCOL.md, clause 5.10: nothing follows a CLOSE but FIN, and nothing follows that.
     fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
-        ensure(self.word.is_none(), ExplorerRule::LastWord, || format!("{} behind its CLOSE", what()))?;
-        ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || format!("{} behind its FIN or RST", what()))
+        ensure(self.word.is_none(), ExplorerRule::Close, || format!("{} behind its CLOSE", what()))?;
+        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("{} behind its FIN or RST", what()))
     }
 
     /// Says FIN.
     pub(super) fn say_fin(&mut self) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
-        ensure(!self.fin && !self.reset, ExplorerRule::LastWord, || {
-            format!("the {who} sends FIN behind its FIN or RST")
-        })?;
-        ensure(self.open.is_none(), ExplorerRule::LastWord, || format!("the {who} sends FIN inside a frame"))?;
+        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("the {who} sends FIN behind its FIN or RST"))?;
+        ensure(self.open.is_none(), ExplorerRule::Close, || format!("the {who} sends FIN inside a frame"))?;
         self.fin = true;
         Ok(())
     }

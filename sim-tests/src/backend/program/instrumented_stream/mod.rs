@@ -27,11 +27,11 @@ pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The end of a instrumented stream that the program holds.
+/// The end of an instrumented stream that the program holds.
 #[derive(Debug)]
 pub(in crate::backend) struct InstrumentedStream<S: Transport>(Arc<Mutex<Inner<S>>>);
 
-/// The end of a instrumented stream that the harness holds.
+/// The end of an instrumented stream that the harness holds.
 #[derive(Debug)]
 pub(in crate::backend) struct StreamControl<S>(Arc<Mutex<Inner<S>>>);
 

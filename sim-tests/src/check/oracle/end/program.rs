@@ -176,7 +176,7 @@ impl End {
         for seen in &seen {
             wire.note_got(self.role(), *seen);
         }
-        let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::LastWord, Point::AfterClose)]
+        let caught = [(Seen::GoAway, Point::AfterGoAway), (Seen::Close, Point::AfterClose)]
             .into_iter()
             .any(|(kind, point)| seen.contains(&kind) && self.catches(point));
         if caught {

@@ -25,7 +25,7 @@ impl End {
                 Event::Request { seq, .. } => Heard::Request(seq),
                 Event::Reply(reply) => Heard::Reply(reply.seq),
                 Event::Greeted { .. } => Heard::Preface,
-                Event::LastWord(_) => Heard::Word,
+                Event::Close(_) => Heard::Word,
                 Event::Leaving(_) => Heard::GoAway,
                 Event::Text(_) | Event::Discarded => Heard::Other,
             };

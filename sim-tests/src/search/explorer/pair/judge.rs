@@ -55,7 +55,7 @@ impl Pair {
         let answered = client.half_closed && client.held > 0 && client.held == server.ran;
         let truncated = server.outcome().is_some_and(|outcome| outcome.end == Verdict::Truncated);
         notes.see_if(answered && truncated, Goal::HalfCloseAnswered);
-        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Goal::LastWordLost);
+        notes.see_if(clean(client) && server.outcome().is_some() && !clean(server), Goal::CloseLost);
         Ok(())
     }
 }
