@@ -7,6 +7,7 @@ pub(crate) mod network;
 pub(crate) mod overrides;
 pub(crate) mod payload;
 pub(crate) mod plan;
+pub(crate) mod reading;
 pub(crate) mod scheduler;
 mod wire;
 

@@ -3,7 +3,8 @@
 
 use super::kernel::{Kernel, Packet};
 use super::run::TrialEvent;
-use super::socket::{Holder, State};
+use super::socket::Holder;
+use crate::network::SocketState;
 use echo_core::Role;
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
@@ -24,10 +25,9 @@ impl Kernel {
         if most == 0 {
             return Poll::Ready(Ok(()));
         }
-        if !socket.inbox.is_empty() {
-            let count = most.min(socket.inbox.len());
-            let bytes: Vec<u8> = socket.inbox.drain(..count).collect();
-            buffer.put_slice(&bytes);
+        if !socket.kernel.inbox().is_empty() {
+            let count = most.min(socket.kernel.inbox().len());
+            buffer.put_slice(&socket.kernel.read(count));
             let peer = self.socket_mut(side.peer());
             peer.outstanding -= count;
             let writer = peer.writer.take();
@@ -35,20 +35,20 @@ impl Kernel {
             self.event(side, TrialEvent::Read(count));
             return Poll::Ready(Ok(()));
         }
-        if socket.fin_came {
+        if socket.kernel.has_fin() {
             self.event(side, TrialEvent::ReadEnd);
             return Poll::Ready(Ok(()));
         }
-        if let Some(error) = socket.error.take() {
+        if let Some(error) = socket.kernel.take_error() {
             self.event(side, TrialEvent::ReadFailed(error));
             return Poll::Ready(Err(error.into()));
         }
-        match socket.state {
-            State::Reset => {
+        match socket.kernel.state() {
+            SocketState::Reset => {
                 self.event(side, TrialEvent::ReadEnd);
                 Poll::Ready(Ok(()))
             }
-            State::Open | State::Orphan | State::Dark => {
+            SocketState::Open | SocketState::Orphan | SocketState::Dark => {
                 socket.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -61,8 +61,8 @@ impl Kernel {
         }
         let room = self.buffer.saturating_sub(self.socket(side).outstanding);
         let socket = &mut self.sockets[side as usize];
-        let error = socket.error.take();
-        let error = error.or_else(|| (socket.shut || socket.state != State::Open).then_some(ErrorKind::BrokenPipe));
+        let error = socket.kernel.take_error();
+        let error = error.or_else(|| (!socket.kernel.can_write()).then_some(ErrorKind::BrokenPipe));
         if let Some(error) = error {
             self.event(side, TrialEvent::WriteFailed(error));
             return Poll::Ready(Err(error.into()));
@@ -86,7 +86,7 @@ impl Kernel {
             return Poll::Pending;
         }
         // As in tokio, a socket that is not connected any more is no error.
-        if self.socket(side).state == State::Open && !self.socket(side).shut {
+        if self.socket(side).kernel.can_write() {
             self.shut_down(side);
             self.event(side, TrialEvent::ShutDown);
         }
@@ -96,7 +96,7 @@ impl Kernel {
     pub(super) fn drop_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::Nobody;
-            self.let_go(side);
+            self.close_socket(side);
             self.event(side, TrialEvent::Dropped);
         }
     }
@@ -105,9 +105,7 @@ impl Kernel {
     pub(super) fn abort_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::Nobody;
-            if self.socket(side).state == State::Open {
-                self.send_reset(side);
-            }
+            self.abort(side);
             self.event(side, TrialEvent::Dropped);
         }
     }

@@ -1,18 +1,15 @@
 //! The two sockets of a conversation, kept as Linux keeps them, the network between, and the log of it all.
 //!
-//! turmoil's own sockets differ from Linux's exactly where a conversation ends, so they are not used. A socket that is
-//! closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST; what came before
-//! a RST can still be read; the first call after a RST fails with its error. Each is held against real sockets by a
-//! test. What was read makes room for the writer at once, whatever the network does.
+//! turmoil's own sockets differ from Linux's exactly where a conversation ends, so they are not used. What was read
+//! makes room for the writer at once, whatever the network does.
 
 use super::run::{TrialEntry, TrialEvent};
 use super::scenario::{InjectedFault, Injection, TrialScenario};
-use super::socket::{Holder, Socket, State};
-use crate::network::PacketKind;
+use super::socket::{Holder, Socket};
 use crate::network::link::{Arrival, Links};
+use crate::network::{PacketKind, Received, StreamPacket};
 use crate::support::Millis;
 use echo_core::Role;
-use std::io::ErrorKind;
 use std::task::Waker;
 
 /// How long a side that reads no more waits for unread input.
@@ -20,22 +17,7 @@ const PATIENCE: Millis = 1000;
 /// A side with more I/O events than this does not come to an end by itself.
 const MOST_EVENTS: usize = 10_000;
 
-#[derive(Clone, Debug)]
-pub(super) enum Packet {
-    Data(Vec<u8>),
-    Fin,
-    Reset,
-}
-
-impl Packet {
-    fn kind(&self) -> PacketKind {
-        match self {
-            Self::Data(_) => PacketKind::Data,
-            Self::Fin => PacketKind::Fin,
-            Self::Reset => PacketKind::Reset,
-        }
-    }
-}
+pub(super) type Packet = StreamPacket<u8>;
 
 /// Both sockets and all that is between them.
 #[derive(Debug)]
@@ -82,19 +64,12 @@ impl Kernel {
         }
         loop {
             let arrival = Role::BOTH.into_iter().find_map(|from| Some((from, self.links.pop(from, now)?)));
-            match arrival {
-                None => return,
-                Some((from, Arrival::Packet(packet))) => self.receive(from.peer(), packet),
-                Some((from, Arrival::Made(kind))) => {
-                    let what = TrialEvent::relayed(kind);
-                    what.into_iter().for_each(|what| self.note(from.peer(), what));
-                    match kind {
-                        PacketKind::Data => (),
-                        PacketKind::Fin => self.receive(from.peer(), Packet::Fin),
-                        PacketKind::Reset => self.receive(from.peer(), Packet::Reset),
-                    }
-                }
+            let Some((from, arrival)) = arrival else { return };
+            if let Arrival::Made(kind) = arrival {
+                let what = TrialEvent::relayed(kind);
+                what.into_iter().for_each(|what| self.note(from.peer(), what));
             }
+            self.receive(from.peer(), arrival.into());
         }
     }
 
@@ -144,7 +119,7 @@ impl Kernel {
     /// The sides that hold TIME_WAIT.
     pub(super) fn time_wait(&self) -> Vec<Role> {
         let is_reset = self.sockets.iter().any(|socket| socket.reset);
-        Role::BOTH.into_iter().filter(|side| self.socket(*side).fin_first && !is_reset).collect()
+        Role::BOTH.into_iter().filter(|side| self.socket(*side).kernel.sent_fin_first() && !is_reset).collect()
     }
 
     /// The sides whose future returned and whose stream is still open.
@@ -188,16 +163,14 @@ impl Kernel {
         self.note(side, TrialEvent::Struck(fault));
         match fault {
             InjectedFault::Drop => self.close(side),
-            InjectedFault::DropUnread if self.socket(side).inbox.is_empty() => {
+            InjectedFault::DropUnread if self.socket(side).kernel.inbox().is_empty() => {
                 self.socket_mut(side).holder = Holder::Idler(self.now + PATIENCE);
             }
             InjectedFault::DropUnread => self.close(side),
             InjectedFault::HalfClose => self.shut_down(side),
             InjectedFault::Abort => {
                 self.socket_mut(side).holder = Holder::Taken;
-                if self.socket(side).state == State::Open {
-                    self.send_reset(side);
-                }
+                self.abort(side);
             }
             InjectedFault::Crash => {
                 self.doomed.push(side);
@@ -206,7 +179,7 @@ impl Kernel {
             InjectedFault::Vanish => {
                 self.doomed.push(side);
                 self.kill(side);
-                self.socket_mut(side).state = State::Dark;
+                self.socket_mut(side).kernel.go_dark();
                 self.links.lose(side);
             }
             InjectedFault::Nothing => (),
@@ -235,79 +208,64 @@ impl Kernel {
         &mut self.sockets[side as usize]
     }
 
+    /// Sends what the kernel of `side` has to send.
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
+        // A kernel answers every packet for a socket that was reset with RST; one is enough.
+        if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(side).reset, true) {
+            return;
+        }
         self.links.push(self.now, side, kind, 0, packet);
         if let Some(what) = TrialEvent::sent(kind) {
             self.note(side, what);
         }
     }
 
+    fn send_kind(&mut self, side: Role, kind: Option<PacketKind>) {
+        if let Some(kind) = kind {
+            self.send(side, kind.into());
+        }
+    }
+
     /// `shutdown(SHUT_WR)`.
     pub(super) fn shut_down(&mut self, side: Role) {
-        let socket = self.socket_mut(side);
-        if socket.state == State::Open && !socket.shut {
-            socket.shut = true;
-            socket.fin_first = !socket.fin_came;
-            self.send(side, Packet::Fin);
-        }
+        let sent = self.socket_mut(side).kernel.shut_down();
+        self.send_kind(side, sent);
     }
 
-    /// The stream of `side` is closed under its program.
+    /// A fault closes the stream of `side` under its program.
     fn close(&mut self, side: Role) {
         self.socket_mut(side).holder = Holder::Taken;
-        self.let_go(side);
+        self.close_socket(side);
     }
 
-    /// `close()`: RST if input is unread, otherwise FIN.
-    pub(super) fn let_go(&mut self, side: Role) {
-        if self.socket(side).state != State::Open {
-            return;
-        }
-        if !self.socket(side).inbox.is_empty() {
-            return self.send_reset(side);
-        }
-        self.shut_down(side);
-        self.socket_mut(side).state = State::Orphan;
+    /// `close()`.
+    pub(super) fn close_socket(&mut self, side: Role) {
+        let socket = &mut self.socket_mut(side).kernel;
+        let sent = socket.close(!socket.inbox().is_empty());
+        self.send_kind(side, sent);
     }
 
-    pub(super) fn send_reset(&mut self, side: Role) {
-        let socket = self.socket_mut(side);
-        socket.state = State::Reset;
-        // A kernel answers every packet for a socket that is gone with RST; one is enough.
-        if !std::mem::replace(&mut socket.reset, true) {
-            self.send(side, Packet::Reset);
-        }
+    /// `close()` with linger time zero.
+    pub(super) fn abort(&mut self, side: Role) {
+        let sent = self.socket_mut(side).kernel.abort();
+        self.send_kind(side, sent);
     }
 
     fn receive(&mut self, side: Role, packet: Packet) {
+        let is_data = packet.kind() == PacketKind::Data;
         let socket = &mut self.sockets[side as usize];
-        match (socket.state, packet) {
-            (State::Open, Packet::Data(bytes)) => {
-                socket.inbox.extend(bytes);
-                socket.wake(&mut self.wakers);
-                if let Holder::Idler(_) = socket.holder {
-                    self.close(side);
-                }
+        let was_open = socket.kernel.is_open();
+        match socket.kernel.receive(packet) {
+            Received::Taken => (),
+            Received::Refused => return self.send(side, Packet::Reset),
+            Received::ConnectionLost => socket.reset = true,
+        }
+        if was_open {
+            socket.wake(&mut self.wakers);
+            if let (true, Holder::Idler(_)) = (is_data, socket.holder) {
+                self.close(side);
             }
-            (State::Open, Packet::Fin) => {
-                socket.fin_came = true;
-                socket.wake(&mut self.wakers);
-            }
-            (State::Open, Packet::Reset) => {
-                let half_closed = socket.fin_came && !socket.shut;
-                socket.error = Some(if half_closed { ErrorKind::BrokenPipe } else { ErrorKind::ConnectionReset });
-                socket.state = State::Reset;
-                socket.reset = true;
-                socket.wake(&mut self.wakers);
-            }
-            (State::Orphan, Packet::Data(_)) | (State::Reset, Packet::Data(_) | Packet::Fin) => self.send_reset(side),
-            (State::Orphan, Packet::Reset) => {
-                socket.state = State::Reset;
-                socket.reset = true;
-            }
-            (State::Orphan, Packet::Fin) => socket.fin_came = true,
-            (State::Reset, Packet::Reset) | (State::Dark, _) => (),
         }
     }
 }

@@ -1,16 +1,17 @@
 //! One end: a connection, and the program that reads and writes for it.
 
-use super::world::{Packet, World};
+use super::world::World;
 use crate::backend::read_pause::ReadPause;
 use crate::backend::write_limit::{WriteLimit, violation};
+use crate::network::{StreamPacket, StreamSocket};
 use crate::record::event_log::{LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Step};
+use crate::scenario::reading::Reading;
 use echo_core::{CloseReason, Connection, Event, Output, Role};
-use std::collections::VecDeque;
 
 /// One program and its socket.
 pub(super) struct End {
@@ -18,14 +19,7 @@ pub(super) struct End {
     pub(super) connection: Connection,
     /// Hears what this end reads.
     pub(super) decoder: WireDecoder,
-    pub(super) socket: Socket,
-    pub(super) inbox: VecDeque<u8>,
-    /// How long the packets are whose bytes are in the inbox.
-    pub(super) packets: VecDeque<usize>,
-    pub(super) fin_came: bool,
-    pub(super) reset_came: bool,
-    /// FIN was sent.
-    pub(super) shut: bool,
+    pub(super) socket: StreamSocket<u8>,
     /// Whether the program reads.
     pub(super) reading: Reading,
     pub(super) write_limit: WriteLimit,
@@ -36,31 +30,18 @@ pub(super) struct End {
     pub(super) read_pause: ReadPause,
     /// How much of the inbox the program has read, and not acted upon.
     pub(super) ahead: usize,
-    pub(super) fin_read: bool,
+    fin_read: FinRead,
     /// The program is there.
     pub(super) runs: bool,
 }
 
-/// Whether a program reads.
+/// How far the program has got with the peer's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    Yes,
-    /// It closes its socket as soon as there is something to read.
-    UntilThereIsSome,
-    Never,
-}
-
-/// What the kernel of one end has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Socket {
-    /// A socket that a program holds.
-    Open,
-    /// A socket that was closed with FIN: it still knows its peer, and answers data with RST.
-    Orphan,
-    /// None, or one that was reset: whatever comes is answered with RST. What had come before can still be read.
-    None,
-    /// No power.
-    Dark,
+enum FinRead {
+    No,
+    /// Read, and not acted upon: the plan pauses the program.
+    Noted,
+    Done,
 }
 
 impl End {
@@ -69,19 +50,14 @@ impl End {
             role,
             connection,
             decoder: WireDecoder::new(role.peer(), scenario),
-            socket: Socket::Open,
-            inbox: VecDeque::new(),
-            packets: VecDeque::new(),
-            fin_came: false,
-            reset_came: false,
-            shut: false,
-            reading: Reading::Yes,
+            socket: StreamSocket::new(),
+            reading: Reading::Always,
             write_limit: WriteLimit::new(scenario, role),
             blocked: false,
             ending: false,
             read_pause: ReadPause::new(scenario.plan(role)),
             ahead: 0,
-            fin_read: false,
+            fin_read: FinRead::No,
             runs: true,
         }
     }
@@ -103,14 +79,14 @@ impl End {
     /// Reads once; whether anything came.
     pub(super) fn read(&mut self, world: &mut World) -> bool {
         match self.reading {
-            Reading::Yes => (),
-            Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
+            Reading::Always => (),
+            Reading::UntilInput if self.has_unread() => {
                 world.log.note(self.role, LogEvent::LetGo);
                 self.leave(world);
                 return false;
             }
             // Who cannot write, and finds nothing to read, has been reset.
-            Reading::UntilThereIsSome | Reading::Never => {
+            Reading::UntilInput | Reading::Never => {
                 let lost = self.connection.is_write_closed();
                 if lost {
                     self.connection.handle_reset(world.now());
@@ -122,18 +98,17 @@ impl End {
             return false;
         }
         let now = world.now();
-        if !self.inbox.is_empty() {
+        if !self.socket.inbox().is_empty() {
             return self.read_some(world);
         }
-        if self.fin_came {
+        if self.socket.has_fin() && self.fin_read != FinRead::Done {
             if self.read_fin(world) {
-                self.fin_came = false;
+                self.fin_read = FinRead::Done;
                 self.connection.handle_fin(now);
             }
             return true;
         }
-        if self.reset_came {
-            self.reset_came = false;
+        if self.socket.take_error().is_some() {
             world.log.note(self.role, LogEvent::Got(Unit::Reset));
             self.connection.handle_reset(now);
             return true;
@@ -147,14 +122,14 @@ impl End {
 
     /// Notes FIN once; whether the program may act upon it.
     pub(super) fn read_fin(&mut self, world: &mut World) -> bool {
-        if !std::mem::replace(&mut self.fin_read, true) {
+        if std::mem::replace(&mut self.fin_read, FinRead::Noted) == FinRead::No {
             world.log.note(self.role, LogEvent::Got(Unit::Fin));
         }
         !self.read_pause.catches(&[Unit::Fin])
     }
 
     pub(super) fn read_some(&mut self, world: &mut World) -> bool {
-        let bytes: Vec<u8> = self.inbox.iter().take(self.readable(&world.scenario.network)).copied().collect();
+        let bytes: Vec<u8> = self.socket.inbox().iter().take(self.readable(&world.scenario.network)).copied().collect();
         if self.read_pause.is_armed() && self.look_ahead(&bytes, world) {
             return true;
         }
@@ -183,30 +158,16 @@ impl End {
                 Some(Event::Greeted { .. } | Event::Leaving(_) | Event::Close(_) | Event::Discarded) => (),
             }
         }
-        self.consume(used);
+        self.socket.read(used);
+        self.ahead = self.ahead.saturating_sub(used);
         used > 0
     }
 
     /// How many bytes one read gives: those of a packet, or of all that are there if the network coalesces.
     pub(super) fn readable(&self, network: &Network) -> usize {
-        let there = if network.batch > 0 { self.inbox.len() } else { self.packets.front().copied().unwrap_or(0) };
+        let there = if network.batch > 0 { self.socket.inbox().len() } else { self.socket.first_packet() };
         let most = if network.reads == 0 { there } else { there.min(network.reads) };
         most.max(self.ahead)
-    }
-
-    pub(super) fn consume(&mut self, used: usize) {
-        self.inbox.drain(..used);
-        self.ahead = self.ahead.saturating_sub(used);
-        let mut left = used;
-        while let Some(packet) = self.packets.front_mut() {
-            let part = left.min(*packet);
-            *packet -= part;
-            left -= part;
-            if *packet > 0 {
-                break;
-            }
-            self.packets.pop_front();
-        }
     }
 
     /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
@@ -228,7 +189,7 @@ impl End {
             let now = world.now();
             match self.connection.poll_output(now) {
                 Output::Transmit { header, payload } => {
-                    if self.shut || self.socket != Socket::Open {
+                    if !self.socket.can_write() {
                         self.connection.handle_write_failed(now);
                         continue;
                     }
@@ -245,10 +206,10 @@ impl End {
                     let count = bytes.len();
                     self.write_limit.took(count);
                     self.blocked = false;
-                    world.send(self.role, Packet::Data(bytes));
+                    world.send(self.role, StreamPacket::Data(bytes));
                     self.connection.handle_sent(now, count);
                 }
-                Output::Fin if self.socket != Socket::Open => self.connection.handle_write_failed(now),
+                Output::Fin if !self.socket.is_open() => self.connection.handle_write_failed(now),
                 Output::Fin => {
                     self.shut_down(world);
                     self.connection.handle_fin_sent(now);
@@ -270,7 +231,7 @@ impl End {
     /// Tells the connection how much of its output the other end has not taken.
     pub(super) fn look(&mut self, world: &World) {
         let now = world.now();
-        if self.socket == Socket::Open {
+        if self.socket.is_open() {
             let waiting = world.links.waiting(self.role, world.log.now());
             self.connection.handle_unacknowledged(now, waiting);
         }
@@ -299,15 +260,15 @@ impl End {
             }
             Action::HalfClose => self.shut_down(world),
             Action::Drop | Action::Crash => self.leave(world),
-            Action::DropUnread => self.reading = Reading::UntilThereIsSome,
+            Action::DropUnread => self.reading = Reading::UntilInput,
             Action::Abort => self.reset(world),
             Action::Vanish => {
-                self.socket = Socket::Dark;
+                self.socket.go_dark();
                 world.links.lose(self.role);
             }
             Action::Violate => {
-                if self.socket == Socket::Open && !self.shut {
-                    world.send(self.role, Packet::Data(violation()));
+                if self.socket.can_write() {
+                    world.send(self.role, StreamPacket::Data(violation()));
                 }
             }
         }

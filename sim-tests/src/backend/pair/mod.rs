@@ -1,7 +1,6 @@
-//! Two connections of `echo-core`, two sockets that behave as Linux's do, and a queue of packets in virtual time.
+//! Two connections of `echo-core`, two sockets that end as Linux's do, and a queue of packets in virtual time.
 //!
-//! A socket that is closed with unread input sends RST, otherwise FIN; one that is closed and gets data answers RST;
-//! what came before a RST can still be read. Each of these is a measured fact of Linux (see the crate's tests).
+//! [`StreamSocket`](crate::network::StreamSocket) says what the sockets do.
 
 mod end;
 mod socket;
@@ -13,10 +12,11 @@ use crate::record::event_log::{EventLog, LogEvent};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
+use crate::scenario::reading::Reading;
 use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::Millis;
 use echo_core::{Connection, Role};
-use end::{End, Reading};
+use end::End;
 use std::time::Duration;
 use world::World;
 

@@ -1,63 +1,47 @@
-//! The socket of an end, as Linux keeps it.
+//! The calls of a program to its socket, and what arrives there.
 
-use super::end::{End, Socket};
-use super::world::{Packet, World};
+use super::end::End;
+use super::world::World;
+use crate::network::{PacketKind, Received, StreamPacket};
 
 impl End {
     /// `shutdown(SHUT_WR)`.
     pub(super) fn shut_down(&mut self, world: &mut World) {
-        if self.socket == Socket::Open && !self.shut {
-            world.send(self.role, Packet::Fin);
-        }
-        self.shut = true;
+        let sent = self.socket.shut_down();
+        self.send(sent, world);
     }
 
-    /// `close()`: RST if input is unread, otherwise FIN. The program has no socket any more.
+    /// `close()`. The program has no socket any more.
     pub(super) fn leave(&mut self, world: &mut World) {
         self.runs = false;
-        if self.socket != Socket::Open {
-            return;
-        }
         let arriving = world.links.is_arriving(self.role.peer(), world.log.now());
-        if self.inbox.len() > self.ahead || arriving {
-            return self.reset(world);
-        }
-        self.shut_down(world);
-        self.socket = Socket::Orphan;
+        let sent = self.socket.close(self.has_unread() || arriving);
+        self.send(sent, world);
     }
 
     /// `close()` with linger time zero.
     pub(super) fn reset(&mut self, world: &mut World) {
-        if self.socket == Socket::Open {
-            world.send(self.role, Packet::Reset);
-        }
-        self.socket = Socket::None;
+        let sent = self.socket.abort();
+        self.send(sent, world);
     }
 
-    /// The other end's RST has come: what this kernel still has to send is deleted.
-    pub(super) fn lose_connection(&mut self, world: &mut World) {
-        self.socket = Socket::None;
-        world.links.delete_waiting(self.role, world.log.now());
+    /// Whether there is input that the program has not read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.socket.inbox().len() > self.ahead
     }
 
     /// A packet arrives.
-    pub(super) fn receive(&mut self, packet: Packet, world: &mut World) {
-        match (self.socket, packet) {
-            (Socket::Open, Packet::Data(bytes)) => {
-                self.packets.push_back(bytes.len());
-                self.inbox.extend(bytes);
-            }
-            (Socket::Open, Packet::Fin) => self.fin_came = true,
-            (Socket::Open, Packet::Reset) => {
-                self.reset_came = true;
-                self.lose_connection(world);
-            }
-            (Socket::Orphan, Packet::Data(_)) | (Socket::None, Packet::Data(_) | Packet::Fin) => {
-                self.socket = Socket::None;
-                world.send(self.role, Packet::Reset);
-            }
-            (Socket::Orphan, Packet::Reset) => self.lose_connection(world),
-            (Socket::Orphan, Packet::Fin) | (Socket::None, Packet::Reset) | (Socket::Dark, _) => (),
+    pub(super) fn receive(&mut self, packet: StreamPacket<u8>, world: &mut World) {
+        match self.socket.receive(packet) {
+            Received::Taken => (),
+            Received::Refused => world.send(self.role, StreamPacket::Reset),
+            Received::ConnectionLost => world.links.delete_waiting(self.role, world.log.now()),
+        }
+    }
+
+    fn send(&self, packet: Option<PacketKind>, world: &mut World) {
+        if let Some(kind) = packet {
+            world.send(self.role, kind.into());
         }
     }
 }

@@ -40,11 +40,3 @@ pub(super) enum Part {
     /// What follows a [`Part::Head`].
     Tail,
 }
-
-/// What travels in one packet.
-#[derive(Clone, Debug)]
-pub(super) enum Packet {
-    Data(Vec<(Message, Part)>),
-    Fin,
-    Reset,
-}

@@ -1,22 +1,26 @@
 //! The world of a run: two ends, the way between them, and what the scenario has in store.
 
-use super::end::{End, Reading, Reads, Wire};
+use super::end::{End, Reads, Wire};
 use super::event_counts::{EventCounts, Seen};
 use super::expectation::{AllowedEnding, Expectation};
-use super::message::{Packet, Part};
+use super::message::{Message, Part};
 use super::mutation::Mutation;
 use super::side::Side;
 use super::size::size;
 
-use crate::network::PacketKind;
-use crate::network::link::{Arrival, Links};
+use crate::network::link::Links;
+use crate::network::{PacketKind, StreamPacket};
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::scenario::network::Holds;
 use crate::scenario::plan::{Action, Point, Step};
+use crate::scenario::reading::Reading;
 use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::Millis;
 use echo_core::Role;
+
+/// What travels between the ends.
+type Packet = StreamPacket<(Message, Part)>;
 
 pub(super) struct OracleRun<'a> {
     ends: [End; 2],
@@ -44,12 +48,12 @@ struct Way<'a> {
 impl Wire for Way<'_> {
     fn send(&mut self, from: Role, packet: Packet) -> usize {
         let (kind, seen) = match &packet {
-            Packet::Data(pieces) => {
+            StreamPacket::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
                 (PacketKind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
             }
-            Packet::Fin => (PacketKind::Fin, vec![Seen::Fin]),
-            Packet::Reset => (PacketKind::Reset, vec![Seen::Reset]),
+            StreamPacket::Fin => (PacketKind::Fin, vec![Seen::Fin]),
+            StreamPacket::Reset => (PacketKind::Reset, vec![Seen::Reset]),
         };
         for span in self.holds.take(from, |content| seen.iter().any(|seen| seen.carries(content))) {
             self.links.hold(from, span.after(self.now));
@@ -57,8 +61,10 @@ impl Wire for Way<'_> {
         self.raced |= kind == PacketKind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
         let size = match &packet {
-            Packet::Data(pieces) => pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum(),
-            Packet::Fin | Packet::Reset => 0,
+            StreamPacket::Data(pieces) => {
+                pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum()
+            }
+            StreamPacket::Fin | StreamPacket::Reset => 0,
         };
         self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
@@ -116,12 +122,7 @@ impl Way<'_> {
         let arrival = self.links.pop(from, self.now)?;
         let on_its_way = &mut self.under_way[from as usize];
         *on_its_way = on_its_way.saturating_sub(1);
-        Some(match arrival {
-            Arrival::Packet(packet) => packet,
-            Arrival::Made(PacketKind::Fin) => Packet::Fin,
-            Arrival::Made(PacketKind::Reset) => Packet::Reset,
-            Arrival::Made(PacketKind::Data) => Packet::Data(Vec::new()),
-        })
+        Some(arrival.into())
     }
 }
 

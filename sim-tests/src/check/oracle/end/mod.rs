@@ -4,21 +4,22 @@ mod program;
 mod socket;
 
 use super::event_counts::{EventCounts, Seen};
-use super::message::{Close, Message, Packet, Part};
+use super::message::{Close, Message, Part};
 use super::mutation::Mutation;
 use super::side::Side;
+use crate::network::{StreamPacket, StreamSocket};
 use crate::record::reported::Reported;
-use crate::scenario::defaults::{self};
+use crate::scenario::defaults;
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Plan, Point};
+use crate::scenario::reading::Reading;
 use crate::support::Millis;
 use echo_core::Role;
-use std::collections::VecDeque;
 
 /// Both programs use it to send, to note, and to know the time.
 pub(super) trait Wire {
     /// Gives how many bytes it has.
-    fn send(&mut self, from: Role, packet: Packet) -> usize;
+    fn send(&mut self, from: Role, packet: StreamPacket<(Message, Part)>) -> usize;
     fn note_got(&mut self, side: Role, seen: Seen);
     /// What was got is acted upon.
     fn note_heard(&mut self, side: Role, seen: Seen);
@@ -36,17 +37,10 @@ pub(super) trait Wire {
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) side: Side,
-    socket: Socket,
-    inbox: VecDeque<(Message, Part)>,
-    /// How much of the inbox it has read, and not acted upon.
+    socket: StreamSocket<(Message, Part)>,
+    /// How much of the socket's input it has read, and not acted upon.
     ahead: usize,
-    /// How many pieces each packet in the inbox has.
-    packets: VecDeque<usize>,
     reads: Reads,
-    fin_came: bool,
-    reset_came: bool,
-    /// FIN was sent, by whomever.
-    shut: bool,
     /// Its FIN was to follow words that were lost.
     fin_lost: bool,
     pub(super) reading: Reading,
@@ -75,13 +69,6 @@ struct Look {
     left: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    Yes,
-    UntilThereIsSome,
-    Never,
-}
-
 /// What one read gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
@@ -102,31 +89,16 @@ impl Reads {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Socket {
-    Open,
-    /// Closed with FIN: data is answered with RST.
-    Orphan,
-    /// Reset: whatever comes is answered with RST.
-    None,
-    Dark,
-}
-
 impl End {
     pub(super) fn new(side: Side, plan: &Plan, reads: Reads) -> Self {
         let stops = plan.points().filter(|point| point.is_of_one_side()).collect();
         Self {
             side,
-            socket: Socket::Open,
-            inbox: VecDeque::new(),
+            socket: StreamSocket::new(),
             ahead: 0,
-            packets: VecDeque::new(),
             reads,
-            fin_came: false,
-            reset_came: false,
-            shut: false,
             fin_lost: false,
-            reading: Reading::Yes,
+            reading: Reading::Always,
             stops,
             is_held: false,
             blocked: false,
@@ -156,7 +128,7 @@ impl End {
 
     /// Clause 8.6: waits begin anew that have come while the other end goes on taking what was written.
     fn look(&mut self, wire: &mut impl Wire) {
-        if self.socket != Socket::Open {
+        if !self.socket.is_open() {
             return;
         }
         let left = wire.waiting(self.role());
@@ -197,12 +169,12 @@ impl End {
             }
             Action::HalfClose => self.shut_down(wire),
             Action::Drop | Action::Crash => self.close(wire),
-            Action::DropUnread => self.reading = Reading::UntilThereIsSome,
+            Action::DropUnread => self.reading = Reading::UntilInput,
             Action::Abort => self.reset(wire),
-            Action::Vanish => self.socket = Socket::Dark,
-            Action::Violate if self.socket == Socket::Open && !self.shut => {
+            Action::Vanish => self.socket.go_dark(),
+            Action::Violate if self.socket.can_write() => {
                 let close = Close { count: 999, code: 1000, first_fin: false };
-                wire.send(self.role(), Packet::Data(vec![(Message::Close(close), Part::Whole)]));
+                wire.send(self.role(), StreamPacket::Data(vec![(Message::Close(close), Part::Whole)]));
             }
             Action::Violate => (),
         }

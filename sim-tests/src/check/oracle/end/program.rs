@@ -1,10 +1,12 @@
 //! The program of an end: what it reads and writes.
 
 use super::super::event_counts::Seen;
-use super::super::message::{Message, Packet, Part};
-use super::{End, Reading, Reads, Socket, Wire};
+use super::super::message::{Message, Part};
+use super::{End, Reads, Wire};
+use crate::network::StreamPacket;
 use crate::scenario::defaults::QUIET;
 use crate::scenario::plan::Point;
+use crate::scenario::reading::Reading;
 use crate::support::Millis;
 
 impl End {
@@ -33,7 +35,7 @@ impl End {
                 return self.leave(wire);
             }
             if !self.side.out.is_empty() {
-                if self.shut || self.socket != Socket::Open {
+                if !self.socket.can_write() {
                     self.side.out.clear();
                     self.side.lost = true;
                     self.fin_lost |= self.side.said.fin;
@@ -42,7 +44,7 @@ impl End {
                 match self.take() {
                     Ok(pieces) => {
                         self.blocked = false;
-                        self.written += wire.send(self.role(), Packet::Data(pieces));
+                        self.written += wire.send(self.role(), StreamPacket::Data(pieces));
                     }
                     Err(point) => {
                         if !std::mem::replace(&mut self.blocked, true) {
@@ -56,7 +58,7 @@ impl End {
             if !self.side.said.fin || self.side.fin_left || self.fin_lost {
                 return;
             }
-            if self.socket != Socket::Open {
+            if !self.socket.is_open() {
                 self.side.lost = true;
                 return;
             }
@@ -123,13 +125,13 @@ impl End {
 
     pub(super) fn read(&mut self, wire: &mut impl Wire) -> bool {
         match self.reading {
-            Reading::Yes => (),
-            Reading::UntilThereIsSome if self.inbox.len() > self.ahead => {
+            Reading::Always => (),
+            Reading::UntilInput if self.has_unread() => {
                 self.takes_away = true;
                 self.leave(wire);
                 return false;
             }
-            Reading::UntilThereIsSome | Reading::Never => {
+            Reading::UntilInput | Reading::Never => {
                 // Who cannot write, and reads nothing, has been reset.
                 if self.side.lost {
                     self.side.hear_reset();
@@ -140,23 +142,22 @@ impl End {
         if self.is_held {
             return false;
         }
-        if !self.inbox.is_empty() {
+        if !self.socket.inbox().is_empty() {
             self.read_some(wire);
             return true;
         }
-        if self.fin_came {
+        if self.socket.has_fin() && !self.side.heard.fin {
             wire.note_got(self.role(), Seen::Fin);
             if !self.catches(Point::AfterFin) {
-                self.fin_came = false;
                 self.side.heard.fin = true;
             }
             return true;
         }
-        if self.reset_came {
+        let reset_came = self.socket.take_error().is_some();
+        if reset_came {
             wire.note_got(self.role(), Seen::Reset);
         }
-        if self.reset_came || self.side.lost {
-            self.reset_came = false;
+        if reset_came || self.side.lost {
             self.side.hear_reset();
             return true;
         }
@@ -166,13 +167,18 @@ impl End {
     pub(super) fn read_some(&mut self, wire: &mut impl Wire) {
         let there = match self.reads {
             Reads::OneByte => 1,
-            Reads::OnePacket => self.packets.front().copied().unwrap_or(0),
-            Reads::All => self.inbox.len(),
+            Reads::OnePacket => self.socket.first_packet(),
+            Reads::All => self.socket.inbox().len(),
         };
         let count = there.max(self.ahead);
         let news = self.ahead.min(count)..count;
-        let seen: Vec<Seen> =
-            self.inbox.range(news).filter(|(_, part)| *part != Part::Head).map(|(word, _)| Seen::of(*word)).collect();
+        let seen: Vec<Seen> = self
+            .socket
+            .inbox()
+            .range(news)
+            .filter(|(_, part)| *part != Part::Head)
+            .map(|(word, _)| Seen::of(*word))
+            .collect();
         for seen in &seen {
             wire.note_got(self.role(), *seen);
         }
@@ -183,26 +189,13 @@ impl End {
             self.ahead = count;
             return;
         }
-        self.forget_packets(count);
-        for (word, part) in self.inbox.drain(..count) {
+        for (word, part) in self.socket.read(count) {
             self.side.hear(word, part);
             wire.note_heard(self.side.role, Seen::of(word));
             self.side.follow_the_rules();
         }
         self.ahead = self.ahead.saturating_sub(count);
         self.quiet = self.side.heard.piece.then(|| self.side.now + QUIET.as_millis() as Millis);
-    }
-
-    pub(super) fn forget_packets(&mut self, mut count: usize) {
-        while let Some(packet) = self.packets.front_mut() {
-            let part = count.min(*packet);
-            *packet -= part;
-            count -= part;
-            if *packet > 0 {
-                return;
-            }
-            self.packets.pop_front();
-        }
     }
 
     pub(super) fn catches(&mut self, point: Point) -> bool {

@@ -1,7 +1,8 @@
-//! The socket of an end: what its kernel does with what comes, and when it is closed.
+//! The calls of a program to its socket, and what arrives there.
 
-use super::super::message::Packet;
-use super::{End, Socket, Wire};
+use super::super::message::{Message, Part};
+use super::{End, Wire};
+use crate::network::{PacketKind, Received, StreamPacket};
 
 impl End {
     /// The conversation is over.
@@ -12,54 +13,38 @@ impl End {
     }
 
     pub(super) fn shut_down(&mut self, wire: &mut impl Wire) {
-        if self.socket == Socket::Open && !self.shut {
-            wire.send(self.role(), Packet::Fin);
-        }
-        self.shut = true;
+        let sent = self.socket.shut_down();
+        self.send(sent, wire);
     }
 
-    /// With unread input RST, otherwise FIN.
     pub(super) fn close(&mut self, wire: &mut impl Wire) {
-        if self.socket != Socket::Open {
-            return;
-        }
-        if self.inbox.len() > self.ahead || wire.is_arriving(self.role()) {
-            return self.reset(wire);
-        }
-        self.shut_down(wire);
-        self.socket = Socket::Orphan;
+        let sent = self.socket.close(self.has_unread() || wire.is_arriving(self.role()));
+        self.send(sent, wire);
     }
 
     pub(super) fn reset(&mut self, wire: &mut impl Wire) {
-        if self.socket == Socket::Open {
-            wire.send(self.role(), Packet::Reset);
-        }
-        self.socket = Socket::None;
+        let sent = self.socket.abort();
+        self.send(sent, wire);
     }
 
-    pub(super) fn lose_connection(&mut self, wire: &mut impl Wire) {
-        self.socket = Socket::None;
-        wire.delete_waiting(self.role());
+    pub(super) fn has_unread(&self) -> bool {
+        self.socket.inbox().len() > self.ahead
     }
 
     /// A packet arrives.
-    pub(in crate::check::oracle) fn receive(&mut self, packet: Packet, wire: &mut impl Wire) {
-        match (self.socket, packet) {
-            (Socket::Open, Packet::Data(pieces)) => {
-                self.packets.push_back(pieces.len());
-                self.inbox.extend(pieces);
+    pub(in crate::check::oracle) fn receive(&mut self, packet: StreamPacket<(Message, Part)>, wire: &mut impl Wire) {
+        match self.socket.receive(packet) {
+            Received::Taken => (),
+            Received::Refused => {
+                wire.send(self.role(), StreamPacket::Reset);
             }
-            (Socket::Open, Packet::Fin) => self.fin_came = true,
-            (Socket::Open, Packet::Reset) => {
-                self.reset_came = true;
-                self.lose_connection(wire);
-            }
-            (Socket::Orphan, Packet::Data(_)) | (Socket::None, Packet::Data(_) | Packet::Fin) => {
-                self.socket = Socket::None;
-                wire.send(self.role(), Packet::Reset);
-            }
-            (Socket::Orphan, Packet::Reset) => self.lose_connection(wire),
-            (Socket::Orphan, Packet::Fin) | (Socket::None, Packet::Reset) | (Socket::Dark, _) => (),
+            Received::ConnectionLost => wire.delete_waiting(self.role()),
+        }
+    }
+
+    fn send(&self, packet: Option<PacketKind>, wire: &mut impl Wire) {
+        if let Some(kind) = packet {
+            wire.send(self.role(), kind.into());
         }
     }
 }

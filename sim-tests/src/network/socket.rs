@@ -1,0 +1,229 @@
+//! A socket of a stream that ends as Linux's do, and the packets that two of them exchange.
+//!
+//! - `close()` with unread input sends RST, otherwise FIN.
+//! - A socket that was closed with FIN answers data with RST.
+//! - What came before a RST can still be read.
+//! - The first call after a RST fails with its error.
+//!
+//! Tests hold each line against real sockets.
+
+use super::link::Arrival;
+use super::packet_kind::PacketKind;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+
+/// What a socket sends to its peer: items of data (bytes, or whatever the model exchanges), FIN or RST.
+#[derive(Clone, Debug)]
+pub(crate) enum StreamPacket<T> {
+    Data(Vec<T>),
+    Fin,
+    Reset,
+}
+
+impl<T> StreamPacket<T> {
+    pub(crate) fn kind(&self) -> PacketKind {
+        match self {
+            Self::Data(_) => PacketKind::Data,
+            Self::Fin => PacketKind::Fin,
+            Self::Reset => PacketKind::Reset,
+        }
+    }
+}
+
+impl<T> From<PacketKind> for StreamPacket<T> {
+    /// A packet without content, as a relay makes it.
+    fn from(kind: PacketKind) -> Self {
+        match kind {
+            PacketKind::Data => Self::Data(Vec::new()),
+            PacketKind::Fin => Self::Fin,
+            PacketKind::Reset => Self::Reset,
+        }
+    }
+}
+
+impl<T> From<Arrival<Self>> for StreamPacket<T> {
+    fn from(arrival: Arrival<Self>) -> Self {
+        match arrival {
+            Arrival::Packet(packet) => packet,
+            Arrival::Made(kind) => kind.into(),
+        }
+    }
+}
+
+/// The socket of one end. It sends nothing itself: each method says what the kernel sends.
+#[derive(Debug)]
+pub(crate) struct StreamSocket<T> {
+    state: SocketState,
+    /// Unread input.
+    inbox: VecDeque<T>,
+    /// How many items of each packet are unread.
+    packets: VecDeque<usize>,
+    fin_came: bool,
+    /// What the next call fails with.
+    error: Option<ErrorKind>,
+    fin_sent: FinSent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketState {
+    /// A program holds it, and no RST has ended it.
+    Open,
+    /// Closed with FIN: it still knows its peer, and answers data with RST.
+    Orphan,
+    /// Ended by RST, sent or received: answers whatever comes with RST. What came before can still be read.
+    Reset,
+    /// Its host has no power.
+    Dark,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FinSent {
+    No,
+    /// Before the peer's FIN came.
+    First,
+    /// After the peer's FIN came.
+    Second,
+}
+
+/// What the arrival of a packet led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The packet can be read, or changed nothing.
+    Taken,
+    /// The kernel answers with RST.
+    Refused,
+    /// It was a RST that ended the connection: the kernel deletes what it still has to send.
+    ConnectionLost,
+}
+
+impl<T> StreamSocket<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: SocketState::Open,
+            inbox: VecDeque::new(),
+            packets: VecDeque::new(),
+            fin_came: false,
+            error: None,
+            fin_sent: FinSent::No,
+        }
+    }
+
+    pub(crate) fn state(&self) -> SocketState {
+        self.state
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == SocketState::Open
+    }
+
+    pub(crate) fn can_write(&self) -> bool {
+        self.is_open() && self.fin_sent == FinSent::No
+    }
+
+    /// Unread input.
+    pub(crate) fn inbox(&self) -> &VecDeque<T> {
+        &self.inbox
+    }
+
+    /// How many items of the first unread packet are left.
+    pub(crate) fn first_packet(&self) -> usize {
+        self.packets.front().copied().unwrap_or(0)
+    }
+
+    /// Whether the peer's FIN has come.
+    pub(crate) fn has_fin(&self) -> bool {
+        self.fin_came
+    }
+
+    /// Takes the error of a RST that came; the call that takes it fails with it.
+    pub(crate) fn take_error(&mut self) -> Option<ErrorKind> {
+        self.error.take()
+    }
+
+    /// Whether FIN was sent before the peer's came: the side that TIME_WAIT stays at, unless a RST ends it.
+    pub(crate) fn sent_fin_first(&self) -> bool {
+        self.fin_sent == FinSent::First
+    }
+
+    /// Reads `count` items.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<T> {
+        let mut left = count;
+        while let Some(packet) = self.packets.front_mut() {
+            let part = left.min(*packet);
+            *packet -= part;
+            left -= part;
+            if *packet > 0 {
+                break;
+            }
+            self.packets.pop_front();
+        }
+        self.inbox.drain(..count).collect()
+    }
+
+    /// `shutdown(SHUT_WR)`.
+    #[must_use]
+    pub(crate) fn shut_down(&mut self) -> Option<PacketKind> {
+        if !self.can_write() {
+            return None;
+        }
+        self.fin_sent = if self.fin_came { FinSent::Second } else { FinSent::First };
+        Some(PacketKind::Fin)
+    }
+
+    /// `close()`: RST if there is `unread` input, otherwise FIN if none was sent.
+    #[must_use]
+    pub(crate) fn close(&mut self, unread: bool) -> Option<PacketKind> {
+        match self.state {
+            SocketState::Open if unread => self.abort(),
+            SocketState::Open => {
+                let fin = self.shut_down();
+                self.state = SocketState::Orphan;
+                fin
+            }
+            SocketState::Orphan | SocketState::Reset | SocketState::Dark => None,
+        }
+    }
+
+    /// `close()` with linger time zero.
+    #[must_use]
+    pub(crate) fn abort(&mut self) -> Option<PacketKind> {
+        if !self.is_open() {
+            return None;
+        }
+        self.state = SocketState::Reset;
+        Some(PacketKind::Reset)
+    }
+
+    /// The host loses its power: nothing is sent or received any more.
+    pub(crate) fn go_dark(&mut self) {
+        self.state = SocketState::Dark;
+    }
+
+    /// A packet arrives.
+    pub(crate) fn receive(&mut self, packet: StreamPacket<T>) -> Received {
+        use StreamPacket::{Data, Fin, Reset};
+        match (self.state, packet) {
+            (SocketState::Open, Data(items)) => {
+                self.packets.push_back(items.len());
+                self.inbox.extend(items);
+                Received::Taken
+            }
+            (SocketState::Open | SocketState::Orphan, Fin) => {
+                self.fin_came = true;
+                Received::Taken
+            }
+            (SocketState::Open | SocketState::Orphan, Reset) => {
+                // Linux gives EPIPE to the program that has the peer's FIN and has not sent its own (CLOSE_WAIT).
+                let close_wait = self.fin_came && self.fin_sent == FinSent::No;
+                self.error = Some(if close_wait { ErrorKind::BrokenPipe } else { ErrorKind::ConnectionReset });
+                self.state = SocketState::Reset;
+                Received::ConnectionLost
+            }
+            (SocketState::Orphan, Data(_)) | (SocketState::Reset, Data(_) | Fin) => {
+                self.state = SocketState::Reset;
+                Received::Refused
+            }
+            (SocketState::Reset, Reset) | (SocketState::Dark, _) => Received::Taken,
+        }
+    }
+}
