@@ -65,14 +65,15 @@ impl Arguments {
         }
     }
 
-    /// Whether somebody sits at a terminal that a line can be edited on.
+    /// Returns whether to show a prompt: standard input and output are a terminal on which a line can be edited.
     fn is_person(&self) -> bool {
         let can_edit = std::env::var("TERM").is_ok_and(|term| !["dumb", "cons25", "emacs"].contains(&term.as_str()));
         !self.json && can_edit && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
     }
 }
 
-/// Connects and talks: at a prompt if a person sits there, else from standard input to standard output.
+/// Connects and runs a conversation: at a prompt if there is a terminal, otherwise from standard input to standard
+/// output.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -100,7 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 /// A host and a port.
 type Server = (String, u16);
 
-/// Why there is no conversation.
+/// Why there was no conversation.
 enum NotConnected {
     /// A signal came before the server was reached.
     Stopped(Signal),
@@ -150,7 +151,7 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
         ConnectError::Ended(_) => (Exit::NotClean, ""),
     };
     let error = error.to_string();
-    // Where the server is given by its address, that stands there once.
+    // If the user gave an address, the message must name it only once.
     let error = address::without(server, &error).replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
 }

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     directory: PathBuf,
 }
 
-/// Writes them all.
+/// Writes completions and manual pages.
 pub(crate) fn run(arguments: &Arguments, mut command: Command) -> ExitCode {
     match write_all(&mut command, &arguments.directory) {
         Ok(()) => Exit::Clean.into(),

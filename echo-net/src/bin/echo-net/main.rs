@@ -1,4 +1,4 @@
-//! `echo-net`: the echo server and client as programs.
+//! `echo-net`: the echo server and client as commands.
 
 mod address;
 mod answer;
@@ -34,7 +34,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
 
-/// The program's version, and the protocol's.
+/// The versions of the program and the protocol.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)");
 
 /// An echo server and client that know when a conversation is over.
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     };
-    // A thread that waits for standard input cannot be told to stop; it ends with the process.
+    // A thread that reads standard input cannot be stopped; it ends with the process.
     runtime.shutdown_background();
     exit
 }

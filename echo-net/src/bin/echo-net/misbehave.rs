@@ -73,7 +73,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs one kind, prints the report, and judges it.
+/// Runs one kind, prints the report, and checks it.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (Some(kind), Some(server)) = (arguments.kind, &arguments.server) else {
         return list();
@@ -118,7 +118,7 @@ fn list() -> ExitCode {
     Exit::Clean.into()
 }
 
-/// The server's first address; only loopback, unless the user vouches for it.
+/// Returns the server's first address. It must be on loopback, unless `owned`.
 async fn resolve(server: &str, owned: bool) -> Result<SocketAddr, (Exit, String)> {
     let found = match lookup_host(server).await {
         Ok(found) => found.collect::<Vec<_>>(),
@@ -137,7 +137,7 @@ async fn resolve(server: &str, owned: bool) -> Result<SocketAddr, (Exit, String)
     Ok(*address)
 }
 
-/// Lines on standard output; that nobody reads them is no reason to stop.
+/// Prints a line to standard output. A failed write is ignored.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -1,11 +1,11 @@
-//! Options that several commands share.
+//! Options of several commands.
 
 use crate::units;
 use clap::Args;
 use echo_net::echo_core::{Config, Deadline, Deadlines};
 use std::time::Duration;
 
-/// What each connection is told.
+/// Settings of each connection.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionOptions {
     /// Longest message in bytes, or such as 64k (at most 16777191); on the plain wire a longer line is answered in
@@ -24,7 +24,7 @@ impl ConnectionOptions {
         self.config_with(Deadlines::default())
     }
 
-    /// For a plain client FIN comes before the answers to it, so the wait for the server's FIN is one for answers.
+    /// A plain client sends FIN before it has all answers, so its linger deadline must allow time for answers.
     pub(crate) fn plain_config(&self) -> Config {
         let usual = Deadlines::default();
         let shutdown = usual.shutdown + usual.answer;

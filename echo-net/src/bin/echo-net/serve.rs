@@ -81,7 +81,7 @@ enum FirstFin {
 }
 
 impl Arguments {
-    /// Listens, and says where.
+    /// Listens, and prints the addresses.
     async fn listen(&self, out: &Lines) -> Result<TcpListeners, Failure> {
         let address = self.address().map_err(|error| (Exit::Usage, format!("--listen {error}")))?;
         let failed = |error: std::io::Error| {
@@ -95,7 +95,7 @@ impl Arguments {
         Ok(listeners)
     }
 
-    /// A number alone is a port.
+    /// Parses the address. A number alone is a port.
     fn address(&self) -> Result<(String, u16), String> {
         let is_number = !self.listen.is_empty() && self.listen.bytes().all(|byte| byte.is_ascii_digit());
         match is_number {
@@ -146,7 +146,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// Why nothing is served.
+/// Why the server cannot start.
 type Failure = (Exit, String);
 
 /// How serving ended.
@@ -155,16 +155,16 @@ enum Served {
     Drained(Report),
     /// A second signal aborted connections.
     Aborted(Report),
-    /// A signal came before there was anything to serve.
+    /// A signal arrived before the server listened.
     Nothing,
 }
 
-/// Serves until the first signal, then drains; the second aborts.
+/// Serves until the first signal, then drains. A second signal aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
     log.take_log(arguments.level(), arguments.log_format);
     let served = serve(&arguments, &out).await;
-    // The report comes behind the last line of the log, where both go to one place.
+    // The report must follow the last line of the log, if both go to the same place.
     let until = Instant::now() + STALLED;
     let lost = match log.finish(until) {
         0 => String::new(),
