@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// The command line of `generate`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The directory, which is made if it is not there
+    /// The output directory, created if it does not exist
     directory: PathBuf,
 }
 

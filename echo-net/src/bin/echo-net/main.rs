@@ -51,7 +51,7 @@ enum Command {
     Serve(serve::Arguments),
     /// Talk to a server: at a prompt, or line by line from a pipe.
     Connect(connect::Arguments),
-    /// Do what hostile and broken clients do to a server of your own, and check what each of them gets.
+    /// Run hostile and broken clients against your own server, and check how each connection ends.
     Misbehave(misbehave::Arguments),
     /// Write completions for bash, fish and zsh, and manual pages, to a directory
     #[command(hide = true)]

@@ -8,13 +8,13 @@ use std::time::Duration;
 /// Settings of each connection.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionOptions {
-    /// Longest message in bytes, or such as 64k (at most 16777191); on the plain wire a longer line is answered in
-    /// pieces
+    /// Maximum message length in bytes, or with a unit such as 64k (at most 16777191); on the plain wire a longer line
+    /// is answered in pieces
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = message_limit)]
     max_message: usize,
 
-    /// Sets a deadline, such as idle=60 (seconds), close=500ms, or `never`: connect, detect, answer, idle, write, drain, close, fin, linger,
-    /// shutdown; may be given several times
+    /// Set a deadline, such as idle=60 (seconds), close=500ms or drain=never. Names: connect, detect, answer, idle,
+    /// write, drain, close, fin, linger, shutdown. May be given several times
     #[arg(long = "deadline", value_name = "NAME=TIME", value_parser = deadline)]
     deadlines: Vec<(Deadline, Duration)>,
 }

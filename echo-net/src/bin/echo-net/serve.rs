@@ -22,51 +22,52 @@ const MEBIBYTE: usize = 1024 * 1024;
 /// The command line of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where to listen: HOST, PORT or both; at all addresses of a name. Port 0 picks a free one. The first lines of the
-    /// output name the addresses
+    /// Address to listen on: HOST, PORT or both; a name means all of its addresses. Port 0 picks a free port. The first
+    /// lines of the output show the addresses
     #[arg(long, value_name = "[HOST][:PORT]", default_value = "127.0.0.1")]
     listen: String,
 
-    /// The port, where --listen gives none
+    /// The port, if --listen has none
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Plain wire: a message ends at a newline, or when nothing has come for so long; a number alone is milliseconds.
-    /// 0: each read is a message
+    /// Plain wire: a message ends at a newline, or after this time without input; a number alone is in milliseconds. 0:
+    /// each read is a message
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = units::milliseconds)]
     quiet: Duration,
 
-    /// Plain wire: the time before an answer in UTC instead of local time
+    /// Plain wire: show the time before an answer in UTC instead of local time
     #[arg(long)]
     utc: bool,
 
-    /// So many connections at once, or as many as the limit of open files allows; one more is refused with the reason
+    /// Maximum number of concurrent connections, also limited by the limit of open files; one more is refused with the
+    /// reason
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
     max_connections: usize,
 
-    /// So many MiB hold what connections have sent and are to be sent, all together; at least 1, and 4 for
-    /// each MiB of --max-message. For whom there is no room the conversation ends with the reason
+    /// Maximum MiB of memory for the input and output of all connections; at least 1, plus 4 for each MiB of
+    /// --max-message. A connection without room ends with the reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,
 
-    /// Who sends FIN first, and so stays in TIME_WAIT, on the framed wire
+    /// The side that sends FIN first on the framed wire, and so stays in TIME_WAIT
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
     first_fin: FirstFin,
 
-    /// Each connection begins with a header of the PROXY protocol (version 1 or 2), as a balancer sends it; the log
-    /// names the client in it. Without this such a header is refused
+    /// Expect a PROXY protocol header (version 1 or 2) from a load balancer before each connection; the log names the
+    /// client in it. Without this option such a header is refused
     #[arg(long)]
     accept_proxy: bool,
 
-    /// Log nothing but what goes wrong
+    /// Log only problems
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     silent: bool,
 
-    /// Log each step of the close handshakes, too
+    /// Also log each step of the close handshakes
     #[arg(short, long)]
     verbose: bool,
 
-    /// How the log is written
+    /// Format of the log
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     log_format: Format,
 
