@@ -8,7 +8,7 @@ use crate::outcome::{End, Side};
 use crate::timers::Deadline;
 
 impl Machine {
-    /// Sends the server's CLOSE if the client makes no more requests and has all answers.
+    /// Sends CLOSE, or FIN if there are no CLOSE frames, once no more requests follow and no answer is owed.
     pub(super) fn close_if_due(&mut self, out: &mut Actions) {
         if self.owes() || !matches!(self.sent, Open | Leaving) {
             return;

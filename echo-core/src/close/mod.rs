@@ -207,7 +207,7 @@ impl Machine {
         }
     }
 
-    /// Asks an idle client to leave; the end can still be clean (clause 5.12). Without CLOSE frames FIN must do.
+    /// Asks an idle client to leave; the end can still be clean (clause 5.12). Without CLOSE frames it sends FIN.
     fn on_idle(&mut self, out: &mut Actions) {
         if self.policy.words == CloseHandshake::None && self.sent == Open {
             self.settle(End::TimedOut(Deadline::Idle), Side::Local);
