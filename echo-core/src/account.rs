@@ -1,11 +1,11 @@
-//! The account: what became of every request (PROTOCOL.md, section 7).
+//! The account: what happened to each request (PROTOCOL.md, section 7).
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A set of sequence numbers from 1 up, kept small: everything through the mark, and what lies beyond it.
+/// A compact set of sequence numbers from 1: all numbers up to a mark, and single numbers above it.
 ///
-/// In-order protocols never use the set beyond; one with unordered answers does.
+/// Only a protocol with unordered answers stores numbers above the mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Watermark {
     through: u64,
@@ -13,12 +13,12 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// Everything from 1 through `mark`.
+    /// Returns the set of all numbers from 1 through `mark`.
     pub fn through(mark: u64) -> Self {
         Self { through: mark, beyond: BTreeSet::new() }
     }
 
-    /// Adds `seq`; `false` if it was in already (0 always is).
+    /// Adds `seq`. Returns `false` if the set already contains it (0 always is in the set).
     pub fn insert(&mut self, seq: u64) -> bool {
         if self.contains(seq) {
             return false;
@@ -39,50 +39,51 @@ impl Watermark {
         seq <= self.through || self.beyond.contains(&seq)
     }
 
-    /// The highest number up to which none is missing.
+    /// Returns the highest number with no gap below it.
     pub fn mark(&self) -> u64 {
         self.through
     }
 
-    /// How many numbers are in the set.
+    /// Returns the number of elements.
     pub fn count(&self) -> u64 {
         self.through + self.beyond.len() as u64
     }
 
-    /// How many numbers of the set are above `seq`.
+    /// Returns how many elements are above `seq`.
     pub(crate) fn above(&self, seq: u64) -> u64 {
         self.through.saturating_sub(seq) + self.beyond.range(seq.saturating_add(1)..).count() as u64
     }
 }
 
-/// What became of one request. Exactly one of these holds for every request ever sent (clause 7.2).
+/// What happened to one request. Each request has exactly one fate (clause 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// The client holds its answer.
+    /// The client has received the answer.
     Answered,
-    /// It never ran: safe to send again.
+    /// The server did not run it: it is safe to send again.
     Refused,
-    /// It may have run.
+    /// The server may have run it.
     Unknown,
 }
 
-/// What one side knows of the requests of a conversation.
+/// What one side knows about the requests of a conversation.
 ///
-/// The client counts what it asked and got; the server what it saw, accepted and got acknowledged.
+/// The client counts requests it made and answers it received. The server counts requests it received and accepted, and
+/// answers that the client acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
-    /// The highest request made (client) or seen (server).
+    /// The highest request made (client) or received (server).
     pub asked: u64,
-    /// The highest request of which at least one byte left. At a server: the same as `asked`.
+    /// The highest request that has sent at least one byte. At a server: the same as `asked`.
     pub begun: u64,
-    /// The highest request the server accepted: its own count at the server, told by its CLOSE at the client.
+    /// The highest request the server accepted. The server counts it; the client learns it from the server's CLOSE.
     pub accepted: Option<u64>,
-    /// The answers the client holds: known at the client, acknowledged by its CLOSE at the server.
+    /// The answers the client has received. The client counts them; the server learns them from the client's CLOSE.
     pub answered: Watermark,
 }
 
 impl Account {
-    /// What became of request `seq`, as far as this side knows.
+    /// Returns what happened to request `seq`, as far as this side knows.
     pub fn fate(&self, seq: u64) -> Fate {
         if self.answered.contains(seq) {
             Fate::Answered
@@ -93,7 +94,7 @@ impl Account {
         }
     }
 
-    /// How many requests met which fate; the sum is `asked`.
+    /// Counts the requests of each fate. The sum is `asked`.
     pub fn tally(&self) -> Tally {
         let reach = self.accepted.map_or(self.begun, |last| last.min(self.begun));
         let answered = self.answered.count();
@@ -102,14 +103,14 @@ impl Account {
     }
 }
 
-/// An [`Account`] in three numbers.
+/// The number of requests of each [`Fate`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tally {
-    /// Requests whose answer the client holds.
+    /// Requests whose answer the client has received.
     pub answered: u64,
-    /// Requests that never ran.
+    /// Requests that the server did not run.
     pub refused: u64,
-    /// Requests that may have run.
+    /// Requests that the server may have run.
     pub unknown: u64,
 }
 

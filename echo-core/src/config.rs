@@ -1,4 +1,4 @@
-//! What a connection is told at its beginning: limits, deadlines and choices.
+//! Settings of a connection: limits, deadlines and choices.
 
 use crate::close::table::Sample;
 use crate::close::{Machine, Role};
@@ -7,27 +7,27 @@ use crate::stamp::Stamp;
 use crate::timers::Deadlines;
 use std::time::Duration;
 
-/// Input is taken until this many bytes of output wait; then the peer has to read first (back-pressure).
+/// A server reads no more input while this many bytes of output wait: the peer must read first (back-pressure).
 pub const HIGH_WATER: usize = 64 * 1024;
 
-/// The settings of one [`Connection`](crate::Connection). `Default` gives those of PROTOCOL.md.
+/// The settings of one [`Connection`](crate::Connection). `Default` gives the values of PROTOCOL.md.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// The longest payload, or plain line in one piece, in bytes; at most [`MAX_PAYLOAD`]. Default 1 MiB.
+    /// Maximum length of a payload, or of a piece of a plain line, in bytes; at most [`MAX_PAYLOAD`]. Default 1 MiB.
     pub limit: usize,
-    /// Plain wire: a message ends when nothing has come for so long. Zero: each read is a message. Default 20 ms.
+    /// Plain wire: a message ends after this time without input. Zero: each read is a message. Default 20 ms.
     pub quiet: Duration,
-    /// How long each wait may take.
+    /// Length of each deadline.
     pub deadlines: Deadlines,
-    /// How many bytes the peer must take within a wait for that to begin anew (clause 8.6). Default 16 KiB.
+    /// Bytes that the peer must acknowledge within a wait for the wait to start again (clause 8.6). Default 16 KiB.
     pub progress: usize,
-    /// Server: who sends FIN first and holds TIME_WAIT. Default: the client.
+    /// Server: the side that sends FIN first and holds TIME_WAIT. Default: the client.
     pub first_fin: Role,
-    /// Seconds east of Greenwich at a moment, for the plain wire's ctime. Default: UTC. (echo-net
-    /// sets it from its clock.)
+    /// Returns seconds east of Greenwich at a moment, for the time text of the plain wire. Default: UTC. (echo-net sets
+    /// it from its clock.)
     pub utc_offset: fn(Stamp) -> i32,
-    /// Called before each event of the close machine, with the machine as the event finds it: tests measure with it
-    /// which pairs of state and event they reach. Default: nothing.
+    /// Called before each event of the close machine, with the machine before the event. Tests use it to measure which
+    /// pairs of state and event they reach. Default: none.
     pub observe: Option<fn(&Machine, Sample)>,
 }
 
@@ -46,7 +46,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The limit in force.
+    /// Returns the limit in force.
     pub(crate) fn payload_limit(&self) -> usize {
         self.limit.clamp(1, MAX_PAYLOAD)
     }

@@ -1,36 +1,37 @@
-//! What can go wrong, whose fault it is, and the one map from it to a close code (PROTOCOL.md, section 6).
+//! Errors, the side at fault, and the one map from errors to close codes (PROTOCOL.md, section 6).
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why a side leaves, on the wire of GOAWAY and CLOSE: the codes of RFC 6455 section 7.4.
+/// The code of a GOAWAY or CLOSE: why a side ends the conversation. Codes are those of RFC 6455 section 7.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// 1000: the conversation has served its purpose.
+    /// 1000: the conversation is complete.
     pub const NORMAL: Self = Self(1000);
     /// 1001: this side is going away (shutdown, idle).
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1008: a rule of this side was broken, a deadline above all.
+    /// 1008: the peer broke a rule of this side, usually a deadline.
     pub const POLICY: Self = Self(1008);
     /// 1009: a message was longer than this side accepts.
     pub const TOO_BIG: Self = Self(1009);
-    /// 1011: this side failed in itself.
+    /// 1011: this side has an internal error.
     pub const INTERNAL: Self = Self(1011);
     /// 1012: this side restarts.
     pub const RESTART: Self = Self(1012);
-    /// 1013: overloaded, try again later.
+    /// 1013: this side is overloaded, try again later.
     pub const TRY_LATER: Self = Self(1013);
 
-    /// Whether the code belongs to the usual order of closing (1000, 1001, 1012): only then can an end be clean.
+    /// Returns whether the code belongs to the usual close order: 1000, 1001 or 1012 (clause 6.1). Only then can an end
+    /// be clean.
     pub fn is_clean(self) -> bool {
         self == Self::NORMAL || self == Self::GOING_AWAY || self == Self::RESTART
     }
 
-    /// The code's name in RFC 6455 section 7.4.1 and its registry, or "unregistered".
+    /// Returns the name from RFC 6455 section 7.4.1 and its registry, or "unregistered".
     pub fn name(self) -> &'static str {
         match self.0 {
             1000 => "normal",
@@ -52,53 +53,53 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What the peer did against the protocol: what was expected and what came, in words for a log line.
+/// A violation of the protocol by the peer: what was expected and what was received, as text for a log line.
 ///
-/// Bytes of the peer never stand in it raw: [`escape`] is applied where it quotes them.
+/// The text holds bytes of the peer only after [`escape`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Violation {
-    /// The kind, which alone decides the close code.
+    /// The kind. It alone decides the close code.
     pub kind: ViolationKind,
     /// What the protocol allowed here.
     pub expected: Cow<'static, str>,
-    /// What came instead.
+    /// What was received instead.
     pub got: Cow<'static, str>,
-    /// What the peer speaks instead of echo/1, where the bytes tell that came together with the first wrong one.
+    /// The protocol that the peer uses instead of echo/1, if the bytes received with the first wrong byte show it.
     pub peer: Option<PeerProtocol>,
 }
 
-/// What a peer speaks that meant somebody else, or that somebody else was meant for (clauses 1.5 and 1.7).
+/// The protocol of a client that wanted another server, or of a server that is not echo/1 (clauses 1.5 and 1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PeerProtocol {
-    /// It sends back what it gets.
+    /// The peer sends back what it receives.
     Mirror,
-    /// Plain lines, each answered with the time.
+    /// The peer answers plain lines with the time and the line.
     PlainEcho,
     /// HTTP/1.
     Http,
     /// TLS.
     Tls,
-    /// A balancer's header of the PROXY protocol.
+    /// The peer is a load balancer that sends a PROXY protocol header.
     Proxy,
 }
 
 impl Violation {
-    /// A breach of the protocol (code 1002).
+    /// Creates a protocol violation (code 1002).
     pub fn protocol(expected: impl Into<Cow<'static, str>>, got: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: ViolationKind::Protocol, expected: expected.into(), got: got.into(), peer: None }
     }
 
-    /// A message over the limit (code 1009).
+    /// Creates a violation for a message over the limit (code 1009).
     pub fn too_big(expected: impl Into<Cow<'static, str>>, got: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: ViolationKind::TooBig, expected: expected.into(), got: got.into(), peer: None }
     }
 
-    /// The same, of a peer that speaks this.
+    /// Sets the protocol that the peer uses.
     pub(crate) fn by(self, peer: impl Into<Option<PeerProtocol>>) -> Self {
         Self { peer: peer.into(), ..self }
     }
 
-    /// The code that tells the peer: the one total map from errors to close codes (clause 6.2).
+    /// Returns the close code for the peer: the one total map from errors to close codes (clause 6.2).
     pub fn code(&self) -> CloseCode {
         match self.kind {
             ViolationKind::Protocol => CloseCode::PROTOCOL_ERROR,
@@ -118,22 +119,22 @@ impl std::error::Error for Violation {}
 /// The kinds of [`Violation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ViolationKind {
-    /// Something that has no place here.
+    /// A frame or bytes that the protocol does not allow here.
     Protocol,
-    /// Something longer than the limit.
+    /// A message over the limit.
     TooBig,
 }
 
-/// A call that makes no sense in the state the connection is in. Nothing was changed and no byte was sent.
+/// A call that is invalid in the current state. It changed nothing and sent no byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ApiMisuse {
-    /// The conversation is ending: no new request can be sent. It counts as refused.
+    /// The conversation is ending: the request was not sent, and counts as refused.
     Ending,
-    /// The payload is longer than the limit: its length and the limit, in bytes.
+    /// The payload is over the limit.
     TooBig {
-        /// Length of the payload.
+        /// Length of the payload, in bytes.
         len: usize,
-        /// The most that is allowed.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// Only a client sends requests.
@@ -152,8 +153,8 @@ impl fmt::Display for ApiMisuse {
 
 impl std::error::Error for ApiMisuse {}
 
-/// Bytes from the network as text that is safe in a log and on a terminal: printable ASCII stays, everything else
-/// becomes `\n`, `\t`, `\\` or `\xNN`; after `most` bytes `…` follows.
+/// Makes bytes from the network safe for a log and a terminal. Printable ASCII stays, but a quote or a backslash gets a
+/// backslash. Other bytes become `\n`, `\r`, `\t` or `\xNN`. At most `most` bytes are shown; `…` marks a cut.
 pub fn escape(bytes: &[u8], most: usize) -> String {
     let shown = &bytes[..bytes.len().min(most)];
     let mut text = shown.escape_ascii().to_string();

@@ -1,4 +1,4 @@
-//! Frames: bytes to frames, incrementally and bounded, and back (PROTOCOL.md, section 4).
+//! Incremental and bounded decoding of frames, and encoding (PROTOCOL.md, section 4).
 
 use crate::close::{CloseReason, Role};
 use crate::error::{CloseCode, Violation};
@@ -8,11 +8,11 @@ use std::hash::{Hash, Hasher};
 
 /// Length of a frame's header: `len:24 kind:8 seq:64`, big endian.
 pub const HEADER: usize = 12;
-/// The most a frame's body can hold: the length field has 24 bits.
+/// Maximum length of a frame's body: the length field has 24 bits.
 pub const MAX_BODY: usize = 0xFF_FFFF;
-/// The most a payload can hold: a REPLY carries three stamps before it.
+/// Maximum length of a payload: a REPLY carries three stamps before it.
 pub const MAX_PAYLOAD: usize = MAX_BODY - REPLY_STAMPS;
-/// The most a reason can hold, in bytes of UTF-8: that of RFC 6455 section 5.5.1.
+/// Maximum length of a reason, in bytes of UTF-8 (RFC 6455 section 5.5.1).
 pub const MAX_REASON: usize = 123;
 
 const ECHO_STAMPS: usize = 8;
@@ -20,12 +20,12 @@ const REPLY_STAMPS: usize = 24;
 const FAREWELL: usize = 3;
 const FLAG_FIN_FIRST: u8 = 1;
 
-/// One frame, its payload borrowed from the input or from the [`Decoder`].
+/// One frame. Its payload is borrowed from the input or from the [`Decoder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// A request.
     Echo {
-        /// Its number: 1, 2, 3 …
+        /// The request's number: 1, 2, 3 …
         seq: u64,
         /// When the client sent it.
         t1: Stamp,
@@ -45,23 +45,23 @@ pub enum Frame<'a> {
         /// The request's message.
         payload: &'a [u8],
     },
-    /// "I send no more requests" (client, with the last one's number), "finish up" (server).
+    /// The peer ends: a client sends no more requests (`last` is its last one), a server asks the client to finish.
     GoAway {
-        /// The number.
+        /// Client: the number of its last request. Server: 0.
         last: u64,
-        /// Why.
+        /// Why the peer ends.
         reason: CloseReason,
     },
-    /// The CLOSE.
+    /// A CLOSE, the last frame of a side.
     Close {
         /// Server: the last request accepted. Client: the last answer received.
         last: u64,
-        /// Why.
+        /// Why the peer ends.
         reason: CloseReason,
-        /// Who sends FIN first: the server if its flag says so.
+        /// The side that sends FIN first: the server if its flag is set.
         first_fin: Role,
     },
-    /// A kind below 0x80 that this version does not know; its body was skipped.
+    /// A frame of an unknown kind below 0x80. Its body was skipped.
     Unknown {
         /// The kind.
         kind: u8,
@@ -79,7 +79,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Kinds of 0x80 and above are critical: who does not know one cannot go on (clause 4.7).
+    /// Decodes the kind byte. Unknown kinds from 0x80 are critical: the stream cannot go on (clause 4.7).
     fn of(byte: u8) -> Result<Self, Violation> {
         match byte {
             1 => Ok(Self::Echo),
@@ -103,7 +103,7 @@ impl Kind {
         }
     }
 
-    /// The lengths a body of this kind may have, with payloads of at most `limit` bytes.
+    /// Returns the minimum and maximum body length of this kind, for payloads of at most `limit` bytes.
     fn body(self, limit: usize) -> (usize, usize) {
         match self {
             Self::Echo => (ECHO_STAMPS, ECHO_STAMPS + limit),
@@ -114,15 +114,15 @@ impl Kind {
     }
 }
 
-/// Takes frames out of a stream of bytes that arrives in pieces of any size.
+/// Decodes frames from a stream of bytes that arrives in pieces of any size.
 ///
-/// It owns at most one incomplete frame, and nothing between frames. A length over the limit is refused as soon as
-/// the header is there, before anything is allocated for the body; memory grows only with what really came.
+/// It owns at most one incomplete frame, and nothing between frames. A length over the limit is refused as soon as the
+/// header is complete, before memory for the body is allocated. Memory grows only with the bytes received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoder {
     limit: usize,
     partial: Vec<u8>,
-    /// `partial` holds a whole frame that was lent by the last call.
+    /// The last call lent the whole frame in `partial`.
     lent: bool,
     skip: Option<Skip>,
 }
@@ -134,16 +134,16 @@ struct Skip {
 }
 
 impl Decoder {
-    /// A decoder for payloads of at most `limit` bytes (capped at [`MAX_PAYLOAD`]).
+    /// Creates a decoder for payloads of at most `limit` bytes (capped at [`MAX_PAYLOAD`]).
     pub fn new(limit: usize) -> Self {
         Self { limit: limit.min(MAX_PAYLOAD), partial: Vec::new(), lent: false, skip: None }
     }
 
-    /// Takes the next frame from the front of `input`, which moves on by what was used; `None` means all of it was
-    /// used and more is needed.
+    /// Decodes the next frame from the front of `input` and advances `input` past the bytes used. `None` means that all
+    /// of `input` is used and more is needed.
     ///
     /// # Errors
-    /// A [`Violation`] that says what was expected and what came. The stream cannot be decoded further.
+    /// Returns a [`Violation`]: what was expected and what was received. The stream cannot be decoded further.
     pub fn decode<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Frame<'a>>, Violation> {
         self.forget_lent();
         if self.skip.is_some() {
@@ -165,17 +165,17 @@ impl Decoder {
         self.gather(input)
     }
 
-    /// Whether a frame has begun and is not complete.
+    /// Returns whether a frame has begun and is incomplete.
     pub fn is_partial(&self) -> bool {
         self.skip.is_some() || (!self.lent && !self.partial.is_empty())
     }
 
-    /// Bytes of memory it owns: those of one incomplete frame, or of the one it lent last.
+    /// Returns the bytes of memory it owns: of one incomplete frame, or of the frame it lent last.
     pub fn owned(&self) -> usize {
         self.partial.capacity()
     }
 
-    /// Gives back the memory of the frame that was lent by the last call.
+    /// Frees the memory of the frame that the last call lent.
     pub(crate) fn forget_lent(&mut self) {
         if self.lent {
             self.lent = false;
@@ -199,7 +199,7 @@ impl Decoder {
         header.frame(&self.partial[HEADER..]).map(Some)
     }
 
-    /// Moves bytes from `input` until `partial` holds `want`.
+    /// Moves bytes from `input` to `partial` until `partial` holds `want` bytes.
     fn take(&mut self, input: &mut &[u8], want: usize) {
         let missing = want.saturating_sub(self.partial.len()).min(input.len());
         let (taken, rest) = input.split_at(missing);
@@ -222,7 +222,7 @@ impl Decoder {
     }
 }
 
-/// What was lent is as good as gone.
+/// A lent frame is not part of the hash: the next call drops it.
 impl Hash for Decoder {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let partial = if self.lent { &[] } else { self.partial.as_slice() };
@@ -230,8 +230,8 @@ impl Hash for Decoder {
     }
 }
 
-/// Makes room for `more` bytes in a buffer that will hold `most` at most: it grows with what really came, and ends
-/// without waste.
+/// Makes room for `more` bytes in a buffer that will hold at most `most`. The buffer grows with the bytes received, and
+/// wastes nothing at the end.
 pub(crate) fn grow(buffer: &mut Vec<u8>, more: usize, most: usize) {
     let needed = buffer.len() + more;
     if needed > buffer.capacity() {
@@ -247,7 +247,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads and judges a header; `None` while it is incomplete.
+    /// Decodes and checks a header. Returns `None` while it is incomplete.
     fn of(bytes: &[u8], limit: usize) -> Result<Option<Self>, Violation> {
         let Some(header) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
         let [a, b, c, kind, seq @ ..] = *header;
@@ -289,7 +289,7 @@ impl Header {
     }
 }
 
-/// The stamp at `at`; a header was judged, so it is there.
+/// Reads the stamp at `at`. The header was checked, so the body is long enough.
 fn stamp(body: &[u8], at: usize) -> Stamp {
     let bytes = body.get(at..at + 8).and_then(|b| b.first_chunk()).copied().unwrap_or_default();
     Stamp(i64::from_be_bytes(bytes))
@@ -313,13 +313,13 @@ fn header(out: &mut Vec<u8>, body: usize, kind: u8, seq: u64) {
     out.extend_from_slice(&seq.to_be_bytes());
 }
 
-/// Appends an ECHO's header and stamp; `len` bytes of payload (at most [`MAX_PAYLOAD`]) are to follow.
+/// Appends an ECHO's header and stamp. The caller appends `len` bytes of payload (at most [`MAX_PAYLOAD`]).
 pub fn echo_header(out: &mut Vec<u8>, seq: u64, t1: Stamp, len: usize) {
     header(out, ECHO_STAMPS + len, 1, seq);
     out.extend_from_slice(&t1.0.to_be_bytes());
 }
 
-/// Appends a REPLY's header and stamps; `len` bytes of payload (at most [`MAX_PAYLOAD`]) are to follow.
+/// Appends a REPLY's header and stamps. The caller appends `len` bytes of payload (at most [`MAX_PAYLOAD`]).
 pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: usize) {
     header(out, REPLY_STAMPS + len, 2, seq);
     for stamp in [t1, t2, t3] {
@@ -327,13 +327,13 @@ pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: 
     }
 }
 
-/// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut at a character.
+/// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut between characters.
 pub fn goaway(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason) {
     put_close_reason(out, 3, last, close_reason, 0);
 }
 
-/// Appends a CLOSE; only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut at a
-/// character.
+/// Appends a CLOSE. Only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut between
+/// characters.
 pub fn close(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason, fin_first: bool) {
     put_close_reason(out, 4, last, close_reason, if fin_first { FLAG_FIN_FIRST } else { 0 });
 }
@@ -350,7 +350,7 @@ fn put_close_reason(out: &mut Vec<u8>, kind: u8, last: u64, close_reason: &Close
 mod tests {
     use super::*;
 
-    /// Memory grows with what came, not with what was claimed, and is given back behind each frame.
+    /// Memory grows with the bytes received, not with the length in the header, and is freed after each frame.
     #[test]
     fn the_decoder_owns_what_came() {
         let mut decoder = Decoder::new(MAX_PAYLOAD);

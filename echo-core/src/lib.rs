@@ -1,11 +1,11 @@
 //! The echo/1 protocol and its close contract, without any I/O.
 //!
-//! This crate is deterministic: it knows no socket, no clock, no randomness and no thread. What happened goes in
-//! through `handle_*`, what is wanted through [`Connection::send`], [`Connection::leave`], [`Connection::fail`] and
-//! [`Connection::abort`], and [`Connection::poll_output`] says what to do, until it says to wait. The normative text
-//! is `PROTOCOL.md` beside this crate.
+//! This crate is deterministic: it uses no socket, no clock, no randomness and no thread. Report events with
+//! `handle_*`, give commands with [`Connection::send`], [`Connection::leave`], [`Connection::fail`] and
+//! [`Connection::abort`], and do what [`Connection::poll_output`] returns, until it returns [`Output::Wait`]. The
+//! normative text is `PROTOCOL.md` beside this crate.
 //!
-//! Two ends, a message, and an end that both can prove:
+//! Two ends exchange a message, and both prove a clean end:
 //!
 //! ```
 //! use echo_core::{Config, Connection, End, Event, Output, Stamp};
@@ -53,8 +53,8 @@
 //! # Ok::<(), echo_core::ApiMisuse>(())
 //! ```
 //!
-//! A protocol with other frames uses the parts: [`close::Machine`] for the end of a conversation, with a
-//! [`close::Policy`] of its own, and [`account::Account`] for what became of each request.
+//! A protocol with other frames uses the parts: [`close::Machine`] with its own [`close::Policy`] ends a conversation,
+//! and [`account::Account`] records what happened to each request.
 #![forbid(unsafe_code)]
 // A new state, event or error must not slip through a catch-all arm.
 #![deny(clippy::wildcard_enum_match_arm)]

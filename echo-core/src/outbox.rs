@@ -1,26 +1,26 @@
-//! What is to be sent and has not been: the only output a connection owns.
+//! The output queue: what is not yet sent, and the only output a connection owns.
 
 use crate::stamp::Stamp;
 use std::collections::VecDeque;
 use std::hash::Hash;
 
-/// Payloads from this size on are lent as they are instead of being gathered with their neighbours.
+/// Payloads of at least this size are lent as they are; smaller ones are copied into one buffer.
 const LARGE: usize = 4 * 1024;
-/// Bytes that were sent are dropped from the front once there are so many, and they are the larger half.
+/// Sent bytes are removed from the front once they are at least this many and at least half of the buffer.
 const COMPACT: usize = 16 * 1024;
 
-/// A queue of bytes, lent as a header slice (everything small up to the next large payload) and a payload slice.
+/// A queue of bytes. It lends a header slice (all small items up to the next large payload) and a payload slice.
 ///
-/// When it is empty it holds no memory.
+/// An empty queue owns no memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outbox {
     /// Headers and small payloads; the first byte has position `base`.
     small: Vec<u8>,
     base: u64,
-    /// How much of `small` was sent.
+    /// Bytes of `small` that were sent.
     at: usize,
     large: VecDeque<Large>,
-    /// Positions of stamps to be set when the bytes are handed over.
+    /// Positions of stamps that are set when the bytes are handed to the transport.
     unstamped: VecDeque<u64>,
     queued: u64,
     sent: u64,
@@ -28,37 +28,37 @@ pub(crate) struct Outbox {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Large {
-    /// The position in `small` before which it comes.
+    /// The position in `small` before which the payload is sent.
     position: u64,
     payload: Vec<u8>,
     at: usize,
 }
 
-/// A place in the queue: where a frame begins.
+/// A position in the queue where a frame begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark {
-    /// Bytes queued before it, ever.
+    /// Bytes queued before it since the connection began.
     pub(crate) offset: u64,
     position: u64,
 }
 
 impl Outbox {
-    /// Bytes that wait.
+    /// Returns the bytes that are not yet sent.
     pub(crate) fn waiting(&self) -> usize {
         usize::try_from(self.queued - self.sent).unwrap_or(usize::MAX)
     }
 
-    /// Bytes sent, ever.
+    /// Returns the bytes sent since the connection began.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// The end of the queue.
+    /// Returns the position of the end of the queue.
     pub(crate) fn mark(&self) -> Mark {
         Mark { offset: self.queued, position: self.base + self.small.len() as u64 }
     }
 
-    /// Queues what `write` appends.
+    /// Queues the bytes that `write` appends.
     pub(crate) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.small.len();
         write(&mut self.small);
@@ -75,12 +75,12 @@ impl Outbox {
         self.large.push_back(Large { position, payload: payload.to_vec(), at: 0 });
     }
 
-    /// The last eight bytes queued are a stamp, to be set by [`Outbox::stamp`].
+    /// Marks the last eight queued bytes as a stamp that [`Outbox::stamp`] sets.
     pub(crate) fn stamp_later(&mut self) {
         self.unstamped.push_back(self.mark().position - 8);
     }
 
-    /// Sets all stamps that are due: once per batch handed to the transport.
+    /// Sets all stamps that are due, once per batch handed to the transport.
     pub(crate) fn stamp(&mut self, now: Stamp) {
         for position in self.unstamped.drain(..) {
             let at = (position - self.base) as usize;
@@ -88,7 +88,7 @@ impl Outbox {
         }
     }
 
-    /// The next bytes to send.
+    /// Returns the next bytes to send.
     pub(crate) fn lend(&self) -> (&[u8], &[u8]) {
         match self.large.front() {
             Some(large) => {
@@ -99,7 +99,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets the first `count` bytes of what was lent last: they were sent.
+    /// Removes the first `count` bytes of what was lent last: they were sent.
     pub(crate) fn consume(&mut self, count: usize) {
         let (header, payload) = self.lend();
         let from_header = count.min(header.len());
@@ -115,7 +115,7 @@ impl Outbox {
         self.compact();
     }
 
-    /// Forgets everything from `mark` on; nothing of it may have been sent.
+    /// Removes everything from `mark` on. Nothing after `mark` may have been sent.
     pub(crate) fn truncate(&mut self, mark: Mark) {
         debug_assert!(mark.offset >= self.sent, "what was sent cannot be taken back");
         let mut kept = mark.offset - self.sent;
@@ -132,12 +132,12 @@ impl Outbox {
         self.compact();
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn clear(&mut self) {
         *self = Self { queued: self.sent, sent: self.sent, ..Self::default() };
     }
 
-    /// What tells it from another queue, but for what was sent already.
+    /// Returns what is still to be sent, for hashing. Bytes already sent are not part of it.
     pub(crate) fn waits(&self) -> impl Hash {
         let (header, payload) = self.lend();
         let large: Vec<_> = self.large.iter().map(|large| (large.position - self.base, &large.payload)).collect();
@@ -146,7 +146,7 @@ impl Outbox {
         (header, payload, rest, large, unstamped)
     }
 
-    /// Bytes of memory it owns.
+    /// Returns the bytes of memory it owns.
     pub(crate) fn owned(&self) -> usize {
         let queues = self.large.capacity() * size_of::<Large>() + self.unstamped.capacity() * size_of::<u64>();
         self.small.capacity() + queues + self.large.iter().map(|large| large.payload.capacity()).sum::<usize>()
@@ -171,7 +171,7 @@ mod tests {
         outbox.append(|out| out.extend_from_slice(text));
     }
 
-    /// Sends everything in steps of `step` bytes; gives what was sent.
+    /// Sends everything in steps of `step` bytes, and returns it.
     fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
         let mut sent = Vec::new();
         while outbox.waiting() > 0 {
@@ -220,8 +220,7 @@ mod tests {
         assert_eq!(outbox.lend().0[COMPACT - 9..], [&[1; 1][..], &[0xFF; 8]].concat());
     }
 
-    /// What is taken back is gone, and nothing else: with large payloads on both sides of the mark, sent in part or
-    /// not.
+    /// Truncation removes all after the mark and nothing else, with large payloads on both sides, partly sent or not.
     #[test]
     fn truncate_takes_back_to_the_mark() {
         for sent in [0, 1, 3, 4, LARGE, LARGE + 3] {

@@ -1,16 +1,16 @@
-//! How a conversation ended, and what became of every request (PROTOCOL.md, section 7).
+//! How a conversation ended, and what happened to each request (PROTOCOL.md, section 7).
 
 use crate::account::Tally;
 use crate::error::{CloseCode, Violation};
 use crate::timers::Deadline;
 use std::fmt;
 
-/// Who did something, seen from the side that reports it.
+/// The side that did something, seen from the reporting side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
     /// The reporting side.
     Local,
-    /// The other side, or the network on its behalf.
+    /// The peer, or the network between.
     Peer,
 }
 
@@ -25,15 +25,15 @@ impl fmt::Display for Side {
 
 /// How the conversation ended, as far as one side can know.
 ///
-/// A clean end never claims that the peer's end was clean too: the very CLOSE can be lost (two generals).
+/// A clean end does not mean that the peer's end is clean too: the last CLOSE can be lost (two generals' problem).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum End {
-    /// Both CLOSE frames were exchanged with a code of the usual order (1000, 1001, 1012). At a server it proves
-    /// that the client holds every answer; at a client, that the server owes none and ran nothing above.
+    /// Both CLOSE frames were exchanged, with a code of the usual order (1000, 1001, 1012). At a server it proves that
+    /// the client has every answer. At a client it proves that the server owes no answer and ran no later request.
     Clean(CloseCode),
-    /// The wire has no CLOSE (plain): both FINs were seen, which proves nothing.
+    /// Both FINs were received on a wire without CLOSE (plain), which proves nothing.
     Unproven,
-    /// A CLOSE out of the usual order: the code and reason of the side that began.
+    /// A side sent an error CLOSE, with this code and reason.
     Failed {
         /// The code on the wire.
         code: CloseCode,
@@ -51,7 +51,7 @@ pub enum End {
 }
 
 impl End {
-    /// The kind in one word, for tables and counters.
+    /// Returns the kind as one or two words, for tables and counters.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Clean(_) => "clean",
@@ -64,12 +64,12 @@ impl End {
         }
     }
 
-    /// Whether it was clean: nothing was lost, and that is proven.
+    /// Returns whether the end was clean: it is proven that nothing was lost.
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::Clean(_))
     }
 
-    /// All that [`End::name`] can say, in a fixed order.
+    /// All names that [`End::name`] returns, in a fixed order.
     pub const NAMES: [&'static str; 7] =
         ["clean", "unproven", "failed", "truncated", "reset", "timed out", "violation"];
 }
@@ -82,7 +82,7 @@ impl fmt::Display for End {
             Self::Failed { code, reason } if reason.is_empty() => write!(f, "failed ({code})"),
             Self::Failed { code, reason } => {
                 let reason = crate::error::escape(reason.as_bytes(), 123);
-                // A reason may begin with what its code says anyhow.
+                // A reason may begin with the name of its code.
                 match reason.starts_with(code.name()) {
                     true => write!(f, "failed ({} {reason})", code.0),
                     false => write!(f, "failed ({code}: {reason})"),
@@ -96,14 +96,14 @@ impl fmt::Display for End {
     }
 }
 
-/// One side's report of a finished conversation.
+/// One side's report on a finished conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// How it ended.
     pub end: End,
-    /// Who began the ending.
+    /// The side that began the ending.
     pub began: Side,
-    /// What became of the requests.
+    /// The number of requests of each fate.
     pub account: Tally,
 }
 

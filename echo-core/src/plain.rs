@@ -1,4 +1,4 @@
-//! The plain wire: lines to messages, and the time before each answer (PROTOCOL.md, section 2).
+//! The plain wire: decoding of lines to messages, and the time before each answer (PROTOCOL.md, section 2).
 
 use crate::error::{PeerProtocol, Violation, escape};
 use crate::frame::grow;
@@ -6,9 +6,7 @@ use crate::stamp::Stamp;
 use chrono::DateTime;
 use std::hash::{Hash, Hasher};
 
-/// Takes messages out of a stream of bytes: lines, and what a quiet moment or the end cuts off.
-///
-/// It owns at most one incomplete line, and nothing between messages.
+/// Decodes messages from a stream of bytes: lines, and partial lines that quiet or the end of input cuts off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineDecoder {
     limit: usize,
@@ -17,12 +15,13 @@ pub struct LineDecoder {
 }
 
 impl LineDecoder {
-    /// A splitter for messages of at most `limit` bytes (at least 1); a longer line comes in pieces.
+    /// Creates a decoder for messages of at most `limit` bytes (at least 1). A longer line is split into pieces.
     pub fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), partial: Vec::new(), lent: false }
     }
 
-    /// Takes the next line, or piece of `limit` bytes, from the front of `input`; `None` means all of it was used.
+    /// Takes the next line, or piece of `limit` bytes, from the front of `input`. `None` means that all of `input` is
+    /// used.
     pub fn line<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Option<&'a [u8]> {
         self.forget_lent();
         let room = self.limit - self.partial.len();
@@ -42,31 +41,31 @@ impl LineDecoder {
         complete.then_some(self.partial.as_slice())
     }
 
-    /// Takes all of `input`, up to `limit` bytes, as one message: the classic program's `recv`.
+    /// Takes all of `input`, up to `limit` bytes, as one message, like one `recv` of the classic echo program.
     pub fn read<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         let (message, rest) = input.split_at(input.len().min(self.limit));
         *input = rest;
         (!message.is_empty()).then_some(message)
     }
 
-    /// Takes what has come of an incomplete line: the input fell quiet, or ended.
+    /// Takes the incomplete line as a message, because the input is quiet or has ended.
     pub fn flush(&mut self) -> Option<&[u8]> {
         self.forget_lent();
         self.lent = true;
         (!self.partial.is_empty()).then_some(self.partial.as_slice())
     }
 
-    /// Whether a line has begun and is not complete.
+    /// Returns whether a line has begun and is incomplete.
     pub fn is_partial(&self) -> bool {
         !self.lent && !self.partial.is_empty()
     }
 
-    /// Bytes of memory it owns: those of one incomplete line, or of the message it lent last.
+    /// Returns the bytes of memory it owns: of one incomplete line, or of the message it lent last.
     pub fn owned(&self) -> usize {
         self.partial.capacity()
     }
 
-    /// Gives back the memory of the message that was lent by the last call.
+    /// Frees the memory of the message that the last call lent.
     pub(crate) fn forget_lent(&mut self) {
         if self.lent {
             self.lent = false;
@@ -75,7 +74,7 @@ impl LineDecoder {
     }
 }
 
-/// What was lent is as good as gone.
+/// A lent message is not part of the hash: the next call drops it.
 impl Hash for LineDecoder {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let partial = if self.lent { &[] } else { self.partial.as_slice() };
@@ -83,23 +82,24 @@ impl Hash for LineDecoder {
     }
 }
 
-/// What stands before an answer: `[` ctime `] `, ctime as C prints it without its newline
-/// (`%a %b %e %H:%M:%S %Y`), `east` seconds east of Greenwich.
+/// Returns the header of an answer: `[` ctime `] `. ctime is the format of C without its newline (`%a %b %e %H:%M:%S
+/// %Y`), for `east` seconds east of Greenwich.
 pub fn ctime_header(stamp: Stamp, east: i32) -> String {
-    // Not as an offset, for those end at a day, and C's do not.
+    // A chrono offset is limited to a day; an offset of C is not.
     let shown = stamp.seconds().saturating_add(i64::from(east));
     let time = DateTime::from_timestamp(shown, 0).unwrap_or(DateTime::UNIX_EPOCH);
     format!("[{}] ", time.format("%a %b %e %H:%M:%S %Y"))
 }
 
-/// With these bytes a header of the PROXY protocol, version 2, begins.
+/// The first bytes of a PROXY protocol header, version 2.
 const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// Looks at the first messages for a client that meant another server (clause 1.5): at the very first for every
-/// protocol it knows, and on as long as they are the beginning of a PROXY header of version 2, which consists of lines.
+/// Checks the first messages for a client that wanted another server (clause 1.5). The first message is checked for
+/// every known protocol. The next ones are checked only while they continue a PROXY header of version 2, which contains
+/// line ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lookout {
-    /// What would come next of such a header; nothing if something else came.
+    /// The rest of such a header; empty if the input does not match it.
     rest: &'static [u8],
 }
 
@@ -108,18 +108,18 @@ impl Lookout {
         Self { rest: PROXY_V2 }
     }
 
-    /// Nothing is looked for any more.
+    /// Creates a lookout that checks nothing.
     pub(crate) fn over() -> Self {
         Self { rest: &[] }
     }
 
-    /// Names the protocol that `message`, the next one, belongs to, if it is another one.
+    /// Identifies the foreign protocol that the next message, `message`, belongs to.
     pub(crate) fn detect_foreign(&mut self, message: &[u8]) -> Option<Violation> {
         let is_first = self.rest.len() == PROXY_V2.len();
         let (next, rest) = self.rest.split_at(self.rest.len().min(message.len()));
         let fits = message.starts_with(next);
         self.rest = if fits { rest } else { &[] };
-        // The two empty lines before the zero are text like any other.
+        // The two empty lines before the zero byte are also valid text.
         if fits && next.contains(&0) {
             return Some(Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)").by(PeerProtocol::Proxy));
         }
@@ -129,7 +129,7 @@ impl Lookout {
 
 const EXPECTED: &str = "a line of text or the preface of echo/1";
 
-/// Names the protocol of a client that meant another server, judged by its first message (clause 1.5).
+/// Identifies the protocol of a client that wanted another server, by its first message (clause 1.5).
 pub fn detect_foreign(message: &[u8]) -> Option<Violation> {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();
     let (got, peer) = if matches!(message, [0x16, 0x03, 0x00..=0x04, ..]) {
@@ -144,7 +144,7 @@ pub fn detect_foreign(message: &[u8]) -> Option<Violation> {
     Some(Violation::protocol(EXPECTED, got).by(peer))
 }
 
-/// `METHOD target HTTP/version`, RFC 9112 section 3.
+/// Returns whether `line` is `METHOD target HTTP/version` (RFC 9112 section 3).
 fn is_http_request(line: &[u8]) -> bool {
     let mut words = line.split(|byte| *byte == b' ');
     let method = words.next().unwrap_or_default();

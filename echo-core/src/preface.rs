@@ -1,4 +1,4 @@
-//! The prefaces of echo/1: who speaks, and which version (PROTOCOL.md, section 1).
+//! The prefaces of echo/1: role and version of the peer (PROTOCOL.md, section 1).
 
 use crate::close::Role;
 use crate::error::{PeerProtocol, Violation, escape};
@@ -10,7 +10,7 @@ pub const LENGTH: usize = 8;
 /// The first byte of both prefaces; no text begins with it.
 pub const FIRST_BYTE: u8 = 0x89;
 
-/// The preface that `role` sends to offer (client) or choose (server) `version`.
+/// Returns the preface in which `role` offers (client) or chooses (server) `version`.
 pub fn preface(role: Role, version: u8) -> [u8; LENGTH] {
     match role {
         Role::Client => [FIRST_BYTE, b'E', b'C', b'H', b'O', b'\r', b'\n', version],
@@ -18,7 +18,7 @@ pub fn preface(role: Role, version: u8) -> [u8; LENGTH] {
     }
 }
 
-/// Gathers the peer's preface from a stream of bytes that arrives in pieces of any size.
+/// Decodes the peer's preface from a stream of bytes that arrives in pieces of any size.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PrefaceDecoder {
     from: Role,
@@ -26,15 +26,15 @@ pub struct PrefaceDecoder {
 }
 
 impl PrefaceDecoder {
-    /// Waits for the preface of `from`.
+    /// Creates a decoder for the preface of `from`.
     pub fn new(from: Role) -> Self {
         Self { from, seen: Vec::new() }
     }
 
-    /// Takes bytes from the front of `input`; gives the version to speak once the preface is complete.
+    /// Takes bytes from the front of `input`. Returns the version to use once the preface is complete.
     ///
     /// # Errors
-    /// A [`Violation`] at the first byte that does not fit. It names a mirror, a plain-only server and the like.
+    /// Returns a [`Violation`] at the first wrong byte. It names known peers: a mirror, a plain-only server and others.
     pub fn take(&mut self, input: &mut &[u8]) -> Result<Option<u8>, Violation> {
         while self.seen.len() < LENGTH {
             let [byte, rest @ ..] = *input else { return Ok(None) };
@@ -47,12 +47,12 @@ impl PrefaceDecoder {
         Ok(self.seen.last().map(|version| (*version).min(VERSION)))
     }
 
-    /// Bytes of memory it owns.
+    /// Returns the bytes of memory it owns.
     pub fn owned(&self) -> usize {
         self.seen.capacity()
     }
 
-    /// A server chooses at most what was offered, so a higher choice does not fit; nor does version 0.
+    /// Returns whether `byte` is right here. A server must not choose more than the offered version, nor version 0.
     fn fits(&self, byte: u8) -> bool {
         let at = self.seen.len();
         match (at + 1 == LENGTH, self.from) {
@@ -78,7 +78,7 @@ impl PrefaceDecoder {
     }
 }
 
-/// Names a peer that is no framed echo server by the first bytes it sent.
+/// Identifies a peer that is no framed echo server by the first bytes it sent.
 fn who_speaks(seen: &[u8]) -> (String, Option<PeerProtocol>) {
     let shown = escape(seen, 40);
     match seen {

@@ -1,17 +1,18 @@
-//! How much the peer takes of what the transport holds (PROTOCOL.md, clause 8.6).
+//! Detects whether the peer acknowledges output (PROTOCOL.md, clause 8.6).
 
-/// What the last look at the transport has shown.
+/// What the last look at the transport showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// How many bytes the peer had taken.
+    /// Bytes that the peer had acknowledged.
     taken: u64,
-    /// Whether there were more that it had not.
+    /// Whether other bytes were not yet acknowledged.
     left: bool,
 }
 
 impl Progress {
-    /// Looks: of `written` bytes `unacknowledged` are left. Whether the peer has taken at least `least` since the last
-    /// look, of bytes that were left then or with others left now: what it took long ago is no progress.
+    /// Notes that `unacknowledged` of `written` bytes are not acknowledged. Returns whether the peer has acknowledged
+    /// at least `least` bytes since the last look, if output was unacknowledged then or is now. Without such output the
+    /// bytes may have been acknowledged long ago, and that is no progress.
     pub(crate) fn look(&mut self, written: u64, unacknowledged: usize, least: usize) -> bool {
         let taken = written.saturating_sub(unacknowledged as u64);
         let news = taken.saturating_sub(std::mem::replace(&mut self.taken, taken));

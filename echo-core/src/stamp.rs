@@ -1,30 +1,30 @@
-//! Timestamps on the wire, and what four of them say (PROTOCOL.md, section 3).
+//! Timestamps on the wire, and what the four of a request measure (PROTOCOL.md, section 3).
 
 use std::time::Duration;
 
-/// A moment, in nanoseconds since the Unix epoch (1970-01-01T00:00:00Z), as it travels on the wire.
+/// A moment on the wire, in nanoseconds since the Unix epoch (1970-01-01T00:00:00Z).
 ///
-/// An `i64` reaches from 1677 to 2262. Arithmetic saturates instead of wrapping: the peer may send any value.
+/// An `i64` reaches from 1677 to 2262. Arithmetic saturates instead of wrapping, because the peer may send any value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stamp(pub i64);
 
 impl Stamp {
-    /// The moment `elapsed` after this one.
+    /// Returns the moment `elapsed` after this one.
     ///
-    /// A connection keeps the wall clock of its start and adds monotonic time, so that a step of the wall clock
+    /// A connection reads the wall clock once, at its start, and adds monotonic time. So a step of the wall clock
     /// changes no measurement (clause 3.2).
     pub fn after(self, elapsed: Duration) -> Self {
         let nanos = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(nanos))
     }
 
-    /// The moment `elapsed` before this one.
+    /// Returns the moment `elapsed` before this one.
     pub(crate) fn before(self, elapsed: Duration) -> Self {
         let nanos = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(nanos))
     }
 
-    /// Whole seconds since the epoch, rounded down.
+    /// Returns whole seconds since the epoch, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000_000)
     }
@@ -44,15 +44,15 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// Round-trip delay in nanoseconds, without the time the server held the request: `(t4 - t1) - (t3 - t2)`.
+    /// Returns the round-trip delay in nanoseconds, without the server's processing time: `(t4 - t1) - (t3 - t2)`.
     ///
-    /// Negative only if a clock or a peer lies.
+    /// It is negative only if a clock or a stamp of the peer is wrong.
     pub fn delay(&self) -> i64 {
         saturate(wide(self.t4, self.t1) - wide(self.t3, self.t2))
     }
 
-    /// The server's clock minus the client's, in nanoseconds, if both ways take equally long:
-    /// `((t2 - t1) + (t3 - t4)) / 2`.
+    /// Returns the server's clock minus the client's, in nanoseconds: `((t2 - t1) + (t3 - t4)) / 2`. It assumes that
+    /// both directions take equally long.
     pub fn offset(&self) -> i64 {
         saturate((wide(self.t2, self.t1) + wide(self.t3, self.t4)) / 2)
     }

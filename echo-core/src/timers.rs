@@ -1,14 +1,14 @@
-//! The named deadlines: every wait of the protocol has one (PROTOCOL.md, section 8).
+//! The named deadlines: each wait of the protocol has one (PROTOCOL.md, section 8).
 
 use std::fmt;
 use std::time::Duration;
 
-/// A wait that ends, by name.
+/// The name of a wait that has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Deadline {
     /// Client: from the first attempt to connect until the server's preface is read.
     Connect,
-    /// Server: from a first byte that promises the framed wire until the client's preface is complete.
+    /// Server: from a first byte of the framed wire until the client's preface is complete.
     Detect,
     /// Client: no answer while at least one request is unanswered.
     Answer,
@@ -20,16 +20,16 @@ pub enum Deadline {
     Drain,
     /// From the server's CLOSE until the client's.
     Close,
-    /// From the CLOSE frames until the peer's FIN, when the peer is to send FIN first.
+    /// From the CLOSE frames until the peer's FIN, if the peer sends FIN first.
     Fin,
-    /// From one's own FIN until the peer's.
+    /// From this side's FIN until the peer's.
     Linger,
-    /// From the beginning of the ending until its end: caps the sum of the others.
+    /// From the beginning of the ending until its end: limits the sum of the others.
     Shutdown,
 }
 
 impl Deadline {
-    /// All deadlines, in the order in which they fire when several are due at the same moment.
+    /// All deadlines, in the order in which they pass when several are due at the same moment.
     pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::Detect,
@@ -43,7 +43,7 @@ impl Deadline {
         Self::Shutdown,
     ];
 
-    /// The deadline's name, as in PROTOCOL.md and in options.
+    /// Returns the deadline's name, as in PROTOCOL.md and in options.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -66,7 +66,7 @@ impl fmt::Display for Deadline {
     }
 }
 
-/// How long each wait may take. [`Duration::MAX`] means for ever; the defaults are those of PROTOCOL.md.
+/// Length of each deadline. [`Duration::MAX`] means no deadline. The defaults are those of PROTOCOL.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadlines {
     /// See [`Deadline::Connect`]. Default 10 s.
@@ -110,7 +110,7 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// How long the wait called `deadline` may take.
+    /// Returns the length of `deadline`.
     pub fn length(&self, deadline: Deadline) -> Duration {
         match deadline {
             Deadline::Connect => self.connect,
@@ -128,7 +128,7 @@ impl Deadlines {
 }
 
 impl Deadlines {
-    /// Sets how long the wait called `deadline` may take.
+    /// Sets the length of `deadline`.
     pub fn set(&mut self, deadline: Deadline, length: Duration) {
         let slot = match deadline {
             Deadline::Connect => &mut self.connect,
@@ -146,14 +146,14 @@ impl Deadlines {
     }
 }
 
-/// Which deadlines run, and when each is due. Time is the time since the connection began.
+/// The running deadlines and when each is due. A time is the duration since the connection began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timers {
     due: [Option<Duration>; Deadline::ALL.len()],
 }
 
 impl Timers {
-    /// Starts `deadline` anew; a length of [`Duration::MAX`] means it never comes.
+    /// Starts `deadline`, also if it runs already. A length of [`Duration::MAX`] means that it never passes.
     pub fn start(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
         self.due[deadline as usize] = now.checked_add(lengths.length(deadline));
     }
@@ -165,14 +165,14 @@ impl Timers {
         }
     }
 
-    /// Starts `deadline` anew if it has come.
+    /// Starts `deadline` again if it is due.
     pub fn renew(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
         if self.due[deadline as usize].is_some_and(|due| due <= now) {
             self.start(deadline, now, lengths);
         }
     }
 
-    /// Lets every deadline that runs come later by `length`.
+    /// Delays every running deadline by `length`.
     pub fn postpone(&mut self, length: Duration) {
         for due in self.due.iter_mut().flatten() {
             *due = due.saturating_add(length);
@@ -189,18 +189,18 @@ impl Timers {
         self.due = Default::default();
     }
 
-    /// The moment of the next deadline.
+    /// Returns when the next deadline is due.
     pub fn next(&self) -> Option<Duration> {
         self.due.iter().flatten().min().copied()
     }
 
-    /// Whether `deadline` runs.
+    /// Returns whether `deadline` runs.
     pub fn runs(&self, deadline: Deadline) -> bool {
         self.due[deadline as usize].is_some()
     }
 
-    /// Takes the deadline that is due at `now`: the earliest, and of several at one moment the first in
-    /// [`Deadline::ALL`].
+    /// Stops and returns the deadline that is due at `now`: the earliest one, or the first in [`Deadline::ALL`] if
+    /// several are due at the same moment.
     pub fn expired(&mut self, now: Duration) -> Option<Deadline> {
         let earliest = self.next().filter(|due| *due <= now)?;
         let deadline = Deadline::ALL.into_iter().find(|d| self.due[*d as usize] == Some(earliest))?;

@@ -1,4 +1,4 @@
-//! The client: a handle that can be cloned, requests in a row over one connection, and one outcome.
+//! The client: a handle that can be cloned, pipelined requests over one connection, and one outcome.
 
 use crate::clock::Clock;
 use crate::connect::{ConnectError, connect_tcp};
@@ -16,17 +16,17 @@ use tokio::net::ToSocketAddrs;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// So many requests may wait in the queue before whoever adds one has to wait until it is taken.
+/// Requests that may wait in the queue. A caller that adds one more waits until its request is taken.
 const QUEUE: usize = 16;
-/// Requests that wait for their answers: no more is sent until the server has answered some.
+/// Maximum number of unanswered requests. No more is sent until the server has answered some.
 const UNANSWERED: usize = 64 * 1024;
 
 /// The settings of a client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientConfig {
-    /// What the connection is told.
+    /// Settings of the connection.
     pub connection: Config,
-    /// Where the time comes from.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -35,24 +35,24 @@ pub struct ClientConfig {
 pub struct Answer {
     /// The request's number on this connection.
     pub seq: u64,
-    /// The message, come back.
+    /// The message, sent back.
     pub payload: Vec<u8>,
-    /// t1–t4, and from them [`delay`](Stamps::delay) and [`offset`](Stamps::offset), in nanoseconds.
+    /// t1 to t4. [`delay`](Stamps::delay) and [`offset`](Stamps::offset) are computed from them, in nanoseconds.
     pub stamps: Stamps,
 }
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// The server never ran it: safe to send again elsewhere.
+    /// The server did not run it: it is safe to send again elsewhere.
     Refused,
-    /// It may have run.
+    /// The server may have run it.
     Unknown,
-    /// The payload is longer than the limit; nothing was sent.
+    /// The payload is over the limit. Nothing was sent.
     TooBig {
-        /// Its length in bytes.
+        /// Length of the payload, in bytes.
         len: usize,
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
 }
@@ -82,30 +82,30 @@ struct Request {
     place: Place,
 }
 
-/// A place in the queue, or what tells whoever waits for one that the request was taken out of it.
+/// A place in the queue. A request beyond the queue has a sender instead, which signals that it was taken.
 enum Place {
     Queued(#[expect(dead_code, reason = "free when it is dropped")] OwnedSemaphorePermit),
     Beyond(oneshot::Sender<()>),
 }
 
-/// How far a conversation has come, as the handles see it.
+/// Progress of a conversation, for the handles.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     /// The server's preface was read.
     greeted: bool,
-    /// The server has said GOAWAY.
+    /// The server's GOAWAY was received.
     leaving: Option<CloseReason>,
     outcome: Option<Outcome>,
 }
 
 /// A conversation on the framed wire. Clones share it.
 ///
-/// Requests may be made at once, by any clone: they go out in order over the one connection and are answered in
-/// order. A request is made when its future is polled first; dropping the future later changes nothing for the
-/// request, which is in the account like every other.
+/// Any clone may make requests concurrently: they are sent in order over the one connection and answered in order. A
+/// request is made at the first poll of its future. Dropping the future later does not cancel the request; the account
+/// includes it.
 ///
-/// When the last handle is dropped without [`close`](Client::close), the conversation is closed politely in the
-/// background, within its deadlines, if the runtime lives so long; nobody learns the outcome.
+/// If the last handle is dropped without [`close`](Client::close), the conversation closes politely in the background,
+/// within its deadlines, while the runtime runs. Its outcome is lost.
 #[derive(Clone, Debug)]
 pub struct Client {
     wishes: mpsc::UnboundedSender<Command>,
@@ -118,8 +118,8 @@ impl Client {
     /// Connects by TCP to the first of the resolved addresses that accepts, and waits for the server's preface.
     ///
     /// # Errors
-    /// [`ConnectError`]: the name does not resolve, no address accepts, the connect deadline passes, or what answers
-    /// is no echo/1 server.
+    /// [`ConnectError`]: the name does not resolve, no address accepts, the connect deadline passes, or the peer is no
+    /// echo/1 server.
     pub async fn connect(address: impl ToSocketAddrs, config: ClientConfig) -> Result<Self, ConnectError> {
         let began = Instant::now();
         let whole = config.connection.deadlines.connect;
@@ -131,7 +131,10 @@ impl Client {
         Ok(client)
     }
 
-    /// Begins a conversation on a connected stream. Must be called in a tokio runtime, which runs it as a task.
+    /// Begins a conversation on a connected stream, as a task.
+    ///
+    /// # Panics
+    /// If it is not called in a tokio runtime.
     pub fn start<T: Transport>(stream: T, config: ClientConfig) -> Self {
         let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
         let (wishes, inbox) = mpsc::unbounded_channel();
@@ -141,7 +144,7 @@ impl Client {
         Self { wishes, queue: Arc::new(Semaphore::new(QUEUE)), abort, progress }
     }
 
-    /// Sends `payload` and waits for its answer. With many requests under way this waits for its turn first.
+    /// Sends `payload` and waits for its answer. It first waits for a place if many requests are unanswered.
     ///
     /// # Errors
     /// [`RequestError`]: the message is too long, or the conversation ended before the answer.
@@ -149,9 +152,9 @@ impl Client {
         self.submit(payload).await?.answer().await
     }
 
-    /// Queues `payload` and gives a token for its answer, so that the next request can follow at once. Waits while
-    /// the queue is full: the server has to take some first. Who gives up that wait, as a timeout does, gives up the
-    /// answer, and not the request: it stays in the queue.
+    /// Queues `payload` and returns a future of its answer, so that the next request can follow at once. Waits while
+    /// the queue is full, until the server takes requests. Dropping this future (a timeout, for example) gives up the
+    /// answer, not the request: it stays in the queue.
     ///
     /// # Errors
     /// [`RequestError::Refused`] if the conversation has ended.
@@ -163,33 +166,32 @@ impl Client {
         let request = Request { payload: payload.into(), answered, place };
         self.wishes.send(Command::Request(request)).map_err(|_| RequestError::Refused)?;
         if beyond {
-            // However it is taken, and if it never is: what became of it, its answer tells.
+            // The result does not matter: the answer shows what happened to the request.
             let _ = is_taken.await;
         }
         Ok(Pending(answer))
     }
 
-    /// Ends the conversation politely: what was submitted before is sent, the answers come, and both sides say their
-    /// CLOSE frames, all within the deadlines (answers later than the drain deadline do not count any more). The ending
-    /// begins when the requests submitted before have been taken. Gives the outcome with the account; concurrent and
-    /// later calls get the same.
+    /// Ends the conversation politely, within the deadlines: sends what was submitted before, receives the answers, and
+    /// exchanges CLOSE frames. Answers after the drain deadline do not count. The ending begins once the requests
+    /// submitted before are taken. Returns the outcome with the account, also to concurrent and later calls.
     pub async fn close(&self) -> Outcome {
-        // If the conversation has ended already, nobody takes the wish, and the outcome is there.
+        // If the conversation has already ended, the send fails and the outcome is there.
         let _ = self.wishes.send(Command::Close);
         self.ended().await
     }
 
-    /// Ends the conversation at once, by RST: requests without an answer are unknown.
+    /// Aborts the conversation, by RST: requests without an answer are unknown.
     pub fn abort(&self) {
         self.abort.send_replace(true);
     }
 
-    /// Waits for the end of the conversation, whoever brings it about.
+    /// Waits for the end of the conversation, whichever side ends it.
     pub async fn ended(&self) -> Outcome {
         self.see(|progress| progress.outcome.clone()).await.unwrap_or_else(lost_outcome)
     }
 
-    /// Waits until the server wants to leave (its GOAWAY); `None` if the conversation ended without that.
+    /// Waits for the server's GOAWAY. Returns `None` if the conversation ended without it.
     pub async fn leaving(&self) -> Option<CloseReason> {
         let seen = self.see(|progress| match (&progress.leaving, &progress.outcome) {
             (None, None) => None,
@@ -208,7 +210,7 @@ impl Client {
         seen.await.unwrap_or_else(|| Err(lost_outcome()))
     }
 
-    /// Waits until `look` finds something; `None` if the task is gone and nothing will come any more.
+    /// Waits until `look` returns something. Returns `None` if the task is gone before that.
     async fn see<T>(&self, look: impl Fn(&Progress) -> Option<T>) -> Option<T> {
         let mut progress = self.progress.clone();
         loop {
@@ -222,19 +224,19 @@ impl Client {
     }
 }
 
-/// The task was dropped with its runtime: as far as anybody knows, the transport was reset by this side.
+/// The outcome if the runtime dropped the task: this side reset the transport, as far as it is known.
 fn lost_outcome() -> Outcome {
     Outcome { end: echo_core::End::Reset, began: echo_core::Side::Local, account: echo_core::Tally::default() }
 }
 
-/// A request on its way: a future of its answer. Dropping it changes nothing for the request.
+/// A request in flight: a future of its answer. Dropping it does not cancel the request.
 ///
-/// It gives a [`RequestError`] if the message was too long, or if the conversation ended before the answer.
+/// It resolves to a [`RequestError`] if the message was too long, or if the conversation ended before the answer.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Answer, RequestError>>);
 
 impl Pending {
-    /// Waits for the answer. Dropping this future changes nothing for the request.
+    /// Waits for the answer. Dropping this future does not cancel the request.
     ///
     /// # Errors
     /// [`RequestError`]: the message was too long, or the conversation ended before the answer.
@@ -247,16 +249,16 @@ impl Future for Pending {
     type Output = Result<Answer, RequestError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // The sender is dropped only with its task, by a runtime that ends: then nobody knows.
+        // The sender is dropped only if the runtime drops the task. Then the request's fate is unknown.
         Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(RequestError::Unknown)))
     }
 }
 
-/// The task behind the handles.
+/// The task of a conversation.
 struct Conversation<T> {
     driver: Driver<T>,
     inbox: mpsc::UnboundedReceiver<Command>,
-    /// Whether there are handles left.
+    /// Whether handles are left.
     handles: bool,
     waiting: BTreeMap<u64, Answered>,
     report: watch::Sender<Progress>,
@@ -265,7 +267,7 @@ struct Conversation<T> {
 impl<T: Transport> Conversation<T> {
     async fn run(mut self, mut aborted: watch::Receiver<bool>) {
         let outcome = {
-            // When all handles are gone nobody can abort any more.
+            // Without handles no abort can follow.
             let abort = async {
                 if aborted.wait_for(|aborted| *aborted).await.is_err() {
                     std::future::pending::<()>().await;
@@ -292,21 +294,22 @@ impl<T: Transport> Conversation<T> {
             if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| on_event(event, waiting, report)) {
                 return Poll::Ready(outcome);
             }
-            // Wishes that were left lying for want of room have no other way to be heard.
+            // Commands left in the queue for lack of room register no waker, so poll again.
             if !more || !self.takes_wishes() {
                 return Poll::Pending;
             }
         }
     }
 
-    /// A request must not pile up behind others that wait to be sent. In an ending it is refused at once.
+    /// Returns whether to take commands. A request must not pile up behind unsent ones. In an ending it is refused at
+    /// once.
     fn takes_wishes(&self) -> bool {
         let connection = self.driver.connection();
         let room = connection.wants_requests() && self.waiting.len() < UNANSWERED;
         self.handles && (room || connection.machine().sent() != HalfState::Open)
     }
 
-    /// Takes wishes in their order; whether some may be left.
+    /// Takes commands in order. Returns whether some may be left.
     fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
         while self.takes_wishes() {
             match self.inbox.poll_recv(cx) {
@@ -330,12 +333,12 @@ impl<T: Transport> Conversation<T> {
             Err(misuse) => refuse(answered, misuse),
         }
         if let Place::Beyond(taken) = place {
-            // Who gave up the wait does not want to know.
+            // The receiver is gone if the caller gave up.
             let _ = taken.send(());
         }
     }
 
-    /// Gives everybody their answer, and the outcome last.
+    /// Completes all requests, and then reports the outcome.
     fn settle(mut self, outcome: Outcome) {
         self.inbox.close();
         while let Ok(wish) = self.inbox.try_recv() {
@@ -350,7 +353,7 @@ impl<T: Transport> Conversation<T> {
                 Fate::Refused => RequestError::Refused,
                 Fate::Unknown | Fate::Answered => RequestError::Unknown,
             };
-            // Who dropped the future of a request does not want to know.
+            // The receiver is gone if the request's future was dropped.
             drop(answered.send(Err(error)));
         }
         self.report.send_modify(|progress| progress.outcome = Some(outcome));

@@ -1,32 +1,32 @@
-//! The only reader of clocks.
+//! The only code that reads clocks.
 
 use chrono::Utc;
 use echo_core::Stamp;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where the wall time comes from, and the time zone of the plain wire.
+/// The source of wall time, and the time zone of the plain wire.
 ///
-/// Both are plain functions, so that a simulation can give its own. Monotonic time is tokio's, and so it is virtual
-/// when tokio's time is paused.
+/// Both are plain functions, so that a simulation can replace them. Monotonic time is tokio's, so it is virtual when
+/// tokio's time is paused.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// The wall time now. It is read when a connection begins, and for the times on the plain wire.
+    /// Returns the wall time. Called when a connection begins, and for the times on the plain wire.
     pub wall: fn() -> Stamp,
-    /// Whether the times on the plain wire, too, are the wall time at the connection's beginning and what has passed
-    /// since, without the steps that the wall clock makes meanwhile. For a `wall` that stands still, as in simulations.
+    /// Whether the times on the plain wire ignore later steps of the wall clock: they are the wall time at the start of
+    /// the connection plus the time since. For a `wall` that stands still, as in simulations.
     pub steady: bool,
-    /// Seconds east of Greenwich at a moment. It takes the place of [`Config::utc_offset`](echo_core::Config).
+    /// Returns seconds east of Greenwich at a moment. It replaces [`Config::utc_offset`](echo_core::Config).
     pub utc_offset: fn(Stamp) -> i32,
 }
 
 impl Clock {
-    /// The system's clock and time zone (`TZ`, `/etc/localtime`).
+    /// Uses the system's clock and time zone (`TZ`, `/etc/localtime`).
     pub fn local() -> Self {
         Self { wall: system_wall, steady: false, utc_offset: local_offset }
     }
 
-    /// The system's clock, in UTC.
+    /// Uses the system's clock, in UTC.
     pub fn utc() -> Self {
         Self { wall: system_wall, steady: false, utc_offset: |_| 0 }
     }
@@ -72,7 +72,7 @@ impl Timeline {
         self.start.elapsed()
     }
 
-    /// The moment on tokio's clock; one that is out of reach is as good as never.
+    /// Returns the moment on tokio's clock, or `None` if it is out of range.
     pub(crate) fn at(&self, since: Duration) -> Option<Instant> {
         self.start.checked_add(since)
     }

@@ -1,4 +1,4 @@
-//! Connecting by TCP: every resolved address, within one deadline.
+//! Connecting by TCP to the resolved addresses, within one deadline.
 
 use crate::transport::prepare;
 use echo_core::{Deadline, Outcome};
@@ -11,17 +11,17 @@ use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// Why there is no conversation.
+/// Why a connection failed.
 #[derive(Debug)]
 pub enum ConnectError {
     /// The name does not resolve.
     Resolve(io::Error),
-    /// No address accepted: each with its reason.
+    /// No address accepted: each address with its error.
     Refused(Vec<(SocketAddr, io::Error)>),
-    /// The connect deadline passed: what it was, and the addresses tried without an answer so far.
+    /// The connect deadline passed: its length, and the tried addresses without an answer.
     TimedOut(Duration, Vec<SocketAddr>),
-    /// Something accepted, and the conversation ended before the server's preface: a mirror, a plain-only server, a
-    /// server that stays silent.
+    /// A server accepted, and the conversation ended before its preface: a mirror, a plain-only server, a silent
+    /// server.
     Ended(Outcome),
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// The reason without the system's number behind it.
+/// Returns the error's text without the system's error number.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
@@ -64,17 +64,20 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// So long an attempt has for itself before the next address is tried beside it (RFC 8305 section 5).
+/// An attempt runs alone this long before the next address is tried in parallel (RFC 8305 section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Connects to the first of the resolved addresses that accepts, within `whole`.
 ///
-/// The addresses are tried in the resolver's order, with the families taking turns; the next one as soon as an attempt
-/// has failed, or after 250 ms beside it (RFC 8305, "Happy Eyeballs"). So one that swallows packets costs little.
-/// Must be called in a tokio runtime.
+/// The addresses are tried in the resolver's order, alternating between families. The next attempt starts when one has
+/// failed, or in parallel after 250 ms (RFC 8305, "Happy Eyeballs"). So an address that drops packets costs little
+/// time.
+///
+/// # Panics
+/// If it is not called in a tokio runtime.
 ///
 /// # Errors
-/// [`ConnectError`], but never [`ConnectError::Ended`].
+/// Returns [`ConnectError`], but never [`ConnectError::Ended`].
 pub async fn connect_tcp(address: impl ToSocketAddrs, whole: Duration) -> Result<TcpStream, ConnectError> {
     let now = Instant::now();
     let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));
@@ -111,7 +114,7 @@ async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The addresses with the families taking turns, the first one's first (RFC 8305 section 4).
+/// Sorts addresses so that families alternate, starting with the first one's (RFC 8305 section 4).
 fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let is_first_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let (mut first, mut second) = (VecDeque::new(), VecDeque::new());

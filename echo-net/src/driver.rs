@@ -1,4 +1,4 @@
-//! The loop between a connection and its transport. It takes no decision about the protocol.
+//! The loop between a connection and its transport. It makes no protocol decisions.
 
 use crate::clock::{Clock, Timeline};
 use crate::memory::Usage;
@@ -14,41 +14,41 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How much is read at once.
+/// Maximum bytes of one read.
 const READ: usize = 64 * 1024;
 
-/// An alarm that is so late says that the process did not run.
+/// If an alarm is this late, the process did not run.
 const ASLEEP: Duration = Duration::from_secs(1);
 const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 
 thread_local! {
-    /// Read into before it is known whether there is anything to read, so that an idle connection owns no buffer.
+    /// Read buffer of the thread, so that an idle connection owns no buffer.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A connection on its transport.
+/// A connection with its transport.
 pub(crate) struct Driver<T> {
-    /// `None` once it was let go.
+    /// `None` after close or abort.
     stream: Option<T>,
     connection: Connection,
     timeline: Timeline,
-    /// The wall clock, where the times on the plain wire follow it.
+    /// The wall clock, if the times on the plain wire follow it.
     wall: Option<fn() -> Stamp>,
-    /// Input that was read and must wait for its turn, or until the peer has read.
+    /// Input that was read and waits for a turn, or until the peer has read.
     rest: Rest,
     share: Share,
     usage: Usage,
-    /// There is nothing more to read: FIN or a reset has come.
+    /// FIN or a reset was read: there is nothing more to read.
     read_over: bool,
-    /// The user takes no more input for now.
+    /// The user reads no input for now.
     paused: bool,
-    /// The transport takes nothing, and the last read gave nothing either.
+    /// The transport takes no bytes, and the last read returned nothing.
     read_in_vain: bool,
-    /// A write was told that the connection was reset. Linux tells that once, and gives reads an end then.
+    /// A write failed with a reset. Linux reports the reset once; later reads return the end of the stream.
     reset: bool,
-    /// Something was written since the last flush.
+    /// Bytes were written since the last flush.
     unflushed: bool,
-    /// The transport took no more when it was last written to.
+    /// The last write was pending.
     blocked: bool,
     /// The ending has begun.
     ending: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Driver<T> {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Begins a connection now; `make` gets the settings with the clock's time zone, and the wall time.
+    /// Begins a connection now. `make` receives the settings with the clock's time zone, and the wall time.
     pub(crate) fn new(stream: T, clock: Clock, config: Config, make: impl FnOnce(Config, Stamp) -> Connection) -> Self {
         let config = Config { utc_offset: clock.utc_offset, ..config };
         let timeline = Timeline::begin();
@@ -82,7 +82,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// The same, as one of the connections of a server that share its time and its memory.
+    /// Makes it one of the connections of a server, which share time and memory.
     pub(crate) fn sharing(self, share: Share, usage: Usage) -> Self {
         Self { share, usage, ..self }
     }
@@ -99,7 +99,7 @@ impl<T: Transport> Driver<T> {
         self.connection.leave(self.timeline.now(), close_reason);
     }
 
-    /// Whether to leave what comes in the transport, and so the peer waiting, for now.
+    /// Pauses or continues reading. In a pause input stays in the transport, and the peer waits.
     pub(crate) fn pause(&mut self, paused: bool) {
         if std::mem::replace(&mut self.paused, paused) != paused {
             self.connection.pause(self.timeline.now(), paused);
@@ -110,8 +110,7 @@ impl<T: Transport> Driver<T> {
         self.connection.abort(self.timeline.now());
     }
 
-    /// Waits no longer for anything that has a deadline: takes it that the deadlines have come. Gives whether there
-    /// were any.
+    /// Treats all running deadlines as passed. Returns whether there were any.
     pub(crate) fn hurry(&mut self) -> bool {
         let now = self.timeline.now();
         let running: Vec<_> = self.connection.running_deadlines().collect();
@@ -119,7 +118,7 @@ impl<T: Transport> Driver<T> {
         !running.is_empty()
     }
 
-    /// Does all that can be done without waiting. Ready once the conversation is over and the transport let go.
+    /// Does all work that is possible without waiting. Ready once the conversation is over and the transport closed.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
         self.wake();
         loop {
@@ -137,14 +136,14 @@ impl<T: Transport> Driver<T> {
                 self.connection.fail(now, CloseReason::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;
             }
-            // A deadline waits for the turn, too: what has come is read before it is held against the peer.
+            // A deadline also waits for a turn: received input is handled before it.
             if self.share.poll_turn(cx, now).is_pending() {
                 return Poll::Pending;
             }
             if self.poll_input(cx, on_event).is_ready() && !self.share.is_spent() {
                 continue;
             }
-            // Unless what comes never ceases.
+            // If input never stops, deadlines must still pass.
             let now = self.timeline.now();
             if self.connection.next_time().is_some_and(|due| due <= now) {
                 self.look(now);
@@ -156,10 +155,10 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Lets go of the stream, and reads what has come before: input that is left unread makes the kernel send RST, which
-    /// deletes what it still has to send (5.9).
+    /// Closes the stream, but reads waiting input first: unread input makes the kernel send RST, which deletes output
+    /// that is still to be sent (clause 5.9).
     fn let_go(&mut self, cx: &mut Context<'_>) {
-        /// How often, for a peer may go on sending.
+        /// Maximum number of reads, because a peer may send without end.
         const READS: usize = 16;
         let Some(mut stream) = self.stream.take() else { return };
         if self.read_over || self.connection.is_write_closed() {
@@ -177,7 +176,8 @@ impl<T: Transport> Driver<T> {
         SCRATCH.set(scratch);
     }
 
-    /// Begins to act again. Clause 8.5: if a deadline passed long ago, and this was not polled either, its process was stopped meanwhile.
+    /// Begins a poll. If a deadline passed long ago and the driver was not polled since, the process was stopped:
+    /// deadlines are delayed (clause 8.5).
     fn wake(&mut self) {
         let now = self.timeline.now();
         let away = now.saturating_sub(self.polled);
@@ -193,14 +193,15 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Tells the connection how much of its output the peer has not taken (clause 8.6), if that can be told.
+    /// Reports to the connection how much output the peer has not acknowledged (clause 8.6), if the transport can count
+    /// it.
     fn look(&mut self, now: Duration) {
         if let Some(count) = self.stream.as_ref().and_then(Transport::unacknowledged) {
             self.connection.handle_unacknowledged(now, count);
         }
     }
 
-    /// Writes until the transport takes no more or there is no more to write.
+    /// Writes until the transport takes no more or nothing is left to write.
     fn poll_output(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<Outcome> {
         while let Some(stream) = &mut self.stream {
             let stream = Pin::new(stream);
@@ -264,7 +265,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Reads once, if input is wanted; ready when something came.
+    /// Reads once, if input is wanted. Ready if input or an end was handled.
     fn poll_input(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<()> {
         if !self.connection.wants_input() || self.read_over || self.paused {
             return Poll::Pending;
@@ -293,7 +294,7 @@ impl<T: Transport> Driver<T> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
         let mut buffer = ReadBuf::new(scratch);
         let read = Pin::new(stream).poll_read(cx, &mut buffer);
-        // After the read: what came may be younger than what was written before it.
+        // Read the clock after the read: the input may be younger than the last write.
         let now = self.timeline.now();
         match read {
             Poll::Ready(Ok(())) => match buffer.filled() {
@@ -308,16 +309,16 @@ impl<T: Transport> Driver<T> {
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
-            // The transport does not take what the peer sends: that is our end of it.
+            // The transport refuses what the peer sent, so this side ends the connection.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 self.read_over = true;
                 self.connection.abort(now);
             }
             Poll::Ready(Err(_)) => self.handle_reset(now),
-            // It cannot be written to, and all it had received is read.
+            // The transport takes no bytes, and all it had received is read.
             Poll::Pending if self.connection.is_write_closed() && self.read_in_vain => self.handle_reset(now),
             Poll::Pending => {
-                // The runtime may have held back what is there (its budget is spent), so one more poll must tell.
+                // tokio's budget may be spent although input is waiting, so poll once more.
                 self.read_in_vain = self.connection.is_write_closed();
                 if self.read_in_vain {
                     cx.waker().wake_by_ref();
@@ -334,7 +335,7 @@ impl<T: Transport> Driver<T> {
         self.connection.handle_reset(now);
     }
 
-    /// Takes in what the connection takes, and what the share allows; gives how much that was.
+    /// Passes input to the connection while it takes more and the share is not spent. Returns the bytes taken.
     fn take_in(&mut self, input: &[u8], now: Duration, on_event: &mut impl FnMut(Event<'_>)) -> usize {
         let mut left = input;
         while !self.share.is_spent() {
@@ -349,7 +350,7 @@ impl<T: Transport> Driver<T> {
         input.len() - left.len()
     }
 
-    /// Ready when the next deadline has come.
+    /// Ready when the next deadline is due.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.connection.next_time().and_then(|since| self.timeline.at(since)) else {
             return Poll::Pending;
@@ -361,7 +362,7 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// Bytes that were read, and how many of them were taken in. It owns memory only while some are left.
+/// Bytes that were read, and how many of them are handled. It owns memory only while some are left.
 #[derive(Debug, Default)]
 struct Rest {
     bytes: Vec<u8>,
@@ -382,7 +383,7 @@ impl Rest {
     }
 }
 
-/// Whether this is the connection's end, and not only that of the direction in which was written.
+/// Returns whether the whole connection ended, and not only the write direction.
 fn is_reset(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | TimedOut)

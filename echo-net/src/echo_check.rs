@@ -1,18 +1,18 @@
-//! Whether every byte that was sent came back, on a wire that adds times where the server cut messages.
+//! Checks whether every sent byte came back, on a wire that inserts times between messages.
 
 use std::collections::VecDeque;
 
-/// `[Mon Nov 23 08:16:00 2026] `: `a` a letter, `9` a digit or a space, anything else itself.
+/// Pattern of a time, `[Mon Nov 23 08:16:00 2026] `: `a` is a letter, `9` a digit or a space, others are literal.
 const STAMP: &[u8] = b"[aaa aaa 99 99:99:99 9999] ";
 
-/// So many readings are followed at once, so that each byte costs a bounded amount of work, whatever comes.
+/// Maximum number of readings, so that the work for each byte is bounded.
 const MOST_READINGS: usize = 64;
 
-/// Compares what comes with what was sent.
+/// Compares received bytes with sent bytes.
 ///
-/// A time may stand anywhere, and the bytes sent may look like one, so every reading that fits so far is followed:
-/// it is a place in what was sent, and how much of a time was read there. Of more than 64 readings those are followed
-/// that take the fewest times for the server's; only text that consists of little but times has so many.
+/// A time may be anywhere, and sent bytes may look like one. So the check follows each reading that fits so far: a
+/// position in the sent bytes, and how much of a time was read there. Of more than 64 readings it keeps those that
+/// contain the fewest inserted times; only text that is almost all times has more.
 ///
 /// ```
 /// use echo_net::EchoCheck;
@@ -26,10 +26,10 @@ const MOST_READINGS: usize = 64;
 /// ```
 #[derive(Debug)]
 pub struct EchoCheck {
-    /// What was sent from place `base` on.
+    /// The sent bytes from position `base` on.
     sent: VecDeque<u8>,
     base: u64,
-    /// In order, and each once.
+    /// Sorted, without duplicates.
     readings: Vec<(u64, usize)>,
 }
 
@@ -40,12 +40,12 @@ impl Default for EchoCheck {
 }
 
 impl EchoCheck {
-    /// These bytes are sent.
+    /// Notes that these bytes were sent.
     pub fn sent(&mut self, bytes: &[u8]) {
         self.sent.extend(bytes);
     }
 
-    /// These bytes came.
+    /// Notes that these bytes were received.
     pub fn came(&mut self, bytes: &[u8]) {
         let mut next = Vec::with_capacity(MOST_READINGS + 2);
         for byte in bytes {
@@ -68,12 +68,12 @@ impl EchoCheck {
         self.base = needed;
     }
 
-    /// Whether everything sent so far is back.
+    /// Returns whether all sent bytes came back.
     pub fn all(&self) -> bool {
         self.readings.contains(&(self.end(), 0))
     }
 
-    /// Bytes that were sent and are not back.
+    /// Returns the number of sent bytes that have not come back.
     pub fn outstanding(&self) -> u64 {
         self.sent.len() as u64
     }
@@ -131,7 +131,7 @@ mod tests {
         assert!(!check(format!("{TIME}x").as_bytes(), format!("{TIME}{TIME}").as_bytes()));
     }
 
-    /// Nothing but times, of which each may be the server's: the work is bounded, and the verdict right.
+    /// Text of times only, where each may be inserted by the server: the work is bounded, and the result right.
     #[test]
     fn text_that_consists_of_times_is_compared_too() {
         let text = TIME.repeat(2000);

@@ -27,8 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The protocol itself, and the contract by which a conversation ends, are `echo-core`'s; nothing here decides about
-//! them. Other transports implement [`Transport`] and [`Listener`]; [`StreamTransport`] makes one of any stream.
+//! `echo-core` has the protocol and the close contract; this crate makes no protocol decisions. Other transports
+//! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream.
 
 mod client;
 mod clock;

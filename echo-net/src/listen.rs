@@ -1,4 +1,4 @@
-//! Listening by TCP: at every address of a name, with room for a burst.
+//! Listening by TCP at all addresses of a name, with a long accept queue.
 
 use crate::transport::{Listener, prepare};
 use std::future::poll_fn;
@@ -7,19 +7,17 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 
-/// The system holds as many connections that have not been accepted yet as it allows (on Linux `net.core.somaxconn`,
-/// 4096 by default).
+/// Length of the accept queue: the system's maximum (on Linux `net.core.somaxconn`, 4096 by default).
 ///
 /// The 128 of [`TcpListener::bind`] overflow with a few hundred clients at once. Then Linux drops a client's packets,
-/// so that it tries again after 1 s and 3 s, or answers with SYN cookies, with which the client's first bytes can be
-/// lost.
+/// which are sent again after 1 s and 3 s, or answers with SYN cookies, which can lose the client's first bytes.
 const BACKLOG: u32 = i32::MAX as u32;
 
-/// Listens at the first of the resolved addresses where that is possible. The address can be used again at once after
-/// the server's end (`SO_REUSEADDR`), as with [`TcpListener::bind`].
+/// Listens at the first of the resolved addresses that can be bound. The address can be used again right after the
+/// server ends (`SO_REUSEADDR`), as with [`TcpListener::bind`].
 ///
 /// # Errors
-/// The name does not resolve, or the last error of an address.
+/// The name does not resolve, or no address can be bound: the error of the last one.
 pub async fn listen_tcp(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut last = no_address();
     for address in lookup_host(address).await? {
@@ -31,20 +29,20 @@ pub async fn listen_tcp(address: impl ToSocketAddrs) -> io::Result<TcpListener> 
     Err(last)
 }
 
-/// TCP listeners that are served as one.
+/// Several TCP listeners that work as one.
 #[derive(Debug)]
 pub struct TcpListeners {
     listeners: Vec<TcpListener>,
-    /// Who is asked first next time, so that none waits for ever.
+    /// Index of the listener that is polled first next time, so that none starves.
     first: usize,
 }
 
 impl TcpListeners {
-    /// Listens at all addresses of a name: `localhost` is `127.0.0.1` and `::1`. With port 0 all get the port that the
-    /// system picked for the first. An address whose family this system lacks is left out, if there is another one.
+    /// Listens at all addresses of a name: `localhost` is `127.0.0.1` and `::1`. With port 0 all addresses use the port
+    /// that the system chose for the first. An address whose family the system lacks is skipped, if another one works.
     ///
     /// # Errors
-    /// The name does not resolve, or an address that cannot be listened at, such as one that is in use.
+    /// The name does not resolve, or an address cannot be bound, for example because it is in use.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         let (mut listeners, mut port, mut left_out) = (Vec::<TcpListener>::new(), None, no_address());
         let mut seen = Vec::new();
@@ -68,10 +66,10 @@ impl TcpListeners {
         if listeners.is_empty() { Err(left_out) } else { Ok(Self { listeners, first: 0 }) }
     }
 
-    /// Where it listens.
+    /// Returns the local addresses.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
         self.listeners.iter().map(TcpListener::local_addr).collect()
     }
@@ -98,7 +96,7 @@ impl Listener for TcpListeners {
     }
 }
 
-/// A peer by IPv4 at a socket for both families is called by its IPv4 address.
+/// Returns the peer's name. An IPv4 peer of a dual-stack socket is named by its IPv4 address.
 pub(crate) fn peer_name(peer: SocketAddr) -> String {
     SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string()
 }
@@ -107,13 +105,13 @@ fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::AddrNotAvailable, "the name resolves to no address")
 }
 
-/// Whether the system has no such address, or no such family.
+/// Returns whether the system has no such address or no such family.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
         || error.raw_os_error() == Some(NO_FAMILY)
 }
 
-/// `EAFNOSUPPORT`, for which std has no kind.
+/// `EAFNOSUPPORT`: std has no error kind for it.
 #[cfg(unix)]
 const NO_FAMILY: i32 = libc::EAFNOSUPPORT;
 /// `WSAEAFNOSUPPORT`
@@ -122,7 +120,7 @@ const NO_FAMILY: i32 = 10047;
 
 fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // On Windows the option means something else.
+    // On Windows this option has another meaning.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

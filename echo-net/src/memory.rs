@@ -1,25 +1,25 @@
-//! How the connections of a server share its memory.
+//! Shares a server's memory among its connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a server's connections may own together: half of it in equal parts that nobody else can take, the other half
-/// for whoever comes, as long as it leaves as much as it takes.
+/// The memory of a server's connections. One half is divided into equal parts, one for each connection. The other half
+/// is shared: a connection may take at most as much of it as it leaves free.
 ///
-/// So a connection within its part always has room, and however many take all they can get, there is always
-/// something left, though less and less.
+/// So a connection within its part always has room. However many connections take all they can, some memory is always
+/// left.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    /// The part of each, in bytes.
+    /// Each connection's part, in bytes.
     part: usize,
-    /// The other half.
+    /// The shared half, in bytes.
     common: usize,
-    /// What is used of it.
+    /// Bytes of the shared half in use.
     used: Arc<AtomicUsize>,
 }
 
 impl Memory {
-    /// `limit` bytes for `connections` at once.
+    /// Divides `limit` bytes among `connections`.
     pub(crate) fn new(limit: usize, connections: usize) -> Self {
         let part = limit / 2 / connections.max(1);
         Self { part, common: limit - part * connections, used: Arc::default() }
@@ -30,19 +30,19 @@ impl Memory {
     }
 }
 
-/// What one connection owns; given back when it is dropped. The default is counted nowhere and has no limit.
+/// The memory that one connection owns. Dropping it frees the memory. The default has no limit and counts nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct Usage(Option<Held>);
 
 #[derive(Debug)]
 struct Held {
     memory: Memory,
-    /// What it owns beyond its part.
+    /// Bytes it owns above its part.
     beyond: usize,
 }
 
 impl Usage {
-    /// It owns so many bytes now; whether that is all right. What it owned before stays all right.
+    /// Sets the bytes that the connection owns. Returns whether that is allowed. As much as before, or less, is always allowed.
     pub(crate) fn set(&mut self, owned: usize) -> bool {
         let Some(Held { memory, beyond }) = &mut self.0 else { return true };
         let before = std::mem::replace(beyond, owned.saturating_sub(memory.part));
@@ -72,7 +72,7 @@ mod tests {
         let memory = Memory::new(1600, 8);
         assert_eq!((memory.part, memory.common), (100, 800));
         let mut greedy: Vec<Usage> = (0..8).map(|_| memory.usage()).collect();
-        // Each takes all it can get: half of what is left, then half of that.
+        // Each takes all it can: half of what is left, then half of that.
         for (number, most) in [400, 200, 100, 50, 25, 12, 6, 3].into_iter().enumerate() {
             assert!(greedy[number].set(100 + most), "{number}");
             assert!(!greedy[number].set(100 + most + 1), "{number}");

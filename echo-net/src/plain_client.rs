@@ -1,4 +1,4 @@
-//! A client on the plain wire, for servers that speak no other: bytes there, bytes back, and FIN.
+//! A client on the plain wire, for servers without the framed wire: it sends bytes, receives bytes, and sends FIN.
 
 use crate::client::ClientConfig;
 use crate::driver::Driver;
@@ -8,16 +8,16 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
-/// The most that is queued at once.
+/// Maximum bytes that are queued at once.
 const PIECE: usize = 64 * 1024;
 
-/// Runs a conversation on the plain wire: what `outgoing` gives is sent, what comes goes to `on_text`. When
-/// `outgoing` has ended and all is sent, FIN follows; the outcome is there when the server's FIN has come too. What
-/// comes later than the linger deadline after one's own FIN is lost, so give it time for the answers.
+/// Runs a conversation on the plain wire: sends the bytes of `outgoing` and passes received bytes to `on_text`. When
+/// `outgoing` ends and all bytes are sent, it sends FIN. It returns the outcome after the server's FIN, or at the
+/// linger deadline. Bytes that arrive after that deadline are lost, so set it long enough for the answers.
 ///
-/// While the server does not read, no more is taken from `outgoing`. Before anything is read, `room` is asked: while
-/// it is pending nothing is, and so a server cannot fill the memory of a user who does not keep up; it must wake the
-/// task when that changes. `|_| Poll::Ready(())` always has room.
+/// While the server does not read, it takes no more from `outgoing`. It polls `room` before each read, and reads
+/// nothing while `room` is pending, so that a server cannot fill the memory of a slow user. `room` must wake the task
+/// when there is room again. `|_| Poll::Ready(())` always has room.
 pub async fn converse_plainly<T: Transport>(
     stream: T,
     config: ClientConfig,
@@ -51,7 +51,7 @@ pub async fn converse_plainly<T: Transport>(
                     on_text(text);
                 }
             });
-            // What was left lying for want of room has no other way to be heard.
+            // Bytes left in `outgoing` for lack of room register no waker, so poll again.
             if ended.is_ready() || !starved || !driver.connection().wants_requests() {
                 return ended;
             }
@@ -60,10 +60,10 @@ pub async fn converse_plainly<T: Transport>(
     .await
 }
 
-/// A stream has no messages, so bytes go in pieces that no limit forbids.
+/// Sends bytes in pieces within the limit: a stream has no messages.
 fn send<T: Transport>(driver: &mut Driver<T>, bytes: &[u8], piece: usize) {
     for piece in bytes.chunks(piece) {
-        // The conversation is open, as was asked before, and the piece is within the limit.
+        // The caller has checked that the conversation is open, and the piece is within the limit.
         let sent = driver.send(piece);
         debug_assert!(sent.is_ok(), "{sent:?}");
     }

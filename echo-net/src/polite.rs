@@ -1,4 +1,4 @@
-//! The polite close, for anybody's stream.
+//! The polite (lingering) close, for any stream.
 
 use crate::transport::Transport;
 use echo_core::Config;
@@ -10,30 +10,30 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, sleep_until};
 
-/// How long and how much to read after one's own FIN.
+/// Limits of the reading after this side's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linger {
-    /// How long to wait for the peer, the flush included. It begins anew when it has passed and the peer has taken
-    /// 16 KiB of the output meanwhile, on a transport that can tell ([`Transport::unacknowledged`]).
+    /// Length of the wait for the peer, including the flush. When it passes, it starts again if the peer has meanwhile
+    /// acknowledged 16 KiB of the output, on a transport that can count that ([`Transport::unacknowledged`]).
     pub time: Duration,
-    /// The most time the whole close may take, however much the peer takes.
+    /// Maximum length of the whole close, however much the peer takes.
     pub most: Duration,
-    /// The most bytes to read and discard.
+    /// Maximum bytes to read and discard.
     pub bytes: u64,
 }
 
 impl Default for Linger {
-    /// Two seconds, eight in all, and 1 MiB.
+    /// 2 s, 8 s in all, and 1 MiB.
     fn default() -> Self {
         Self { time: Duration::from_secs(2), most: Duration::from_secs(8), bytes: 1024 * 1024 }
     }
 }
 
-/// How a polite close went.
+/// Result of a polite close.
 #[derive(Debug)]
 pub struct Closed {
-    /// Whether everything written was handed to the transport, and FIN behind it. An error says that it was not:
-    /// of kind [`TimedOut`](io::ErrorKind::TimedOut) if the time ran out.
+    /// Whether all output and then FIN were handed to the transport. An error of kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut) means that the time ran out.
     pub flush: io::Result<()>,
     /// Why the reading stopped.
     pub end: PeerEnd,
@@ -41,31 +41,31 @@ pub struct Closed {
     pub discarded: u64,
 }
 
-/// Why the reading after one's own FIN stopped.
+/// Why the reading after this side's FIN stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerEnd {
-    /// The peer's FIN: it has sent all it wanted to. It does not prove that it has read all it was sent.
+    /// The peer's FIN: it sends no more. It does not prove that the peer has read everything.
     Eof,
-    /// The peer reset the connection: what was sent last may be lost.
+    /// The peer reset the connection: output sent last may be lost.
     Reset,
     /// The time ran out.
     Deadline,
-    /// More than the allowed bytes came.
+    /// The peer sent more bytes than allowed.
     ByteLimit,
-    /// Reading failed otherwise.
+    /// Reading failed with another error.
     Failed(io::ErrorKind),
 }
 
-/// Ends one's own direction of `stream` so that nothing sent is lost to a RST: flush, half-close, then read until the
-/// peer's FIN within the limits of `linger`, as RFC 9112 section 9.6 tells a server to. Then the stream can be dropped:
-/// a kernel goes on delivering what the peer has not taken, as long as nothing is unread.
+/// Ends this side's direction of `stream` so that RST loses no output: it flushes, half-closes, and reads until the
+/// peer's FIN within the limits of `linger`, as RFC 9112 section 9.6 requires of a server. Then the stream can be
+/// dropped: the kernel still delivers the rest, if no input is unread.
 ///
-/// Closing a TCP socket while input is unread, or before it comes, makes the kernel send RST, and that destroys data
+/// If a TCP socket is closed with unread input, or input arrives later, the kernel sends RST. RST destroys data that
 /// the peer has not read yet.
 ///
-/// If the future is dropped before it is ready, the stream is left where it was: perhaps flushed, perhaps half-closed;
-/// calling it again is allowed and goes on from there. A transport that reports a second half-close as an error
-/// ([`NotConnected`](io::ErrorKind::NotConnected)) is taken as half-closed.
+/// If the future is dropped early, the stream may be flushed or half-closed. A second call continues from there. A
+/// transport that reports a second half-close as an error ([`NotConnected`](io::ErrorKind::NotConnected)) counts as
+/// half-closed.
 ///
 /// ```
 /// use echo_net::{Linger, PeerEnd, polite_close};
@@ -104,12 +104,12 @@ pub async fn polite_close<S: Transport>(stream: &mut S, linger: Linger) -> Close
     Closed { flush, end, discarded }
 }
 
-/// How long to wait for a peer.
+/// The remaining time to wait for a peer.
 struct Patience {
     time: Duration,
     due: Instant,
     end: Instant,
-    /// What the peer had not taken at the last look.
+    /// Bytes that the peer had not acknowledged at the last look.
     left: Option<usize>,
 }
 
@@ -120,7 +120,7 @@ impl Patience {
         Self { time: linger.time, due: after(now, linger.time).min(end), end, left: stream.unacknowledged() }
     }
 
-    /// What `poll` gives, or nothing if it takes too long.
+    /// Returns what `poll` returns, or `None` if the time runs out.
     async fn wait<S: Transport, T>(
         &mut self,
         stream: &mut S,
@@ -147,12 +147,12 @@ impl Patience {
         let taken = before.unwrap_or(0).saturating_sub(self.left.unwrap_or(usize::MAX));
         let now = Instant::now();
         self.due = after(now, self.time).min(self.end);
-        // As much as in a conversation: PROTOCOL.md, clause 8.6.
+        // The same progress as in a conversation: PROTOCOL.md, clause 8.6.
         taken >= Config::default().progress && now < self.end
     }
 }
 
-/// A time that reaches beyond the clock is a day: long enough to be for ever, short enough to be reached.
+/// Adds `time`, or a day if the sum is out of the clock's range.
 fn after(now: Instant, time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400))
 }

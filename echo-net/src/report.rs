@@ -1,25 +1,25 @@
-//! What a server did.
+//! Statistics of a server.
 
 use echo_core::{End, Outcome, Traffic};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The sums of a server's life.
+/// Totals of a server's run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Connections accepted, the refused ones included.
+    /// Connections accepted, including refused ones.
     pub accepted: u64,
-    /// Of these, connections over the limit, which were refused.
+    /// Accepted connections that were refused because a limit was reached.
     pub refused: u64,
-    /// Connections by how they ended, by [`End::name`].
+    /// Connections by the name of their end ([`End::name`]).
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// Requests accepted, their answers queued; whether the client got them is in the outcomes.
+    /// Requests accepted, with their answers queued. The outcomes show whether clients received them.
     pub messages: u64,
     /// Payload bytes of these requests.
     pub bytes: u64,
-    /// Attempts to accept that failed.
+    /// Failed calls of accept.
     pub accept_errors: u64,
-    /// Connections whose task panicked, always a bug of this crate, and calls of [`OnEnd`](crate::OnEnd) that did.
+    /// Connections whose task panicked (a bug of this crate), and calls of [`OnEnd`](crate::OnEnd) that panicked.
     pub panicked: u64,
 }
 
@@ -30,7 +30,7 @@ impl Report {
         self.bytes += traffic.bytes;
     }
 
-    /// How many connections ended as `name`, one of [`End::NAMES`].
+    /// Returns how many connections ended as `name`, one of [`End::NAMES`].
     pub fn ended(&self, name: &str) -> u64 {
         self.outcomes.get(name).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The server: a listener, a configuration and a shutdown give a report.
+//! The server: serves a listener with a configuration until shutdown, and returns a report.
 
 use crate::driver::Driver;
 use crate::memory::Memory;
@@ -19,22 +19,22 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
-/// How long the server waits after it could not accept, most often for want of descriptors.
+/// Pause after a failed accept, which usually means that no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// No refusal is let go for another before it: time for the client to speak, and to read the reason.
+/// A refusal keeps its place at least this long: the client needs time to send, and to read the reason.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` is ready, then drains by the close contract: every client is told, gets its answers, and
-/// has until the deadlines of the configuration. All connections have ended when this returns; dropping the future
-/// drops them all at once.
+/// Serves until `shutdown` is ready, then drains by the close contract: each client is asked to leave and gets its
+/// answers, within the deadlines of the configuration. It returns after all connections have ended. Dropping the future
+/// drops them all.
 ///
-/// A connection that cannot be accepted does not stop the server.
+/// A failed accept does not stop the server.
 pub async fn serve<L: Listener>(listener: L, config: ServerConfig, shutdown: impl Future<Output = ()>) -> Report {
     serve_until(listener, config, shutdown, pending()).await
 }
 
-/// Like [`serve`], and aborts all connections once `abort` is ready, whether or not `shutdown` was.
+/// Serves like [`serve`], and aborts all connections once `abort` is ready, before or after `shutdown`.
 pub async fn serve_until<L: Listener>(
     mut listener: L,
     config: ServerConfig,
@@ -63,7 +63,7 @@ pub async fn serve_until<L: Listener>(
             () = &mut shutdown => server.accept_waiting(&mut listener).await,
             () = server.run(&mut listener) => (),
         }
-        // From here on the system refuses who comes.
+        // From here on the system refuses new connections.
         drop(listener);
     }
     if !aborting {
@@ -92,10 +92,10 @@ enum Kind {
     Refused(Lack),
 }
 
-/// What a refused connection finds none of.
+/// The resource that a refused connection lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
-    /// All places are taken.
+    /// All `max_connections` are in use.
     Places,
     /// The process has no descriptors left.
     Descriptors,
@@ -108,14 +108,15 @@ struct Server {
     memory: Memory,
     served: JoinSet<Ended>,
     refused: JoinSet<Ended>,
-    /// Refusals under way that have not been hurried, the oldest first: when its grace is over, and what hurries it.
+    /// Running refusals that were not hurried, the oldest first: the end of the grace time, and the sender that hurries
+    /// it.
     refusals: VecDeque<(Instant, oneshot::Sender<()>)>,
     spare: Spare,
     report: Report,
 }
 
 impl Server {
-    /// Accepts and joins, for ever.
+    /// Accepts and joins connections, without end.
     async fn run<L: Listener>(&mut self, listener: &mut L) {
         loop {
             self.spare.refill();
@@ -133,7 +134,7 @@ impl Server {
         }
     }
 
-    /// Accepts who has connected already: they are to be told, not reset with the listener.
+    /// Accepts connections that are already established: otherwise the listener's end resets them.
     async fn accept_waiting<L: Listener>(&mut self, listener: &mut L) {
         while let Some(ended) = self.served.try_join_next().or_else(|| self.refused.try_join_next()) {
             self.count(ended);
@@ -141,19 +142,20 @@ impl Server {
         while let Some(kind) = self.room() {
             let accepted = tokio::select! { biased;
                 accepted = listener.accept() => accepted,
-                // The runtime hears of new connections only between two turns.
+                // tokio learns of new connections only when this task yields.
                 () = tokio::task::yield_now() => return,
             };
             match accepted {
                 Ok((stream, peer)) => self.begin(stream, peer, kind),
-                // One that is gone costs the others nothing; without descriptors there is no more to be had.
+                // A connection that is gone does no harm. Other errors end the loop: without descriptors no accept
+                // works.
                 Err(error) if is_gone(&error) => self.report.accept_errors += 1,
                 Err(_) => return,
             }
         }
     }
 
-    /// What can be done with one more connection.
+    /// Returns how to handle one more connection. `None` if it cannot be accepted now.
     fn room(&mut self) -> Option<Kind> {
         if self.served.len() < self.config.max_connections {
             return Some(Kind::Served);
@@ -171,7 +173,7 @@ impl Server {
         let driver = Driver::new(stream, self.config.clock, self.config.connection, |mut config, epoch| match kind {
             Kind::Served => Connection::server(config, epoch),
             Kind::Refused(lack) => {
-                // A client that says nothing must not keep a place from one that is to hear why it is refused.
+                // A silent client must not keep a place from one that can be told why it is refused.
                 config.deadlines.idle = config.deadlines.idle.min(config.deadlines.detect);
                 let reason = match lack {
                     Lack::Places => format!("try again later: all {limit} connections are in use"),
@@ -213,14 +215,14 @@ impl Server {
                 }
             }
             Err(error) => {
-                // A bug of ours; every other connection goes on.
+                // This is a bug of this crate. The other connections continue.
                 warn!("a connection's task failed: {error}");
                 self.report.panicked += 1;
             }
         }
     }
 
-    /// A connection that was gone before it was accepted costs nothing; want of descriptors or memory passes.
+    /// Counts a failed accept, and waits unless only that connection was gone. A lack of descriptors or memory passes.
     async fn pause<L: Listener>(&mut self, listener: &mut L, error: &io::Error) {
         self.report.accept_errors += 1;
         warn!("cannot accept a connection: {error}");
@@ -233,7 +235,8 @@ impl Server {
         sleep(ACCEPT_PAUSE).await;
     }
 
-    /// Tells one client why it is refused, by the descriptor that was kept back; or makes room for the next.
+    /// Accepts one client with the spare descriptor to tell it why it is refused. Without a spare one, ends the oldest
+    /// refusal.
     async fn refuse_one<L: Listener>(&mut self, listener: &mut L) {
         if self.spare.give() {
             tokio::select! { biased;
@@ -246,14 +249,14 @@ impl Server {
         }
     }
 
-    /// Whether the oldest refusal has had its grace.
+    /// Returns whether the grace time of the oldest refusal is over.
     fn oldest_can_go(&self) -> bool {
         self.refusals.front().is_some_and(|(grace, _)| *grace <= Instant::now())
     }
 
     fn hurry_oldest(&mut self) {
         if let Some((_, oldest)) = self.refusals.pop_front() {
-            // If it has ended meanwhile, there is room.
+            // The send fails if the refusal has ended, and then there is room.
             let _ = oldest.send(());
         }
     }
@@ -269,17 +272,17 @@ impl Server {
     }
 }
 
-/// Whether a connection was gone before it was accepted, and the next one may be there.
+/// Returns whether only this connection was gone before it was accepted: the next one may work.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// An end at which something may have been lost is a warning.
+/// Logs the end of a connection. An end that may have lost something is a warning.
 fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
     match &outcome.end {
         End::Clean(_) => info!("connection {number} from {peer} ends: {outcome}"),
-        // Plain text acknowledges nothing: the answers are on their way, and nobody knows more.
+        // The plain wire has no acknowledgement: whether the answers arrive is unknown.
         End::Unproven => {
             let (began, answered) = (outcome.began, traffic.messages);
             info!(
@@ -302,15 +305,15 @@ fn log_step(number: u64, event: &Event<'_>) {
     }
 }
 
-/// What the server tells a connection.
+/// Commands of the server to a connection.
 struct Orders {
     phase: watch::Receiver<Phase>,
     close_reason: CloseReason,
-    /// Its place is wanted for another.
+    /// Another connection needs its place.
     hurried: oneshot::Receiver<()>,
 }
 
-/// One connection, from its first byte to its end.
+/// Runs one connection from its first byte to its end.
 async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orders) -> (Outcome, Traffic) {
     let Orders { phase, close_reason, mut hurried } = orders;
     let (mut for_drain, mut for_abort) = (phase.clone(), phase);
@@ -319,14 +322,14 @@ async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orde
     let (mut draining, mut aborting, mut hurrying) = (false, false, None);
     let outcome = poll_fn(|cx| {
         loop {
-            // What has come already is answered before the client is told to leave.
+            // Received input is answered before the client is asked to leave.
             if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| log_step(number, &event)) {
                 return Poll::Ready(outcome);
             }
             if hurrying.is_none()
                 && let Poll::Ready(order) = Pin::new(&mut hurried).poll(cx)
             {
-                // Nobody is left to hurry a connection that is served.
+                // The sender of a served connection is dropped: nothing hurries it.
                 hurrying = Some(order.is_ok());
             }
             if !aborting && abort.as_mut().poll(cx).is_ready() {
@@ -336,7 +339,7 @@ async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orde
                 draining = true;
                 driver.leave(close_reason.clone());
             } else if hurrying == Some(true) && driver.hurry() {
-                // What it waits for next is over, too.
+                // Poll again: the next wait is over, too.
             } else {
                 return Poll::Pending;
             }
@@ -346,7 +349,7 @@ async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orde
     (outcome, driver.connection().traffic())
 }
 
-/// Waits for a phase; never ready if the server is gone, for then its tasks are aborted.
+/// Waits for a phase. Never ready if the server is gone, because its tasks are then aborted.
 async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
         pending::<()>().await;

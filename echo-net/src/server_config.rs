@@ -1,4 +1,4 @@
-//! What a server is told, and what it tells about the connections that have ended.
+//! The settings of a server, and its report on a connection that has ended.
 
 use crate::clock::Clock;
 use echo_core::{CloseCode, CloseReason, Config, Outcome, Traffic};
@@ -6,29 +6,28 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What a connection may own beside a message: a read that waits, answers that wait, and the room these grow into.
+/// Maximum bytes that a connection owns beside a message: one read that waits, answers that wait, and spare capacity.
 const BUFFERS: usize = 256 * 1024;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// What each connection is told.
+    /// Settings of each connection.
     pub connection: Config,
-    /// Where the time comes from.
+    /// The clock.
     pub clock: Clock,
-    /// So many connections are served at once; one more is refused with CLOSE 1013, or a line on the plain wire.
+    /// Maximum number of concurrent connections. A further one is refused with CLOSE 1013, or a line on the plain wire.
     pub max_connections: usize,
-    /// So many refusals are under way at once (at least 1). For one more the oldest is let go, but not before 100 ms
-    /// have passed, in which it is told why if it says anything. A client that is to be refused and says nothing is
-    /// let go at the detect deadline in any case.
+    /// Maximum number of concurrent refusals (at least 1). A further one ends the oldest, but not before it is 100 ms
+    /// old: in that time a client that sends something is told the reason. A client to refuse that sends nothing is
+    /// dropped at the detect deadline.
     pub max_refusals: usize,
-    /// So many bytes of memory hold what connections have sent and are to be sent, all together; the buffers of the
-    /// system are not in it. Half of it is divided evenly among `max_connections` and `max_refusals`, so that a
-    /// connection which stays within its part always has room. The other half is for long messages: a connection gets
-    /// no more of it than it leaves. For whom there is no room the conversation ends with CLOSE 1013, or a line on the
-    /// plain wire. See [`ServerConfig::least_memory`].
+    /// Maximum bytes of memory for the input and output of all connections; buffers of the system do not count. One
+    /// half is divided evenly among `max_connections` and `max_refusals`, so a connection within its part always has
+    /// room. The other half is for long messages: a connection may take at most as much of it as it leaves free. A
+    /// connection without room ends with CLOSE 1013, or a line on the plain wire. See [`ServerConfig::least_memory`].
     pub max_memory: usize,
-    /// What clients are told when the server drains: 1001 or 1012 of RFC 6455 section 7.4.
+    /// Code and reason for clients when the server drains: code 1001 or 1012 of RFC 6455 section 7.4.
     pub close_reason: CloseReason,
     /// Called at the end of each connection.
     pub on_end: OnEnd,
@@ -37,37 +36,37 @@ pub struct ServerConfig {
 /// A connection that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its number: 1 for the first the server accepted.
+    /// The connection's number: 1 for the first that the server accepted.
     pub number: u64,
-    /// What the listener calls its peer.
+    /// The listener's name for the peer.
     pub peer: String,
-    /// Whether it was one over the limit, accepted only to be refused.
+    /// Whether it was over the limit and accepted only to be refused.
     pub refused: bool,
     /// How it ended.
     pub outcome: Outcome,
-    /// What it carried.
+    /// What it transferred.
     pub traffic: Traffic,
 }
 
-/// Something to call at the end of each connection, or nothing (the default).
+/// A callback for the end of each connection, or nothing (the default).
 ///
-/// It is called from the server's own task, in the order of the ends; while it runs nothing is accepted. If it panics
-/// that is logged and counted ([`Report::panicked`](crate::Report::panicked)), and the server goes on.
+/// The server's own task calls it, in the order of the ends. The server accepts nothing while it runs. If it panics,
+/// the server logs and counts that ([`Report::panicked`](crate::Report::panicked)) and continues.
 #[derive(Clone, Default)]
 pub struct OnEnd(Option<Arc<Call>>);
 
 type Call = dyn Fn(&Ended) + Send + Sync;
 
 impl OnEnd {
-    /// Calls `call`.
+    /// Makes `call` the callback.
     pub fn call(call: impl Fn(&Ended) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(call)))
     }
 
-    /// Tells of an end; whether that panicked.
+    /// Calls the callback. Returns whether it panicked.
     pub(crate) fn tell(&self, ended: &Ended) -> bool {
         let Self(call) = self;
-        // What the user's code breaks is its own; the conversations of others go on.
+        // A panic in the user's code must not end other conversations.
         call.as_ref().is_some_and(|call| catch_unwind(AssertUnwindSafe(|| call(ended))).is_err())
     }
 }
@@ -93,10 +92,10 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// With less [`max_memory`](Self::max_memory) than this a message of the longest allowed length may find no room
-    /// though nobody else takes any.
+    /// Returns the least [`max_memory`](Self::max_memory) at which one message of the maximum length always fits while
+    /// no other connection uses the shared half.
     pub fn least_memory(&self) -> usize {
-        // A connection gets half of the common half, and owns buffers beside the message.
+        // A connection gets half of the shared half, and owns buffers beside the message.
         4 * (self.connection.limit + BUFFERS)
     }
 }

@@ -1,9 +1,9 @@
-//! Bytes from the network on a terminal.
+//! Makes bytes from the network safe to show on a terminal.
 
 use std::fmt::Write;
 
-/// Bytes as text that is safe on a terminal: readable characters of UTF-8 stay, controls and everything else that
-/// could steer a terminal or reorder a line become `\n`, `\u{1b}`, `\xNN`.
+/// Returns bytes as text that is safe on a terminal. Readable UTF-8 characters stay. Controls, and other characters
+/// that could control a terminal or reorder a line, become `\n`, `\u{1b}`, `\xNN`.
 ///
 /// ```
 /// assert_eq!(echo_net::printable("héllo\x1b[2J".as_bytes()), "héllo\\u{1b}[2J");
@@ -16,7 +16,7 @@ pub fn printable(bytes: &[u8]) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\'' | '"' | '\\' => text.push(c),
-                // It joins the parts of one sign, and marks belong to the letter before.
+                // A joiner connects the parts of one symbol, and a mark belongs to the character before it.
                 _ if c == '\u{200d}' || is_mark(c) => text.push(c),
                 _ => text.extend(c.escape_debug()),
             }
@@ -29,8 +29,7 @@ pub fn printable(bytes: &[u8]) -> String {
     text
 }
 
-/// Whether this is written above, below or around the character before it: in a string only its first character is
-/// escaped for that.
+/// Returns whether `c` is a combining mark. `escape_debug` escapes a mark only at the start of a string.
 fn is_mark(c: char) -> bool {
     c.escape_debug().len() > 1 && ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
 }

@@ -1,4 +1,4 @@
-//! What a connection runs over: any byte stream, and what listens for it.
+//! Transports and listeners: the byte streams that connections run over, and their sources.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -7,19 +7,18 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A stream of bytes in both directions whose write half can be shut down by itself (half-close).
+/// A byte stream in both directions whose write half can be shut down alone (half-close).
 ///
-/// A read that fails means RST from the peer; with [`io::ErrorKind::InvalidData`] it means that the transport refuses what
-/// the peer sent, and the connection is aborted from this side.
+/// A failed read means RST from the peer. [`io::ErrorKind::InvalidData`] means that the transport refuses what the peer
+/// sent; then this side aborts the connection.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// How many of the bytes that were written the peer has not acknowledged yet, FIN included; `None` (the default)
-    /// if that cannot be told. Where it can, deadlines measure whether the peer takes anything (clause 8.6).
+    /// Returns how many written bytes the peer has not acknowledged yet, FIN included. `None` (the default) if the
+    /// transport cannot count them. With a count, deadlines measure whether the peer takes anything (clause 8.6).
     fn unacknowledged(&self) -> Option<usize> {
         None
     }
 
-    /// Lets go at once, so that the peer learns it was no regular end: by RST where the transport has one.
-    /// Otherwise the stream is dropped.
+    /// Aborts, by RST if the transport has one, so that the peer sees no regular end. The default drops the stream.
     fn abort(self)
     where
         Self: Sized,
@@ -28,31 +27,31 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl Transport for TcpStream {
-    /// On Linux `SIOCOUTQ`.
+    /// Uses `SIOCOUTQ` (Linux).
     #[cfg(target_os = "linux")]
     fn unacknowledged(&self) -> Option<usize> {
         crate::system::unacknowledged(self)
     }
 
-    /// Sends RST: linger time zero, RFC 9293 section 3.10.5 (ABORT).
+    /// Sends RST by a linger time of zero: RFC 9293 section 3.10.5 (ABORT).
     fn abort(self) {
-        // If the option cannot be set, the connection is gone already, and dropping it is all that is left to do.
+        // If the option cannot be set, the connection is already gone, and dropping it is enough.
         let _ = self.set_zero_linger();
     }
 }
 
-/// How much may wait in the kernel that was not sent at all, in bytes. By itself Linux takes megabytes; then a peer that
-/// reads slowly holds as much memory, and an ending begins while that is still to be sent.
+/// Maximum bytes in the kernel that are not sent yet. Linux allows megabytes by default. Then a slow reader holds as
+/// much memory, and an ending begins before they are sent.
 const UNSENT: u32 = 256 * 1024;
 
-/// Sets what every connection needs.
+/// Sets the socket options of every connection.
 ///
 /// # Errors
-/// The connection is gone already.
+/// The connection is already gone.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    // Messages are gathered before they are written, so waiting for more (Nagle) only delays them.
+    // Messages are gathered before they are written, so Nagle's algorithm only delays them.
     stream.set_nodelay(true)?;
-    // Where it cannot be set, more waits.
+    // Without this option, more bytes wait in the kernel.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     Ok(())
@@ -61,7 +60,7 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// An in-memory stream, for tests.
 impl Transport for DuplexStream {}
 
-/// A stream of anybody's as a transport whose abort is to be dropped: `Over(tls_stream)`.
+/// Adapts any stream, for example `StreamTransport(tls_stream)`; `abort` drops it.
 #[derive(Debug)]
 pub struct StreamTransport<T>(
     /// The stream.
@@ -102,12 +101,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StreamTransport<T> {
     }
 }
 
-/// Accepts streams.
+/// A source of streams.
 pub trait Listener: Send + 'static {
-    /// What it accepts.
+    /// The type of the streams.
     type Stream: Transport;
 
-    /// The next stream, and a name for its peer. Must be cancel safe.
+    /// Accepts the next stream and returns it with a name for its peer. Must be cancel safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, String)>> + Send;
 }
 
@@ -127,7 +126,7 @@ mod unix {
     use std::io;
     use tokio::net::{UnixListener, UnixStream};
 
-    /// A local socket has no RST: aborting is dropping.
+    /// A Unix socket has no RST: abort drops it.
     impl Transport for UnixStream {}
 
     impl Listener for UnixListener {

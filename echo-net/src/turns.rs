@@ -1,8 +1,8 @@
-//! How the connections of a server share its time.
+//! Shares a server's time among its connections.
 //!
-//! A runtime takes its tasks in turn, so whoever does much in each turn makes everybody wait. Here a connection that
-//! has done its share waits in line with the others that have, and only a few of that line are in the runtime's queue
-//! at once: who asks little finds that queue short.
+//! A runtime runs its tasks in turn, so a task that does much per poll delays all others. Here a connection that has
+//! used its share waits in a queue, and only a few of that queue run at once. So a connection with little work finds a
+//! short run queue.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,20 +11,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// What a connection may do in each [`PERIOD`] without standing in line, and in each turn that it has stood in line
-/// for: bytes taken in, and [`STEP`] for each read and each message. That is 128 KiB, or 256 messages: some 100 µs.
+/// The work that a connection may do in each [`PERIOD`] without queueing, and in each turn after queueing: bytes
+/// handled, plus [`STEP`] for each read and each message. It is 128 KiB, or 256 messages: about 100 µs.
 const SHARE: usize = 128 * 1024;
-/// What a read or a message counts for, whatever its length.
+/// Cost of a read or a message, in addition to its bytes.
 const STEP: usize = 512;
-/// A connection that has been at rest for so long has its whole share again.
+/// A share is refilled without queueing at most once in this time.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// The line of a server.
+/// The queue of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
 impl Turns {
-    /// For the runtime that calls it: two turns under way for each of its threads keep them all at work.
+    /// Creates a queue for the current runtime. Two turns at once for each worker thread keep all threads busy.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new(2 * tokio::runtime::Handle::current().metrics().num_workers())))
     }
@@ -34,11 +34,11 @@ impl Turns {
     }
 }
 
-/// What one connection has done of its share. The default stands in no line: it only lets others go first.
+/// What is left of one connection's share. The default has no queue: it only yields to other tasks.
 pub(crate) struct Share {
     line: Option<Turns>,
     left: usize,
-    /// When the share was last whole.
+    /// When the share was last refilled.
     whole: Duration,
     place: Place,
 }
@@ -56,14 +56,14 @@ impl Default for Share {
 }
 
 impl Share {
-    /// Ready when something of the share is left, at once or after standing in line.
+    /// Ready if part of the share is left, at once or after queueing.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         if let Place::InLine(turn) = &mut self.place {
             let Poll::Ready(permit) = turn.as_mut().poll(cx) else { return Poll::Pending };
-            // The line is never closed; if it were, there would be none to stand in.
+            // The semaphore is never closed. If it were, there would be no queue.
             self.place = Place::Turn(permit.ok());
             self.refill(now);
-            // Whoever is given a turn is woken ahead of the runtime's queue, and goes to its end.
+            // tokio wakes the holder of a new permit ahead of the run queue. This moves it to the end.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -87,7 +87,7 @@ impl Share {
         }
     }
 
-    /// A read, or a message, and what it took in.
+    /// Counts a read or a message and its bytes.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes + STEP);
     }
@@ -96,7 +96,7 @@ impl Share {
         self.left == 0
     }
 
-    /// There is nothing to do.
+    /// Notes that there is nothing to do.
     pub(crate) fn rest(&mut self, now: Duration) {
         self.place = Place::Out;
         if now >= self.whole + PERIOD {

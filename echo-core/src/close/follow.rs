@@ -1,4 +1,4 @@
-//! What follows from what was said and heard: CLOSE, FIN, the verdict.
+//! Consequences of what was sent and received: CLOSE, FIN, the verdict.
 
 use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use super::types::{Action, Actions, CloseHandshake, CloseReason, Order, Role};
@@ -8,7 +8,7 @@ use crate::outcome::{End, Side};
 use crate::timers::Deadline;
 
 impl Machine {
-    /// The server's CLOSE is due when the client asks no more and is owed nothing.
+    /// Sends CLOSE, or FIN if there are no CLOSE frames, once no more requests follow and no answer is owed.
     pub(super) fn close_if_due(&mut self, out: &mut Actions) {
         if self.owes() || !matches!(self.sent, Open | Leaving) {
             return;
@@ -27,14 +27,14 @@ impl Machine {
         }
     }
 
-    /// Clause 5.2: the server has answered all it accepted.
+    /// Sends CLOSE in the usual order: the server has answered all it accepted (clause 5.2).
     pub(super) fn close_in_order(&mut self, out: &mut Actions) {
         self.sent = Closed;
         out.push(Action::Close);
         self.fin_if_due(out);
     }
 
-    /// Clause 5.6: an error or a refusal says why first, unless the CLOSE is said.
+    /// Sends an error CLOSE with its reason, unless a CLOSE was sent before (clause 5.6).
     pub(super) fn close_out_of_order(&mut self, close_reason: CloseReason, out: &mut Actions) {
         match self.sent {
             Open | Leaving => {
@@ -48,8 +48,8 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// FIN follows the CLOSE frames: at once from the side that is to send it first, from the other upon the peer's
-    /// (clause 5.4).
+    /// Sends FIN after the CLOSE frames (clause 5.4). The side that sends FIN first does so at once, the other side
+    /// after the peer's FIN.
     pub(super) fn fin_if_due(&mut self, out: &mut Actions) {
         let first = self.policy.first_fin == self.role;
         let due = match (self.policy.words, self.sent, self.heard) {
@@ -81,7 +81,7 @@ impl Machine {
         self.on_violation(Violation::protocol(expected.into(), got.into()), out);
     }
 
-    /// The first verdict stands; only a violation overrules a clean end (clause 5.11).
+    /// Records the verdict. The first one stands; only a violation overrules a clean end (clause 5.11).
     pub(super) fn settle(&mut self, end: End, side: Side) {
         self.begin(side);
         match (&self.end, &end) {
@@ -96,7 +96,7 @@ impl Machine {
 
     pub(super) fn hearing(&self) -> Hearing {
         match (self.sent, self.heard) {
-            // Where FIN is the only goodbye, a client that has said it still waits for its answers (clause 2.7).
+            // Without CLOSE frames a client sends FIN to leave, and still waits for its answers (clause 2.7).
             (Finished, Open) if self.hears_behind_fin() => Hearing::Open,
             (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Discarding,
             (Open | Leaving | Closed, Open) => Hearing::Open,

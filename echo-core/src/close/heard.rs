@@ -1,4 +1,4 @@
-//! What the peer said.
+//! Handling of what the peer sent.
 
 use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use super::types::{Action, Actions, CloseHandshake, CloseReason, Role};
@@ -88,7 +88,8 @@ impl Machine {
                 (Role::Client, Open | Leaving) => self.on_servers_close(last, close_reason.code, first_fin, out),
                 (Role::Server, Closed) => self.on_clients_close(last, out),
                 (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
-                // Not reached: such a side discards what comes, or has heard a CLOSE.
+                // Unreachable: a client in Closed has received a CLOSE, and a side in Failed or Finished discards
+                // input.
                 (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
             },
             Hearing::Over => self.violate("FIN after CLOSE", "CLOSE again", out),
@@ -96,7 +97,8 @@ impl Machine {
         }
     }
 
-    /// The client acknowledges only what it holds: every answer through `last`, and none above (clause 5.3).
+    /// Handles the server's CLOSE. The client acknowledges only what it holds: exactly the answers through `last`
+    /// (clause 5.3).
     pub(super) fn on_servers_close(&mut self, last: u64, code: CloseCode, first_fin: Role, out: &mut Actions) {
         let answered = self.account.answered.count();
         if self.account.answered.mark() != last || answered != last {
@@ -130,7 +132,7 @@ impl Machine {
         self.fin_if_due(out);
     }
 
-    /// What a CLOSE says of the account holds whatever its code, if it can be true (clause 5.6).
+    /// Takes the count of a CLOSE into the account, whatever its code, if the count can be true (clause 5.6).
     pub(super) fn note_close(&mut self, last: u64, first_fin: Role) {
         match self.role {
             Role::Client => {
@@ -168,7 +170,7 @@ impl Machine {
     pub(super) fn on_fin(&mut self, out: &mut Actions) {
         match self.heard {
             Open | Leaving => match (self.policy.words, self.sent) {
-                // Plain, and a server whose CLOSE nobody acknowledges: FIN is all there is to come.
+                // No CLOSE is expected: on the plain wire, or if the client does not acknowledge the server's CLOSE.
                 (CloseHandshake::None, _) | (CloseHandshake::Server, Closed | Finished) => self.begin(Side::Peer),
                 (CloseHandshake::Server, Open | Leaving | Failed) | (CloseHandshake::Acknowledged, _) => {
                     self.settle(End::Truncated, Side::Peer);

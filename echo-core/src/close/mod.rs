@@ -1,4 +1,4 @@
-//! The close machine: who has said what, and what follows from it (PROTOCOL.md, sections 5 and 9).
+//! The close machine: what each side has sent, and what follows from it (PROTOCOL.md, sections 5 and 9).
 //!
 //! ```text
 //!     each direction:   Open ──GOAWAY──▶ Leaving ──CLOSE──▶ Closed ──FIN──▶ Finished
@@ -7,10 +7,10 @@
 //!     the one order:    GOAWAY (client) → last answers → CLOSE (server) → CLOSE (client) → FIN, FIN
 //! ```
 //!
-//! A [`Machine`] is the product of the two directions of one connection, as one side sees them. It knows no frame
-//! and no socket: [`MachineEvent`]s go in, [`Action`]s come out, and another protocol can use it with frames of its own.
-//! What such a protocol chooses is its [`Policy`]. The function is total: every state answers every event, and a
-//! new state or event does not compile until each has its answer.
+//! A [`Machine`] is the product of the two directions of one connection, as one side sees them. It handles
+//! [`MachineEvent`]s and returns [`Action`]s. It uses no frames and no sockets, so another protocol can use it with its
+//! own frames and its own [`Policy`]. The function is total: each state handles each event, and a new state or event
+//! does not compile until all cases are handled.
 
 mod follow;
 mod heard;
@@ -34,30 +34,30 @@ pub struct Machine {
     policy: Policy,
     sent: HalfState,
     heard: HalfState,
-    /// What this side says when it goes.
+    /// The code and reason for this side's GOAWAY or CLOSE.
     close_reason: CloseReason,
     /// The verdict, once there is one.
     end: Option<End>,
     began: Option<Side>,
     account: Account,
-    /// Server: the answers queued, of those accepted.
+    /// Server: the accepted requests whose answers are queued.
     queued: Watermark,
 }
 
-/// How a frame is to be taken in the present state.
+/// How to handle a received frame in the present state.
 enum Hearing {
-    /// As in the beginning.
+    /// No GOAWAY or CLOSE was received.
     Open,
-    /// After the peer's GOAWAY.
+    /// GOAWAY was received.
     Leaving,
-    /// After the peer's CLOSE: whatever comes is a violation.
+    /// CLOSE was received: any other frame is a violation.
     Over,
-    /// Nothing that comes matters any more.
+    /// All input is discarded.
     Discarding,
 }
 
 impl Machine {
-    /// The beginning of a conversation.
+    /// Creates the machine for a new conversation.
     pub fn new(role: Role, policy: Policy) -> Self {
         let accepted = match role {
             Role::Client => None,
@@ -76,7 +76,7 @@ impl Machine {
         }
     }
 
-    /// Takes one event and says what to do.
+    /// Handles one event and returns the actions that follow.
     pub fn handle(&mut self, event: MachineEvent) -> Actions {
         let mut out = Actions::default();
         match event {
@@ -100,12 +100,12 @@ impl Machine {
         out
     }
 
-    /// Tells that the first byte of request `seq`, and of all before it, was taken by the transport (client).
+    /// Notes that the transport took the first byte of request `seq`, and so of all before it (client).
     pub fn note_begun(&mut self, seq: u64) {
         self.account.begun = self.account.begun.max(seq.min(self.account.asked));
     }
 
-    // ---- what the user wants ----
+    // ---- commands of the user ----
 
     fn on_send(&mut self, out: &mut Actions) {
         match (self.role, self.sent) {
@@ -161,25 +161,26 @@ impl Machine {
                 self.settle(end, Side::Local);
                 self.close_out_of_order(close_reason, out);
             }
-            // Behind one's own FIN nothing can be said.
+            // Nothing can be sent after FIN.
             Finished => (),
         }
     }
 
-    // ---- what happened to the transport and the clock ----
+    // ---- events of the transport and the clock ----
 
     fn on_gone(&mut self, end: End, side: Side, out: &mut Actions) {
         self.finish(end, side);
         out.push(Action::Abort);
     }
 
-    /// The end of this side's patience (clause 5.9). The peer may still be reading what the transport holds.
+    /// Closes without an abort when a last deadline passes (clause 5.9): the peer may still read what the transport
+    /// holds.
     fn let_go(&mut self, end: End, side: Side, out: &mut Actions) {
         self.finish(end, side);
         out.push(Action::LetGo);
     }
 
-    /// Nothing more is said or heard.
+    /// Ends both directions.
     fn finish(&mut self, end: End, side: Side) {
         self.settle(end, side);
         self.sent = Finished;
@@ -193,7 +194,7 @@ impl Machine {
             Deadline::Detect => self.fail_on(deadline, CloseCode::PROTOCOL_ERROR, out),
             Deadline::Answer => self.fail_on(deadline, CloseCode::POLICY, out),
             Deadline::Idle => self.on_idle(out),
-            // The waits of the ending: one that is over has no deadline any more.
+            // A wait of the ending that is over has no deadline.
             Deadline::Drain | Deadline::Close | Deadline::Fin | Deadline::Linger
                 if self.waiting() != Some(deadline) => {}
             Deadline::Drain => self.on_drain(out),
@@ -206,7 +207,7 @@ impl Machine {
         }
     }
 
-    /// An idle client is asked to leave, and can still end clean (clause 5.12); where there are no words, FIN must do.
+    /// Asks an idle client to leave; the end can still be clean (clause 5.12). Without CLOSE frames it sends FIN.
     fn on_idle(&mut self, out: &mut Actions) {
         if self.policy.words == CloseHandshake::None && self.sent == Open {
             self.settle(End::TimedOut(Deadline::Idle), Side::Local);
@@ -214,7 +215,7 @@ impl Machine {
         self.on_leave(CloseReason::new(CloseCode::GOING_AWAY, "idle"), out);
     }
 
-    /// Clause 5.2: the server says its CLOSE though the client has not said GOAWAY, unless it owes an answer.
+    /// Sends the server's CLOSE although the client sent no GOAWAY, unless the server owes an answer (clause 5.2).
     fn on_drain(&mut self, out: &mut Actions) {
         match (self.role, self.sent) {
             (Role::Server, Open | Leaving) if self.owes() => {

@@ -1,8 +1,8 @@
-//! The table of the close machine: the states it can reach, and a sample of every event (PROTOCOL.md, section 9).
+//! The table of the close machine: its reachable states, and a sample of each event (PROTOCOL.md, section 9).
 //!
-//! The machine counts requests and so has no end of states; the table speaks of classes of them, [`State`], and of one
-//! [`Sample`] for each way in which an event can meet them. With it a protocol can print what the machine does under a
-//! policy of its own, and measure what its tests reach.
+//! The machine counts requests, so its states are infinite. The table has classes of them, [`State`], and one
+//! [`Sample`] for each case of an event. A protocol can use it to print the machine's behaviour under its own policy,
+//! and to measure what its tests reach.
 //!
 //! ```
 //! use echo_core::Role;
@@ -25,10 +25,10 @@ use crate::timers::Deadline;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Requests are made up to this number while states are searched for.
+/// Maximum number of requests in the search for states.
 const REQUESTS: u64 = 2;
 
-/// One way in which an event can meet a machine.
+/// One case of an event at a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names below say it")]
 pub enum Sample {
@@ -96,7 +96,7 @@ impl Sample {
         Self::Deadline(Deadline::Shutdown),
     ];
 
-    /// The samples that can happen under `policy`: where there are no CLOSE frames there are no frames.
+    /// Returns the samples that can occur under `policy`: a policy without CLOSE has no frames.
     pub fn of(policy: Policy) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_word())
     }
@@ -113,7 +113,7 @@ impl Sample {
         }
     }
 
-    /// Its name in the table.
+    /// Returns the sample's name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
@@ -152,7 +152,8 @@ impl Sample {
         }
     }
 
-    /// The event it is in the state of `machine`, or `None` for the one that is no event: [`Machine::note_begun`].
+    /// Returns the sample's event in the state of `machine`. [`Machine::note_begun`] is no event, so its sample gives
+    /// `None`.
     pub fn event(self, machine: &Machine) -> Option<MachineEvent> {
         let asked = machine.account().asked;
         let answered = machine.account().answered.mark();
@@ -187,7 +188,7 @@ impl Sample {
         })
     }
 
-    /// The sample that stands for `event` in the state of `machine`: what [`Sample::event`] gives, the other way round.
+    /// Returns the sample of `event` in the state of `machine`: the inverse of [`Sample::event`].
     pub fn meaning(event: &MachineEvent, machine: &Machine) -> Self {
         match event {
             MachineEvent::Send => Self::Send,
@@ -221,7 +222,7 @@ impl fmt::Display for Sample {
 }
 
 impl Machine {
-    /// The count that a correct peer's CLOSE would carry now.
+    /// Returns the count that a correct peer's CLOSE carries now.
     fn right_close(&self) -> u64 {
         match self.role() {
             Role::Client => self.account().answered.mark(),
@@ -229,7 +230,7 @@ impl Machine {
         }
     }
 
-    /// The count that a correct peer's GOAWAY would carry now.
+    /// Returns the count that a correct peer's GOAWAY carries now.
     fn right_goaway(&self) -> u64 {
         match self.role() {
             Role::Client => 0,
@@ -253,13 +254,13 @@ impl Machine {
         }
     }
 
-    /// Server: the lowest request it accepted and has not answered, or the last accepted.
+    /// Server: returns the lowest request that is accepted and not answered, or the last accepted one.
     fn next_unanswered(&self) -> u64 {
         let accepted = self.last(Action::Close);
         (1..=accepted).find(|seq| !self.queued.contains(*seq)).unwrap_or(accepted)
     }
 
-    /// Whether a server has accepted what it has not answered, or a client may still get an answer it waits for.
+    /// Returns whether a server owes an answer, or a client may still receive one.
     fn is_owing(&self) -> bool {
         match (self.role, self.sent) {
             (Role::Client, HalfState::Open | HalfState::Leaving) => self.account.answered.count() < self.account.begun,
@@ -269,32 +270,32 @@ impl Machine {
     }
 }
 
-/// What verdict there is.
+/// The kind of verdict, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// None yet.
+    /// No verdict yet.
     None,
     /// A clean end.
     Clean,
-    /// Any other.
+    /// Any other end.
     Other,
 }
 
-/// The part of a machine's state that the table speaks of.
+/// The part of a machine's state that the table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct State {
-    /// How far its own direction has come.
+    /// State of this side's direction.
     pub sent: HalfState,
-    /// How far the peer's has.
+    /// State of the peer's direction.
     pub heard: HalfState,
-    /// Whether a server owes answers, or a client is owed some.
+    /// Whether a server owes answers, or a client waits for some.
     pub owes: bool,
-    /// Whether there is a verdict.
+    /// The kind of verdict.
     pub verdict: Verdict,
 }
 
 impl State {
-    /// That of `machine`.
+    /// Returns the state of `machine`.
     pub fn of(machine: &Machine) -> Self {
         let verdict = match machine.verdict() {
             None => Verdict::None,
@@ -320,7 +321,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Every machine that can be reached from the beginning with up to two requests, in the order in which they are found.
+/// Returns all machines reachable from the start with up to two requests, in the order of the search.
 pub fn reachable(role: Role, policy: Policy) -> Vec<Machine> {
     let first = Machine::new(role, policy);
     let mut seen = BTreeSet::from([first.clone()]);

@@ -1,9 +1,9 @@
-//! The words the close machine is spoken to with: who, how far, what happened, what is to be done.
+//! Input and output types of the close machine.
 
 use crate::error::{CloseCode, Violation};
 use crate::timers::Deadline;
 
-/// Which end of the conversation this is.
+/// An end of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Makes requests.
@@ -13,10 +13,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// Both, the client first.
+    /// Both roles, the client first.
     pub const BOTH: [Self; 2] = [Self::Client, Self::Server];
 
-    /// The other end.
+    /// Returns the role of the other end.
     pub fn peer(self) -> Self {
         match self {
             Self::Client => Self::Server,
@@ -24,7 +24,7 @@ impl Role {
         }
     }
 
-    /// `client` or `server`.
+    /// Returns `client` or `server`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -33,33 +33,33 @@ impl Role {
     }
 }
 
-/// How far one direction has come.
+/// State of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HalfState {
-    /// Nothing is said about an end.
+    /// No GOAWAY, CLOSE or FIN was sent.
     Open,
-    /// GOAWAY: no more requests (client), please finish (server).
+    /// GOAWAY was sent: no more requests (client), please finish (server).
     Leaving,
-    /// The CLOSE, in the usual order.
+    /// CLOSE was sent in the usual order.
     Closed,
-    /// The CLOSE, out of the usual order: an error or a refusal. What still comes in is discarded.
+    /// CLOSE was sent out of the usual order: an error or a refusal. Further input is discarded.
     Failed,
-    /// FIN.
+    /// FIN was sent.
     Finished,
 }
 
-/// What CLOSE frames a protocol has.
+/// The CLOSE frames that a protocol has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CloseHandshake {
-    /// None: closing is FIN, and proves nothing.
+    /// No CLOSE: a side closes by FIN, which proves nothing.
     None,
-    /// The server's only: the client's clean end is a proof, the server's is not.
+    /// Only the server sends CLOSE: a clean end is a proof for the client, not for the server.
     Server,
-    /// The server's, and the client's that acknowledges it: both ends can be clean.
+    /// The server sends CLOSE and the client acknowledges it with its own: both ends can be clean.
     Acknowledged,
 }
 
-/// In which order answers come.
+/// The order of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Order {
     /// In the order of the requests.
@@ -68,25 +68,26 @@ pub enum Order {
     Any,
 }
 
-/// What a protocol chooses.
+/// The choices of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Policy {
-    /// Its CLOSE frames.
+    /// The protocol's CLOSE frames.
     pub words: CloseHandshake,
-    /// The order of its answers.
+    /// The order of the protocol's answers.
     pub order: Order,
-    /// Who sends FIN first, and so holds TIME_WAIT (RFC 9293 section 3.6). A client learns it from the server.
+    /// The side that sends FIN first, and so holds TIME_WAIT (RFC 9293 section 3.6). A client learns it from the
+    /// server.
     pub first_fin: Role,
 }
 
 impl Policy {
     /// echo/1: acknowledged CLOSE frames, answers in order, the client sends FIN first.
     pub const FRAMED: Self = Self { words: CloseHandshake::Acknowledged, order: Order::Asked, first_fin: Role::Client };
-    /// The plain wire: no CLOSE, who leaves sends FIN.
+    /// The plain wire: no CLOSE, a side sends FIN to leave.
     pub const PLAIN: Self = Self { words: CloseHandshake::None, order: Order::Asked, first_fin: Role::Client };
 }
 
-/// Why a side leaves: the body of GOAWAY and CLOSE.
+/// Why a side ends the conversation: the body of GOAWAY and CLOSE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseReason {
     /// The code.
@@ -96,53 +97,53 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
-    /// A code and a reason.
+    /// Creates a close reason from a code and a text.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         Self { code, text: reason.into() }
     }
 
-    /// 1000 without a reason.
+    /// Returns code 1000 without a text.
     pub fn normal() -> Self {
         Self::new(CloseCode::NORMAL, "")
     }
 }
 
-/// What happened, or what is wanted.
+/// An input of the machine: an event or a command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MachineEvent {
     /// The user of a client makes a request.
     Send,
-    /// The server answered the request it accepted as this number: the answer is queued.
+    /// The server queued the answer to the accepted request with this number.
     Answered(u64),
-    /// The user wants to end. A code that is not of the usual order becomes 1001 (clause 6.1).
+    /// The user ends the conversation. A code outside the usual order becomes 1001 (clause 6.1).
     Leave(CloseReason),
-    /// The user refuses to go on: an error of its own, a refusal. A code of the usual order becomes 1011 (clause 6.1).
+    /// The user ends with an error or a refusal. A code of the usual order becomes 1011 (clause 6.1).
     Fail(CloseReason),
-    /// The user wants to let go at once.
+    /// The user aborts.
     Abort,
-    /// A request came, with its number.
+    /// A request with this number was received.
     Request(u64),
-    /// An answer came, with the number of its request.
+    /// An answer was received, with the number of its request.
     Answer(u64),
-    /// The peer's GOAWAY came. From a client: with the number of its last request.
+    /// The peer's GOAWAY was received.
     GoAway {
-        /// The number.
+        /// From a client: the number of its last request. From a server: 0.
         last: u64,
     },
-    /// The peer's CLOSE came.
+    /// The peer's CLOSE was received.
     Close {
-        /// From a server: the last request it accepted. From a client: the last answer it got.
+        /// From a server: the last request it accepted. From a client: the last answer it received.
         last: u64,
-        /// Why.
+        /// Why the peer ends.
         close_reason: CloseReason,
-        /// Who is to send FIN first, if the peer's word says so.
+        /// The side that sends FIN first, from the flag of the peer's CLOSE.
         first_fin: Role,
     },
-    /// Something came that means nothing to this protocol but is allowed before a CLOSE.
+    /// A frame was received that has no meaning in this protocol, but is allowed before a CLOSE.
     Other,
-    /// Something came that breaks the protocol.
+    /// The peer broke the protocol.
     Violation(Violation),
-    /// The peer's FIN came.
+    /// The peer's FIN was received.
     Fin,
     /// The transport was reset, or failed.
     Reset,
@@ -150,24 +151,25 @@ pub enum MachineEvent {
     Deadline(Deadline),
 }
 
-/// What is to be done, in this order.
+/// An output of the machine. Carry the actions out in the order returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// The request or answer counts: number it, run it, hand it over.
+    /// The request or answer counts: number it, run it, deliver it.
     Deliver,
-    /// It does not: forget it.
+    /// The received item does not count: drop it.
     Discard,
-    /// Send GOAWAY with [`Machine::last`](super::Machine::last) and [`Machine::close_reason`](super::Machine::close_reason).
+    /// Send GOAWAY with [`Machine::last`](super::Machine::last) and
+    /// [`Machine::close_reason`](super::Machine::close_reason).
     GoAway,
     /// Send the CLOSE with [`Machine::last`](super::Machine::last) and
     /// [`Machine::close_reason`](super::Machine::close_reason).
     Close,
-    /// Send FIN behind all that is queued.
+    /// Send FIN after all queued output.
     Fin,
-    /// Let go of the transport, what is queued included, in the ordinary way: what it has taken it goes on delivering,
-    /// and FIN behind it.
+    /// Drop queued output and close the transport without an abort. The transport still delivers the bytes it has
+    /// taken, and then sends FIN.
     LetGo,
-    /// Let go of the transport at once, what it has taken included: by RST, if it has one.
+    /// Drop queued output and abort the transport: it deletes the bytes it has taken, and sends RST if it can.
     Abort,
 }
 
@@ -184,7 +186,7 @@ impl Actions {
         }
     }
 
-    /// Whether `action` is among them.
+    /// Returns whether `action` is in the list.
     pub fn contains(&self, action: Action) -> bool {
         self.list.contains(&Some(action))
     }

@@ -1,4 +1,4 @@
-//! What can be seen of the close machine: nothing here changes it.
+//! Accessors of the close machine.
 
 use super::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use super::{Action, CloseHandshake, CloseReason, HalfState, Hearing, Machine, Policy, Role};
@@ -7,32 +7,33 @@ use crate::outcome::{End, Outcome, Side};
 use crate::timers::Deadline;
 
 impl Machine {
-    /// How far this side's own direction has come.
+    /// Returns the state of this side's direction.
     pub fn sent(&self) -> HalfState {
         self.sent
     }
 
-    /// How far the peer's direction has come.
+    /// Returns the state of the peer's direction.
     pub fn heard(&self) -> HalfState {
         self.heard
     }
 
-    /// Which end this is.
+    /// Returns which end this is.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// The policy; a client's `first_fin` follows what the server's CLOSE said.
+    /// Returns the policy. At a client, the server's CLOSE sets `first_fin`.
     pub fn policy(&self) -> Policy {
         self.policy
     }
 
-    /// Why this side leaves, for the next GOAWAY or CLOSE.
+    /// Returns the code and reason for the next GOAWAY or CLOSE.
     pub fn close_reason(&self) -> &CloseReason {
         &self.close_reason
     }
 
-    /// The number for the next GOAWAY or CLOSE: GOAWAY counts requests, a CLOSE what was accepted or answered.
+    /// Returns the number for the next GOAWAY or CLOSE. GOAWAY counts requests; CLOSE counts accepted requests or
+    /// answers.
     pub fn last(&self, action: Action) -> u64 {
         match (self.role, action) {
             (Role::Client, Action::GoAway) => self.account.asked,
@@ -42,27 +43,27 @@ impl Machine {
         }
     }
 
-    /// What became of the requests, so far.
+    /// Returns what happened to the requests so far.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The verdict so far: the first that was reached, unless a violation overruled a clean one (clause 7.4).
+    /// Returns the verdict so far: the first one, unless a violation overruled a clean end (clause 7.4).
     pub fn verdict(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
-    /// Whether this side only waits for the end of what comes, and drops it unread.
+    /// Returns whether this side drops all input and only waits for FIN.
     pub fn is_discarding(&self) -> bool {
         matches!(self.hearing(), Hearing::Discarding)
     }
 
-    /// Whether the ending has begun.
+    /// Returns whether the ending has begun.
     pub fn is_ending(&self) -> bool {
         self.began.is_some()
     }
 
-    /// The deadline that bounds the present wait of the ending, if it is one.
+    /// Returns the deadline of the present wait, if the machine is in the ending.
     pub fn waiting(&self) -> Option<Deadline> {
         match (self.sent, self.heard) {
             (Open, Open) | (Finished, Finished) => None,
@@ -76,7 +77,7 @@ impl Machine {
         }
     }
 
-    /// The outcome, once both directions are finished.
+    /// Returns the outcome once both directions are finished.
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.sent, self.heard) {
             (Finished, Finished) => Some(Outcome {

@@ -1,4 +1,4 @@
-//! What comes: the preface that tells the wire, frames and lines.
+//! Handling of input: the preface, frames and lines.
 
 use super::{Connection, Event, Parser, Reply};
 use crate::close::{self, Action, Role};
@@ -13,7 +13,7 @@ use crate::timers::Deadline;
 use std::time::Duration;
 
 impl Connection {
-    /// Server: the first byte tells the wire (clause 1.3).
+    /// Server: chooses the wire by the first byte (clause 1.3).
     pub(super) fn recognise(&mut self, now: Duration, first_byte: u8) {
         if first_byte == FIRST_BYTE {
             self.session.set_wire(Wire::Framed { version: VERSION });
@@ -55,7 +55,7 @@ impl Connection {
         }
     }
 
-    /// Gives back the memory of input that has been used, or will not be.
+    /// Frees the memory of input that is used or will not be used.
     pub(super) fn drop_used_input(&mut self) {
         let is_over = self.session.machine().is_discarding();
         match &mut self.parser {
@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// Plain wire: what has come of a line is a message (clause 2.2).
+    /// Plain wire: makes a message of the incomplete line (clause 2.2).
     pub(super) fn fall_quiet(&mut self, now: Duration) {
         self.quiet_at = None;
         if let Parser::Plain { splitter, lookout } = &mut self.parser
@@ -112,12 +112,12 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
     }
 }
 
-/// Whether a word of the peer's is what it seems, and neither came too late nor broke the protocol.
+/// Returns whether a frame of the peer counts: it was not discarded and no violation.
 pub(super) fn counts(session: &Session, actions: close::Actions) -> bool {
     !actions.contains(Action::Discard) && !matches!(session.machine().verdict(), Some(End::Violation(_)))
 }
 
-/// Plain wire, server: a message, unless it is the first and shows that the client meant another server.
+/// Plain wire, server: handles a message. The first ones may show a client that wanted another server.
 pub(super) fn on_message<'a>(
     session: &mut Session,
     message: &'a [u8],

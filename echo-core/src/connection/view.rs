@@ -1,4 +1,4 @@
-//! What can be seen of a connection.
+//! Accessors of a connection.
 
 use super::{Connection, Parser};
 use crate::close::{self};
@@ -6,38 +6,38 @@ use crate::outcome::Outcome;
 use crate::session::Traffic;
 
 impl Connection {
-    /// Whether input should be read from the transport. If not, the peer has to read first.
+    /// Returns whether to read input from the transport. If not, the peer must read first, or its FIN was read.
     pub fn wants_input(&self) -> bool {
         self.session.wants_input()
     }
 
-    /// Client: whether a request would be taken and not pile up behind others that wait to be sent.
+    /// Client: returns whether a request is accepted and does not pile up behind unsent ones.
     pub fn wants_requests(&self) -> bool {
         self.session.wants_requests()
     }
 
-    /// Whether the transport failed to write.
+    /// Returns whether the transport failed to write.
     pub fn is_write_closed(&self) -> bool {
         self.session.is_write_closed()
     }
 
-    /// The close machine, for what each direction has come to.
+    /// Returns the close machine, which has the state of each direction.
     pub fn machine(&self) -> &close::Machine {
         self.session.machine()
     }
 
-    /// What went over the connection so far.
+    /// Returns the traffic so far.
     pub fn traffic(&self) -> Traffic {
         self.session.traffic()
     }
 
-    /// Bytes that wait to be sent.
+    /// Returns the bytes that are not yet sent.
     pub fn waiting_output(&self) -> usize {
         self.session.waiting()
     }
 
-    /// Bytes of memory it owns beside itself: an incomplete message, and what is not yet sent. An idle connection owns
-    /// none.
+    /// Returns the bytes of memory it owns beside itself: an incomplete message, and unsent output. An idle connection
+    /// owns none.
     pub fn owned_memory(&self) -> usize {
         let input = match &self.parser {
             Parser::Undetected => 0,
@@ -48,7 +48,7 @@ impl Connection {
         input + self.session.owned()
     }
 
-    /// Whether the client speaks the plain wire; `None` while a server does not know.
+    /// Returns whether the client uses the plain wire. `None` while a server does not know.
     pub fn is_plain(&self) -> Option<bool> {
         match self.parser {
             Parser::Undetected => None,
@@ -57,7 +57,7 @@ impl Connection {
         }
     }
 
-    /// The outcome, once the conversation is over.
+    /// Returns the outcome once the conversation is over.
     pub fn outcome(&self) -> Option<Outcome> {
         self.session.outcome()
     }

@@ -1,12 +1,12 @@
-//! What of a session decides what it does from now on.
+//! The hash of a session: what decides its further behaviour.
 
 use super::Session;
 use crate::preface;
 use std::hash::{Hash, Hasher};
 
-/// Positions in the output count from what was sent, so that the past does not tell sessions apart; nor do the
-/// settings, which are part of no conversation, nor `traffic`, which only reports it, nor a text that can be made
-/// again.
+/// Two sessions with the same settings and the same hash behave the same from now on. Positions in the output count
+/// from the bytes already sent, so the past makes no difference. The settings belong to no conversation, `traffic` only
+/// reports, and the cached time text can be made again: none of them is hashed.
 impl Hash for Session {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;
@@ -18,7 +18,8 @@ impl Hash for Session {
         for (seq, mark) in starts {
             (seq, mark.offset - sent).hash(state);
         }
-        // a CLOSE that has left is left behind; what of a preface has left matters until the peer's is read.
+        // The position of a CLOSE matters until it is sent. How much of the preface is sent matters until the peer's is
+        // read.
         word_end.map(|end| end.saturating_sub(sent)).hash(state);
         if *held {
             sent.min(preface::LENGTH as u64).hash(state);

@@ -1,4 +1,4 @@
-//! One conversation below its wire: the close machine, the deadlines and the output, kept in step.
+//! One conversation without its wire format: keeps the close machine, the deadlines and the output in step.
 
 mod identity;
 mod output;
@@ -19,7 +19,7 @@ use crate::timers::{Deadline, Timers};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What went over a connection: whole messages and the bytes of their payloads.
+/// Traffic of a connection: whole messages and the bytes of their payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Traffic {
     /// Server: requests whose answer was queued. Client: answers received.
@@ -28,14 +28,14 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-/// What is spoken: in which way this side can say something.
+/// The wire of the connection, and so how this side can report an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wire {
-    /// Not at all: the client has not spoken, and so its wire is unknown.
+    /// Unknown: the client has sent nothing. This side can send no text.
     Undetected,
     /// Lines.
     Plain,
-    /// Frames, behind the preface of the version.
+    /// Frames, after the preface with this version.
     Framed { version: u8 },
 }
 
@@ -53,32 +53,31 @@ pub(crate) struct Session {
     machine: Machine,
     wire: Wire,
     greeted: bool,
-    /// Client: nothing but the preface leaves before the server's is read.
+    /// Client: only the preface may leave until the server's preface is read.
     held: bool,
     timers: Timers,
-    /// The user of this side reads nothing for now.
+    /// The user of this side reads no input for now.
     paused: bool,
-    /// The waits that begin anew when this side reads again.
+    /// The waits that start again when this side reads again.
     idle_held: bool,
     answer_held: bool,
     progress: Progress,
     outbox: Outbox,
-    /// Where requests (client) or answers (server) begin of which no byte has left.
+    /// Start positions of requests (client) or answers (server) that have sent no byte.
     starts: VecDeque<(u64, Mark)>,
-    /// Server: the first answer that was dropped with output that could not be sent. Neither it nor any behind it ever
-    /// leaves.
+    /// Server: the first answer that was dropped because the transport failed. It and all later answers are never sent.
     lost_from: Option<u64>,
-    /// Where this side's own CLOSE ends in the output.
+    /// Position in the output where this side's CLOSE ends.
     word_end: Option<u64>,
     fin: Fin,
-    /// The transport takes nothing any more.
+    /// The transport takes no more bytes.
     write_closed: bool,
     aborted: bool,
     traffic: Traffic,
-    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than all the rest of an
+    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than the rest of an
     /// answer.
     time: Option<(i64, Box<str>)>,
-    /// Plain wire: what the wall clock showed when the connection began, by the steps it has made since.
+    /// Plain wire: the wall clock at the start of the connection, corrected by its later steps.
     wall_epoch: Stamp,
 }
 
@@ -124,7 +123,7 @@ impl Session {
         }
     }
 
-    /// The wire is known.
+    /// Sets the wire.
     pub(crate) fn set_wire(&mut self, wire: Wire) {
         self.wire = wire;
         if let Wire::Framed { .. } = wire {
@@ -136,7 +135,7 @@ impl Session {
         }
     }
 
-    /// The peer's preface is read, and `version` is to be spoken.
+    /// Handles the peer's preface: both sides use `version` from now on.
     pub(crate) fn greeted(&mut self, version: u8, now: Duration) {
         self.wire = Wire::Framed { version };
         self.held = false;
@@ -160,7 +159,7 @@ impl Session {
 
     // ---- events ----
 
-    /// Gives an event to the close machine and does what it says.
+    /// Passes an event to the close machine and carries out its actions.
     pub(crate) fn apply(&mut self, event: MachineEvent, now: Duration) -> Actions {
         if self.is_over() {
             return Actions::default();
@@ -178,7 +177,7 @@ impl Session {
                 Action::GoAway | Action::Close => self.emit(action),
                 Action::Fin => self.fin = Fin::Due,
                 Action::LetGo => {
-                    // FIN is left to the transport, which sends it behind what it holds.
+                    // The transport sends FIN after the bytes it holds.
                     self.fin = Fin::Sent;
                     self.drop_output();
                 }
@@ -201,7 +200,7 @@ impl Session {
         }
     }
 
-    /// Clause 2.6: the plain wire has no CLOSE, but a refusal says why in one line.
+    /// Clause 2.6: the plain wire has no CLOSE, but a refusal sends its reason in one line.
     fn say_plainly(&mut self, action: Action) {
         if self.role() == Role::Server && action == Action::Close {
             let close_reason = self.machine.close_reason();
@@ -230,9 +229,9 @@ impl Session {
         }
     }
 
-    /// Requests of which no byte left are refused once this side's direction is over: they do not go out ahead of CLOSE
-    /// or FIN, nor behind the server's error while its FIN is waited for (clauses 5.6 and 5.8). On the
-    /// plain wire FIN is how a client leaves, not what it says last: what was asked before goes out before it.
+    /// Drops requests that have sent no byte, once this side sends no more requests: they are refused. They must not
+    /// leave before CLOSE or FIN, nor after the server's error while FIN is awaited (clauses 5.6 and 5.8). On the plain
+    /// wire they still leave, before FIN: there FIN is how a client leaves, not a CLOSE.
     fn take_back_requests(&mut self) {
         if self.role() == Role::Server || self.machine.policy().words == CloseHandshake::None {
             return;
@@ -243,8 +242,8 @@ impl Session {
         }
     }
 
-    /// The peer's CLOSE came. A server takes it for an acknowledgement only of what has left: who acknowledges
-    /// what was not sent lies (clause 5.3, clause 7.3).
+    /// Handles the peer's CLOSE. A server accepts it as an acknowledgement only of bytes that have left; a peer that
+    /// acknowledges unsent bytes is wrong (clauses 5.3 and 7.3).
     pub(crate) fn on_close_frame(
         &mut self,
         last: u64,
@@ -260,18 +259,18 @@ impl Session {
             return self.apply(MachineEvent::Violation(violation), now);
         }
         let unsent_answer = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq)).unwrap_or(u64::MAX);
-        // No account has so many, so that this count will change none.
+        // No account reaches this count, so it changes none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
         self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)
     }
 
-    // ---- what can be seen ----
+    // ---- accessors ----
 
     pub(crate) fn stamp(&self, now: Duration) -> Stamp {
         self.epoch.after(now)
     }
 
-    /// Answers carry the time as text, or may come to.
+    /// Returns whether answers carry the time as text, or may do so later.
     pub(crate) fn tells_time(&self) -> bool {
         self.role() == Role::Server && !matches!(self.wire, Wire::Framed { .. })
     }
@@ -296,23 +295,24 @@ impl Session {
         self.write_closed
     }
 
-    /// Whether to let go at once, instead of the FIN that is due.
+    /// Returns whether the FIN that is due is an abort.
     pub(crate) fn is_aborted(&self) -> bool {
         self.aborted
     }
 
-    /// Bytes that wait to be sent.
+    /// Returns the bytes that are not yet sent.
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting()
     }
 
-    /// Bytes of memory that the output owns.
+    /// Returns the bytes of memory that the output owns.
     pub(crate) fn owned(&self) -> usize {
         self.outbox.owned() + self.starts.capacity() * size_of::<(u64, Mark)>()
     }
 
-    /// Whether more input should be read: never after the peer's FIN, and a server's peer has to read first (4.9), but
-    /// for input that is answered no more: left unread it would make the kernel send RST in the end (5.9).
+    /// Returns whether to read more input. After the peer's FIN there is none. A server that still answers does not
+    /// read while its output is full (clause 4.9). Input without an answer is always read: unread input makes the
+    /// kernel send RST at close (clause 5.9).
     pub(crate) fn wants_input(&self) -> bool {
         let open = self.machine.heard() != HalfState::Finished;
         let answers = self.role() == Role::Server
@@ -322,7 +322,7 @@ impl Session {
         open && room
     }
 
-    /// Client: whether a request would not pile up behind others that wait to be sent.
+    /// Client: returns whether a request can be queued without piling up behind unsent ones.
     pub(crate) fn wants_requests(&self) -> bool {
         self.machine.sent() == HalfState::Open && self.outbox.waiting() < HIGH_WATER
     }
@@ -335,7 +335,7 @@ impl Session {
         self.machine.outcome().is_some() && self.fin == Fin::Sent && self.outbox.waiting() == 0
     }
 
-    /// The outcome, once nothing is left to do.
+    /// Returns the outcome once nothing is left to do.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.machine.outcome().filter(|_| self.is_over())
     }
@@ -358,7 +358,7 @@ mod tests {
         assert!(client.starts.is_empty());
     }
 
-    /// The transport failed while requests wait: they are forgotten, and a CLOSE finds nothing to take back.
+    /// After a failed write the waiting requests are dropped, and a CLOSE finds nothing to take back.
     #[test]
     fn what_is_lost_is_not_taken_back() {
         let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));

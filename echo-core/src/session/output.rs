@@ -1,4 +1,4 @@
-//! A conversation's output: what the transport is lent, and what becomes of it.
+//! The output of a conversation: lends bytes to the transport and handles the result.
 
 use super::{Fin, Session};
 use crate::close::Role;
@@ -8,7 +8,8 @@ use crate::timers::Deadline;
 use std::time::Duration;
 
 impl Session {
-    /// The next bytes to send, with the stamps that are due set to `now`; both empty if there is nothing.
+    /// Returns the next bytes to send, and sets the stamps in them to `now`. Both slices are empty if there is nothing
+    /// to send.
     pub(crate) fn lend(&mut self, now: Duration) -> (&[u8], &[u8]) {
         let stamp = self.stamp(now);
         if self.held {
@@ -62,12 +63,12 @@ impl Session {
         self.rearm(now);
     }
 
-    /// The transport takes nothing any more: what waits is lost, and FIN is as good as sent.
+    /// Notes that the transport takes no more bytes: waiting output is lost, and FIN counts as sent.
     pub(crate) fn write_failed(&mut self) {
         self.write_closed = true;
     }
 
-    /// Drops what cannot be sent any more.
+    /// Drops output that cannot be sent any more.
     pub(crate) fn drop_unsendable(&mut self) {
         if self.write_closed {
             self.drop_output();
@@ -77,7 +78,7 @@ impl Session {
         }
     }
 
-    /// Forgets what waits to be sent. Of the requests among it no byte leaves any more.
+    /// Drops all waiting output. Requests in it that have sent no byte never will.
     pub(super) fn drop_output(&mut self) {
         self.outbox.clear();
         if self.role() == Role::Server {

@@ -9,7 +9,7 @@ use crate::timers::Deadline;
 use std::time::Duration;
 
 impl Session {
-    /// Client: queues a request that the machine let pass, and numbers it.
+    /// Client: queues a request that the machine accepted. Returns its number.
     pub(crate) fn ask(&mut self, payload: &[u8], now: Duration) -> u64 {
         let seq = self.machine.account().asked;
         if !self.held {
@@ -32,14 +32,14 @@ impl Session {
         seq
     }
 
-    /// Client on the plain wire: something came. Whether it is the whole answer nobody can tell, so the wait is over.
+    /// Client on the plain wire: handles received bytes. Nothing marks the end of an answer, so the wait for it ends.
     pub(crate) fn heard_text(&mut self, text: &[u8], now: Duration) {
         self.count(text);
         self.restart_idle(now);
         self.timers.stop(Deadline::Answer);
     }
 
-    /// Client: an answer came; the wait for the next one begins.
+    /// Client: handles a received answer. The wait for the next one begins.
     pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
         self.count(payload);
         self.restart_idle(now);

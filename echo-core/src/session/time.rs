@@ -1,4 +1,4 @@
-//! Deadlines: which run, when they begin anew, what their passing means.
+//! Deadlines: which ones run, when they start again, and what happens when one passes.
 
 use super::{Fin, Session};
 use crate::timers::Deadline;
@@ -9,26 +9,26 @@ impl Session {
         self.timers.start(deadline, now, &self.config.deadlines);
     }
 
-    /// A complete request or answer came or goes: the idle wait begins anew, unless the ending has begun.
+    /// Starts the idle wait again after a complete request or answer, unless the ending has begun.
     pub(super) fn restart_idle(&mut self, now: Duration) {
         if !self.machine.is_ending() {
             self.start(Deadline::Idle, now);
         }
     }
 
-    /// Clause 8.5: this side could not act, so none of its waits went on.
+    /// Clause 8.5: delays all deadlines by `length`, because this side could not act in that time.
     pub(crate) fn postpone(&mut self, length: Duration) {
         self.timers.postpone(length);
     }
 
-    /// Clause 8.6: while the peer takes enough, whatever is waited for from it may come yet.
+    /// Clause 8.6: starts due waits again while the peer takes enough, because what they wait for may still arrive.
     pub(crate) fn look(&mut self, now: Duration, unacknowledged: usize) {
         use Deadline::{Answer, Close, Drain, Fin, Idle, Linger, Write};
         if self.progress.look(self.outbox.sent(), unacknowledged, self.config.progress) {
             for deadline in [Answer, Write, Drain, Close, Fin, Linger] {
                 self.timers.renew(deadline, now, &self.config.deadlines);
             }
-            // A peer that has taken all may have done so long ago, and idles since.
+            // A peer that has taken all may have done so long ago, and be idle since.
             if unacknowledged > 0 {
                 self.timers.renew(Idle, now, &self.config.deadlines);
             }
@@ -43,7 +43,7 @@ impl Session {
         self.timers.runs(deadline)
     }
 
-    /// Takes `deadline` as passed; whether it ran.
+    /// Treats `deadline` as passed. Returns whether it ran.
     pub(crate) fn expire(&mut self, deadline: Deadline) -> bool {
         let ran = self.timers.runs(deadline);
         self.timers.stop(deadline);
@@ -54,14 +54,14 @@ impl Session {
         self.timers.next()
     }
 
-    /// The user reads nothing for now, or reads again.
+    /// Notes whether the user of this side pauses reading.
     pub(crate) fn pause(&mut self, paused: bool, now: Duration) {
         self.paused = paused;
         self.rearm(now);
     }
 
-    /// Who does not read, for its own output waits (clause 4.9) or its user does, cannot tell whether its peer is idle,
-    /// and the user's pause is not the peer's delay.
+    /// Stops the idle and answer waits while this side does not read. Its output is full (clause 4.9) or its user
+    /// pauses, so it cannot tell whether the peer is idle, and a pause is not the peer's delay.
     pub(super) fn hold_waits(&mut self, now: Duration) {
         let ending = self.machine.is_ending();
         if !ending && (self.paused || !self.wants_input()) {
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    /// The deadlines that run follow from the state. Once the ending has begun none is prolonged (clause 8.2).
+    /// Starts and stops deadlines to match the state. None is prolonged once the ending has begun (clause 8.2).
     pub(super) fn rearm(&mut self, now: Duration) {
         if self.aborted || self.is_over() {
             return self.timers.clear();
@@ -90,7 +90,7 @@ impl Session {
             self.timers.stop(Deadline::Answer);
             self.timers.ensure(Deadline::Shutdown, now, lengths);
         }
-        // Behind output that the peer still takes, FIN has not left: the wait for the peer's has not begun.
+        // FIN waits behind output that the peer still takes. The wait for the peer's FIN begins when FIN is sent.
         let fin_left = self.fin == Fin::Sent;
         let waiting = self.machine.waiting().filter(|deadline| *deadline != Deadline::Linger || fin_left);
         for deadline in [Deadline::Drain, Deadline::Close, Deadline::Fin, Deadline::Linger] {

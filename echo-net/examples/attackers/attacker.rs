@@ -1,13 +1,14 @@
-//! The attackers: a process of its own.
+//! The attackers, in a process of their own.
 
 use crate::Failure;
 use echo_net::misbehave::{Kind, Load, run as run_attack};
 use std::time::Duration;
 
-/// The first argument of such a process: kind, address, connections, seconds follow.
+/// The first argument of such a process. Kind, address, connections and seconds follow.
 pub(crate) const COMMAND: &str = "attack";
 
-/// Attacks, prints connections made and failed, and whether each got what it must; the report goes to standard error.
+/// Runs an attack. Prints the numbers of connections made and failed, and whether each ending is allowed. The report
+/// goes to standard error.
 #[tokio::main]
 pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     let [kind, address, connections, seconds] = arguments else { return Err("four arguments".into()) };

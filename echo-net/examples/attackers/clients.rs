@@ -1,4 +1,4 @@
-//! Well-behaved clients at a steady pace: each checks every answer.
+//! Well-behaved clients at a steady rate. Each checks every answer.
 
 use echo_net::{Client, ClientConfig};
 use std::net::SocketAddr;
@@ -7,24 +7,24 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-/// How many.
+/// Number of clients.
 pub(crate) const COUNT: usize = 100;
-/// Requests of each in a second.
+/// Requests of each client per second.
 pub(crate) const RATE: u32 = 20;
 /// Bytes of each request.
 pub(crate) const PAYLOAD: usize = 64;
 
-/// The longest wait for an end.
+/// Maximum wait for an answer or an end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What became of some requests.
+/// Results of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// Requests without the right answer.
     pub(crate) lost: usize,
     /// Clients whose conversation did not end clean.
     pub(crate) not_clean: usize,
-    /// From the moment at which a request was due until its answer.
+    /// Time from when a request was due until its answer.
     latencies: Vec<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl Tally {
         self.latencies.extend(other.latencies);
     }
 
-    /// Of a hundred latencies as many are at most so long.
+    /// Returns the latency of this percentile.
     pub(crate) fn percentile(&mut self, percent: usize) -> Duration {
         self.latencies.sort_unstable();
         let last = self.latencies.len().saturating_sub(1);
@@ -43,7 +43,7 @@ impl Tally {
     }
 }
 
-/// What the clients are to do.
+/// What the clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     WarmUp,
@@ -51,14 +51,14 @@ enum Phase {
     Finish,
 }
 
-/// The clients, each a task.
+/// The clients, one task each.
 pub(crate) struct Clients {
     phase: watch::Sender<Phase>,
     tasks: JoinSet<Tally>,
 }
 
 impl Clients {
-    /// Connects them all; each has had an answer when this returns.
+    /// Connects all clients. Returns after each has received one answer.
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, crate::Failure> {
         let (phase, receiver) = watch::channel(Phase::WarmUp);
         let mut tasks = JoinSet::new();
@@ -70,12 +70,12 @@ impl Clients {
         Ok(Self { phase, tasks })
     }
 
-    /// From now on requests count.
+    /// Counts requests from now on.
     pub(crate) fn measure(&self) {
         self.phase.send_replace(Phase::Measure);
     }
 
-    /// Ends all by the contract.
+    /// Ends all conversations by the contract.
     pub(crate) async fn finish(mut self) -> Tally {
         self.phase.send_replace(Phase::Finish);
         let mut tally = Tally::default();
@@ -89,7 +89,7 @@ impl Clients {
 async fn talk(client: Client, number: usize, phase: watch::Receiver<Phase>) -> Tally {
     let mut tally = Tally::default();
     let period = Duration::from_secs(1) / RATE;
-    // Not all at once.
+    // The clients do not all send at the same moment.
     let start = Instant::now() + period.mul_f64(number as f64 / COUNT as f64);
     let mut due = interval_at(start, period);
     due.set_missed_tick_behavior(MissedTickBehavior::Burst);

@@ -1,9 +1,9 @@
-//! What each kind of misbehaviour costs the server, and everybody else who talks to it.
+//! Measures what each kind of misbehaviour costs the server and its other clients.
 //!
 //!     cargo run --release -p echo-net --example attackers -- [KIND ...] [--seconds S] [--connections N]
 //!
-//! For each kind a fresh server in a process of its own, a hundred well-behaved clients in this one, and the attackers
-//! in a third. One row of a Markdown table a kind; the first is a server that nobody attacks.
+//! Each kind gets a new server in its own process, a hundred well-behaved clients in this process, and attackers in a
+//! third. Each kind is one row of a Markdown table. The first row is a server without attackers.
 
 mod attacker;
 mod clients;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is measured.
+/// What to measure.
 struct Selection {
     kinds: Vec<Kind>,
     seconds: Duration,

@@ -1,4 +1,4 @@
-//! One kind: a server, its clients, an attack, and what is left of it.
+//! Measures one kind: starts a server, clients and an attack, and checks the server afterwards.
 
 use crate::clients::{self, Clients, Tally};
 use crate::probe::{self, Probes};
@@ -15,12 +15,12 @@ pub(crate) const HEADING: &str = "\
 | kind | connections: at once, made, failed | as it must | lost, not clean | p50, p99, max ms | new clients: served, refused, neither; slowest ms | server CPU s | peak MiB | most descriptors | after: descriptors back, MiB |
 |---|---|---|---|---|---|---|---|---|---|";
 
-/// How often the server is looked at.
+/// Interval of the samples of the server's usage.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// The longest wait for the server to be as before.
+/// Maximum wait for the server to release its descriptors.
 const RECOVERY: Duration = Duration::from_secs(20);
 
-/// A row of the table.
+/// Measures one row of the table.
 pub(crate) async fn measure(
     kind: Option<Kind>,
     seconds: Duration,
@@ -77,7 +77,8 @@ async fn await_attacker(mut attacker: SubProcess) -> Result<String, Box<dyn std:
     Ok(line)
 }
 
-/// Waits until the server has no more descriptors than before; how long that took.
+/// Waits until the server has no more descriptors than before. Returns how long that took, or `None` if it took too
+/// long.
 async fn recover(server: &SubProcess, descriptors: usize) -> Result<Option<Duration>, Failure> {
     let began = Instant::now();
     while began.elapsed() < RECOVERY {

@@ -1,4 +1,4 @@
-//! New clients that come while the server is attacked.
+//! New clients that connect while the server is attacked.
 
 use echo_net::{Client, ClientConfig, RequestError};
 use std::net::SocketAddr;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-/// The pause between two of them.
+/// The pause between two clients.
 const PERIOD: Duration = Duration::from_millis(50);
-/// The longest wait of one.
+/// Maximum wait of one client.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What became of them.
+/// Results of the clients.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
-    /// Connected, got the answer, ended clean.
+    /// Clients that connected, received the answer and ended clean.
     pub(crate) served: usize,
-    /// Were refused with a reason (1013).
+    /// Clients that were refused with a reason (1013).
     pub(crate) refused: usize,
-    /// Got neither in time.
+    /// Clients that got neither in time.
     pub(crate) neither: usize,
-    /// The longest time until one was served or refused.
+    /// The longest time until a client was served or refused.
     pub(crate) slowest: Duration,
 }
 
@@ -30,7 +30,7 @@ enum Fate {
     Neither,
 }
 
-/// Begins probing; when the handle's flag is sent, those that are under way are waited for.
+/// Starts a client in each [`PERIOD`]. When `stop` is sent or dropped, it waits for the running ones and ends.
 pub(crate) fn start(address: SocketAddr, mut stop: tokio::sync::oneshot::Receiver<()>) -> JoinHandle<Probes> {
     tokio::spawn(async move {
         let mut under_way = JoinSet::new();

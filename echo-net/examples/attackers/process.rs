@@ -1,4 +1,4 @@
-//! Processes of this example, and what `/proc` says of them.
+//! Processes of this example, and their usage from `/proc`.
 
 use crate::Failure;
 use procfs::process::Process;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// This program again, with other arguments. It is killed when it is dropped.
+/// This program with other arguments. Dropping it kills the process.
 pub(crate) struct SubProcess {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -22,19 +22,19 @@ impl SubProcess {
         Ok(Self { child, lines: BufReader::new(stdout).lines() })
     }
 
-    /// The next line that it prints.
+    /// Returns the next line of its output.
     pub(crate) async fn line(&mut self) -> Result<String, Failure> {
         Ok(self.lines.next_line().await?.ok_or("the process has ended")?)
     }
 
-    /// Ends its input, and waits for its end.
+    /// Closes its standard input, and waits for its end.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         drop(self.child.stdin.take());
         tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await??;
         Ok(())
     }
 
-    /// What it uses now.
+    /// Returns its present usage.
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         let id = self.child.id().ok_or("the process has ended")?;
         let process = Process::new(i32::try_from(id)?)?;
@@ -48,14 +48,14 @@ impl SubProcess {
     }
 }
 
-/// What a process uses.
+/// Resource usage of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     /// CPU time since its start, user and system.
     pub(crate) cpu: Duration,
-    /// Resident memory in bytes.
+    /// Resident memory, in bytes.
     pub(crate) memory: u64,
-    /// The most that was, in bytes.
+    /// Maximum of the resident memory, in bytes.
     pub(crate) most_memory: u64,
     /// Open descriptors.
     pub(crate) descriptors: usize,

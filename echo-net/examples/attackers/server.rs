@@ -1,4 +1,4 @@
-//! The server under attack, with its defaults: a process of its own, so that its costs can be told apart.
+//! The attacked server, with its defaults. It has its own process, so that its costs can be measured alone.
 
 use crate::Failure;
 use echo_net::{ServerConfig, listen_tcp, return_free_memory, serve};

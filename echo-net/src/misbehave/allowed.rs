@@ -1,14 +1,14 @@
-//! Which endings each kind may get, and when the server must have let go.
+//! The allowed endings of each kind, and the latest time at which the server must close.
 
 use super::{Close, Ending, Kind, StreamEnd, Wire};
 use echo_core::{CloseCode, Deadlines};
 use std::time::Duration;
 
-/// What the server does with a connection of a kind.
+/// The server's behaviour towards a kind.
 struct Rule {
-    /// The codes of CLOSE that it may send.
+    /// Allowed codes of the server's CLOSE.
     codes: &'static [CloseCode],
-    /// It may end the stream without a CLOSE.
+    /// Allowed ends of the stream without a CLOSE.
     without_word: &'static [StreamEnd],
 }
 
@@ -17,8 +17,8 @@ const RESET: &[StreamEnd] = &[StreamEnd::Open, StreamEnd::Reset];
 const NEVER: &[StreamEnd] = &[];
 
 impl Kind {
-    /// Whether [`Kind::must_get`] allows a connection on `wire` to end so. Refusal for want of a place is always
-    /// allowed; what is no echo/1, or overdue, never is.
+    /// Returns whether [`Kind::must_get`] allows this ending of a connection on `wire`. A refusal because the server is
+    /// full is always allowed. An overdue end, or bytes that are not echo/1, are never allowed.
     pub fn allows(self, wire: Wire, ending: &Ending) -> bool {
         if ending.is_garbled || ending.end == StreamEnd::Overdue {
             return false;
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// On the plain wire FIN is all there is; a reset only for who does not read or has left.
+    /// The plain wire has only FIN. A reset is allowed if the client does not read or has left.
     fn allows_plain(self, ending: &Ending) -> bool {
         if ending.close_frame.is_some() {
             return false;
@@ -84,7 +84,7 @@ impl Kind {
         Rule { codes, without_word }
     }
 
-    /// The attacker sends FIN at the end, so the server has to answer with its own.
+    /// Returns whether the attacker sends FIN at the end, so that the server must answer with its own.
     fn is_ended_by_fin(self) -> bool {
         matches!(self, Self::Newlines | Self::FinAnywhere | Self::OverLimit)
     }
@@ -93,7 +93,8 @@ impl Kind {
         matches!(self, Self::UnreadLines | Self::UnreadAnswer | Self::SlowReader | Self::ConnectBurst)
     }
 
-    /// When the server must have let go of a connection that the attacker holds, since its beginning.
+    /// Returns the latest time at which the server must close a connection that the attacker holds, since its
+    /// beginning.
     pub(super) fn let_go_after(self, wire: Wire, deadlines: &Deadlines) -> Duration {
         let sum = |parts: &[Duration]| parts.iter().fold(Duration::ZERO, |sum, part| sum.saturating_add(*part));
         let Deadlines { detect, idle, write, drain, close, fin, linger, .. } = *deadlines;
@@ -104,15 +105,15 @@ impl Kind {
             Self::UnreadFrames | Self::UnreadLines | Self::TinyFramesUnread => write,
             Self::GoawayFlood | Self::CriticalFrames => sum(&[close, fin, linger]),
             Self::UnknownFrames | Self::OverLimit if wire == Wire::Framed => sum(&[idle, drain, close]),
-            // They are answered in between, take bytes now and then, or end by themselves; or what the server said in the
-            // end lies behind an answer that they do not read.
+            // No deadline applies: the client is answered or takes bytes now and then, or it ends by itself, or the
+            // server's end is behind an answer that it does not read.
             _ => Duration::MAX,
         }
     }
 }
 
 impl Ending {
-    /// The server has done nothing about the connection: it may not have accepted it.
+    /// Returns whether the server did nothing with the connection: it may not have accepted it.
     pub(super) fn is_unserved(&self) -> bool {
         self.close_frame.is_none() && !self.is_garbled && matches!(self.end, StreamEnd::Open | StreamEnd::Overdue)
     }

@@ -1,4 +1,4 @@
-//! Runs a kind on many connections, each followed by another one until the time is over.
+//! Runs a kind on many connections. When one ends, another one follows until the time is over.
 
 use super::peer::Peer;
 use super::script::{self, Farewell};
@@ -10,30 +10,30 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a client waits that was refused or could not connect.
+/// Pause of a client that was refused or could not connect.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The pause between two first connections: without one they only overflow the server's accept queue, and the system
-/// tries again after a second.
+/// Pause between the first connections. Without it they overflow the server's accept queue, and the system connects
+/// again only after a second.
 const RAMP: Duration = Duration::from_micros(250);
 
-/// What the connections of one attack share.
+/// The shared state of an attack's connections.
 #[derive(Debug)]
 pub(super) struct Attack {
     pub(super) kind: Kind,
     pub(super) wire: Wire,
     pub(super) load: Load,
     pub(super) until: Instant,
-    /// A payload of the longest length.
+    /// A payload of the maximum length.
     pub(super) filler: Vec<u8>,
     address: SocketAddr,
     turns: AtomicU64,
     report: Mutex<MisbehaveReport>,
 }
 
-/// Misbehaves as `kind` against the server at `address`; returns when the load's duration is over and what the server
-/// owed has come, or the load's patience is over too.
+/// Misbehaves as `kind` against the server at `address`. Returns after the load's duration, once all that the server
+/// owes has arrived or the load's patience is over.
 ///
-/// It runs on a multi-threaded runtime as on one of a single thread, and costs a few KiB of memory a connection.
+/// It works on a multi-threaded and on a single-threaded runtime, and needs a few KiB of memory for each connection.
 pub async fn run(kind: Kind, address: SocketAddr, load: Load) -> MisbehaveReport {
     let began = Instant::now();
     let wire = load.wire_of(kind);
@@ -67,7 +67,7 @@ impl Attack {
         Instant::now() >= self.until
     }
 
-    /// One connection after the other.
+    /// Runs one connection after the other.
     async fn repeat(&self, number: u32) {
         if self.kind != Kind::ConnectBurst {
             sleep(RAMP * number).await;
@@ -100,7 +100,7 @@ impl Attack {
         timeout_at(self.until, connect).await.ok().and_then(Result::ok)
     }
 
-    /// The script, and then what the server does about it.
+    /// Runs the script, and then waits for the server's reaction.
     async fn misbehave(&self, peer: &mut Peer) {
         let began = Instant::now();
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);

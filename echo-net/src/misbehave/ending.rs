@@ -1,4 +1,4 @@
-//! How a connection of the attacker ended.
+//! The ending of an attacker's connection.
 
 use echo_core::CloseCode;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 pub enum Close {
     /// CLOSE with a code, on the framed wire.
     Close(CloseCode),
-    /// The line of a refusal for want of places, on the plain wire.
+    /// The line of a refusal because the server is full, on the plain wire.
     BusyLine,
     /// The line of any other refusal or error, on the plain wire.
     ErrorLine,
@@ -24,19 +24,19 @@ impl fmt::Display for Close {
     }
 }
 
-/// What became of the stream.
+/// The end of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StreamEnd {
     /// The server's FIN.
     Fin,
     /// The server's RST.
     Reset,
-    /// Still open when the attack was over; the attacker let go.
+    /// The stream was open when the attack was over; the attacker reset it.
     Open,
-    /// Still open when every deadline of the server that could have ended it was over, or when the server had every
-    /// reason to end it at once.
+    /// The stream was open although each deadline that could end it had passed, or although the server had to end it at
+    /// once.
     Overdue,
-    /// The attacker let go, as its kind does.
+    /// The attacker reset the stream, as its kind does.
     Left,
 }
 
@@ -52,19 +52,19 @@ impl fmt::Display for StreamEnd {
     }
 }
 
-/// How one connection ended, as the attacker sees it.
+/// The ending of one connection, as seen by the attacker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ending {
     /// The server's CLOSE, if one was read.
     pub close_frame: Option<Close>,
     /// The end of the stream.
     pub end: StreamEnd,
-    /// What the server sent is no echo/1: an answer out of order, or something behind a CLOSE.
+    /// Whether the server sent bytes that are not echo/1: an answer out of order, or bytes after a CLOSE.
     pub is_garbled: bool,
 }
 
 impl Ending {
-    /// Refused for want of a place (1013).
+    /// Returns whether the connection was refused because the server is full (1013).
     pub fn is_busy(&self) -> bool {
         matches!(self.close_frame, Some(Close::Close(CloseCode::TRY_LATER) | Close::BusyLine))
     }

@@ -1,10 +1,10 @@
-//! The kinds of misbehaviour, one table.
+//! The table of the kinds of misbehaviour.
 
 use super::Wire;
 use std::fmt;
 use std::str::FromStr;
 
-/// Defines [`Kind`] and what is known of each kind, in one place.
+/// Defines [`Kind`] and the properties of each kind in one place.
 macro_rules! kinds {
     ($($name:ident {
         id: $id:literal,
@@ -21,35 +21,35 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// Every kind, in the order of the document.
+            /// All kinds, in the order of `ATTACKERS.md`.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The name on the command line and in the document.
+            /// Returns the name on the command line and in `ATTACKERS.md`.
             pub fn id(self) -> &'static str {
                 match self { $(Self::$name => $id,)* }
             }
 
-            /// What the client does, in one line.
+            /// Describes what the client does, in one line.
             pub fn summary(self) -> &'static str {
                 match self { $(Self::$name => $summary,)* }
             }
 
-            /// What it must get from the server, in one line. [`Kind::allows`] checks it.
+            /// Describes what the client must get from the server, in one line. [`Kind::allows`] checks it.
             pub fn must_get(self) -> &'static str {
                 match self { $(Self::$name => $must_get,)* }
             }
 
-            /// What one connection may cost the server, in one line.
+            /// Describes what one connection may cost the server, in one line.
             pub fn may_cost(self) -> &'static str {
                 match self { $(Self::$name => $may_cost,)* }
             }
 
-            /// The wires on which it makes sense; the first is the default.
+            /// Returns the wires on which the kind works; the first is the default.
             pub fn wires(self) -> &'static [Wire] {
                 match self { $(Self::$name => $wires,)* }
             }
 
-            /// How many connections make a noticeable attack on one machine.
+            /// Returns how many connections make a noticeable attack on one machine.
             pub fn usual_connections(self) -> usize {
                 match self { $(Self::$name => $connections,)* }
             }
@@ -244,7 +244,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The text that is no kind's [`Kind::id`].
+/// The text that is not the [`Kind::id`] of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownKind(String);
 

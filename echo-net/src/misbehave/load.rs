@@ -1,4 +1,4 @@
-//! How much of an attack: connections, time, sizes.
+//! The size of an attack: connections, time, bytes.
 
 use super::Kind;
 use echo_core::Deadlines;
@@ -23,28 +23,28 @@ impl fmt::Display for Wire {
     }
 }
 
-/// The size of an attack. [`Load::of`] gives the usual one of a kind.
+/// The size of an attack. [`Load::of`] returns the usual one of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Connections at once. A connection that ends is followed by another one until the time is over.
+    /// Number of concurrent connections. When one ends, another one follows until the time is over.
     pub connections: usize,
-    /// How long the attack lasts.
+    /// Length of the attack.
     pub duration: Duration,
-    /// After `duration`, how long to wait for what the server still owes: last answers, a CLOSE, FIN.
+    /// Maximum wait after `duration` for what the server still owes: last answers, a CLOSE, FIN.
     pub patience: Duration,
-    /// The wire; a kind that does not exist on it uses its own.
+    /// The wire. A kind that does not work on it uses its own.
     pub wire: Wire,
-    /// The pause between two bytes of a kind that is slow.
+    /// The pause between two bytes of a slow kind.
     pub pace: Duration,
     /// The server's limit on a payload, in bytes.
     pub payload_limit: usize,
-    /// The server's deadlines. A connection that is still open long after the one that should have ended it is
+    /// The server's deadlines. A connection that is open long after the one that should have ended it is
     /// [`StreamEnd::Overdue`](super::StreamEnd::Overdue).
     pub deadlines: Deadlines,
 }
 
 impl Load {
-    /// The usual load of `kind`, for three seconds, against a server with the defaults of PROTOCOL.md.
+    /// Returns the usual load of `kind`, for three seconds, against a server with the defaults of PROTOCOL.md.
     pub fn of(kind: Kind) -> Self {
         Self {
             connections: kind.usual_connections(),
@@ -57,7 +57,7 @@ impl Load {
         }
     }
 
-    /// The wire on which `kind` is run.
+    /// Returns the wire on which `kind` runs.
     pub(super) fn wire_of(&self, kind: Kind) -> Wire {
         if kind.wires().contains(&self.wire) { self.wire } else { kind.wires()[0] }
     }
@@ -66,7 +66,7 @@ impl Load {
 fn usual_pace(kind: Kind) -> Duration {
     Duration::from_millis(match kind {
         Kind::SlowReader => 1000,
-        // Shorter than `quiet`, or else each byte is a message.
+        // Shorter than `quiet`: otherwise each byte is a message.
         Kind::SlowLine | Kind::UnfinishedLine => 10,
         _ => 200,
     })

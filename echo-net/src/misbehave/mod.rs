@@ -1,7 +1,7 @@
-//! Hostile and broken clients of an echo server, to be run against a server of one's own.
+//! Hostile and broken clients of an echo server, for tests against your own server.
 //!
-//! A [`Kind`] is one misbehaviour, a [`Load`] how much of it; [`run`] gives a [`MisbehaveReport`] that says how each connection
-//! ended and whether that is what the kind must get.
+//! A [`Kind`] is one misbehaviour, and a [`Load`] is the size of the attack. [`run`] returns a [`MisbehaveReport`]: how
+//! each connection ended, and whether the kind allows that.
 //!
 //! ```
 //! use echo_net::misbehave::{Kind, Load, run};

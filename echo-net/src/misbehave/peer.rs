@@ -1,4 +1,4 @@
-//! One connection of the attacker: bounded, and never surprised by how it ends.
+//! One connection of the attacker. It bounds what it reads, and handles any end of the stream.
 
 use super::scanner::Scanner;
 use super::{Ending, StreamEnd, Wire};
@@ -7,16 +7,16 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// How much is read at once.
+/// Maximum bytes of one read.
 const READ: usize = 16 * 1024;
-/// How much is read at most to learn how a stream ended that nobody read.
+/// Maximum bytes read to learn how a stream ended that the script does not read.
 const LEFT_UNREAD: u64 = 256 * 1024;
 
-/// The stream has ended, or the server has said its CLOSE: the script is over.
+/// The stream has ended, or the server has sent its CLOSE: the script is over.
 #[derive(Debug)]
 pub(super) struct Over;
 
-/// A connection, and what was seen of it.
+/// A connection, and what was received on it.
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: TcpStream,
@@ -27,12 +27,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects; on loopback from an address that depends on `number`.
+    /// Connects. On IPv4 loopback the source address depends on `number`.
     pub(super) async fn connect(address: SocketAddr, wire: Wire, number: u32) -> std::io::Result<Self> {
         let stream = match address {
             SocketAddr::V4(v4) if v4.ip().is_loopback() => {
                 let socket = TcpSocket::new_v4()?;
-                // Where only 127.0.0.1 is loopback, that has to do.
+                // Some systems have only 127.0.0.1: without the bind, the system chooses it.
                 let _ = socket.bind(loopback(number).into());
                 socket.connect(address).await?
             }
@@ -42,7 +42,7 @@ impl Peer {
         Ok(Self { stream, scanner: Scanner::new(wire), written: 0, read: 0, end: None })
     }
 
-    /// Writes all of `bytes`, and reads nothing meanwhile.
+    /// Writes all of `bytes` without reading.
     pub(super) async fn send(&mut self, mut bytes: &[u8]) -> Result<(), Over> {
         while !bytes.is_empty() {
             self.ready(Interest::WRITABLE).await?;
@@ -51,7 +51,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Writes all of `bytes`, and reads whatever comes meanwhile.
+    /// Writes all of `bytes`, and reads meanwhile.
     pub(super) async fn send_reading(&mut self, mut bytes: &[u8]) -> Result<(), Over> {
         while !bytes.is_empty() {
             self.ready(Interest::READABLE | Interest::WRITABLE).await?;
@@ -61,7 +61,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads until `enough` of the server has been heard.
+    /// Reads until `enough` returns true.
     pub(super) async fn hear(&mut self, enough: impl Fn(&Scanner) -> bool) -> Result<(), Over> {
         while !enough(&self.scanner) {
             if self.scanner.close_frame.is_some() {
@@ -82,13 +82,13 @@ impl Peer {
         }
     }
 
-    /// Reads at most `count` bytes, when there are some.
+    /// Reads at most `count` bytes, once some are there.
     pub(super) async fn hear_some(&mut self, count: usize) -> Result<(), Over> {
         self.ready(Interest::READABLE).await?;
         self.try_read(count)
     }
 
-    /// Waits until the stream fails, and reads nothing.
+    /// Waits without reading until the stream fails.
     pub(super) async fn wait_unread(&mut self) -> Over {
         loop {
             if self.ready(Interest::ERROR).await.is_err() {
@@ -97,27 +97,27 @@ impl Peer {
             if let Ok(Some(_)) | Err(_) = self.stream.take_error() {
                 return self.fail();
             }
-            // There was no error after all: the readiness is used up.
+            // There was no error, so clear the readiness.
             let _ = self.stream.try_io(Interest::ERROR, || Err::<(), _>(ErrorKind::WouldBlock.into()));
         }
     }
 
-    /// FIN.
+    /// Sends FIN.
     pub(super) async fn finish(&mut self) {
         use tokio::io::AsyncWriteExt;
-        // A connection that has gone needs no FIN; the next read says so.
+        // If the connection is gone, the next read reports it.
         let _ = self.stream.shutdown().await;
     }
 
-    /// Lets go by RST, and takes that for the end unless there is one.
+    /// Closes by RST, and records `end` unless there is an end already.
     pub(super) fn let_go(mut self, end: StreamEnd) -> Self {
         self.end.get_or_insert(end);
-        // If the option cannot be set the connection has gone already.
+        // If the option cannot be set, the connection is already gone.
         let _ = self.stream.set_zero_linger();
         self
     }
 
-    /// Looks at what has come, and whether the stream has ended, without waiting.
+    /// Reads what is there without waiting, up to a limit or the end of the stream.
     pub(super) fn look(&mut self) {
         let most = self.read.saturating_add(LEFT_UNREAD);
         while self.end.is_none() && self.read < most {
@@ -140,12 +140,12 @@ impl Peer {
         if self.end.is_some() {
             return Err(Over);
         }
-        // A stream that is always ready must not keep the other connections of the thread waiting.
+        // A stream that is always ready must not starve the other connections of the thread.
         tokio::task::coop::consume_budget().await;
         self.stream.ready(interest).await.map(|_| ()).map_err(|_| self.fail())
     }
 
-    /// Writes what the transport takes now.
+    /// Writes as much as the transport takes now.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> Result<usize, Over> {
         match self.stream.try_write(bytes) {
             Ok(count) => {
@@ -173,7 +173,7 @@ impl Peer {
         }
     }
 
-    /// The stream failed; what it had received is read first, for it may hold the server's CLOSE.
+    /// Handles a failure of the stream. It first reads what was received, because that may hold the server's CLOSE.
     fn fail(&mut self) -> Over {
         self.look();
         if self.end != Some(StreamEnd::Reset) {
@@ -192,7 +192,7 @@ impl Peer {
     }
 }
 
-/// One of many loopback addresses, so that a port in TIME_WAIT keeps nobody waiting.
+/// Returns one of many loopback addresses, so that no connection waits for a port in TIME_WAIT.
 fn loopback(number: u32) -> SocketAddrV4 {
     let [_, b, c, d] = (0x0001_0001 + number % 0x007F_0000).to_be_bytes();
     SocketAddrV4::new(Ipv4Addr::new(127, b, c, d), 0)

@@ -1,32 +1,32 @@
-//! What an attack did, and what it got.
+//! The result of an attack.
 
 use super::{Ending, Kind, Wire};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The sums of one attack.
+/// Totals of one attack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MisbehaveReport {
-    /// What was done.
+    /// The kind of misbehaviour.
     pub kind: Kind,
-    /// On which wire.
+    /// The wire.
     pub wire: Wire,
-    /// How long it took, the wait at the end included.
+    /// Length of the attack, including the wait at the end.
     pub elapsed: Duration,
     /// Connections made.
     pub connected: u64,
-    /// Attempts to connect that failed: refused, no descriptor, no port, no room in the accept queue.
+    /// Failed attempts to connect: refused, no descriptor, no port, no room in the accept queue.
     pub not_connected: u64,
-    /// Bytes the transport took.
+    /// Bytes that the transport took.
     pub written: u64,
     /// Bytes read.
     pub read: u64,
     /// Complete REPLYs read (framed wire).
     pub answers: u64,
-    /// Connections by how they ended.
+    /// Connections by their ending.
     pub endings: BTreeMap<Ending, u64>,
-    /// The first reason the server gave in a CLOSE, for each ending that has one.
+    /// The first reason in a CLOSE of the server, for each ending that has one.
     pub reasons: BTreeMap<Ending, String>,
 }
 
@@ -53,12 +53,12 @@ impl MisbehaveReport {
         }
     }
 
-    /// Connections refused for want of a place.
+    /// Returns how many connections were refused because the server is full.
     pub fn busy(&self) -> u64 {
         self.endings.iter().filter(|(ending, _)| ending.is_busy()).map(|(_, count)| count).sum()
     }
 
-    /// The endings that [`Kind::must_get`] does not allow, with their counts.
+    /// Returns the endings that [`Kind::must_get`] does not allow, with their counts.
     ///
     /// While the server is full, connections that it has not accepted yet get nothing: that is allowed.
     pub fn not_allowed(&self) -> impl Iterator<Item = (Ending, u64)> {
@@ -68,7 +68,7 @@ impl MisbehaveReport {
         self.endings.iter().filter(move |(ending, _)| wrong(ending)).map(|(ending, count)| (*ending, *count))
     }
 
-    /// Whether every connection ended as [`Kind::must_get`] allows.
+    /// Returns whether every connection ended as [`Kind::must_get`] allows.
     pub fn is_allowed(&self) -> bool {
         self.not_allowed().next().is_none()
     }

@@ -1,4 +1,4 @@
-//! Reads what the server says without keeping it: the CLOSE, the number of answers, and whether it is echo/1.
+//! Reads the server's bytes without keeping them: finds the CLOSE, counts answers, and checks that it is echo/1.
 
 use super::{Close, Wire};
 use echo_core::frame::{HEADER, MAX_REASON};
@@ -7,22 +7,22 @@ use echo_core::{CloseCode, Role, preface};
 const REPLY: u8 = 2;
 const GOAWAY: u8 = 3;
 const CLOSE: u8 = 4;
-/// Code, flags and reason of a CLOSE.
+/// Maximum length of the code, flags and reason of a CLOSE.
 const FAREWELL: usize = 3 + MAX_REASON;
-/// How much of a plain line is looked at.
+/// Bytes of a plain line that are checked.
 const LINE: usize = 160;
 
-/// Takes the server's bytes in pieces of any size; owns no more than a CLOSE.
+/// Scans the server's bytes in pieces of any size. It owns no more than a CLOSE.
 #[derive(Debug)]
 pub(super) struct Scanner {
     state: State,
-    /// The bytes of what is incomplete: a preface, a header, a CLOSE, the beginning of a line.
+    /// The bytes of an incomplete item: a preface, a header, a CLOSE, the beginning of a line.
     partial: Vec<u8>,
     pub(super) answers: u64,
     pub(super) close_frame: Option<Close>,
     pub(super) reason: String,
     pub(super) is_garbled: bool,
-    /// Something has come.
+    /// Whether any byte was received.
     pub(super) has_spoken: bool,
 }
 
@@ -52,7 +52,7 @@ impl Scanner {
         }
     }
 
-    /// Takes what was read.
+    /// Scans bytes that were read.
     pub(super) fn feed(&mut self, mut input: &[u8]) {
         while !input.is_empty() && !self.is_garbled {
             self.has_spoken = true;
@@ -85,7 +85,7 @@ impl Scanner {
         }
     }
 
-    /// The stream has ended: a line that has come is complete.
+    /// Handles the end of the stream: an incomplete line is now complete.
     pub(super) fn end(&mut self) {
         if self.state == State::Line {
             self.judge_line();
@@ -97,7 +97,7 @@ impl Scanner {
         self.state = state;
     }
 
-    /// Moves bytes from `input` until there are `want` of them.
+    /// Moves bytes from `input` until `partial` holds `want`. Returns whether it does.
     fn gather(&mut self, input: &mut &[u8], want: usize) -> bool {
         let step = want.saturating_sub(self.partial.len()).min(input.len());
         let (taken, rest) = input.split_at(step);
@@ -143,7 +143,7 @@ impl Scanner {
         }
     }
 
-    /// Clause 2.6: a refusal or an error is one line, `echo: ` and the reason.
+    /// Checks a line. A refusal or an error is one line, `echo: ` and the reason (clause 2.6).
     fn judge_line(&mut self) {
         if let Some(reason) = self.partial.strip_prefix(b"echo: ") {
             let is_busy = reason.starts_with(b"try again later");
@@ -172,7 +172,7 @@ mod tests {
         bytes
     }
 
-    /// Clause 4.8: cut at any byte, the meaning is the same.
+    /// Clause 4.8: the meaning is the same for a cut at any byte.
     #[test]
     fn a_conversation_in_pieces_of_any_size() {
         let bytes = conversation();

@@ -1,15 +1,15 @@
 //! Addresses on the command line.
 
-/// The port of the classic program.
+/// The port of the classic echo program.
 pub(crate) const PORT: u16 = 2012;
-/// The host where none is given.
+/// The default host.
 const HOST: &str = "127.0.0.1";
 
-/// `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` all name a host, and `:PORT` the one that is meant without
-/// one; without a port it is `port`.
+/// Parses a host and a port. `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` name a host; `:PORT` means
+/// the default host. The default port is `port`.
 ///
 /// # Errors
-/// What stands for a port is none.
+/// The port is not a number from 0 to 65535, or a bracket or colon is wrong.
 pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
     let wrong = |given: &str| match given {
         "" => format!("{text}: expected a port behind the colon"),
@@ -31,17 +31,17 @@ pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
             let host = if host.is_empty() { HOST } else { host };
             Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?))
         }
-        // More than one colon: an address by IPv6, for a port it takes brackets.
+        // More than one colon: an IPv6 address, which needs brackets for a port.
         Some(_) | None => Ok((text.to_owned(), port)),
     }
 }
 
-/// For a person: `HOST:PORT`, with brackets where they are needed.
+/// Returns `HOST:PORT` for messages, with brackets for an IPv6 address.
 pub(crate) fn shown((host, port): &(String, u16)) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// The error without the address that it is about, where it begins with that: a line names it once.
+/// Removes `address` from the beginning of `error`, so that a message names it only once.
 pub(crate) fn without<'a>(address: &str, error: &'a str) -> &'a str {
     error.strip_prefix(address).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(error)
 }

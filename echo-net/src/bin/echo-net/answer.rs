@@ -1,4 +1,4 @@
-//! How an answer on the framed wire is shown, and the end.
+//! Shows answers on the framed wire, and the end of the conversation.
 
 use crate::exit::say;
 use crate::latency::Latency;
@@ -7,14 +7,14 @@ use echo_net::echo_core::{End, Outcome};
 use echo_net::{Answer, Clock};
 use serde_json::{Value, json};
 
-/// For whom answers are shown.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Show {
-    /// Each in a line, behind its time; how it ended on standard error.
+    /// Each answer as a line after its time; the end on standard error.
     Text,
-    /// The same, and nothing on standard error unless something was not well.
+    /// Like `Text`, but standard error only shows problems.
     Quiet,
-    /// Each as an object in a line, and how it ended as the last of them.
+    /// Each answer as a JSON object in a line; the end as the last object.
     Json,
 }
 
@@ -35,7 +35,7 @@ impl Show {
         }
     }
 
-    /// How it ended, as an object in a line.
+    /// Returns the end as a JSON object in a line.
     pub(crate) fn end(self, outcome: &Outcome, latency: &Latency) -> Vec<u8> {
         let code = match &outcome.end {
             End::Clean(code) | End::Failed { code, .. } => Some(code.0),
@@ -52,7 +52,7 @@ impl Show {
         }))
     }
 
-    /// Tells a person how it ended.
+    /// Prints the end to standard error.
     pub(crate) fn tell(self, outcome: &Outcome, latency: &Latency) {
         if self == Self::Text {
             say(&format!("the conversation ended {outcome}"));
@@ -71,7 +71,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The time at which the server answered, as the classic program shows it, in this client's time zone.
+/// Returns the server's time of the answer in the format of the classic program, in this client's time zone.
 pub(crate) fn header(answer: &Answer) -> String {
     ctime_header(answer.stamps.t3, (Clock::local().utc_offset)(answer.stamps.t3))
 }

@@ -17,30 +17,30 @@ use std::time::Duration;
 /// The command line of `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The server; without a port, that of --port
+    /// The server; the default port is that of --port
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
     server: String,
 
-    /// The port, where the server is given without one
+    /// The port, if the server is given without one
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Speak plain lines, to a server that knows nothing else
+    /// Use plain lines, for a server without the framed wire
     #[arg(long, conflicts_with_all = ["json", "ping"])]
     plain: bool,
 
-    /// Write each answer as a JSON object in a line (seq; text, or hex if it is no UTF-8; t1 to t4 in ns since 1970;
-    /// delay_ns), and how the conversation ended as the last one (end, code, detail; answered, refused, unknown;
-    /// latency in us). Takes lines from standard input, also from a terminal
+    /// Write each answer as a line of JSON (seq; text, or hex if it is not UTF-8; t1 to t4 in ns since 1970; delay_ns),
+    /// and the end of the conversation as the last line (end, code, detail; answered, refused, unknown; latency in us).
+    /// Read lines from standard input, even from a terminal
     #[arg(long)]
     json: bool,
 
-    /// Do not tell how the conversation ended, unless something was not well
+    /// Do not report how the conversation ended, unless there was a problem
     #[arg(short = 'q', long)]
     silent: bool,
 
-    /// Send an empty message (in the account like every other) after so many seconds without one: a server that has
-    /// stopped is noticed after these and the answer deadline, instead of the idle deadline
+    /// Send an empty message (counted in the account) after this time without a message: a dead server is noticed after
+    /// this time and the answer deadline, instead of the idle deadline
     #[arg(long, value_name = "TIME", value_parser = crate::units::some_seconds)]
     ping: Option<Duration>,
 
@@ -65,14 +65,15 @@ impl Arguments {
         }
     }
 
-    /// Whether somebody sits at a terminal that a line can be edited on.
+    /// Returns whether to show a prompt: standard input and output are a terminal on which a line can be edited.
     fn is_person(&self) -> bool {
         let can_edit = std::env::var("TERM").is_ok_and(|term| !["dumb", "cons25", "emacs"].contains(&term.as_str()));
         !self.json && can_edit && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
     }
 }
 
-/// Connects and talks: at a prompt if a person sits there, else from standard input to standard output.
+/// Connects and runs a conversation: at a prompt if there is a terminal, otherwise from standard input to standard
+/// output.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -100,7 +101,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 /// A host and a port.
 type Server = (String, u16);
 
-/// Why there is no conversation.
+/// Why there was no conversation.
 enum NotConnected {
     /// A signal came before the server was reached.
     Stopped(Signal),
@@ -150,7 +151,7 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
         ConnectError::Ended(_) => (Exit::NotClean, ""),
     };
     let error = error.to_string();
-    // Where the server is given by its address, that stands there once.
+    // If the user gave an address, the message must name it only once.
     let error = address::without(server, &error).replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
 }

@@ -1,5 +1,5 @@
-//! What stands at the prompt, and is not handed over yet. The editor tells it with every change, so that it is known
-//! however the editor ends.
+//! The text at the prompt that is not yet handed over. The editor reports each change, so the text is known however the
+//! editor ends.
 
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
@@ -8,31 +8,31 @@ use rustyline::validate::Validator;
 use rustyline::{Cmd, ConditionalEventHandler, Context, Event, EventContext, Helper, RepeatCount};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Clones are of the same one.
+/// The shared draft. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Draft(Arc<Mutex<Text>>);
 
 #[derive(Default)]
 struct Text {
     line: String,
-    /// Which line of the history it is; none is the one that is new.
+    /// The line's index in the history; `None` for a new line.
     index: Option<usize>,
-    /// What stood there when the line came to the prompt: of the history, or nothing.
+    /// The line's text when it appeared at the prompt: from the history, or empty.
     original: String,
-    /// What was typed before another line took its place, the last one last.
+    /// Typed lines that other lines replaced, the latest one last.
     replaced: Vec<String>,
-    /// The line when a search began, until something is found.
+    /// The line at the start of a search, until the search finds something.
     searched_from: Option<String>,
-    /// It was taken to be told as not sent: what the editor still gives is the same once more.
+    /// The draft was closed and reported as not sent. What the editor returns after that is a duplicate.
     closed: bool,
 }
 
 impl Text {
-    /// The editor shows this line.
+    /// Notes the line that the editor shows.
     fn show(&mut self, line: &str, index: Option<usize>) {
         let was = std::mem::replace(&mut self.line, line.to_owned());
         if self.index != index {
-            // The editor forgets what was changed in a line of the history.
+            // The editor forgets changes to a line of the history.
             if !was.is_empty() && was != self.original {
                 self.replaced.push(was);
             }
@@ -46,7 +46,7 @@ impl Text {
         self.replaced.retain(|replaced| replaced != line);
     }
 
-    /// A search begins: what it finds takes the place of the line.
+    /// Notes that a search begins: its result replaces the line.
     fn search(&mut self) {
         if !self.line.is_empty() && self.line != self.original {
             self.searched_from = Some(self.line.clone());
@@ -64,8 +64,8 @@ impl Draft {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The editor has given the line back: `hand` hands it on, and what it had replaced. Gives what is to stand at the
-    /// next prompt. All at once, so that nothing is ever in two places or in none. Not any more once the draft was
+    /// Hands over the line that the editor returned, by `hand`. Returns the text of the next prompt: the last replaced
+    /// line. It holds the lock meanwhile, so no text is in two places or in none. Does nothing once the draft is
     /// closed.
     pub(crate) fn hand_over(&self, hand: impl FnOnce()) -> String {
         let mut text = self.lock();
@@ -80,7 +80,7 @@ impl Draft {
         next
     }
 
-    /// As above, where all of it is handed on.
+    /// Hands over the line and all replaced lines, by `hand`. Does nothing once the draft is closed.
     pub(crate) fn hand_over_all(&self, hand: impl FnOnce(Vec<String>)) {
         let mut text = self.lock();
         if !text.closed {
@@ -88,12 +88,12 @@ impl Draft {
         }
     }
 
-    /// What stands there.
+    /// Returns the line at the prompt.
     pub(crate) fn line(&self) -> String {
         self.lock().line.clone()
     }
 
-    /// What is to be told as not sent: what was typed, and the line that took its place.
+    /// Closes the draft. Returns the lines that were not sent: replaced lines, and the line at the prompt.
     pub(crate) fn close(&self) -> Vec<String> {
         let mut text = self.lock();
         let lines = text.take();
@@ -102,7 +102,7 @@ impl Draft {
     }
 }
 
-/// The editor asks for a hint whenever the line has changed.
+/// The editor asks for a hint after each change of the line.
 impl Hinter for Draft {
     type Hint = String;
 
@@ -113,7 +113,7 @@ impl Hinter for Draft {
     }
 }
 
-/// Of the keys that begin a search.
+/// Handles the keys that begin a search.
 impl ConditionalEventHandler for Draft {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
         self.lock().search();

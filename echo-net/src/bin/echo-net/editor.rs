@@ -1,4 +1,4 @@
-//! The line editor: what its keys do, the thread that reads, and the thread that prints above the prompt.
+//! The line editor: its keys, the thread that reads, and the thread that prints above the prompt.
 
 use crate::draft::Draft;
 use crate::history;
@@ -17,22 +17,22 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 const PROMPT: &str = "> ";
-/// Shown above the prompt, it changes nothing: it goes a line up, and down again.
+/// Text that changes nothing above the prompt: it moves one line up and down again.
 pub(crate) const NOTHING: &str = "\x1b[A\n";
-/// Takes back the line that an empty prompt stood in.
+/// Removes the line of an empty prompt.
 const PROMPT_OFF: &[u8] = b"\x1b[A\x1b[K";
-/// How long a lone Escape may be the beginning of a key, in milliseconds.
+/// Milliseconds until a lone Escape is a key of its own.
 const ESCAPE_MS: u16 = 500;
 
-/// What the thread tells that reads.
+/// Messages of the reading thread.
 pub(crate) enum Typed {
-    /// What stood at the prompt at Enter.
+    /// The text at the prompt at Enter.
     Text(String),
     EndOfFile,
-    /// What stood at the prompt at Ctrl-C.
+    /// The text at the prompt at Ctrl-C.
     Interrupt(Vec<String>),
     Insist,
-    /// Nothing more comes, and why.
+    /// No more input, with the reason.
     Gone(String),
 }
 
@@ -49,11 +49,11 @@ pub(crate) fn editor(
     for search in ['R', 'S'] {
         editor.bind_sequence(KeyEvent::ctrl(search), EventHandler::Conditional(Box::new(draft.clone())));
     }
-    // The editor would return upon them, and forget the keys behind.
+    // By default the editor returns at these keys, and drops the keys after them.
     for asking in ['C', '\\', 'D'] {
         editor.bind_sequence(KeyEvent::ctrl(asking), EventHandler::Conditional(Box::new(asks.clone())));
     }
-    // They would take the next key as it is, whatever it is.
+    // By default these keys quote the next key, whatever it is.
     for quotes in ['V', 'Q'] {
         editor.bind_sequence(KeyEvent::ctrl(quotes), Cmd::Noop);
     }
@@ -62,7 +62,7 @@ pub(crate) fn editor(
     Ok(editor)
 }
 
-/// Keys that ask for an end: Ctrl-C, Ctrl-\, and Ctrl-D at an empty line.
+/// Handles the keys that ask for an end: Ctrl-C, Ctrl-\, and Ctrl-D at an empty line.
 #[derive(Clone)]
 pub(crate) struct Asks {
     pub(crate) draft: Draft,
@@ -71,7 +71,7 @@ pub(crate) struct Asks {
 
 impl ConditionalEventHandler for Asks {
     fn handle(&self, key: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        // Nobody listens any more after the end.
+        // The receiver is gone after the end.
         if key.get(0) == Some(&KeyEvent::ctrl('D')) {
             if !context.line().is_empty() {
                 return None;
@@ -84,7 +84,7 @@ impl ConditionalEventHandler for Asks {
     }
 }
 
-/// The last key that the editor reads, when nothing more is typed.
+/// Handles the last key, which is inserted when no more is typed.
 pub(crate) struct LastKey {
     pub(crate) end: Arc<OnceLock<End>>,
     pub(crate) tell: threads::Sender<()>,
@@ -93,24 +93,24 @@ pub(crate) struct LastKey {
 impl ConditionalEventHandler for LastKey {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
         if self.end.get().is_some() {
-            // Nobody waits for it any more after the end.
+            // The receiver is gone after the end.
             let _ = self.tell.send(());
         }
         Some(Cmd::Noop)
     }
 }
 
-/// The thread that reads what is typed.
+/// The reading thread.
 pub(crate) struct Reader {
     pub(crate) editor: Editor<Draft, FileHistory>,
     pub(crate) draft: Draft,
-    /// Whether an end of what it reads was not typed.
+    /// Set if the end of the input was not typed.
     pub(crate) end: Arc<OnceLock<End>>,
     pub(crate) typed: mpsc::UnboundedSender<Typed>,
 }
 
 impl Reader {
-    /// Reads until the keyboard is closed, or the terminal gone.
+    /// Reads until the keyboard is closed or the terminal is gone.
     pub(crate) fn run(mut self) {
         let mut next = String::new();
         loop {
@@ -118,7 +118,7 @@ impl Reader {
             match (read, self.end.get()) {
                 (Ok(text), _) => {
                     if !text.is_empty() {
-                        // The history is in memory: nothing fails.
+                        // The history is in memory, so this does not fail.
                         let _ = self.editor.add_history_entry(&text);
                     }
                     next = self.draft.hand_over(|| self.tell(Typed::Text(text)));
@@ -141,23 +141,23 @@ impl Reader {
     }
 
     fn tell(&self, typed: Typed) {
-        // Nobody listens any more after the end.
+        // The receiver is gone after the end.
         let _ = self.typed.send(typed);
     }
 }
 
-/// The thread that prints.
+/// The printing thread.
 pub(crate) struct Printing {
-    /// How many texts were printed.
+    /// Number of texts printed.
     pub(crate) progress: Arc<AtomicUsize>,
     pub(crate) done: threads::Sender<()>,
 }
 
 impl Printing {
-    /// Prints until there is nothing more to print; the editor has taken all of it then.
+    /// Prints all texts, and returns when the editor has taken them.
     pub(crate) fn print_all(self, mut printer: impl ExternalPrinter, texts: &threads::Receiver<String>) {
         let mut print = |text: String| {
-            // Where the editor has ended, there is no prompt to print above.
+            // If the editor has ended, there is no prompt, so print directly.
             let printed = printer.print(text.clone());
             printed.or_else(|_| StandardStream::stdout().write_all(text.as_bytes()))?;
             self.progress.fetch_add(1, Ordering::Relaxed);
@@ -167,10 +167,10 @@ impl Printing {
         while let Ok(text) = texts.recv() {
             written = written.and_then(|()| print(text));
         }
-        // The editor takes one text after the other: when it has room for the second, it has taken the first.
+        // The editor takes one text at a time: once the second fits, the first was taken.
         let taken = written.and_then(|()| print(NOTHING.to_owned())).and_then(|()| print(NOTHING.to_owned()));
         if taken.is_ok() {
-            // Nobody waits for it any more after the end.
+            // The receiver is gone after the end.
             let _ = self.done.send(());
         }
     }

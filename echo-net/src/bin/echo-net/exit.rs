@@ -1,11 +1,11 @@
-//! Exit codes: documented, and the same for every command.
+//! Exit codes: documented, and the same for all commands.
 
 use crate::signals::{Signal, Signals};
 use crate::standard::StandardStream;
 use echo_net::echo_core::{End, Outcome};
 use std::process::ExitCode;
 
-/// What `--help` says of them.
+/// The text about exit codes and signals in `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  connect: the end was clean, the input was sent to its end, and every message was answered;
@@ -25,7 +25,7 @@ Signals:
   SIGINT, SIGTERM, SIGHUP  the conversations are ended by the contract: answers come, then both ends close;
                            a second one aborts. What was ignored when the program was started stays ignored";
 
-/// The codes.
+/// The exit codes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Exit {
     Clean = 0,
@@ -41,18 +41,18 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A line for a person; that nobody reads it is no reason to stop.
+/// Prints a line to standard error. A failed write is ignored.
 pub(crate) fn say(line: &str) {
     StandardStream::stderr().write_in_time(format!("echo-net: {line}\n").as_bytes());
 }
 
-/// Says in one line what went wrong.
+/// Prints one line about a failure, and returns its exit code.
 pub(crate) fn fail(exit: Exit, line: &str) -> ExitCode {
     say(line);
     exit.into()
 }
 
-/// What a conversation came to, and what was not well.
+/// The result of a conversation, with its problems.
 pub(crate) struct Conclusion<'a> {
     outcome: Option<&'a Outcome>,
     problems: Vec<String>,
@@ -60,18 +60,19 @@ pub(crate) struct Conclusion<'a> {
 }
 
 impl<'a> Conclusion<'a> {
-    /// Without an outcome nobody waited for the end.
+    /// Creates a conclusion. Without an outcome the program did not wait for the end.
     pub(crate) fn new(outcome: impl Into<Option<&'a Outcome>>, signals: &Signals) -> Self {
         Self { outcome: outcome.into(), problems: Vec::new(), stopped_by: signals.first() }
     }
 
-    /// What was not well, if something was not.
+    /// Adds problems.
     pub(crate) fn problems(mut self, problems: impl IntoIterator<Item = String>) -> Self {
         self.problems.extend(problems);
         self
     }
 
-    /// The framed wire proves that nothing was lost; the plain one proves nothing more than that both FINs were seen.
+    /// Returns all problems. The framed wire proves that nothing was lost; the plain wire only shows that both FINs
+    /// arrived.
     fn all_problems(&self) -> Vec<String> {
         let end = match self.outcome.map(|outcome| &outcome.end) {
             None => Some("nobody waited for the end".to_owned()),
@@ -82,7 +83,7 @@ impl<'a> Conclusion<'a> {
         stopped.into_iter().chain(end).chain(self.problems.iter().cloned()).collect()
     }
 
-    /// Says it to a person, what was not well in one line of its own, and gives the exit code.
+    /// Prints all problems in one line, and returns the exit code.
     pub(crate) fn tell(self) -> ExitCode {
         let problems = self.all_problems();
         if !problems.is_empty() {
@@ -96,7 +97,7 @@ impl<'a> Conclusion<'a> {
     }
 }
 
-/// `1 line`, `2 lines`.
+/// Returns `1 line`, `2 lines` and the like.
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
@@ -104,7 +105,7 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
     }
 }
 
-/// The exit status of a program that a signal has ended, as shells give it.
+/// Returns the exit code of a program ended by a signal, as shells do.
 pub(crate) fn killed(signal: Signal) -> ExitCode {
     u8::try_from(128 + signal.number()).map_or(Exit::NotClean.into(), ExitCode::from)
 }

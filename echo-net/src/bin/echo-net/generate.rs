@@ -10,11 +10,11 @@ use std::process::ExitCode;
 /// The command line of `generate`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The directory, which is made if it is not there
+    /// The output directory, created if it does not exist
     directory: PathBuf,
 }
 
-/// Writes them all.
+/// Writes completions and manual pages.
 pub(crate) fn run(arguments: &Arguments, mut command: Command) -> ExitCode {
     match write_all(&mut command, &arguments.directory) {
         Ok(()) => Exit::Clean.into(),

@@ -1,4 +1,4 @@
-//! What was typed at the prompt in earlier conversations.
+//! The history of the prompt, kept between conversations.
 
 use crate::draft::Draft;
 use rustyline::Editor;
@@ -6,8 +6,8 @@ use rustyline::history::FileHistory;
 use std::env::var_os;
 use std::path::PathBuf;
 
-/// Where it is kept: `ECHO_NET_HISTORY`, where an empty value means nowhere; otherwise in the user's directory for
-/// state (XDG base directories).
+/// Returns the path of the history: `ECHO_NET_HISTORY` (empty: none), otherwise a file in the user's state directory
+/// (XDG base directories).
 fn path() -> Option<PathBuf> {
     if let Some(path) = var_os("ECHO_NET_HISTORY") {
         return Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
@@ -17,16 +17,16 @@ fn path() -> Option<PathBuf> {
     Some(state.join("echo-net").join("history"))
 }
 
-/// Reads it; one that is not there, or is no file that can be read, is empty.
+/// Loads the history. A missing or unreadable file counts as empty.
 pub(crate) fn load(editor: &mut Editor<Draft, FileHistory>) {
     if let Some(path) = path().filter(|path| path.is_file()) {
         let _ = editor.load_history(&path);
     }
 }
 
-/// Adds what was typed. That it cannot be kept is no reason to disturb anybody.
+/// Appends the new entries. A failure is ignored.
 pub(crate) fn save(editor: &mut Editor<Draft, FileHistory>) {
-    // A pipe or a device could take it for ever.
+    // A write to a pipe or a device could block without end.
     if let Some(path) = path().filter(|path| path.is_file() || !path.exists()) {
         let _ = path.parent().map(std::fs::create_dir_all);
         let _ = editor.append_history(&path);

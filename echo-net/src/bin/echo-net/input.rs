@@ -1,4 +1,4 @@
-//! Standard input in a thread of its own, since a read of it cannot be given up, and what was left of it.
+//! Standard input, read by its own thread because a blocking read cannot be cancelled; counts what was not sent.
 
 use crate::exit::counted;
 use crate::standard::{StandardInput, Stop, was_stopped};
@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 
 /// Lines that are read ahead.
 const LINES_AHEAD: usize = 64;
-/// Bytes in one read, where there are no lines.
+/// Bytes of one read.
 const CHUNK: usize = 16 * 1024;
-/// Bytes that are read after the end only to say how much was not sent.
+/// Maximum bytes that are read after the end to count what was not sent.
 const MOST_COUNTED: usize = 64 * 1024 * 1024;
 
 /// Standard input, piece by piece.
@@ -23,32 +23,32 @@ pub(crate) struct Input {
     unit: Unit,
 }
 
-/// What the input is made of.
+/// The unit of the input.
 #[derive(Clone, Copy, Debug)]
 enum Unit {
-    /// Lines of at most so many bytes.
+    /// Lines of at most this many bytes.
     Lines(usize),
     Bytes,
 }
 
-/// What became of the input that nobody took.
+/// The input that was not taken.
 #[derive(Debug)]
 struct Rest {
-    /// Whether its end was read; if not, and nothing failed, more may follow.
+    /// Whether the end of the input was read. If not, and nothing failed, more may follow.
     ended: bool,
-    /// Why it could not be read on.
+    /// The error that stopped reading.
     failed: Option<String>,
     /// Lines or bytes that were read and not taken.
     left: usize,
 }
 
 impl Input {
-    /// Lines without their newlines. One of more than `limit` bytes ends the input as a failure.
+    /// Reads lines without their newlines. A line of more than `limit` bytes is an error that ends the input.
     pub(crate) fn lines(limit: usize) -> io::Result<Self> {
         Self::read(Unit::Lines(limit), LINES_AHEAD)
     }
 
-    /// Bytes as they come.
+    /// Reads bytes in pieces.
     pub(crate) fn bytes() -> io::Result<Self> {
         Self::read(Unit::Bytes, 1)
     }
@@ -60,13 +60,14 @@ impl Input {
         Ok(Self { pieces, stop, unit, thread: spawn(move || unit.read_all(source, sender)) })
     }
 
-    /// The next piece; `None` at the end of the input, or where it failed, which [`finish`](Self::finish) tells.
+    /// Returns the next piece. `None` at the end of the input or after an error, which [`finish`](Self::finish)
+    /// reports.
     pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
         self.pieces.recv().await
     }
 
-    /// Takes no more; gives what is to be told of it, or nothing if all of it was taken up to its end. `in_hand` is
-    /// what was taken and yet not sent.
+    /// Stops reading. Returns a message about unsent input or an error, or `None` if all input was taken up to its end.
+    /// `in_hand` counts what was taken and not sent.
     pub(crate) async fn finish(mut self, in_hand: usize) -> Option<String> {
         self.pieces.close();
         let mut left = in_hand;
@@ -102,7 +103,7 @@ impl Rest {
 }
 
 impl Unit {
-    /// Reads until the end, a failure, or until nobody takes any more.
+    /// Reads until the end, an error, or until the receiver is closed.
     fn read_all(self, mut source: BufReader<StandardInput>, pieces: mpsc::Sender<Vec<u8>>) -> Rest {
         let mut rest = Rest { ended: false, failed: None, left: 0 };
         for number in 1u64.. {
@@ -130,7 +131,7 @@ impl Unit {
                 if piece.len() > limit {
                     let problem =
                         format!("line {number} of the input is longer than {limit} bytes (see --max-message)");
-                    // So that nobody waits for another.
+                    // Ends the receiver now.
                     drop(pieces);
                     self.count(&mut source, &mut rest, true);
                     return Rest { failed: Some(problem), ..rest };
@@ -145,7 +146,7 @@ impl Unit {
         rest
     }
 
-    /// A line with its newline, or one byte more than the limit of it; or what is there.
+    /// Reads a line with its newline, or one byte more than the limit; or the bytes that are there.
     fn read_one(self, source: &mut BufReader<StandardInput>, piece: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Lines(limit) => {
@@ -160,7 +161,7 @@ impl Unit {
         }
     }
 
-    /// A piece is one line, or its bytes.
+    /// Returns the size of a piece: one line, or its bytes.
     fn size(self, piece: &[u8]) -> usize {
         match self {
             Self::Lines(_) => 1,
@@ -168,7 +169,7 @@ impl Unit {
         }
     }
 
-    /// Counts what else is there, until nobody waits for more; it may begin within a line.
+    /// Counts the remaining input, until reading is stopped. It may begin within a line.
     fn count(self, source: &mut BufReader<StandardInput>, rest: &mut Rest, mut in_line: bool) {
         let mut counted = 0;
         while counted < MOST_COUNTED {

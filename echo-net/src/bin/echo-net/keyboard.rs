@@ -1,5 +1,5 @@
-//! What the editor reads in place of the terminal: a pseudoterminal of our own, to which a thread hands on what is typed.
-//! So the editor gets nothing but whole characters, and can be stopped wherever it waits for a key.
+//! A pseudoterminal that the editor reads in place of the terminal. A thread forwards what is typed. So the editor only
+//! gets whole characters, and can be stopped wherever it waits for a key.
 
 use crate::raw::Mode;
 use crate::standard::{StandardInput, Stop, wait_to_write};
@@ -18,28 +18,29 @@ use std::time::Duration;
 
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
-/// Aborts what a key has begun, a search for example. The first may end an escape sequence instead.
+/// Aborts what a key began, such as a search. The first byte may end an escape sequence instead.
 const ABORTS: &[u8] = b"\x07\x07";
-/// A key (Ctrl-^) that the editor is to tell of: all before it was read.
+/// The key (Ctrl-^) that the editor reports: it has read everything before.
 pub(crate) const LAST_KEY: char = '^';
 const LAST: &[u8] = b"\x1e";
 const ENTER: &[u8] = b"\r";
 const INTERRUPT: u8 = 0x03;
 const ESCAPE: u8 = 0x1b;
-/// Bytes that are read before the editor takes them; it is never so far behind but when the terminal takes nothing.
+/// Maximum bytes that are read before the editor takes them. It is this far behind only if the terminal takes nothing.
 const MOST_AHEAD: usize = 64 * 1024 * 1024;
-/// So many pasted lines are given to the editor together; it cannot show more than 65,535.
+/// Maximum number of pasted lines that the editor gets at once. It cannot show more than 65,535.
 const MOST_PASTED: usize = 1000;
 
-/// Stands in for the terminal, for good: an editor that ends late would change the mode of what is there then.
+/// Replaces the terminal as standard input, and never restores it: an editor that ends late would change the mode of
+/// the real terminal.
 pub(crate) struct Keyboard {
     stop: Option<Stop>,
-    /// The other end of what the editor reads, once nothing more is handed on.
+    /// Receives the pseudoterminal's other end when forwarding stops.
     handed_on: mpsc::Receiver<OwnedFd>,
     end: Arc<OnceLock<End>>,
 }
 
-/// Why the editor reads an end that was not typed.
+/// Why the editor's input ended although no end was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// The conversation is over.
@@ -49,10 +50,11 @@ pub(crate) enum End {
 }
 
 impl Keyboard {
-    /// Exchanges standard input, which is the terminal. `insists` hears of the second Ctrl-C, whatever the editor does.
+    /// Replaces standard input, which is the terminal. `insists` is called at the second Ctrl-C, even if the editor is
+    /// stuck.
     ///
     /// # Errors
-    /// There is no pseudoterminal, no file or no thread to be had.
+    /// No pseudoterminal, no file descriptor or no thread is available.
     pub(crate) fn stand_in(mode: &Mode, insists: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (keys, editor) = pseudoterminal()?;
         let (input, stop) = StandardInput::of(mode.terminal().try_clone()?)?;
@@ -64,20 +66,20 @@ impl Keyboard {
             if hand_on(input, &keys, &insists) == End::Gone {
                 let _ = end.set(End::Gone);
             } else {
-                // If nobody takes it, the editor reads its end.
+                // If the receiver is gone, the editor reads the end of its input.
                 let _ = sender.send(keys);
             }
         })?;
         Ok(keyboard)
     }
 
-    /// Set before the editor reads an end that was not typed.
+    /// Returns why the input ended. It is set before the editor reads an end that was not typed.
     pub(crate) fn end(&self) -> Arc<OnceLock<End>> {
         self.end.clone()
     }
 
-    /// Hands on what has been typed until now, and makes the editor leave whatever it waits for; then comes
-    /// [`LAST_KEY`]. It reads on until the result is dropped, which is nothing if that does not work in time, or if the
+    /// Forwards what was typed until now, makes the editor abort what it waits for, and sends [`LAST_KEY`]. The
+    /// editor's input ends when the result is dropped. Returns `None` if that takes longer than `within`, or if the
     /// terminal is gone.
     pub(crate) fn finish(&mut self, within: Duration) -> Option<OwnedFd> {
         let _ = self.end.set(End::Closed);
@@ -86,14 +88,14 @@ impl Keyboard {
     }
 }
 
-/// Both ends of one: where keys are given, and where they are read.
+/// Opens a pseudoterminal. Returns the end that keys are written to, and the end that the editor reads.
 fn pseudoterminal() -> io::Result<(OwnedFd, OwnedFd)> {
     let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&keys)?;
     unlockpt(&keys)?;
     let name = ptsname(&keys, Vec::new())?;
     let editor = open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
-    // The editor makes it so, too; but between two prompts it must not become anything else.
+    // The editor sets raw mode too, but between two prompts the mode must stay raw.
     let mut raw = tcgetattr(&editor)?;
     raw.make_raw();
     tcsetattr(&editor, OptionalActions::Now, &raw)?;
@@ -101,8 +103,8 @@ fn pseudoterminal() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((keys, editor))
 }
 
-/// Hands on what is typed until the input is stopped, or the terminal gone. It reads on while the editor takes nothing, so
-/// that Ctrl-C is heard.
+/// Forwards what is typed until the input is stopped or the terminal is gone. It reads on while the editor takes
+/// nothing, so that it sees Ctrl-C.
 fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl Fn()) -> End {
     let (mut typed, mut keys) = (Typed::default(), VecDeque::new());
     let mut chunk = [0; 1024];
@@ -134,7 +136,7 @@ fn hand_on(mut input: StandardInput<OwnedFd>, editor: &OwnedFd, insists: &impl F
     }
 }
 
-/// Gives the last keys. Once the input is stopped the editor must take them soon, or it does without.
+/// Writes the last keys. Once the input is stopped, it gives up if the editor does not take them soon.
 fn give(editor: &OwnedFd, mut keys: &[u8], input: &StandardInput<OwnedFd>) {
     while !keys.is_empty() {
         match rustix::io::write(editor, keys) {
@@ -146,14 +148,14 @@ fn give(editor: &OwnedFd, mut keys: &[u8], input: &StandardInput<OwnedFd>) {
     }
 }
 
-/// What was typed, as far as the editor's state depends on it.
+/// State of the typed bytes that affects the editor.
 #[derive(Default)]
 struct Typed {
-    /// The beginning of a character.
+    /// An incomplete character.
     begun: Vec<u8>,
-    /// How much of what begins a paste, or ends one, has come last.
+    /// Bytes of a paste's start or end sequence that were matched so far.
     matched: usize,
-    /// Lines of a paste that has begun and not ended.
+    /// Number of lines of the current paste.
     pasting: Option<usize>,
     begins_a_line: bool,
     /// How often Ctrl-C was typed.
@@ -161,7 +163,7 @@ struct Typed {
 }
 
 impl Typed {
-    /// What the editor gets: whole characters, and a paste of many lines in parts.
+    /// Returns what the editor gets: whole characters, and a paste of many lines in parts.
     fn keys(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.begun.extend_from_slice(bytes);
         let rest = self.begun.split_off(complete(&self.begun));
@@ -185,8 +187,8 @@ impl Typed {
         }
     }
 
-    /// An escape within a paste is no text. The editor is given none but that of the end, so that it never waits for the
-    /// rest of a sequence there.
+    /// Handles a byte of a paste, and drops escapes that are not its end. Otherwise the editor would wait for the rest
+    /// of a sequence.
     fn paste(&mut self, byte: u8, keys: &mut Vec<u8>) {
         if byte == PASTE_ENDS[self.matched] {
             self.matched += 1;
@@ -220,7 +222,7 @@ impl Typed {
         self.begins_a_line = ends_a_line;
     }
 
-    /// What makes the editor wait for a key again, and for nothing else; half a character is shown as what it is.
+    /// Returns the bytes that make the editor wait for a key again. An incomplete character becomes U+FFFD.
     fn finish(&mut self) -> Vec<u8> {
         let begun = std::mem::take(&mut self.begun);
         let begun = if begun.is_empty() { Vec::new() } else { "\u{fffd}".as_bytes().to_vec() };
@@ -248,10 +250,10 @@ mod tests {
             ("gr\u{fc}n".as_bytes(), "gr\u{fc}n".as_bytes()),
             (b"a\xff\xc3", "a\u{fffd}\u{fffd}".as_bytes()),
             (b"\x1b[A\x1b[200~a\nb\x1b[201~\r", b"\x1b[A\x1b[200~a\nb\x1b[201~\r"),
-            // It has not ended, and ends within what ends it.
+            // The paste has not ended, so it is ended here, also within its end sequence.
             (b"\x1b[200~a", b"\x1b[200~a\x1b[201~"),
             (b"\x1b[200~a\x1b[20", b"\x1b[200~a\x1b[201~"),
-            // Other sequences are text there, without their escape.
+            // Other escape sequences become text without their escape.
             (b"\x1b[200~a\x1b[0mb\x1b\x1b[201~c", b"\x1b[200~a[0mb\x1b[201~c"),
         ] {
             for piece in [1, 2, typed.len()] {

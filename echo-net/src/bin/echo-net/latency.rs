@@ -1,10 +1,10 @@
-//! How long the answers took.
+//! Statistics of the delay of answers.
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Delays without the time the server held the requests, in microseconds, to three digits.
+/// Delays without the server's processing time, in microseconds, to three digits.
 #[derive(Debug)]
 pub(crate) struct Latency(Histogram<u64>);
 
@@ -16,7 +16,7 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// A delay in nanoseconds; one below zero, of clocks that lie, counts as none.
+    /// Adds a delay in nanoseconds. A delay below zero, from wrong clocks, counts as zero.
     pub(crate) fn add(&mut self, delay: i64) {
         self.0.saturating_record(u64::try_from(delay).unwrap_or(0) / 1000);
     }

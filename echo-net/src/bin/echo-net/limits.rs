@@ -1,22 +1,22 @@
-//! How many files this process may open, and how many connections fit into that.
+//! The limit of open files, and how many connections fit into it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{Builder, available_parallelism};
 
-/// What the runtime opens, and a conversation.
+/// Files of the runtime and one conversation.
 const LEAST: usize = 12;
-/// What a server opens besides connections and the runtime's own: listeners, a spare one, a resolver's.
+/// Files of a server besides connections and the runtime: listeners, a spare one, a resolver's.
 const OTHERS: usize = 6;
-/// Threads that a program starts besides one for each processor.
+/// Threads that a program starts in addition to one for each processor.
 const THREADS: usize = 8;
-/// Where there is no hard limit: as many as Linux allows by default (`fs.nr_open`).
+/// Used if there is no hard limit: the default of Linux (`fs.nr_open`).
 const UNLIMITED: u64 = 1_048_576;
 
-/// Raises the soft limit of open files to the hard one; one that cannot be raised stays.
+/// Raises the soft limit of open files to the hard limit, if possible.
 ///
 /// # Errors
-/// Too few can be opened for a program that speaks to the network.
+/// Too few files can be opened for a network program.
 pub(crate) fn raise() -> Result<(), String> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(UNLIMITED);
@@ -26,10 +26,10 @@ pub(crate) fn raise() -> Result<(), String> {
     check_files(LEAST)
 }
 
-/// Whether enough threads can be started: without one the runtime would panic.
+/// Checks that enough threads can be started: otherwise the runtime panics.
 ///
 /// # Errors
-/// They cannot.
+/// Too few threads can be started.
 pub(crate) fn check_threads() -> Result<(), String> {
     let (stop, stopped) = mpsc::channel::<()>();
     let stopped = Arc::new(Mutex::new(stopped));
@@ -42,7 +42,7 @@ pub(crate) fn check_threads() -> Result<(), String> {
     drop(stop);
     let count = started.len();
     for thread in started {
-        // It only waits, and cannot panic.
+        // The thread only waits and cannot panic.
         let _ = thread.join();
     }
     match count {
@@ -53,10 +53,10 @@ pub(crate) fn check_threads() -> Result<(), String> {
     }
 }
 
-/// Whether so many more files can be opened.
+/// Checks that `least` more files can be opened.
 ///
 /// # Errors
-/// They cannot.
+/// Fewer files can be opened.
 pub(crate) fn check_files(least: usize) -> Result<(), String> {
     match free() {
         free if free < least => Err(too_few(free, least)),
@@ -64,10 +64,10 @@ pub(crate) fn check_files(least: usize) -> Result<(), String> {
     }
 }
 
-/// How many connections can be served, and how many more refused at once.
+/// Returns how many connections can be served, and how many more can be refused at once.
 ///
 /// # Errors
-/// None fits.
+/// Not one connection fits.
 pub(crate) fn fit(connections: usize, refusals: usize) -> Result<(usize, usize), String> {
     let free = free();
     let refusals = refusals.min(free / 8).max(1);
@@ -81,13 +81,13 @@ fn too_few(free: usize, least: usize) -> String {
     format!("the limit of open files (ulimit -Hn) leaves {free} more: expected at least {least}")
 }
 
-/// How many more files can be opened.
+/// Returns how many more files can be opened.
 fn free() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED);
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(open())
 }
 
-/// How many are open: the standard streams at least, where the system does not tell.
+/// Returns how many files are open: 3 (the standard streams) if the system does not show it.
 fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(3, |files| files.count().saturating_sub(1))
 }

@@ -1,4 +1,4 @@
-//! The server's log and its lines on standard output. Threads write them: that nobody reads them holds up nothing.
+//! The server's log and its lines on standard output. Threads write them, so a reader that stalls blocks nothing.
 
 use crate::standard::StandardStream;
 use std::collections::VecDeque;
@@ -16,10 +16,10 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Lines that wait for the reader; beyond that they are dropped, and counted.
+/// Maximum number of lines that wait. Further ones are dropped and counted.
 const MOST: usize = 64 * 1024;
 
-/// Lines that a thread writes. Clones share it.
+/// Lines that a thread writes. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -31,10 +31,10 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// The first is being written.
+    /// Lines to write. The first one is being written.
     waiting: VecDeque<Vec<u8>>,
     dropped: usize,
-    /// Why they cannot be written any more.
+    /// The error after which nothing is written any more.
     failed: Option<io::ErrorKind>,
 }
 
@@ -54,12 +54,12 @@ impl Lines {
         lines
     }
 
-    /// Writes this, and a newline.
+    /// Queues a line and a newline.
     pub(crate) fn say(&self, line: &str) {
         self.0.push(format!("{line}\n").into_bytes());
     }
 
-    /// Waits until all is written, but not longer than until then; gives how many lines were not.
+    /// Waits until all lines are written, or until `until`. Returns how many lines were not written.
     pub(crate) fn finish(&self, until: Instant) -> usize {
         let queue = self.0.lock();
         let waits = |queue: &mut Queue| !queue.waiting.is_empty() && queue.failed.is_none();
@@ -68,7 +68,7 @@ impl Lines {
         queue.waiting.len() + queue.dropped
     }
 
-    /// Whether their reader has closed them: it wants no more.
+    /// Returns whether the reader closed the stream: it wants no more.
     pub(crate) fn has_no_reader(&self) -> bool {
         self.0.lock().failed == Some(io::ErrorKind::BrokenPipe)
     }
@@ -124,7 +124,7 @@ impl Shared {
     }
 }
 
-/// What one event is written to: the subscriber writes a whole line at once.
+/// The writer of one event. The subscriber writes a whole line at once.
 struct Event(Lines);
 
 impl Write for Event {

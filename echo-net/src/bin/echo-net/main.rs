@@ -1,4 +1,4 @@
-//! `echo-net`: the echo server and client as programs.
+//! `echo-net`: the echo server and client as commands.
 
 mod address;
 mod answer;
@@ -34,7 +34,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use std::process::ExitCode;
 
-/// The program's version, and the protocol's.
+/// The versions of the program and the protocol.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)");
 
 /// An echo server and client that know when a conversation is over.
@@ -51,7 +51,7 @@ enum Command {
     Serve(serve::Arguments),
     /// Talk to a server: at a prompt, or line by line from a pipe.
     Connect(connect::Arguments),
-    /// Do what hostile and broken clients do to a server of your own, and check what each of them gets.
+    /// Run hostile and broken clients against your own server, and check how each connection ends.
     Misbehave(misbehave::Arguments),
     /// Write completions for bash, fish and zsh, and manual pages, to a directory
     #[command(hide = true)]
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
     };
-    // A thread that waits for standard input cannot be told to stop; it ends with the process.
+    // A thread that reads standard input cannot be stopped; it ends with the process.
     runtime.shutdown_background();
     exit
 }

@@ -13,7 +13,7 @@ use tokio::net::lookup_host;
 /// The command line of `misbehave`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What to do; `--list` names all kinds
+    /// The kind of misbehaviour; `--list` shows all kinds
     #[arg(required_unless_present = "list", value_parser = kind)]
     kind: Option<Kind>,
 
@@ -21,23 +21,23 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "list", value_name = "HOST:PORT")]
     server: Option<String>,
 
-    /// Names each kind with what it does, and ends
+    /// List each kind with what it does, and exit
     #[arg(long, exclusive = true)]
     list: bool,
 
-    /// Connections at once; each that ends is followed by another one [default: the kind's own]
+    /// Number of concurrent connections; when one ends, another one follows [default: depends on the kind]
     #[arg(long, value_name = "COUNT")]
     connections: Option<usize>,
 
-    /// How long; after that up to ten seconds more for what the server still owes
+    /// Length of the attack; after it, up to ten seconds more for what the server still owes
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     seconds: f64,
 
-    /// The wire, for kinds that exist on both
+    /// The wire, for kinds that work on both
     #[arg(long, value_enum)]
     wire: Option<WireName>,
 
-    /// Allows a server that is not on this machine's loopback
+    /// Allow a server that is not on this machine's loopback
     #[arg(long)]
     i_own_this_server: bool,
 
@@ -73,7 +73,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs one kind, prints the report, and judges it.
+/// Runs one kind, prints the report, and checks it.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (Some(kind), Some(server)) = (arguments.kind, &arguments.server) else {
         return list();
@@ -118,7 +118,7 @@ fn list() -> ExitCode {
     Exit::Clean.into()
 }
 
-/// The server's first address; only loopback, unless the user vouches for it.
+/// Returns the server's first address. It must be on loopback, unless `owned`.
 async fn resolve(server: &str, owned: bool) -> Result<SocketAddr, (Exit, String)> {
     let found = match lookup_host(server).await {
         Ok(found) => found.collect::<Vec<_>>(),
@@ -137,7 +137,7 @@ async fn resolve(server: &str, owned: bool) -> Result<SocketAddr, (Exit, String)
     Ok(*address)
 }
 
-/// Lines on standard output; that nobody reads them is no reason to stop.
+/// Prints a line to standard output. A failed write is ignored.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

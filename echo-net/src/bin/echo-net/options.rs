@@ -1,20 +1,20 @@
-//! Options that several commands share.
+//! Options of several commands.
 
 use crate::units;
 use clap::Args;
 use echo_net::echo_core::{Config, Deadline, Deadlines};
 use std::time::Duration;
 
-/// What each connection is told.
+/// Settings of each connection.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionOptions {
-    /// Longest message in bytes, or such as 64k (at most 16777191); on the plain wire a longer line is answered in
-    /// pieces
+    /// Maximum message length in bytes, or with a unit such as 64k (at most 16777191); on the plain wire a longer line
+    /// is answered in pieces
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = message_limit)]
     max_message: usize,
 
-    /// Sets a deadline, such as idle=60 (seconds), close=500ms, or `never`: connect, detect, answer, idle, write, drain, close, fin, linger,
-    /// shutdown; may be given several times
+    /// Set a deadline, such as idle=60 (seconds), close=500ms or drain=never. Names: connect, detect, answer, idle,
+    /// write, drain, close, fin, linger, shutdown. May be given several times
     #[arg(long = "deadline", value_name = "NAME=TIME", value_parser = deadline)]
     deadlines: Vec<(Deadline, Duration)>,
 }
@@ -24,7 +24,7 @@ impl ConnectionOptions {
         self.config_with(Deadlines::default())
     }
 
-    /// For a plain client FIN comes before the answers to it, so the wait for the server's FIN is one for answers.
+    /// A plain client sends FIN before it has all answers, so its linger deadline must allow time for answers.
     pub(crate) fn plain_config(&self) -> Config {
         let usual = Deadlines::default();
         let shutdown = usual.shutdown + usual.answer;

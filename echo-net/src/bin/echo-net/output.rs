@@ -1,4 +1,4 @@
-//! Standard output from a thread of its own, so that a reader who stalls holds up no conversation.
+//! Standard output, written by its own thread, so that a reader that stalls does not block a conversation.
 
 use crate::inherited::stdout_was_closed;
 use crate::standard::StandardStream;
@@ -9,7 +9,7 @@ use std::thread::{JoinHandle, spawn};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-/// Writes that wait for the reader.
+/// Maximum number of waiting writes.
 const WAITING: usize = 64;
 
 pub(crate) struct Output {
@@ -18,8 +18,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Starts the thread.
+    ///
     /// # Errors
-    /// There is no standard output.
+    /// Standard output is closed.
     pub(crate) fn start() -> io::Result<Self> {
         if stdout_was_closed() {
             return Err(io::Error::other("standard output is closed"));
@@ -28,7 +30,7 @@ impl Output {
         Ok(Self { sender, thread: spawn(|| write_all(receiver)) })
     }
 
-    /// Where to send bytes to. It is closed once they cannot be written any more.
+    /// Returns a sender for bytes. It closes when the bytes cannot be written any more.
     pub(crate) fn sender(&self) -> mpsc::Sender<Vec<u8>> {
         self.sender.clone()
     }
@@ -36,7 +38,7 @@ impl Output {
     /// Waits until everything is written.
     ///
     /// # Errors
-    /// What kept it from being written.
+    /// The error of the write that failed.
     pub(crate) async fn finish(self) -> io::Result<()> {
         drop(self.sender);
         match spawn_blocking(|| self.thread.join()).await {
@@ -46,7 +48,7 @@ impl Output {
     }
 }
 
-/// What is on its way to a terminal is made safe for it; into a pipe bytes go as they are.
+/// Writes all bytes. For a terminal they are made safe; a pipe gets them unchanged.
 fn write_all(mut receiver: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     let mut safe = io::stdout().is_terminal().then(Safe::default);
     let mut out = BufWriter::new(StandardStream::stdout());
@@ -65,10 +67,10 @@ fn write_all(mut receiver: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
     out.flush()
 }
 
-/// Lines that can come in pieces.
+/// Makes lines safe that may arrive in pieces.
 #[derive(Default)]
 struct Safe {
-    /// The beginning of a character.
+    /// An incomplete character.
     begun: Vec<u8>,
 }
 

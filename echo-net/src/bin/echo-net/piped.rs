@@ -1,4 +1,4 @@
-//! Lines from a pipe, on the framed wire: each line is a message, each answer a line.
+//! Lines from a pipe on the framed wire: each line is a message, each answer is a line.
 
 use crate::answer::Show;
 use crate::exit::{Conclusion, Exit, fail};
@@ -13,26 +13,26 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// How a conversation is led.
+/// Options of a conversation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) show: Show,
-    /// An empty message is sent when nothing else was for so long.
+    /// An empty message is sent after this time without a message.
     pub(crate) ping: Duration,
 }
 
-/// Requests whose answers are not written yet.
+/// Maximum number of requests whose answers are not written yet.
 const AHEAD: usize = 64;
 
-/// A message that was sent, and the token for its answer.
+/// A message that was sent, and the future of its answer.
 struct Asked {
     message: Vec<u8>,
     pending: Pending,
-    /// Not of the input: only to hear whether the server still answers.
+    /// Whether it is not from the input, but only checks that the server answers.
     is_ping: bool,
 }
 
-/// Sends standard input line by line and writes the answers in order; ends when the input does, or the conversation.
+/// Sends standard input line by line and writes the answers in order. Ends with the input or the conversation.
 pub(crate) async fn run(client: Client, limit: usize, options: Options, signals: Signals) -> ExitCode {
     let Options { show, ping } = options;
     let opened = Output::start().and_then(|output| Ok((output, Input::lines(limit)?)));
@@ -51,7 +51,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
         let outcome = tally.told(client.close().await);
         let left = input.finish(in_hand).await;
         if show == Show::Json {
-            // That it cannot be written, the end of the output tells.
+            // A failure is reported by the end of the output.
             let _ = output.sender().send(show.end(&outcome, &tally.latency)).await;
         }
         let written = output.finish().await.err().map(|error| format!("cannot write the answers: {error}"));
@@ -59,7 +59,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
     };
     let insisting = async {
         signals.reached(2).await;
-        // If the answers can still be written, how it ended can be told.
+        // Leave time to write the answers, because then the end can be reported.
         sleep(STALLED).await;
     };
     let exit = tokio::select! { biased;
@@ -75,7 +75,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
     exit
 }
 
-/// Ends the conversation at the first signal, whether or not somebody reads the answers, and aborts it at the second.
+/// Ends the conversation at the first signal, even if the answers are not read, and aborts it at the second.
 pub(crate) async fn obey(client: Client, signals: Signals) {
     signals.reached(1).await;
     tokio::select! { biased;
@@ -84,7 +84,7 @@ pub(crate) async fn obey(client: Client, signals: Signals) {
     }
 }
 
-/// Sends every line until the input or the conversation ends; gives how many were taken and not sent.
+/// Sends each line until the input or the conversation ends. Returns how many lines were taken and not sent.
 async fn ask(
     client: &Client,
     input: &mut Input,
@@ -94,7 +94,7 @@ async fn ask(
 ) -> usize {
     loop {
         let next = async {
-            // Nothing is read that could not be answered.
+            // Read only what can be answered.
             let place = sender.reserve().await.ok()?;
             tokio::select! { biased;
                 line = input.next() => Some((place, line?, false)),
@@ -108,13 +108,13 @@ async fn ask(
             next = next => next,
         };
         let Some((place, message, is_ping)) = next else { return 0 };
-        // This waits for the server, but not for ever: whatever ends the conversation refuses it.
+        // This waits for the server, but not without end: any end of the conversation refuses the request.
         let Ok(pending) = client.submit(message.clone()).await else { return usize::from(!is_ping) };
         place.send(Asked { message, pending, is_ping });
     }
 }
 
-/// Writes the answers, while that is possible.
+/// Writes the answers while that is possible.
 async fn write_answers(mut asked: mpsc::Receiver<Asked>, show: Show, output: mpsc::Sender<Vec<u8>>) -> Tally {
     let mut tally = Tally::default();
     while let Some(Asked { message, pending, is_ping }) = asked.recv().await {

@@ -24,16 +24,16 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::time::sleep;
 
-/// Bytes sent that have not come back; a server that only takes gets no more.
+/// Maximum bytes sent that have not come back. A server that only reads gets no more.
 const MOST_OUTSTANDING: u64 = 4 * 1024 * 1024;
-/// What comes without a newline is shown when nothing has come for so long.
+/// Received text without a newline is shown after this time without input.
 const QUIET: Duration = Duration::from_millis(20);
-/// And what is longer than so many bytes is not waited for.
+/// Received text longer than this is shown at once.
 const LONGEST_SHOWN: usize = 64 * 1024;
-/// Lines a person may type while the server does not read.
+/// Lines that a user can type while the server does not read.
 const TYPED_AHEAD: usize = 64;
 
-/// A person at a prompt: each line is sent with its newline, and what comes is shown at once.
+/// Runs a conversation at a prompt. Each line is sent with its newline, and received text is shown at once.
 pub(crate) async fn at_prompt(
     stream: TcpStream,
     config: ClientConfig,
@@ -87,7 +87,7 @@ pub(crate) async fn at_prompt(
             },
         }
     };
-    // Where nobody waits for its end any more, the connection is given up.
+    // If the program does not wait for the end, this drops the connection.
     drop(conversation);
     while let Ok(text) = shown.try_recv() {
         unshown.show_lines(&text, &mut terminal);
@@ -97,14 +97,14 @@ pub(crate) async fn at_prompt(
     conclude(outcome.as_ref(), &came_back.borrow(), show, not_sent, &signals)
 }
 
-/// A signal asks for an end, and whoever sent it waits no longer than a framed conversation takes to end. Without one the
-/// server has its time to answer what was sent.
+/// Limits the wait after a signal to the time in which a framed conversation ends. Without a signal the server has its
+/// usual time to answer.
 async fn patience(signals: &Signals, config: ClientConfig) {
     signals.reached(1).await;
     sleep(Deadlines::default().shutdown.min(config.connection.deadlines.shutdown)).await;
 }
 
-/// What came, and is no line yet.
+/// Received text that is not yet shown.
 #[derive(Default)]
 struct Unshown(Vec<u8>);
 
@@ -123,12 +123,12 @@ impl Unshown {
         }
     }
 
-    /// Whether something can be shown before its line is whole.
+    /// Returns whether some of the text can be shown before its line is complete.
     fn waits(&self) -> bool {
         complete(&self.0) > 0
     }
 
-    /// Shows it without the beginning of a character at its end.
+    /// Shows the text, but not an incomplete character at its end.
     fn show_rest(&mut self, terminal: &mut Terminal) {
         let rest = self.0.split_off(complete(&self.0));
         self.show_all(terminal);
@@ -143,7 +143,7 @@ impl Unshown {
     }
 }
 
-/// Standard input as it is, and what comes as it is.
+/// Copies standard input to the server and received bytes to standard output, unchanged.
 pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Show, signals: Signals) -> ExitCode {
     let opened = Output::start().and_then(|output| Ok((output, Input::bytes()?)));
     let (output, mut input) = match opened {
@@ -181,27 +181,27 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
     conclude(outcome.as_ref(), &came_back.borrow(), show, written.into_iter().chain(left), &signals)
 }
 
-/// Hands on what came in this very turn of the conversation, which asks for room only at its next.
+/// Writes text received in the present poll of the conversation, which polls for room only at its next read.
 async fn keep_writing(incoming: &RefCell<Incoming>) -> Infallible {
     poll_fn(|cx| {
-        // Whether ready or not: what comes next wakes the task, and so does room for what waits.
+        // The result does not matter: new text wakes the task, and so does room for waiting text.
         let _ = incoming.borrow_mut().poll_written(cx);
         Poll::Pending
     })
     .await
 }
 
-/// Sends what standard input gives.
+/// Sends standard input.
 struct Pump<'a> {
     input: &'a mut Input,
-    /// Bytes that were taken and are not on their way yet.
+    /// Bytes that were taken and are not yet sent.
     in_hand: &'a Cell<usize>,
     came_back: &'a RefCell<EchoCheck>,
     progress: &'a Notify,
 }
 
 impl Pump<'_> {
-    /// Sends while it comes back and can be written; then waits for the end.
+    /// Sends while bytes come back and can be written. Then waits for the end.
     async fn run(
         self,
         outgoing: mpsc::Sender<Vec<u8>>,
@@ -231,14 +231,14 @@ impl Pump<'_> {
     }
 }
 
-/// What came and waits to be written; while something does, nothing more is read.
+/// Received text that waits to be written. While there is some, nothing is read.
 struct Incoming {
     sender: mpsc::Sender<Vec<u8>>,
     texts: VecDeque<Vec<u8>>,
     permit: Option<Pin<Box<Reserving>>>,
 }
 
-/// Waits for room in the output.
+/// A wait for room in the output.
 type Reserving = dyn Future<Output = Result<OwnedPermit<Vec<u8>>, SendError<()>>>;
 
 impl Incoming {
@@ -246,14 +246,14 @@ impl Incoming {
         Self { sender, texts: VecDeque::new(), permit: None }
     }
 
-    /// Ready when everything is on its way to the output.
+    /// Ready when the output has taken all text.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(text) = self.texts.pop_front() {
             let permit = self.permit.get_or_insert_with(|| Box::pin(self.sender.clone().reserve_owned()));
             match permit.as_mut().poll(cx) {
                 Poll::Ready(permit) => {
                     self.permit = None;
-                    // Output that cannot be written is told about at the end.
+                    // A failed write is reported at the end.
                     drop(permit.map(|permit| permit.send(text)));
                 }
                 Poll::Pending => {
@@ -266,7 +266,8 @@ impl Incoming {
     }
 }
 
-/// The wire proves nothing, but the bytes can be counted. Without an outcome nobody waited for the end.
+/// Reports the result. The plain wire proves nothing, but the bytes can be compared. Without an outcome the program did
+/// not wait for the end.
 fn conclude(
     outcome: Option<&Outcome>,
     came_back: &EchoCheck,

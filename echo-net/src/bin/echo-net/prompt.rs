@@ -1,4 +1,4 @@
-//! A person at a prompt, on the framed wire.
+//! A prompt on the framed wire.
 
 use crate::answer::header;
 use crate::exit::{Conclusion, Exit, fail};
@@ -14,13 +14,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// A message, and its answer on the way.
+/// A message and the future of its answer.
 type Waiting = (Message, Pending);
 
-/// What is sent.
+/// A message to send.
 enum Message {
     Line(String),
-    /// Empty, and its answer is not shown.
+    /// An empty message. Its answer is not shown.
     Ping,
 }
 
@@ -33,7 +33,7 @@ impl Message {
     }
 }
 
-/// What came first.
+/// The next event.
 enum Event {
     Sent(Message, Result<Pending, RequestError>),
     Ended(Outcome),
@@ -45,8 +45,7 @@ enum Event {
     Insist,
 }
 
-/// Talks until the conversation has ended, and says how. What the server does is shown at once, whatever stands at
-/// the prompt.
+/// Runs the conversation until it ends, and reports how. What the server does is shown at once, above the prompt.
 pub(crate) async fn run(client: Client, server: &str, options: Options, signals: Signals) -> ExitCode {
     let mut terminal = match Terminal::open() {
         Ok(terminal) => terminal,
@@ -74,21 +73,21 @@ async fn talk(
     signals: &Signals,
 ) -> Outcome {
     let mut answers: VecDeque<Waiting> = VecDeque::new();
-    // Messages wait here for their turn, so that a server that takes none yet does not stop the prompt.
+    // Messages wait here, so that the prompt works while the server takes none.
     let (messages, outgoing) = mpsc::unbounded_channel();
     let (sent, mut sending) = mpsc::unbounded_channel();
     tokio::spawn(send_messages(client.clone(), outgoing, sent));
     let mut messages = Some(messages);
     let (mut told, mut interrupted, mut insisted) = (false, false, false);
     loop {
-        // Answers come before the end that follows them, and the network before the person.
+        // Answers come before the end that follows them, and the network comes before the user.
         let event = tokio::select! { biased;
             Some((message, sent)) = sending.recv() => Event::Sent(message, sent),
             (message, answer) = next(&mut answers) => Event::Answer(message, answer),
             outcome = client.ended() => Event::Ended(outcome),
             close_reason = client.leaving(), if !told => Event::Leaving(close_reason),
             _ = signals.reached(1), if messages.is_some() => Event::Signal,
-            // Ctrl-C was the first.
+            // Ctrl-C was the first request to end, so one signal is the second.
             _ = signals.reached(1), if interrupted && !insisted => Event::Insist,
             wish = terminal.wish() => Event::Wish(wish),
             () = sleep(ping), if messages.is_some() => Event::Quiet,
@@ -132,12 +131,12 @@ async fn talk(
 
 fn send(messages: &Option<mpsc::UnboundedSender<Message>>, message: Message) {
     if let Some(messages) = messages {
-        // The task that sends them lives as long as there are messages to come.
+        // The receiving task lives while messages may follow.
         let _ = messages.send(message);
     }
 }
 
-/// Sends what was typed, in order; when no more comes, ends politely.
+/// Sends typed messages in order. When no more follow, it closes the conversation.
 async fn send_messages(
     client: Client,
     mut messages: mpsc::UnboundedReceiver<Message>,
@@ -145,7 +144,7 @@ async fn send_messages(
 ) {
     while let Some(message) = messages.recv().await {
         let submitted = client.submit(message.text()).await;
-        // The prompt listens until the conversation has ended.
+        // The receiver lives until the conversation has ended.
         let _ = sent.send((message, submitted));
     }
     client.close().await;

@@ -1,4 +1,4 @@
-//! Behind a balancer: the header of the PROXY protocol, versions 1 and 2, in front of each connection.
+//! Support for load balancers: a PROXY protocol header, version 1 or 2, before each connection.
 
 use echo_net::{Listener, TcpListeners, Transport};
 use std::io::{self, IoSlice};
@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tracing::{info, warn};
 
-/// With these bytes a header of version 2 begins.
+/// The first bytes of a version 2 header.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Version 2, and a connection that the balancer makes for itself.
+/// Version 2 with the command LOCAL: the balancer's own connection.
 const LOCAL: u8 = 0x20;
-/// Where a header names nobody.
+/// The name of a client whose header has no address.
 const UNNAMED: &str = "a client that the balancer does not name";
-/// The signature, the version and command, the family, and the length of what follows.
+/// Length of the signature, version and command, family, and length field.
 const FIXED: usize = 16;
-/// The longest header of version 1.
+/// Maximum length of a version 1 header.
 const MOST_V1: usize = 107;
-/// The longest of version 2 that is taken; the protocol would allow 64 KiB.
+/// Maximum accepted length of a version 2 header; the protocol allows 64 KiB.
 const MOST_V2: usize = 4096;
 
 /// Accepts connections that begin with a header.
@@ -34,14 +34,14 @@ impl Listener for AcceptProxy {
     }
 }
 
-/// A connection whose header is read before anything else.
+/// A connection whose header is read first.
 pub(crate) struct Proxied {
     stream: TcpStream,
-    /// The balancer.
+    /// The balancer's address.
     peer: String,
-    /// What has come of the header; nothing once it is whole.
+    /// Received bytes of the header; `None` once it is complete.
     header: Option<Vec<u8>>,
-    /// What came behind it in the same read.
+    /// Bytes after the header, from the same read.
     behind: Vec<u8>,
 }
 
@@ -55,7 +55,7 @@ impl Proxied {
                 if !header.is_empty() {
                     return Poll::Ready(Err(refuse(&self.peer, "its beginning and then FIN")));
                 }
-                // As a health check makes it.
+                // A health check ends without a header.
                 self.header = None;
                 break;
             }
@@ -82,7 +82,7 @@ fn refuse(peer: &str, error: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "no PROXY header")
 }
 
-/// How long the header is, if that can be told yet.
+/// Returns the header's length, or `None` if more bytes are needed.
 fn length(begun: &[u8]) -> Result<Option<usize>, &'static str> {
     let common = begun.len().min(SIGNATURE.len());
     if begun[..common] == SIGNATURE[..common] {
@@ -102,10 +102,10 @@ fn length(begun: &[u8]) -> Result<Option<usize>, &'static str> {
     }
 }
 
-/// Whom a whole header names.
+/// Returns the client's address in a complete header.
 fn client(header: &[u8]) -> Result<String, String> {
     match header.strip_prefix(SIGNATURE) {
-        // Whatever follows is to be ignored (section 2.2 of the PROXY protocol): a health check.
+        // The rest must be ignored (PROXY protocol, section 2.2): this is a health check.
         Some([LOCAL, ..]) => Ok("the balancer itself".to_owned()),
         Some(_) => match ppp::v2::Header::try_from(header) {
             Ok(header) => Ok(match header.addresses {

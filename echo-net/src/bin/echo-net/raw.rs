@@ -1,4 +1,4 @@
-//! The mode of the terminal: without echo and lines while there is a prompt, and afterwards as it was.
+//! The terminal's mode: raw while there is a prompt, and restored afterwards.
 
 use crate::standard::StandardStream;
 use rustix::process::{Signal, kill_current_process_group};
@@ -11,12 +11,12 @@ use std::sync::Arc;
 const BRACKETED_PASTE_ON: &[u8] = b"\x1b[?2004h";
 const BRACKETED_PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
-/// A terminal and the mode that it had. Clones are of the same one.
+/// A terminal and its original mode. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Mode(Arc<(OwnedFd, Termios)>);
 
 impl Mode {
-    /// The mode of standard input, which must be a terminal.
+    /// Saves the mode of standard input, which must be a terminal.
     pub(crate) fn of_stdin() -> io::Result<Self> {
         let terminal = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
         let before = tcgetattr(&terminal)?;
@@ -27,18 +27,18 @@ impl Mode {
         &self.0.0
     }
 
-    /// From the beginning to the end and not only at the prompt, so that no key falls between two prompts, where the
-    /// terminal would interpret it.
+    /// Sets raw mode from the beginning to the end, not only at the prompt: between two prompts the terminal would
+    /// interpret keys.
     pub(crate) fn set_raw(&self) -> io::Result<()> {
         let mut raw = self.0.1.clone();
         raw.make_raw();
-        // A newline still begins a line.
+        // Keep the output modes, so that a newline begins a line.
         raw.output_modes = self.0.1.output_modes;
         self.set(&raw)
     }
 
-    /// As it was; if the terminal is gone, there is nothing to give back. The mode comes first: a terminal that takes
-    /// nothing has one, too.
+    /// Restores the original mode; errors are ignored, because the terminal may be gone. The mode is set before the
+    /// write, because setting it works even if the terminal takes no output.
     pub(crate) fn restore(&self) {
         let _ = self.set(&self.0.1);
         StandardStream::stdout().write_in_time(BRACKETED_PASTE_OFF);
@@ -49,14 +49,14 @@ impl Mode {
     }
 }
 
-/// Ctrl-Z stops the program, and gives the terminal back as long.
+/// Handles Ctrl-Z: stops the program and restores the terminal meanwhile.
 pub(crate) struct Suspend(pub(crate) Mode);
 
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
         self.0.restore();
         let _ = kill_current_process_group(Signal::TSTP);
-        // It goes on here when it is continued.
+        // The process continues here.
         let _ = self.0.set_raw();
         StandardStream::stdout().write_in_time(BRACKETED_PASTE_ON);
         Some(Cmd::Repaint)

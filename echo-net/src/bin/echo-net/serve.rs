@@ -22,51 +22,52 @@ const MEBIBYTE: usize = 1024 * 1024;
 /// The command line of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Where to listen: HOST, PORT or both; at all addresses of a name. Port 0 picks a free one. The first lines of the
-    /// output name the addresses
+    /// Address to listen on: HOST, PORT or both; a name means all of its addresses. Port 0 picks a free port. The first
+    /// lines of the output show the addresses
     #[arg(long, value_name = "[HOST][:PORT]", default_value = "127.0.0.1")]
     listen: String,
 
-    /// The port, where --listen gives none
+    /// The port, if --listen has none
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Plain wire: a message ends at a newline, or when nothing has come for so long; a number alone is milliseconds.
-    /// 0: each read is a message
+    /// Plain wire: a message ends at a newline, or after this time without input; a number alone is in milliseconds. 0:
+    /// each read is a message
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = units::milliseconds)]
     quiet: Duration,
 
-    /// Plain wire: the time before an answer in UTC instead of local time
+    /// Plain wire: show the time before an answer in UTC instead of local time
     #[arg(long)]
     utc: bool,
 
-    /// So many connections at once, or as many as the limit of open files allows; one more is refused with the reason
+    /// Maximum number of concurrent connections, also limited by the limit of open files; one more is refused with the
+    /// reason
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
     max_connections: usize,
 
-    /// So many MiB hold what connections have sent and are to be sent, all together; at least 1, and 4 for
-    /// each MiB of --max-message. For whom there is no room the conversation ends with the reason
+    /// Maximum MiB of memory for the input and output of all connections; at least 1, plus 4 for each MiB of
+    /// --max-message. A connection without room ends with the reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,
 
-    /// Who sends FIN first, and so stays in TIME_WAIT, on the framed wire
+    /// The side that sends FIN first on the framed wire, and so stays in TIME_WAIT
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
     first_fin: FirstFin,
 
-    /// Each connection begins with a header of the PROXY protocol (version 1 or 2), as a balancer sends it; the log
-    /// names the client in it. Without this such a header is refused
+    /// Expect a PROXY protocol header (version 1 or 2) from a load balancer before each connection; the log names the
+    /// client in it. Without this option such a header is refused
     #[arg(long)]
     accept_proxy: bool,
 
-    /// Log nothing but what goes wrong
+    /// Log only problems
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     silent: bool,
 
-    /// Log each step of the close handshakes, too
+    /// Also log each step of the close handshakes
     #[arg(short, long)]
     verbose: bool,
 
-    /// How the log is written
+    /// Format of the log
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     log_format: Format,
 
@@ -81,7 +82,7 @@ enum FirstFin {
 }
 
 impl Arguments {
-    /// Listens, and says where.
+    /// Listens, and prints the addresses.
     async fn listen(&self, out: &Lines) -> Result<TcpListeners, Failure> {
         let address = self.address().map_err(|error| (Exit::Usage, format!("--listen {error}")))?;
         let failed = |error: std::io::Error| {
@@ -95,7 +96,7 @@ impl Arguments {
         Ok(listeners)
     }
 
-    /// A number alone is a port.
+    /// Parses the address. A number alone is a port.
     fn address(&self) -> Result<(String, u16), String> {
         let is_number = !self.listen.is_empty() && self.listen.bytes().all(|byte| byte.is_ascii_digit());
         match is_number {
@@ -146,7 +147,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// Why nothing is served.
+/// Why the server cannot start.
 type Failure = (Exit, String);
 
 /// How serving ended.
@@ -155,16 +156,16 @@ enum Served {
     Drained(Report),
     /// A second signal aborted connections.
     Aborted(Report),
-    /// A signal came before there was anything to serve.
+    /// A signal arrived before the server listened.
     Nothing,
 }
 
-/// Serves until the first signal, then drains; the second aborts.
+/// Serves until the first signal, then drains. A second signal aborts.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
     log.take_log(arguments.level(), arguments.log_format);
     let served = serve(&arguments, &out).await;
-    // The report comes behind the last line of the log, where both go to one place.
+    // The report must follow the last line of the log, if both go to the same place.
     let until = Instant::now() + STALLED;
     let lost = match log.finish(until) {
         0 => String::new(),

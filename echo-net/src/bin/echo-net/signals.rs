@@ -1,4 +1,4 @@
-//! Signals that ask a program to end: SIGINT, SIGTERM and SIGHUP. The first asks, the second insists.
+//! Signals that ask the program to end: SIGINT, SIGTERM and SIGHUP. The first ends politely, the second aborts.
 
 use crate::inherited::is_ignored;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// A signal that has come.
+/// A signal that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     Hangup,
@@ -25,7 +25,7 @@ impl Signal {
         }
     }
 
-    /// Its number (signal(7)).
+    /// Returns its number (signal(7)).
     pub(crate) fn number(self) -> i32 {
         self.kind().as_raw_value()
     }
@@ -41,15 +41,15 @@ impl fmt::Display for Signal {
     }
 }
 
-/// The signals that have come so far, in order. Clones see the same.
+/// The signals received so far, in order. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals(watch::Receiver<Vec<Signal>>);
 
 impl Signals {
-    /// Begins to listen. A signal that is ignored stays ignored.
+    /// Begins to listen. An ignored signal stays ignored.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system's error.
     pub(crate) fn listen() -> io::Result<Self> {
         let (seen, signals) = watch::channel(Vec::new());
         for which in Signal::ALL.into_iter().filter(|which| !is_ignored(which.number())) {
@@ -64,18 +64,18 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// Waits until so many have come; gives the first of them.
+    /// Waits until `count` signals were received. Returns the first of them.
     pub(crate) async fn reached(&self, count: usize) -> Signal {
         let mut signals = self.0.clone();
         let first = signals.wait_for(|seen| seen.len() >= count).await.map(|seen| seen[0]);
         match first {
             Ok(first) => first,
-            // All signals are ignored: there is nothing to tell, for ever.
+            // All signals are ignored: none will arrive.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// The first that came, if one has.
+    /// Returns the first signal received.
     pub(crate) fn first(&self) -> Option<Signal> {
         self.0.borrow().first().copied()
     }

@@ -1,7 +1,7 @@
-//! The standard streams as descriptors, without std's buffers.
+//! The standard streams as file descriptors, without std's buffers.
 //!
-//! A description is shared with whoever started the program, and any of them may have made it non-blocking. It is left
-//! as it is: where a call would block, these wait.
+//! Other processes share the open file description, and may have made it non-blocking. These streams do not change it:
+//! if a call would block, they wait.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// How long an output that takes nothing may hold up the end.
+/// Maximum time that an output that takes nothing delays the end.
 pub(crate) const STALLED: Duration = Duration::from_secs(1);
 
 /// Standard output or standard error.
@@ -28,8 +28,8 @@ impl StandardStream {
         Self(rustix::stdio::stderr())
     }
 
-    /// Writes, in a thread, since a write to what takes nothing does not come back; and does not wait for it longer
-    /// than [`STALLED`], all calls together. That nobody reads it is no reason to stop.
+    /// Writes in a thread, because a write can block without end. All calls together wait at most [`STALLED`]. Errors
+    /// are ignored.
     pub(crate) fn write_in_time(self, bytes: &[u8]) {
         let mut stream = Self(self.0);
         let within = if self.has_stalled().load(Ordering::Relaxed) { Duration::ZERO } else { STALLED };
@@ -44,7 +44,7 @@ impl StandardStream {
                 self.has_stalled().store(true, Ordering::Relaxed);
             }
             Ok(_) => (),
-            // Without a thread it is better to wait than to say nothing.
+            // Without a thread it is better to block than to print nothing.
             Err(_) => {
                 let _ = Self(self.0).write_all(bytes);
             }
@@ -53,7 +53,7 @@ impl StandardStream {
 }
 
 impl StandardStream {
-    /// The terminal takes nothing: whoever writes to it waits no more.
+    /// Notes that the terminal takes nothing: later writes to it do not wait.
     pub(crate) fn terminal_has_stalled() {
         for stream in [Self::stdout(), Self::stderr()] {
             if rustix::termios::isatty(stream.0) {
@@ -85,18 +85,18 @@ impl Write for StandardStream {
     }
 }
 
-/// Input, until its end or until [`Stop`] is dropped.
+/// An input that reads until its end, or until [`Stop`] is dropped.
 #[derive(Debug)]
 pub(crate) struct StandardInput<F = BorrowedFd<'static>> {
     input: F,
     stopped: PipeReader,
 }
 
-/// As long as it lives, a read of [`StandardInput`] waits for input.
+/// Stops reads of [`StandardInput`] when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Stop(#[expect(dead_code, reason = "its end is what is heard")] PipeWriter);
 
-/// What a read gives when there is no input and nobody waits for it.
+/// Error kind of a read without input after the stop.
 const STOPPED: io::ErrorKind = io::ErrorKind::TimedOut;
 
 impl StandardInput {
@@ -112,12 +112,12 @@ impl<F: AsFd> StandardInput<F> {
     }
 }
 
-/// Whether a read of [`StandardInput`] failed because it was stopped.
+/// Returns whether a read of [`StandardInput`] failed because it was stopped.
 pub(crate) fn was_stopped(error: &io::Error) -> bool {
     error.kind() == STOPPED
 }
 
-/// What there is to do with an input and an output.
+/// Readiness of an input and an output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
     pub(crate) input: bool,
@@ -126,7 +126,7 @@ pub(crate) struct Ready {
 }
 
 impl<F: AsFd> StandardInput<F> {
-    /// Waits until there is input, until it is stopped, or until the output, if there is one, takes bytes.
+    /// Waits until there is input, until it is stopped, or until the output, if any, takes bytes.
     pub(crate) fn wait(&self, output: Option<&impl AsFd>) -> io::Result<Ready> {
         let mut all = vec![PollFd::new(&self.input, PollFlags::IN), PollFd::new(&self.stopped, PollFlags::IN)];
         all.extend(output.map(|output| PollFd::new(output, PollFlags::OUT)));
@@ -144,7 +144,7 @@ impl<F: AsFd> Read for StandardInput<F> {
             let [ready, stopped] = both.map(|one| !one.revents().is_empty());
             if ready {
                 match rustix::io::read(&self.input, &mut *buffer) {
-                    // Somebody else took what was there.
+                    // Another process read the input first.
                     Err(Errno::AGAIN | Errno::INTR) => (),
                     Err(error) => return Err(error.into()),
                     Ok(count) => return Ok(count),
@@ -156,7 +156,7 @@ impl<F: AsFd> Read for StandardInput<F> {
     }
 }
 
-/// Waits until it takes bytes; once the input is stopped, no longer than [`STALLED`]. Gives whether it does.
+/// Waits until `output` takes bytes; once the input is stopped, at most [`STALLED`]. Returns whether it takes bytes.
 pub(crate) fn wait_to_write<F: AsFd>(output: &impl AsFd, input: &StandardInput<F>) -> bool {
     let mut both = [PollFd::new(output, PollFlags::OUT), PollFd::new(&input.stopped, PollFlags::IN)];
     if wait(&mut both, None).is_err() {

@@ -1,11 +1,11 @@
-//! What came of the messages that were sent, as this program sees it.
+//! Counts what happened to the messages of this program.
 
 use crate::exit::counted;
 use crate::latency::Latency;
 use echo_net::echo_core::Outcome;
 use echo_net::{Answer, RequestError};
 
-/// Counts answers, and messages that got none.
+/// Counts of answers, and of messages without one.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) latency: Latency,
@@ -15,7 +15,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// `message` was answered, or was not.
+    /// Counts `message` and its answer.
     pub(crate) fn add(&mut self, message: &[u8], answer: &Result<Answer, RequestError>) {
         match answer {
             Ok(answer) => {
@@ -27,14 +27,14 @@ impl Tally {
         }
     }
 
-    /// The outcome as this program tells it: messages that were refused here, and never came to the wire, are counted too.
+    /// Returns the outcome with the messages that were refused in this program and never sent.
     pub(crate) fn told(&self, mut outcome: Outcome) -> Outcome {
         let refused = u64::try_from(self.refused).unwrap_or(u64::MAX);
         outcome.account.refused = outcome.account.refused.max(refused);
         outcome
     }
 
-    /// What was not well, if something was not.
+    /// Describes what went wrong, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         let counts = [
             (self.refused, "refused: never ran, safe to send again"),

@@ -1,7 +1,7 @@
-//! The prompt: an input line that the network can write above.
+//! The prompt: an input line, with output of the network above it.
 //!
-//! The editor reads in a thread of its own, from a [`Keyboard`] that stands in for the terminal, and tells a [`Draft`] what
-//! stands at the prompt. So it ends whenever it is told to, and nothing that was typed is lost without a word.
+//! The editor reads in its own thread, from a [`Keyboard`] that replaces the terminal, and reports the text at the
+//! prompt to a [`Draft`]. So it can be stopped at any time, and no typed text is lost silently.
 
 use crate::draft::Draft;
 use crate::editor::{Asks, LastKey, NOTHING, Printing, Reader, Typed, editor};
@@ -23,27 +23,27 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 
-/// Why a line is not sent that nobody took before the end.
+/// Why a line was not sent that was not taken before the end.
 const OVER: &str = "the conversation is over";
-/// The files that a prompt opens.
+/// Number of files that a prompt opens.
 const FILES: usize = 14;
 
-/// What a person did.
+/// An input of the user.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum UserCommand {
-    /// Typed or pasted a line.
+    /// A typed or pasted line.
     Line(String),
-    /// An empty line or Ctrl-D, or the terminal is gone: wants to end.
+    /// End: an empty line or Ctrl-D, or the terminal is gone.
     End,
-    /// Ctrl-C: wants to end too, the second time at once.
+    /// End by Ctrl-C. The second one aborts.
     Interrupt,
-    /// Ctrl-C for the second time, seen though the editor may be stuck.
+    /// The second Ctrl-C, seen even if the editor is stuck.
     Insist,
 }
 
 pub(crate) struct Terminal {
     typed: mpsc::UnboundedReceiver<Typed>,
-    /// Lines that were pasted together and wait to be taken, the last first.
+    /// Lines that were pasted together and are not yet taken, in reverse order.
     pasted: Vec<String>,
     texts: threads::Sender<String>,
     printed: threads::Receiver<()>,
@@ -56,13 +56,15 @@ pub(crate) struct Terminal {
     continuing: AbortHandle,
     ending: bool,
     not_sent: usize,
-    /// Why nothing more is typed.
+    /// Why no more is typed.
     gone: Option<String>,
 }
 
 impl Terminal {
+    /// Opens the prompt on standard input and output.
+    ///
     /// # Errors
-    /// Standard input and output are no terminal, or one that cannot be used.
+    /// Standard input or output is not a usable terminal, or too few files can be opened.
     pub(crate) fn open() -> io::Result<Self> {
         check_files(FILES).map_err(io::Error::other)?;
         let mode = Mode::of_stdin()?;
@@ -73,7 +75,7 @@ impl Terminal {
         let (sender, typed) = mpsc::unbounded_channel();
         let insists = {
             let sender = sender.clone();
-            // Nobody listens any more after the end.
+            // The receiver is gone after the end.
             move || drop(sender.send(Typed::Insist))
         };
         let keyboard = Keyboard::stand_in(mode, insists)?;
@@ -92,7 +94,7 @@ impl Terminal {
         mode.set_raw()?;
         let reader = Reader { editor, draft: draft.clone(), end: keyboard.end(), typed: sender };
         Builder::new().spawn(move || {
-            // Heard even if the editor panics.
+            // The receiver notices this even if the editor panics.
             let _end = end;
             reader.run();
         })?;
@@ -116,7 +118,7 @@ impl Terminal {
         })
     }
 
-    /// Waits for a person. Can be dropped and called again: what stands at the prompt stays.
+    /// Waits for the user. Cancel safe: the text at the prompt stays.
     pub(crate) async fn wish(&mut self) -> UserCommand {
         loop {
             while let Some(line) = self.pasted.pop() {
@@ -147,25 +149,25 @@ impl Terminal {
         }
     }
 
-    /// From now on lines are not taken any more.
+    /// Takes no more lines from now on.
     pub(crate) fn ending(&mut self) {
         self.ending = true;
     }
 
     /// Shows a line above the prompt.
     pub(crate) fn write(&mut self, line: &str) {
-        // The thread that prints ends only if the terminal fails, and then there is nobody to tell.
+        // The printing thread ends only if the terminal fails, and then nothing can be shown.
         let _ = self.texts.send(format!("{line}\n"));
     }
 
-    /// Tells a person that a line was not sent, and remembers it for the end.
+    /// Shows that a line was not sent, and counts it for the end.
     pub(crate) fn not_sent(&mut self, why: &str, line: &str) {
         self.not_sent += 1;
         self.write(&is_not_sent(why, line));
     }
 
-    /// Shows all lines and gives the terminal back; gives what was not well. A terminal that takes nothing for a second
-    /// is not waited for, and after a second signal none.
+    /// Shows all lines and restores the terminal. Returns the problems. It does not wait for a terminal that takes
+    /// nothing for a second, nor longer than a second after the second signal.
     pub(crate) async fn close(mut self, signals: &Signals) -> Vec<String> {
         for line in std::mem::take(&mut self.pasted).iter().rev() {
             self.not_sent(OVER, line);
@@ -185,7 +187,7 @@ impl Terminal {
                     }
                 }
             };
-            // All that was typed is in the draft then, and no key is between the editor and the next line.
+            // Then the draft holds all that was typed, and no key is left in the editor.
             let keys = keyboard.finish(STALLED);
             let is_read = keys.is_some() && wait(&last_key).is_ok();
             drop(texts);
@@ -222,13 +224,13 @@ impl Terminal {
     }
 }
 
-/// Whoever stops the program from outside gives the terminal another mode.
+/// Sets raw mode again after SIGCONT, because a stop from outside changes the terminal's mode.
 fn raw_when_continued(mode: Mode, texts: threads::Sender<String>) -> io::Result<AbortHandle> {
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     let task = tokio::spawn(async move {
         while continued.recv().await.is_some() {
             let _ = mode.set_raw();
-            // The prompt is shown again.
+            // Show the prompt again.
             let _ = texts.send(NOTHING.to_owned());
         }
     });
@@ -239,7 +241,7 @@ fn is_not_sent(why: &str, line: &str) -> String {
     format!("not sent, {why}: {}", printable(line.as_bytes()))
 }
 
-/// The lines of what was typed or pasted, the last first; a newline at its end ends the last one.
+/// Returns the lines of a typed or pasted text in reverse order. A newline at the end adds no line.
 fn lines(text: &str) -> Vec<String> {
     text.strip_suffix('\n').unwrap_or(text).rsplit('\n').map(str::to_owned).collect()
 }

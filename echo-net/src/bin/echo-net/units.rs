@@ -1,11 +1,11 @@
-//! Lengths of time and sizes on the command line: a number, and a unit behind it.
+//! Durations and sizes on the command line: a number with a unit.
 
 use std::time::Duration;
 
-/// A length of time: `10ms`, `1.5s`, `5m`; a number alone has the unit `usual` (in seconds).
+/// Parses a duration: `10ms`, `1.5s`, `5m`. A number alone has the unit `usual`, in seconds.
 ///
 /// # Errors
-/// It is none.
+/// The text is not a duration.
 pub(crate) fn duration(text: &str, usual: f64) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let seconds = match unit {
@@ -21,18 +21,18 @@ pub(crate) fn duration(text: &str, usual: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|error| format!("{text}: {error}"))
 }
 
-/// A length of time in seconds, above zero.
+/// Parses a duration in seconds, above zero.
 pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
     let length = duration(text, 1.0)?;
     if length.is_zero() { Err(format!("{text} is no number of seconds above zero")) } else { Ok(length) }
 }
 
-/// A length of time in milliseconds.
+/// Parses a duration in milliseconds.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     duration(text, 1e-3)
 }
 
-/// A size in bytes: `1000`, `64k` (1024 bytes each), `1M`, `2G`.
+/// Parses a size in bytes: `1000`, `64k` (1024 bytes each), `1M`, `2G`.
 pub(crate) fn size(text: &str) -> Option<usize> {
     let (number, unit) = split(text);
     let shift = match unit {

@@ -1,10 +1,10 @@
-//! Text in pieces that may be cut inside a character.
+//! UTF-8 text in pieces that may be cut inside a character.
 
-/// How much of it is not the beginning of a character whose rest is still to come.
+/// Returns how many bytes come before an incomplete character at the end.
 pub(crate) fn complete(bytes: &[u8]) -> usize {
     for start in (bytes.len().saturating_sub(3)..bytes.len()).rev() {
         match bytes[start] {
-            // Continues a character that has begun before.
+            // Continues a character that began before.
             0x80..=0xbf => (),
             0x00..=0x7f => break,
             0xc0..=0xff => {
@@ -30,7 +30,7 @@ mod tests {
             (b"a\xe6\x97", 1),
             (b"a\xf0\x9f\x91", 1),
             ("a👩".as_bytes(), 5),
-            // What can become no character does not wait.
+            // Bytes that cannot become a character do not wait.
             (b"a\xff", 2),
             (b"a\xc3\xc3", 2),
             (b"a\x80\x80", 3),

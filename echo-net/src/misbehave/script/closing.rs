@@ -1,4 +1,4 @@
-//! Conversations that end by the contract, and such that break it by one frame.
+//! Conversations that follow the contract, and conversations that break it by one frame.
 
 use super::{Farewell, Played, greet};
 use crate::misbehave::peer::Peer;
@@ -14,12 +14,12 @@ async fn provoke(peer: &mut Peer, make: impl FnOnce(&mut Vec<u8>)) -> Played {
     Ok(Farewell::Fin)
 }
 
-/// One request, and the usual order of PROTOCOL.md section 5.
+/// Sends one request, and ends in the usual order of PROTOCOL.md section 5.
 pub(super) async fn by_the_contract(peer: &mut Peer) -> Played {
     acknowledge(peer, 1).await
 }
 
-/// Sometimes less than was answered, sometimes more.
+/// Acknowledges too few answers on even turns, and too many on odd turns.
 pub(super) async fn wrong_count(peer: &mut Peer, turn: u64) -> Played {
     acknowledge(peer, if turn.is_multiple_of(2) { 0 } else { u64::MAX }).await
 }

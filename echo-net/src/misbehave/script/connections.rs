@@ -7,7 +7,7 @@ use crate::misbehave::{Wire, frames};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Asks once, and keeps the place until the attack is over; then leaves by the contract.
+/// Sends one request, and holds its place until the attack is over. Then it leaves by the contract.
 pub(super) async fn over_limit(peer: &mut Peer, attack: &Attack) -> Played {
     let mut bytes = Vec::new();
     until_over(attack, async {
@@ -29,7 +29,7 @@ pub(super) async fn over_limit(peer: &mut Peer, attack: &Attack) -> Played {
     Ok(Farewell::Fin)
 }
 
-/// Asks, reads nothing, and is gone after a while.
+/// Sends a request or a part of it, reads nothing, and drops the connection after a random time.
 pub(super) async fn dropped_at_random(peer: &mut Peer, attack: &Attack, turn: u64) -> Played {
     let chance = mix(turn);
     let mut bytes = match attack.wire {
@@ -55,7 +55,7 @@ async fn request(peer: &mut Peer, wire: Wire, bytes: &mut Vec<u8>) -> Result<(),
     peer.send(bytes).await
 }
 
-/// Spreads a number over all bits, the same each time: the finaliser of SplitMix64.
+/// Spreads a number over all bits, deterministically: the finaliser of SplitMix64.
 fn mix(number: u64) -> u64 {
     let mut bits = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

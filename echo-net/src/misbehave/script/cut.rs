@@ -1,10 +1,10 @@
-//! A conversation that is cut behind one of its bytes.
+//! A conversation that is cut after one of its bytes.
 
 use super::{Farewell, Played};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
-/// Cuts behind byte `turn + 1`, modulo the length of the conversation, by `close_reason`.
+/// Cuts the conversation after byte `turn + 1`, modulo its length. `close_reason` is how it ends.
 pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_reason: Farewell) -> Played {
     let (first, last) = match wire {
         Wire::Framed => framed(),
@@ -20,7 +20,7 @@ pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_r
     Ok(close_reason)
 }
 
-/// A request and GOAWAY; and the CLOSE, which has to wait for the server's.
+/// Returns the preface, a request and GOAWAY; and the CLOSE, which must wait for the server's.
 fn framed() -> (Vec<u8>, Vec<u8>) {
     let (mut first, mut last) = (frames::client_preface().to_vec(), Vec::new());
     frames::echo(&mut first, 1, 5);

@@ -1,4 +1,4 @@
-//! Small messages without pause.
+//! Floods of small messages.
 
 use super::{Farewell, Played, greet, until_over};
 use crate::misbehave::Kind;
@@ -7,16 +7,16 @@ use crate::misbehave::frames;
 use crate::misbehave::peer::{Over, Peer};
 use tokio::io::Interest;
 
-/// How much is made, and written, at once.
+/// Bytes that are generated, and written, at once.
 const CHUNK: usize = 16 * 1024;
 
-/// How many messages at most wait for their answers: enough that the server never waits for input, and that the rest of
-/// the answers come within the load's patience.
+/// Maximum number of unanswered messages: enough that the server never waits for input, and few enough that the last
+/// answers arrive within the load's patience.
 const UNANSWERED: u64 = 32 * 1024;
 /// Length of the answer to a newline.
 const NEWLINE_ANSWER: u64 = 28;
 
-/// Appends one message; the number is 1, 2, 3 …
+/// Appends one message. Its number is 1, 2, 3 …
 pub(super) type Message = fn(&mut Vec<u8>, u64);
 
 pub(super) fn tiny_frame(out: &mut Vec<u8>, seq: u64) {
@@ -47,7 +47,7 @@ pub(super) fn short_line(out: &mut Vec<u8>, _: u64) {
     out.extend_from_slice(b"a short line\n");
 }
 
-/// Messages without pause; what comes is read. At the end FIN asks for what is still owed.
+/// Sends messages without pause and reads the answers. It ends with FIN, so that the server sends what it still owes.
 pub(super) async fn reading(peer: &mut Peer, attack: &Attack, message: Message) -> Played {
     greet(peer, attack.wire).await?;
     let mut flood = Flood::of(message);
@@ -67,7 +67,7 @@ pub(super) async fn reading(peer: &mut Peer, attack: &Attack, message: Message) 
     Ok(Farewell::Fin)
 }
 
-/// How many answers came, of a kind whose messages have answers.
+/// Returns how many answers were received, for a kind whose messages have answers.
 fn answers(peer: &Peer, kind: Kind) -> Option<u64> {
     match kind {
         Kind::TinyFrames | Kind::EmptyEchoes => Some(peer.scanner.answers),
@@ -76,7 +76,7 @@ fn answers(peer: &Peer, kind: Kind) -> Option<u64> {
     }
 }
 
-/// Messages without pause; nothing is read.
+/// Sends messages without pause and reads nothing.
 pub(super) async fn unread(peer: &mut Peer, attack: &Attack, message: Message) -> Played {
     greet(peer, attack.wire).await?;
     let mut flood = Flood::of(message);
@@ -91,7 +91,7 @@ pub(super) async fn unread(peer: &mut Peer, attack: &Attack, message: Message) -
     Ok(Farewell::Hold { reading: false })
 }
 
-/// Messages, made as the transport takes them.
+/// Generates messages as the transport takes them.
 struct Flood {
     message: Message,
     made: u64,

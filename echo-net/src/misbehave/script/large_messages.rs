@@ -1,4 +1,4 @@
-//! Large messages: answers that nobody reads, requests that are not finished.
+//! Large messages: answers that are not read, requests that are not completed.
 
 use super::slow::drip_for_ever;
 use super::{Farewell, Played, greet, until_over};
@@ -7,12 +7,12 @@ use crate::misbehave::peer::{Over, Peer};
 use crate::misbehave::{Wire, frames};
 
 const HELD_UNREAD: Played = Ok(Farewell::Hold { reading: false });
-/// The payload of one request of a client that sends many.
+/// Payload bytes of one request of a client that sends many.
 const PAYLOAD: usize = 64 * 1024;
-/// How much of a long line is left to be sent a byte at a time.
+/// Bytes of a long line that are sent one at a time.
 const LEFT_OF_LINE: usize = 4096;
 
-/// Request after request, and no answer is read.
+/// Sends one request after the other and reads no answer.
 pub(super) async fn unread_frames(peer: &mut Peer, attack: &Attack) -> Played {
     greet(peer, attack.wire).await?;
     let payload = &attack.filler[..attack.filler.len().min(PAYLOAD)];
@@ -33,7 +33,7 @@ pub(super) async fn unread_frames(peer: &mut Peer, attack: &Attack) -> Played {
     HELD_UNREAD
 }
 
-/// One request with the longest answer there is.
+/// Sends one request with the longest possible answer.
 pub(super) async fn ask_for_the_longest(peer: &mut Peer, attack: &Attack) -> Result<(), Over> {
     greet(peer, attack.wire).await?;
     match attack.wire {
@@ -68,7 +68,7 @@ pub(super) async fn unfinished_frame(peer: &mut Peer, attack: &Attack) -> Played
     let mut frame = Vec::new();
     frames::header(&mut frame, 8 + attack.filler.len() as u32, frames::ECHO, 1);
     peer.send(&frame).await?;
-    // The stamp, and all of the payload but its last byte.
+    // The stamp, and the payload without its last byte.
     peer.send(&[0; 8]).await?;
     peer.send(&attack.filler[1..]).await?;
     until_over(attack, peer.hear_all()).await?;

@@ -1,4 +1,4 @@
-//! What a connection of each kind does, from its first byte on.
+//! The script of each kind: what a connection does from its first byte.
 
 mod closing;
 mod connections;
@@ -13,23 +13,23 @@ use super::{Kind, Wire, frames};
 use std::future::Future;
 use tokio::time::timeout_at;
 
-/// What is to be done when a script has come to its end and the stream has not.
+/// How a connection ends if the script is over before the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
-    /// FIN, and then read to the end.
+    /// Send FIN, and read to the end.
     Fin,
-    /// RST.
+    /// Send RST.
     LetGo,
-    /// The time is over: RST, unless the server's deadlines should have ended the connection.
+    /// Send RST when the time is over, unless the server's deadlines should end the connection before.
     Hold {
-        /// Whether it reads what comes meanwhile.
+        /// Whether it reads meanwhile.
         reading: bool,
     },
 }
 
 type Played = Result<Farewell, Over>;
 
-/// Does what the attack's kind does on its `turn`th connection.
+/// Runs the script of the attack's kind on its connection number `turn`.
 pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played {
     match attack.kind {
         Kind::SlowPreface => slow::preface(peer, attack).await,
@@ -67,7 +67,7 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
     }
 }
 
-/// Exchanges the prefaces; on the plain wire there is nothing to exchange.
+/// Exchanges the prefaces. The plain wire has none.
 async fn greet(peer: &mut Peer, wire: Wire) -> Result<(), Over> {
     match wire {
         Wire::Framed => {
@@ -78,7 +78,7 @@ async fn greet(peer: &mut Peer, wire: Wire) -> Result<(), Over> {
     }
 }
 
-/// Waits for what ends only with the stream, until the attack is over.
+/// Waits for `ends` until the attack is over. `ends` completes only when the stream is over.
 async fn until_over(attack: &Attack, ends: impl Future<Output = Over>) -> Result<(), Over> {
     match timeout_at(attack.until, ends).await {
         Ok(over) => Err(over),

@@ -1,4 +1,4 @@
-//! A byte at a time: of a preface, of a frame, of a line, of an answer.
+//! Slow clients: they send or read one byte at a time.
 
 use super::{Farewell, Played, greet, large_messages, until_over};
 use crate::misbehave::attack::Attack;
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 const HELD: Played = Ok(Farewell::Hold { reading: true });
 
-/// All of the preface but its last byte.
+/// Sends the preface without its last byte.
 pub(super) async fn preface(peer: &mut Peer, attack: &Attack) -> Played {
     let preface = frames::client_preface();
     let bytes = preface[..preface.len() - 1].iter().copied();
@@ -36,7 +36,7 @@ pub(super) async fn line(peer: &mut Peer, attack: &Attack) -> Played {
     HELD
 }
 
-/// Takes a byte of a long answer each while.
+/// Reads one byte of a long answer in each `pace`.
 pub(super) async fn reader(peer: &mut Peer, attack: &Attack) -> Played {
     large_messages::ask_for_the_longest(peer, attack).await?;
     until_over(attack, async {
@@ -51,7 +51,7 @@ pub(super) async fn reader(peer: &mut Peer, attack: &Attack) -> Played {
     Ok(Farewell::Hold { reading: false })
 }
 
-/// Sends bytes without end, one each while.
+/// Sends bytes without end, one in each `pace`.
 pub(super) async fn drip_for_ever(peer: &mut Peer, attack: &Attack, bytes: impl Iterator<Item = u8>) -> Over {
     match drip(peer, attack, bytes).await {
         Err(over) => over,
@@ -59,7 +59,7 @@ pub(super) async fn drip_for_ever(peer: &mut Peer, attack: &Attack, bytes: impl 
     }
 }
 
-/// Sends one byte each while, and reads what comes meanwhile.
+/// Sends one byte in each `pace`, and reads meanwhile.
 async fn drip(peer: &mut Peer, attack: &Attack, bytes: impl Iterator<Item = u8>) -> Result<(), Over> {
     for byte in bytes {
         peer.send_reading(&[byte]).await?;
