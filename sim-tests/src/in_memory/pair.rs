@@ -1,4 +1,4 @@
-//! Two connected connections.
+//! Two connections that exchange their bytes.
 
 use super::raw::EPOCH;
 use super::solo::{SPINNING, Solo};

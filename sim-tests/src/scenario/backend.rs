@@ -18,7 +18,7 @@ impl Backend {
     /// All backends.
     pub const ALL: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
 
-    /// The backends without packets. What is sent arrives in order, late, or never.
+    /// The backends without packets. Data arrives in order, possibly late, or never.
     pub const STREAMS: [Self; 2] = [Self::Pair, Self::Turmoil];
 
     /// Returns its name.

@@ -13,7 +13,7 @@ use crate::scenario::{Scenario, Wire};
 use crate::support::parallel;
 use crate::tcp::{PacketFate, TcpEvent};
 
-/// The fates of a packet. A late packet and a duplicate are later than a round trip, so that others overtake them.
+/// The fates of a packet. A late packet and a duplicate arrive more than a round trip late, so others overtake them.
 pub const FATES: [PacketFate; 5] =
     [PacketFate::Lose, PacketFate::Twice(20), PacketFate::Late(20), PacketFate::Behind, PacketFate::Corrupt];
 

@@ -58,7 +58,7 @@ pub enum Subject {
     FramedServerFinFirst,
     /// A client on the framed wire.
     FramedClient,
-    /// A server on the plain wire, or one that does not know its wire.
+    /// A server on the plain wire, or one that does not yet know its wire.
     PlainServer,
     /// A client on the plain wire.
     PlainClient,
