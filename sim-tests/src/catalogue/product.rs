@@ -104,7 +104,7 @@ impl Product {
         Some(Sequence { id: scenario.to_string(), scenario: scenario.clone(), expectation })
     }
 
-    /// Returns whether it is a combination or an extra scenario that no rule removes before the oracle is asked.
+    /// Returns whether it is an extra scenario, or a combination that no rule removes before the oracle is asked.
     fn has(scenario: &Scenario) -> bool {
         static EXTRA: OnceLock<Vec<Scenario>> = OnceLock::new();
         let Scenario { wire, client, server, network, .. } = scenario;

@@ -54,7 +54,8 @@ fn conversations() -> Vec<[Vec<u8>; 2]> {
     ]
 }
 
-/// Returns inputs for the decoders: the frames under each limit, in one piece and split, and the preface.
+/// Returns inputs for the decoders: the frames under three limits (in one piece, byte by byte, in pieces of 6 and 12
+/// bytes), and the preface.
 fn decoder(bytes: &[u8]) -> Vec<Vec<u8>> {
     let frames = bytes.get(8..).filter(|_| bytes.first() == Some(&0x89)).unwrap_or(bytes);
     let as_frames = |limit, cuts: &[u8]| [&[0, limit][..], cuts, frames].concat();

@@ -2,7 +2,7 @@
 //!
 //! It computes the allowed endings of a scenario, and shares no code with the close machine. An end consists of facts,
 //! a short list of rules that cite their clause, and a list of waits. Messages have no bytes. The contract does not
-//! define what kernels, relays and links do with a packet, so this is modeled as on the pair.
+//! define what kernels, relays and links do with a packet, so this is modelled as on the pair.
 //!
 //! Where TCP allows several things (a RST races the data before it), each adds an allowed ending.
 

@@ -9,7 +9,7 @@
 //! holds here holds for any deadline lengths.
 //!
 //! These reductions of the number of states lose nothing:
-//! - A connection's hash leaves out what can no longer change its behavior ([`echo_core::Connection`]).
+//! - A connection's hash leaves out what can no longer change its behaviour ([`echo_core::Connection`]).
 //! - A program that has ended has no state except what it reported.
 //! - Data in flight to a side that is gone is answered and removed at once. All data in flight to a side that discards
 //!   input is the same.

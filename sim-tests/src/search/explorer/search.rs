@@ -9,7 +9,7 @@ use super::observations::Observations;
 use super::rules::ExplorerBreach;
 use std::hash::Hash;
 
-/// A model whose complete behavior is explored. Its hash covers what decides the possible steps and the result of the
+/// A model whose complete behaviour is explored. Its hash covers what decides the possible steps and the result of the
 /// checks.
 pub(super) trait Model: Clone + Hash {
     /// A possible step.

@@ -15,7 +15,7 @@ use echo_core::{Config, Connection, Deadline, Role, Stamp};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-/// An end with a peer that is not modeled.
+/// An end with a peer that is not modelled.
 #[derive(Clone, Debug)]
 pub(super) struct Single {
     setup: Rc<Setup>,
