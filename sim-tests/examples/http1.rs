@@ -1,7 +1,7 @@
-//! Is a truncated HTTP/1.1 response ever reported as a success? hyper, client and server, on every network.
+//! Is a truncated HTTP/1.1 response ever reported as a success? Tests hyper's client and server on every network.
 //!
-//! One request, one response of three pieces. A response says where it ends in one of three ways: by a length, by
-//! a last chunk, or by nothing but the end of the connection.
+//! There is one request, and one response of three pieces. The end of the response is marked in one of three ways: by a
+//! length, by a last chunk, or only by the end of the connection.
 
 use futures_util::stream;
 use http_body_util::{BodyExt, Empty, StreamBody};
@@ -13,24 +13,24 @@ use sim_tests::trial::{Role, TimeWait, Trial, TrialNetwork, TrialReport, TrialRu
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// What the response should say.
+/// The pieces of the response.
 const PIECES: [&str; 3] = ["one ", "two ", "three"];
 const PATIENCE: Duration = Duration::from_secs(5);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a response says where it ends.
+/// How the end of a response is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// `Content-Length`.
     Length,
     /// `Transfer-Encoding: chunked`.
     Chunked,
-    /// Not at all: the connection ends. What a client of HTTP/1.0 gets.
+    /// By the end of the connection, as for a client of HTTP/1.0.
     End,
 }
 
-/// Whether the server's handler comes to its end.
+/// Whether the server's handler completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handler {
     Sound,
@@ -38,9 +38,9 @@ pub(crate) enum Handler {
     Dies,
 }
 
-/// The body, if the client takes it for complete.
+/// The body, if the client takes it as complete.
 pub(crate) type Fetched = Result<String, String>;
-/// What became of the connection.
+/// The server's result for the connection.
 pub(crate) type Served = Result<(), String>;
 
 async fn client(stream: TrialStream, framing: Framing) -> Fetched {
@@ -56,7 +56,7 @@ async fn fetch(stream: TrialStream, framing: Framing) -> Result<String, Failure>
         let body = response.into_body().collect().await?.to_bytes();
         Ok(String::from_utf8_lossy(&body).into_owned())
     };
-    // The connection ends when its sender is dropped; its own result adds nothing to the response's.
+    // The connection ends when its sender is dropped. Its own result adds nothing to the response's.
     let (body, _) = tokio::join!(talk, connection);
     body
 }
@@ -73,7 +73,7 @@ fn respond(
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Failure>>, Failure> {
     let pieces = stream::unfold(0, move |index| async move {
         let piece = PIECES.get(index)?;
-        // Each piece is a write of its own.
+        // Each piece is a separate write.
         sleep(Duration::from_millis(20)).await;
         let frame = match (index, handler) {
             (2, Handler::Dies) => Err("the handler died".into()),
@@ -95,7 +95,7 @@ async fn within_patience<T>(talk: impl Future<Output = Result<T, Failure>>) -> R
     }
 }
 
-/// A body that passes for complete is complete.
+/// Checks that a body which the client takes as complete is complete.
 fn client_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     match run.client.returned() {
         Some(Ok(body)) if *body != PIECES.concat() => Err("a truncated response passes for complete".to_owned()),
@@ -103,7 +103,7 @@ fn client_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     }
 }
 
-/// A connection that the server reports as well served has brought the client all of the response.
+/// Checks that the client has received the whole response if the server reports success.
 fn server_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     let lost = run.bytes_written(Role::Server) > run.bytes_read(Role::Client);
     match run.server.returned() {
@@ -112,7 +112,7 @@ fn server_is_right(run: &TrialRun<Fetched, Served>) -> Result<(), String> {
     }
 }
 
-/// The trial of a framing and a handler, from the client's point of view.
+/// Returns the trial of a framing and a handler, which checks the client's result.
 pub(crate) fn trial(framing: Framing, handler: Handler) -> Trial<Fetched, Served> {
     let first_fin = match (framing, handler) {
         (Framing::Length | Framing::Chunked, Handler::Sound) => TimeWait::Client,
@@ -122,14 +122,14 @@ pub(crate) fn trial(framing: Framing, handler: Handler) -> Trial<Fetched, Served
     Trial::new(client, server, client_is_right).time_wait(first_fin)
 }
 
-/// The same from the server's, whose handler is sound.
+/// Returns the trial that checks the server's result, with a handler that completes.
 pub(crate) fn servers_trial(framing: Framing) -> Trial<Fetched, Served> {
     let (client, server) =
         (move |stream| client(stream, framing), move |stream| server(stream, framing, Handler::Sound));
     Trial::new(client, server, server_is_right)
 }
 
-/// What is tried, and what is found.
+/// Runs all trials, and returns their reports.
 pub(crate) fn reports() -> [(&'static str, TrialReport); 7] {
     let dies = |framing| trial(framing, Handler::Dies).faults(&[]).run();
     [

@@ -1,7 +1,7 @@
-//! Is a truncated WebSocket conversation ever reported as a success? `tokio-tungstenite` on every network.
+//! Is a truncated WebSocket conversation ever reported as a success? Tests `tokio-tungstenite` on every network.
 //!
-//! A client sends messages, a server sends each back, and the client closes. It can do so at once, or when it has
-//! the last answer: the two differ in what the server may conclude from the closing handshake.
+//! A client sends messages, a server sends each back, and the client closes. It closes either at once, or after the
+//! last answer. The two cases differ in what the server may conclude from the closing handshake.
 
 use futures_util::{SinkExt, StreamExt};
 use sim_tests::trial::{Role, TimeWait, Trial, TrialNetwork, TrialReport, TrialRun, TrialStream};
@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::{accept_async, client_async};
 
-/// How many messages the client sends.
+/// The number of messages that the client sends.
 pub(crate) const MESSAGES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A CLOSE frame with a code and no reason.
+/// The size of a CLOSE frame with a code and no reason, in bytes.
 const CLOSE_FRAME: usize = 4;
 
 type Failure = Box<dyn std::error::Error>;
@@ -22,20 +22,20 @@ type Failure = Box<dyn std::error::Error>;
 /// When the client closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Right behind its last message.
+    /// Right after its last message.
     AtOnce,
-    /// When it has the last answer.
+    /// After it has received the last answer.
     Answered,
 }
 
-/// Whose word is held against what happened.
+/// The sides whose result is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     Clients,
     Both,
 }
 
-/// What a side got, and whether it takes the conversation for complete: closed by the handshake, with code 1000.
+/// What a side received, and whether it takes the conversation as complete: closed by the handshake, with code 1000.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Talk {
     messages: usize,
@@ -109,7 +109,8 @@ async fn within_patience(talk: impl Future<Output = Result<(), Failure>>) -> Res
     }
 }
 
-/// Whoever takes the conversation for complete has all messages; if the server's word counts, the client has too.
+/// Checks that a side which takes the conversation as complete has all messages. If the server's result counts, the
+/// client must also have them.
 fn check(run: &TrialRun<Talk, Talk>, word: Word) -> Result<(), String> {
     let all = |talk: &Talk| talk.complete.is_err() || talk.messages == MESSAGES;
     if !run.client.returned().is_none_or(all) {
@@ -126,17 +127,17 @@ fn check(run: &TrialRun<Talk, Talk>, word: Word) -> Result<(), String> {
     Ok(())
 }
 
-/// The trial of one manner. The close handshake wants the server to close TCP first (RFC 6455 section 7.1.1).
+/// Returns the trial of one manner. After the close handshake the server closes TCP first (RFC 6455 section 7.1.1).
 pub(crate) fn trial(manner: Manner, word: Word) -> Trial<Talk, Talk> {
     Trial::new(move |stream| client(stream, manner), server, move |run| check(run, word)).time_wait(TimeWait::Server)
 }
 
-/// All networks but the one on which tungstenite refuses the handshake.
+/// Returns all networks except the one on which tungstenite refuses the handshake.
 pub(crate) fn networks() -> Vec<TrialNetwork> {
     TrialNetwork::ALL.into_iter().filter(|network| *network != TrialNetwork::OneByteReads).collect()
 }
 
-/// What is tried, and what is found.
+/// Runs all trials, and returns their reports.
 pub(crate) fn reports() -> [(&'static str, TrialReport); 3] {
     let run = |manner, word| trial(manner, word).networks(&networks()).run();
     [
@@ -146,7 +147,7 @@ pub(crate) fn reports() -> [(&'static str, TrialReport); 3] {
     ]
 }
 
-/// The undisturbed run on the network on which tungstenite refuses the handshake.
+/// Runs the undisturbed trial on the network on which tungstenite refuses the handshake.
 pub(crate) fn byte_by_byte() -> TrialRun<Talk, Talk> {
     trial(Manner::Answered, Word::Both).replay("undisturbed/one-byte-reads").expect("an id")
 }

@@ -1,4 +1,4 @@
-//! What of the product is no sequence, and why.
+//! The combinations of the product that are no sequence, and why.
 
 use crate::check::oracle::{self, Expectation};
 use crate::network::relay::Relay;
@@ -7,24 +7,24 @@ use crate::scenario::plan::{Action, Plan, Point};
 use crate::scenario::{Scenario, Wire};
 use std::fmt;
 
-/// A rule that takes combinations out of the product.
+/// A rule that removes combinations from the product.
 #[derive(Debug)]
 pub struct Exclusion {
     /// Its letter in the matrices.
     pub letter: char,
     /// Its name.
     pub name: &'static str,
-    /// Why what it takes out is no sequence of its own.
+    /// Why the removed combinations are no sequences of their own.
     pub reason: &'static str,
     applies: Applies,
 }
 
-/// What a rule has to know.
+/// The condition of a rule, by what it depends on.
 #[derive(Debug)]
 enum Applies {
-    /// The combination itself.
+    /// Depends on the combination alone.
     ByPlan(fn(&Scenario) -> bool),
-    /// What the oracle says comes of it.
+    /// Also depends on the oracle's expectation.
     ByOutcome(fn(&Scenario, &Expectation) -> bool),
 }
 
@@ -100,7 +100,7 @@ pub static EXCLUSIONS: [Exclusion; 11] = [
 ];
 
 impl Exclusion {
-    /// The first rule that takes `scenario` out without asking the oracle.
+    /// Returns the first rule that removes `scenario` without the oracle, as an index into [`EXCLUSIONS`].
     pub(super) fn by_plan(scenario: &Scenario) -> Option<usize> {
         EXCLUSIONS.iter().position(|rule| match rule.applies {
             Applies::ByPlan(applies) => applies(scenario),
@@ -108,7 +108,7 @@ impl Exclusion {
         })
     }
 
-    /// The first rule that takes something out of which this comes.
+    /// Returns the first rule that removes `scenario` because of its expectation, as an index into [`EXCLUSIONS`].
     pub(super) fn by_outcome(scenario: &Scenario, expectation: &Expectation) -> Option<usize> {
         EXCLUSIONS.iter().position(|rule| match rule.applies {
             Applies::ByPlan(_) => false,
@@ -116,7 +116,7 @@ impl Exclusion {
         })
     }
 
-    /// Whether it needs the oracle.
+    /// Returns whether it needs the oracle.
     pub fn asks_the_oracle(&self) -> bool {
         match self.applies {
             Applies::ByPlan(_) => false,
@@ -170,7 +170,7 @@ fn is_the_setting_again(scenario: &Scenario) -> bool {
 
 fn is_a_drop(scenario: &Scenario) -> bool {
     let crashes = plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| step.action == Action::Crash);
-    // Of two things at one moment a crash of the server is first, and its drop is not.
+    // Of two steps at the same point, a crash of the server runs first, and its drop does not.
     let together = scenario.client.points().any(|point| scenario.server.points().any(|other| other == point));
     crashes && !together && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
 }
@@ -202,7 +202,7 @@ fn changes_only_the_pace(scenario: &Scenario, expectation: &Expectation) -> bool
 }
 
 impl Scenario {
-    /// The same on the networks that could tell it as well.
+    /// Returns the same scenario on the networks that may give the same sequence.
     pub(super) fn simpler_networks(&self) -> Vec<Self> {
         let on = |name| Some(Self { network: Network::named(name)?, ..self.clone() });
         let names: &[&str] = match self.network.relay {

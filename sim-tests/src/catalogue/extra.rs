@@ -1,31 +1,32 @@
-//! Beyond the product: a second step while the first is under way, and words that come at the moment of a deadline.
+//! Sequences beyond the product: a second step while the first is in progress, messages that arrive at a deadline, and
+//! slow readers.
 
 use crate::scenario::network::{HeldContent, Network, NetworkFault, Sender, Span};
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
 
-/// What somebody does who has already asked to close.
+/// The second action of a side that has already asked to close.
 const SECOND: [Action; 6] =
     [Action::HalfClose, Action::Drop, Action::DropUnread, Action::Abort, Action::Vanish, Action::Violate];
 
-/// When.
+/// The points of the second action.
 const WHILE_CLOSING: [Point; 6] =
     [Point::Draining, Point::AfterGoAway, Point::CloseInFlight, Point::AfterClose, Point::Finishing, Point::AfterFin];
 
-/// Whose word is held so long that it comes one millisecond before a deadline of the other side, at it, and one
-/// after: the server's CLOSE (drain), the client's (close), the server's FIN (linger).
+/// Holds that let a message arrive one millisecond before a deadline of the peer, at it, and one after: the server's
+/// CLOSE (drain), the client's CLOSE (close), the server's FIN (linger).
 const AT_A_DEADLINE: [(Sender, HeldContent, Millis); 3] = [
     (Sender::Server, HeldContent::Close, 196),
     (Sender::Client, HeldContent::Close, 116),
     (Sender::Server, HeldContent::Fin, 76),
 ];
 
-/// Networks whose readers are slow, and what is asked there: long enough that its answers wait in a send buffer.
+/// Networks with slow readers. Requests have `LONG` bytes, so that the answers wait in a send buffer.
 const SLOW: [&str; 3] = ["slow-reader", "slower-reader", "stalled-reader"];
 const LONG: usize = 400;
 
-/// Either side asks to close, at each point that is no stop of its own transport.
+/// Returns scenarios in which either side asks to close, at each point that does not stop its own transport.
 fn slow_readers() -> impl Iterator<Item = Scenario> {
     let networks = SLOW.into_iter().filter_map(Network::named);
     let points = || Point::ALL.into_iter().filter(|point| !point.is_of_one_side());

@@ -1,8 +1,9 @@
-//! The catalogue: every close sequence, enumerated.
+//! The catalogue: all close sequences.
 //!
-//! A sequence is what the client does and when, what the server does and when, a network and a wire. The product of
-//! all of them, less what the rules of [`EXCLUSIONS`] take out, is the catalogue; [`statistics`] adds it up. What may come
-//! of each says the [`oracle`](crate::check::oracle), which knows PROTOCOL.md and not the machine.
+//! A sequence is a plan for the client, a plan for the server, a network and a wire. The catalogue is the product of
+//! all of them, without what the rules of [`EXCLUSIONS`] remove. [`statistics`] counts it. The allowed endings of each
+//! sequence come from the [`oracle`](crate::check::oracle), which implements PROTOCOL.md and does not use the close
+//! machine.
 
 mod exclusion;
 mod extra;
@@ -31,7 +32,7 @@ use product::Product;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// All sequences, in an order that never changes.
+/// Returns all sequences, in an order that never changes.
 pub fn all() -> &'static [Sequence] {
     &product().sequences
 }
@@ -41,29 +42,29 @@ fn product() -> &'static Product {
     PRODUCT.get_or_init(Product::new)
 }
 
-/// The sequence called `id`.
+/// Returns the sequence with this id.
 pub fn find(id: &str) -> Option<&'static Sequence> {
     static INDEX: OnceLock<HashMap<&'static str, &'static Sequence>> = OnceLock::new();
     let index = INDEX.get_or_init(|| all().iter().map(|sequence| (sequence.id.as_str(), sequence)).collect());
     index.get(id).copied()
 }
 
-/// The sequences whose id contains every one of `parts`.
+/// Returns the sequences whose id contains all of `parts`.
 pub fn filter<'a>(parts: &'a [&'a str]) -> impl Iterator<Item = &'static Sequence> + 'a {
     all().iter().filter(move |sequence| parts.iter().all(|part| sequence.id.contains(part)))
 }
 
-/// Where in the product `scenario` is; `None` if it is not of the product.
+/// Returns the place of `scenario` in the product; `None` if it is not in the product.
 pub fn place(scenario: &Scenario) -> Option<Place> {
     product().place(scenario)
 }
 
-/// The combinations that `rule` takes out of the product.
+/// Returns the combinations that `rule` removes from the product.
 pub fn excluded(rule: &Exclusion) -> impl Iterator<Item = Scenario> {
     product().excluded(rule)
 }
 
-/// The sequence that `scenario` is, or is a run of. Only this one is looked at, not the whole product.
+/// Returns the sequence that `scenario` is, or is a run of. Does not build the whole product.
 pub fn of_run(scenario: &Scenario) -> Option<Sequence> {
     let race = || {
         let network = Network { rst: Rst::Races, ..scenario.network.clone() };
@@ -72,7 +73,7 @@ pub fn of_run(scenario: &Scenario) -> Option<Sequence> {
     Product::sequence(scenario).or_else(race)
 }
 
-/// The hash of all traces of the catalogue on `backend`: the same in every process and every build.
+/// Returns the hash of all traces of the catalogue on `backend`. It is the same in every process and every build.
 ///
 /// # Errors
 /// The first [`ScenarioError`], if a sequence cannot be run.

@@ -1,20 +1,20 @@
-//! The ids that were probably meant.
+//! Suggestions for a mistyped id.
 
 use super::all;
 
-/// How many characters are compared at most.
+/// The largest number of characters that are compared.
 const LONGEST: usize = 200;
 
-/// The ids that look most like `id`, the nearest first.
+/// Returns at most `most` ids that are most similar to `id`, the nearest first.
 pub fn nearest(id: &str, most: usize) -> Vec<&'static str> {
-    // What is much longer than any id is near to none, and comparing takes time.
+    // A text much longer than any id is near to none, and comparing takes time.
     let id = id.char_indices().nth(LONGEST).map_or(id, |(end, _)| &id[..end]);
     let mut all: Vec<_> = all().iter().map(|known| (distance(id, &known.id), known.id.as_str())).collect();
     all.sort_unstable();
     all.into_iter().take(most).map(|(_, known)| known).collect()
 }
 
-/// How many single characters have to be changed, put in or left out to make `a` of `b` (Levenshtein).
+/// Returns the number of characters to change, insert or remove to turn `b` into `a` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,5 +1,5 @@
-//! What only a network of packets shows: every sequence of the clear network, on each network of
-//! [`Network::PACKETS`]. It is a list of its own, beside the product.
+//! The sequences that only networks of packets can show: each sequence of the clear network on each network of
+//! [`Network::PACKETS`]. They are a separate list beside the product.
 
 use super::all;
 use crate::scenario::network::{Network, NetworkFault, PacketContent, PacketSelector};
@@ -7,21 +7,21 @@ use crate::scenario::plan::{Action, Plan};
 use crate::scenario::{Scenario, Wire};
 use std::sync::OnceLock;
 
-/// A close sequence on a network of packets. What may come of it says [`check_run`](super::check_run).
+/// A close sequence on a network of packets. [`check_run`](super::check_run) checks its runs.
 #[derive(Clone, Debug)]
 pub struct PacketSequence {
     /// Its stable id.
     pub id: String,
-    /// What is done.
+    /// What both sides and the network do.
     pub scenario: Scenario,
 }
 
-/// A rule that takes combinations out of the list.
+/// A rule that removes combinations from the list.
 #[derive(Debug)]
 pub struct PacketExclusion {
     /// Its name.
     pub name: &'static str,
-    /// Why what it takes out is no sequence of its own.
+    /// Why the removed combinations are no sequences of their own.
     pub reason: &'static str,
     applies: fn(&Scenario) -> bool,
 }
@@ -46,13 +46,13 @@ pub static PACKET_EXCLUSIONS: [PacketExclusion; 3] = [
 ];
 
 impl PacketExclusion {
-    /// Whether it takes `scenario` out.
+    /// Returns whether it removes `scenario`.
     pub fn applies(&self, scenario: &Scenario) -> bool {
         (self.applies)(scenario)
     }
 }
 
-/// All sequences on networks of packets, in an order that never changes.
+/// Returns all sequences on networks of packets, in an order that never changes.
 pub fn packets() -> &'static [PacketSequence] {
     static ALL: OnceLock<Vec<PacketSequence>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -62,7 +62,7 @@ pub fn packets() -> &'static [PacketSequence] {
     })
 }
 
-/// Every sequence of the clear network with every network of packets, less nothing.
+/// Returns all combinations of a sequence of the clear network and a network of packets, before exclusions.
 fn combinations() -> impl Iterator<Item = Scenario> {
     let clear = Network::clear(4);
     let networks: Vec<_> = Network::PACKETS.iter().filter_map(|(name, _)| Network::named(name)).collect();

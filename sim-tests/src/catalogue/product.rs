@@ -1,4 +1,4 @@
-//! The product: every wire with every pair of plans on every network, and where each combination went.
+//! The product: each wire with each pair of plans on each network, and the place of each combination.
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::extra;
@@ -27,37 +27,37 @@ pub const NETWORKS: [&str; 14] = [
     "relay-cuts-off",
 ];
 
-/// Where a combination of the product went.
+/// The place of a combination of the product.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {
     /// It is a sequence of the catalogue.
     Sequence(&'static Sequence),
-    /// This rule takes it out.
+    /// This rule removes it.
     Excluded(&'static Exclusion),
 }
 
-/// The catalogue as it comes out of the product.
+/// The catalogue, built from the product.
 #[derive(Debug)]
 pub(super) struct Product {
     pub(super) sequences: Vec<Sequence>,
-    /// By [`EXCLUSIONS`].
+    /// The number of combinations that each rule removes, in the order of [`EXCLUSIONS`].
     pub(super) excluded: Vec<usize>,
     pub(super) size: usize,
-    /// How many sequences are not of the product.
+    /// The number of sequences that are not in the product.
     pub(super) extra: usize,
     networks: Vec<Network>,
-    /// For each combination, in their order.
+    /// The place of each combination, in their order.
     places: Vec<Index>,
 }
 
-/// A [`Place`] before there are addresses.
+/// A [`Place`] with indices instead of references.
 #[derive(Clone, Copy, Debug)]
 enum Index {
     Sequence(u32),
     Excluded(u8),
 }
 
-/// The plans of the product: nothing, or one action at one point.
+/// Returns the plans of the product: no step, or one action at one point.
 pub fn plans() -> Vec<Plan> {
     let one = |action| Point::ALL.map(|point| Plan::one(action, point));
     std::iter::once(Plan::none()).chain(Action::ALL.into_iter().flat_map(one)).collect()
@@ -92,7 +92,7 @@ impl Product {
         product
     }
 
-    /// The sequence that `scenario` is, without the product of all.
+    /// Returns `scenario` as a sequence, without building the whole product.
     pub(super) fn sequence(scenario: &Scenario) -> Option<Sequence> {
         if scenario.network.has_packets() || !Self::has(scenario) {
             return None;
@@ -104,7 +104,7 @@ impl Product {
         Some(Sequence { id: scenario.to_string(), scenario: scenario.clone(), expectation })
     }
 
-    /// Whether it is among those that are put to the oracle.
+    /// Returns whether it is an extra scenario, or a combination that no rule removes before the oracle is asked.
     fn has(scenario: &Scenario) -> bool {
         static EXTRA: OnceLock<Vec<Scenario>> = OnceLock::new();
         let Scenario { wire, client, server, network, .. } = scenario;
@@ -132,7 +132,7 @@ impl Product {
         self.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
     }
 
-    /// Adds what is not of the product, if the oracle finds that it comes to pass.
+    /// Adds the scenarios beyond the product, except those that a rule removes because of their expectation.
     fn add_extra(&mut self) {
         for scenario in extra::scenarios() {
             let expectation = oracle::expect(&scenario);
@@ -143,7 +143,7 @@ impl Product {
         }
     }
 
-    /// What `rule` takes out, in the order of the product.
+    /// Returns the combinations that `rule` removes, in the order of the product.
     pub(super) fn excluded(&'static self, rule: &Exclusion) -> impl Iterator<Item = Scenario> {
         let letter = rule.letter;
         let is_out =
@@ -159,7 +159,7 @@ impl Product {
         })
     }
 
-    /// Where the combination of the product went that `scenario` is.
+    /// Returns the place of `scenario`; `None` if it is no combination of the product.
     pub(super) fn place(&'static self, scenario: &Scenario) -> Option<Place> {
         let wire = Wire::ALL.iter().position(|wire| *wire == scenario.wire)?;
         let network = self.networks.iter().position(|network| *network == scenario.network)?;
@@ -172,10 +172,10 @@ impl Product {
     }
 }
 
-/// How many plans there are.
+/// The number of plans.
 const PLANS: usize = 1 + Action::ALL.len() * Point::ALL.len();
 
-/// Where in [`plans`] it stands.
+/// Returns the index of the plan in [`plans`].
 fn number_of(plan: &Plan) -> Option<usize> {
     match plan.steps[..] {
         [] => Some(0),

@@ -8,8 +8,8 @@ use crate::scenario::Scenario;
 pub struct Sequence {
     /// Its stable id.
     pub id: String,
-    /// What is done.
+    /// What both sides and the network do.
     pub scenario: Scenario,
-    /// What may come of it.
+    /// The oracle's expectation.
     pub expectation: Expectation,
 }

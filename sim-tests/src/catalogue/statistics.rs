@@ -1,4 +1,4 @@
-//! The statistics: how many sequences there are, and how many different canonical traces they tell.
+//! The statistics: the number of sequences, and of their different canonical traces.
 
 use super::exclusion::{EXCLUSIONS, Exclusion};
 use super::{Sequence, all, product};
@@ -12,24 +12,24 @@ use std::sync::OnceLock;
 /// The figures of the catalogue.
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    /// Wires × plans × plans × networks.
+    /// The size of the product: wires × plans × plans × networks.
     pub product: usize,
-    /// How many of them each rule takes out.
+    /// The number of combinations that each rule removes.
     pub excluded: Vec<(&'static Exclusion, usize)>,
-    /// Sequences that are not of the product.
+    /// The number of sequences that are not in the product.
     pub extra: usize,
-    /// Sequences.
+    /// The number of sequences.
     pub remaining: usize,
-    /// Different canonical traces among them.
+    /// The number of different canonical traces among them.
     pub distinct: usize,
-    /// Sequences that tell nothing new.
+    /// The number of sequences with the canonical trace of an earlier one.
     pub redundant: usize,
-    /// Pairs of a state and an event of the close machine that they reach, and that there are; `None` if nobody has
+    /// Pairs of state and event of the close machine: those that the sequences reach, and all. `None` if they were not
     /// counted.
     pub pairs: Option<(usize, usize)>,
 }
 
-/// For each sequence the first that tells the same canonical trace, by their indices: itself if the canonical trace is new.
+/// Returns for each sequence the index of the first one with the same canonical trace, which may be itself.
 fn first_with_same_trace() -> &'static [usize] {
     static TELLERS: OnceLock<Vec<usize>> = OnceLock::new();
     TELLERS.get_or_init(|| {
@@ -51,7 +51,7 @@ fn trace_hash(sequence: &Sequence) -> u64 {
 }
 
 impl Sequence {
-    /// The first sequence that tells the same canonical trace, if this one tells nothing new.
+    /// Returns the first sequence with the same canonical trace, unless this is the first.
     pub fn same_trace_as(&'static self) -> Option<&'static Self> {
         let index = all().iter().position(|one| std::ptr::eq(one, self))?;
         let teller = first_with_same_trace()[index];
@@ -59,7 +59,7 @@ impl Sequence {
     }
 }
 
-/// Counts everything. The first call runs the whole catalogue on the pair.
+/// Computes all figures. The first call runs the whole catalogue on the pair.
 pub fn statistics() -> Statistics {
     let tellers = first_with_same_trace();
     let distinct = tellers.iter().enumerate().filter(|(index, teller)| index == *teller).count();

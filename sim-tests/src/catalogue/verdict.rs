@@ -1,4 +1,4 @@
-//! The judge: a record against the contract, and against what the oracle expects of its sequence.
+//! The verdict on a run: checks a record against the contract, and against the oracle's expectation for its sequence.
 
 use super::{Sequence, of_run};
 use crate::check::contract::check;
@@ -11,21 +11,21 @@ use crate::tcp::PacketFate;
 use echo_core::Role;
 use std::fmt;
 
-/// What is wrong with a record.
+/// A problem of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A promise of the contract is broken.
+    /// A rule of the contract is broken.
     Breach(ContractBreach),
-    /// The ends came out of it in a way that the oracle does not allow.
+    /// The oracle does not allow this ending.
     Unexpected {
-        /// What the client reports.
+        /// The client's report.
         client: Reported,
-        /// What the server reports.
+        /// The server's report.
         server: Reported,
-        /// What is allowed, in words.
+        /// The allowed endings, as texts.
         allowed: Vec<String>,
     },
-    /// A part of the scenario did not happen, and should have.
+    /// A part of the scenario did not happen, but should have.
     Unreached(String),
 }
 
@@ -41,8 +41,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Judges `record`: the contract always, and what the oracle expects if it is a run of a sequence of the catalogue, or
-/// has packets.
+/// Checks `record` against the contract. If it is a run of a sequence of the catalogue, or has packets, it is also
+/// checked against the oracle.
 pub fn check_run(record: &Record) -> Vec<Problem> {
     match of_run(&record.scenario) {
         Some(sequence) => sequence.judge(record),
@@ -55,8 +55,8 @@ pub fn check_run(record: &Record) -> Vec<Problem> {
     }
 }
 
-/// Whether what is lost, or waits for a window, may never be sent: nobody does it for a program that is gone, and
-/// behind a RST or a half-close below the protocol there is nothing to wait for. Then the contract alone binds.
+/// Returns whether data that is lost or waits for a window may never be sent. A program that is gone sends nothing
+/// again, and after a RST or a half-close below the protocol no data is awaited. Then the contract alone applies.
 fn is_lost_for_good(scenario: &Scenario) -> bool {
     let is_loss = |fault: &Trouble| match fault {
         Trouble::Packet { fate, .. } => !matches!(fate, PacketFate::Deliver | PacketFate::Twice(_)),
@@ -68,7 +68,7 @@ fn is_lost_for_good(scenario: &Scenario) -> bool {
     misbehaves && (network.window > 0 || network.faults.iter().any(is_loss))
 }
 
-/// What is wrong with the ends, if they are not among those that are expected.
+/// Returns the problem if `expectation` does not allow the ending.
 fn unexpected(expectation: &Expectation, record: &Record) -> Option<Problem> {
     if expectation.allows(record) {
         return None;
@@ -79,11 +79,11 @@ fn unexpected(expectation: &Expectation, record: &Record) -> Option<Problem> {
 }
 
 impl Sequence {
-    /// Judges the record of one of its runs.
+    /// Checks the record of one of its runs.
     pub fn judge(&self, record: &Record) -> Vec<Problem> {
         let mut faults: Vec<Problem> = check(record).into_iter().map(Problem::Breach).collect();
         faults.extend(unexpected(&self.expectation, record));
-        // Where a race may go either way, a step may have its moment in one run only.
+        // In a race, a step may be reached in one of the two runs only.
         if self.scenario.network.rst != Rst::Races {
             faults.extend(record.unreached.iter().cloned().map(Problem::Unreached));
         }

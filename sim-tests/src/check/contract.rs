@@ -1,4 +1,4 @@
-//! The close contract, held against a record.
+//! Checks a record against the close contract.
 
 use super::contract_rule::{ContractBreach, ContractRule};
 use crate::network::READ_INTERVAL;
@@ -11,10 +11,10 @@ use crate::scenario::plan::Action;
 use crate::support::Millis;
 use echo_core::{Deadline, End, Role, Tally};
 
-/// No CLOSE that is said in peace is longer, in bytes.
+/// The longest CLOSE of a run without faults, in bytes.
 const CLOSE_FRAME: usize = 64;
 
-/// Holds `record` against the contract; gives what is broken.
+/// Checks `record` against the contract, and returns all breaches.
 pub fn check(record: &Record) -> Vec<ContractBreach> {
     let mut checker = ContractChecker { record, breaches: Vec::new() };
     checker.servers_proof();
@@ -50,7 +50,7 @@ impl ContractChecker<'_> {
         matches!(self.record.ending(side), Ending::Outcome(outcome) if outcome.end.is_clean())
     }
 
-    /// The clean CLOSE that `side` got, by its number.
+    /// Returns the count in the clean CLOSE that `side` received, if any.
     fn clean_word(&self, side: Role) -> Option<u64> {
         self.record.got(side).find_map(|unit| match unit {
             Unit::Close { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
@@ -59,7 +59,7 @@ impl ContractChecker<'_> {
         })
     }
 
-    /// The answers that `role` sent or got.
+    /// Returns the numbers of the answers in `units`.
     fn answers_of(units: impl Iterator<Item = Unit>) -> Vec<u64> {
         units.filter_map(|unit| if let Unit::Answer(seq) = unit { Some(seq) } else { None }).collect()
     }
@@ -122,7 +122,7 @@ impl ContractChecker<'_> {
 
     fn answers(&mut self) {
         let (mut sent, mut got, mut handed, mut requests) = (0, 0, 0, 0);
-        // A line that a slow path tears apart is answered in pieces (clause 2.2), and none of them is its answer.
+        // A plain line that a slow network splits is answered in pieces (clause 2.2), and no piece is its answer.
         let may_skip = self.record.scenario.wire == Wire::Plain;
         let out_of_order = |last: &mut u64, seq: u64| {
             let next = std::mem::replace(last, seq) + 1;
@@ -134,7 +134,7 @@ impl ContractChecker<'_> {
                 (Role::Server, LogEvent::Got(Unit::Request(seq))) => out_of_order(&mut requests, *seq),
                 (Role::Client, LogEvent::Got(Unit::Answer(seq))) => out_of_order(&mut got, *seq) || *seq > sent,
                 (Role::Client, LogEvent::Handed(seq)) => out_of_order(&mut handed, *seq) || *seq > got,
-                // What a violator says before its preface is no preface.
+                // A violation that is sent before the preface decodes as broken.
                 (side, LogEvent::Sent(Unit::Broken(_))) => !self.does(*side, &[Action::Violate]),
                 (side, LogEvent::Got(Unit::Broken(_))) => !self.does(side.peer(), &[Action::Violate]),
                 (
@@ -159,7 +159,7 @@ impl ContractChecker<'_> {
                 self.breach(ContractRule::Answers, format!("at {at} ms the {} {what}", side.name()));
             }
         }
-        // Who reports an outcome has handed over every answer that it read before its end.
+        // A client that ends clean has handed over every answer that it read.
         let over = matches!(self.record.ending(Role::Client), Ending::Outcome(_));
         if over && self.is_clean(Role::Client) && handed != got {
             self.breach(
@@ -187,7 +187,7 @@ impl ContractChecker<'_> {
             self.breach(ContractRule::Account, text);
         }
         let most = self.record.scenario.talk.len() as u64;
-        // On the plain wire a server counts messages, and what a slow path tears apart is more than one.
+        // On the plain wire a server counts messages, and a line that a slow network splits is more than one.
         if asked > most && !(side == Role::Server && self.record.scenario.wire == Wire::Plain) {
             self.breach(
                 ContractRule::Account,
@@ -230,7 +230,8 @@ impl ContractChecker<'_> {
         }
     }
 
-    /// A side that half-closes below the protocol, or asks for more than the limit, is no correct peer.
+    /// Checks that no side reports a violation, unless its peer half-closes below the protocol, violates, or exceeds
+    /// the limit.
     fn violation(&mut self, side: Role) {
         let peer = side.peer();
         let too_much = peer == Role::Client && self.record.scenario.asks_too_much();
@@ -246,7 +247,7 @@ impl ContractChecker<'_> {
     }
 
     fn end(&mut self, side: Role) {
-        /// A simulation's clock may lag behind its hosts' by some steps.
+        /// A simulation's clock may lag a few steps behind its hosts' clocks.
         const SLACK: u128 = 5;
         if self.record.over_at.is_none() && side == Role::Client {
             self.breach(ContractRule::End, format!("not over after {} ms", self.record.budget));
@@ -263,7 +264,8 @@ impl ContractChecker<'_> {
         }
     }
 
-    /// When `side` knew that the end had begun.
+    /// Returns when the ending began for `side`: the first close command, or the first frame or event of an ending that
+    /// it sent or received.
     fn ending_began(&self, side: Role) -> Option<Millis> {
         if self.does(side, &[Action::HalfClose, Action::DropUnread, Action::Violate]) {
             return None;
@@ -285,7 +287,7 @@ impl ContractChecker<'_> {
 
     fn wire(&mut self, side: Role) {
         let relayed = self.record.scenario.network.relay.is_some();
-        // RST may overtake, and a relay makes FINs of its own.
+        // RST may overtake data, and a relay sends FINs of its own.
         let counts = |unit: &&Unit| **unit != Unit::Reset && !(relayed && **unit == Unit::Fin);
         let mut sent = self.record.sent(side.peer()).filter(counts);
         let got = self.record.got(side).filter(counts);
@@ -297,7 +299,7 @@ impl ContractChecker<'_> {
         }
     }
 
-    /// Holds where nobody misbehaves, no fault happens and no deadline of the ending expires.
+    /// Checks runs in which no side misbehaves, no fault happens and no deadline of the ending expires.
     fn care(&mut self) {
         let timed_out = Role::BOTH.into_iter().any(|side| self.timed_out_in_the_ending(side));
         if !self.record.scenario.is_peaceful() || timed_out || self.is_hurried() {
@@ -314,7 +316,8 @@ impl ContractChecker<'_> {
             }
         }
         let first_fin = self.record.entries.iter().find(|entry| entry.what == LogEvent::Sent(Unit::Fin));
-        // A server that leaves before the client has spoken knows no wire, and sends FIN alone (clause 1.1).
+        // A server that leaves before the client has sent anything does not know the wire, and sends FIN alone (clause
+        // 1.1).
         let met = self.record.sent(Role::Server).any(|unit| *unit == Unit::Preface);
         if let (Some(named), Some(entry)) = (self.record.scenario.wire.first_fin(), first_fin)
             && entry.side != named
@@ -327,14 +330,14 @@ impl ContractChecker<'_> {
         }
     }
 
-    /// Whether there was no time for peace: a deadline may expire behind a clean verdict, and nobody can tell from the
-    /// outcome. A round trip takes longer than who has sent FIN waits for the other's or than the whole ending may
-    /// take, or so many as a small window makes of a CLOSE, or an ending takes as long as it may.
+    /// Returns whether time was so short that a deadline may have expired after a clean verdict, which the outcome does
+    /// not show. This is so if the round trips of a CLOSE take as long as the linger, fin or shutdown deadline, if a
+    /// slow reader takes too long, or if an ending used up its shutdown deadline.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, takes, window, .. } = self.record.scenario.network;
-        // What does not fit the window waits until the other end has read: a round trip for each piece.
+        // Data that does not fit the window waits until the peer has read. Each piece takes a round trip.
         let round_trips = 1 + if window > 0 { CLOSE_FRAME.div_ceil(window) as u128 } else { 0 };
-        // A client is more patient than a server, if anything.
+        // A client's deadlines are never shorter than a server's.
         let deadlines = defaults::deadlines_of(&self.record.scenario, Role::Server);
         let patience = deadlines.linger.min(deadlines.fin).min(deadlines.shutdown);
         let cap = deadlines.shutdown.as_millis();
@@ -342,17 +345,17 @@ impl ContractChecker<'_> {
             (Some(began), Some(ended)) => u128::from(ended - began) >= cap,
             (None, _) | (_, None) => false,
         };
-        // A slow reader is waited for as long as what it takes is progress, and for as long as an ending may take.
+        // An end waits for a slow reader while the reader makes progress, but no longer than an ending may take.
         let reading = |bytes: u64| if takes == 0 { 0 } else { u128::from(bytes * READ_INTERVAL / takes as u64) };
         let stalls = takes > 0 && reading(defaults::PROGRESS as u64) >= patience.as_millis();
-        // Who only waits for answers cannot see that they are on their way.
+        // An end that waits for answers cannot see whether they are on their way.
         let wait = deadlines.drain.min(deadlines.answer).as_millis();
         let slow = stalls || 2 * reading(defaults::all_bytes(&self.record.scenario)) >= cap.min(wait);
         let far = round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis();
         slow || far || Role::BOTH.into_iter().any(used_up)
     }
 
-    /// An idle conversation that is ended by its deadline is at peace all the same.
+    /// Returns whether `side` ended by a deadline. The idle deadline does not count: it ends a conversation regularly.
     fn timed_out_in_the_ending(&self, side: Role) -> bool {
         match self.record.ending(side) {
             Ending::Outcome(outcome) => match outcome.end {

@@ -1,31 +1,31 @@
-//! The promises of the close contract, by name.
+//! The rules of the close contract, by name.
 
 use crate::support::{Breach, Rule};
 
-/// The contract in short: one name for each promise.
+/// The rules of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ContractRule {
-    /// Truth: clean at the server means that it holds the client's acknowledging CLOSE, and the client every
-    /// answer.
+    /// Truth: if the server is clean, it has received the client's CLOSE, which acknowledges every answer, and the
+    /// client has received every answer.
     ServersProof,
-    /// Truth: clean at the client means that it has every answer through the server's CLOSE, and that nothing
-    /// above was accepted.
+    /// Truth: if the client is clean, it has every answer up to the count of the server's CLOSE, and the server
+    /// accepted no request above it.
     ClientsProof,
-    /// Truth: a FIN without a CLOSE is never clean.
+    /// Truth: FIN without CLOSE is never clean.
     FinIsNoProof,
-    /// Truth: no answer is missing, doubled, out of order or made up.
+    /// Truth: no answer is missing, duplicated, out of order or invented.
     Answers,
-    /// Truth: an account is never rosier than what happened.
+    /// Truth: an account never claims more than what happened.
     Account,
-    /// Order: nothing follows a CLOSE, and there is one in each direction.
+    /// Order: nothing but FIN follows a CLOSE, and each direction has at most one.
     Close,
-    /// Order: two correct peers never see a violation.
+    /// Order: two correct peers never report a violation.
     NoViolation,
-    /// End: both sides end, within the sum of their deadlines, and an ending within its cap.
+    /// End: both sides end within the sum of their deadlines, and each ending within its cap.
     End,
-    /// Care: nobody aborts and nothing is lost without a fault, and who is to send FIN first does.
+    /// Care: without a fault no side aborts and no data is lost, and the configured side sends FIN first.
     Care,
-    /// The harness itself: what is got was sent, in that order.
+    /// The harness itself: units are received as they were sent, in the same order.
     Wire,
 }
 
@@ -46,5 +46,5 @@ impl Rule for ContractRule {
     }
 }
 
-/// A broken promise of these.
+/// A breach of a contract rule.
 pub type ContractBreach = Breach<ContractRule>;

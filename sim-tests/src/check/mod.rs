@@ -1,4 +1,4 @@
-//! What must hold of a record: the close contract, RFC 9293, and what the oracle allows.
+//! What must hold for a record: the close contract, RFC 9293, and the oracle's allowed endings.
 
 pub mod contract;
 pub mod contract_rule;

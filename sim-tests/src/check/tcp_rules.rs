@@ -1,4 +1,4 @@
-//! RFC 9293, held against what was seen of TCP in a record.
+//! Checks the packets of a record against RFC 9293.
 
 use crate::record::event_log::{LogEntry, LogEvent, Unit, is_close, is_fin};
 use crate::record::segments::{beyond, segments};
@@ -10,22 +10,22 @@ use crate::tcp::{Cause, Edge, Flags, PacketFate, Segment, SocketId, TcpEvent, Tc
 use echo_core::{End, Role};
 use std::collections::BTreeMap;
 
-/// What TCP promises, in short: one name for each promise.
+/// The rules of TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TcpRule {
-    /// Every change of a state is in the diagram, and has its cause (figure 5, section 3.10).
+    /// Each state change is in the diagram and has a matching cause (figure 5, section 3.10).
     Diagram,
-    /// A socket's states follow one another.
+    /// Each state change of a socket starts from the state that the previous one ended in.
     Path,
-    /// Every socket comes to its end.
+    /// Every socket is closed at the end.
     Closed,
-    /// TIME-WAIT is at the side that the setting names, and only there.
+    /// TIME-WAIT is only at the side that the setting names.
     TimeWait,
-    /// Nothing is sent beyond one's FIN, and nothing acknowledged that was not sent (section 3.4).
+    /// No data is sent after FIN, and no number is acknowledged that was not sent (section 3.4).
     Numbers,
-    /// What is sent again is the same (section 3.8).
+    /// Retransmitted data is the same (section 3.8).
     SameBytes,
-    /// What was changed on its way is thrown away (section 3.1, checksum).
+    /// Corrupt segments are dropped (section 3.1, checksum).
     Checksum,
 }
 
@@ -43,10 +43,10 @@ impl Rule for TcpRule {
     }
 }
 
-/// A broken promise of these.
+/// A breach of a TCP rule.
 pub type TcpBreach = Breach<TcpRule>;
 
-/// Holds the packets of `record` against RFC 9293; gives what is broken. A record without packets breaks nothing.
+/// Checks the packets of `record` against RFC 9293, and returns all breaches. A record without packets has none.
 pub fn check_tcp(record: &Record) -> Vec<TcpBreach> {
     let breach = |rule| move |what| TcpBreach { rule, what };
     let mut breaches: Vec<TcpBreach> =
@@ -77,7 +77,7 @@ fn changes(record: &Record) -> impl Iterator<Item = Change> {
     })
 }
 
-/// Every change in `record` as an edge of the diagram, or what is wrong with it.
+/// Returns each state change in `record` as an edge of the diagram, or a text that says what is wrong with it.
 pub(crate) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
     let sent: BTreeMap<u32, &Segment> = segments(record).map(|(segment, _)| (segment.index, segment)).collect();
     let mut fins = [None; 2];
@@ -95,7 +95,7 @@ pub(crate) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
     changes(record).map(edge).collect()
 }
 
-/// Each socket's last state.
+/// Returns the last state of each socket.
 fn last_states(record: &Record) -> BTreeMap<(usize, SocketId), TcpState> {
     changes(record).map(|change| ((change.side as usize, change.socket), change.to)).collect()
 }
@@ -105,7 +105,7 @@ fn paths(record: &Record) -> Vec<String> {
     let mut broken = Vec::new();
     for Change { side, socket, from, to, .. } in changes(record) {
         let before = states.insert((side as usize, socket), to);
-        // A socket of an earlier conversation is in TIME-WAIT when this one begins.
+        // The socket of an earlier conversation is in TIME-WAIT when this one begins.
         let begins = from == TcpState::Closed || from == TcpState::TimeWait && record.scenario.network.earlier;
         if before.map_or(!begins, |before| before != from) {
             let before = before.unwrap_or(TcpState::Closed);
@@ -125,7 +125,7 @@ fn unclosed(record: &Record) -> Vec<String> {
     if record.over_at.is_none() { Vec::new() } else { left.map(open).collect() }
 }
 
-/// Holds where both ends ended as they should, and neither has sent RST, nor did their FINs cross.
+/// Checks runs in which both ends close regularly, no RST was sent, and the FINs did not cross.
 fn time_wait(record: &Record) -> Option<String> {
     let correct = |side| {
         let is_meant = matches!(record.ending(side), Ending::Outcome(outcome) if matches!(outcome.end, End::Clean { .. } | End::Unproven));
@@ -149,8 +149,8 @@ fn time_wait(record: &Record) -> Option<String> {
     }
 }
 
-/// Whether `side` has sent its FIN because its deadline for the other's had passed: its CLOSE was sent so long
-/// before.
+/// Returns whether `side` sent its FIN because its deadline for the peer's FIN had passed: at least that time after its
+/// CLOSE.
 fn gave_up_waiting(record: &Record, side: Role) -> bool {
     let at = |like: fn(&Unit) -> bool| {
         let sent = |entry: &&LogEntry| entry.side == side && matches!(&entry.what, LogEvent::Sent(unit) if like(unit));
@@ -163,14 +163,14 @@ fn gave_up_waiting(record: &Record, side: Role) -> bool {
     }
 }
 
-/// Whether the socket of `side` was closed by its kernel before the other's FIN came: each copy of it was lost, and a
-/// socket without a program does not wait for ever.
+/// Returns whether the kernel closed the socket of `side` before the peer's FIN arrived. All copies of that FIN were
+/// lost, and an orphaned socket waits for a limited time.
 fn orphan_gave_up(record: &Record, side: Role) -> bool {
     let waits = |state| matches!(state, TcpState::FinWait1 | TcpState::FinWait2);
     changes(record).any(|change| change.side == side && waits(change.from) && change.to == TcpState::Closed)
 }
 
-/// Whether each side has closed before the other's FIN had arrived (RFC 9293 section 3.6, figure 13).
+/// Returns whether each side closed before the peer's FIN had arrived (RFC 9293 section 3.6, figure 13).
 fn crossed(record: &Record) -> bool {
     let closes = |side| changes(record).any(|change| change.side == side && change.to == TcpState::FinWait1);
     closes(Role::Client) && closes(Role::Server)
@@ -179,7 +179,7 @@ fn crossed(record: &Record) -> bool {
 fn numbers(record: &Record) -> Vec<String> {
     let (mut ends, mut fins): ([Option<u32>; 2], [Option<u32>; 2]) = ([None; 2], [None; 2]);
     let mut broken = Vec::new();
-    // An earlier conversation's socket may still speak, with numbers of its own; and a RST needs none.
+    // A socket of an earlier conversation may still send, with other numbers. RST is not checked.
     let counts = |segment: &Segment| !segment.flags.has(Flags::RST) && !record.scenario.network.earlier;
     for (segment, _) in segments(record).filter(|(segment, _)| counts(segment)) {
         let (side, end) = (segment.from as usize, segment.seq.wrapping_add(segment.space()));

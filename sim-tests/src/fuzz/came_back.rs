@@ -3,12 +3,13 @@
 use super::input::Input;
 use echo_net::EchoCheck;
 
-/// What looks like a time, in whole and in part, and what does not.
+/// Bytes that look like a timestamp or a part of one, and bytes that do not.
 const WORDS: [&[u8]; 8] =
     [b"[Mon Nov 23 08:16:00 2026] ", b"[Mon Nov ", b"[", b"a", b"aaa", b" ", b"1", b"[aaa aaa 99 99:99:99 9999] "];
 const TIME: &[u8] = b"[Tue Nov 24 09:17:01 2026] ";
 
-/// The answer is the one that a table of all readings gives: whether what came is what was sent, with times between.
+/// Checks [`EchoCheck`] against a table of all readings, which decides whether the received bytes are the sent ones
+/// with timestamps between them.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let mut check = EchoCheck::default();
@@ -39,13 +40,13 @@ pub(super) fn check(data: &[u8]) {
     }
 }
 
-/// What was sent and what came.
+/// What was sent and received.
 #[derive(Default)]
 struct Said {
     sent: Vec<u8>,
-    /// Each byte that came, and how many had been sent before.
+    /// Each received byte, and how many bytes had been sent before it.
     came: Vec<(u8, usize)>,
-    /// How much was echoed.
+    /// The number of sent bytes that were echoed.
     echoed: usize,
 }
 
@@ -64,7 +65,7 @@ impl Said {
         text(&self.came.iter().map(|(byte, _)| *byte).collect::<Vec<_>>())
     }
 
-    /// Row by row, for each byte that came: how many of those sent may be back.
+    /// Decides with a table. Row n holds, after n received bytes, how many of the sent bytes may have come back.
     fn all(&self) -> bool {
         let width = self.sent.len() + 1;
         let mut table = vec![vec![false; width]; self.came.len() + 1];
@@ -88,7 +89,8 @@ impl Said {
     }
 }
 
-/// `[Tue Nov 24 09:17:01 2026] `, whatever the letters and digits; a space may stand for a digit.
+/// Returns whether the bytes look like `[Tue Nov 24 09:17:01 2026] `, with any letters and digits. A digit may also be
+/// a space.
 fn is_a_time(came: &[(u8, usize)]) -> bool {
     came.iter().zip(TIME).all(|((byte, _), like)| match like {
         b'0'..=b'9' => byte.is_ascii_digit() || *byte == b' ',

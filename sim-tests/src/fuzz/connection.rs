@@ -1,4 +1,4 @@
-//! Any sequence of calls on one connection.
+//! Calls on one connection in any order.
 
 use super::input::Input;
 use super::rules;
@@ -8,10 +8,10 @@ use echo_core::close::HalfState;
 use echo_core::{CloseCode, CloseReason, Config, Connection, Role};
 use std::time::Duration;
 
-/// So many calls are made at most.
+/// The largest number of calls.
 const CALLS: usize = 200;
 
-/// What is done to the connection.
+/// A call or an input.
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Send,
@@ -28,7 +28,7 @@ enum Op {
     Wait,
 }
 
-/// Those that tell more stand there more often.
+/// Operations that reach more states are listed more often.
 const OPS: [Op; 25] = [
     Op::Frame,
     Op::Frame,
@@ -57,8 +57,8 @@ const OPS: [Op; 25] = [
     Op::WriteFails,
 ];
 
-/// Either role, on either wire, with calls in any order: whatever happens, it ends in time, owns no more than it may,
-/// says nothing behind its CLOSE and claims nothing that it has no proof of.
+/// Checks either role, on either wire, with calls in any order. Whatever happens, the connection ends in time, owns no
+/// more memory than it may, sends nothing after its CLOSE, and claims nothing without a proof.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (role, plain) = (input.pick(&[Role::Server, Role::Client]), input.flag());
@@ -87,13 +87,13 @@ pub(super) fn check(data: &[u8]) {
     end(&mut solo, &config);
 }
 
-/// Lets the connection come to its end by itself, and holds it against the rules.
+/// Lets the connection end without further input, and checks the rules.
 pub(super) fn end(solo: &mut Solo, config: &Config) {
     solo.wish(|connection, now| connection.leave(now, CloseReason::normal()));
     while solo.outcome.is_none() {
         rules::deadlines(solo);
         if solo.connection.is_write_closed() {
-            // A transport that failed to write says so to its reader in the end.
+            // A transport whose write failed finally reports the error to its reader.
             solo.reset();
             continue;
         }
@@ -108,7 +108,7 @@ pub(super) fn end(solo: &mut Solo, config: &Config) {
     }
 }
 
-/// Does `op`; whether the peer's direction is over.
+/// Applies `op`. Returns whether the peer's direction is over.
 fn apply(solo: &mut Solo, op: Op, input: &mut Input<'_>, gone: bool) -> bool {
     match op {
         Op::Send => {
@@ -152,7 +152,7 @@ fn apply(solo: &mut Solo, op: Op, input: &mut Input<'_>, gone: bool) -> bool {
     gone || matches!(op, Op::Fin | Op::Reset)
 }
 
-/// What a peer may say: mostly what fits, and else something near it.
+/// Returns input from a peer: mostly what is correct, otherwise something similar.
 fn frame(solo: &Solo, input: &mut Input<'_>) -> Vec<u8> {
     let account = solo.connection.machine().account();
     let (asked, held) = (account.asked, solo.numbers().len() as u64);
@@ -177,7 +177,7 @@ fn frame(solo: &Solo, input: &mut Input<'_>) -> Vec<u8> {
             [input.take(count), b"\n"].concat()
         }
         6 => HELLO.to_vec(),
-        // CLOSE, with the count that would be right.
+        // CLOSE, mostly with the correct count.
         _ => {
             let right = if solo.connection.machine().role() == Role::Client { held } else { asked };
             raw_farewell(4, off(input, right), code(input), input.next::<u8>() & 3, b"why")

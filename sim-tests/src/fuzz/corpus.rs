@@ -1,4 +1,4 @@
-//! Inputs that are kept as files.
+//! Inputs that are stored as files.
 
 use std::fmt;
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 /// A file of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorpusEntry {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What it holds.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
-/// A file or folder that could not be read, and why.
+/// A file or directory that could not be read, and the error.
 #[derive(Debug)]
 pub struct Unreadable {
     path: PathBuf,
@@ -28,10 +28,10 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The file `path`, or all files of the folder `path` and the folders in it, in the order of their names.
+/// Reads the file `path`, or all files in the directory `path` and below it, sorted by name.
 ///
 /// # Errors
-/// The first file or folder that cannot be read.
+/// The first file or directory that cannot be read.
 pub fn inputs(path: &Path) -> Result<Vec<CorpusEntry>, Unreadable> {
     let unreadable = |error| Unreadable { path: path.to_owned(), error };
     if !path.is_dir() {

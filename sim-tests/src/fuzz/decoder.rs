@@ -1,4 +1,4 @@
-//! Any bytes in any pieces through each decoder.
+//! Any bytes, in any pieces, through each decoder.
 
 use super::input::{Cuts, Input};
 use echo_core::frame::{self, Decoder, Frame};
@@ -6,35 +6,35 @@ use echo_core::plain::LineDecoder;
 use echo_core::preface::{self, PrefaceDecoder};
 use echo_core::{Role, Violation};
 
-/// Limits of a payload: the smallest, such as fit into an input, and one that no input reaches.
+/// Payload limits: the smallest, some that an input can reach, and one that no input reaches.
 const LIMITS: [usize; 5] = [1, 7, 40, 300, 70_000];
 
-/// A frame's header, and the stamps of a REPLY.
+/// The size of a frame's header and of the timestamps of a REPLY.
 const OVERHEAD: usize = frame::HEADER + 24;
 
-/// What a decoder made of a stream of bytes.
+/// The result of decoding a stream of bytes.
 #[derive(Debug, PartialEq)]
 struct Decoded {
-    /// Each frame or message.
+    /// All frames or messages.
     units: Vec<Unit>,
-    /// Why it cannot go on.
+    /// The violation that stopped the decoder.
     violation: Option<Violation>,
-    /// Whether something has begun and is not complete.
+    /// Whether the last unit is incomplete.
     is_partial: bool,
 }
 
 #[derive(Debug, PartialEq)]
 enum Unit {
-    /// A frame, encoded anew.
+    /// A frame, encoded again.
     Frame(Vec<u8>),
-    /// A kind of frame that was skipped.
+    /// The kind of a frame that was skipped.
     Unknown(u8),
     Message(Vec<u8>),
     Version(u8),
 }
 
-/// Bytes that came in pieces give what they give as a whole, what is decoded encodes to the bytes it came from, and a
-/// decoder owns no more than one message and no more than came.
+/// Checks the decoders: bytes in pieces give the same result as in one piece, decoded units encode to the bytes they
+/// came from, and a decoder owns no more memory than one message and the received bytes need.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let which = input.below(4);
@@ -90,7 +90,7 @@ fn frames(limit: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
     decoded
 }
 
-/// What was decoded is what came, but for the bits of CLOSE that mean nothing.
+/// Checks that the decoded frames equal the input, except for unused bits of GOAWAY and CLOSE.
 fn agrees(came: &[u8], units: &[Unit]) {
     let mut at = 0;
     for unit in units {
@@ -147,7 +147,7 @@ fn greeting(from: Role, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
                 break;
             }
             Err(violation) => {
-                // How much of what follows it names depends on how much has come.
+                // The text of the violation depends on how many bytes have arrived.
                 decoded.violation = Some(Violation { got: "".into(), peer: None, ..violation });
                 break;
             }
@@ -157,7 +157,7 @@ fn greeting(from: Role, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
     decoded
 }
 
-/// A buffer that grows doubles, and the smallest is of eight bytes.
+/// A growing buffer doubles its size, and the smallest has eight bytes.
 fn assert_owns(owned: usize, came: usize, most: usize) {
     assert!(owned <= 2 * came.max(8), "{owned} bytes are owned of {came} that came");
     assert!(owned <= 2 * most.max(8), "{owned} bytes are owned, and the limit is {most}");
@@ -170,7 +170,7 @@ fn payload<'a>(frame: &Frame<'a>) -> &'a [u8] {
     }
 }
 
-/// `frame` as bytes; nothing for one of an unknown kind.
+/// Returns `frame` as bytes; nothing for a frame of an unknown kind.
 pub(super) fn encode(frame: &Frame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     match frame {

@@ -1,4 +1,4 @@
-//! A correct peer against an arbitrary one: what the arbitrary one says is what a correct one would say, edited.
+//! A correct connection with an arbitrary peer, whose input is the output of a correct peer, edited.
 
 use super::connection::end;
 use super::input::Input;
@@ -7,11 +7,11 @@ use super::rules;
 use crate::in_memory::{EPOCH, Solo};
 use echo_core::{CloseCode, CloseReason, Connection, Role};
 
-/// So many things happen at most.
+/// The largest number of steps.
 const STEPS: usize = 120;
 
-/// Whatever an arbitrary peer says, the correct one ends in time, says nothing behind its CLOSE and claims nothing that
-/// it has no proof of.
+/// Checks that the correct side ends in time, sends nothing after its CLOSE, and claims nothing without a proof,
+/// whatever the peer sends.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let config = config(&mut input);
@@ -33,11 +33,11 @@ pub(super) fn check(data: &[u8]) {
 struct World {
     victim: Solo,
     other: Solo,
-    /// How much of what the other has sent has been taken.
+    /// Number of the other side's bytes that were delivered.
     there: usize,
-    /// How much of what the victim has sent has been taken.
+    /// Number of the victim's bytes that were delivered.
     back: usize,
-    /// The victim has read FIN or RST.
+    /// Whether the victim has read FIN or RST.
     over: bool,
 }
 
@@ -76,14 +76,14 @@ impl World {
 
     fn ask(&mut self) {
         for side in [&mut self.victim, &mut self.other] {
-            // A server makes no requests, and says so.
+            // A server cannot make requests and returns an error, which is expected here.
             side.wish(|side, now| {
                 let _ = side.send(now, b"message");
             });
         }
     }
 
-    /// Gives the victim some of what the other has sent, and edits it.
+    /// Edits some of the other side's output, and delivers it to the victim.
     fn deliver(&mut self, input: &mut Input<'_>) {
         if self.over {
             return;

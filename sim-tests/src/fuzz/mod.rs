@@ -1,8 +1,7 @@
-//! Checks that take any bytes: what a fuzzer calls, and what the property tests and the replay of corpora call.
+//! Checks that take any bytes. Fuzzers, the property tests and the replay of corpora call them.
 //!
-//! Each [`Target`] makes of some bytes a case (a stream, calls in an order, a scenario, packets) and panics if a
-//! promise is broken. No bytes are refused: there are no wrong ones. `fuzz/` in the repository holds a libFuzzer target
-//! for each, and the corpora.
+//! Each [`Target`] turns bytes into a case (a stream, a series of calls, a scenario, packets), and panics if a rule is
+//! broken. All bytes are valid input. `fuzz/` in the repository has a libFuzzer target for each, and the corpora.
 //!
 //! ```
 //! use sim_tests::fuzz::Target;
@@ -40,12 +39,12 @@ pub use seeds::seeds;
 use crate::support::pairs::Pairs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Something to fuzz.
+/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name: that of the fuzz target, and of the folder of its corpus.
+    /// Its name, which is also the name of the libFuzzer target and of the directory of its corpus.
     pub name: &'static str,
-    /// What it does with its bytes, in one line.
+    /// What it checks, in one line.
     pub about: &'static str,
     check: fn(&[u8]),
 }
@@ -78,23 +77,23 @@ impl Target {
         Self { name: "segments", about: "forged segments into the packet network's sockets", check: segments::check },
     ];
 
-    /// The target called `name`.
+    /// Returns the target called `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::ALL.iter().find(|target| target.name == name)
     }
 
-    /// Makes a case of `bytes`.
+    /// Turns `bytes` into a case and checks it.
     ///
     /// # Panics
-    /// If a promise is broken.
+    /// Panics if a rule is broken.
     pub fn check(&self, bytes: &[u8]) {
         (self.check)(bytes);
     }
 
-    /// Makes a case of `bytes`, and gives the pairs of state and event that its close machines reached.
+    /// Turns `bytes` into a case and checks it. Returns the pairs of state and event that its close machines reached.
     ///
     /// # Errors
-    /// What is broken. The panic hook has printed it, too.
+    /// What is broken. The panic hook has also printed it.
     pub fn run(&self, bytes: &[u8]) -> Result<Pairs, String> {
         Pairs::take();
         match catch_unwind(AssertUnwindSafe(|| self.check(bytes))) {

@@ -7,9 +7,9 @@ use crate::support::pairs::observe;
 use echo_core::{CloseCode, CloseReason, Config, Connection, End, Outcome, Role};
 use std::time::Duration;
 
-/// So many things happen at most.
+/// The largest number of steps.
 const STEPS: usize = 120;
-/// What may happen.
+/// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
     Send,
@@ -17,18 +17,18 @@ enum Op {
     Leave,
     Fail,
     Abort,
-    /// Both wait until the next deadline of either.
+    /// Advances both sides to the next deadline of either.
     Deadline,
     Wait,
-    /// A relay cuts the way to one side, and says FIN.
+    /// A relay cuts the direction to one side, and sends FIN.
     Cut,
-    /// RST reaches one side, whatever was in flight.
+    /// One side receives RST, whatever is in flight.
     Reset,
     WriteFails,
     Stall,
 }
 
-/// Those that tell more stand there more often.
+/// Steps that reach more states are listed more often.
 const OPS: [Op; 20] = [
     Op::Carry,
     Op::Carry,
@@ -52,11 +52,11 @@ const OPS: [Op; 20] = [
     Op::WriteFails,
 ];
 
-/// Kinds of fault that an input may leave out, each by a bit of its first byte (swarm testing).
+/// Kinds of fault that an input may leave out, one for each bit of its first byte (swarm testing).
 const FAULTS: [Op; 8] = [Op::Fail, Op::Abort, Op::Deadline, Op::Wait, Op::Cut, Op::Reset, Op::WriteFails, Op::Stall];
 
-/// Never are both clean with an answer missing, no account is rosier than the truth, nobody sees a violation, and both
-/// end.
+/// Checks any schedule with faults: the ends are never clean with an answer missing, no account claims more than what
+/// happened, no side reports a violation, and both end.
 pub(super) fn schedule(data: &[u8]) {
     let mut input = Input::new(data);
     let left_out = input.next::<u8>();
@@ -82,8 +82,8 @@ pub(super) fn schedule(data: &[u8]) {
     rules::truth(&pair, &client, &server);
 }
 
-/// Without faults both ends are clean, nobody aborts, and the side that the setting names sends FIN first, wherever the
-/// transport cuts.
+/// Checks any schedule without faults: both ends are clean, neither aborts, and the configured side sends FIN first,
+/// however the transport splits the data.
 pub(super) fn peace(data: &[u8]) {
     let mut input = Input::new(data);
     let config = config(&mut input);
@@ -145,7 +145,8 @@ fn carry(pair: &mut Pair, input: &mut Input<'_>) {
 fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
     match op {
         Op::Send => {
-            // The last is over what may wait to be sent, and takes a hundred times as long to carry as the small ones.
+            // The last size exceeds the output that may wait, and takes a hundred times as long to deliver as the small
+            // ones.
             let size = input.pick(&[0, 1, 1, 19, 19, 40, 40, 500, 4090, 4096, 4110, 66_000]);
             pair.client.wish(|client, now| {
                 let _ = client.send(now, &vec![b'x'; size]);
@@ -176,13 +177,13 @@ fn apply(pair: &mut Pair, op: Op, input: &mut Input<'_>) {
     }
 }
 
-/// Lets everything come to its end.
+/// Continues until both sides have ended.
 pub(super) fn finish(pair: &mut Pair, config: &Config) -> (Outcome, Outcome) {
     for _ in 0..10_000 {
         pair.exchange(usize::MAX);
         for role in Role::BOTH {
             let side = side(pair, role);
-            // A transport that failed to write says so to its reader in the end.
+            // A transport whose write failed finally reports the error to its reader.
             if side.connection.is_write_closed() && side.outcome.is_none() {
                 side.reset();
             }

@@ -9,7 +9,7 @@ use echo_core::{CloseReason, Config, Connection, End, Stamp};
 use echo_core::{PeerProtocol, Violation};
 use std::time::Duration;
 
-/// Bytes that mean something somewhere: ends of lines, telnet, TLS, stamps, prefaces, other protocols.
+/// Bytes with a special meaning: ends of lines, telnet, TLS, timestamps, prefaces, other protocols.
 const WORDS: [&[u8]; 20] = [
     b"\n",
     b"\r\n",
@@ -33,8 +33,8 @@ const WORDS: [&[u8]; 20] = [
     b"\x04\x1b[2J",
 ];
 
-/// Every message of a plain client comes back behind its time, in order and unchanged, however the bytes were cut; a
-/// first message that is another protocol's is refused in words.
+/// Checks that every message of a plain client comes back after a timestamp, in order and unchanged, however the bytes
+/// are split. A first message of another protocol is refused with a line of text.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let limit = input.pick(&[1 << 20, 1, 10, 100]);
@@ -75,20 +75,20 @@ pub(super) fn check(data: &[u8]) {
 
 fn feed(server: &mut Solo, messages: &mut Messages, bytes: &[u8]) {
     server.feed(bytes);
-    // The first byte of the first message tells the wire, and the bytes behind a refusal are discarded.
+    // The first byte of the first message selects the wire, and the bytes after a refusal are discarded.
     if server.connection.is_plain() == Some(true) {
         messages.take(bytes);
     }
 }
 
-/// The messages by PROTOCOL.md, section 2, told apart once more and in another way.
+/// A second implementation of PROTOCOL.md, section 2, which splits the input into messages.
 struct Messages {
     limit: usize,
-    /// Whether lines count, and not reads.
+    /// Whether messages are lines, and not reads.
     splits: bool,
     line: Vec<u8>,
     all: Vec<Vec<u8>>,
-    /// Those that ended because nothing more came: they are answered without an event.
+    /// Messages that ended because no more input came. They are answered without an event.
     quiet: Vec<usize>,
 }
 
@@ -120,12 +120,12 @@ impl Messages {
     }
 }
 
-/// The first message that belongs to another protocol, and what is said of it (clause 1.5).
+/// Returns the first message that belongs to another protocol, and its violation (clause 1.5).
 fn refused(messages: &[Vec<u8>]) -> Option<(usize, Violation)> {
     if let Some(violation) = messages.first().and_then(|first| detect_foreign(first)) {
         return Some((0, violation));
     }
-    // Version 2 of the PROXY protocol begins with two empty lines; its fifth byte is like no text.
+    // A PROXY protocol header of version 2 begins with two empty lines. Its fifth byte occurs in no text.
     const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
     let mut begun = Vec::new();
     for (index, message) in messages.iter().enumerate() {

@@ -5,10 +5,10 @@ use super::input::Input;
 use echo_core::frame::{Decoder, Frame, MAX_REASON};
 use echo_core::{CloseCode, CloseReason, Role, Stamp};
 
-/// No payload here is longer.
+/// The longest payload.
 const LIMIT: usize = 255;
 
-/// Any frames, encoded one behind the other and decoded in any pieces, are the same frames.
+/// Checks that any frames, encoded one after the other and decoded in any pieces, are the same frames.
 pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let cuts = input.cuts();
@@ -57,7 +57,7 @@ fn close_reason(input: &mut Input<'_>) -> CloseReason {
     CloseReason::new(code, String::from_utf8_lossy(input.take(length)))
 }
 
-/// As it is on the wire: a reason that is too long is cut at a character.
+/// Returns the frame as it is on the wire: a reason that is too long is cut at a character boundary.
 fn cut(frame: Frame<'_>) -> Frame<'_> {
     let short = |CloseReason { code, text: reason }: CloseReason| {
         let end = reason.floor_char_boundary(MAX_REASON);

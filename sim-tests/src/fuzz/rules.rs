@@ -1,13 +1,14 @@
-//! What must hold of connections whatever happened to them (PROTOCOL.md, sections 5, 7 and 8). Each check panics.
+//! Rules for connections that hold whatever happens (PROTOCOL.md, sections 5, 7 and 8). Each check panics if its rule
+//! is broken.
 
 use crate::in_memory::{CLOSE, ECHO, Pair, REPLY, Solo, frames};
 use echo_core::close::HalfState;
 use echo_core::{CloseCode, Config, Connection, Deadline, End, Fate, HIGH_WATER, Outcome, Role};
 
-/// A frame's header, and the stamps of a REPLY.
+/// The size of a frame's header and of the timestamps of a REPLY.
 const OVERHEAD: usize = 12 + 24;
 
-/// Clauses 5.9, 8.2 and 8.4, at any moment: whatever is waited for has its deadline, and the ending has its cap.
+/// Checks clauses 5.9, 8.2 and 8.4 at any moment: every wait has its deadline, and the ending has its cap.
 pub(super) fn deadlines(solo: &Solo) {
     let connection = &solo.connection;
     if solo.outcome.is_some() || connection.outcome().is_some() || solo.aborted {
@@ -28,19 +29,21 @@ pub(super) fn deadlines(solo: &Solo) {
     }
 }
 
-/// Clause 4.9 and back-pressure: a connection owns one incomplete message, one answer and the output that may wait.
+/// Checks clause 4.9 and back-pressure: a connection owns at most one incomplete message, one answer and the output
+/// that may wait.
 pub(super) fn memory(connection: &Connection, config: &Config) {
     let message = OVERHEAD + config.limit.max(123);
     let server = connection.machine().role() == Role::Server;
     let waiting = connection.waiting_output();
     assert!(!server || waiting < HIGH_WATER + message + 200, "{waiting} bytes wait to be sent");
-    // A buffer that grows doubles; a queue entry takes up to 48 bytes for each frame of at least 12.
+    // A growing buffer doubles its size. A queue entry takes up to 48 bytes for each frame of at least 12.
     let most = 2 * message + 8 * (waiting + message) + 4096;
     let owned = connection.owned_memory();
     assert!(owned <= most, "{owned} bytes are owned, with {waiting} waiting and messages of {message} bytes");
 }
 
-/// Clauses 5.8 and 5.10: one CLOSE, nothing behind it, and no request that had not begun before it was due.
+/// Checks clauses 5.8 and 5.10: there is at most one CLOSE, nothing follows it, and no request starts after CLOSE was
+/// due.
 pub(super) fn close_is_last(solo: &Solo) {
     let frames = solo.frames();
     let closes = frames.iter().filter(|frame| frame.0 == CLOSE).count();
@@ -58,7 +61,8 @@ pub(super) fn close_is_last(solo: &Solo) {
     }
 }
 
-/// Clauses 5.3 and 7.3 with any peer: a clean end has its proof, and an account is no rosier than what came.
+/// Checks clauses 5.3 and 7.3 with any peer: a clean end has its proof, and an account claims no more than what was
+/// received.
 pub(super) fn truth_alone(solo: &Solo, outcome: &Outcome) {
     let machine = solo.connection.machine();
     let (sent, came) = (solo.frames(), frames(solo.came.get(8..).unwrap_or_default()));
@@ -90,7 +94,7 @@ pub(super) fn truth_alone(solo: &Solo, outcome: &Outcome) {
     }
 }
 
-/// Clauses 5.3 and 7.3 between two correct peers: what is claimed is no rosier than what happened.
+/// Checks clauses 5.3 and 7.3 between two correct peers: neither claims more than what happened.
 pub(super) fn truth(pair: &Pair, client: &Outcome, server: &Outcome) {
     let (ran, held) = (pair.server.numbers(), pair.client.numbers());
     assert!(held.iter().copied().eq(1..=held.len() as u64), "an answer is missing, doubled or out of order: {held:?}");
@@ -116,7 +120,8 @@ pub(super) fn truth(pair: &Pair, client: &Outcome, server: &Outcome) {
     }
 }
 
-/// Clauses 5.9 and 8.2: an ending takes no longer than its cap, and no wait for a FIN that has come.
+/// Checks clauses 5.9 and 8.2: an ending takes no longer than its cap, and a side ends only after FIN was sent or a
+/// write failed.
 pub(super) fn duration(solo: &Solo, config: &Config) {
     if let (Some(began), Some(ended)) = (solo.ending, solo.ended) {
         let most = config.deadlines.shutdown;

@@ -1,4 +1,4 @@
-//! Random scenarios, run on the pair and held against the contract.
+//! Random scenarios, run on the pair and checked against the contract.
 
 use super::input::Input;
 use crate::network::relay::Relay;
@@ -11,7 +11,7 @@ use crate::scenario::{Scenario, Wire};
 use crate::search::random::judge;
 use echo_core::Deadline;
 
-/// Which kinds of trouble an input may have: each bit of its first byte leaves one out (swarm testing).
+/// The kinds of trouble that an input may have. Each bit of its first byte leaves one out (swarm testing).
 #[derive(Clone, Copy)]
 struct Allowed(u8);
 
@@ -21,10 +21,10 @@ impl Allowed {
     }
 }
 
-/// Every scenario that can be drawn keeps the contract on the pair, and a second run is the same.
+/// Checks that every scenario that can be drawn keeps the contract on the pair, and that a second run is the same.
 pub(super) fn check(data: &[u8]) {
     let scenario = scenario(&mut Input::new(data));
-    // Each run of a fuzzer has to be short, and a slow reader of much only takes long.
+    // Each run of a fuzzer must be short, and a slow reader of much data only takes long.
     let takes_long = scenario.network.takes > 0 && defaults::all_bytes(&scenario) > 20_000;
     if scenario.check().is_err() || takes_long {
         return;

@@ -1,14 +1,14 @@
-//! Seed inputs: whole conversations as each target reads them, and the catalogue.
+//! Seed inputs: complete conversations in the format of each target, and scenarios of the catalogue.
 
 use crate::catalogue;
 use crate::in_memory::{Pair, raw, raw_echo, raw_farewell};
 use crate::scenario::file::Saved;
 use echo_core::{CloseCode, CloseReason, Config, Role};
 
-/// How many of the catalogue's sequences are seeds: every so-many-th, so that all kinds are among them.
+/// The approximate number of sequences that become seeds. They are evenly spaced, so that all kinds are included.
 const SEQUENCES: usize = 150;
 
-/// Seed inputs for each target that begins better with some, by its name.
+/// Returns seed inputs for each target that benefits from some, by its name.
 pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let conversations = conversations();
     vec![
@@ -19,12 +19,12 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     ]
 }
 
-/// What the client and the server of some conversations send, by [`Role`].
+/// Returns what the client and the server send in some conversations, by [`Role`].
 fn conversations() -> Vec<[Vec<u8>; 2]> {
     let talk = |first_fin, sizes: &[usize], close_reason: Option<CloseReason>| {
         let mut pair = Pair::with(Config { first_fin, ..Config::default() });
         for size in sizes {
-            // The conversation is open, and no payload over the limit.
+            // This cannot fail: the conversation is open, and no payload exceeds the limit.
             pair.client.wish(|client, now| {
                 let _ = client.send(now, &vec![b'x'; *size]);
             });
@@ -48,13 +48,14 @@ fn conversations() -> Vec<[Vec<u8>; 2]> {
         talk(Role::Client, &[5, 300], error(CloseCode::GOING_AWAY)),
         talk(Role::Client, &[5], error(CloseCode::INTERNAL)),
         talk(Role::Server, &[], error(CloseCode::TRY_LATER)),
-        // What no correct peer says.
+        // Frames that no correct peer sends.
         [[raw(9, 0, b"skipped"), raw(0x80, 0, b"")].concat(), raw_farewell(4, 7, 1000, 3, b"a wrong count")],
         [raw_echo(2, b"out of order"), raw_farewell(3, 0, 999, 0, b"\xff")],
     ]
 }
 
-/// As frames, under each limit, as a whole and byte by byte; a preface by itself.
+/// Returns inputs for the decoders: the frames under three limits (in one piece, byte by byte, in pieces of 6 and 12
+/// bytes), and the preface.
 fn decoder(bytes: &[u8]) -> Vec<Vec<u8>> {
     let frames = bytes.get(8..).filter(|_| bytes.first() == Some(&0x89)).unwrap_or(bytes);
     let as_frames = |limit, cuts: &[u8]| [&[0, limit][..], cuts, frames].concat();
@@ -62,8 +63,8 @@ fn decoder(bytes: &[u8]) -> Vec<Vec<u8>> {
     vec![as_frames(4, &[0]), as_frames(3, &[1, 0]), as_frames(2, &[2, 5, 11]), preface]
 }
 
-/// Fed to the end that they are for: 48 bytes at a time (`Op::Bytes` is the twelfth of the operations), behind the
-/// preface.
+/// Returns inputs that feed each side's bytes after the preface to its peer, 48 at a time. `Op::Bytes` is the twelfth
+/// of the operations.
 fn connection(talk: &[Vec<u8>; 2]) -> Vec<Vec<u8>> {
     let [client, server] = talk;
     let fed = |role: u8, bytes: &[u8]| {
@@ -79,7 +80,7 @@ fn connection(talk: &[Vec<u8>; 2]) -> Vec<Vec<u8>> {
 }
 
 fn plain(bytes: &[u8]) -> Vec<u8> {
-    // `input.below(4)` is 1: so many bytes as they are.
+    // With the choice 1 of `input.below(4)`, this number of bytes is fed unchanged.
     let piece = &bytes[..bytes.len().min(47)];
     [&[0, 0, 1, u8::try_from(piece.len()).unwrap_or(47)][..], piece].concat()
 }

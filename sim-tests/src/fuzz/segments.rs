@@ -1,4 +1,4 @@
-//! Segments of a stranger into the packet network's sockets.
+//! Forged segments to the sockets of the packet network.
 
 use super::input::Input;
 use crate::packet::{Build, FaultInjector, Net, PacketDecision, PacketStream};
@@ -12,18 +12,18 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 const PORT: u16 = 2012;
-/// In seconds of virtual time: longer than any socket may take to end (924 s, then TIME-WAIT).
+/// In seconds of virtual time. Longer than any socket may take to end (924 s, then TIME-WAIT).
 const PATIENCE: u64 = 2000;
 
-/// Segments that left, to be forged from.
+/// Segments that were sent, as templates for forged ones.
 type Seen = Arc<Mutex<Vec<Segment>>>;
 
-/// How a conversation ends: chosen first, for whatever comes later may find no bytes left.
+/// How a conversation ends. This is drawn first, because later choices may find no bytes left.
 #[derive(Clone, Copy)]
 struct Ending {
-    /// The client lets go, read or not.
+    /// Whether the client drops its stream, with unread input or without.
     drops: bool,
-    /// How long both half-closed sides wait before they read what is left.
+    /// How long both half-closed sides wait before they read the rest.
     late: Duration,
 }
 
@@ -39,10 +39,10 @@ impl FaultInjector for Spy {
     }
 }
 
-/// Whatever packets come, no stack panics or spins, every socket ends, and what a checksum or a number rules out
-/// changes nothing: every byte arrives as it was written.
+/// Checks that with any packets no stack panics or spins, and every socket ends. Packets with a wrong checksum or
+/// number change nothing: every byte arrives as it was written.
 pub(super) fn check(data: &[u8]) {
-    // The parser on its own: any packet.
+    // The parser alone, with any packet.
     if let Some(segment) = parse(0, Role::Client, data.to_vec()) {
         assert!(segment.length <= data.len() && segment.payload().len() == segment.length);
     }
@@ -85,8 +85,8 @@ async fn converse(net: &Net, data: &[u8]) {
     end(client, server, [&mut sent, &mut got], ending, disturbed).await;
 }
 
-/// Gives a forged packet to a host; whether it may change something: its checksum is right, if only by chance. Ones'
-/// complement takes 0x0000 and 0xffff for the same (RFC 1071), so that not every changed byte is seen.
+/// Delivers a forged packet to a host. Returns whether it may change something, which is so if its checksum is right,
+/// even by chance. In ones' complement 0x0000 and 0xffff are equal (RFC 1071), so not every changed byte is detected.
 fn inject(net: &Net, seen: &Seen, input: &mut Input<'_>) -> bool {
     let to = input.pick(&[Role::Server, Role::Client]);
     let genuine = {
@@ -118,7 +118,7 @@ fn are_checksums_right(bytes: &[u8]) -> bool {
     ip.verify_checksum() && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| tcp.verify_checksum(&from, &to))
 }
 
-/// Makes the checksums of an IPv4 packet with TCP inside right.
+/// Corrects the checksums of an IPv4 packet with TCP inside.
 fn fix_checksums(bytes: &mut [u8]) {
     let Ok(mut ip) = Ipv4Packet::new_checked(bytes) else { return };
     ip.fill_checksum();
@@ -129,7 +129,7 @@ fn fix_checksums(bytes: &mut [u8]) {
 }
 
 async fn write(stream: &mut PacketStream, sent: &mut Vec<u8>, step: u8) {
-    // A peer that does not read closes its window, and a write waits.
+    // A peer that does not read closes its window, so a write may wait.
     let bytes = [step; 100];
     if let Ok(Ok(count)) = timeout(Duration::from_millis(20), stream.write(&bytes)).await {
         sent.extend_from_slice(&bytes[..count]);
@@ -153,17 +153,17 @@ async fn end(
     if ending.drops {
         drop(client);
         let mut rest = Vec::new();
-        // Reset, end, or neither: whatever was unread is lost.
+        // RST, end of stream or timeout: unread data is lost in any case.
         let _ = timeout(Duration::from_secs(PATIENCE / 4), server.read_to_end(&mut rest)).await;
         return;
     }
-    // Neither error matters: a forged RST may have come.
+    // Errors do not matter, because a forged RST may have arrived.
     let _ = (client.shutdown().await, server.shutdown().await);
-    // What was received can be read however late: in TIME-WAIT, and when that is over.
+    // Received data can be read at any later time: in TIME-WAIT, and after it.
     tokio::time::sleep(ending.late).await;
     if disturbed {
-        // A peer that a forged segment made give up in silence is never heard of again: TCP has no deadline for who
-        // reads.
+        // A forged segment may make a peer give up in silence. TCP has no deadline for a reader, so a timeout is
+        // needed.
         let patience = Duration::from_secs(PATIENCE / 4);
         let _ = timeout(patience, client.read_to_end(&mut got[1])).await;
         let _ = timeout(patience, server.read_to_end(&mut got[0])).await;

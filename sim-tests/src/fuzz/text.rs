@@ -1,4 +1,4 @@
-//! Scenario files and ids: text that people write, and text that is anything.
+//! Scenario files and ids: valid text, and any text.
 
 use crate::check::contract;
 use crate::scenario::Scenario;
@@ -6,11 +6,11 @@ use crate::scenario::file::Saved;
 use crate::support::{MOST_SHOWN, ScenarioError};
 use crate::{Backend, Shard};
 
-/// A refusal is one line that a person can read, and no longer than this, in characters.
+/// The longest error text, in characters.
 const LINE: usize = MOST_SHOWN + 60;
 
-/// Any text as a scenario file, an id, a network and a shard: what is read is written and read again as the same, what
-/// is refused is refused in one line, and what is accepted can be run, and keeps the contract.
+/// Checks any text as a scenario file, an id, a network and a shard. What is accepted is written and parsed again as
+/// the same, can be run, and keeps the contract. What is refused gives an error of one line.
 pub(super) fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match text.parse::<Saved>() {
@@ -43,9 +43,9 @@ fn one_line(refusal: &ScenarioError) {
     assert!(!text.contains(char::is_control), "a refusal with control characters: {text:?}");
 }
 
-/// On the pair, and then packet by packet.
+/// Runs a scenario on the pair, and then packet by packet.
 fn run(scenario: &Scenario) {
-    // What takes long is only long, and each run of a fuzzer is to be short.
+    // Each run of a fuzzer must be short, and a scenario with much data only takes long.
     if scenario.talk.iter().sum::<usize>() > 20_000 {
         return;
     }

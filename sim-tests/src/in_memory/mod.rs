@@ -1,7 +1,8 @@
-//! Connections without a network, in virtual time: one fed by hand ([`Solo`]), or two wired together ([`Pair`]).
+//! Connections without a network, in virtual time: one that a test feeds ([`Solo`]), or two that are connected
+//! ([`Pair`]).
 //!
-//! Both panic when a connection does what none may do: spins, sends behind its FIN, waits without a deadline. They are
-//! for tests and fuzzing.
+//! Both panic if a connection does what is never allowed: it spins, sends after its FIN, or waits without a deadline.
+//! They are for tests and fuzzing.
 //!
 //! ```
 //! use echo_core::CloseReason;

@@ -1,4 +1,4 @@
-//! Two connections wired together.
+//! Two connections that exchange their bytes.
 
 use super::raw::EPOCH;
 use super::solo::{SPINNING, Solo};
@@ -16,7 +16,7 @@ pub struct Pair {
     to_client: Way,
 }
 
-/// How much of what one side sent has come to the other.
+/// How much of one side's output the other has received.
 #[derive(Debug, Default)]
 struct Way {
     carried: usize,
@@ -24,7 +24,7 @@ struct Way {
 }
 
 impl Way {
-    /// Carries up to `most` bytes, then FIN, or RST in its place.
+    /// Delivers up to `most` bytes, then FIN, or RST in its place. Returns whether there was anything to deliver.
     fn carry(&mut self, from: &Solo, to: &mut Solo, most: usize) -> bool {
         let end = from.sent.len().min(self.carried.saturating_add(most));
         if self.over || (self.carried == end && from.fin.is_none() && !from.aborted) {
@@ -53,17 +53,17 @@ impl Default for Pair {
 }
 
 impl Pair {
-    /// Both sides with the usual settings.
+    /// Creates both sides with the default configuration.
     pub fn new() -> Self {
         Self::with(Config::default())
     }
 
-    /// Both sides with the same settings.
+    /// Creates both sides with the same configuration.
     pub fn with(config: Config) -> Self {
         Self::of(Connection::client(config, EPOCH), Connection::server(config, EPOCH))
     }
 
-    /// These two connections.
+    /// Connects these two connections.
     pub fn of(client: Connection, server: Connection) -> Self {
         Self {
             client: Solo::new(client),
@@ -73,7 +73,8 @@ impl Pair {
         }
     }
 
-    /// Carries up to `most` bytes to the server, then FIN, or RST in its place; whether there was anything to carry.
+    /// Delivers up to `most` bytes to the server, then FIN, or RST in its place. Returns whether there was anything to
+    /// deliver.
     pub fn carry_to_server(&mut self, most: usize) -> bool {
         self.to_server.carry(&self.client, &mut self.server, most)
     }
@@ -83,7 +84,7 @@ impl Pair {
         self.to_client.carry(&self.server, &mut self.client, most)
     }
 
-    /// Nothing of this side comes to the other any more; a relay says FIN in its place.
+    /// Cuts this direction: the server receives FIN, and nothing more of the client, as behind a relay.
     pub fn cut_to_server(&mut self) {
         self.to_server.over = true;
         self.server.feed_fin();
@@ -95,7 +96,7 @@ impl Pair {
         self.client.feed_fin();
     }
 
-    /// Carries all there is, in pieces of `most` bytes, in turns.
+    /// Delivers everything, in pieces of `most` bytes, alternately in both directions.
     pub fn exchange(&mut self, most: usize) {
         loop {
             let there = self.carry_to_server(most);
@@ -106,7 +107,7 @@ impl Pair {
         }
     }
 
-    /// Lets time pass for both sides, up to and including the next deadline of either.
+    /// Advances both sides to the next deadline of either.
     pub fn step(&mut self) {
         let open = [&self.client, &self.server].into_iter().filter(|side| side.outcome.is_none());
         if let Some(at) = open.filter_map(|side| side.connection.next_time()).min() {
@@ -114,14 +115,14 @@ impl Pair {
         }
     }
 
-    /// Lets time pass for both sides, up to `at`.
+    /// Advances both sides to `at`.
     pub fn advance_to(&mut self, at: Duration) {
         let at = at.max(self.client.now).max(self.server.now);
         self.client.advance_to(at);
         self.server.advance_to(at);
     }
 
-    /// Carries and waits until both sides have ended; gives both outcomes, the client's first.
+    /// Delivers and waits until both sides have ended. Returns both outcomes, the client's first.
     pub fn finish(&mut self, most: usize) -> (Outcome, Outcome) {
         for _ in 0..SPINNING {
             self.exchange(most);

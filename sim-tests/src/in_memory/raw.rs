@@ -1,17 +1,17 @@
-//! Frames put together and taken apart by hand, so that a mistake of the codec does not hide its own.
+//! Frames that are encoded and decoded without the codec, so that a mistake of the codec cannot hide itself.
 
 use echo_core::Stamp;
 
 /// 2026-11-23 08:16:00 UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// The kind of an ECHO.
+/// The kind byte of ECHO.
 pub const ECHO: u8 = 1;
-/// The kind of a REPLY.
+/// The kind byte of REPLY.
 pub const REPLY: u8 = 2;
-/// The kind of a GOAWAY.
+/// The kind byte of GOAWAY.
 pub const GOAWAY: u8 = 3;
-/// The kind of a CLOSE.
+/// The kind byte of CLOSE.
 pub const CLOSE: u8 = 4;
 
 /// A client's preface.
@@ -19,7 +19,8 @@ pub const HELLO: [u8; 8] = *b"\x89ECHO\r\n\x01";
 /// A server's preface.
 pub const WELCOME: [u8; 8] = *b"\x89echo\r\n\x01";
 
-/// Frames taken apart by hand, so that a mistake of the decoder does not hide its own. An incomplete one is left out.
+/// Decodes frames without the codec, so that a mistake of the decoder cannot hide itself. Returns kind, number and body
+/// of each. An incomplete frame is left out.
 pub fn frames(mut bytes: &[u8]) -> Vec<(u8, u64, Vec<u8>)> {
     let mut frames = Vec::new();
     while let [a, b, c, kind, s0, s1, s2, s3, s4, s5, s6, s7, rest @ ..] = bytes {
@@ -34,23 +35,23 @@ pub fn frames(mut bytes: &[u8]) -> Vec<(u8, u64, Vec<u8>)> {
     frames
 }
 
-/// A frame put together by hand.
+/// Encodes a frame without the codec.
 pub fn raw(kind: u8, seq: u64, body: &[u8]) -> Vec<u8> {
     let len = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
     [&len[1..], &[kind], &seq.to_be_bytes(), body].concat()
 }
 
-/// An ECHO whose stamp is 0.
+/// Encodes an ECHO whose stamp is 0.
 pub fn raw_echo(seq: u64, payload: &[u8]) -> Vec<u8> {
     raw(ECHO, seq, &[&[0; 8][..], payload].concat())
 }
 
-/// A REPLY whose stamps are 0.
+/// Encodes a REPLY whose stamps are 0.
 pub fn raw_reply(seq: u64, payload: &[u8]) -> Vec<u8> {
     raw(REPLY, seq, &[&[0; 24][..], payload].concat())
 }
 
-/// GOAWAY or CLOSE.
+/// Encodes a GOAWAY or CLOSE.
 pub fn raw_farewell(kind: u8, last: u64, code: u16, flags: u8, reason: &[u8]) -> Vec<u8> {
     raw(kind, last, &[&code.to_be_bytes()[..], &[flags], reason].concat())
 }

@@ -5,10 +5,10 @@ use echo_core::close::HalfState;
 use echo_core::{Config, Connection, Event, Outcome, Output};
 use std::time::Duration;
 
-/// No correct connection needs so many calls for one event; more means that it spins.
+/// The largest number of calls for one event. A correct connection needs fewer; more means that it spins.
 pub(super) const SPINNING: usize = 100_000;
 
-/// What an [`Event`] said, owned.
+/// An owned copy of an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// [`Event::Greeted`], with the version.
@@ -52,31 +52,31 @@ pub struct Solo {
     pub sent: Vec<u8>,
     /// Every event, in order.
     pub seen: Vec<Seen>,
-    /// FIN was sent at this moment.
+    /// The time at which FIN was sent.
     pub fin: Option<Duration>,
-    /// It has let go without FIN.
+    /// Whether it aborted, without FIN.
     pub aborted: bool,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Option<Outcome>,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended: Option<Duration>,
-    /// The transport takes nothing for now.
+    /// Whether the transport takes nothing at present.
     pub stalled: bool,
-    /// When the ending began.
+    /// The time at which the ending began.
     pub ending: Option<Duration>,
-    /// All bytes that ever came.
+    /// All bytes ever received.
     pub came: Vec<u8>,
-    /// How many bytes had been sent when it had said all it wanted to: its CLOSE was due, or its FIN.
+    /// The number of bytes sent when its sending half was no longer open or leaving: its CLOSE was due, or its FIN.
     pub closed_at: Option<usize>,
-    /// Its CLOSE had been sent when the peer's came.
+    /// Whether its CLOSE had been sent when the peer's arrived.
     pub was_closed_first: bool,
-    /// What came and was not taken yet.
+    /// Received bytes that are not yet processed.
     pending: Vec<u8>,
     fin_pending: bool,
 }
 
 impl Solo {
-    /// Lets `connection` begin.
+    /// Starts `connection`.
     pub fn new(connection: Connection) -> Self {
         let mut solo = Self {
             connection,
@@ -99,50 +99,50 @@ impl Solo {
         solo
     }
 
-    /// A server with the usual settings.
+    /// Creates a server with the default configuration.
     pub fn server() -> Self {
         Self::new(Connection::server(Config::default(), EPOCH))
     }
 
-    /// A client on the framed wire with the usual settings.
+    /// Creates a client on the framed wire with the default configuration.
     pub fn client() -> Self {
         Self::new(Connection::client(Config::default(), EPOCH))
     }
 
-    /// Bytes come.
+    /// Receives bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.came.extend_from_slice(bytes);
         self.pending.extend_from_slice(bytes);
         self.settle();
     }
 
-    /// Bytes come one by one.
+    /// Receives bytes one by one.
     pub fn feed_slowly(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.feed(&[*byte]);
         }
     }
 
-    /// FIN comes.
+    /// Receives FIN.
     pub fn feed_fin(&mut self) {
         self.fin_pending = true;
         self.settle();
     }
 
-    /// RST comes; what had come and was not taken is lost.
+    /// Receives RST. Unprocessed input is lost.
     pub fn reset(&mut self) {
         self.pending.clear();
         self.connection.handle_reset(self.now);
         self.settle();
     }
 
-    /// Does what the user wants.
+    /// Calls `wish`, the user's command, on the connection.
     pub fn wish(&mut self, wish: impl FnOnce(&mut Connection, Duration)) {
         wish(&mut self.connection, self.now);
         self.settle();
     }
 
-    /// Lets time pass up to `to`, stopping at every deadline on the way.
+    /// Advances time to `to`, stopping at each deadline before.
     pub fn advance_to(&mut self, to: Duration) {
         for _ in 0..SPINNING {
             match self.connection.next_time().filter(|at| *at <= to && self.outcome.is_none()) {
@@ -153,12 +153,12 @@ impl Solo {
         panic!("time does not pass");
     }
 
-    /// Lets so much time pass.
+    /// Advances time by `by`.
     pub fn advance(&mut self, by: Duration) {
         self.advance_to(self.now + by);
     }
 
-    /// Nothing happens any more but deadlines; gives the outcome.
+    /// Advances time until the connection ends, without further input. Returns the outcome.
     pub fn wait_for_end(&mut self) -> Outcome {
         for _ in 0..SPINNING {
             if let Some(outcome) = &self.outcome {
@@ -176,7 +176,7 @@ impl Solo {
         self.settle();
     }
 
-    /// Takes input and gives output until neither goes on.
+    /// Processes input and output until neither makes progress.
     pub fn settle(&mut self) {
         for _ in 0..SPINNING {
             self.pump();
@@ -243,7 +243,7 @@ impl Solo {
                     self.outcome = Some(outcome);
                     self.ended.get_or_insert(self.now);
                     if self.fin.is_none() && !self.aborted {
-                        // Its transport sends FIN, or cannot any more.
+                        // The transport sends FIN, unless it cannot any more.
                         self.fin = Some(self.now);
                     }
                     return;
@@ -253,7 +253,7 @@ impl Solo {
         panic!("output without end");
     }
 
-    /// The requests delivered (server) or answers held (client), in order.
+    /// Returns the numbers of the requests delivered (server) or answers received (client), in order.
     pub fn numbers(&self) -> Vec<u64> {
         let number = |seen: &Seen| match seen {
             Seen::Request(seq, _) | Seen::Reply(seq, _) => Some(*seq),
@@ -262,12 +262,12 @@ impl Solo {
         self.seen.iter().filter_map(number).collect()
     }
 
-    /// The frames sent behind the preface.
+    /// Returns the frames sent after the preface.
     pub fn frames(&self) -> Vec<(u8, u64, Vec<u8>)> {
         frames(self.sent.get(8..).unwrap_or_default())
     }
 
-    /// Kind and number of every frame sent.
+    /// Returns kind and number of each frame sent.
     pub fn words(&self) -> Vec<(u8, u64)> {
         self.frames().into_iter().map(|(kind, seq, _)| (kind, seq)).collect()
     }

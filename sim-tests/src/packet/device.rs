@@ -1,13 +1,13 @@
-//! The network card of a host: one packet in, any number out.
+//! The network card of a host: takes one packet, sends any number.
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use std::mem;
 
-/// What an Ethernet carries.
+/// Largest IP packet on an Ethernet, in bytes.
 const MTU: usize = 1500;
 
-/// The card. What its host sends stays in it until it is taken onto the link.
+/// The card. It keeps what its host sends until the link takes it.
 #[derive(Debug, Default)]
 pub(super) struct Card {
     arrived: Option<Vec<u8>>,
@@ -15,12 +15,12 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// Gives it the one packet that its host takes next.
+    /// Stores the packet that the host takes next.
     pub(super) fn put(&mut self, packet: Vec<u8>) {
         self.arrived = Some(packet);
     }
 
-    /// What its host has sent since this was asked.
+    /// Returns what the host has sent since the last call.
     pub(super) fn take(&mut self) -> Vec<Vec<u8>> {
         mem::take(&mut self.sent)
     }
@@ -55,7 +55,7 @@ impl RxToken for Arrived {
     }
 }
 
-/// Room for a packet that is to be sent.
+/// Space for a packet to send.
 pub(super) struct Sending<'a>(&'a mut Vec<Vec<u8>>);
 
 impl TxToken for Sending<'_> {

@@ -1,4 +1,4 @@
-//! A host: a network card, a TCP/IP stack, its sockets, and what was last seen of each.
+//! A host: network card, TCP/IP stack, sockets, and the last known state of each socket.
 
 use super::device::Card;
 use crate::support::Millis;
@@ -9,22 +9,22 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address};
 
-/// A stack's own view of a socket.
+/// A socket of the stack.
 pub(super) type Tcp = tcp::Socket<'static>;
 
-/// What a segment carries at most, in bytes (RFC 9293 section 3.7.1, on an Ethernet).
+/// Maximum segment size in bytes (RFC 9293 section 3.7.1, on an Ethernet).
 const SEGMENT: usize = 1460;
 
 pub(super) struct Host {
     side: Role,
-    /// How many times as fast as the harness's its clock runs.
+    /// Factor by which its clock runs faster than the harness's.
     pace: u64,
     stack: Interface,
     card: Card,
     sockets: SocketSet<'static>,
     seen: Vec<Seen>,
     next: SocketId,
-    /// It has no power.
+    /// Whether it has no power.
     pub(super) dark: bool,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// Where a side's host is.
+/// Returns the address of a side's host.
 pub(super) fn address(side: Role) -> Ipv4Address {
     match side {
         Role::Client => Ipv4Address::new(10, 0, 0, 1),
@@ -52,25 +52,25 @@ impl Host {
     pub(super) fn new(side: Role, pace: u64) -> Self {
         let mut card = Card::default();
         let mut config = Config::new(HardwareAddress::Ip);
-        // The initial sequence numbers are drawn from this.
+        // The stack draws its initial sequence numbers from this seed.
         config.random_seed = 2012 + side as u64;
         let mut stack = Interface::new(config, &mut card, Instant::ZERO);
         stack.update_ip_addrs(|addresses| {
-            // There is room for more than one.
+            // The list has space for more than one address, so this cannot fail.
             let _ = addresses.push(IpCidr::new(IpAddress::Ipv4(address(side)), 24));
         });
         let (sockets, seen) = (SocketSet::new(Vec::new()), Vec::new());
         Self { side, pace, stack, card, sockets, seen, next: 0, dark: false }
     }
 
-    /// Makes a socket whose buffers hold so many bytes; gives its number, too.
+    /// Creates a socket with buffers of these sizes in bytes. Returns its handle and number.
     pub(super) fn open(&mut self, receive: usize, send: usize) -> (SocketHandle, SocketId) {
         let buffer = |size| tcp::SocketBuffer::new(vec![0; size]);
         let mut socket = tcp::Socket::new(buffer(receive), buffer(send));
-        // As the programs do: TCP_NODELAY.
+        // The programs set TCP_NODELAY.
         socket.set_nagle_enabled(false);
         if receive < SEGMENT {
-            // So that its window is seen closed: otherwise the program would have read before the ACK leaves.
+            // With delayed ACKs the program would read before an ACK leaves, and no closed window would be seen.
             socket.set_ack_delay(None);
         }
         let handle = self.sockets.add(socket);
@@ -80,7 +80,7 @@ impl Host {
         (handle, id)
     }
 
-    /// The kernel forgets a socket.
+    /// Removes a socket.
     pub(super) fn remove(&mut self, handle: SocketHandle) {
         self.sockets.remove(handle);
         self.seen.retain(|seen| seen.handle != handle);
@@ -102,12 +102,12 @@ impl Host {
         self.seen.iter().any(|seen| seen.handle == handle)
     }
 
-    /// The state of the socket whose ports are these, here and there; CLOSED if there is none.
+    /// Returns the state of the socket with this local and remote port; CLOSED if there is none.
     pub(super) fn state_of(&self, here: u16, there: u16) -> TcpState {
         self.find(here, there).map_or(TcpState::Closed, |handle| self.state(handle))
     }
 
-    /// The connection with these ports, here and there.
+    /// Returns the connection with this local and remote port.
     pub(super) fn find(&self, here: u16, there: u16) -> Option<SocketHandle> {
         let is = |handle: &SocketHandle| {
             let socket = self.sockets.get::<Tcp>(*handle);
@@ -117,7 +117,7 @@ impl Host {
         self.seen.iter().map(|seen| seen.handle).find(is)
     }
 
-    /// Sends SYN. `false` if the stack refuses.
+    /// Sends SYN. Returns `false` if the stack refuses.
     pub(super) fn connect(&mut self, handle: SocketHandle, from: u16, to: u16) -> bool {
         let remote = (IpAddress::Ipv4(address(self.side.peer())), to);
         self.sockets.get_mut::<Tcp>(handle).connect(self.stack.context(), remote, from).is_ok()
@@ -127,7 +127,7 @@ impl Host {
         Instant::from_millis(i64::try_from(now.saturating_mul(self.pace)).unwrap_or(i64::MAX))
     }
 
-    /// When its stack has something to do next.
+    /// Returns when its stack next has something to do.
     pub(super) fn due(&mut self, now: Millis) -> Option<Millis> {
         if self.dark {
             return None;
@@ -137,14 +137,14 @@ impl Host {
         Some(at.div_ceil(1000 * self.pace).max(now))
     }
 
-    /// Lets its stack send what is due; gives what it sent.
+    /// Lets its stack send what is due, and returns it.
     pub(super) fn send(&mut self, now: Millis) -> Vec<Vec<u8>> {
         let instant = self.instant(now);
         self.stack.poll_egress(instant, &mut self.card, &mut self.sockets);
         self.card.take()
     }
 
-    /// Lets its stack take one packet; gives what it sends in reply.
+    /// Lets its stack process one packet, and returns what it sends in reply.
     pub(super) fn take(&mut self, now: Millis, packet: Vec<u8>) -> Vec<Vec<u8>> {
         let instant = self.instant(now);
         self.card.put(packet);
@@ -152,7 +152,7 @@ impl Host {
         self.card.take()
     }
 
-    /// Every change of a socket's state since this was asked.
+    /// Returns all state changes of its sockets since the last call.
     pub(super) fn changes(&mut self, cause: Cause) -> Vec<TcpEvent> {
         let mut events = Vec::new();
         for seen in &mut self.seen {
@@ -165,7 +165,7 @@ impl Host {
         events
     }
 
-    /// A change that the stack does not know of: the kernel lets go of a socket by itself.
+    /// Removes a socket, which the stack does not log. Returns its change to CLOSED, if it was not CLOSED.
     pub(super) fn forget(&mut self, handle: SocketHandle, cause: Cause) -> Option<TcpEvent> {
         let seen = self.seen.iter().find(|seen| seen.handle == handle)?;
         let (socket, from, to) = (seen.id, seen.state, TcpState::Closed);

@@ -1,4 +1,4 @@
-//! The sockets of both hosts, and the events of the network one after the other.
+//! The sockets and listeners of both hosts, and the processing of network events.
 
 use super::simulation::{FaultInjector, Simulation};
 use super::socket::Socket;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::task::Waker;
 
-/// A socket's name among all of both hosts.
+/// Identifies a socket among all sockets of both hosts.
 pub(super) type Name = u64;
 
 pub(super) struct Kernel {
@@ -19,12 +19,12 @@ pub(super) struct Kernel {
     names: Name,
     /// The next ephemeral ports, by [`Role`].
     ports: [u16; 2],
-    /// How much of the world's log was read.
+    /// Number of entries of the network's log that were read.
     read: usize,
-    /// What programs have dropped. It is closed as soon as it is known what time it is, for who drops must not ask:
-    /// when a runtime ends, tokio's clock is the real one.
+    /// What programs have dropped. It is closed at the next call that knows the time. A destructor must not read the
+    /// clock, because tokio's clock is the real one while a runtime shuts down.
     dropped: Vec<Dropped>,
-    /// They wait until every socket is gone.
+    /// Tasks that wait until every socket is closed.
     pub(super) idle: Vec<Waker>,
 }
 
@@ -37,12 +37,12 @@ pub(super) enum Dropped {
 
 #[derive(Default)]
 struct Listening {
-    /// Those that listen, are about to be established, or wait to be accepted, oldest first.
+    /// Sockets that listen, are being established, or wait to be accepted, oldest first.
     backlog: Vec<Name>,
     waker: Option<Waker>,
 }
 
-/// The first of the ephemeral ports: RFC 6335 section 6.
+/// The first ephemeral port (RFC 6335 section 6).
 const EPHEMERAL: u16 = 49_152;
 
 impl Kernel {
@@ -60,7 +60,7 @@ impl Kernel {
         }
     }
 
-    /// From now on `check_run` decides, and what was is forgotten.
+    /// Clears the log. From now on `judge` decides the fate of segments.
     pub(super) fn begin(&mut self, judge: Box<dyn FaultInjector>) {
         self.world.begin();
         self.world.judge = judge;
@@ -74,13 +74,13 @@ impl Kernel {
         self.names
     }
 
-    /// What is done with a socket, and with the network it is on.
+    /// Calls `what` with a socket and its network; `None` if there is no such socket.
     pub(super) fn with<T>(&mut self, name: Name, what: impl FnOnce(&mut Socket, &mut Simulation) -> T) -> Option<T> {
         let Self { world, sockets, .. } = self;
         sockets.get_mut(&name).map(|socket| what(socket, world))
     }
 
-    /// It is `now`. What was dropped is closed.
+    /// Sets the time, unless it is later already, and closes what was dropped.
     pub(super) fn advance(&mut self, now: Millis) {
         self.world.now = self.world.now.max(now);
         for dropped in std::mem::take(&mut self.dropped) {
@@ -91,12 +91,12 @@ impl Kernel {
         }
     }
 
-    /// A program has dropped something.
+    /// Records what a program has dropped.
     pub(super) fn let_go(&mut self, what: Dropped) {
         self.dropped.push(what);
     }
 
-    /// Lets everything that is due now happen, one packet after the other.
+    /// Processes all events that are due, one packet at a time.
     pub(super) fn turn(&mut self) {
         self.pump();
         while self.world.arrive() {
@@ -104,7 +104,7 @@ impl Kernel {
         }
     }
 
-    /// Lets the stacks do everything that is due now.
+    /// Lets the stacks send all that is due.
     pub(super) fn pump(&mut self) {
         loop {
             self.world.egress();
@@ -114,13 +114,13 @@ impl Kernel {
         }
     }
 
-    /// When something happens next.
+    /// Returns the time of the next event.
     pub(super) fn due(&mut self) -> Option<Millis> {
         let sockets = self.sockets.values().filter_map(Socket::due).min();
         self.world.due().into_iter().chain(sockets).min()
     }
 
-    /// Does what Linux would do in this moment and the stacks do not; whether they have something to do then.
+    /// Does what Linux would do now and the stacks do not. Returns whether the stacks then have something to do.
     fn settle(&mut self) -> bool {
         self.read_log();
         let Self { world, sockets, .. } = self;
@@ -146,7 +146,7 @@ impl Kernel {
         acted
     }
 
-    /// Tells each socket why it is closed.
+    /// Sets each closed socket's cause of closing.
     fn read_log(&mut self) {
         let Self { world, sockets, read, .. } = self;
         for moment in &world.log()[*read..] {
@@ -160,19 +160,19 @@ impl Kernel {
         *read = world.log().len();
     }
 
-    /// Whether every socket but those that listen is CLOSED.
+    /// Returns whether all sockets are CLOSED, except those that listen.
     pub(super) fn is_idle(&mut self) -> bool {
         let Self { world, sockets, .. } = self;
         sockets.values().all(|socket| socket.state(world) == TcpState::Listen || socket.is_over(world))
     }
 
-    /// Whether `side` has a socket, but for those that listen.
+    /// Returns whether `side` has a socket, except those that listen.
     pub(super) fn has_any(&self, side: Role) -> bool {
         let Self { world, sockets, .. } = self;
         sockets.values().any(|socket| socket.side == side && socket.state(world) != TcpState::Listen)
     }
 
-    /// Makes sure that one socket listens, and tells who waits to accept.
+    /// Makes sure that one socket listens, and wakes the task that waits to accept.
     fn refill(&mut self, side: usize, port: u16) {
         let Self { world, sockets, listeners, .. } = self;
         let Some(listening) = listeners.get_mut(&(side, port)) else { return };
@@ -191,7 +191,7 @@ impl Kernel {
         }
     }
 
-    /// Begins to listen.
+    /// Starts to listen.
     pub(super) fn listen(&mut self, side: Role, port: u16) -> io::Result<()> {
         let key = (side as usize, port);
         if port == 0 || self.listeners.contains_key(&key) {
@@ -202,7 +202,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The next connection that waits to be accepted.
+    /// Returns the next connection that waits to be accepted.
     pub(super) fn accept(&mut self, side: Role, port: u16, waker: &Waker) -> Option<Name> {
         let Self { world, sockets, listeners, .. } = self;
         let listening = listeners.get_mut(&(side as usize, port))?;
@@ -214,7 +214,7 @@ impl Kernel {
         position.map(|position| listening.backlog.remove(position))
     }
 
-    /// Listens no more: what was not accepted is reset.
+    /// Stops listening. Connections that were not accepted are reset.
     fn stop(&mut self, side: Role, port: u16) {
         let Some(listening) = self.listeners.remove(&(side as usize, port)) else { return };
         for name in listening.backlog {
@@ -228,7 +228,7 @@ impl Kernel {
         }
     }
 
-    /// Sends SYN from an ephemeral port, or from `port`.
+    /// Sends SYN, from an ephemeral port or from `port`.
     pub(super) fn connect(&mut self, side: Role, port: Option<u16>, to: u16) -> io::Result<Name> {
         let from = match port {
             Some(port) if self.world.has(side, port, to) => return Err(ErrorKind::AddrInUse.into()),
@@ -244,7 +244,7 @@ impl Kernel {
         Ok(name)
     }
 
-    /// A port of which no connection to `to` is left, not even in TIME-WAIT.
+    /// Returns a port without a connection to `to`, TIME-WAIT included.
     fn ephemeral(&mut self, side: Role, to: u16) -> Option<u16> {
         for _ in EPHEMERAL..=u16::MAX {
             let port = self.ports[side as usize];
@@ -256,7 +256,7 @@ impl Kernel {
         None
     }
 
-    /// The power of `side` is lost, and every socket with it.
+    /// Cuts the power of `side`. All its sockets and listeners are gone.
     pub(super) fn power_down(&mut self, side: Role) {
         self.world.power_down(side);
         self.sockets.retain(|_, socket| socket.side != side);
@@ -264,7 +264,7 @@ impl Kernel {
     }
 }
 
-/// Whether there is a connection that can be accepted.
+/// Returns whether the socket is a connection that can be accepted.
 fn is_there(state: TcpState) -> bool {
     !matches!(state, TcpState::Listen | TcpState::SynReceived)
 }

@@ -1,16 +1,16 @@
-//! The link between the two hosts: what is on its way, and when it arrives.
+//! The link between the two hosts: packets in flight, and when they arrive.
 
 use crate::support::Millis;
 use crate::tcp::{PacketFate, corrupted};
 use echo_core::Role;
 use std::collections::BTreeMap;
 
-/// Later than every moment.
+/// Later than every other time.
 const NEVER: Millis = Millis::MAX;
-/// How long a packet that waits for the next of its direction waits at most.
+/// The longest time that a packet waits for the next one of its direction.
 const ALONE: Millis = 50;
 
-/// A packet on its way.
+/// A packet in flight.
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
     pub(super) index: u32,
@@ -21,14 +21,14 @@ pub(super) struct Packet {
 #[derive(Debug)]
 pub(super) struct Link {
     latency: Millis,
-    /// Packets arrive only at multiples of this; 0 is at any time.
+    /// Packets arrive only at multiples of this time; 0 is at any time.
     batch: Millis,
-    /// By time, then by order of departure.
+    /// Ordered by arrival, then by departure.
     under_way: BTreeMap<(Millis, u64), Packet>,
     departures: u64,
-    /// Nothing from this side arrives before; by [`Role`].
+    /// Nothing from this side arrives earlier; by [`Role`].
     floors: [Millis; 2],
-    /// The key of what waits for the next packet of its direction; by [`Role`].
+    /// The key of the packet that waits for the next one of its direction; by [`Role`].
     behind: [Option<(Millis, u64)>; 2],
 }
 
@@ -38,7 +38,7 @@ impl Link {
         Self { latency, batch, under_way, departures: 0, floors: [0, 0], behind }
     }
 
-    /// Takes a packet from `from`.
+    /// Takes a packet from `from`, and puts it on its way according to its fate.
     pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: PacketFate) {
         let packet = Packet { index, to: from.peer(), bytes };
         let waiting = self.behind[from as usize].take().and_then(|key| self.under_way.remove(&key));
@@ -53,7 +53,7 @@ impl Link {
             PacketFate::Late(span) => self.put(from, at.saturating_add(span), packet),
             PacketFate::Corrupt => self.put(from, at, Packet { bytes: corrupted(&packet.bytes), ..packet }),
             PacketFate::Behind => {
-                // It comes late, unless another packet leaves before.
+                // It arrives this late only if no other packet leaves before.
                 self.behind[from as usize] = self.put(from, at.saturating_add(ALONE), packet);
                 self.behind[from as usize]
             }
@@ -63,7 +63,7 @@ impl Link {
         }
     }
 
-    /// Puts a packet on its way, if it ever arrives; gives its key.
+    /// Puts a packet in flight and returns its key; `None` if it never arrives.
     fn put(&mut self, from: Role, at: Millis, packet: Packet) -> Option<(Millis, u64)> {
         let floor = self.floors[from as usize];
         let at = at.max(floor);
@@ -76,13 +76,13 @@ impl Link {
         Some((at, self.departures))
     }
 
-    /// What `from` sends from now on arrives at `until` or later; `None` is never.
+    /// Holds what `from` sends from now on: it arrives at `until` or later; `None` is never.
     pub(super) fn hold(&mut self, from: Role, until: Option<Millis>) {
         let floor = &mut self.floors[from as usize];
         *floor = (*floor).max(until.unwrap_or(NEVER));
     }
 
-    /// Nothing gets through before `until`, in either direction, what is on its way included; `None` is never.
+    /// Blocks both directions until `until`, packets in flight included; `None` is for ever.
     pub(super) fn cut(&mut self, until: Option<Millis>) {
         for from in Role::BOTH {
             self.hold(from, until);
@@ -92,7 +92,7 @@ impl Link {
         }
     }
 
-    /// The next packet that arrives by `now`.
+    /// Removes and returns the next packet that arrives by `now`.
     pub(super) fn pop(&mut self, now: Millis) -> Option<Packet> {
         let entry = self.under_way.first_entry()?;
         if entry.key().0 > now {
@@ -101,7 +101,7 @@ impl Link {
         Some(entry.remove())
     }
 
-    /// When the next packet arrives.
+    /// Returns when the next packet arrives.
     pub(super) fn due(&self) -> Option<Millis> {
         self.under_way.first_key_value().map(|((at, _), _)| *at)
     }

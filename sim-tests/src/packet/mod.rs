@@ -1,11 +1,11 @@
-//! TCP itself, packet by packet: two hosts with a stack of their own (smoltcp) on a simulated link, in virtual time,
-//! and a stream over it that is what tokio's `TcpStream` is on Linux.
+//! TCP packet by packet. Two hosts with a stack each (smoltcp) exchange packets over a simulated link, in virtual time.
+//! The stream on top behaves like tokio's `TcpStream` on Linux.
 //!
-//! Nothing here reads a wall clock or draws a number: the same program and the same [`FaultInjector`] give the same packets.
-//! The [`Net`] must be used inside a tokio runtime of one thread whose time is paused.
+//! Nothing here reads a wall clock or draws a random number: the same program and the same [`FaultInjector`] give the
+//! same packets. The [`Net`] must be used inside a single-threaded tokio runtime with paused time.
 //!
-//! Where the stack differs from Linux at close, [`PacketStream`] does what Linux does; `socket.rs` has the list, and
-//! `tests/it/streams` holds each point against both.
+//! Where the stack differs from Linux at close, [`PacketStream`] does what Linux does. `socket.rs` lists the
+//! differences, and `tests/it/streams.rs` checks each against both.
 
 mod device;
 mod host;

@@ -1,4 +1,4 @@
-//! The network as a program uses it: it connects and listens, and time goes on by itself.
+//! The network as a program uses it: connecting, listening, and a task that advances it.
 
 use super::kernel::Kernel;
 use super::simulation::{Build, FaultInjector, Simulation};
@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Two hosts, the client's and the server's, and the link between them. A clone is the same network.
+/// Two hosts, the client's and the server's, and the link between them. Clones share the network.
 #[derive(Clone)]
 pub struct Net(Arc<Shared>);
 
 struct Shared {
     kernel: Mutex<Kernel>,
     started: Instant,
-    /// Something was done: what is due next may have changed.
+    /// Notified when the next due event may have changed.
     stirred: Arc<Notify>,
 }
 
@@ -37,8 +37,8 @@ impl fmt::Debug for Net {
 }
 
 impl Net {
-    /// Builds a network that delivers everything. Must be called inside a tokio runtime with paused time, and spawns a
-    /// task there that lives as long as the network.
+    /// Builds a network that delivers everything. Spawns a task that lives as long as the network, so it must be called
+    /// inside a tokio runtime, with paused time.
     pub fn new(build: Build) -> Self {
         let stirred = Arc::new(Notify::new());
         let kernel = Mutex::new(Kernel::new(Simulation::new(build)));
@@ -47,17 +47,17 @@ impl Net {
         Self(shared)
     }
 
-    /// From now on `check_run` decides what becomes of each segment, and segments are counted from 0.
+    /// Clears the log and counts segments from 0. From now on `judge` decides the fate of each segment.
     pub fn begin(&self, judge: Box<dyn FaultInjector>) {
         self.act(|kernel| kernel.begin(judge));
     }
 
-    /// The kernel as it stands. Reads no clock, so that it can be called when a runtime ends.
+    /// Locks the kernel. Reads no clock, so it may be called while a runtime shuts down.
     pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
         self.0.kernel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something now, and whatever follows from it at once.
+    /// Runs `what` at the present time, then lets the stacks send all that is due.
     pub(super) fn act<T>(&self, what: impl FnOnce(&mut Kernel) -> T) -> T {
         let mut kernel = self.lock();
         kernel.advance(self.0.now());
@@ -68,17 +68,17 @@ impl Net {
         result
     }
 
-    /// Makes sure that what is due is seen to.
+    /// Wakes the task that advances the network.
     pub(super) fn stir(&self) {
         self.0.stirred.notify_one();
     }
 
-    /// Virtual time since the network was built.
+    /// Returns the virtual time since the network was built.
     pub fn now(&self) -> Millis {
         self.0.now()
     }
 
-    /// Ready when every socket of both hosts is CLOSED, but those that listen.
+    /// Waits until all sockets of both hosts are CLOSED, except those that listen.
     pub async fn idle(&self) {
         poll_fn(|cx| {
             let mut kernel = self.lock();
@@ -91,44 +91,44 @@ impl Net {
         .await;
     }
 
-    /// Ready when no socket of `side` is left, be it in TIME-WAIT.
+    /// Waits until `side` has no sockets, not even in TIME-WAIT, except those that listen.
     pub async fn gone(&self, side: Role) {
         while self.act(|kernel| kernel.has_any(side)) {
             sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Closes what was dropped, now and not a moment later.
+    /// Closes at once what was dropped.
     pub fn flush(&self) {
         self.act(|_| ());
     }
 
-    /// Everything since [`Net::begin`]. Its times are the network's.
+    /// Returns all events since [`Net::begin`], in the network's time.
     pub fn log(&self) -> Vec<TimedEvent> {
         self.lock().world.log().to_vec()
     }
 
-    /// Why nothing goes on any more, should a stack have got stuck.
+    /// Returns why the simulation has stopped, if a stack is stuck.
     pub fn stuck(&self) -> Option<String> {
         self.lock().world.stuck.clone()
     }
 
-    /// Nothing gets through before `until`, in either direction; `None` is never.
+    /// Blocks both directions until `until`; `None` is for ever.
     pub fn cut(&self, until: Option<Millis>) {
         self.act(|kernel| kernel.world.link.cut(until));
     }
 
-    /// A packet that neither host has sent arrives at `to` now: any bytes, such as a stranger may send.
+    /// Delivers a packet to `to` at once that neither host has sent. It may be any bytes.
     pub fn inject(&self, to: Role, packet: Vec<u8>) {
         self.act(|kernel| kernel.world.inject(to, packet));
     }
 
-    /// The power of `side` is lost: it sends nothing and hears nothing, and no socket of it is left.
+    /// Cuts the power of `side`. It sends and receives nothing, and all its sockets are gone.
     pub fn power_down(&self, side: Role) {
         self.act(|kernel| kernel.power_down(side));
     }
 
-    /// The power is back. What comes for a connection from before is answered with RST.
+    /// Restores the power of `side`. It answers packets of earlier connections with RST.
     pub fn power_up(&self, side: Role) {
         self.act(|kernel| kernel.world.power_up(side));
     }
@@ -140,7 +140,7 @@ impl Shared {
     }
 }
 
-/// Lets time go on.
+/// Processes due events, and sleeps until the next one.
 async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
     loop {
         let Some(shared) = net.upgrade() else { return };
@@ -151,7 +151,7 @@ async fn drive(net: Weak<Shared>, stirred: Arc<Notify>) {
             kernel.due()
         };
         let started = shared.started;
-        // The network ends when its users are gone.
+        // This task must not keep the network alive.
         drop(shared);
         match due {
             None => stirred.notified().await,

@@ -1,4 +1,5 @@
-//! Two hosts and the link between them: one event after the other, in virtual time. It knows no clock and no tasks.
+//! The simulation: two hosts and the link between them, one event at a time, in virtual time. It uses no clock and no
+//! tasks.
 
 use super::host::{Host, Tcp};
 use super::link::{Link, Packet};
@@ -7,22 +8,22 @@ use crate::tcp::{Cause, PacketFate, Segment, SocketId, TcpEvent, TcpState, Timed
 use echo_core::Role;
 use smoltcp::iface::SocketHandle;
 
-/// Decides what becomes of each segment.
+/// Decides the fate of each segment.
 pub trait FaultInjector: Send {
-    /// Decides about `segment`, which leaves at `now`, the network's own time in milliseconds. `sender` is the state of
-    /// the socket that sent it.
+    /// Decides about `segment`, which leaves at `now`, the network's time in milliseconds. `sender` is the state of the
+    /// socket that sent it.
     fn judge(&mut self, now: Millis, segment: &Segment, sender: TcpState) -> PacketDecision;
 
-    /// A segment has arrived, whole or not, and its host has taken it.
+    /// Is called when the host has processed a segment that arrived, corrupt or not.
     fn arrived(&mut self, _segment: &Segment) {}
 }
 
-/// What becomes of a segment, and of all that its side sends from it on.
+/// The decision about a segment, and about what its side sends after it.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketDecision {
-    /// Its own fate.
+    /// The segment's fate.
     pub fate: PacketFate,
-    /// Nothing of this side, from this segment on, arrives before; `Some(None)` is never.
+    /// If set, this segment and all later ones of its side arrive no earlier; `Some(None)` is never.
     pub hold: Option<Option<Millis>>,
 }
 
@@ -35,14 +36,14 @@ impl FaultInjector for NoFaults {
     }
 }
 
-/// How a network is made.
+/// How a network is built.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
-    /// How long a packet takes.
+    /// The latency of a packet.
     pub latency: Millis,
-    /// Packets arrive only at multiples of this; 0 is at any time.
+    /// Packets arrive only at multiples of this time; 0 is at any time.
     pub batch: Millis,
-    /// How many times as fast as the network's the clocks of the stacks run.
+    /// Factor by which the stacks' clocks run faster than the network's.
     pub pace: u64,
     /// The receive buffer of a socket, in bytes.
     pub window: usize,
@@ -56,11 +57,11 @@ pub(super) struct Simulation {
     pub(super) judge: Box<dyn FaultInjector>,
     log: Vec<TimedEvent>,
     segments: u32,
-    /// A stack is of no use any more, and this is why.
+    /// Why the simulation has stopped, if a stack is stuck.
     pub(super) stuck: Option<String>,
 }
 
-/// What a socket takes to send before it makes a writer wait, in bytes.
+/// Send buffer of a socket, in bytes. A writer waits while it is full.
 const SEND: usize = 1 << 16;
 
 impl Simulation {
@@ -78,13 +79,13 @@ impl Simulation {
         &self.log
     }
 
-    /// Forgets what was, and counts segments from 0 again.
+    /// Clears the log, and counts segments from 0 again.
     pub(super) fn begin(&mut self) {
         self.log.clear();
         self.segments = 0;
     }
 
-    /// Makes a socket; gives its number, too.
+    /// Creates a socket. Returns its handle and number.
     pub(super) fn open(&mut self, side: Role) -> (SocketHandle, SocketId) {
         let window = self.build.window;
         self.host(side).open(window, SEND)
@@ -94,7 +95,7 @@ impl Simulation {
         self.host(side).socket(handle)
     }
 
-    /// Whether the stack of `side` still has this socket.
+    /// Returns whether the stack of `side` still has this socket.
     pub(super) fn knows(&self, side: Role, handle: SocketHandle) -> bool {
         self.hosts[side as usize].knows(handle)
     }
@@ -103,33 +104,33 @@ impl Simulation {
         self.hosts[side as usize].state(handle)
     }
 
-    /// Sends SYN. `false` if the stack refuses.
+    /// Sends SYN. Returns `false` if the stack refuses.
     pub(super) fn connect(&mut self, side: Role, handle: SocketHandle, from: u16, to: u16) -> bool {
         let connects = self.host(side).connect(handle, from, to);
         self.observe(side, Cause::Program);
         connects
     }
 
-    /// Whether a socket of `side` has these ports, here and there.
+    /// Returns whether `side` has a socket with this local and remote port.
     pub(super) fn has(&self, side: Role, here: u16, there: u16) -> bool {
         self.hosts[side as usize].find(here, there).is_some()
     }
 
-    /// Writes down every change of a state since the last look.
+    /// Logs all state changes of `side` since the last call.
     pub(super) fn observe(&mut self, side: Role, cause: Cause) {
         let at = self.now;
         let events = self.host(side).changes(cause);
         self.log.extend(events.into_iter().map(|event| TimedEvent { at, event }));
     }
 
-    /// The kernel lets go of a socket for which nothing is left to do.
+    /// Removes a socket and logs its state change, if any.
     pub(super) fn forget(&mut self, side: Role, handle: SocketHandle, cause: Cause) {
         let at = self.now;
         let event = self.host(side).forget(handle, cause);
         self.log.extend(event.map(|event| TimedEvent { at, event }));
     }
 
-    /// The power of `side` is lost, and its sockets with it.
+    /// Cuts the power of `side`. All its sockets are gone.
     pub(super) fn power_down(&mut self, side: Role) {
         for handle in self.host(side).handles() {
             self.forget(side, handle, Cause::Program);
@@ -137,12 +138,12 @@ impl Simulation {
         self.host(side).dark = true;
     }
 
-    /// The power is back. Nothing is left of what was.
+    /// Restores the power of `side`, without any socket.
     pub(super) fn power_up(&mut self, side: Role) {
         self.host(side).dark = false;
     }
 
-    /// Both hosts' states as to a conversation with these ports, from `from`'s view.
+    /// Returns both hosts' states of the conversation with these ports, which are given from the view of `from`.
     fn states(&self, from: Role, [here, there]: [u16; 2]) -> [TcpState; 2] {
         let mut states = [TcpState::Closed; 2];
         states[from as usize] = self.hosts[from as usize].state_of(here, there);
@@ -150,7 +151,7 @@ impl Simulation {
         states
     }
 
-    /// Gives what a host has sent to the link.
+    /// Passes packets that a host has sent to the link.
     fn ship(&mut self, from: Role, packets: Vec<Vec<u8>>) {
         for bytes in packets {
             let Some(segment) = parse(self.segments, from, bytes) else { continue };
@@ -165,14 +166,14 @@ impl Simulation {
         }
     }
 
-    /// Lets both stacks do what is due now.
+    /// Lets both stacks send what is due.
     pub(super) fn egress(&mut self) {
         self.work(Role::Client);
         self.work(Role::Server);
     }
 
     fn work(&mut self, side: Role) {
-        /// A stack that says it has something to do, and does nothing, would be asked for ever.
+        /// Limits a stack that reports work to do and does none.
         const PATIENCE: u32 = 10_000;
         let now = self.now;
         for _ in 0..PATIENCE {
@@ -187,7 +188,7 @@ impl Simulation {
         self.stuck = Some(format!("livelock: at {now} ms the {name}'s stack has something to do, and does not do it"));
     }
 
-    /// Lets the next packet arrive, if it is due; whether it was.
+    /// Delivers the next packet if it is due. Returns whether one was due.
     pub(super) fn arrive(&mut self) -> bool {
         let packet = self.link.pop(self.now).filter(|_| self.stuck.is_none());
         let Some(packet) = packet else { return false };
@@ -197,7 +198,7 @@ impl Simulation {
         true
     }
 
-    /// A packet that nobody has sent arrives.
+    /// Delivers a packet that neither host has sent.
     pub(super) fn inject(&mut self, to: Role, bytes: Vec<u8>) {
         if self.stuck.is_none() && !self.hosts[to as usize].dark {
             self.take(Packet { index: u32::MAX, to, bytes });
@@ -221,8 +222,8 @@ impl Simulation {
         self.ship(to, replies);
     }
 
-    /// A SYN that hits TIME-WAIT opens the conversation anew if its number is higher than all before: RFC 9293 section
-    /// 3.6.1, as Linux does. smoltcp would drop it.
+    /// Removes a socket in TIME-WAIT if a SYN arrives whose number is higher than all before, so that a new connection
+    /// opens (RFC 9293 section 3.6.1), as on Linux. smoltcp would drop the SYN.
     fn reopen(&mut self, side: Role, segment: &Segment) {
         let [there, here] = segment.ports;
         if !segment.is_first_syn() {
@@ -241,7 +242,7 @@ impl Simulation {
         }
     }
 
-    /// When something happens next.
+    /// Returns the time of the next event.
     pub(super) fn due(&mut self) -> Option<Millis> {
         if self.stuck.is_some() {
             return None;

@@ -1,20 +1,20 @@
-//! A socket as a program on Linux knows it, over one of the stack's.
+//! A socket that behaves as on Linux, over a socket of the stack.
 //!
-//! The stack (smoltcp 0.14) ends a connection otherwise than Linux does; here it is made the same:
+//! The stack (smoltcp 0.14) ends a connection differently from Linux. These differences are removed here:
 //!
-//! - A socket that is closed with unread input sends RST (RFC 9293 section 3.10.4 allows FIN, RFC 1122 section 4.2.2.13
-//!   wants RST, and so does Linux); the stack would send FIN.
-//! - Data that comes for a closed socket is answered with RST (RFC 1122 section 4.2.2.13); the stack would take it.
-//! - What was received can be read, and then the end, however late: the stack wipes both when TIME-WAIT ends.
-//! - A closed socket does not wait for ever: 60 s in FIN-WAIT-2 (`tcp_fin_timeout`), 106 s for an acknowledgment of its
-//!   FIN (`tcp_orphan_retries`). One that the program still holds waits for 924 s (`tcp_retries2`), a SYN for 127 s
-//!   (`tcp_syn_retries`). The stack has none of these limits.
-//! - Causes are told apart: refused, reset, timed out; an error is reported once, to whoever asks first.
-//! - A SYN that hits TIME-WAIT opens a new connection if its number is higher (RFC 9293 section 3.6.1); the stack would
-//!   drop it. That stands in `world.rs`.
+//! - A socket that is closed with unread input sends RST, as on Linux (RFC 1122 section 4.2.2.13; RFC 9293 section
+//!   3.10.4 also allows FIN). The stack would send FIN.
+//! - Data for a closed socket is answered with RST (RFC 1122 section 4.2.2.13). The stack would accept it.
+//! - Received data and the end can be read at any later time. The stack deletes both when TIME-WAIT ends.
+//! - A closed socket waits for a limited time: 60 s in FIN-WAIT-2 (`tcp_fin_timeout`), 106 s for the acknowledgment of
+//!   its FIN (`tcp_orphan_retries`). A socket that the program still holds waits for 924 s (`tcp_retries2`), a SYN for
+//!   127 s (`tcp_syn_retries`). The stack has none of these limits.
+//! - Errors differ by cause: refused, reset, timed out. An error is reported once, to the first call that asks.
+//! - A SYN that arrives in TIME-WAIT opens a new connection if its number is higher (RFC 9293 section 3.6.1). The stack
+//!   would drop it. This is done in `simulation.rs`.
 //!
-//! Left as it is: TIME-WAIT lasts 10 s (60 s on Linux), the first retransmission comes after 1 s (200 ms), and a stack
-//! that gives up unacknowledged data sends RST (Linux sends nothing).
+//! These differences remain: TIME-WAIT lasts 10 s (60 s on Linux), the first retransmission comes after 1 s (200 ms),
+//! and a stack that gives up on unacknowledged data sends RST (Linux sends nothing).
 
 use super::simulation::Simulation;
 use crate::support::Millis;
@@ -33,21 +33,21 @@ const RETRIES: u64 = 924;
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) side: Role,
-    /// The stack's, until the kernel has let go of it.
+    /// The stack's socket, until the kernel has removed it.
     handle: Option<SocketHandle>,
     pub(super) number: SocketId,
-    /// What was received and taken out of the stack.
+    /// Received data that was taken out of the stack.
     kept: VecDeque<u8>,
-    /// How much each packet has brought of what was not read yet. A read gives that much, as it does where a program is
+    /// Unread bytes that each packet has brought. A read returns at most one of these pieces, as with a program that is
     /// as fast as its network.
     pieces: VecDeque<usize>,
-    /// The peer's FIN is there, behind all that is kept.
+    /// Whether the peer's FIN was received. It comes after all kept data.
     fin: bool,
-    /// Why the connection is no more, until it is reported.
+    /// Why the connection ended, until it is reported.
     error: Option<ErrorKind>,
-    /// The program has closed it.
+    /// Whether the program has closed it.
     pub(super) orphan: bool,
-    /// In which state it waits for something, and until when.
+    /// The state with a limited wait, and when the wait ends.
     waits: Option<(TcpState, Millis)>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -64,16 +64,16 @@ impl Socket {
         self.handle.map_or(TcpState::Closed, |handle| world.state(self.side, handle))
     }
 
-    /// Whether nothing is left of it for the kernel to do.
+    /// Returns whether the kernel has nothing left to do for it.
     pub(super) fn is_over(&self, world: &mut Simulation) -> bool {
         self.handle.is_none_or(|handle| {
-            // A socket that was aborted is CLOSED, and has its RST still to send.
+            // An aborted socket is CLOSED before its RST is sent.
             let sent = world.socket(self.side, handle).remote_endpoint().is_none();
             sent && world.state(self.side, handle) == TcpState::Closed
         })
     }
 
-    /// Takes note that the stack's socket is CLOSED now.
+    /// Sets the error that follows from the stack's socket becoming CLOSED.
     pub(super) fn closed(&mut self, from: TcpState, cause: Cause) {
         self.error = match (from, cause) {
             (TcpState::LastAck | TcpState::TimeWait, _) | (_, Cause::Program) => None,
@@ -84,9 +84,9 @@ impl Socket {
         };
     }
 
-    /// Does what Linux would do in this moment and the stack does not; whether the stack has something to do then.
+    /// Does what Linux would do now and the stack does not. Returns whether the stack then has something to do.
     pub(super) fn settle(&mut self, world: &mut Simulation) -> bool {
-        // A new conversation on the same ports has taken the place of one in TIME-WAIT.
+        // A new conversation on the same ports may have replaced one in TIME-WAIT.
         self.handle = self.handle.filter(|handle| world.knows(self.side, *handle));
         let Some(handle) = self.handle else { return false };
         let state = world.state(self.side, handle);
@@ -111,7 +111,7 @@ impl Socket {
         false
     }
 
-    /// Lets go of the stack's socket when it has waited for too long.
+    /// Removes the stack's socket when its wait has ended.
     fn wait(&mut self, world: &mut Simulation, handle: SocketHandle, state: TcpState) {
         let seconds = match (state, self.orphan) {
             (TcpState::SynSent, _) => Some(127),
@@ -129,18 +129,18 @@ impl Socket {
             self.waits = None;
             self.handle = None;
             self.closed(state, Cause::Timer);
-            // That nothing more came once all was acknowledged is no error.
+            // In FIN-WAIT-2 everything is acknowledged, so a timeout is no error.
             self.error = self.error.filter(|_| state != TcpState::FinWait2);
             world.forget(self.side, handle, Cause::Timer);
         }
     }
 
-    /// When it has waited for too long.
+    /// Returns when its wait ends.
     pub(super) fn due(&self) -> Option<Millis> {
         self.waits.map(|(_, until)| until)
     }
 
-    /// Takes what was received out of the stack.
+    /// Takes all received data out of the stack.
     fn keep(&mut self, world: &mut Simulation) {
         let Some(handle) = self.handle else { return };
         let socket = world.socket(self.side, handle);
@@ -150,7 +150,7 @@ impl Socket {
         }
     }
 
-    /// Wakes who can go on.
+    /// Wakes the reader and the writer if they can proceed.
     pub(super) fn wake(&mut self, world: &mut Simulation) {
         if self.reader.is_some() && self.is_readable(world) {
             self.reader.take().into_iter().for_each(Waker::wake);
@@ -173,7 +173,7 @@ impl Socket {
         !opening && (!socket.may_send() || socket.can_send())
     }
 
-    /// The connection is there, or refused, or nobody answers.
+    /// Waits until the connection is established, refused or timed out.
     pub(super) fn poll_connected(&mut self, world: &Simulation, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.state(world) {
             TcpState::SynSent | TcpState::SynReceived => {
@@ -185,7 +185,7 @@ impl Socket {
         }
     }
 
-    /// Reads at least one byte into `buffer`, or none at the end.
+    /// Reads at least one byte into `buffer`, or none at the end of the stream.
     pub(super) fn poll_read(
         &mut self,
         world: &mut Simulation,
@@ -222,7 +222,7 @@ impl Socket {
         Poll::Ready(self.error.take().map_or(Ok(0), |error| Err(error.into())))
     }
 
-    /// So many bytes were read, of one piece.
+    /// Removes `count` bytes from the first piece.
     fn took(&mut self, count: usize) {
         match self.pieces.front_mut() {
             Some(piece) if *piece > count => *piece -= count,
@@ -253,12 +253,12 @@ impl Socket {
         }
     }
 
-    /// How many bytes were written, and not acknowledged.
+    /// Returns the number of bytes that were written and not yet acknowledged.
     pub(super) fn unacknowledged(&self, world: &mut Simulation) -> Option<usize> {
         Some(world.socket(self.side, self.handle?).send_queue())
     }
 
-    /// Sends FIN behind all that was written.
+    /// Sends FIN after all written data.
     pub(super) fn shut_down(&mut self, world: &mut Simulation) -> io::Result<()> {
         match (self.state(world), self.handle) {
             (TcpState::Closed | TcpState::TimeWait, _) | (_, None) => Err(ErrorKind::NotConnected.into()),
@@ -278,7 +278,7 @@ impl Socket {
         }
     }
 
-    /// The program closes it.
+    /// Closes the socket for the program: sends RST if input is unread, otherwise FIN.
     pub(super) fn close(&mut self, world: &mut Simulation) {
         self.orphan = true;
         self.waits = None;
@@ -287,19 +287,19 @@ impl Socket {
         if unread {
             self.abort(world);
         } else {
-            // A socket that is closed already has nothing to say.
+            // A socket that is already closed sends nothing.
             let _ = self.shut_down(world);
         }
     }
 
-    /// Nothing of it is left in the stack.
+    /// Removes its socket from the stack.
     pub(super) fn remove(&mut self, world: &mut Simulation, cause: Cause) {
         if let Some(handle) = self.handle.take() {
             world.forget(self.side, handle, cause);
         }
     }
 
-    /// Waits for a connection on `port`.
+    /// Listens on `port`. Returns whether the stack accepts that.
     pub(super) fn listen(&mut self, world: &mut Simulation, port: u16) -> bool {
         let Some(handle) = self.handle else { return false };
         let listens = world.socket(self.side, handle).listen(port).is_ok();
@@ -307,7 +307,7 @@ impl Socket {
         listens
     }
 
-    /// Sends SYN.
+    /// Sends SYN. Returns whether the stack accepts that.
     pub(super) fn connect(&mut self, world: &mut Simulation, from: u16, to: u16) -> bool {
         self.handle.is_some_and(|handle| world.connect(self.side, handle, from, to))
     }

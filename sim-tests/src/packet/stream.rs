@@ -1,4 +1,4 @@
-//! One end of a connection, as tokio's `TcpStream` is.
+//! One end of a connection, like tokio's `TcpStream`.
 
 use super::kernel::{Dropped, Name};
 use super::net::Net;
@@ -10,7 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connected stream. Dropping it closes the socket: FIN, or RST if something is unread; the kernel sees to the rest.
+/// A connected stream. Dropping it closes the socket: with RST if input is unread, otherwise with FIN. The kernel then
+/// completes the close.
 #[derive(Debug)]
 pub struct PacketStream {
     net: Net,
@@ -29,7 +30,7 @@ impl PacketStream {
 }
 
 impl Net {
-    /// Connects from `side` to `port` of the other, from an ephemeral port.
+    /// Connects from an ephemeral port of `side` to `port` of its peer.
     ///
     /// # Errors
     /// Those of `connect` on Linux: refused, timed out (127 s), no port left.
@@ -37,10 +38,10 @@ impl Net {
         self.connect_from(side, None, port).await
     }
 
-    /// The same, from the port `from` if it is given.
+    /// Connects from the port `from`, or from an ephemeral port if it is `None`.
     ///
     /// # Errors
-    /// As [`Net::connect`], and that `from` is in use, be it by a socket in TIME-WAIT.
+    /// As [`Net::connect`], and if `from` is in use, TIME-WAIT included.
     pub async fn connect_from(&self, side: Role, from: Option<u16>, port: u16) -> io::Result<PacketStream> {
         let name = self.act(|kernel| kernel.connect(side, from, port))?;
         let stream = PacketStream::new(self.clone(), name);
@@ -51,7 +52,7 @@ impl Net {
     /// Listens on `port` of `side`.
     ///
     /// # Errors
-    /// That the port is in use, or 0.
+    /// Fails if the port is in use, or 0.
     pub fn listen(&self, side: Role, port: u16) -> io::Result<PacketListener> {
         self.act(|kernel| kernel.listen(side, port))?;
         Ok(PacketListener { net: self.clone(), side, port })
@@ -67,10 +68,10 @@ pub struct PacketListener {
 }
 
 impl PacketListener {
-    /// The next connection. Cancel safe.
+    /// Returns the next connection. Cancel safe.
     ///
     /// # Errors
-    /// None so far; a connection that was reset before it was accepted says so when it is read.
+    /// None at present. A connection that was reset before it was accepted reports the error when it is read.
     pub async fn accept(&self) -> io::Result<PacketStream> {
         let name = poll_fn(|cx| {
             let name = self.net.act(|kernel| kernel.accept(self.side, self.port, cx.waker()));
@@ -87,7 +88,7 @@ impl Drop for PacketListener {
     }
 }
 
-/// What a socket says whose host has lost its power; no program is left there to hear it.
+/// The result of a call on a host without power. No program is left there that could use it.
 fn gone<T>() -> Poll<io::Result<T>> {
     Poll::Pending
 }
@@ -113,7 +114,7 @@ impl AsyncWrite for PacketStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends FIN (`shutdown(SHUT_WR)`). A connection that is no more is taken for shut down, as tokio does.
+    /// Sends FIN (`shutdown(SHUT_WR)`). A closed connection counts as shut down, as with tokio.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.shut_down(world)));
         match shut {
@@ -128,7 +129,7 @@ impl Transport for PacketStream {
         self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.unacknowledged(world))).flatten()
     }
 
-    /// Sends RST, as with linger time zero: RFC 9293 section 3.10.5 (ABORT).
+    /// Sends RST, as with linger time zero (ABORT of RFC 9293 section 3.10.5).
     fn abort(self) {
         self.net.act(|kernel| kernel.with(self.name, |socket, world| socket.abort(world)));
     }

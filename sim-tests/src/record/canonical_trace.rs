@@ -1,12 +1,12 @@
-//! What of a record is the same however long everything took.
+//! The part of a record that does not depend on time.
 
 use super::Record;
 use super::event_log::LogEvent;
 use echo_core::Role;
 use std::fmt::Write;
 
-/// The canonical trace: the order of what was sent, got and handed over at both ends, and how they ended; without
-/// names, times, and the harness's own bookkeeping.
+/// Returns the canonical trace: what each end sent, received and handed over, in order, and how each ended. It has no
+/// names, no times, and none of the harness's own events.
 pub fn canonical_trace(record: &Record) -> String {
     let mut text = String::new();
     for entry in &record.entries {

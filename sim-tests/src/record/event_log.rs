@@ -1,4 +1,4 @@
-//! The event log: everything both ends sent, got and did, in one order, as nobody in the real world could see it.
+//! The event log: everything that both ends send, receive and do, in one global order.
 
 use crate::scenario::plan::{Action, Point};
 use crate::scenario::scheduler::Points;
@@ -7,80 +7,80 @@ use echo_core::{Outcome, Role};
 use std::fmt;
 use std::sync::Arc;
 
-/// What travels, as a reader of the wire would name it.
+/// A unit on the wire, as a decoder names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// The preface of echo/1.
     Preface,
-    /// A request (ECHO, or a line), with its number.
+    /// A request (ECHO, or a plain line), with its number.
     Request(u64),
-    /// An answer (REPLY, or a line behind a time), with its request's number.
+    /// An answer (REPLY, or a plain line behind a timestamp), with the number of its request.
     Answer(u64),
     /// GOAWAY.
     GoAway {
-        /// Its number.
+        /// The count in the frame.
         last: u64,
-        /// Its code.
+        /// The close code.
         code: u16,
     },
     /// CLOSE.
     Close {
-        /// Its number.
+        /// The count in the frame.
         last: u64,
-        /// Its code.
+        /// The close code.
         code: u16,
-        /// The server says that it sends FIN first.
+        /// The server announces that it sends FIN first.
         fin_first: bool,
     },
-    /// Something else that is well formed: a line, a frame that nobody here sends.
+    /// Another well-formed unit: a line, or a frame that no program here sends.
     Other(String),
-    /// Something that fits nothing.
+    /// Input that cannot be decoded.
     Broken(String),
-    /// The end of a direction.
+    /// FIN, the end of a direction.
     Fin,
     /// RST.
     Reset,
 }
 
-/// What one end did, or what befell it.
+/// An event at one end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// Its transport took this.
+    /// Its transport took this from it.
     Sent(Unit),
     /// It read this from its transport.
     Got(Unit),
-    /// Its plan was carried out.
+    /// It carried out this action of its plan.
     Did(Action),
-    /// Server: it accepted the request of this number. Only a backend that can look inside says so.
+    /// Server: it accepted the request with this number. Only a backend with access to the core logs this.
     Accepted(u64),
-    /// Client: it handed the answer of this number to its user.
+    /// Client: it handed the answer with this number to its user.
     Handed(u64),
     /// Its conversation is over.
     Ended(Outcome),
-    /// It found something to read, and closed its socket without reading it.
+    /// It closed its socket while input was unread.
     LetGo,
-    /// Its transport takes no more of what it has to say, so that it stands at this point.
+    /// Its transport takes no more data, so it is stopped at this point.
     Stalled(Point),
-    /// A relay has sent this to it.
+    /// A relay sent this to it.
     Relayed(Unit),
-    /// The network begins to hold what this end sends.
+    /// The network starts to hold what this end sends.
     Held,
-    /// The network is cut, both ways.
+    /// The network is cut, in both directions.
     Cut,
 }
 
-/// One line of the event log.
+/// One entry of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When.
+    /// The virtual time.
     pub at: Millis,
-    /// Whom it is about.
+    /// The side that it concerns.
     pub side: Role,
-    /// What.
+    /// The event.
     pub what: LogEvent,
 }
 
-/// The log, and what can be read off it.
+/// The event log.
 #[derive(Clone, Debug, Default)]
 pub struct EventLog {
     now: Millis,
@@ -88,39 +88,39 @@ pub struct EventLog {
     witness: Option<Arc<dyn Observer>>,
 }
 
-/// Who looks at an event log while it is written.
+/// Observes an event log while it is written.
 pub(crate) trait Observer: fmt::Debug + Send + Sync {
-    /// What time it is.
+    /// Returns the virtual time.
     fn now(&self) -> Millis;
 
-    /// A line was written.
+    /// Is called before each entry is added.
     fn noted(&self);
 }
 
 impl EventLog {
-    /// Time goes on.
+    /// Sets the time, unless it is later already.
     pub fn advance(&mut self, now: Millis) {
         self.now = self.now.max(now);
     }
 
-    /// The time.
+    /// Returns the virtual time of the log.
     pub fn now(&self) -> Millis {
         self.now
     }
 
-    /// From now on `witness` tells the time, and is told of every line.
+    /// Takes the time from `witness` from now on, and notifies it of every entry.
     #[cfg(feature = "packet")]
     pub(crate) fn watch(&mut self, witness: Arc<dyn Observer>) {
         self.witness = Some(witness);
     }
 
-    /// Whether somebody looks: the conversation has begun.
+    /// Returns whether an observer is set, that is, whether the conversation has begun.
     #[cfg(feature = "packet")]
     pub(crate) fn is_watched(&self) -> bool {
         self.witness.is_some()
     }
 
-    /// Writes a line.
+    /// Adds an entry.
     pub fn note(&mut self, side: Role, what: LogEvent) {
         if let Some(witness) = &self.witness {
             self.now = self.now.max(witness.now());
@@ -129,34 +129,34 @@ impl EventLog {
         self.entries.push(LogEntry { at: self.now, side, what });
     }
 
-    /// Writes down that `side` can say no more, the first time that it stands at `point`.
+    /// Logs that `side` is stopped at `point`, the first time only.
     pub(crate) fn note_stalled(&mut self, side: Role, point: Point) {
         if !self.is_at(point, side) {
             self.note(side, LogEvent::Stalled(point));
         }
     }
 
-    /// All lines.
+    /// Returns all entries.
     pub fn entries(&self) -> &[LogEntry] {
         &self.entries
     }
 
-    /// All lines, for good.
+    /// Consumes the log and returns all entries.
     pub fn into_entries(self) -> Vec<LogEntry> {
         self.entries
     }
 
-    /// Whether `side` has sent something like this.
+    /// Returns whether `side` has sent a unit that matches `like`.
     pub fn has_sent(&self, side: Role, like: impl Fn(&Unit) -> bool) -> bool {
         self.entries.iter().any(|e| e.side == side && matches!(&e.what, LogEvent::Sent(unit) if like(unit)))
     }
 
-    /// Whether `side` has got something like this.
+    /// Returns whether `side` has received a unit that matches `like`.
     pub fn has_got(&self, side: Role, like: impl Fn(&Unit) -> bool) -> bool {
         self.entries.iter().any(|e| e.side == side && matches!(&e.what, LogEvent::Got(unit) if like(unit)))
     }
 
-    /// Whether the conversation, as far as it concerns `side`, is at `point`.
+    /// Returns whether the conversation is at `point`, as seen from `side`.
     pub fn is_at(&self, point: Point, side: Role) -> bool {
         let under_way =
             |from: Role, like: fn(&Unit) -> bool| self.has_sent(from, like) && !self.has_got(from.peer(), like);

@@ -1,17 +1,17 @@
-//! A record as text: for people.
+//! Records as text for people.
 
 use crate::record::event_log::LogEvent;
 use crate::record::{Ending, Record};
 use echo_core::Role;
 use std::fmt::Write;
 
-/// Columns of the client's side of a ladder.
+/// Columns of the client's side.
 pub(crate) const WIDTH: usize = 30;
 
-/// The ladder: the client's events to the left, the server's to the right, time downwards.
+/// Returns the ladder: the client's events on the left, the server's on the right, time downwards.
 ///
-/// `─▶` stands beside what an end sends, `▶` beside what it reads. With `times`, each line begins with the virtual
-/// time in milliseconds; without, the text depends on nothing but the order of events.
+/// `─▶` marks what an end sends, `▶` what it reads. With `times`, each line begins with the virtual time in
+/// milliseconds. Without, the text depends only on the order of events.
 pub fn ladder(record: &Record, times: bool) -> String {
     let mut text = format!("{} on {}\n", record.scenario, record.backend.id());
     let margin = if times { "   ms  " } else { "" };
@@ -30,7 +30,7 @@ pub fn ladder(record: &Record, times: bool) -> String {
     text
 }
 
-/// How an end came out of it, in words.
+/// Describes how an end ended.
 pub fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Outcome(outcome) => outcome.to_string(),
@@ -45,7 +45,7 @@ pub(crate) fn line(text: &mut String, margin: &str, left: &str, right: &str) {
     let _ = writeln!(text, "{}", whole.trim_end());
 }
 
-/// One event in the two columns. Bookkeeping that is no event on the wire is left out.
+/// Returns one event in the two columns; `None` for one that is not on the wire.
 fn step(side: Role, what: &LogEvent) -> Option<(String, String)> {
     let put = |client: String, server: String| match side {
         Role::Client => (client, String::new()),

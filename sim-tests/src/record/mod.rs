@@ -1,4 +1,4 @@
-//! A record: what happened when a scenario was run on a backend.
+//! Records: what happened when a backend ran a scenario.
 
 pub mod baseline;
 mod canonical_trace;
@@ -23,38 +23,38 @@ use echo_core::{Outcome, Role};
 use event_log::{LogEntry, LogEvent, Unit};
 use std::fmt::Write;
 
-/// What happened. Two backends' records of one scenario can be laid side by side.
+/// What happened in a run. The records of two backends for one scenario can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// What was run.
+    /// The scenario that was run.
     pub scenario: Scenario,
-    /// On what.
+    /// The backend.
     pub backend: Backend,
-    /// Everything, in order.
+    /// All events, in order.
     pub entries: Vec<LogEntry>,
-    /// When nothing was left to happen; `None` if the budget was used up before.
+    /// The time at which nothing was left to do; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
-    /// How much virtual time it was given.
+    /// The virtual time that the run may take.
     pub budget: Millis,
     /// Parts of the scenario whose point was never reached.
     pub unreached: Vec<String>,
-    /// Every segment and every change of a TCP state, in order; only a backend that has packets knows.
+    /// All segments and changes of TCP states, in order. Empty on a backend without packets.
     pub packets: Vec<TimedEvent>,
 }
 
-/// How one end came out of it.
+/// How one end ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It reported an outcome.
     Outcome(Outcome),
-    /// Its plan took it away, so it reports nothing.
+    /// Its plan killed it, so it reports nothing.
     Killed(Action),
-    /// It never ended: a broken promise.
+    /// It never ended. This is always a failure.
     Open,
 }
 
 impl Ending {
-    /// One or two words: [`echo_core::End::name`], "gone" or "open".
+    /// Returns [`echo_core::End::name`], "gone" or "open".
     pub fn name(&self) -> &'static str {
         match self {
             Self::Outcome(outcome) => outcome.end.name(),
@@ -65,27 +65,27 @@ impl Ending {
 }
 
 impl Record {
-    /// How `side` came out of it.
+    /// Returns how `side` ended.
     pub fn ending(&self, side: Role) -> Ending {
         ending(&self.entries, side)
     }
 
-    /// What is about `side`, in order.
+    /// Returns the events of `side`, in order.
     pub fn of(&self, side: Role) -> impl Iterator<Item = &LogEvent> {
         self.entries.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
     }
 
-    /// What `side` sent, in order.
+    /// Returns what `side` sent, in order.
     pub fn sent(&self, side: Role) -> impl Iterator<Item = &Unit> {
         self.of(side).filter_map(|what| if let LogEvent::Sent(unit) = what { Some(unit) } else { None })
     }
 
-    /// What `side` got, in order.
+    /// Returns what `side` received, in order.
     pub fn got(&self, side: Role) -> impl Iterator<Item = &Unit> {
         self.of(side).filter_map(|what| if let LogEvent::Got(unit) = what { Some(unit) } else { None })
     }
 
-    /// The requests that the server accepted, as far as can be seen: it said so, or it answered.
+    /// Returns the number of requests that the server is known to have accepted: it logged so, or it answered.
     pub fn accepted(&self) -> u64 {
         let seen = |what: &LogEvent| match what {
             LogEvent::Accepted(seq) | LogEvent::Sent(Unit::Answer(seq)) => Some(*seq),
@@ -95,14 +95,14 @@ impl Record {
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
     }
 
-    /// The answers that the client's user was given, in order.
+    /// Returns the numbers of the answers that the client's user got, in order.
     pub fn handed(&self) -> Vec<u64> {
         let seq = |what: &LogEvent| if let LogEvent::Handed(seq) = what { Some(*seq) } else { None };
         self.of(Role::Client).filter_map(seq).collect()
     }
 
-    /// The record as text, one line an entry, without times but those of packets: what is compared between runs, builds
-    /// and processes.
+    /// Returns the record as text, one entry a line, for comparisons between runs, builds and processes. Only packets
+    /// have times.
     pub fn trace(&self) -> String {
         let mut text = format!("{} on {}\n", self.scenario, self.backend.id());
         for entry in &self.entries {
@@ -119,13 +119,13 @@ impl Record {
         text
     }
 
-    /// The hash of [`Record::trace`].
+    /// Returns the hash of [`Record::trace`].
     pub fn hash(&self) -> u64 {
         fnv(self.trace().as_bytes())
     }
 }
 
-/// How `side` came out of what stands on the event log.
+/// Returns how `side` ended, from the entries of an event log.
 pub(crate) fn ending(entries: &[LogEntry], side: Role) -> Ending {
     let mut ending = Ending::Open;
     let mut let_go = false;
@@ -139,7 +139,7 @@ pub(crate) fn ending(entries: &[LogEntry], side: Role) -> Ending {
         }
     }
     match ending {
-        // Who stops reading is gone only when it has let go.
+        // A side that stops reading is gone only once it has closed its socket.
         Ending::Killed(Action::DropUnread) if !let_go => Ending::Open,
         Ending::Outcome(_) | Ending::Killed(_) | Ending::Open => ending,
     }

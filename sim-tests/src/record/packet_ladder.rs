@@ -1,4 +1,4 @@
-//! The packets of a record as text: each end's TCP state on its side, the segments between.
+//! The packets of a record as text: TCP states on the left and right, segments between them.
 
 use super::segments::is_again;
 use crate::record::Record;
@@ -7,9 +7,9 @@ use echo_core::Role;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The ladder. A segment stands where it leaves; one that does not just arrive after the link's latency has its fate
-/// behind it. A state stands there from when it is taken. Numbers count from each side's SYN, as in RFC 9293 figure 5.
-/// With `times`, each line begins with the virtual time in milliseconds.
+/// Returns the packet ladder. A segment is shown when it leaves, with its fate unless it just arrives after the link's
+/// latency. A state is shown when it is entered. Numbers count from each side's SYN, as in RFC 9293 figure 5. With
+/// `times`, each line begins with the virtual time in milliseconds.
 pub fn ladder(record: &Record, times: bool) -> String {
     let mut text = String::new();
     let mut page = Page { text: &mut text, times, states: [TcpState::Closed; 2], starts: BTreeMap::new() };
@@ -20,7 +20,7 @@ pub fn ladder(record: &Record, times: bool) -> String {
                 let again = is_again(record, segment);
                 page.segment(moment.at, segment, *fate, again);
             }
-            // A kernel that goes on to listen for others does it with another socket.
+            // A kernel that listens on for other connections uses another socket.
             TcpEvent::Changed { side, to: TcpState::Listen, .. } if page.states[*side as usize] != TcpState::Closed => {
             }
             TcpEvent::Changed { side, to, .. } => {
@@ -37,7 +37,7 @@ struct Page<'a> {
     text: &'a mut String,
     times: bool,
     states: [TcpState; 2],
-    /// The number of each side's SYN, by [`Role`].
+    /// The sequence number of each side's SYN, by [`Role`].
     starts: BTreeMap<usize, u32>,
 }
 

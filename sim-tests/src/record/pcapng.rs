@@ -1,4 +1,4 @@
-//! A record's packets as a capture file for tshark and Wireshark.
+//! Writes the packets of a record to a capture file for tshark and Wireshark.
 
 use crate::record::Record;
 use crate::scenario::defaults;
@@ -10,14 +10,15 @@ use pcap_file::{DataLink, PcapError};
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Nanoseconds: timestamps are counted in units of 10 to the power of minus this.
+/// Exponent of the timestamp unit: 10^-9 s.
 const RESOLUTION: u8 = 9;
 
-/// Writes every segment that left a host, lost ones too, in pcapng with link type RAW (101). A comment names each one's
-/// fate and both ends' TCP states when it left. A corrupt one stands there as it arrived, with its wrong checksum.
+/// Writes every segment that left a host, lost ones too, in pcapng with link type RAW (101). A comment gives each
+/// segment's fate and both ends' TCP states when it left. A corrupt segment is written as it arrived, with its wrong
+/// checksum.
 ///
 /// # Errors
-/// Those of `out`.
+/// The errors of `out`.
 pub fn write(record: &Record, out: impl Write) -> io::Result<()> {
     let mut writer = PcapNgWriter::new(out).map_err(as_io)?;
     let options = vec![InterfaceDescriptionOption::IfTsResol(RESOLUTION)];
@@ -41,7 +42,7 @@ pub fn write(record: &Record, out: impl Write) -> io::Result<()> {
     writer.get_mut().flush()
 }
 
-/// What somebody sees who listens in the middle.
+/// Returns the bytes as an observer of the link sees them.
 fn on_the_wire(segment: &Segment, fate: PacketFate) -> Vec<u8> {
     match fate {
         PacketFate::Corrupt => corrupted(&segment.bytes),

@@ -1,32 +1,32 @@
-//! What an end reports, without texts: what two ways to end have to differ in.
+//! What an end reports, without texts.
 
 use super::Ending;
 use echo_core::{Deadline, End, Tally};
 use std::fmt;
 
-/// What one end may report, without words and without who began.
+/// What one end may report, without texts and without the side that began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reported {
-    /// An outcome, and the account.
+    /// An outcome with its account.
     Outcome(EndKind, Tally),
-    /// Its plan took it away.
+    /// Its plan killed it.
     Killed,
-    /// It never ends. No contract allows that; a record may still show it.
+    /// It never ended. No contract allows this, but a record may show it.
     Open,
 }
 
-/// [`End`] without its texts: what two ways to end have to differ in.
+/// [`End`] without its texts. Two ways to end are different if these differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EndKind {
-    /// Both CLOSE frames, the server's with this code.
+    /// Both sides sent CLOSE; the server's had this code.
     Clean(u16),
-    /// Both FINs of a wire without CLOSE frames.
+    /// Both sides sent FIN, on a wire without CLOSE frames.
     Unproven,
-    /// An error's CLOSE, with its code.
+    /// A CLOSE with the code of an error.
     Failed(u16),
-    /// FIN before the CLOSE.
+    /// FIN arrived before CLOSE.
     Truncated,
-    /// RST.
+    /// RST arrived.
     Reset,
     /// This deadline passed.
     TimedOut(Deadline),
@@ -35,7 +35,7 @@ pub enum EndKind {
 }
 
 impl Reported {
-    /// What a record's ending amounts to.
+    /// Converts a record's ending.
     pub fn of(ending: &Ending) -> Self {
         match ending {
             Ending::Outcome(outcome) => Self::Outcome(EndKind::of(&outcome.end), outcome.account),
@@ -46,7 +46,7 @@ impl Reported {
 }
 
 impl EndKind {
-    /// What an outcome's end amounts to.
+    /// Converts an outcome's end.
     pub fn of(end: &End) -> Self {
         match end {
             End::Clean(code) => Self::Clean(code.0),

@@ -1,4 +1,4 @@
-//! The ear: bytes of one direction, in pieces of any size, to [`Unit`]s.
+//! The wire decoder: turns the bytes of one direction, in pieces of any size, into [`Unit`]s.
 
 use crate::record::event_log::Unit;
 use crate::scenario::{Scenario, Wire};
@@ -6,7 +6,7 @@ use echo_core::frame::{Decoder, Frame, MAX_PAYLOAD};
 use echo_core::preface::PrefaceDecoder;
 use echo_core::{CloseReason, Role};
 
-/// What passes in one direction, in one piece.
+/// One piece of what passes in one direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StreamChunk<'a> {
     Data(&'a [u8]),
@@ -14,7 +14,7 @@ pub(crate) enum StreamChunk<'a> {
     Reset,
 }
 
-/// Listens to what `from` says.
+/// Decodes what `from` sends.
 #[derive(Clone, Debug)]
 pub(crate) struct WireDecoder {
     from: Role,
@@ -27,7 +27,7 @@ enum State {
     Greeting(PrefaceDecoder),
     Frames(Decoder),
     Lines(Vec<u8>),
-    /// What comes cannot be understood any more.
+    /// The input cannot be decoded any further.
     Lost,
 }
 
@@ -105,7 +105,7 @@ fn unit_of(frame: &Frame<'_>, scenario: &Scenario) -> Unit {
     }
 }
 
-/// A line is a request or an answer if it is exactly one of this scenario's.
+/// Decodes a line. It is a request or an answer only if it matches one of this scenario exactly.
 fn unit_of_line(from: Role, line: &[u8], scenario: &Scenario) -> Unit {
     /// `[Mon Nov 23 08:16:00 2026] `
     const TIME: usize = 27;

@@ -1,16 +1,16 @@
-//! What a scenario can be run on.
+//! The backends that can run a scenario.
 
 use crate::support::{ScenarioError, pick};
 use std::str::FromStr;
 
-/// Something a scenario can be run on.
+/// A backend: runs a scenario and gives a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Backend {
     /// Two cores of `echo-core` and a queue of events, without any runtime.
     Pair,
     /// The real client and server of `echo-net` on turmoil's simulated network.
     Turmoil,
-    /// The real client and server of `echo-net` on a TCP stack of their own each, over a simulated link.
+    /// The real client and server of `echo-net`, each on its own TCP stack, over a simulated link.
     Packet,
 }
 
@@ -18,10 +18,10 @@ impl Backend {
     /// All backends.
     pub const ALL: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
 
-    /// Those that know no packets: what is sent arrives, in order, sooner or later or never.
+    /// The backends without packets. Data arrives in order, possibly late, or never.
     pub const STREAMS: [Self; 2] = [Self::Pair, Self::Turmoil];
 
-    /// Its name.
+    /// Returns its name.
     pub fn id(self) -> &'static str {
         match self {
             Self::Pair => "pair",

@@ -1,4 +1,4 @@
-//! What every run has in common: deadlines, the wall clock at the beginning, payloads.
+//! What all runs share: deadlines, the wall clock at the start, payloads.
 
 use crate::network::READ_INTERVAL as PACE_OF_READERS;
 use crate::scenario::network::Network;
@@ -11,12 +11,12 @@ use std::time::Duration;
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
 pub const EPOCH: Stamp = Stamp(1_795_421_760_000_000_000);
 
-/// How many times as fast as the harness's the clock of a TCP stack runs: about as many times as the deadlines are
-/// shorter than real ones. So a first retransmission comes after 40 ms instead of 1 s.
+/// Factor by which a TCP stack's clock runs faster than the harness's. The harness's deadlines are shorter than real
+/// ones by about the same factor. A first retransmission comes after 40 ms instead of 1 s.
 pub const TCP_TIME_SCALE: u64 = 25;
 
-/// The deadlines of PROTOCOL.md, roughly 20 to 30 times as fast (answer, write and idle more), for waiting costs steps.
-/// No two of them, nor their sums, are so near that which passes first would hang on one tick.
+/// Returns the deadlines of PROTOCOL.md, roughly 20 to 30 times shorter (answer, write and idle more), because waiting
+/// costs steps. No two deadlines or sums of deadlines are so close that one tick decides their order.
 pub fn deadlines() -> Deadlines {
     let ms = Duration::from_millis;
     Deadlines {
@@ -33,26 +33,26 @@ pub fn deadlines() -> Deadlines {
     }
 }
 
-/// How much longer an end waits: with equal deadlines, whose passes first would hang on one tick. A client is more
-/// patient with idleness, and with the CLOSE of a server that has waited for its GOAWAY as long.
+/// Returns the extra time that an end waits. With equal deadlines, one tick would decide which end's passes first. A
+/// client waits longer when idle, and for the CLOSE of a server that has waited for its GOAWAY just as long.
 fn patience(role: Role, deadline: Deadline) -> Duration {
     match (role, deadline) {
         (Role::Client, Deadline::Idle) => Duration::from_millis(100),
         (Role::Client, Deadline::Drain) => Duration::from_millis(40),
-        // A server's last packets, sent at the end of its patience, are there before the client's ends.
+        // A server's last packets, sent when its shutdown deadline passes, arrive before the client's passes.
         (Role::Client, Deadline::Shutdown) => Duration::from_millis(20),
         (Role::Client | Role::Server, _) => Duration::ZERO,
     }
 }
 
-/// How many bytes are progress within a deadline: more than a word of the ending has, and less than
-/// `slower-reader` takes.
+/// Bytes that count as progress within a deadline. More than any frame of the ending has, and less than `slower-reader`
+/// takes.
 pub const PROGRESS: usize = 200;
 
-/// When a plain message that was not finished is one all the same.
+/// Silence after which an incomplete plain message is taken as complete.
 pub const QUIET: Duration = Duration::from_millis(9);
 
-/// The deadlines of an end.
+/// Returns the deadlines of the end `role`.
 pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
     let mut all = deadlines();
     for (deadline, length) in &scenario.overrides.deadlines {
@@ -64,7 +64,7 @@ pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
     all
 }
 
-/// The configuration of an end.
+/// Returns the configuration of the end `role`.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
     let usual = Config::default();
     Config {
@@ -78,13 +78,13 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
     }
 }
 
-/// What a server tells its clients when it drains.
+/// Returns the close reason that a draining server sends to its clients.
 pub fn server_close_reason() -> CloseReason {
     CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down")
 }
 
-/// Both ends must have ended by then: the sum of all deadlines and of all faults that pass, and time for the last
-/// packets, each of which may wait for its batch.
+/// Returns the virtual time by which both ends must have ended. It is the sum of all deadlines and of all limited
+/// faults, plus time for the last packets, each of which may wait for its batch.
 pub fn budget(scenario: &Scenario) -> Millis {
     let deadlines = deadlines_of(scenario, Role::Client);
     let all: Duration = Deadline::ALL.iter().map(|deadline| deadlines.length(*deadline)).sum();
@@ -95,10 +95,11 @@ pub fn budget(scenario: &Scenario) -> Millis {
     Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets + reading)
 }
 
-/// About how many bytes one side says: its messages, and for each and for the ending some words.
+/// Estimates the bytes that one side sends: its messages, and overhead for each message and for the ending.
 pub fn all_bytes(scenario: &Scenario) -> u64 {
     let bytes = scenario.talk.iter().sum::<usize>() as u64;
-    // A server answers each piece of a plain line that is over its limit, or that comes so slowly that it falls quiet.
+    // A server answers each piece of a plain line. Pieces result from its limit, and from input so slow that QUIET
+    // passes.
     let Network { reads, writes, takes, .. } = scenario.network;
     let byte_by_byte = (1..=PACE_OF_READERS as usize + 2).contains(&takes);
     let sizes = [scenario.overrides.limit.unwrap_or(0), reads, writes, usize::from(byte_by_byte)];

@@ -1,4 +1,4 @@
-//! A scenario as text that can be kept and replayed: one field a line, with a version on the first line.
+//! A scenario as a text file to keep and replay: one field a line, the version on the first line.
 //!
 //! ```text
 //! echo-sim scenario 1
@@ -15,9 +15,9 @@
 //! end
 //! ```
 //!
-//! `limit`, `deadline` (as often as there are deadlines), `backend` and `seed` may be left out, and so may `talk` where
-//! the requests are the usual ones. What follows `#` is not read. The last line is there so that a file that was cut
-//! short is noticed.
+//! `limit`, `deadline` (which may occur several times), `backend`, `seed` and `talk` are optional. Without `talk` the
+//! client makes the usual requests. Text behind `#` is a comment. The last line, `end`, shows that the file is
+//! complete.
 
 use crate::scenario::Backend;
 use crate::scenario::network::Network;
@@ -28,22 +28,22 @@ use crate::support::{ScenarioError, check_length, pick};
 use std::fmt;
 use std::str::FromStr;
 
-/// The version that is written, and the only one that is read.
+/// The file version that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
 
 const TITLE: &str = "echo-sim scenario";
 
-/// Every field, in the order in which it is written.
+/// All fields, in the order in which they are written.
 const FIELDS: [&str; 9] = ["wire", "client", "server", "network", "talk", "limit", "deadline", "backend", "seed"];
 
-/// What a file holds.
+/// The content of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// The scenario.
     pub scenario: Scenario,
-    /// On what it was run.
+    /// The backend that it was run on.
     pub backend: Option<Backend>,
-    /// The seed from which it was drawn. It has shrunk since: the scenario alone says what is run.
+    /// The seed from which the scenario was drawn. The scenario was shrunk since, so it alone decides what is run.
     pub seed: Option<u64>,
 }
 
@@ -81,7 +81,7 @@ impl FromStr for Saved {
     /// Reads a file.
     ///
     /// # Errors
-    /// A [`ScenarioError`] of one line that names the line, what stands there and what would be right.
+    /// A [`ScenarioError`] of one line: the line number, what was found and what is expected.
     fn from_str(text: &str) -> Result<Self, ScenarioError> {
         // Some editors begin a file with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -127,7 +127,7 @@ fn check_title(title: &str) -> Result<(), ScenarioError> {
     }
 }
 
-/// What was read so far.
+/// The fields that were read so far.
 #[derive(Default)]
 struct Draft {
     wire: Option<Wire>,

@@ -1,4 +1,4 @@
-//! A scenario: what each side and the network do, as a value with a stable id.
+//! Scenarios: what each side and the network do, as a value with a stable id.
 
 mod backend;
 pub mod defaults;
@@ -25,9 +25,8 @@ use std::str::FromStr;
 
 /// One conversation: two plans, a network and a wire.
 ///
-/// Its id reads `wire/client:PLAN/server:PLAN/NETWORK`, with `/talk-N-N…` behind it when the requests are not the
-/// usual ones, and a part for each setting of its own ([`Overrides`]); [`Scenario::from_str`] reads every id that
-/// [`fmt::Display`] writes.
+/// Its id is `wire/client:PLAN/server:PLAN/NETWORK`. Requests other than the usual ones add `/talk-N-N…`, and each of
+/// its [`Overrides`] adds a part. [`Scenario::from_str`] reads every id that [`fmt::Display`] writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scenario {
     /// The wire.
@@ -36,24 +35,24 @@ pub struct Scenario {
     pub client: Plan,
     /// What the server does.
     pub server: Plan,
-    /// What lies between.
+    /// The network between them.
     pub network: Network,
-    /// The client's requests, by the size of their payloads. The first is made at once, the others together when it
-    /// is answered.
+    /// Payload sizes of the client's requests, in bytes. The first request is made at once, the others together when
+    /// the first is answered.
     pub talk: Vec<usize>,
-    /// What is set otherwise than usual.
+    /// The settings that differ from the defaults.
     pub overrides: Overrides,
 }
 
 impl Scenario {
-    /// A scenario with the usual requests: one, and a second if a plan or a fault needs it.
+    /// Creates a scenario with the usual requests: one, or two if a plan or a fault needs a second.
     pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {
         let mut scenario = Self { wire, client, server, network, talk: Vec::new(), overrides: Overrides::default() };
         scenario.talk = scenario.usual_talk();
         scenario
     }
 
-    /// What `role` does.
+    /// Returns the plan of `role`.
     pub fn plan(&self, role: Role) -> &Plan {
         match role {
             Role::Client => &self.client,
@@ -61,31 +60,31 @@ impl Scenario {
         }
     }
 
-    /// The message of request `seq`, if there are so many.
+    /// Returns the message of request `seq`, or `None` if there is no such request.
     pub fn payload(&self, seq: u64) -> Option<Vec<u8>> {
         let index = usize::try_from(seq).ok()?.checked_sub(1)?;
         self.talk.get(index).map(|size| payload(self.wire, seq, *size))
     }
 
-    /// Whether `role` does something that a correct peer never does.
+    /// Returns whether `role` does something that a correct peer never does.
     pub fn misbehaves(&self, role: Role) -> bool {
         let deaf = self.plan(role.peer()).points().any(|point| point == Point::PeerNotReading);
         deaf || self.plan(role).misbehaves() || (role == Role::Client && self.asks_too_much())
     }
 
-    /// Whether the client makes a request that is over the server's limit.
+    /// Returns whether the client makes a request that exceeds the server's limit.
     pub fn asks_too_much(&self) -> bool {
         let over = |seq: usize, limit| self.payload(seq as u64).is_some_and(|payload| payload.len() > limit);
         self.wire != Wire::Plain
             && self.overrides.limit.is_some_and(|limit| (1..=self.talk.len()).any(|seq| over(seq, limit)))
     }
 
-    /// Whether nothing but polite ends happens: no fault, and no side misbehaves.
+    /// Returns whether all ends are polite: no fault, and no side misbehaves.
     pub fn is_peaceful(&self) -> bool {
         self.network.is_faithful() && !self.misbehaves(Role::Client) && !self.misbehaves(Role::Server)
     }
 
-    /// The runs it stands for: itself, or, where TCP lets a race go either way, one for each way.
+    /// Returns the runs of this scenario: itself, or two where TCP lets a race go either way.
     pub fn runs(&self) -> Vec<Self> {
         let with = |rst| Self { network: Network { rst, ..self.network.clone() }, ..self.clone() };
         match self.network.rst {
@@ -94,10 +93,10 @@ impl Scenario {
         }
     }
 
-    /// Says why this makes no sense, if so.
+    /// Checks that the scenario makes sense.
     ///
     /// # Errors
-    /// A [`ScenarioError`] that names the part.
+    /// A [`ScenarioError`] that names the wrong part.
     pub fn check(&self) -> Result<(), ScenarioError> {
         let refuse = |text: String| Err(ScenarioError::Parse(text));
         check_range("the number of requests", self.talk.len() as u64, 1..=1000)?;
@@ -224,7 +223,7 @@ impl FromStr for Scenario {
     }
 }
 
-/// The sizes of requests.
+/// Parses the sizes of requests, in bytes.
 pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, ScenarioError> {
     let size = |text: &str| {
         number(text)

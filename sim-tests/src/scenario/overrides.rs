@@ -1,23 +1,24 @@
-//! What a scenario sets otherwise than [`setting`](crate::scenario::defaults) does: deadlines, and the server's limit.
+//! Settings in which a scenario differs from [`defaults`](crate::scenario::defaults): deadlines, and the server's
+//! limit.
 
 use crate::support::{Millis, ScenarioError, number, pick};
 use echo_core::Deadline;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Settings of one scenario.
+/// The settings of one scenario.
 ///
-/// In an id each is a part of its own behind the network: `/limit-100/deadline-drain-50`.
+/// In an id, each is a separate part behind the network: `/limit-100/deadline-drain-50`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overrides {
-    /// The longest payload that the server takes, or a line in one piece, in bytes.
+    /// The longest payload that the server accepts, or a plain line in one piece, in bytes.
     pub limit: Option<usize>,
-    /// Deadlines that both sides have instead of the usual ones.
+    /// Deadlines of both sides that replace the defaults.
     pub deadlines: BTreeMap<Deadline, Millis>,
 }
 
 impl Overrides {
-    /// Says why this makes no sense, if so.
+    /// Checks that all values are in their ranges.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         if let Some(limit) = self.limit.filter(|limit| !(1..=1 << 20).contains(limit)) {
             return Err(ScenarioError::Parse(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
@@ -30,7 +31,7 @@ impl Overrides {
         }
     }
 
-    /// Takes up a part of an id; `None` if it is none of these.
+    /// Parses one part of an id; `None` if it is no override.
     pub(crate) fn part(&mut self, part: &str) -> Option<Result<(), ScenarioError>> {
         if let Some(limit) = part.strip_prefix("limit-") {
             return Some(self.set_limit(limit));

@@ -1,8 +1,8 @@
-//! What requests carry.
+//! The content of requests.
 
 use super::wire::Wire;
 
-/// The message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.
+/// Returns the message of request `seq`: its number, filled up to `size` bytes. On the plain wire it is a line.
 pub(crate) fn payload(wire: Wire, seq: u64, size: usize) -> Vec<u8> {
     let mut text = format!("request {seq}").into_bytes();
     match wire {

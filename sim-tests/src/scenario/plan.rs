@@ -1,101 +1,101 @@
-//! What one side does, and when: the words that scenarios and networks are made of.
+//! Plans: what one side does, and at which point of the conversation.
 
 use crate::support::{ScenarioError, pick};
 use std::fmt;
 
-/// What one side does besides talking: nothing, or some things, each at its point of the conversation.
+/// What one side does besides its requests or answers: any number of steps, each at its point.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// Each is done once, when its point is there.
+    /// The steps. Each is carried out once, when its point is reached.
     pub steps: Vec<Step>,
 }
 
-/// One thing that one side does.
+/// One action at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// When.
+    /// The point at which it is carried out.
     pub point: Point,
 }
 
-/// How a side ends its part.
+/// How a side ends the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// As it should: the client closes, the server drains.
+    /// The regular end: the client closes, the server drains.
     Close,
-    /// FIN from below the protocol, as a program that calls `shutdown(SHUT_WR)`; it reads on.
+    /// Sends FIN below the protocol, like a program that calls `shutdown(SHUT_WR)`, and continues to read.
     HalfClose,
-    /// The socket is closed under the protocol. With unread input that is RST, otherwise FIN.
+    /// Closes the socket below the protocol. With unread input this sends RST, otherwise FIN.
     Drop,
-    /// It reads no more, and closes the socket when there is unread input: RST.
+    /// Stops reading, and closes the socket once there is unread input. This sends RST.
     DropUnread,
-    /// RST at once, as with linger time zero.
+    /// Sends RST at once, as with linger time zero.
     Abort,
-    /// The process dies, and its kernel closes the socket: as [`Action::Drop`], for the host as a whole.
+    /// The process dies and its kernel closes the socket: like [`Action::Drop`], for the whole host.
     Crash,
-    /// Power loss: from now on it sends nothing and hears nothing.
+    /// Power loss: the host sends and receives nothing more.
     Vanish,
-    /// It breaks the protocol: it says CLOSE with a count that cannot be, and goes on as if it had said nothing.
+    /// Breaks the protocol: sends CLOSE with an impossible count, and continues as if it had not.
     Violate,
 }
 
-/// A point of the conversation, defined by what was sent and got so far, and so the same on every backend.
+/// A point of the conversation. It is defined by what was sent and received, so it is the same on every backend.
 ///
-/// *This side* is the one whose plan it is; a fault of the network can only wait for a point of both.
+/// *This side* is the side that has the plan. A fault of the network can only wait for a point of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Point {
-    /// There is a connection, and nobody has sent anything.
+    /// The connection exists, and neither side has sent anything.
     Connecting,
-    /// Half of this side's preface has left.
+    /// Half of this side's preface was sent.
     InPreface,
-    /// The client has the answer to its first request, and nothing is under way.
+    /// The client has received the first answer, and nothing is in flight.
     Idle,
-    /// The client has sent its second request, the server has not got it.
+    /// The client has sent its second request, and the server has not received it.
     RequestInFlight,
-    /// The server has sent the answer to the second request, the client has not got it.
+    /// The server has sent the second answer, and the client has not received it.
     AnswerInFlight,
-    /// Ten bytes have left of what this side says after its first request or answer.
+    /// This side has sent ten bytes of what follows its first request or answer.
     InsideFrame,
-    /// This side has something to say after its first request or answer, and its transport takes none of it, for the
-    /// other side has stopped reading for good.
+    /// This side has data to send after its first request or answer, but its transport takes none: the peer has stopped
+    /// reading for good.
     PeerNotReading,
     /// A GOAWAY was sent.
     Draining,
-    /// The other side's GOAWAY is there, and this side has not acted upon it.
+    /// The peer's GOAWAY has arrived, and this side has not acted on it.
     AfterGoAway,
-    /// A CLOSE was sent, and the other side has not got it.
+    /// A CLOSE was sent, and the peer has not received it.
     CloseInFlight,
-    /// The other side's CLOSE is there, and this side has not acted upon it.
+    /// The peer's CLOSE has arrived, and this side has not acted on it.
     AfterClose,
     /// A FIN was sent.
     Finishing,
-    /// The other side's FIN is there, and this side has not acted upon it.
+    /// The peer's FIN has arrived, and this side has not acted on it.
     AfterFin,
 }
 
 impl Plan {
-    /// No plan: the side only reacts.
+    /// Creates an empty plan: the side only reacts.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// One thing at one point.
+    /// Creates a plan of one action at one point.
     pub fn one(action: Action, point: Point) -> Self {
         Self { steps: vec![Step { action, point }] }
     }
 
-    /// The points at which something is done.
+    /// Returns the points of all steps.
     pub fn points(&self) -> impl Iterator<Item = Point> {
         self.steps.iter().map(|step| step.point)
     }
 
-    /// Whether it does what a correct peer never does.
+    /// Returns whether it contains something that a correct peer never does.
     pub fn misbehaves(&self) -> bool {
         self.steps.iter().any(|step| step.action != Action::Close)
     }
 
-    /// Whether it says what breaks the order of words while half of something else is kept back.
+    /// Returns whether it sends a message out of order while half of another one is held back.
     pub(crate) fn breaks_bytes(&self) -> bool {
         let violates = self.steps.iter().any(|step| step.action == Action::Violate);
         violates && self.points().any(|point| matches!(point, Point::InPreface | Point::InsideFrame))
@@ -141,7 +141,7 @@ impl Action {
         Self::Violate,
     ];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::Close => "close",
@@ -155,7 +155,7 @@ impl Action {
         }
     }
 
-    /// Whether an end that does this can report no outcome.
+    /// Returns whether an end that does this cannot report an outcome.
     pub fn takes_away(self) -> bool {
         match self {
             Self::Close | Self::HalfClose | Self::Violate => false,
@@ -186,7 +186,7 @@ impl Point {
         Self::AfterFin,
     ];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -205,7 +205,7 @@ impl Point {
         }
     }
 
-    /// Whether it is one side's, and so nothing that a fault of the network can wait for.
+    /// Returns whether it concerns one side only. A fault of the network cannot wait for such a point.
     pub fn is_of_one_side(self) -> bool {
         match self {
             Self::InPreface | Self::InsideFrame | Self::PeerNotReading => true,
@@ -215,7 +215,7 @@ impl Point {
         }
     }
 
-    /// Whether it needs words that the plain wire does not have.
+    /// Returns whether it needs frames that the plain wire does not have.
     pub fn is_framed(self) -> bool {
         match self {
             Self::InPreface | Self::Draining | Self::AfterGoAway => true,
@@ -225,7 +225,7 @@ impl Point {
         }
     }
 
-    /// Whether it needs a second request.
+    /// Returns whether it needs a second request.
     pub fn needs_two(self) -> bool {
         match self {
             Self::RequestInFlight | Self::AnswerInFlight | Self::InsideFrame | Self::PeerNotReading => true,

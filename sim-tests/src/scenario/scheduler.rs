@@ -1,28 +1,28 @@
-//! The step scheduler: what of a scenario is due now. The same for every backend, and for the oracle.
+//! The step scheduler: which steps of a scenario are due. All backends and the oracle share it.
 
 use super::Scenario;
 use super::network::{NetworkFault, Span};
 use super::plan::{Action, Point, Step};
 use echo_core::Role;
 
-/// What knows at which points a conversation is.
+/// Something that can tell which points a conversation has reached.
 pub(crate) trait Points {
-    /// Whether the conversation, as far as it concerns `side`, is at `point`.
+    /// Returns whether the conversation is at `point`, as seen from `side`.
     fn is_at(&self, point: Point, side: Role) -> bool;
 }
 
-/// What a backend is to do at once.
+/// A command that a backend carries out at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Let a side carry out a step of its plan.
+    /// A side carries out a step of its plan.
     Act(Role, Step),
-    /// Let a side never read again.
+    /// A side stops reading for good.
     Deafen(Role),
-    /// Let the client make these requests, all at once.
+    /// The client makes these requests, all at once.
     Ask {
-        /// The first.
+        /// The first request.
         from: u64,
-        /// The last.
+        /// The last request.
         to: u64,
     },
     /// Cut the network.
@@ -30,7 +30,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the server's program does it, and not its host or the network.
+    /// Returns whether the server's program carries it out, and not its host or the network.
     pub(crate) fn is_for_the_server_program(&self) -> bool {
         match self {
             Self::Act(Role::Server, step) => !matches!(step.action, Action::Crash | Action::Vanish),
@@ -39,12 +39,12 @@ impl Command {
     }
 }
 
-/// Everything a scenario has in store that is not done yet.
+/// All steps of a scenario that are not yet carried out.
 #[derive(Debug)]
 pub(crate) struct StepScheduler {
-    /// What waits for a point of a side, in the order in which things happen that are due together.
+    /// Commands that wait for a point of a side. Those that become due together run in this order.
     waiting: Vec<(Point, Role, Command)>,
-    /// What became due when its side was gone.
+    /// Steps that became due when their side was already gone.
     missed: Vec<String>,
     asked: u64,
     talk: u64,
@@ -69,7 +69,7 @@ impl StepScheduler {
         Self { waiting, missed: Vec::new(), asked: 0, talk: scenario.talk.len() as u64 }
     }
 
-    /// The next thing that is due; to be asked again until there is none.
+    /// Returns the next command that is due. Call it again until it returns `None`.
     pub(crate) fn next(&mut self, log: &impl Points) -> Option<Command> {
         if let Some(index) = self.waiting.iter().position(|(point, side, _)| log.is_at(*point, *side)) {
             return Some(self.waiting.remove(index).2);
@@ -82,12 +82,12 @@ impl StepScheduler {
         })
     }
 
-    /// A step became due, and there was nobody left to carry it out.
+    /// Records a step that became due when its side was already gone.
     pub(crate) fn miss(&mut self, side: Role, step: Step) {
         self.missed.push(named(side, step));
     }
 
-    /// What was never carried out.
+    /// Returns the steps and cuts that were never carried out.
     pub(crate) fn left(&self) -> Vec<String> {
         let part = |(point, _, order): &(Point, Role, Command)| match order {
             Command::Act(side, step) => Some(named(*side, *step)),

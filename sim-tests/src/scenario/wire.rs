@@ -1,15 +1,15 @@
-//! The two wires, and who sends FIN first on the framed one.
+//! The wires, and which side sends FIN first on the framed one.
 
 use echo_core::Role;
 
-/// Which wire, and who is set to send FIN first.
+/// The wire format, and the side that is configured to send FIN first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Wire {
-    /// echo/1 as it is by default: the client sends FIN first.
+    /// echo/1 with the default setting: the client sends FIN first.
     Framed,
-    /// echo/1 with a server that takes TIME_WAIT upon itself: it sends FIN first.
+    /// echo/1 with a server that sends FIN first, and so holds TIME_WAIT.
     FramedServerFin,
-    /// Lines.
+    /// Plain lines.
     Plain,
 }
 
@@ -17,7 +17,7 @@ impl Wire {
     /// All wires.
     pub const ALL: [Self; 3] = [Self::Framed, Self::FramedServerFin, Self::Plain];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::Framed => "framed",
@@ -26,7 +26,8 @@ impl Wire {
         }
     }
 
-    /// Who the server's setting says sends FIN first; nobody on the plain wire, where whoever leaves does.
+    /// Returns the side that the server's setting lets send FIN first. `None` on the plain wire: the side that leaves
+    /// does.
     pub fn first_fin(self) -> Option<Role> {
         match self {
             Self::Framed => Some(Role::Client),

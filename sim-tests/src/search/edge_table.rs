@@ -1,4 +1,4 @@
-//! How often each change of a TCP state was taken.
+//! Counts how often each TCP state change happened.
 
 use crate::check::tcp_rules::edges;
 use crate::record::Record;
@@ -13,31 +13,31 @@ pub struct EdgeTable {
 }
 
 impl EdgeTable {
-    /// Counts the changes in `record`. Those that no diagram has are left to [`check_tcp`](crate::check_tcp).
+    /// Counts the changes in `record`. Changes that are not in the diagram are left to [`check_tcp`](crate::check_tcp).
     pub fn add(&mut self, record: &Record) {
         for edge in edges(record).into_iter().flatten() {
             *self.counts.entry(edge).or_default() += 1;
         }
     }
 
-    /// Adds what another table has counted.
+    /// Adds the counts of another table.
     pub fn merge(&mut self, other: &Self) {
         for (edge, count) in &other.counts {
             *self.counts.entry(*edge).or_default() += count;
         }
     }
 
-    /// How often `edge` was taken.
+    /// Returns how often `edge` was taken.
     pub fn count(&self, edge: &Edge) -> u64 {
         self.counts.get(edge).copied().unwrap_or_default()
     }
 
-    /// The edges that were taken, and how often, in the order of the states.
+    /// Returns the edges that were taken, with their counts, in the order of the states.
     pub fn counts(&self) -> impl Iterator<Item = (Edge, u64)> {
         self.counts.iter().map(|(edge, count)| (*edge, *count))
     }
 
-    /// The edges below ESTABLISHED that were never taken.
+    /// Returns the edges from ESTABLISHED on that were never taken.
     pub fn missing(&self) -> Vec<Edge> {
         CLOSING.into_iter().filter(|edge| self.count(edge) == 0).collect()
     }

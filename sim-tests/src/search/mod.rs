@@ -1,5 +1,5 @@
-//! More sequences than a catalogue has: every state of two connections, random scenarios, and every fate of one packet
-//! and of two.
+//! Searches beyond the catalogue: every state of two connections, random scenarios, and every fate of one packet and of
+//! two.
 
 #[cfg(feature = "packet")]
 pub mod edge_table;

@@ -1,5 +1,5 @@
-//! Every fault of one packet, and every fault of two, in the close sequences of a core set: each run is held against
-//! the close contract and against RFC 9293.
+//! Packet sweeps: every fault of one packet, and every fault of two, in a core set of close sequences. Each run is
+//! checked against the close contract and against RFC 9293.
 
 use super::edge_table::EdgeTable;
 use crate::catalogue::{self, Problem as Unjust};
@@ -13,23 +13,23 @@ use crate::scenario::{Scenario, Wire};
 use crate::support::parallel;
 use crate::tcp::{PacketFate, TcpEvent};
 
-/// What may happen to a packet. Late and twice by more than a round trip, so that others pass.
+/// The fates of a packet. A late packet and a duplicate arrive more than a round trip late, so others overtake them.
 pub const FATES: [PacketFate; 5] =
     [PacketFate::Lose, PacketFate::Twice(20), PacketFate::Late(20), PacketFate::Behind, PacketFate::Corrupt];
 
-/// What came of many runs.
+/// The results of many runs.
 #[derive(Clone, Debug, Default)]
 pub struct Sweep {
-    /// How many.
+    /// The number of runs.
     pub runs: u64,
-    /// How often each change of a TCP state was taken.
+    /// How often each TCP state change happened.
     pub table: EdgeTable,
-    /// What is broken, each with the id that replays it.
+    /// Failures: the id that replays the run, and what is wrong.
     pub broken: Vec<(String, String)>,
 }
 
-/// The core set: on every wire, each way for one side to end while the other only reacts or does the same, and some
-/// more that end in the middle of something.
+/// Returns the core set. On each wire it has each way for one side to end while the other only reacts or does the same,
+/// and some that end in the middle of an exchange.
 pub fn core() -> Vec<Scenario> {
     let mut all = Vec::new();
     for wire in Wire::ALL {
@@ -41,7 +41,7 @@ pub fn core() -> Vec<Scenario> {
     all
 }
 
-/// The plans of the core set.
+/// Returns the plans of the core set.
 fn plans() -> Vec<(Plan, Plan)> {
     let none = Plan::none;
     let idle = |action| Plan::one(action, Point::Idle);
@@ -59,7 +59,7 @@ fn plans() -> Vec<(Plan, Plan)> {
 }
 
 impl Sweep {
-    /// Runs `scenario` and judges it; gives the record.
+    /// Runs `scenario` and checks it. Returns the record.
     fn run(&mut self, scenario: &Scenario) -> Option<Record> {
         self.runs += 1;
         match Backend::Packet.run(scenario) {
@@ -74,7 +74,7 @@ impl Sweep {
         }
     }
 
-    /// Holds `record` against the contract and against RFC 9293.
+    /// Checks `record` against the contract and against RFC 9293.
     pub fn judge(&mut self, record: &Record) {
         self.table.add(record);
         let contract = contract::check(record).into_iter().map(|breach| breach.to_string());
@@ -84,7 +84,7 @@ impl Sweep {
         }
     }
 
-    /// Adds what came of others.
+    /// Adds the results of `other`.
     pub fn merge(&mut self, other: Self) {
         self.runs += other.runs;
         self.table.merge(&other.table);
@@ -92,7 +92,7 @@ impl Sweep {
     }
 }
 
-/// How many segments left a host.
+/// Returns the number of segments that left a host.
 fn segments(record: &Record) -> u32 {
     let sent = |event: &TcpEvent| matches!(event, TcpEvent::Sent { .. });
     u32::try_from(record.packets.iter().filter(|moment| sent(&moment.event)).count()).unwrap_or(u32::MAX)
@@ -104,15 +104,15 @@ fn with(scenario: &Scenario, index: u32, fate: PacketFate) -> Scenario {
     scenario
 }
 
-/// Every packet of `scenario` with every fate.
+/// Returns `scenario` with each fate of each packet, and the packet's number.
 fn singles(scenario: &Scenario) -> Vec<(Scenario, u32)> {
     let count = Backend::Packet.run(scenario).map_or(0, |record| segments(&record));
     let indices = (0..count).flat_map(|index| FATES.map(|fate| (index, fate)));
     indices.map(|(index, fate)| (with(scenario, index, fate), index)).collect()
 }
 
-/// Runs each scenario without a fault; with each fate of each packet; and with `pairs`, for each of these, with each
-/// fate of each later packet. `tick` is called after each.
+/// Runs each scenario without a fault, and with each fate of each packet. With `pairs`, each of the latter also runs
+/// with each fate of each later packet. `tick` is called after each job with its number of runs.
 pub fn sweep(scenarios: &[Scenario], pairs: bool, tick: &(impl Fn(u64) + Sync)) -> Sweep {
     let mut whole = Sweep::default();
     for scenario in scenarios {
@@ -137,8 +137,8 @@ pub fn sweep(scenarios: &[Scenario], pairs: bool, tick: &(impl Fn(u64) + Sync)) 
     whole
 }
 
-/// Runs every sequence on every network that only packets show ([`catalogue::packets`]), and holds each against what
-/// the oracle expects, too. `tick` is called after each.
+/// Runs each sequence on each network of packets ([`catalogue::packets`]), and also checks each against the oracle.
+/// `tick` is called after each.
 pub fn networks(tick: &(impl Fn(u64) + Sync)) -> Sweep {
     let all = catalogue::packets();
     let one = |index: usize| {
@@ -160,7 +160,7 @@ pub fn networks(tick: &(impl Fn(u64) + Sync)) -> Sweep {
     whole
 }
 
-/// Runs each scenario with packets lost at random, for each seed below `seeds`.
+/// Runs each scenario with packets lost at random, once for each seed below `seeds`.
 pub fn losses(scenarios: &[Scenario], percent: u8, seeds: u64) -> Sweep {
     let jobs: Vec<_> = (0..seeds).flat_map(|seed| scenarios.iter().map(move |scenario| (scenario, seed))).collect();
     let one = |job: usize| {

@@ -1,19 +1,19 @@
-//! A broken promise, of whatever kind of rule.
+//! Breaches of rules.
 
 use std::fmt;
 
-/// A promise that can be broken.
+/// A rule that can be broken.
 pub trait Rule: Copy {
-    /// Its name, for people.
+    /// Returns its name, for people.
     fn name(self) -> &'static str;
 }
 
-/// A broken promise.
+/// A breach of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach<R> {
-    /// Which.
+    /// The rule.
     pub rule: R,
-    /// Where, and how it shows.
+    /// Where it was broken, and how this shows.
     pub what: String,
 }
 

@@ -1,6 +1,6 @@
-//! Where two accounts of the same thing differ.
+//! The first difference of two texts.
 
-/// The first line in which two texts differ: its number, counted from 1, and both lines, if they have one.
+/// Returns the first line in which two texts differ: its number, counted from 1, and both lines, where they exist.
 pub(crate) fn first_of<'a>(
     one: impl IntoIterator<Item = &'a str>,
     other: impl IntoIterator<Item = &'a str>,

@@ -1,35 +1,35 @@
-//! Why a text is no scenario, or a scenario cannot be run.
+//! Errors of scenario texts and of runs.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Why there is no scenario, or no record of it.
+/// Why a text is no scenario, or a scenario has no record.
 ///
-/// It is shown as one line of at most [`MOST_SHOWN`] characters: of a longer text the middle is left out, and control
-/// characters are escaped.
+/// It is displayed as one line of at most [`MOST_SHOWN`] characters: the middle of a longer text is left out, and
+/// control characters are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScenarioError {
-    /// A text is no id and no file, or what it says makes no sense.
+    /// A text is no valid id or file, or makes no sense.
     Parse(String),
-    /// The scenario makes sense, and this backend or this build cannot express it.
+    /// The scenario makes sense, but this backend or this build cannot run it.
     Unsupported(String),
     /// The simulation itself failed.
     Run(String),
 }
 
-/// How many characters of an error are shown at most.
+/// The largest number of characters of an error that are displayed.
 pub const MOST_SHOWN: usize = 1200;
 
 impl ScenarioError {
-    /// The whole text, as it is.
+    /// Returns the whole text, unchanged.
     pub fn text(&self) -> &str {
         match self {
             Self::Parse(text) | Self::Unsupported(text) | Self::Run(text) => text,
         }
     }
 
-    /// The same kind of error with another text.
+    /// Returns the same kind of error with another text.
     #[must_use]
     pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
@@ -46,7 +46,7 @@ impl fmt::Display for ScenarioError {
     }
 }
 
-/// A text as one line that is safe on a terminal, of at most [`MOST_SHOWN`] characters.
+/// Returns a text as one line of at most [`MOST_SHOWN`] characters that is safe on a terminal.
 pub fn one_line(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
     let text: String = text.chars().map(escape).collect();
@@ -70,7 +70,7 @@ pub(crate) fn check_length(what: &str, text: &str) -> Result<(), ScenarioError> 
     }
 }
 
-/// Refuses a number of `what` that is out of `range`.
+/// Refuses a number of `what` that is outside `range`.
 pub(crate) fn check_range(what: &str, number: u64, range: RangeInclusive<u64>) -> Result<(), ScenarioError> {
     if range.contains(&number) {
         return Ok(());

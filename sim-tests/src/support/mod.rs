@@ -1,5 +1,5 @@
-//! What every other folder stands on: errors and numbers of texts, hashes, shares of work, all processors, and the first
-//! difference of two texts.
+//! What all other folders use: errors, numbers in texts, hashes, shards, the parallel map, and the first difference of
+//! two texts.
 
 mod breach;
 pub(crate) mod difference;
@@ -17,5 +17,5 @@ pub use hash::fnv;
 pub(crate) use number::{number, pick};
 pub use shard::Shard;
 
-/// Virtual time in milliseconds since the connection began.
+/// Virtual time in milliseconds since the connection began, or a span of it.
 pub type Millis = u64;

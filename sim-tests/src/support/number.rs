@@ -3,14 +3,14 @@
 use super::error::ScenarioError;
 use std::str::FromStr;
 
-/// `text` as a number. One that is too great for its type is the greatest of it, so that its range is named and not its
-/// form.
+/// Parses `text` as a number. If it is too large for its type, the largest value is returned, so that the error names
+/// the range and not the form.
 pub(crate) fn number<T: FromStr + Bounded>(text: &str) -> Option<T> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(T::GREATEST))
 }
 
-/// Numbers that have a greatest one.
+/// Number types with a largest value.
 pub(crate) trait Bounded {
     const GREATEST: Self;
 }
@@ -31,7 +31,7 @@ impl Bounded for usize {
     const GREATEST: Self = Self::MAX;
 }
 
-/// Finds the one whose id is `text`.
+/// Returns the value whose id is `text`.
 pub(crate) fn pick<T: Copy>(what: &str, text: &str, all: &[T], id: fn(T) -> &'static str) -> Result<T, ScenarioError> {
     all.iter().copied().find(|one| id(*one) == text).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|one| id(*one)).collect();

@@ -1,4 +1,4 @@
-//! Which pairs of state and event of the close machine were reached.
+//! The pairs of state and event of the close machine that were reached.
 
 use echo_core::Role;
 use echo_core::close::table::{Sample, State};
@@ -6,7 +6,7 @@ use echo_core::close::{CloseHandshake, Machine, Policy};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Pairs of a machine's state and the event that it met there.
+/// A set of pairs of a machine's state and an event that occurred in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs(pub(crate) BTreeSet<(Subject, State, Sample)>);
 
@@ -14,31 +14,31 @@ thread_local! {
     static SEEN: RefCell<Pairs> = const { RefCell::new(Pairs(BTreeSet::new())) };
 }
 
-/// Notes a pair for [`Pairs::take`]: the value of [`Config::observe`](echo_core::Config) that measures.
+/// Records a pair for [`Pairs::take`]. It is the value of [`Config::observe`](echo_core::Config) for measuring.
 pub fn observe(machine: &Machine, sample: Sample) {
     SEEN.with_borrow_mut(|seen| seen.0.insert((Subject::of(machine), State::of(machine), sample)));
 }
 
 impl Pairs {
-    /// One more than the greatest index.
+    /// The number of indices: the largest index plus one.
     pub const COUNT: usize = 5 * 5 * 5 * 2 * 3 * Sample::ALL.len();
 
-    /// What this thread has observed since this was called last.
+    /// Returns what this thread has observed since the last call.
     pub fn take() -> Self {
         SEEN.take()
     }
 
-    /// Adds those of `other`.
+    /// Adds the pairs of `other`.
     pub fn merge(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// How many there are.
+    /// Returns the number of pairs.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// A number for each of them, below [`Pairs::COUNT`]: the same for the same pair in every process.
+    /// Returns an index for each pair, below [`Pairs::COUNT`]. It is the same in every process.
     pub fn indices(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|(subject, state, sample)| {
             let State { sent, heard, owes, verdict } = *state;
@@ -49,7 +49,7 @@ impl Pairs {
     }
 }
 
-/// Whose table: the kinds of machine that are in a [`Connection`](echo_core::Connection).
+/// The kinds of machine in a [`Connection`](echo_core::Connection). Each has its own table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {
     /// A server on the framed wire; the client sends FIN first.
@@ -58,14 +58,14 @@ pub enum Subject {
     FramedServerFinFirst,
     /// A client on the framed wire.
     FramedClient,
-    /// A server on the plain wire, or one that does not know its wire.
+    /// A server on the plain wire, or one that does not yet know its wire.
     PlainServer,
     /// A client on the plain wire.
     PlainClient,
 }
 
 impl Subject {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] =
         [Self::FramedServer, Self::FramedServerFinFirst, Self::FramedClient, Self::PlainServer, Self::PlainClient];
 
@@ -81,7 +81,7 @@ impl Subject {
         }
     }
 
-    /// Its role and policy.
+    /// Returns its role and policy.
     pub fn machine(self) -> (Role, Policy) {
         match self {
             Self::FramedServer => (Role::Server, Policy::FRAMED),
@@ -92,7 +92,7 @@ impl Subject {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::FramedServer => "framed server",

@@ -1,14 +1,14 @@
-//! Many hands: independent jobs on all processors, and their results in the order of the jobs.
+//! The parallel map: runs independent jobs on all processors, and returns their results in order.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does `job` for each number below `count` on as many threads as there are processors. The results come in the order
-/// of the numbers, so that nobody can tell how many hands there were.
+/// Calls `job` with each number below `count`, on as many threads as there are processors. Results are in the order of
+/// the numbers, so they do not depend on the number of threads.
 ///
 /// # Panics
-/// If a job does.
+/// Panics if a job panics.
 pub fn parallel_map<T: Send>(count: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let hands = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(count.max(1));

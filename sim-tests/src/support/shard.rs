@@ -1,11 +1,11 @@
-//! Shards: work that is split among machines, so that together they do everything exactly once.
+//! Shards: splits work among machines, so that together they do everything exactly once.
 
 use crate::support::fnv;
 use crate::support::{ScenarioError, number};
 use std::fmt;
 use std::str::FromStr;
 
-/// Part `k` of `n`. What belongs to it follows from names alone: no machine has to know of the others.
+/// Part `k` of `n`. Names alone decide what belongs to it, so the machines need not communicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     k: u64,
@@ -13,12 +13,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Everything.
+    /// The shard that contains everything.
     pub const WHOLE: Self = Self { k: 1, n: 1 };
-    /// How many there may be.
+    /// The largest number of shards.
     pub const MOST: u64 = 10_000;
 
-    /// Whether what is called `name` belongs to it.
+    /// Returns whether the item called `name` belongs to it.
     pub fn takes(self, name: &str) -> bool {
         fnv(name.as_bytes()) % self.n == self.k - 1
     }

@@ -1,4 +1,4 @@
-//! The state diagram of TCP: which changes there are, and what makes each (RFC 9293 figure 5 and section 3.10).
+//! The state diagram of TCP: the state changes and their triggers (RFC 9293 figure 5 and section 3.10).
 
 use super::{Cause, Flags, Segment, TcpState};
 use TcpState::{
@@ -6,45 +6,45 @@ use TcpState::{
 };
 use std::fmt;
 
-/// What makes a connection change its state.
+/// What triggers a state change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trigger {
-    /// The program listens, or connects.
+    /// The program listens or connects.
     Open,
     /// A SYN arrives.
     Syn,
-    /// The peer's SYN, and the acknowledgment of one's own.
+    /// A SYN arrives that also acknowledges this socket's SYN.
     SynAck,
-    /// One's own SYN is acknowledged.
+    /// This socket's SYN is acknowledged.
     AckOfSyn,
-    /// The program shuts down, or closes.
+    /// The program shuts down or closes.
     Close,
     /// A FIN arrives.
     Fin,
-    /// One's own FIN is acknowledged.
+    /// This socket's FIN is acknowledged.
     AckOfFin,
-    /// Both in one segment.
+    /// A FIN arrives that also acknowledges this socket's FIN.
     FinAndAck,
-    /// Twice the maximum segment lifetime is over.
+    /// Twice the maximum segment lifetime has passed.
     TimeWaitOver,
     /// A SYN of a new conversation on the same ports arrives.
     NewSyn,
     /// A RST arrives.
     Rst,
-    /// The program, or the kernel for it, aborts; or the power is lost.
+    /// The program or the kernel aborts, or the power is lost.
     Abort,
-    /// Nobody has answered for too long.
+    /// No answer came for too long.
     GiveUp,
 }
 
-/// One change of a state.
+/// A state change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Edge {
-    /// Before.
+    /// The state before.
     pub from: TcpState,
-    /// After.
+    /// The state after.
     pub to: TcpState,
-    /// What made it.
+    /// The trigger.
     pub trigger: Trigger,
 }
 
@@ -68,7 +68,7 @@ pub const OPENING: [Edge; 12] = [
     edge(SynReceived, Listen, Trigger::Rst),
 ];
 
-/// The changes that close it: all below ESTABLISHED.
+/// The changes that close a connection, from ESTABLISHED on.
 pub const CLOSING: [Edge; 25] = [
     edge(Established, FinWait1, Trigger::Close),
     edge(Established, CloseWait, Trigger::Fin),
@@ -97,8 +97,8 @@ pub const CLOSING: [Edge; 25] = [
     edge(TimeWait, Closed, Trigger::NewSyn),
 ];
 
-/// Changes that are legal and need not be seen: what smoltcp, the programs here or the harness never do, or only when
-/// the power is lost.
+/// Legal changes that no run needs to show. smoltcp, the programs or the harness never make them, or only when the
+/// power is lost.
 const OTHER: [Edge; 9] = [
     edge(Established, Closed, Trigger::GiveUp),
     edge(CloseWait, Closed, Trigger::GiveUp),
@@ -112,11 +112,11 @@ const OTHER: [Edge; 9] = [
 ];
 
 impl Edge {
-    /// The change from `from` to `to` that `cause` has made. `arrived` is the segment that arrived, if one did, and
-    /// `fin` the number behind one's own FIN, if it was sent.
+    /// Returns the change from `from` to `to` that `cause` made. `arrived` is the segment that arrived, if one did.
+    /// `fin` is the number after this socket's FIN, if it was sent.
     ///
     /// # Errors
-    /// What is wrong with it, in words, if RFC 9293 knows no such change, or not for such a cause.
+    /// A text that names the change, if RFC 9293 has no such change for this cause.
     pub fn of(
         from: TcpState,
         to: TcpState,
@@ -141,7 +141,7 @@ impl Edge {
 }
 
 impl Trigger {
-    /// Whether the arrival of `segment` is this.
+    /// Returns whether the arrival of `segment` is this trigger.
     fn is_made_by(self, segment: &Segment, fin: Option<u32>) -> bool {
         let has = |bits| segment.flags.has(bits);
         let acknowledges = has(Flags::ACK) && fin == Some(segment.ack);
@@ -158,7 +158,7 @@ impl Trigger {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -177,7 +177,7 @@ impl Trigger {
         }
     }
 
-    /// The section of RFC 9293 that says so; one of RFC 1122 where the former leaves it to the host.
+    /// Returns the section of RFC 9293 that defines it, and of RFC 1122 where RFC 9293 leaves it to the host.
     pub fn source(self) -> &'static str {
         match self {
             Self::Open => "3.10.1",

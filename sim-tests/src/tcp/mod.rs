@@ -1,5 +1,5 @@
-//! What can be seen of TCP itself: segments, what the link did with them, and each socket's path through the states of
-//! RFC 9293. Plain data, so that a record can be read without the stack that made it.
+//! TCP as data: segments, their fates, and each socket's states (RFC 9293). A record can be read without the stack that
+//! made it.
 
 mod edge;
 mod segment;
@@ -13,60 +13,60 @@ use crate::support::Millis;
 use echo_core::Role;
 use std::fmt;
 
-/// A socket of one host, numbered in the order in which the host made them, from 0.
+/// A socket of one host. Numbers count from 0 in the order of creation.
 pub type SocketId = u32;
 
-/// What made a socket change its state.
+/// The cause of a socket's state change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// A segment that arrived, by [`Segment::index`].
+    /// A segment arrived; its number is [`Segment::index`].
     Arrival(u32),
-    /// A timer of the stack: TIME-WAIT is over, or nobody has answered for too long.
+    /// A timer of the stack expired: TIME-WAIT is over, or no answer came for too long.
     Timer,
-    /// The program, or its host's kernel on its behalf: open, shutdown, close, abort.
+    /// The program, or its host's kernel for it: open, shutdown, close or abort.
     Program,
 }
 
-/// What happened to a segment or to a socket.
+/// An event of a segment or a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TcpEvent {
-    /// A host gave a segment to the link, which decides its fate.
+    /// A host passed a segment to the link, which decides its fate.
     Sent {
         /// The segment.
         segment: Segment,
-        /// What the link does with it.
+        /// Its fate on the link.
         fate: PacketFate,
         /// The states of both hosts' sockets of this conversation when it left, by [`Role`].
         states: [TcpState; 2],
     },
-    /// A segment arrived. One whose fate is to come twice arrives twice, and a corrupt one is thrown away by its host.
+    /// A segment arrived. A duplicated segment arrives twice. A corrupt segment is dropped by its host.
     Arrived {
-        /// Which, by [`Segment::index`].
+        /// The segment's number ([`Segment::index`]).
         index: u32,
-        /// The states of both hosts' sockets of this conversation after it was taken, by [`Role`].
+        /// The states of both hosts' sockets of this conversation after the host processed it, by [`Role`].
         states: [TcpState; 2],
     },
     /// A socket changed its state.
     Changed {
-        /// On whose host.
+        /// The side of the host.
         side: Role,
-        /// Which of its sockets.
+        /// The socket.
         socket: SocketId,
-        /// From this state.
+        /// The state before.
         from: TcpState,
-        /// To this one.
+        /// The state after.
         to: TcpState,
-        /// Why.
+        /// The cause of the change.
         cause: Cause,
     },
 }
 
-/// An event, and when it was.
+/// An event with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimedEvent {
-    /// Virtual time since the conversation began; what connecting took comes at 0.
+    /// Virtual time since the conversation began. Events during connecting have time 0.
     pub at: Millis,
-    /// What happened.
+    /// The event.
     pub event: TcpEvent,
 }
 

@@ -1,4 +1,4 @@
-//! A segment on the link, and what the link does with it.
+//! Segments and their fates on the link.
 
 use crate::support::{Millis, ScenarioError, number};
 use echo_core::Role;
@@ -8,11 +8,11 @@ use std::str::FromStr;
 /// A TCP segment (RFC 9293 section 3.1), as it left its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Its number among all that left any host in this run, from 0.
+    /// Its number among all segments that left any host in this run, from 0.
     pub index: u32,
-    /// Whose host sent it.
+    /// The side whose host sent it.
     pub from: Role,
-    /// Its ports: source and destination.
+    /// Source and destination port.
     pub ports: [u16; 2],
     /// Its sequence number, absolute.
     pub seq: u32,
@@ -22,13 +22,13 @@ pub struct Segment {
     pub flags: Flags,
     /// Its window field, unscaled.
     pub window: u16,
-    /// How many bytes it carries.
+    /// Number of payload bytes.
     pub length: usize,
     /// The whole IP packet.
     pub bytes: Vec<u8>,
 }
 
-/// The control bits of a segment, as they stand in its header.
+/// The control bits of a segment, encoded as in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flags(
     /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
@@ -38,17 +38,17 @@ pub struct Flags(
 /// What the link does with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PacketFate {
-    /// It takes the link's latency.
+    /// It arrives after the link's latency.
     Deliver,
     /// It is lost.
     Lose,
-    /// It arrives, and again so much later.
+    /// It arrives, and once more after this extra time.
     Twice(Millis),
-    /// It takes so much longer, and what was sent later may overtake it.
+    /// It arrives this much later, and later segments may overtake it.
     Late(Millis),
-    /// It arrives just behind the next segment of its direction, or, if none follows, 50 ms late.
+    /// It arrives just behind the next segment of its direction, or 50 ms late if none follows.
     Behind,
-    /// One bit of it is flipped, so that its checksum is wrong.
+    /// One bit is flipped, so its checksum is wrong.
     Corrupt,
 }
 
@@ -64,31 +64,31 @@ impl Flags {
     /// ACK.
     pub const ACK: u8 = 16;
 
-    /// Whether all of `bits` are set.
+    /// Returns whether all of `bits` are set.
     pub fn has(self, bits: u8) -> bool {
         self.0 & bits == bits
     }
 }
 
 impl Segment {
-    /// How much of the sequence space it takes: its bytes, SYN and FIN.
+    /// Returns the sequence numbers that it consumes: one a byte, and one each for SYN and FIN.
     pub fn space(&self) -> u32 {
         let bits = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
         // A segment is smaller than 64 KiB.
         u32::try_from(self.length).unwrap_or(u32::MAX).wrapping_add(bits)
     }
 
-    /// Whether it opens a conversation: SYN without ACK.
+    /// Returns whether it opens a connection: SYN without ACK.
     pub fn is_first_syn(&self) -> bool {
         self.flags.has(Flags::SYN) && !self.flags.has(Flags::ACK)
     }
 
-    /// What it carries.
+    /// Returns its payload.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[self.bytes.len().saturating_sub(self.length)..]
     }
 
-    /// Whether it does nothing but acknowledge.
+    /// Returns whether it only acknowledges.
     pub fn is_bare_ack(&self) -> bool {
         self.space() == 0 && !self.flags.has(Flags::RST)
     }
@@ -134,7 +134,7 @@ impl FromStr for PacketFate {
     }
 }
 
-/// What is left of a packet whose last bit was flipped on the way: its checksum is wrong.
+/// Returns a copy of `packet` with its last bit flipped, so that its checksum is wrong.
 pub fn corrupted(packet: &[u8]) -> Vec<u8> {
     let mut bytes = packet.to_vec();
     if let Some(last) = bytes.last_mut() {
@@ -143,7 +143,7 @@ pub fn corrupted(packet: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads an IPv4 packet that carries a TCP segment (RFC 9293 section 3.1); `None` if it is none.
+/// Parses an IPv4 packet with a TCP segment (RFC 9293 section 3.1); `None` if it is malformed.
 pub fn parse(index: u32, from: Role, bytes: Vec<u8>) -> Option<Segment> {
     let header = usize::from(bytes.first()? & 15) * 4;
     let tcp = bytes.get(header..)?;

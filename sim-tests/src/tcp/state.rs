@@ -5,27 +5,27 @@ use std::fmt;
 /// A state of RFC 9293 section 3.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TcpState {
-    /// No connection.
+    /// There is no connection.
     Closed,
-    /// Waits for anybody's SYN.
+    /// It waits for a SYN from any peer.
     Listen,
-    /// Has sent SYN.
+    /// It has sent SYN.
     SynSent,
-    /// Has sent and got SYN.
+    /// It has sent and received SYN.
     SynReceived,
-    /// Data may pass.
+    /// The connection is open for data.
     Established,
-    /// Has sent FIN, which is not acknowledged.
+    /// It has sent FIN, which is not yet acknowledged.
     FinWait1,
-    /// Its FIN is acknowledged; the peer has not sent one.
+    /// Its FIN is acknowledged. The peer has not sent FIN.
     FinWait2,
-    /// The peer has sent FIN; the program here has not closed.
+    /// The peer has sent FIN. The program here has not closed.
     CloseWait,
-    /// The FINs crossed, and its own is not acknowledged.
+    /// Both sides sent FIN at the same time, and its own is not yet acknowledged.
     Closing,
-    /// Has answered the peer's FIN with its own, which is not acknowledged.
+    /// It has answered the peer's FIN with its own, which is not yet acknowledged.
     LastAck,
-    /// All is acknowledged; it waits for what may still be on its way.
+    /// Both FINs are acknowledged. It waits for segments that are still in flight.
     TimeWait,
 }
 
@@ -45,7 +45,7 @@ impl TcpState {
         Self::TimeWait,
     ];
 
-    /// Its name in RFC 9293.
+    /// Returns its name in RFC 9293.
     pub fn name(self) -> &'static str {
         match self {
             Self::Closed => "CLOSED",

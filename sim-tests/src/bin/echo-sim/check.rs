@@ -1,4 +1,4 @@
-//! `echo-sim check`: the catalogue on all backends, summed up.
+//! `echo-sim check`: runs the catalogue on all backends, and summarizes the results.
 
 use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Chosen, Part, backends};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Options {
     #[command(flatten)]
     part: Part,
-    /// Run on this backend only: pair (two cores) or turmoil (the real client and server)
+    /// Run on this backend only: pair, turmoil or packet
     #[arg(long)]
     backend: Option<Backend>,
     /// Print a row for each sequence
@@ -24,25 +24,25 @@ pub(crate) struct Options {
     /// Print JSON (see SCHEMA.md)
     #[arg(long)]
     json: bool,
-    /// Write the results to FILE, in JUnit's form
+    /// Write the results to FILE, in JUnit format
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Write what came of each run to FILE, for `echo-sim diff`
+    /// Write the result of each run to FILE, for `echo-sim diff`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
 
-/// A sequence, and what came of it.
+/// A sequence and its results.
 struct Row {
     /// Its id.
     id: &'static str,
-    /// Wire, client plan and server plan, as a class for JUnit.
+    /// Wire, client plan and server plan, as the class name for JUnit.
     class: String,
     runs: Vec<Run>,
     left_out: Vec<LeftOut>,
 }
 
-/// One run of it.
+/// A run of the sequence.
 struct Run {
     backend: Backend,
     /// The arguments that replay it.
@@ -51,18 +51,18 @@ struct Run {
     server: &'static str,
     faults: Vec<String>,
     took: Duration,
-    /// Only if it is to be saved.
+    /// Kept only if it will be saved.
     record: Option<Record>,
 }
 
-/// A run that a backend cannot express.
+/// A run that the backend does not support.
 struct LeftOut {
     backend: Backend,
     replay: String,
     reason: String,
 }
 
-/// So many broken promises are shown at most where not every row is asked for.
+/// The largest number of broken runs that are shown without `--verbose`.
 const SHOWN: usize = 20;
 
 const LEGEND: &str = "\
@@ -99,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if let Some(path) = &options.junit {
         output::write(path, output::junit(suites(&rows, &backends))?)?;
     }
-    // Those that had something to run.
+    // Only the backends that ran something.
     let ran = |backend: &&Backend| rows.iter().flat_map(|row| &row.runs).any(|run| run.backend == **backend);
     let backends: Vec<Backend> = backends.iter().filter(ran).copied().collect();
     let text = if options.json { json(&rows, &backends, options) } else { text(&rows, &backends, options) };
@@ -134,7 +134,7 @@ impl Row {
         self.runs.iter().all(|run| run.faults.is_empty())
     }
 
-    /// What `name` gives of the runs: one if they agree, otherwise each.
+    /// Returns the value of `name` for the runs: one if they agree, otherwise each.
     fn outcomes(&self, name: fn(&Run) -> &'static str) -> String {
         let names: BTreeSet<_> = self.runs.iter().map(name).collect();
         names.into_iter().collect::<Vec<_>>().join(" / ")
@@ -192,16 +192,16 @@ fn suites(rows: &[Row], backends: &[Backend]) -> Vec<output::Suite> {
     backends.iter().map(suite).collect()
 }
 
-/// A pair of endings, and where it was seen.
+/// A pair of endings, and how often it occurred.
 struct Endings {
     client: &'static str,
     server: &'static str,
     runs: usize,
-    /// A sequence whose runs end in several ways counts in each of them.
+    /// The number of sequences. One whose runs end in several ways counts in each.
     sequences: usize,
 }
 
-/// The pairs of endings; the most frequent first.
+/// Returns the pairs of endings, the most frequent first.
 fn endings(rows: &[Row]) -> Vec<Endings> {
     let mut seen: BTreeMap<_, (usize, usize)> = BTreeMap::new();
     for row in rows {
@@ -256,7 +256,7 @@ fn text(rows: &[Row], backends: &[Backend], options: &Options) -> String {
     text
 }
 
-/// The first of the broken runs, and how to see them.
+/// Describes the first broken runs, with the commands that replay them.
 fn broken(rows: &[Row], most: usize) -> String {
     let mut text = String::new();
     let broken: Vec<_> = rows.iter().flat_map(|row| &row.runs).filter(|run| !run.faults.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! `echo-sim coverage`: every fault of one and of two packets, and how often each change of a TCP state was taken.
+//! `echo-sim coverage`: every fault of one packet and of two, and how often each TCP state change happened.
 
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Faults of one packet only, not of two
+    /// Only faults of one packet, not of two
     #[arg(long)]
     quick: bool,
     /// Print every breach
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// So many breaches are shown at most.
+/// The largest number of breaches that are shown without `--verbose`.
 const SHOWN: usize = 20;
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {

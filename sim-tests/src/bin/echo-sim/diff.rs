@@ -1,4 +1,4 @@
-//! `echo-sim diff`: what a change altered.
+//! `echo-sim diff`: the differences between two saved baselines.
 
 use crate::output::{self, Answer, Trouble};
 use sim_tests::ScenarioError;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What `echo-sim check --save` wrote before the change
+    /// The file that `echo-sim check --save` wrote before the change
     old: PathBuf,
-    /// What it wrote after it
+    /// The file that it wrote after the change
     new: PathBuf,
 }
 

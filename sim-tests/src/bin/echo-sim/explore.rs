@@ -1,4 +1,4 @@
-//! `echo-sim explore`: every state of a conversation.
+//! `echo-sim explore`: visits every state of a conversation.
 
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only set-ups whose name contains this (default: all of the list)
+    /// Only setups whose name contains this (default: all of the list)
     setup: Option<String>,
-    /// Take the long list: up to three requests and two faults, some minutes and some GiB in a release build
+    /// Use the long list: up to three requests and two faults; takes some minutes and some GiB in a release build
     #[arg(long)]
     full: bool,
-    /// Say of every pair of state and event that cannot be reached which it is, below its reason
+    /// List every pair of state and event that cannot be reached, below its reason
     #[arg(long)]
     verbose: bool,
     /// Print JSON (see SCHEMA.md)
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         report
     });
     bar.finish_and_clear();
-    // How much of the table is reached says something about the whole list only.
+    // The coverage of the table is only meaningful for the whole list.
     let summary = options.setup.is_none().then(|| Summary::of(&reports));
     let good = reports.iter().all(Exploration::holds) && summary.as_ref().is_none_or(Summary::is_good);
     let text = if options.json { json(&reports, summary.as_ref()) } else { text(&reports, summary.as_ref(), options) };

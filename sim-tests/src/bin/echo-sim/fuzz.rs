@@ -1,4 +1,4 @@
-//! `echo-sim fuzz`: the fuzz targets, and their corpora run again without a fuzzer.
+//! `echo-sim fuzz`: lists the fuzz targets, and runs their corpora without a fuzzer.
 
 use crate::output::{Answer, Trouble};
 use sim_tests::fuzz::{Target, inputs, seeds};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The target; without one, all are listed
+    /// The target; without one, all targets are listed
     target: Option<String>,
-    /// Inputs to run again: files, and folders of files
+    /// Inputs to run: files, and directories of files
     paths: Vec<PathBuf>,
-    /// Print every pair of state and event that was not reached, too
+    /// Also print every pair of state and event that was not reached
     #[arg(long)]
     missing: bool,
     /// Write seed inputs for every target below DIR, from real conversations and from the catalogue

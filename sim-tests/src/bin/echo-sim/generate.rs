@@ -1,4 +1,4 @@
-//! `echo-sim generate`: completions for shells, and manual pages.
+//! `echo-sim generate`: writes shell completions and manual pages.
 
 use crate::output::{Answer, Trouble};
 use clap::{Args, Command};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The directory, which is made if it is not there
+    /// The directory, which is created if it does not exist
     directory: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! `echo-sim hash`: one number for everything that happens, to be compared between processes and builds.
+//! `echo-sim hash`: one hash for all runs, to compare processes and builds.
 
 use crate::output::{self, Answer, Trouble};
 use crate::select::{Part, Seeds, backends, runs};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 pub(crate) struct Options {
     #[command(flatten)]
     part: Part,
-    /// The random scenarios of these seeds too
+    /// Also the random scenarios of these seeds
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
     /// Run on this backend only: pair, turmoil or packet
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         let one = |index: usize| {
             let (scenario, name) = &jobs[index];
             bar.inc(1);
-            // What a backend cannot express has no trace there.
+            // A scenario that the backend does not support has no trace there.
             backend.expresses(scenario).ok()?;
             let hash = backend.run(scenario).map(|record| record.hash());
             Some(hash.map(|hash| format!("{} {hash:016x} {name}\n", backend.id())))
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     Ok(Answer::new(text, true))
 }
 
-/// What is run, and the arguments that replay it.
+/// Returns the scenarios to run, each with the arguments that replay it.
 fn jobs(options: &Options) -> Result<Vec<(Scenario, String)>, Trouble> {
     let mut jobs: Vec<_> = options.part.sequences()?.into_iter().flat_map(runs).collect();
     for seed in options.seeds.iter().flat_map(|seeds| seeds.of(options.part.shard())) {

@@ -1,5 +1,5 @@
-//! Whether there is a standard output: a function before main looks, since Rust opens /dev/null in the place of what is
-//! closed.
+//! Detects whether standard output is open. A function before main checks this, because Rust opens /dev/null in place
+//! of a closed descriptor.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ fn look_at_stdout() {
     STDOUT_WAS_CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
 }
 
-/// Whether the program was started without one (`>&-`).
+/// Returns whether the program was started without standard output (`>&-`).
 pub(crate) fn stdout_was_closed() -> bool {
     STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
 }

@@ -1,4 +1,4 @@
-//! `echo-sim list`: the catalogue, and its figures.
+//! `echo-sim list`: the catalogue and its statistics.
 
 use crate::output::{Answer, Trouble};
 use crate::select::{Chosen, Part};
@@ -12,11 +12,11 @@ use std::fmt::Write as _;
 pub(crate) struct Options {
     #[command(flatten)]
     part: Part,
-    /// Print the catalogue's figures instead: the product, what each rule excludes, what remains, and how many
-    /// different canonical traces that tells
+    /// Print the catalogue's statistics instead: the product, what each rule excludes, what remains, and the number of
+    /// different canonical traces
     #[arg(long, conflicts_with_all = ["filters", "shard", "redundant"])]
     count: bool,
-    /// List only the sequences that tell nothing new, each with the one that tells the same
+    /// List only the sequences with the canonical trace of an earlier one, each with that one
     #[arg(long)]
     redundant: bool,
     /// Print JSON (see SCHEMA.md)
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     Ok(Answer::new(text, true))
 }
 
-/// An id a line; what may come of it, and the clauses that say so, on the lines below it.
+/// Returns the list: one id a line, followed by its allowed endings and their clauses.
 fn plain(chosen: &[Chosen], redundant: bool) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.

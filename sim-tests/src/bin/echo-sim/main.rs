@@ -1,4 +1,4 @@
-//! `echo-sim`: every close sequence, run, listed, replayed and compared.
+//! `echo-sim`: runs, lists, replays and compares close sequences.
 
 mod check;
 mod coverage;
@@ -20,11 +20,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 use output::{Answer, Trouble};
 use std::process::ExitCode;
 
-/// Runs every close sequence of the catalogue on two cores and on a simulated network, and holds each run against
-/// the close contract.
+/// Runs every close sequence of the catalogue on two cores and on simulated networks, and checks each run against the
+/// close contract.
 ///
-/// Exit status: 0 all is well, 1 a promise is broken or two runs differ, 2 wrong usage (an unknown id, a bad file),
-/// 3 something could not be read or written, 130 a signal stopped random scenarios that were all well so far.
+/// Exit status: 0 all is well, 1 a rule is broken or two runs differ, 2 wrong usage (an unknown id, a bad file), 3
+/// something could not be read or written, 130 a signal stopped random scenarios and none had failed.
 #[derive(Parser)]
 #[command(name = "echo-sim", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)"), args_conflicts_with_subcommands = true)]
 struct Program {
@@ -34,29 +34,29 @@ struct Program {
     check: check::Options,
 }
 
-/// The names of the commands, for who mistypes one.
+/// The names of the commands, for suggestions on a mistyped one.
 pub(crate) const COMMANDS: [&str; 9] =
     ["check", "list", "replay", "explore", "coverage", "random", "fuzz", "hash", "diff"];
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the catalogue, and sum up what came of it (the default)
+    /// Run the catalogue, and summarize the results (the default)
     Check(check::Options),
-    /// List the sequences of the catalogue, with what may come of each and the clauses that say so
+    /// List the sequences of the catalogue, with the allowed endings of each and their clauses
     List(list::Options),
-    /// Run one scenario and print its ladder: who sent and got what, and when
+    /// Run one scenario and print its ladder: what each side sent and received, and when
     Replay(replay::Options),
-    /// Visit every state that a conversation can come to, and hold every promise against each
+    /// Visit every state that a conversation can reach, and check every rule in each
     Explore(explore::Options),
-    /// Give each packet each fate, and count how often each change of a TCP state is taken
+    /// Give each packet each fate, and count how often each TCP state change happens
     Coverage(coverage::Options),
-    /// Run random scenarios, and make what breaks a promise as simple as it gets
+    /// Run random scenarios, and shrink those that break a rule
     Random(random::Options),
-    /// List the fuzz targets, or run inputs of one again and say which states they reach
+    /// List the fuzz targets, or run inputs of one and print which states they reach
     Fuzz(fuzz::Options),
     /// Print the hash of all traces, which is the same in every process and every build
     Hash(hash::Options),
-    /// Say what differs between the runs that two versions have saved (check --save)
+    /// Compare the runs that two versions have saved (check --save)
     Diff(diff::Options),
     /// Write completions for bash, fish and zsh, and manual pages, to a directory
     #[command(hide = true)]
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What clap says, in one line where a value is bad.
+/// Prints the error of clap; an invalid value gives one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
@@ -94,7 +94,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
             let line = text.lines().next().unwrap_or_default();
             Trouble::Usage(line.strip_prefix("error: ").unwrap_or(line).to_owned()).tell()
         }
-        // Help and versions come this way too. If there is nobody to tell, the exit code says it.
+        // Help and version are printed here, too. If printing fails, the exit code is the only report.
         _ => {
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))

@@ -1,4 +1,4 @@
-//! What a command comes to, and how it gets out: standard output, files, a progress bar.
+//! The result of a command, and its output: standard output, files, a progress bar.
 
 use crate::inherited::stdout_was_closed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,17 +8,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// What a command prints, and whether all is well.
+/// What a command prints, and whether everything is well.
 pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) good: bool,
-    /// A signal stopped it before it was through.
+    /// Whether a signal stopped it early.
     pub(crate) stopped: bool,
 }
 
-/// Why a command came to nothing.
+/// Why a command failed.
 pub(crate) enum Trouble {
-    /// What was asked for makes no sense.
+    /// The arguments make no sense.
     Usage(String),
     /// Something could not be read or written.
     Failed(String),
@@ -36,7 +36,7 @@ impl Answer {
         let mut out = io::stdout().lock();
         match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => (),
-            // A reader that has gone, as `head` does, is no reason to fail.
+            // A closed reader, such as `head`, is not an error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => (),
             Err(error) => return Err(Trouble::Failed(format!("standard output: {error}"))),
         }
@@ -54,7 +54,7 @@ impl Trouble {
             Self::Usage(text) => (text, 2),
             Self::Failed(text) => (text, 3),
         };
-        // If standard error is closed there is nobody to tell. What is quoted may be anything.
+        // Standard error may be closed, so an error is ignored. Quoted text may contain anything.
         let _ = writeln!(io::stderr(), "echo-sim: {}", one_line(&text));
         ExitCode::from(code)
     }
@@ -66,7 +66,7 @@ impl From<ScenarioError> for Trouble {
     }
 }
 
-/// The text of a file that the user has named.
+/// Reads a file that the user has named.
 pub(crate) fn read(path: &Path) -> Result<String, Trouble> {
     let text = std::fs::read_to_string(path);
     text.map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
@@ -77,12 +77,12 @@ pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Trouble> 
     std::fs::write(path, text).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))
 }
 
-/// A bar on a terminal; nothing where nobody looks, and never with `CI` set.
+/// Returns a progress bar. It is visible on a terminal only, and never if `CI` is set.
 pub(crate) fn progress(count: usize) -> ProgressBar {
     progress_of(Some(count as u64))
 }
 
-/// The same; without a count it shows how many there were so far.
+/// The same. Without a count it shows the number of finished items.
 pub(crate) fn progress_of(count: Option<u64>) -> ProgressBar {
     let watched = io::stderr().is_terminal() && std::env::var_os("CI").is_none();
     let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -92,27 +92,27 @@ pub(crate) fn progress_of(count: Option<u64>) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// A case for JUnit.
+/// A JUnit test case.
 pub(crate) struct Case {
-    /// What it belongs to: wire, client plan and server plan.
+    /// Its class: wire, client plan and server plan.
     pub(crate) class: String,
     pub(crate) name: String,
     pub(crate) took: Duration,
     pub(crate) result: CaseResult,
 }
 
-/// What came of a case.
+/// The result of a case.
 pub(crate) enum CaseResult {
-    /// What is wrong; nothing if all is well.
+    /// It was run. The texts say what is wrong.
     Run(Vec<String>),
-    /// It was not run, and why.
+    /// It was not run. The text says why.
     Skipped(String),
 }
 
-/// What JUnit calls a suite: its name, and its cases.
+/// A JUnit test suite: its name and its cases.
 pub(crate) type Suite = (String, Vec<Case>);
 
-/// Suites in JUnit's form.
+/// Returns the suites in JUnit format.
 pub(crate) fn junit(suites: Vec<Suite>) -> Result<String, Trouble> {
     use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
     let mut report = Report::new("echo-sim");

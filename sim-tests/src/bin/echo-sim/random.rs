@@ -1,4 +1,4 @@
-//! `echo-sim random`: random scenarios, and the simplest that break a promise.
+//! `echo-sim random`: runs random scenarios, and shrinks those that break a rule.
 
 use crate::output::{self, Answer, Case, CaseResult, Trouble};
 use crate::select::{Seeds, backends};
@@ -15,38 +15,38 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The seeds, from A up to, not including, B: each is one scenario. A.. goes on until Ctrl-C, which prints what was
-    /// found so far
+    /// The seeds, from A up to, but not including, B: each gives one scenario. A.. continues until Ctrl-C, which prints
+    /// what was found so far
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
     /// Run on this backend only: pair, turmoil or packet
     #[arg(long)]
     backend: Option<Backend>,
-    /// Only the K-th of N parts
+    /// Only part K of N
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
     /// Print JSON (see SCHEMA.md)
     #[arg(long)]
     json: bool,
-    /// Write the results to FILE, in JUnit's form
+    /// Write the results to FILE, in JUnit format
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
 
-/// A hunt on one backend, and how long it took.
+/// A search on one backend, and its duration.
 struct Done {
     backend: Backend,
-    /// The seeds whose scenarios were run, if somebody wants each of them.
+    /// The seeds whose scenarios were run; kept only if each is reported.
     seeds: Vec<u64>,
-    /// How many scenarios need a network that this backend does not have.
+    /// The number of scenarios that this backend does not support.
     left_out: usize,
     hunt: SearchReport,
     took: Duration,
 }
 
-/// So many seeds are drawn at once: their scenarios run on all processors, on one backend after the other.
+/// The number of seeds in a batch. A batch runs on all processors, on one backend after the other.
 const BATCH: usize = 512;
-/// So many results fit into a report that lists each.
+/// The largest number of results in a report that lists each.
 const MOST_LISTED: u64 = 1_000_000;
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
@@ -67,7 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         for done in &mut all {
             done.go_on(&batch, options.junit.is_some());
         }
-        // A shard takes its share of the seeds up to here.
+        // A shard takes its part of the seeds up to this one.
         bar.set_position(batch.last().map_or(0, |last| options.seeds.position(*last)));
     }
     bar.finish_and_clear();
@@ -99,7 +99,7 @@ impl Done {
 
     fn go_on(&mut self, seeds: &[u64], keep: bool) {
         let backend = self.backend;
-        // A seed of which nothing can be drawn stays: the hunt reports it.
+        // A seed that gives no scenario stays in the list, and the search reports it.
         let can = |seed: &u64| drawn(*seed).map_or(true, |scenario| backend.expresses(&scenario).is_ok());
         let (able, unable): (Vec<u64>, Vec<u64>) = seeds.iter().partition(|seed| can(seed));
         let began = Instant::now();
@@ -149,7 +149,7 @@ impl Done {
     }
 }
 
-/// A broken promise: what, the scenario as a file, its ladder, and how to see it again.
+/// Describes a failure: the breach, the scenario as a file, its ladder, and the commands that replay it.
 fn shown(found: &Found, backend: Backend) -> String {
     let Found { seed, drawn, scenario, flaw, record } = found;
     let saved = Saved { scenario: scenario.clone(), backend: Some(backend), seed: Some(*seed) };
@@ -173,7 +173,7 @@ fn suite(done: &Done) -> output::Suite {
     let case = |seed: &u64| Case {
         class: "random".to_owned(),
         name: format!("seed {seed}"),
-        // They run side by side: each has its share.
+        // The scenarios run in parallel, so each has its share of the time.
         took: done.took / u32::try_from(done.seeds.len()).unwrap_or(u32::MAX).max(1),
         result: CaseResult::Run(faults(seed)),
     };

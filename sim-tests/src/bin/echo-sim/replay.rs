@@ -1,4 +1,4 @@
-//! `echo-sim replay`: one scenario, step by step.
+//! `echo-sim replay`: runs one scenario and shows each step.
 
 use crate::output::{self, Answer, Trouble};
 use echo_core::Role;
@@ -14,31 +14,31 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The id, as `echo-sim list` prints it or any other that is built in the same way; or a scenario file
+    /// An id, as `echo-sim list` prints it, or any other of the same form; or a scenario file
     #[arg(value_name = "ID|FILE", required_unless_present = "seed")]
     what: Option<String>,
-    /// Without ID or FILE: the random scenario of this seed. With one: where a race may go either way, which run
-    /// (0 or 1; otherwise all are shown)
+    /// Without ID or FILE: the random scenario of this seed. With one: the number of the run where a race may go either
+    /// way (0 or 1; otherwise all are shown)
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// On this backend: pair, turmoil or packet (default: the file's, or else pair, or
-    /// packet where the network has packets)
+    /// Run on this backend: pair, turmoil or packet (default: the file's, or else pair, or packet if the network needs
+    /// packets)
     #[arg(long)]
     backend: Option<Backend>,
     /// Print JSON (see SCHEMA.md)
     #[arg(long, conflicts_with_all = ["text", "no_times"])]
     json: bool,
-    /// Leave the times out
+    /// Omit the times
     #[arg(long)]
     no_times: bool,
-    /// Print the scenario as a file, and do not run it
+    /// Print the scenario as a file, without running it
     #[arg(long)]
     text: bool,
-    /// Stop after so much virtual time (default: the sum of all deadlines)
+    /// Stop after this virtual time (default: the sum of all deadlines)
     #[arg(long, value_name = "MS")]
     budget: Option<u64>,
-    /// Write every packet to FILE in pcapng, lost ones too, each with its fate and both TCP states as a comment; with
-    /// the backend packet only
+    /// Write every packet to FILE in pcapng, lost ones too, each with its fate and both TCP states as a comment; only
+    /// with the backend packet
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if options.text {
         return Ok(Answer::new(saved.to_string(), true));
     }
-    // What only packets show needs the backend that has them.
+    // A network that needs packets runs on the packet backend.
     let usual = if saved.scenario.network.has_packets() { Backend::Packet } else { Backend::Pair };
     let backend = options.backend.or(saved.backend).unwrap_or(usual);
     let mut runs = saved.scenario.runs();
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     Ok(Answer::new(text, shown.good))
 }
 
-/// What is to be replayed.
+/// Returns the scenario to replay.
 fn what(options: &Options) -> Result<Saved, Trouble> {
     let Some(what) = &options.what else {
         let seed = options.seed.unwrap_or_default();
@@ -88,7 +88,7 @@ fn what(options: &Options) -> Result<Saved, Trouble> {
     })
 }
 
-/// What is shown of the runs so far.
+/// The output of the runs so far.
 struct Shown {
     text: String,
     json: Vec<Value>,
@@ -105,7 +105,7 @@ impl Shown {
                 .map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
             output::write(path, &capture)?;
         }
-        // A limit of the user's is no promise of anybody: what is over by then is judged, and nothing else.
+        // A budget of the user's is not part of the contract, so a run that it cuts off is not checked.
         let cut = options.budget.filter(|_| record.over_at.is_none());
         let broken = if cut.is_some() { Vec::new() } else { broken(&record) };
         self.good &= broken.is_empty() && cut.is_none();
@@ -129,7 +129,7 @@ impl Shown {
     }
 }
 
-/// The promises that are broken.
+/// Returns the rules that are broken.
 fn broken(record: &Record) -> Vec<String> {
     let breaches = check_tcp(record);
     let faults = catalogue::check_run(record);

@@ -1,4 +1,4 @@
-//! Which part of the catalogue, of the seeds and of the backends a command is about.
+//! Selects the part of the catalogue, the seeds and the backends for a command.
 
 use crate::COMMANDS;
 use crate::output::Trouble;
@@ -11,7 +11,7 @@ pub(crate) struct Part {
     /// Only sequences whose id contains each of these, such as server:close or /cut-idle
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// Only the K-th of N parts; the N parts together are the whole, and each takes about as long
+    /// Only part K of N; the N parts together are the whole, and each takes about as long
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]
     shard: Shard,
 }
@@ -25,13 +25,14 @@ impl Part {
         self.shard
     }
 
-    /// The sequences of the product. A filter that nothing passes is a mistake; a shard may be empty.
+    /// Returns the selected sequences of the product. If no id passes the filters, it is an error; a shard may be
+    /// empty.
     pub(crate) fn sequences(&self) -> Result<Vec<&'static Sequence>, Trouble> {
         let all = self.product();
         if all.is_empty() { Err(self.nothing_passes()) } else { Ok(self.shard_of(all, |sequence| &sequence.id)) }
     }
 
-    /// The sequences of the product; or, where a filter names a network that only packets show, those on it.
+    /// Returns the selected sequences of the product. If there are none, those on networks of packets.
     pub(crate) fn chosen(&self) -> Result<Vec<Chosen>, Trouble> {
         let mut all: Vec<Chosen> = self.product().into_iter().map(Chosen::Product).collect();
         if all.is_empty() {
@@ -51,7 +52,8 @@ impl Part {
         all.into_iter().filter(|one| self.shard.takes(id(one))).collect()
     }
 
-    /// Without filters everything passes, so there is one.
+    /// Returns the error if no id passes the filters. There is at least one filter, because without filters everything
+    /// passes.
     fn nothing_passes(&self) -> Trouble {
         let first = &self.filters[0];
         let near = catalogue::nearest(first, 1).join("");
@@ -61,12 +63,12 @@ impl Part {
     }
 }
 
-/// A sequence to be run.
+/// A sequence to run.
 #[derive(Clone, Copy)]
 pub(crate) enum Chosen {
-    /// Of the product.
+    /// A sequence of the product.
     Product(&'static Sequence),
-    /// On a network that only packets show.
+    /// A sequence on a network of packets.
     Packets(&'static PacketSequence),
 }
 
@@ -78,7 +80,7 @@ impl Chosen {
         }
     }
 
-    /// The sequence of the product, if it is one.
+    /// Returns the sequence if it is one of the product.
     pub(crate) fn of_product(self) -> Option<&'static Sequence> {
         match self {
             Self::Product(sequence) => Some(sequence),
@@ -86,7 +88,7 @@ impl Chosen {
         }
     }
 
-    /// Its runs, each with the arguments of `replay` that bring it back.
+    /// Returns its runs, each with the arguments of `replay` for it.
     pub(crate) fn runs(self) -> Vec<(Scenario, String)> {
         match self {
             Self::Product(sequence) => runs(sequence),
@@ -94,7 +96,7 @@ impl Chosen {
         }
     }
 
-    /// What is wrong with a record of one of them.
+    /// Returns the problems of a record of one of its runs.
     pub(crate) fn judge(self, record: &Record) -> Vec<Problem> {
         match self {
             Self::Product(sequence) => sequence.judge(record),
@@ -103,7 +105,7 @@ impl Chosen {
     }
 }
 
-/// The seeds of random scenarios, from A up to, not including, B; without B, until stopped.
+/// The seeds of random scenarios, from A up to, but not including, B; without B, until stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seeds {
     from: u64,
@@ -111,17 +113,17 @@ pub(crate) struct Seeds {
 }
 
 impl Seeds {
-    /// Those of a shard, one after the other.
+    /// Returns the seeds of a shard, in order.
     pub(crate) fn of(self, shard: Shard) -> impl Iterator<Item = u64> {
         (self.from..self.to.unwrap_or(u64::MAX)).filter(move |seed| shard.takes(&seed.to_string()))
     }
 
-    /// How many of all shards have been seen with this one.
+    /// Returns how many seeds of all shards there are up to this one.
     pub(crate) fn position(self, seed: u64) -> u64 {
         (seed - self.from).saturating_add(1)
     }
 
-    /// How many there are, of all shards; `None` without an end.
+    /// Returns the number of seeds of all shards; `None` without an end.
     pub(crate) fn count(self) -> Option<u64> {
         self.to.map(|to| to - self.from)
     }
@@ -152,12 +154,12 @@ impl std::str::FromStr for Seeds {
     }
 }
 
-/// One backend, or all.
+/// Returns one backend, or all.
 pub(crate) fn backends(one: Option<Backend>) -> Vec<Backend> {
     one.map_or(Backend::ALL.to_vec(), |one| vec![one])
 }
 
-/// The runs of a sequence, each with the arguments of `replay` that bring it back.
+/// Returns the runs of a sequence, each with the arguments of `replay` for it.
 pub(crate) fn runs(sequence: &Sequence) -> Vec<(Scenario, String)> {
     let runs = sequence.scenario.runs();
     let several = runs.len() > 1;

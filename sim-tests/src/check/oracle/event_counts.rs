@@ -1,4 +1,4 @@
-//! What was sent and got so far: enough to know which points are there.
+//! What was sent and received so far, as needed to decide which points are reached.
 
 use super::message::Message;
 use crate::scenario::network::HeldContent;
@@ -6,7 +6,7 @@ use crate::scenario::plan::Point;
 use crate::scenario::scheduler::Points;
 use echo_core::Role;
 
-/// Something that was sent or got.
+/// Something that was sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Other,
@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// By [`Role`].
+/// Sets of [`Seen`] bits and of stalled points, by [`Role`].
 #[derive(Debug, Default)]
 pub(super) struct EventCounts {
     sent: [u16; 2],
@@ -79,7 +79,7 @@ impl EventCounts {
 }
 
 impl Points for EventCounts {
-    /// The definitions of [`Point`].
+    /// Implements the definitions of [`Point`].
     fn is_at(&self, point: Point, side: Role) -> bool {
         let sent = |seen| self.has_sent(Role::Client, seen) || self.has_sent(Role::Server, seen);
         match point {

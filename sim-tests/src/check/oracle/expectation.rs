@@ -1,4 +1,4 @@
-//! What the oracle expects: which endings are allowed, and which parts of a scenario have a moment.
+//! What the oracle expects: the allowed endings, and the steps that are never reached.
 
 use crate::record::Record;
 use crate::record::reported::Reported;
@@ -6,34 +6,34 @@ use echo_core::Role;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One way in which both ends may come out of a scenario.
+/// One allowed way for both ends to end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AllowedEnding {
-    /// What the client reports.
+    /// The client's report.
     pub client: Reported,
-    /// What the server reports.
+    /// The server's report.
     pub server: Reported,
-    /// The clauses of PROTOCOL.md that lead to it, in their order.
+    /// The clauses of PROTOCOL.md that lead to it.
     pub clauses: BTreeSet<&'static str>,
 }
 
-/// What may come of a scenario.
+/// What the oracle expects of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// Each way it may end, in the order of [`Scenario::runs`](crate::Scenario::runs): no two with the same reports.
+    /// The allowed endings, in the order of [`Scenario::runs`](crate::Scenario::runs). No two have the same reports.
     pub allowed: Vec<AllowedEnding>,
-    /// What never happens in any run, written as in [`Record::unreached`].
+    /// Steps that are not reached in any run, written as in [`Record::unreached`].
     pub unreached: BTreeSet<String>,
-    /// A RST race or a relay finds nothing that it could change.
+    /// Whether a RST race or a relay changes nothing.
     pub is_unchanged: bool,
-    /// A side is asked to close when its ending has begun: no event.
+    /// Whether a side is asked to close after its ending has begun, which has no effect.
     pub asked_again: bool,
-    /// A hash of what both ends send and get, in its order.
+    /// A hash of what both ends send and receive, in order.
     pub order: u64,
 }
 
 impl AllowedEnding {
-    /// What `role` reports.
+    /// Returns the report of `role`.
     pub fn report(&self, role: Role) -> Reported {
         match role {
             Role::Client => self.client,
@@ -41,21 +41,21 @@ impl AllowedEnding {
         }
     }
 
-    /// Whether both ends report the same as in `other`, whatever the clauses are.
+    /// Returns whether both ends report the same as in `other`. Clauses are not compared.
     pub fn reports_as(&self, other: &Self) -> bool {
         self.client == other.client && self.server == other.server
     }
 }
 
 impl Expectation {
-    /// Whether the same comes of another scenario in the same order.
+    /// Returns whether `other` has the same reports, order and unreached steps.
     pub fn is_as(&self, other: &Self) -> bool {
         let same = |(one, other): (&AllowedEnding, &AllowedEnding)| one.reports_as(other);
         let reports = self.allowed.len() == other.allowed.len() && self.allowed.iter().zip(&other.allowed).all(same);
         reports && self.order == other.order && self.unreached == other.unreached
     }
 
-    /// Whether `record` ended in one of the ways that are allowed.
+    /// Returns whether `record` has one of the allowed endings.
     pub fn allows(&self, record: &Record) -> bool {
         let [client, server] = Role::BOTH.map(|role| Reported::of(&record.ending(role)));
         self.allowed.iter().any(|member| member.client == client && member.server == server)

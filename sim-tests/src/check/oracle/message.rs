@@ -1,6 +1,6 @@
-//! Words: what ends say to each other, without bytes.
+//! The messages of both ends, without their bytes.
 
-/// What an end says.
+/// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
     Preface,
@@ -11,32 +11,32 @@ pub(super) enum Message {
         code: u16,
     },
     Close(Close),
-    /// Plain: an answer to a piece of a line.
+    /// Plain: the answer to a piece of a line.
     Text,
 }
 
-/// A CLOSE.
+/// The content of a CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Close {
     pub(super) count: u64,
     pub(super) code: u16,
-    /// "I send FIN first."
+    /// The FIN-first flag: its sender sends FIN first.
     pub(super) first_fin: bool,
 }
 
 impl Close {
-    /// Clause 6.1: the three codes of the usual order; all others are errors.
+    /// Returns whether it has one of the three regular codes. All others are errors (clause 6.1).
     pub(super) fn is_usual(self) -> bool {
         matches!(self.code, 1000 | 1001 | 1012)
     }
 }
 
-/// How much of a word.
+/// A part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Whole,
-    /// Its beginning, which says nothing yet.
+    /// The beginning, which cannot be decoded alone.
     Head,
-    /// What follows a [`Part::Head`].
+    /// The rest behind a [`Part::Head`].
     Tail,
 }

@@ -1,10 +1,10 @@
-//! The oracle: the close contract written a second time, from PROTOCOL.md alone.
+//! The oracle: a second implementation of the close contract, from PROTOCOL.md alone.
 //!
-//! It says what may come of a scenario, and shares no code with the close machine: an end is a set of facts, a short
-//! list of rules that cite their clause, and a list of waits; words are words and not bytes. What kernels, relays
-//! and links do with a packet is no part of the contract; that is as it is on the pair.
+//! It computes the allowed endings of a scenario, and shares no code with the close machine. An end consists of facts,
+//! a short list of rules that cite their clause, and a list of waits. Messages have no bytes. The contract does not
+//! define what kernels, relays and links do with a packet, so this is modelled as on the pair.
 //!
-//! Where TCP allows several things (a RST races the data before it), each gives a member of the expectation.
+//! Where TCP allows several things (a RST races the data before it), each adds an allowed ending.
 
 mod end;
 mod event_counts;
@@ -26,14 +26,14 @@ use crate::scenario::Scenario;
 use crate::scenario::network::Rst;
 use run::OracleRun;
 
-/// What may come of `scenario`, by the contract as it is.
+/// Returns what the contract allows for `scenario`.
 pub fn expect(scenario: &Scenario) -> Expectation {
     Oracle::default().expect(scenario)
 }
 
-/// What may come of `scenario` if its network has packets: what may come of the same on each network of streams that
-/// it may be taken for ([`Network::stands_for`](crate::Network::stands_for)). `None` if only the contract's promises
-/// bind.
+/// Returns what the contract allows for `scenario` on a network of packets: all that it allows on the stream-level
+/// equivalents ([`Network::stands_for`](crate::Network::stands_for)). `None` if there are none, so that only the
+/// contract's rules apply.
 pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
     let on = |network| expect(&Scenario { network, ..scenario.clone() });
     scenario.network.stands_for().into_iter().map(on).reduce(|mut whole, one| {
@@ -42,15 +42,15 @@ pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
     })
 }
 
-/// The contract, or one that was bent to see whether anybody notices.
+/// The contract, optionally with a mistake, to test whether the checks notice it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Oracle {
-    /// What is wrong with it.
+    /// The mistake.
     pub mutation: Option<Mutation>,
 }
 
 impl Oracle {
-    /// What may come of `scenario`.
+    /// Returns the expectation for `scenario`.
     pub fn expect(&self, scenario: &Scenario) -> Expectation {
         let mut runs = scenario.runs().into_iter().map(|run| OracleRun::new(&run, self.mutation).play());
         let mut whole = runs.next().unwrap_or_default();
@@ -67,7 +67,7 @@ impl Oracle {
 }
 
 impl Expectation {
-    /// Two ways to the same end are one member, with the clauses of both.
+    /// Adds allowed endings. Those with the same reports become one, with the clauses of both.
     fn merge(&mut self, members: Vec<AllowedEnding>) {
         for member in members {
             match self.allowed.iter_mut().find(|known| known.reports_as(&member)) {

@@ -1,40 +1,40 @@
-//! Ways to get the contract wrong.
+//! Deliberate mistakes in the contract.
 
-/// One mistake. A catalogue that does not notice it would not notice it in the machine either.
+/// One mistake. A catalogue that does not notice it would not notice it in the close machine either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// A FIN before the CLOSE is taken for a clean end (against 5.7 and 7.4).
+    /// FIN before CLOSE counts as a clean end (against 5.7 and 7.4).
     FinIsClean,
     /// There is no drain deadline (against 8.1).
     NoDrain,
     /// There is no close deadline (against 8.1).
     NoClose,
-    /// There is no linger deadline: who has sent FIN is done (against 5.5).
+    /// There is no linger deadline: a side that has sent FIN is done (against 5.5).
     NoLinger,
-    /// A server that wants to leave answers no more (against 5.2).
+    /// A server that wants to leave stops answering (against 5.2).
     DrainDropsRequests,
-    /// A RST that overtakes loses nothing.
+    /// A RST that overtakes data does not delete it.
     RstLosesNothing,
     /// Requests without an answer count as refused (against 7.2).
     UnansweredIsRefused,
-    /// A server counts what it has sent as answered (against 7.3).
+    /// A server counts sent answers as answered (against 7.3).
     SentIsAnswered,
-    /// A CLOSE with a count that cannot be is taken for a proof (against 5.3).
+    /// A CLOSE with an impossible count is taken as a proof (against 5.3).
     AnyCountIsProof,
-    /// A late FIN or a passed deadline takes a clean end back (against 5.11).
+    /// A late FIN or an expired deadline revokes a clean end (against 5.11).
     VerdictFalls,
-    /// An error's CLOSE is answered, and taken for the usual one (against 5.6).
+    /// A CLOSE with an error code is answered and treated as a regular one (against 5.6).
     ErrorIsClean,
     /// The client always sends FIN first (against 5.4).
     ClientFirst,
-    /// The end of patience is a RST, which deletes what the other end has not taken (against 5.9).
+    /// A side that stops waiting sends RST, which deletes what the peer has not read (against 5.9).
     LetsGoByReset,
-    /// Deadlines do not see what the other end takes (against 8.6).
+    /// Deadlines ignore the progress of the peer's reading (against 8.6).
     NoProgress,
 }
 
 impl Mutation {
-    /// All of them.
+    /// All mistakes.
     pub const ALL: [Self; 14] = [
         Self::FinIsClean,
         Self::NoDrain,

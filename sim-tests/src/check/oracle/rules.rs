@@ -1,5 +1,5 @@
-//! The rules of PROTOCOL.md: each says when it applies, and what follows. A rule that has been applied no longer
-//! applies; when none does, the side waits.
+//! The rules of PROTOCOL.md. Each has a condition and an effect. A rule stops applying once it is applied. When no rule
+//! applies, the side waits.
 
 use super::message::Message;
 use super::mutation::Mutation;
@@ -18,7 +18,7 @@ const fn rule(clause: &'static str, when: fn(&Side) -> bool, then: fn(&mut Side)
     Rule { clause, when, then }
 }
 
-/// What both wires have in common: how a side lets go.
+/// The rules of both wires: how a side ends.
 const BOTH: [Rule; 5] = [
     rule("8.1 connect", |side| passed(side, Deadline::Connect), |side| give_up(side, Deadline::Connect)),
     rule("8.1 write", |side| passed(side, Deadline::Write), |side| give_up(side, Deadline::Write)),
@@ -190,7 +190,7 @@ const PLAIN: [Rule; 7] = [
 ];
 
 impl Side {
-    /// Applies the rules until none does any more.
+    /// Applies rules until none applies, then updates the waits.
     pub(super) fn follow_the_rules(&mut self) {
         while !self.over && self.apply_one() {}
         self.mind_waits();
@@ -237,7 +237,7 @@ fn heard_error(side: &Side) -> bool {
 fn must_say_goaway(side: &Side) -> bool {
     let wants = side.wish.is_some() || (!is_server(side) && side.heard.goaway.is_some());
     let may = is_open(side) && side.said.goaway.is_none() && side.said.close.is_none() && side.heard.preface;
-    // A server that has the client's GOAWAY says its CLOSE (5.2).
+    // A server that has the client's GOAWAY sends CLOSE instead (5.2).
     may && wants && !(is_server(side) && side.heard.goaway.is_some())
 }
 
@@ -251,7 +251,7 @@ fn may_send_fin(side: &Side) -> bool {
     has_said_it_all(side) && !side.said.fin && is_due
 }
 
-/// Clause 5.6: says why, discards input, and leaves.
+/// Clause 5.6: sends the reason, discards input and leaves.
 fn fail(side: &mut Side, verdict: EndKind, code: u16) {
     side.verdict = Some(verdict);
     side.failed = true;
@@ -268,8 +268,8 @@ fn say_why(side: &mut Side, code: u16) {
     if !side.said.preface {
         side.say(Message::Preface);
     }
-    // 1.8: what a client held back until it is greeted goes out with its error, but for requests, which it takes back,
-    // and what counts them.
+    // 1.8: a client that fails before it has the server's preface sends the GOAWAY that it held back. If it held back
+    // requests, it takes these back, and the GOAWAY that counts them.
     if let (Role::Client, false, 0, Some(code)) = (side.role, side.heard.preface, side.asked, side.wish) {
         side.say(Message::GoAway { last: 0, code });
     }
@@ -278,13 +278,13 @@ fn say_why(side: &mut Side, code: u16) {
     }
 }
 
-/// Lets go at once, by RST (9.3).
+/// Ends at once with RST (9.3).
 fn give_up(side: &mut Side, deadline: Deadline) {
     let_go(side, deadline);
     side.aborts = true;
 }
 
-/// Lets go in the ordinary way (5.9).
+/// Ends with an ordinary close (5.9).
 fn let_go(side: &mut Side, deadline: Deadline) {
     match side.verdict {
         Some(_) if !side.is_bent(Mutation::VerdictFalls) => (),

@@ -1,4 +1,5 @@
-//! A side: the facts that the contract speaks of. What it wants, has said and has heard; its waits; its verdict.
+//! A side: the facts that the contract depends on. What it wants, has sent and has received, its waits, and its
+//! verdict.
 
 use super::message::{Close, Message, Part};
 use super::mutation::Mutation;
@@ -9,41 +10,41 @@ use crate::support::Millis;
 use echo_core::{Role, Tally};
 use std::collections::VecDeque;
 
-/// The facts about one end.
+/// The facts about one side.
 #[derive(Debug)]
 pub(super) struct Side {
     pub(super) role: Role,
     pub(super) wire: Wire,
     pub(super) mutation: Option<Mutation>,
     pub(super) now: Millis,
-    /// It wants to leave, with this code.
+    /// The close code, once it wants to leave.
     pub(super) wish: Option<u16>,
-    /// A server that left before it knew the wire (1.1).
+    /// Server: it left before it knew the wire (1.1).
     pub(super) bare: bool,
     /// Client: requests that its user made.
     pub(super) asked: u64,
     pub(super) said: Said,
     pub(super) heard: Heard,
-    /// Said, and not on its way.
+    /// Messages that have not yet left.
     pub(super) out: VecDeque<Message>,
-    /// Something it said was lost, for its transport takes no more.
+    /// Whether data that it sent was lost, because its transport takes no more.
     pub(super) lost: bool,
-    /// Requests of which a byte is on its way.
+    /// Requests of which at least one byte has left.
     pub(super) left: u64,
-    /// FIN is on its way.
+    /// Whether its FIN has left.
     pub(super) fin_left: bool,
-    /// It said or heard an error's CLOSE (5.6).
+    /// Whether it sent or received a CLOSE with an error code (5.6).
     pub(super) failed: bool,
     pub(super) verdict: Option<EndKind>,
     pub(super) waits: Waits,
-    /// It lets go of its transport at once.
+    /// Whether it aborts its transport.
     pub(super) aborts: bool,
-    /// Its conversation is over.
+    /// Whether its conversation is over.
     pub(super) over: bool,
     pub(super) clauses: Vec<&'static str>,
 }
 
-/// What it has said, at least to its transport.
+/// What it has sent or queued.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) preface: bool,
@@ -54,26 +55,26 @@ pub(super) struct Said {
     pub(super) fin: bool,
 }
 
-/// What it has heard, and acted upon.
+/// What it has received and acted on.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// A first byte.
+    /// Whether any byte was received.
     pub(super) begun: bool,
     pub(super) preface: bool,
-    /// Requests that came.
+    /// Requests that were received.
     pub(super) requests: u64,
     /// Requests that were accepted (5.8).
     pub(super) accepted: u64,
     pub(super) answers: u64,
-    /// Its code.
+    /// The code of the GOAWAY.
     pub(super) goaway: Option<u16>,
     pub(super) close: Option<Close>,
     pub(super) fin: bool,
-    /// Something that the order does not allow.
+    /// Whether something arrived out of order.
     pub(super) wrong: bool,
-    /// Plain: a line is begun and not finished.
+    /// Plain: whether a line is incomplete.
     pub(super) piece: bool,
-    /// Plain: pieces of lines to be answered as they are.
+    /// Plain: pieces of lines that are answered separately.
     pub(super) texts: u64,
 }
 
@@ -110,7 +111,7 @@ impl Side {
         self.wire != Wire::Plain && !self.bare
     }
 
-    /// The ending has begun (8.2).
+    /// Returns whether the ending has begun (8.2).
     pub(super) fn is_ending(&self) -> bool {
         let Said { goaway, close, fin, .. } = &self.said;
         let said = goaway.is_some() || close.is_some() || *fin;
@@ -118,7 +119,7 @@ impl Side {
         self.wish.is_some() || said || heard || self.verdict.is_some()
     }
 
-    /// Whom the setting names, as far as this side knows (5.4).
+    /// Returns the side that sends FIN first by the setting, as far as this side knows (5.4).
     pub(super) fn first_fin(&self) -> Role {
         if self.is_bent(Mutation::ClientFirst) {
             return Role::Client;
@@ -130,7 +131,7 @@ impl Side {
         }
     }
 
-    /// Clauses 5.2, 5.3 and 5.6: what its CLOSE counts.
+    /// Returns the count for its CLOSE (clauses 5.2, 5.3 and 5.6).
     pub(super) fn count(&self) -> u64 {
         match self.role {
             Role::Server => self.heard.accepted,
@@ -153,26 +154,26 @@ impl Side {
         self.out.push_back(word);
     }
 
-    /// Says a CLOSE with this code, with the count that is its own.
+    /// Sends CLOSE with this code and its count.
     pub(super) fn say_close(&mut self, code: u16) {
         let first_fin = self.role == Role::Server && self.first_fin() == Role::Server;
         self.say(Message::Close(Close { count: self.count(), code, first_fin }));
     }
 
-    /// Clause 5.8: requests of which no byte has left are taken back before the CLOSE.
+    /// Clause 5.8: takes back the requests of which no byte has left, before the CLOSE.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
         self.out.retain(|word| !matches!(word, Message::Request(seq) if *seq > left));
     }
 
-    /// Its user, or its plan, wants to leave. In an ending that has begun that is no event.
+    /// Its user or its plan wants to leave. This has no effect in an ending that has begun.
     pub(super) fn leave(&mut self, code: u16) {
         if !self.is_ending() {
             self.wish = Some(code);
         }
     }
 
-    /// RST came, or the transport takes no more and there is nothing left to read (9.3).
+    /// RST arrived, or the transport takes no more and there is nothing left to read (9.3).
     pub(super) fn hear_reset(&mut self) {
         self.clauses.push("9.3");
         self.verdict.get_or_insert(EndKind::Reset);
@@ -180,14 +181,14 @@ impl Side {
         self.over = true;
     }
 
-    /// Its user asks for something.
+    /// Its user makes a request, unless the ending has begun.
     pub(super) fn ask(&mut self) {
         if !self.is_ending() {
             self.asked += 1;
         }
     }
 
-    /// A part of a word came. Gives whether the side takes any notice of it.
+    /// Receives a part of a message.
     pub(super) fn hear(&mut self, word: Message, part: Part) {
         self.heard.begun = true;
         if self.is_framed() {
@@ -200,12 +201,12 @@ impl Side {
     }
 
     fn hear_word(&mut self, word: Message) {
-        // 5.6: who said or heard an error's CLOSE discards input.
+        // 5.6: a side that sent or received a CLOSE with an error code discards input.
         if self.failed || self.over || (self.verdict.is_some() && self.heard.close.is_none()) {
             return;
         }
         if self.heard.close.is_some() {
-            // 5.10, 5.11: something behind a CLOSE.
+            // 5.10, 5.11: input after a CLOSE.
             self.heard.wrong = true;
             return;
         }
@@ -244,7 +245,7 @@ impl Side {
         self.heard.requests = seq;
         self.waits.stir(echo_core::Deadline::Idle, self.now);
         let drops = self.is_bent(Mutation::DrainDropsRequests) && self.said.goaway.is_some();
-        // 5.2: an ECHO that comes after the CLOSE does not run.
+        // 5.2: an ECHO that arrives after the CLOSE was sent is not accepted.
         if self.said.close.is_none() && !drops {
             self.heard.accepted = seq;
         }
@@ -264,7 +265,7 @@ impl Side {
         }
     }
 
-    /// Everything it said is on its way.
+    /// Returns whether everything it sent has left.
     fn has_left(&self) -> bool {
         self.out.is_empty()
     }
@@ -292,14 +293,14 @@ impl Side {
         }
     }
 
-    /// Clause 2.2: what has come of a line is a message.
+    /// Clause 2.2: takes an incomplete line as a message.
     pub(super) fn fall_quiet(&mut self) {
         if std::mem::take(&mut self.heard.piece) {
             self.heard.texts += 1;
         }
     }
 
-    /// Clauses 7.2 and 7.3.
+    /// Returns its account (clauses 7.2 and 7.3).
     pub(super) fn account(&self) -> Tally {
         let close = self.heard.close.map(|close| close.count);
         let (asked, answered, refused) = match (self.role, self.is_framed()) {

@@ -1,14 +1,15 @@
-//! How long words are, for a network whose readers take only so many bytes at a time.
+//! The sizes of messages, for networks whose readers take a limited number of bytes at a time.
 
 use super::message::{Message, Part};
 use crate::scenario::defaults::{self, EPOCH};
 use crate::scenario::{Scenario, Wire};
 use echo_core::{CloseCode, CloseReason, Role, frame, plain, preface};
 
-/// Of a word that is stopped inside, how much is its beginning (see [`WriteLimit`](crate::backend::write_limit::Throttle)).
+/// The size of the first part of a message that is stopped inside (see
+/// [`WriteLimit`](crate::backend::write_limit::WriteLimit)).
 const HEAD: usize = 10;
 
-/// The bytes of a part of a word that `from` says.
+/// Returns the size of a part of a message from `from`, in bytes.
 pub(super) fn size(scenario: &Scenario, from: Role, word: Message, part: Part) -> usize {
     let whole = whole(scenario, from, word);
     let head = if word == Message::Preface { preface::LENGTH / 2 } else { HEAD.min(whole) };
@@ -52,7 +53,7 @@ fn ctime() -> usize {
     plain::ctime_header(EPOCH, 0).len()
 }
 
-/// As long as the usual one: the contract does not speak of reasons, and some bytes more or less change nothing.
+/// Returns a reason of typical length. The contract does not define reason texts, and a few bytes make no difference.
 fn close_reason(from: Role, code: u16) -> CloseReason {
     match (from, code) {
         (_, 1000) => CloseReason::normal(),

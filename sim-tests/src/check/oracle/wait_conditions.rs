@@ -1,10 +1,10 @@
-//! Section 8: who waits for what. A wait begins when its condition holds, and is over when it holds no more.
+//! Section 8: what each side waits for. A wait begins when its condition becomes true, and ends when it becomes false.
 
 use super::mutation::Mutation;
 use super::side::Side;
 use echo_core::Role;
 
-/// In the order of [`Deadline::ALL`].
+/// The conditions, in the order of [`Deadline::ALL`].
 const WAITS: [fn(&Side) -> bool; 10] = [
     // connect
     |side| side.role == Role::Client && side.is_framed() && !side.heard.preface,
@@ -37,13 +37,13 @@ const WAITS: [fn(&Side) -> bool; 10] = [
     |side| side.is_ending() && !side.over,
 ];
 
-/// Both CLOSE frames, or an error's.
+/// Returns whether both CLOSE frames were exchanged, or one with an error code was sent or received.
 pub(super) fn has_said_it_all(side: &Side) -> bool {
     side.failed || (side.said.close.is_some() && side.heard.close.is_some())
 }
 
 impl Side {
-    /// Begins and ends waits, as the facts are now. None begins a second time after it has passed (8.2).
+    /// Starts and stops waits according to the facts. A wait that has passed does not start again (8.2).
     pub(super) fn mind_waits(&mut self) {
         for (index, waits) in WAITS.iter().enumerate() {
             let waits = waits(self) && !self.waits.passed[index];

@@ -1,4 +1,4 @@
-//! Section 8: the waits of an end, when each began and when it passes.
+//! Section 8: the waits of one side, when each began and when it passes.
 
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
@@ -6,11 +6,11 @@ use crate::support::Millis;
 use echo_core::{Deadline, Role};
 use std::time::Duration;
 
-/// The waits of one end.
+/// The waits of one side.
 #[derive(Debug)]
 pub(super) struct Waits {
     lengths: [Millis; 10],
-    /// When each began, in the order of [`Deadline::ALL`].
+    /// The start of each, in the order of [`Deadline::ALL`].
     pub(super) since: [Option<Millis>; 10],
     pub(super) passed: [bool; 10],
 }
@@ -23,26 +23,27 @@ impl Waits {
         Self { lengths, since: [None; 10], passed: [false; 10] }
     }
 
-    /// Whether it has passed.
+    /// Returns whether the wait has passed.
     pub(super) fn has_passed(&self, deadline: Deadline) -> bool {
         self.passed[deadline as usize]
     }
 
-    /// What it waits for has come, and it waits for the next.
+    /// Restarts a wait, because something it waits for has arrived.
     pub(super) fn stir(&mut self, deadline: Deadline, now: Millis) {
         if let Some(since) = &mut self.since[deadline as usize] {
             *since = now;
         }
     }
 
-    /// As [`Waits::stir`], under a condition.
+    /// Restarts a wait if `holds`.
     pub(super) fn stir_if(&mut self, deadline: Deadline, now: Millis, holds: bool) {
         if holds {
             self.stir(deadline, now);
         }
     }
 
-    /// Those that are due by `now` begin anew, for the other end takes what it is sent (8.6).
+    /// Restarts the waits that are due by `now`, because the peer takes what it is sent (8.6). The idle wait restarts
+    /// only if `left`.
     pub(super) fn begin_anew(&mut self, now: Millis, left: bool) {
         use Deadline::{Answer, Close, Drain, Fin, Idle, Linger, Write};
         for deadline in [Answer, Idle, Write, Drain, Close, Fin, Linger] {
@@ -53,12 +54,12 @@ impl Waits {
         }
     }
 
-    /// When the next passes.
+    /// Returns when the next wait passes.
     pub(super) fn next(&self) -> Option<Millis> {
         self.since.iter().zip(&self.lengths).filter_map(|(since, length)| Some((*since)? + length)).min()
     }
 
-    /// Lets the first that is due by `now` pass (8.3).
+    /// Lets the first wait that is due by `now` pass (8.3), and returns it.
     pub(super) fn pass(&mut self, now: Millis) -> Option<Deadline> {
         let is_due = |deadline: &Deadline| {
             let index = *deadline as usize;

@@ -1,34 +1,34 @@
-//! What differs between two baselines, by kind.
+//! The differences between two baselines, grouped by kind.
 
 use super::{Baseline, BaselineRun};
 use crate::support::difference::first_of;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// An event that differs: its place, what it was, and what it has become.
+/// The first event that differs: its position, the old and the new text.
 type Event = (usize, String, String);
 
-/// What differs between two baselines.
+/// The differences between two baselines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// What changed, the most frequent first.
+    /// The kinds of change, the most frequent first.
     pub changes: Vec<Change>,
-    /// How many runs only the new one has.
+    /// The number of runs that only the new baseline has.
     pub added: usize,
-    /// How many runs only the old one has.
+    /// The number of runs that only the old baseline has.
     pub removed: usize,
 }
 
 /// A kind of change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What became of the endings, in words.
+    /// How the endings changed, as text.
     pub endings: String,
-    /// The runs, by the arguments that replay them.
+    /// The runs, as the arguments that replay them.
     pub runs: Vec<String>,
-    /// The first event that differs in the first of these runs: its place, the old and the new one.
+    /// The first event that differs in the first of these runs: its position, the old and the new text.
     pub event: (usize, String, String),
-    /// In how many of the runs the same event is the first to differ, wherever it stands.
+    /// The number of these runs whose first different event is the same, at any position.
     pub alike: usize,
 }
 
@@ -47,7 +47,7 @@ impl Diff {
         Self { changes, added: missing(new, old), removed: missing(old, new) }
     }
 
-    /// Whether nothing differs.
+    /// Returns whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.added == 0 && self.removed == 0
     }
@@ -60,7 +60,7 @@ fn change(endings: String, runs: &[(&String, Event)]) -> Option<Change> {
     Some(Change { endings, event, alike, runs: runs.iter().map(|(replay, _)| (*replay).clone()).collect() })
 }
 
-/// What became of the endings. An account counts only where the outcome is the same.
+/// Describes how the endings changed. The account is shown only where the outcome is the same.
 fn endings(old: &BaselineRun, new: &BaselineRun) -> String {
     let outcome = |report: &str| report.split(" (").next().unwrap_or_default().to_owned();
     let side = |name: &str, old: &str, new: &str| match (outcome(old), outcome(new)) {

@@ -1,4 +1,4 @@
-//! A baseline: what came of many runs, kept as text, so that two versions of a program can be compared.
+//! Baselines: the results of many runs as text, to compare two versions of a program.
 //!
 //! ```text
 //! echo-sim runs 1
@@ -8,8 +8,8 @@
 //! end
 //! ```
 //!
-//! Events are numbered from 0 in their order. A run is called by the arguments that replay it, and has what the client
-//! and the server report and its canonical trace, between tabs.
+//! Events are numbered from 0 in their order. A run line has four parts, separated by tabs: the arguments that replay
+//! it, the client's report, the server's report, and its canonical trace.
 
 mod diff;
 
@@ -26,13 +26,13 @@ use std::str::FromStr;
 
 const TITLE: &str = "echo-sim runs 1";
 
-/// What came of many runs, by the arguments that replay each.
+/// The results of many runs, each under the arguments that replay it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
     runs: BTreeMap<String, BaselineRun>,
 }
 
-/// What came of a run.
+/// The result of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BaselineRun {
     client: String,
@@ -41,19 +41,19 @@ struct BaselineRun {
 }
 
 impl Baseline {
-    /// Enters the run that `replay` brings back.
+    /// Adds a run. `replay` is the arguments that replay it.
     pub fn add(&mut self, replay: String, record: &Record) {
         let [client, server] = Role::BOTH.map(|role| Reported::of(&record.ending(role)).to_string());
         let events = canonical_trace(record).lines().map(str::to_owned).collect();
         self.runs.insert(replay, BaselineRun { client, server, events });
     }
 
-    /// How many runs it has.
+    /// Returns the number of runs.
     pub fn len(&self) -> usize {
         self.runs.len()
     }
 
-    /// Whether it has none.
+    /// Returns whether it has no runs.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -81,7 +81,7 @@ impl fmt::Display for Baseline {
 impl FromStr for Baseline {
     type Err = ScenarioError;
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the text that [`fmt::Display`] writes.
     ///
     /// # Errors
     /// A [`ScenarioError`] that names the line.

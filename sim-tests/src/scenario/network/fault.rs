@@ -1,75 +1,75 @@
-//! What goes wrong in a network, and to which packet.
+//! Network faults, and the packets that they affect.
 
 use crate::scenario::plan::Point;
 use crate::support::Millis;
 use crate::tcp::PacketFate;
 use echo_core::Role;
 
-/// How long TCP takes here to send again what was not acknowledged.
+/// Time after which TCP sends unacknowledged data again, on the harness's clock.
 pub(super) const RETRANSMISSION: Millis = 40;
 
-/// How late a packet is at most that lets another one pass.
+/// The longest delay of a packet that lets the next one overtake it.
 const BEHIND: Millis = 50;
 
-/// How long a conversation may take longer at most whose packets are lost at random: each loss of a packet that was
-/// lost before doubles the timeout.
+/// The longest extra time of a conversation whose packets are lost at random. Each loss of a retransmission doubles the
+/// timeout.
 const LOSSES: Millis = 20_000;
 
-/// Something that goes wrong. It happens once, when its trigger is there.
+/// A fault. It happens once, when its trigger occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkFault {
-    /// What `from` sends is held on its way, from the packet on that carries `mark`.
+    /// Holds what `from` sends, beginning with the packet that carries `content`.
     Hold {
-        /// Whose packets.
+        /// The sender of the packets.
         from: Sender,
-        /// What has to be in the packet.
+        /// The content that triggers the hold.
         content: HeldContent,
-        /// For how long.
+        /// How long the packets are held.
         span: Span,
     },
-    /// At `point`, nothing gets through in either direction, what is on its way included.
+    /// From `point` on, nothing gets through in either direction, including what is already in flight.
     Cut {
-        /// When.
+        /// The point at which the cut happens.
         point: Point,
-        /// For how long.
+        /// How long the cut lasts.
         span: Span,
     },
     /// One packet has this fate, once.
     Packet {
-        /// Which.
+        /// The packet.
         which: PacketSelector,
         /// What the link does with it.
         fate: PacketFate,
     },
-    /// Packets are lost at random, from the moment on at which there is a connection.
+    /// Packets are lost at random, once the connection exists.
     Loss {
-        /// How probable it is that a packet is lost: from 1 to 90.
+        /// The probability that a packet is lost, in percent: from 1 to 90.
         percent: u8,
-        /// Out of which it is drawn.
+        /// The seed of the random numbers.
         seed: u64,
     },
 }
 
-/// Which packet a fault is about.
+/// Selects the packet that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PacketSelector {
-    /// This one of all that left any host, from 0, the client's first SYN.
+    /// The packet with this number among all that left any host. 0 is the client's first SYN.
     Nth(u32),
-    /// The first that carries something. A fault happens once: when TCP sends the packet again, it does not count.
+    /// The first packet with this content. A fault happens once, so a retransmission of the packet is not affected.
     First {
-        /// Whose packets.
+        /// The sender of the packet.
         from: Sender,
-        /// What has to be in the packet.
+        /// The content of the packet.
         carries: PacketContent,
     },
 }
 
-/// What a packet carries, for those who can see packets.
+/// The content of a packet, on networks of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PacketContent {
     /// A FIN.
     Fin,
-    /// Nothing: the bare ACK that a socket in TIME-WAIT sends, with which a conversation ends.
+    /// The bare ACK of a socket in TIME-WAIT, which ends a conversation.
     LastAck,
     /// A RST.
     Rst,
@@ -77,24 +77,24 @@ pub enum PacketContent {
     Close,
     /// A GOAWAY.
     GoAway,
-    /// The last request of the talk.
+    /// The last request of the scenario.
     Request,
-    /// The answer to the last request of the talk.
+    /// The answer to the last request of the scenario.
     Answer,
 }
 
-/// Whose packets a fault is about.
+/// The sender of the packets that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sender {
-    /// Those of the side that sends such a packet first.
+    /// The side that sends such a packet first.
     First,
-    /// The client's.
+    /// The client.
     Client,
-    /// The server's.
+    /// The server.
     Server,
 }
 
-/// What a packet carries.
+/// The content of a packet that a hold waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeldContent {
     /// A GOAWAY.
@@ -108,14 +108,14 @@ pub enum HeldContent {
 /// How long a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
-    /// So many milliseconds.
+    /// This number of milliseconds.
     For(Millis),
-    /// To the end.
+    /// Until the end of the run.
     Ever,
 }
 
 impl NetworkFault {
-    /// Whether it holds a packet of `from`, of which `carries` says what is in it.
+    /// Returns whether it holds a packet of `from`. `carries` tells whether the packet has a certain content.
     pub(crate) fn holds(&self, from: Role, carries: impl Fn(HeldContent) -> bool) -> bool {
         match self {
             Self::Hold { from: sender, content, .. } => sender.means(from) && carries(*content),
@@ -123,7 +123,7 @@ impl NetworkFault {
         }
     }
 
-    /// The point at which it happens.
+    /// Returns the point at which it happens, if it waits for one.
     pub fn point(&self) -> Option<Point> {
         match self {
             Self::Hold { .. } | Self::Packet { .. } | Self::Loss { .. } => None,
@@ -131,7 +131,7 @@ impl NetworkFault {
         }
     }
 
-    /// How long it lasts. What is lost is sent again after a retransmission timeout, and with it all behind it.
+    /// Returns how long it lasts. Lost data, and all data behind it, arrives after a retransmission timeout.
     pub fn span(&self) -> Span {
         match self {
             Self::Hold { span, .. } | Self::Cut { span, .. } => *span,
@@ -145,7 +145,7 @@ impl NetworkFault {
         }
     }
 
-    /// The same, for so long; what happens to packets takes as long as it takes.
+    /// Returns the same fault with another span. Faults of single packets and losses are returned unchanged.
     #[must_use]
     pub fn lasting(self, span: Span) -> Self {
         match self {
@@ -155,7 +155,7 @@ impl NetworkFault {
         }
     }
 
-    /// Whether it waits for words that the plain wire does not have.
+    /// Returns whether it waits for frames that the plain wire does not have.
     pub fn needs_words(&self) -> bool {
         match self {
             Self::Hold { content: HeldContent::GoAway | HeldContent::Close, .. } => true,
@@ -168,7 +168,7 @@ impl NetworkFault {
         }
     }
 
-    /// What a packet has to carry for everything to be held.
+    /// Returns the content that triggers a hold.
     pub fn mark(&self) -> Option<HeldContent> {
         match self {
             Self::Hold { content: mark, .. } => Some(*mark),
@@ -176,7 +176,7 @@ impl NetworkFault {
         }
     }
 
-    /// Whether only a network of packets has it.
+    /// Returns whether only a network of packets can have it.
     pub fn is_of_packets(&self) -> bool {
         match self {
             Self::Hold { .. } | Self::Cut { .. } => false,
@@ -186,11 +186,11 @@ impl NetworkFault {
 }
 
 impl PacketContent {
-    /// All of them.
+    /// All contents.
     pub const ALL: [Self; 7] =
         [Self::Fin, Self::LastAck, Self::Rst, Self::Close, Self::GoAway, Self::Request, Self::Answer];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::Fin => "fin",
@@ -203,7 +203,7 @@ impl PacketContent {
         }
     }
 
-    /// The same, for those who see a stream and not its packets.
+    /// Returns the same content for a network of streams, if streams can show it.
     pub fn mark(self) -> Option<HeldContent> {
         match self {
             Self::Fin => Some(HeldContent::Fin),
@@ -215,10 +215,10 @@ impl PacketContent {
 }
 
 impl Sender {
-    /// All of them.
+    /// All senders.
     pub const ALL: [Self; 3] = [Self::First, Self::Client, Self::Server];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -227,7 +227,7 @@ impl Sender {
         }
     }
 
-    /// Whether `role` is meant.
+    /// Returns whether packets of `role` are selected.
     pub fn means(self, role: Role) -> bool {
         match self {
             Self::First => true,
@@ -238,10 +238,10 @@ impl Sender {
 }
 
 impl HeldContent {
-    /// All of them.
+    /// All contents.
     pub const ALL: [Self; 3] = [Self::GoAway, Self::Close, Self::Fin];
 
-    /// Its part of an id.
+    /// Returns its part of an id.
     pub fn id(self) -> &'static str {
         match self {
             Self::GoAway => "goaway",
@@ -252,7 +252,7 @@ impl HeldContent {
 }
 
 impl Span {
-    /// When something ends that begins at `now`; `None` is never.
+    /// Returns the end of a span that begins at `now`; `None` if it never ends.
     pub fn after(self, now: Millis) -> Option<Millis> {
         match self {
             Self::For(span) => Some(now.saturating_add(span)),

@@ -1,4 +1,4 @@
-//! A network as text that is read back.
+//! The text form of a network.
 
 use super::{HeldContent, Network, NetworkFault, PacketContent, PacketSelector, Rst, Sender, Span};
 use crate::network::relay::Relay;
@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 impl Network {
-    /// All that have a name.
+    /// Returns all named networks.
     fn all_named() -> impl Iterator<Item = (&'static str, &'static str)> {
         Self::NAMED.into_iter().chain(Self::PACKETS)
     }
@@ -32,7 +32,7 @@ impl Network {
         Ok(())
     }
 
-    /// A part with an argument; `None` if there is no such part.
+    /// Parses a part with an argument; `None` if there is no such part.
     fn part_with_a_number(&mut self, part: &str) -> Option<Result<(), ScenarioError>> {
         let (kind, rest) = part.split_once('-')?;
         match kind {
@@ -136,7 +136,7 @@ impl FromStr for Network {
     }
 }
 
-/// `17-lose`, or `client-close-late-20`.
+/// Parses, for example, `17-lose` or `client-close-late-20`.
 fn packet(text: &str) -> Option<NetworkFault> {
     let (first, rest) = text.split_once('-')?;
     if let Some(index) = number(first) {

@@ -1,5 +1,4 @@
-//! The network of a scenario: how long a packet takes, how much a read gives, what stands between, and a timeline of
-//! faults.
+//! The network of a scenario: latency, sizes of reads and writes, a relay, and faults.
 
 mod fault;
 mod holds;
@@ -16,50 +15,51 @@ use crate::scenario::plan::Point;
 use crate::support::Millis;
 use crate::tcp::PacketFate;
 
-/// What lies between the two ends. It is in-order and loses nothing for good: what TCP sends again comes late.
+/// The network between the two ends. It keeps the order and loses nothing for good: TCP retransmits, so data comes
+/// late.
 ///
-/// In an id it is a name ([`Network::NAMED`], [`Network::PACKETS`]) or its parts joined by `+`, such as
+/// In an id it is a name ([`Network::NAMED`], [`Network::PACKETS`]) or parts joined by `+`, such as
 /// `latency-10+reads-1+hold-first-fin-500`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// How long every packet takes.
+    /// Time that each packet takes.
     pub latency: Millis,
-    /// A read gives at most so many bytes; 0 is no limit.
+    /// The largest number of bytes that one read returns; 0 is no limit.
     pub reads: usize,
-    /// A write takes at most so many bytes; 0 is no limit.
+    /// The largest number of bytes that one write takes; 0 is no limit.
     pub writes: usize,
-    /// Each program takes at most so many bytes of what the other sends every 10 ms; the rest waits in the sender's
+    /// The largest number of the peer's bytes that each program takes every 10 ms. The rest waits in the sender's
     /// kernel, where a RST deletes it and a close does not. 0 is no limit.
     pub takes: usize,
-    /// Packets arrive only at multiples of this, several at once; 0 is at any time.
+    /// Packets arrive only at multiples of this time, several at once; 0 is at any time.
     pub batch: Millis,
-    /// What a RST does to what is on its way before it.
+    /// What a RST does to data that is in flight before it.
     pub rst: Rst,
-    /// What stands in the middle.
+    /// The relay between the two ends.
     pub relay: Option<Relay>,
-    /// What goes wrong, and when.
+    /// The faults.
     pub faults: Vec<NetworkFault>,
-    /// How many bytes each host's kernel keeps for a reader, and so the window it offers; 0 is the usual size.
+    /// The size of each kernel's receive buffer in bytes, which limits the window; 0 is the default size.
     pub window: usize,
-    /// A host that vanished is up again after so long, and knows nothing of any connection; `None` is never.
+    /// Time after which a vanished host is up again, without any connection; `None` is never.
     pub reboot: Option<Millis>,
     /// An earlier conversation on the same ports has just ended, and the server's socket of it is in TIME-WAIT.
     pub earlier: bool,
 }
 
-/// What a RST does to what its sender has sent before it, and is still on its way. TCP allows both.
+/// What a RST does to data that its sender sent before it and that is still in flight. TCP allows both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rst {
-    /// It comes behind it: all of it can be read.
+    /// The RST arrives behind the data: all of it can be read.
     InOrder,
-    /// It comes before it: all of it is lost.
+    /// The RST arrives before the data: all of it is lost.
     Overtakes,
-    /// Either: not one run, but two ([`Scenario::runs`](crate::Scenario::runs)).
+    /// Both, in two runs ([`Scenario::runs`](crate::Scenario::runs)).
     Races,
 }
 
 impl Network {
-    /// The networks with a name, and what they are good for.
+    /// The named networks, each with a description.
     pub const NAMED: [(&'static str, &'static str); 20] = [
         ("clear", "4 ms each way"),
         ("slow", "24 ms each way, still within every deadline"),
@@ -86,7 +86,7 @@ impl Network {
         ("relay-cuts-off", "a relay that does the same, and cuts a half-closed conversation off after 20 ms"),
     ];
 
-    /// The networks with a name that only a network of packets shows, and what they are good for.
+    /// The named networks that need packets, each with a description.
     pub const PACKETS: [(&'static str, &'static str); 12] = [
         ("fin-lost", "the first FIN is lost, and sent again"),
         ("last-ack-lost", "the ACK that ends the conversation is lost, and the FIN is sent again to TIME-WAIT"),
@@ -102,7 +102,7 @@ impl Network {
         ("port-reused", "the ports are those of a conversation that has just ended"),
     ];
 
-    /// A network without faults.
+    /// Creates a network without faults.
     pub fn clear(latency: Millis) -> Self {
         Self {
             latency,
@@ -119,7 +119,7 @@ impl Network {
         }
     }
 
-    /// The network called `name`.
+    /// Returns the network called `name`.
     pub fn named(name: &str) -> Option<Self> {
         let clear = Self::clear(4);
         let faulty = |fault| Self { faults: vec![fault], ..Self::clear(4) };
@@ -165,13 +165,13 @@ impl Network {
         })
     }
 
-    /// Whether it does nothing that a cable would not do. A small window and ports that were used before are the
-    /// hosts' own, and TCP's to deal with; a host that is up again is part of its power loss.
+    /// Returns whether it does nothing that a cable would not do. A small window and reused ports are matters of the
+    /// hosts and of TCP, and a reboot belongs to its host's power loss, so these are allowed.
     pub fn is_faithful(&self) -> bool {
         self.faults.is_empty() && self.relay.is_none() && self.rst == Rst::InOrder
     }
 
-    /// Whether only a network of packets can do what it does.
+    /// Returns whether only a network of packets can do what it does.
     pub fn has_packets(&self) -> bool {
         self.window > 0 || self.reboot.is_some() || self.earlier || self.faults.iter().any(NetworkFault::is_of_packets)
     }

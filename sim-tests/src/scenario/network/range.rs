@@ -1,21 +1,21 @@
-//! Which numbers a network may have: what is beyond them takes too long, or no host has it.
+//! The ranges of the numbers of a network. Larger ones take too long, or no host has them.
 
 use super::{Network, NetworkFault, PacketSelector, Span};
 use crate::network::relay::Relay;
 use crate::support::{Millis, ScenarioError, check_range};
 use crate::tcp::PacketFate;
 
-/// The longest time of anything, in milliseconds: a hundred seconds, behind every deadline.
+/// The longest time, in milliseconds: one hundred seconds, longer than every default deadline.
 const LONGEST: Millis = 100_000;
 /// The largest piece and buffer, in bytes.
 const LARGEST: u64 = 1 << 20;
-/// How many faults a network may have.
+/// The largest number of faults of a network.
 const FAULTS: u64 = 16;
-/// In how many pieces a conversation may be read or written.
+/// The largest number of pieces in which a conversation may be read or written.
 const PIECES: usize = 50_000;
 
 impl Network {
-    /// Says which number is out of its range, if one is. `talk` is how many bytes are asked.
+    /// Checks that all numbers are in their ranges. `talk` is the size of all requests, in bytes.
     pub(crate) fn check(&self, talk: usize) -> Result<(), ScenarioError> {
         check_range("the latency (2 ms, for a point in flight has to last)", self.latency, 2..=LONGEST)?;
         let sizes = [("reads", self.reads), ("writes", self.writes), ("takes", self.takes), ("window", self.window)];

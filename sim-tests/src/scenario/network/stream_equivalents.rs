@@ -1,4 +1,4 @@
-//! Networks of streams that a network of packets may come out as.
+//! Stream-level equivalents of networks of packets.
 
 use super::fault::RETRANSMISSION;
 use super::{Network, NetworkFault, PacketContent, PacketSelector, Span};
@@ -9,11 +9,12 @@ use crate::tcp::PacketFate;
 const TOO_LATE: Millis = 500;
 
 impl Network {
-    /// The networks of streams for one of which it may be taken from above TCP: whoever knows no packets can say what
-    /// comes of it by what comes of them. One without packets is taken for itself. None at all says that anything may
-    /// come of it that the contract allows: where chance or a mere number says which packet is lost, where a RST does
-    /// not arrive, which no TCP sends again, where a host that forgot all answers with RST, and where each piece waits
-    /// for a window, so that any deadline may pass.
+    /// Returns the stream-level networks that look the same from above TCP. Their endings are the possible endings on
+    /// this network. A network without packet faults is its own equivalent.
+    ///
+    /// The result is empty if the contract alone decides which endings are allowed. This is so where chance or a packet
+    /// number selects the lost packet, where a RST is lost (TCP does not retransmit it), where a rebooted host answers
+    /// with RST, and where each piece waits for a window, so that any deadline may pass.
     pub fn stands_for(&self) -> Vec<Self> {
         if self.reboot.is_some() || self.window > 0 {
             return Vec::new();
@@ -31,7 +32,7 @@ impl Network {
 }
 
 impl NetworkFault {
-    /// What it may be taken for: each time some faults of streams.
+    /// Returns the alternatives for this fault, each a list of stream-level faults.
     fn stands_for(self) -> Vec<Vec<Self>> {
         let (which, fate) = match self {
             Self::Hold { .. } | Self::Cut { .. } => return vec![vec![self]],
@@ -43,7 +44,7 @@ impl NetworkFault {
             PacketSelector::First { from, carries } => (from, carries),
         };
         match (fate, carries) {
-            // TCP drops what comes again.
+            // TCP drops duplicates.
             (PacketFate::Deliver | PacketFate::Twice(_), _) => return vec![Vec::new()],
             (PacketFate::Lose | PacketFate::Corrupt, PacketContent::Rst) => return Vec::new(),
             (PacketFate::Lose | PacketFate::Corrupt | PacketFate::Late(_) | PacketFate::Behind, _) => (),

@@ -1,5 +1,5 @@
-//! The truth of what two ends say, held against what really happened. In every state, not only in the last: a verdict
-//! stands from the moment it is reached, and what is true then has to stay true.
+//! Checks what two ends report against what really happened. This is done in every state, not only in the last: a
+//! verdict stands once it is reached, and must stay true.
 
 use super::end::{End, Place};
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -10,7 +10,7 @@ pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
         proof(end, client, server)?;
         account(end, client, server)?;
     }
-    // The server's CLOSE, of whatever code, says that nothing above its count ever runs.
+    // The server's CLOSE, with any code, promises that no request above its count runs.
     let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
     ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's CLOSE", server.ran))
 }
@@ -28,7 +28,7 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     }
 }
 
-/// PROTOCOL.md, clause 5.3: what a clean end proves.
+/// Checks a clean end (PROTOCOL.md, clause 5.3).
 fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
     let word = end.got.word.filter(|(_, code, _)| code.is_clean());
@@ -42,8 +42,8 @@ fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, and the client holds {held} answers"))
 }
 
-/// PROTOCOL.md, clauses 7.2 and 7.3: no fate is rosier than what happened. The client's requests are the ones that have
-/// fates; what the server does not know of it does not count.
+/// Checks the account of an end (PROTOCOL.md, clauses 7.2 and 7.3): no request has a better fate than what happened.
+/// Fates belong to the client's requests; those that the server has not received do not count.
 fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     if end.place == Place::Gone {
         return Ok(());
@@ -58,8 +58,9 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> 
             }
             Fate::Refused => {
                 refused += 1;
-                // On the plain wire a server may have run pieces of one line as two (clause 2.1), and its numbers are
-                // not the client's: there counts whether a byte of the line left, which `check_alone` holds.
+                // On the plain wire a server may run pieces of one line as two requests (clause 2.1), so its numbers
+                // differ from the client's. There it matters whether a byte of the line has left, which `check_alone`
+                // checks.
                 let pieces = end.role == echo_core::Role::Client && end.connection.is_plain() == Some(true);
                 seq > server.ran || pieces
             }
@@ -76,7 +77,7 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> 
     ensure(sums, ExplorerRule::Account, || format!("the {}'s sums are wrong: {tally}", end.role.name()))
 }
 
-/// What must be true of one end whatever its peer is.
+/// Checks what must be true of one end, whatever its peer does.
 pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
     let machine = end.connection.machine();

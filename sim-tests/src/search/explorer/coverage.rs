@@ -1,4 +1,4 @@
-//! What of the close machine's table was reached through a connection, and why the rest cannot be.
+//! Which part of the close machine's table was reached through a connection, and why the rest cannot be reached.
 
 use super::observations::Observations;
 use crate::support::pairs::{Pairs, Subject};
@@ -10,23 +10,23 @@ use echo_core::close::table::{Sample, State, Verdict, reachable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
-/// The table of one subject, as far as it was reached.
+/// The reached part of the table of one subject.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    /// Pairs of state and event in the machine's table.
+    /// The number of pairs of state and event in the machine's table.
     pub pairs: usize,
-    /// Those that can be reached and were.
+    /// The number of reachable pairs that were reached.
     pub reached: usize,
-    /// Those that a connection cannot reach, by reason.
+    /// Pairs that a connection cannot reach, by reason.
     pub unreachable: BTreeMap<&'static str, Vec<(State, Sample)>>,
-    /// Those that should have been reached and were not.
+    /// Pairs that should have been reached but were not.
     pub missing: Vec<(State, Sample)>,
-    /// Those that were reached against the reason given, or that the table does not have.
+    /// Pairs that were reached although a reason says that they cannot be, or that are not in the table.
     pub wrong: Vec<(State, Sample)>,
 }
 
 impl Coverage {
-    /// Every pair that cannot be reached, below its reason.
+    /// Returns a list of all pairs that cannot be reached, below their reasons.
     pub fn listing(&self) -> String {
         let mut text = String::new();
         for (reason, pairs) in &self.unreachable {
@@ -64,12 +64,12 @@ impl Coverage {
         Self::of_pairs(subject, &notes.pairs)
     }
 
-    /// How many pairs a connection can reach.
+    /// Returns the number of pairs that a connection can reach.
     pub fn reachable(&self) -> usize {
         self.pairs - self.unreachable.values().map(Vec::len).sum::<usize>()
     }
 
-    /// How much of the table of `subject` is among `seen`.
+    /// Returns which part of the table of `subject` is in `seen`.
     pub(crate) fn of_pairs(subject: Subject, seen: &BTreeSet<(Subject, State, Sample)>) -> Self {
         let (role, policy) = subject.machine();
         let states: BTreeSet<State> = reachable(role, policy).iter().map(State::of).collect();
@@ -95,7 +95,7 @@ impl Coverage {
     }
 }
 
-/// Why a connection's machine never meets `sample` in `state`, or `None` if it can.
+/// Returns why a connection's machine never receives `sample` in `state`, or `None` if it can.
 fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let (role, policy) = subject.machine();
     let framed = policy.words == CloseHandshake::Acknowledged;
@@ -130,14 +130,14 @@ const BEHIND_FIN: Option<&str> = Some("nothing is read behind FIN");
 
 fn first_byte(framed: bool, state: State) -> Option<&'static str> {
     match (framed, state.sent, state.heard) {
-        // A plain client's FIN goes out behind all that it was asked before.
+        // A plain client sends FIN after all earlier requests.
         (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
         (true, _, _) => Some("requests of which no byte left are taken back before a CLOSE and before FIN"),
         (false, _, _) => Some("without words, FIN follows at once"),
     }
 }
 
-/// Requests, answers, words, and what breaks the protocol.
+/// Returns why requests, answers, GOAWAY, CLOSE and violations cannot be received, or `None` if they can.
 fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let lines = Some("lines carry no numbers, and no answers to a server");
     match (subject, state.sent, state.heard) {
@@ -150,7 +150,7 @@ fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str>
     }
 }
 
-/// Deadlines that do not run (clause 8.4): one that runs can pass.
+/// Returns why a deadline does not run (clause 8.4), or `None` if it does. A running deadline can pass.
 fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static str> {
     let (role, policy) = subject.machine();
     let framed = policy.words == CloseHandshake::Acknowledged;
@@ -186,7 +186,7 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
 }
 
 impl Pairs {
-    /// Those that a connection can reach and that are not among them, one on a line.
+    /// Returns the reachable pairs that are not in this set, one on a line.
     pub fn missing(&self) -> String {
         let mut text = String::new();
         for subject in Subject::ALL {
@@ -198,13 +198,13 @@ impl Pairs {
         text
     }
 
-    /// How much of the table of `subject` that is.
+    /// Returns which part of the table of `subject` is in this set.
     pub fn coverage(&self, subject: Subject) -> Coverage {
         Coverage::of_pairs(subject, &self.0)
     }
 }
 
-/// One line for each kind of machine that was met.
+/// Writes one line for each kind of machine that occurred.
 impl fmt::Display for Pairs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for subject in Subject::ALL {

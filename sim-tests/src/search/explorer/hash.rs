@@ -1,19 +1,20 @@
-//! States by their hash: 128 bits, so that two of a hundred million share one with a chance of one in 10^22.
+//! States are stored as 128-bit hashes. Among a hundred million states, the chance that two share a hash is one in
+//! 10^22.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-/// The identity of a state.
+/// Returns the hash that identifies a state.
 pub(super) fn identity(state: &impl Hash) -> u128 {
     let mut mixer = Mixer { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 };
     state.hash(&mut mixer);
     u128::from(mixer.a) << 64 | u128::from(mixer.b)
 }
 
-/// A set of identities. It is asked, and never listed: its order shows nowhere.
+/// A set of identities. It is only queried, never listed, so its order has no effect.
 pub(super) type Identities = HashSet<u128, BuildHasherDefault<Low>>;
 
-/// Two lanes of folded multiplication.
+/// A hasher with two lanes of folded multiplication.
 struct Mixer {
     a: u64,
     b: u64,
@@ -59,7 +60,7 @@ impl Hasher for Mixer {
     }
 }
 
-/// An identity is a hash already: its low half will do.
+/// A hasher that returns the low half of an identity, which is already a hash.
 #[derive(Default)]
 pub(super) struct Low(u64);
 

@@ -1,22 +1,22 @@
-//! The explorer: every state that a conversation can come to, and every promise of the close contract held against
-//! each of them.
+//! The explorer: visits every state that a conversation can reach, and checks every rule of the close contract in each.
 //!
-//! A [`Setup`] says who takes part and how much may happen: two connections of `echo-core` with everything that can be
-//! between them, or one connection and a peer that says whatever it likes. A state is all that decides the future (the
-//! connections, what is on its way, what users may still want and what may still go wrong) and what is needed to judge
-//! it (what was said, run and held). [`run`] visits every state once, and takes from it every step that is possible:
-//! each end writes or reads a piece, a frame or all there is, each deadline that runs passes, each wish is had, each
-//! fault happens. Time stands still and every deadline may pass at any moment and before any other, which is more than
-//! real clocks allow; so whatever holds here holds whatever the deadlines' lengths are.
+//! A [`Setup`] defines who takes part and how much may happen: two connections of `echo-core` with everything that can
+//! be between them, or one connection with an arbitrary peer. A state contains all that decides the future (the
+//! connections, data in flight, commands and faults that may still come) and what the checks need (what was sent, run
+//! and received). [`run`] visits each state once, and takes every possible step from it: each end writes or reads a
+//! piece, a frame or everything, each running deadline passes, each command is given, each fault happens. Time stands
+//! still and every deadline may pass at any moment and before any other, which is more than real clocks allow. So what
+//! holds here holds for any deadline lengths.
 //!
-//! What reduces the number of states, and why nothing is lost by it:
-//! - A connection's hash leaves out what cannot change what it does any more ([`echo_core::Connection`]).
-//! - A program that is not there has no state but what it reported.
-//! - What is on its way to nobody is answered and forgotten at once; to a side that drops it unread it is all one.
-//! - RST and Ended are done in the step that leads to them, as a driver does; FIN and every write take their time.
+//! These reductions of the number of states lose nothing:
+//! - A connection's hash leaves out what can no longer change its behaviour ([`echo_core::Connection`]).
+//! - A program that has ended has no state except what it reported.
+//! - Data in flight to a side that is gone is answered and removed at once. All data in flight to a side that discards
+//!   input is the same.
+//! - RST and Ended happen in the step that leads to them, as in a driver. FIN and every write are separate steps.
 //!
-//! Nothing is capped: a search that stops at its limit says so, and is not [`Exploration::complete`]. What would be too much
-//! at once is explored in parts, each whole: see [`full`] and [`quick`].
+//! A search that stops at its limit reports so, and is not [`Exploration::complete`]. What is too much for one search
+//! is explored in parts, each completely: see [`full`] and [`quick`].
 //!
 //! ```
 //! use sim_tests::explorer::{self, Limits, Setup, Summary};
@@ -55,21 +55,21 @@ use search::{Found, Model, search};
 use single::Single;
 use std::rc::Rc;
 
-/// When to stop at the latest.
+/// The limit of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// After so many states, of which each takes some 20 bytes of memory for good.
+    /// The largest number of states. Each takes about 20 bytes of memory until the end.
     pub states: u64,
 }
 
 impl Default for Limits {
-    /// A hundred million states: 2 to 4 GiB.
+    /// Returns a limit of one hundred million states: 2 to 4 GiB.
     fn default() -> Self {
         Self { states: 100_000_000 }
     }
 }
 
-/// Explores `setup`; tells `progress` now and then how many states were visited.
+/// Explores `setup`. From time to time calls `progress` with the number of states visited.
 pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Exploration {
     let shared = Rc::new(*setup);
     let found = match setup.who {

@@ -1,4 +1,4 @@
-//! What a search has seen on its way: which pairs of the table, and which of the things that must be possible.
+//! What a search has observed: pairs of the table, and goals.
 
 use crate::support::pairs::Subject;
 use echo_core::close::Machine;
@@ -7,7 +7,7 @@ use echo_core::{Deadline, Role};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What was seen.
+/// The observations of a search.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Observations {
     pub(super) pairs: BTreeSet<(Subject, State, Sample)>,
@@ -29,8 +29,7 @@ impl Observations {
         self.pairs.insert((Subject::of(machine), State::of(machine), sample));
     }
 
-    /// A connection answers by itself: when `machine` was told of a request that counts, it was told of the answer
-    /// next.
+    /// Notes that a connection answers by itself: after an accepted request, `machine` receives the answer next.
     pub(super) fn pair_owing(&mut self, machine: &Machine) {
         let state = State { owes: true, ..State::of(machine) };
         self.pairs.insert((Subject::of(machine), state, Sample::Answered));
@@ -42,45 +41,45 @@ impl Observations {
     }
 }
 
-/// Something that has to be possible, or the exploration has seen too little.
+/// Something that must be possible. If a goal is not observed, the exploration is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Goal {
-    /// Each side said GOAWAY before it read the other's.
+    /// Each side sent GOAWAY before it read the peer's.
     CrossingGoAways,
-    /// The client ends clean and the server does not: the very CLOSE was lost.
+    /// The client ends clean and the server does not, because the client's CLOSE was lost.
     CloseLost,
     /// Both ends are clean.
     BothClean,
-    /// At this side's end a request is refused.
+    /// A request is refused at this side.
     Refused(Role),
-    /// At this side's end a request is unknown.
+    /// A request is unknown at this side.
     Unknown(Role),
-    /// A request that came behind the server's CLOSE was not run.
+    /// A request that arrived after the server's CLOSE did not run.
     NotRun,
     /// FIN was read inside a frame or preface.
     FinInside(Role),
-    /// RST was read before data that had been sent before it.
+    /// RST was read before data that was sent earlier.
     ResetOvertook(Role),
-    /// RST was read behind all data.
+    /// RST was read after all data.
     ResetBehind(Role),
     /// A write failed.
     WriteFailed(Role),
     /// The peer's CLOSE was read after a write had failed.
     WordBehindFailure(Role),
-    /// This side's deadline passed.
+    /// A deadline of this side passed.
     Passed(Role, Deadline),
-    /// This side ended so: [`echo_core::End::name`].
+    /// This side ended with this [`echo_core::End::name`].
     Ended(Role, &'static str),
-    /// The server left before the client had spoken.
+    /// The server left before the client had sent anything.
     LeftUnspoken,
-    /// A client that half-closed below the protocol got its answers, and the reason.
+    /// A client that half-closed below the protocol received its answers and the reason.
     HalfCloseAnswered,
-    /// A request was sent in part and then taken for unknown.
+    /// A request was sent in part, and then counted as unknown.
     SentInPart,
 }
 
 impl Goal {
-    /// All that has to be seen: everything above, each deadline where it can run, each end at each side.
+    /// Returns all goals: everything above, each deadline where it can run, and each end at each side.
     pub fn all() -> impl Iterator<Item = Self> {
         use Deadline::{Answer, Close, Connect, Detect, Drain, Fin, Idle, Linger, Shutdown, Write};
         let once = [

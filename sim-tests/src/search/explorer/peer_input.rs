@@ -1,4 +1,4 @@
-//! What a peer can say that need not be correct: everything of which there is a kind, right and wrong.
+//! The inputs of an arbitrary peer: every kind, correct and wrong.
 
 use super::end::End;
 use super::unit::Unit;
@@ -7,13 +7,13 @@ use echo_core::close::Action;
 use echo_core::{CloseCode, CloseReason, Stamp, frame, preface};
 use std::fmt;
 
-/// One thing that a peer can say. "Right" is what a correct peer could say now.
+/// An input from the peer. A variant without "Wrong" or the like is what a correct peer could send now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PeerInput {
     Preface,
-    /// The preface of a version that is not spoken here.
+    /// A preface with a version that is not supported.
     NewerPreface,
-    /// Bytes that begin as a preface and go on otherwise; to a client its own preface.
+    /// Bytes that begin like a preface but continue differently. A client receives its own preface.
     BrokenPreface,
     Request,
     WrongRequest,
@@ -28,15 +28,15 @@ pub(super) enum PeerInput {
     ErrorCloseFinFirst,
     ErrorCloseThatCannotBe,
     Unknown,
-    /// A kind of frame that must be known.
+    /// A frame of a critical unknown kind.
     Critical,
-    /// A length over the limit.
+    /// A frame with a length over the limit.
     TooLong,
-    /// A reason that is not UTF-8.
+    /// A GOAWAY with a reason that is not UTF-8.
     Malformed,
-    /// The first half of the preface, or of the request or answer that is right.
+    /// The first half of the preface, or of a correct request or answer.
     Half,
-    /// The other half.
+    /// The second half.
     Rest,
     Line,
     HalfLine,
@@ -68,7 +68,7 @@ const PREFACES: [PeerInput; 4] =
 const LINES: [PeerInput; 3] = [PeerInput::Line, PeerInput::HalfLine, PeerInput::Foreign];
 
 impl PeerInput {
-    /// What can be said to `end` now. What is dropped unread is all one.
+    /// Returns the inputs that `end` can receive now. A side that discards input needs only one.
     pub(super) fn alphabet(plain: bool, end: &End, begun: bool) -> &'static [Self] {
         match (plain, begun) {
             (_, _) if end.connection.machine().is_discarding() => &[Self::Unknown],
@@ -79,7 +79,7 @@ impl PeerInput {
         }
     }
 
-    /// Its bytes, and what they are when they have come whole; `from` is who says it, to `end`.
+    /// Returns the bytes, and their unit once they have arrived completely. `from` sends them to `end`.
     pub(super) fn bytes(self, from: Role, end: &End) -> (Vec<u8>, Unit) {
         let machine = end.connection.machine();
         let (asked, answered) = (machine.account().asked, machine.account().answered.mark());
@@ -94,7 +94,7 @@ impl PeerInput {
             Self::Line => return (b"a line\n".to_vec(), Unit::Line),
             Self::HalfLine => return (b"a li".to_vec(), Unit::Line),
             Self::Foreign => {
-                // Only a first message is judged.
+                // Only the first message is checked for this.
                 let first = asked == 0 && !end.got.inside;
                 return (b"GET / HTTP/1.1\n".to_vec(), if first { Unit::Broken } else { Unit::Line });
             }
@@ -183,7 +183,7 @@ impl fmt::Display for PeerInput {
     }
 }
 
-/// The peer of an end of this role.
+/// Returns the peer's role.
 pub(super) fn peer_of(role: Role) -> Role {
     match role {
         Client => Server,

@@ -1,4 +1,4 @@
-//! What an exploration found, for people and for tests.
+//! The result of an exploration, for people and for tests.
 
 use super::coverage::Coverage;
 use super::observations::{Goal, Observations};
@@ -7,42 +7,42 @@ use super::setup::Setup;
 use crate::support::pairs::Subject;
 use std::fmt;
 
-/// What one exploration found.
+/// The result of one exploration.
 #[derive(Clone, Debug)]
 pub struct Exploration {
-    /// What was explored.
+    /// The setup that was explored.
     pub setup: Setup,
-    /// States visited, each once.
+    /// The number of states visited, each once.
     pub states: u64,
-    /// Steps taken, each once from each state in which it can be.
+    /// The number of steps taken. Each step is taken once from each state in which it is possible.
     pub transitions: u64,
-    /// States in which nothing can happen any more.
+    /// The number of states without a next step.
     pub ends: u64,
-    /// Steps of the longest run that was followed.
+    /// The number of steps of the longest run.
     pub longest: usize,
-    /// Whether every state was visited: neither the limit nor a broken promise stopped the search.
+    /// Whether all states were visited, that is, neither the limit nor a breach stopped the search.
     pub complete: bool,
-    /// The first broken promise, and a run that breaks it.
+    /// The first breach, with a run that leads to it.
     pub counterexample: Option<Counterexample>,
     pub(super) notes: Observations,
 }
 
-/// A broken promise and how to get there: no step of it can be left out by itself.
+/// A breach and a run that leads to it. No single step can be left out.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
-    /// What was broken.
+    /// The breach.
     pub breach: ExplorerBreach,
-    /// The run: a line for each step, with the state behind it.
+    /// The run: a line for each step, with the state after it.
     pub ladder: Vec<String>,
 }
 
 impl Exploration {
-    /// Whether every state was visited and every promise held.
+    /// Returns whether all states were visited without a breach.
     pub fn holds(&self) -> bool {
         self.complete && self.counterexample.is_none()
     }
 
-    /// What has to be possible and was seen to be.
+    /// Returns the goals that were observed.
     pub fn sights(&self) -> impl Iterator<Item = Goal> {
         self.notes.sights.iter().copied()
     }
@@ -65,25 +65,25 @@ impl fmt::Display for Exploration {
     }
 }
 
-/// What several explorations reached together.
+/// The results of several explorations together.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// States, over all of them.
+    /// The number of states of all explorations.
     pub states: u64,
-    /// Transitions, over all of them.
+    /// The number of transitions of all explorations.
     pub transitions: u64,
-    /// Whether each visited every state and broke no promise.
+    /// Whether each visited all states without a breach.
     pub holds: bool,
-    /// How much of each table was reached.
+    /// The reached part of each table.
     pub coverage: Vec<(Subject, Coverage)>,
-    /// What has to be possible and was seen.
+    /// The goals that were observed.
     pub seen: Vec<Goal>,
-    /// What has to be possible and was not seen.
+    /// The goals that were not observed.
     pub unseen: Vec<Goal>,
 }
 
 impl Summary {
-    /// That of `reports`.
+    /// Returns the summary of `reports`.
     pub fn of(reports: &[Exploration]) -> Self {
         let mut notes = Observations::default();
         reports.iter().for_each(|report| notes.merge(&report.notes));
@@ -98,8 +98,7 @@ impl Summary {
         }
     }
 
-    /// Whether every promise held in every state, every pair that can be reached was, and nothing that has to be
-    /// possible is not.
+    /// Returns whether there was no breach in any state, every reachable pair was reached, and every goal was observed.
     pub fn is_good(&self) -> bool {
         let covered =
             self.coverage.iter().all(|(_, coverage)| coverage.missing.is_empty() && coverage.wrong.is_empty());

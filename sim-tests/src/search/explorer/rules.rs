@@ -1,36 +1,36 @@
-//! What must hold in every state: the close contract, on what was seen rather than on what a machine believes.
+//! The rules of the explorer: the close contract, checked on what was observed and not on the machine's own state.
 
 use crate::support::{Breach, Rule};
 
-/// A promise of the contract (PROTOCOL.md, sections 5, 7 and 8), and the side of it that was broken.
+/// A rule of the contract (PROTOCOL.md, sections 5, 7 and 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExplorerRule {
-    /// Truth: clean at the server means that it holds the client's acknowledging CLOSE, and the client every
-    /// answer.
+    /// Truth: if the server is clean, it has received the client's CLOSE, which acknowledges every answer, and the
+    /// client has received every answer.
     ServersProof,
-    /// Truth: clean at the client means that it has every answer and the server's CLOSE, and nothing above ran.
+    /// Truth: if the client is clean, it has every answer and the server's CLOSE, and no request above its count ran.
     ClientsProof,
-    /// Truth: a FIN without a CLOSE is never clean.
+    /// Truth: FIN without CLOSE is never clean.
     FinIsNoProof,
-    /// Truth: no answer is missing, doubled, out of order or made up, and each request runs once at most.
+    /// Truth: no answer is missing, duplicated, out of order or invented, and each request runs at most once.
     Answers,
-    /// Truth: an account is never rosier than what happened.
+    /// Truth: an account never claims more than what happened.
     Account,
-    /// Order: nothing follows a CLOSE but FIN, and nothing follows FIN; there is one of each in a direction.
+    /// Order: only FIN follows CLOSE, and nothing follows FIN. Each direction has at most one of each.
     Close,
-    /// Order: the counts in GOAWAY and in a CLOSE are right.
+    /// Order: the counts in GOAWAY and CLOSE are right.
     Counts,
-    /// Order: two correct peers never see a violation; whoever breaks the order is never taken for clean.
+    /// Order: two correct peers never report a violation, and a peer that breaks the order never gives a clean end.
     Violation,
     /// End: every wait has its deadline.
     Deadlines,
-    /// End: nothing can happen any more only when both sides have ended, and nothing goes on for ever.
+    /// End: a state has no next step only if both sides have ended, and no run is infinite.
     End,
-    /// Care: without faults and deadlines nobody aborts, every ending comes to its end by itself, and clean.
+    /// Care: without faults and deadlines neither side aborts, and every ending completes without help, and clean.
     Peace,
-    /// Care: the side that the setting names sends FIN first.
+    /// Care: the configured side sends FIN first.
     FirstFin,
-    /// Care: nobody lets go of a transport that may still get data, except by an abort or at the end of its patience.
+    /// Care: no side closes a transport that may still receive data, except by an abort or when its deadline passes.
     ReadingOn,
 }
 
@@ -54,7 +54,7 @@ impl Rule for ExplorerRule {
     }
 }
 
-/// A broken promise of these.
+/// A breach of an explorer rule.
 pub type ExplorerBreach = Breach<ExplorerRule>;
 
 impl ExplorerBreach {
@@ -63,7 +63,7 @@ impl ExplorerBreach {
     }
 }
 
-/// Holds `holds` to be true; `what` tells how it is not.
+/// Returns a breach of `rule` with the text of `what`, unless `holds`.
 pub(super) fn ensure(holds: bool, rule: ExplorerRule, what: impl FnOnce() -> String) -> Result<(), ExplorerBreach> {
     if holds { Ok(()) } else { Err(ExplorerBreach { rule, what: what() }) }
 }

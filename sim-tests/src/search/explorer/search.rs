@@ -1,46 +1,46 @@
-//! The search: depth first through every state, each visited once, every promise held against it.
+//! The search: visits every state once, depth first, and checks it.
 //!
-//! Depth first for two reasons. Only the states on the present path are kept whole, all others as 128 bits; and a step
-//! that leads back onto the path is a cycle, a way to go on for ever. So a search that finds none has shown that every
-//! run ends, and the rule for states without a next step says how.
+//! There are two reasons to search depth first. Only the states on the present path are stored completely, all others
+//! as 128 bits. And a step that leads back to the path is a cycle, which is an infinite run. A search without a cycle
+//! proves that every run ends, and the rule for states without a next step defines how.
 
 use super::hash::{Identities, identity};
 use super::observations::Observations;
 use super::rules::ExplorerBreach;
 use std::hash::Hash;
 
-/// Something whose every behaviour is to be seen. Its hash is the part that decides what can happen next and what of
-/// it is right.
+/// A model whose complete behaviour is explored. Its hash covers what decides the possible steps and the result of the
+/// checks.
 pub(super) trait Model: Clone + Hash {
-    /// One thing that can happen.
+    /// A possible step.
     type Step: Copy + PartialEq;
 
-    /// Everything that can happen now.
+    /// Returns all steps that are possible now.
     fn steps(&self) -> Vec<Self::Step>;
 
-    /// Lets it happen.
+    /// Takes a step.
     fn apply(&mut self, step: Self::Step, notes: &mut Observations) -> Result<(), ExplorerBreach>;
 
-    /// Holds the state against the contract; `steps` is what can happen now.
+    /// Checks the state. `steps` are the steps that are possible now.
     fn check(&self, steps: &[Self::Step], notes: &mut Observations) -> Result<(), ExplorerBreach>;
 
-    /// A step in words, before it happens.
+    /// Describes a step, before it is taken.
     fn tell(&self, step: Self::Step) -> String;
 
-    /// The state in words.
+    /// Describes the state.
     fn show(&self) -> String;
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) states: u64,
     pub(super) transitions: u64,
-    /// States in which nothing can happen any more.
+    /// The number of states without a next step.
     pub(super) ends: u64,
-    /// The longest run.
+    /// The number of steps of the longest run.
     pub(super) longest: usize,
-    /// Whether every state was visited.
+    /// Whether all states were visited.
     pub(super) complete: bool,
     pub(super) notes: Observations,
     pub(super) counterexample: Option<(ExplorerBreach, Vec<String>)>,
@@ -53,7 +53,8 @@ struct Frame<M: Model> {
     next: usize,
 }
 
-/// Visits every state that can be reached from `first`, at most `most` of them; tells `progress` now and then how many.
+/// Visits all states that can be reached from `first`, at most `most`. From time to time calls `progress` with their
+/// number.
 pub(super) fn search<M: Model>(first: &M, most: u64, progress: &mut dyn FnMut(u64)) -> Found {
     let mut found = Found::default();
     if let Err((breach, path)) = visit_all(first, most, progress, &mut found) {
@@ -113,7 +114,7 @@ fn visit_all<M: Model>(
     Ok(())
 }
 
-/// Leaves out every step without which the same promise is broken, and with it what cannot happen without it.
+/// Removes every step that is not needed to break the same rule, with the steps that become impossible without it.
 fn shortened<M: Model>(first: &M, breach: ExplorerBreach, path: Vec<M::Step>) -> (ExplorerBreach, Vec<M::Step>) {
     let (mut breach, mut path) = (breach, path);
     let mut at = 0;
@@ -131,7 +132,7 @@ fn shortened<M: Model>(first: &M, breach: ExplorerBreach, path: Vec<M::Step>) ->
     (breach, path)
 }
 
-/// The first breach on `path`, and the steps to it; what cannot happen is passed over.
+/// Returns the first breach on `path`, and the steps to it. Impossible steps are skipped.
 fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<M::Step>)> {
     let mut notes = Observations::default();
     let mut state = first.clone();
@@ -153,13 +154,13 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
     None
 }
 
-/// A path in words: each step, and the state that follows.
+/// Describes a path: each step, and the state after it.
 fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
     let mut state = first.clone();
     let mut lines = vec![format!("{:<58} {}", "in the beginning", state.show())];
     for step in path {
         let told = state.tell(*step);
-        // The last step is the one that breaks the promise.
+        // The last step causes the breach, so its error is expected.
         let _ = state.apply(*step, &mut Observations::default());
         lines.push(format!("{told:<58} {}", state.show()));
     }
@@ -171,8 +172,8 @@ mod tests {
     use super::super::rules::{ExplorerRule, ensure};
     use super::*;
 
-    /// Counts to ten by ones and threes, and from there on in a circle if it `turns`; over `most` a promise is broken.
-    /// Before each count it may make some noise, which changes nothing.
+    /// Counts to ten in steps of one and three. If it `turns`, it then continues in a circle. A count over `most` is a
+    /// breach. Before each count it may make noise, which changes nothing.
     #[derive(Clone, Hash)]
     struct Counter {
         at: u8,
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!((breach, ladder.len()), (ExplorerBreach::cycle(), 1 + 10 + 1), "{ladder:?}");
     }
 
-    /// Depth first it is noisy and makes small steps; the ladder has no step that could be left out.
+    /// The first counterexample has noise and small steps. The ladder has no step that could be left out.
     #[test]
     fn a_counterexample_is_shortened() {
         let noisy = Counter { at: 0, noise: 4, turns: false, most: 11 };

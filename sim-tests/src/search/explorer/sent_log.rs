@@ -1,37 +1,37 @@
-//! What a side has really put on the wire, held against the order of the contract as it goes out.
+//! The log of what a side has put on the wire, which is checked against the contract's order at once.
 
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::unit::{Piece, Unit, pieces};
 use echo_core::{CloseCode, Role};
 
-/// What has been said, in one direction.
+/// What one side has sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SentLog {
     role: Role,
     plain: bool,
-    /// The unit of which a part has left: what, how much, and its length.
+    /// The unit that was sent in part: the unit, the bytes that have left, and its length.
     pub(super) open: Option<(Unit, usize, usize)>,
-    /// ECHOs of which a byte has left.
+    /// The number of ECHOs of which at least one byte has left.
     pub(super) requests: u64,
-    /// REPLYs of which a byte has left.
+    /// The number of REPLYs of which at least one byte has left.
     pub(super) replies: u64,
     pub(super) goaway: bool,
-    /// The CLOSE, from its first byte on.
+    /// Count and code of the CLOSE, once its first byte has left.
     pub(super) word: Option<(u64, CloseCode)>,
-    /// All of it has left.
+    /// Whether the whole CLOSE has left.
     pub(super) word_left: bool,
     pub(super) fin: bool,
     pub(super) reset: bool,
 }
 
-/// What a side has really done, when it says something about it.
+/// What a side has really done when it sends a count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
-    /// Server: requests that ran.
+    /// Server: the number of requests that ran.
     pub(super) ran: u64,
-    /// Client: answers that the user was given.
+    /// Client: the number of answers that its user was given.
     pub(super) held: u64,
-    /// The peer's CLOSE.
+    /// The count in the peer's CLOSE.
     pub(super) heard: Option<u64>,
 }
 
@@ -51,12 +51,12 @@ impl SentLog {
         }
     }
 
-    /// What waits to be sent, in pieces.
+    /// Returns the queued output in pieces.
     pub(super) fn pieces(&self, bytes: &[u8], cuts: &[usize]) -> Vec<Piece> {
         pieces(self.plain, self.open, bytes, cuts)
     }
 
-    /// Says a piece.
+    /// Records that a piece was sent.
     pub(super) fn say(&mut self, piece: &Piece, facts: Facts) -> Result<(), ExplorerBreach> {
         if piece.begins {
             self.begin(piece.unit, facts)?;
@@ -68,7 +68,7 @@ impl SentLog {
         Ok(())
     }
 
-    /// PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10: what may come next, and with which count.
+    /// Checks what may be sent next, and with which count (PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10).
     fn begin(&mut self, unit: Unit, facts: Facts) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
         self.ensure_may_speak(|| format!("the {who} says {unit}"))?;
@@ -103,13 +103,13 @@ impl SentLog {
         })
     }
 
-    /// PROTOCOL.md, clause 5.10: nothing follows a CLOSE but FIN, and nothing follows that.
+    /// Checks that nothing but FIN follows CLOSE, and nothing follows FIN (PROTOCOL.md, clause 5.10).
     fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
         ensure(self.word.is_none(), ExplorerRule::Close, || format!("{} behind its CLOSE", what()))?;
         ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("{} behind its FIN or RST", what()))
     }
 
-    /// Says FIN.
+    /// Records that FIN was sent.
     pub(super) fn say_fin(&mut self) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
         ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("the {who} sends FIN behind its FIN or RST"))?;

@@ -1,47 +1,47 @@
-//! What is explored: a kind of conversation, and how much of everything may happen in it.
+//! The setups: the kind of conversation, and how much of everything may happen in it.
 
 use echo_core::Role::{self, Client, Server};
 use std::fmt;
 use std::time::Duration;
 
-/// The wire, and who sends FIN first.
+/// The wire, and the side that sends FIN first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExplorerWire {
     /// Frames; the client sends FIN first.
     Framed,
     /// Frames; the server sends FIN first.
     FramedServerFin,
-    /// Lines.
+    /// Plain lines.
     Plain,
-    /// Text; each read is a message, as in the classic program.
+    /// Plain text, where each read is a message, as in the classic program.
     PlainReads,
 }
 
-/// Who is explored.
+/// What is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// Two connections, everything between them in every order.
+    /// Two connections, with everything between them in every order.
     Pair,
-    /// One connection, and a peer that says whatever it likes, so many times.
+    /// One connection of this role, and an arbitrary peer that sends at most this number of inputs.
     Against(Role, u8),
 }
 
-/// What can go wrong.
+/// A fault of a host or of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransportFault {
-    /// The program of this side dies; its kernel sends FIN, and answers what still comes with RST.
+    /// The program of this side dies. Its kernel sends FIN, and answers later data with RST.
     Kill(Role),
-    /// It dies with unread input: its kernel sends RST.
+    /// The program dies with unread input. Its kernel sends RST.
     KillUnread(Role),
-    /// Its sending half is closed below the protocol.
+    /// The sending half of this side is closed below the protocol.
     HalfClose(Role),
-    /// The network is gone for good, or a side without power: nothing gets through any more.
+    /// The network or a host is down for good: nothing gets through any more.
     Cut,
-    /// Somebody on the way sends RST to this side.
+    /// A third party sends RST to this side.
     Reset(Role),
-    /// A relay makes FIN of the RST for this side.
+    /// A relay turns the RST for this side into FIN.
     FinForReset(Role),
-    /// A relay drops what is on its way to this side and all that follows, and says FIN.
+    /// A relay drops everything in flight to this side and all that follows, and sends FIN.
     FinForTheRest(Role),
 }
 
@@ -79,38 +79,38 @@ impl fmt::Display for TransportFault {
     }
 }
 
-/// One exploration. It visits every state there is; what is bounded is how much is asked for.
+/// One exploration. It visits all states; the amounts below bound their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
     /// Its name.
     pub name: &'static str,
     /// Who takes part.
     pub who: Peer,
-    /// What is spoken.
+    /// The wire.
     pub wire: ExplorerWire,
-    /// How many requests the client may make.
+    /// The number of requests that the client may make.
     pub requests: u8,
-    /// How many times each of the wishes below may be had.
+    /// How often each side may use each of the commands below.
     pub times: u8,
-    /// Who may end politely.
+    /// The sides that may end politely.
     pub leave: &'static [Role],
-    /// Who may fail.
+    /// The sides that may fail.
     pub fail: &'static [Role],
-    /// Who may abort.
+    /// The sides that may abort.
     pub abort: &'static [Role],
-    /// What may go wrong.
+    /// The faults that may happen.
     pub faults: &'static [TransportFault],
-    /// How many times.
+    /// The largest number of faults.
     pub faults_at_most: u8,
-    /// Whether a deadline that runs may pass, at any moment and before any other.
+    /// Whether running deadlines may pass, at any moment and before any other.
     pub deadlines: bool,
-    /// Where inside a frame, preface or line the stream may be cut, in bytes from its beginning. Between them it may
-    /// be cut everywhere.
+    /// Positions inside a frame, preface or line at which the stream may be cut, in bytes from its beginning. Between
+    /// units it may always be cut.
     pub cuts: &'static [usize],
 }
 
 impl Setup {
-    /// Who sends FIN first.
+    /// Returns the side that sends FIN first.
     pub fn first_fin(&self) -> Role {
         match self.wire {
             ExplorerWire::Framed | ExplorerWire::Plain | ExplorerWire::PlainReads => Client,
@@ -118,7 +118,7 @@ impl Setup {
         }
     }
 
-    /// Whether the wire is one of the plain ones.
+    /// Returns whether the wire is one of the plain ones.
     pub fn is_plain(&self) -> bool {
         match self.wire {
             ExplorerWire::Framed | ExplorerWire::FramedServerFin => false,
@@ -126,7 +126,7 @@ impl Setup {
         }
     }
 
-    /// How long the input is quiet before a line is a message: some time, or none.
+    /// Returns the silence after which an incomplete line is a message; zero if each read is one.
     pub(super) fn quiet(&self) -> Duration {
         match self.wire {
             ExplorerWire::Framed | ExplorerWire::FramedServerFin | ExplorerWire::Plain => Duration::from_millis(20),
@@ -137,8 +137,8 @@ impl Setup {
 
 const BOTH: &[Role] = &[Client, Server];
 
-/// A calm conversation: three requests, both sides may end politely, and nothing goes wrong. The set-ups say what they
-/// add.
+/// A calm conversation: three requests, both sides may end politely, and there are no faults. Other setups are defined
+/// as additions to it.
 pub const CALM: Setup = Setup {
     name: "calm",
     who: Peer::Pair,
@@ -154,14 +154,14 @@ pub const CALM: Setup = Setup {
     cuts: &[],
 };
 
-/// Deadlines pass.
+/// Deadlines may pass.
 const LATE: Setup = Setup { deadlines: true, ..CALM };
-/// Users fail and abort, too.
+/// Users may also fail and abort.
 const CROSS: Setup = Setup { fail: BOTH, abort: BOTH, ..LATE };
-/// One thing goes wrong.
+/// One fault may happen.
 const FAULTY: Setup = Setup { faults: &TransportFault::ALL, faults_at_most: 1, ..LATE };
 const HALF: &[TransportFault] = &[TransportFault::HalfClose(Client), TransportFault::HalfClose(Server)];
-/// Faults that somebody is told of, so that no deadline is needed.
+/// Faults that at least one side detects without a deadline.
 const DEAD: &[TransportFault] = &[
     TransportFault::Kill(Client),
     TransportFault::Kill(Server),
@@ -170,12 +170,12 @@ const DEAD: &[TransportFault] = &[
     TransportFault::FinForReset(Client),
     TransportFault::FinForReset(Server),
 ];
-/// The peer is none of ours.
+/// The peer is arbitrary.
 const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
-/// Inside the header and inside the body.
+/// One position inside the header, one inside the body.
 const CUTS: &[usize] = &[5, 13];
 
-/// Explorations that together try everything, with up to three requests: for a release build.
+/// Returns explorations that together try everything, with up to three requests. They are for a release build.
 pub fn full() -> Vec<Setup> {
     use ExplorerWire::{Framed, FramedServerFin, Plain, PlainReads};
     let against = |role, inputs| Peer::Against(role, inputs);
@@ -241,7 +241,7 @@ pub fn full() -> Vec<Setup> {
     ]
 }
 
-/// The same with less of everything, in which every rule still shows: for a debug build.
+/// Returns smaller explorations in which every rule still takes effect. They are for a debug build.
 pub fn quick() -> Vec<Setup> {
     use ExplorerWire::{FramedServerFin, Plain, PlainReads};
     let against = |role, inputs| Peer::Against(role, inputs);

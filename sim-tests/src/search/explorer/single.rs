@@ -1,7 +1,7 @@
-//! One connection, and a peer that says whatever it likes.
+//! One connection with an arbitrary peer.
 //!
-//! There is no way between them: what an arbitrary peer says now is what another said before and is read now. So the
-//! state is that of one end, and all that can be read is tried in every one.
+//! There is no network between them, because an input that an arbitrary peer sends now could also have been sent
+//! earlier and read now. So the state is that of one end, and all inputs are tried in each state.
 
 use super::end::{Command, Commands, End, NOW, Place, Turn};
 use super::observations::{Goal, Observations};
@@ -20,9 +20,9 @@ use std::rc::Rc;
 pub(super) struct Single {
     setup: Rc<Setup>,
     end: End,
-    /// What the peer may still say.
+    /// The number of inputs that the peer may still send.
     inputs: u8,
-    /// What is left of what the peer has begun to say.
+    /// The rest of an input that the peer has begun to send.
     rest: Option<(Vec<u8>, super::unit::Unit)>,
 }
 
@@ -32,7 +32,7 @@ impl Hash for Single {
     }
 }
 
-/// One thing that can happen.
+/// A possible step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Wish(Command),
@@ -94,7 +94,7 @@ impl Single {
         if input == PeerInput::HalfLine {
             return self.end.read(&bytes, &[], notes);
         }
-        // A server knows the wire by the first byte, and has the machine of that wire from then on.
+        // A server chooses the wire by the first byte, and then has the machine of that wire.
         let (first, rest) = bytes.split_at(1);
         self.end.read(first, &[], notes)?;
         self.end.read(rest, &[unit], notes)

@@ -1,11 +1,10 @@
-//! What travels: bytes, told apart into units (a preface, a frame, a line) and cut into the pieces that can arrive
-//! alone.
+//! Bytes on the wire, split into units (a preface, a frame, a line), and cut into pieces that can arrive alone.
 
 use echo_core::{CloseCode, frame, preface};
 use std::fmt;
 use std::rc::Rc;
 
-/// A whole thing on the wire.
+/// A complete item on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Unit {
     Preface,
@@ -17,9 +16,9 @@ pub(super) enum Unit {
         code: CloseCode,
         fin_first: bool,
     },
-    /// A kind of frame that may be skipped.
+    /// A frame of an unknown kind that may be ignored.
     Unknown,
-    /// Bytes that break the protocol.
+    /// Bytes that violate the protocol.
     Broken,
     Line,
 }
@@ -41,37 +40,38 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Bytes between two places where the stream may be cut.
+/// Bytes between two positions where the stream may be cut.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Piece {
     pub(super) bytes: Rc<[u8]>,
-    /// What they are of.
+    /// The unit that they belong to.
     pub(super) unit: Unit,
-    /// How long that is.
+    /// The length of the unit in bytes.
     pub(super) length: usize,
     pub(super) begins: bool,
     pub(super) ends: bool,
 }
 
 impl Piece {
-    /// Something that will not be read.
+    /// Creates a piece that will not be read.
     pub(super) fn junk() -> Self {
         Self { bytes: Rc::new([0]), unit: Unit::Broken, length: 1, begins: true, ends: true }
     }
 }
 
-/// How far a read or write goes. What cannot be told apart from a shorter one is left out.
+/// How far a read or write goes. Reaches that equal a shorter one are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reach {
-    /// To the next place where the stream may be cut.
+    /// To the next position where the stream may be cut.
     Piece,
-    /// To the end of the frame, over the places inside it.
+    /// To the end of the frame.
     Unit,
-    /// All there is.
+    /// To the end of the data.
     All,
 }
 
-/// The first unit of `bytes`, which begin with one, and its length. A correct side queues units whole.
+/// Returns the first unit of `bytes`, which start at a unit boundary, and its length. A correct side queues complete
+/// units.
 pub(super) fn first_unit(plain: bool, bytes: &[u8]) -> (Unit, usize) {
     if plain {
         let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
@@ -98,12 +98,13 @@ pub(super) fn first_unit(plain: bool, bytes: &[u8]) -> (Unit, usize) {
     (unit, length.min(bytes.len()))
 }
 
-/// The place of a cut after `at` in a unit of `length` bytes, or its end.
+/// Returns the first cut after `at` in a unit of `length` bytes, or its end.
 pub(super) fn next_cut(cuts: &[usize], at: usize, length: usize) -> usize {
     cuts.iter().copied().find(|cut| at < *cut && *cut < length).unwrap_or(length)
 }
 
-/// Cuts what waits to be sent into pieces; `open` is the unit that was begun before: what, how far, and how long.
+/// Cuts queued output into pieces. `open` is the unit that was sent in part: the unit, the bytes that have left, and
+/// its length.
 pub(super) fn pieces(plain: bool, open: Option<(Unit, usize, usize)>, bytes: &[u8], cuts: &[usize]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut rest, mut open) = (bytes, open);
@@ -121,7 +122,7 @@ pub(super) fn pieces(plain: bool, open: Option<(Unit, usize, usize)>, bytes: &[u
     pieces
 }
 
-/// How far one may go into `pieces`: each once.
+/// Returns the possible reaches into `pieces`, each once.
 pub(super) fn reaches<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> impl Iterator<Item = (Reach, usize)> {
     let mut pieces = pieces.into_iter();
     let (mut unit, mut all) = (0, 0);

@@ -1,4 +1,4 @@
-//! Which deadlines have to run: PROTOCOL.md, section 8, from the wording of its table.
+//! The deadlines that must run, by the table in section 8 of PROTOCOL.md.
 
 use super::end::End;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -7,10 +7,10 @@ use echo_core::Role::{Client, Server};
 use echo_core::close::CloseHandshake;
 use echo_core::close::HalfState::{Closed, Failed, Finished, Leaving, Open};
 
-/// Every wait has its deadline (clause 5.9), and something runs as long as a side has not ended.
+/// Checks that every wait has its deadline (clause 5.9), and that a deadline runs until the side has ended.
 pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
     let runs = |deadline: Deadline| end.connection.running_deadlines().any(|other| other == deadline);
-    // Whose transport failed to write reads what is there, and waits for nothing.
+    // A side whose write failed reads what is there, and waits for nothing.
     let waiting = !end.connection.is_write_closed();
     for (waits, deadline) in waits(end) {
         ensure(!waits || !waiting || runs(deadline), ExplorerRule::Deadlines, || {
@@ -23,7 +23,7 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
     ensure(alive, ExplorerRule::Deadlines, || format!("the {} has not ended, and no deadline runs", end.role.name()))
 }
 
-/// Each deadline, and whether what it is for is being waited for.
+/// Returns for each deadline whether the side waits for what it limits.
 fn waits(end: &End) -> [(bool, Deadline); 10] {
     let machine = end.connection.machine();
     let (role, sent, heard) = (end.role, machine.sent(), machine.heard());

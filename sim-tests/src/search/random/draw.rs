@@ -1,7 +1,7 @@
-//! How a scenario is drawn: first what may happen in it at all, then what does.
+//! Draws a scenario in two steps: first what may happen in it, then what does.
 //!
-//! A case in which everything may happen is a case in which much the same happens every time. So each case is allowed a
-//! few actions, points, deadlines and kinds of fault only, and is drawn from these (swarm testing).
+//! If everything may happen in each case, all cases are much alike. So each case may use only a few actions, points,
+//! deadlines and kinds of fault (swarm testing).
 
 use crate::network::relay::Relay;
 use crate::scenario::network::{HeldContent, Network, NetworkFault, Rst, Sender, Span};
@@ -13,7 +13,7 @@ use echo_core::Deadline;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// Points, the plain ones first: where shrinking goes.
+/// The points, the simple ones first, because shrinking goes towards the front.
 const POINTS: [Point; 13] = [
     Point::Idle,
     Point::RequestInFlight,
@@ -34,7 +34,7 @@ const POINTS: [Point; 13] = [
 #[derive(Clone, Debug)]
 struct Swarm {
     wire: Wire,
-    /// Whether nothing but polite ends happens.
+    /// Whether all ends are polite.
     peace: bool,
     actions: Vec<Action>,
     points: Vec<Point>,
@@ -43,7 +43,7 @@ struct Swarm {
     allowed: Allowed,
 }
 
-/// Kinds of trouble, and whether a case may have them.
+/// The kinds of trouble that a case may have.
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
     chunks: bool,
@@ -53,17 +53,17 @@ struct Allowed {
     overtaking: bool,
     holds: bool,
     cuts: bool,
-    /// Faults that never pass. Without them the network heals, and everything must end all the same.
+    /// Faults without end. Without them the network heals, and everything must still end.
     lasting: bool,
     limits: bool,
 }
 
-/// Scenarios of every kind.
+/// Returns a strategy for scenarios of all kinds.
 pub fn scenario() -> BoxedStrategy<Scenario> {
     swarm(prop::bool::weighted(0.1)).prop_ind_flat_map(within).boxed()
 }
 
-/// Scenarios in which both sides are polite, and the network is slow at worst.
+/// Returns a strategy for scenarios with polite sides, on networks that are at worst slow.
 pub fn peace() -> BoxedStrategy<Scenario> {
     swarm(Just(true)).prop_ind_flat_map(within).boxed()
 }
@@ -103,7 +103,7 @@ fn swarm(peace: impl Strategy<Value = bool>) -> impl Strategy<Value = Swarm> {
     })
 }
 
-/// Scenarios within what the swarm allows.
+/// Returns a strategy for scenarios within what the swarm allows.
 fn within(swarm: Swarm) -> impl Strategy<Value = Scenario> {
     let talk = prop::collection::vec(prop_oneof![4 => 0..64_usize, 1 => 64..9000_usize], 1..6);
     let parts = (plan(&swarm), plan(&swarm), network(&swarm), talk, tuning(&swarm));
@@ -118,7 +118,7 @@ fn within(swarm: Swarm) -> impl Strategy<Value = Scenario> {
     })
 }
 
-/// At most three steps.
+/// Draws a plan of at most three steps.
 fn plan(swarm: &Swarm) -> BoxedStrategy<Plan> {
     let actions = if swarm.peace { &[Action::Close][..] } else { &swarm.actions };
     let step = |point: &Point| actions.iter().map(|action| Step { action: *action, point: *point }).collect::<Vec<_>>();
@@ -140,7 +140,7 @@ fn plan(swarm: &Swarm) -> BoxedStrategy<Plan> {
     prop::collection::vec(select(steps), 0..=3).prop_map(possible).boxed()
 }
 
-/// Points at which a side is kept from saying what it has to say, or at which it has said nothing.
+/// Returns whether a side cannot send at this point, or has sent nothing.
 fn stalls(point: Point) -> bool {
     match point {
         Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => true,
@@ -188,7 +188,7 @@ fn relay() -> impl Strategy<Value = Option<Relay>> {
     ]
 }
 
-/// At most three faults.
+/// Draws at most three faults.
 fn faults(swarm: &Swarm) -> BoxedStrategy<Vec<NetworkFault>> {
     let holds = |from: Sender| {
         swarm.marks.iter().map(move |mark| NetworkFault::Hold { from, content: *mark, span: Span::Ever })

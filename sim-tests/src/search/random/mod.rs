@@ -1,4 +1,5 @@
-//! Random scenarios, held against the contract: one seed is one scenario, in every process and on every machine.
+//! Random scenarios, checked against the contract. A seed gives the same scenario in every process and on every
+//! machine.
 //!
 //! ```
 //! use sim_tests::{Backend, random};
@@ -8,9 +9,9 @@
 //! assert!(hunt.found.is_empty(), "{}", hunt.found[0].scenario);
 //! ```
 //!
-//! What must hold is what must always hold ([`check`]), so there is no wrong answer to foresee: every conversation ends
-//! within the sum of its deadlines whatever happens, and where the faults pass and the network heals no less. And a
-//! second run has to give the same record.
+//! Only what must always hold is checked ([`check`]), so no expected result is needed: every conversation ends within
+//! the sum of its deadlines, whatever happens, also where the faults pass and the network heals. A second run must give
+//! the same record.
 
 mod draw;
 
@@ -29,54 +30,54 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// What runs a scenario.
+/// A function that runs a scenario.
 pub type Run<'a> = &'a (dyn Fn(&Scenario) -> Result<Record, ScenarioError> + Sync);
 
-/// How often a failing scenario is made simpler at most.
+/// The largest number of attempts to shrink a failing scenario.
 const PATIENCE: usize = 4000;
-/// How many failing scenarios are made simpler; of the others, only how many there are is told.
+/// The number of failing scenarios that are shrunk. The others are only counted.
 const SHRUNK: usize = 3;
 
-/// What a hunt came to.
+/// The result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct SearchReport {
-    /// How many scenarios were run.
+    /// The number of scenarios that were run.
     pub scenarios: u64,
-    /// How long all of them took together, in virtual time.
+    /// The virtual time of all runs together.
     pub simulated: Millis,
-    /// The pairs of state and event that the close machines of both ends met.
+    /// The pairs of state and event that occurred in the close machines of both ends.
     pub pairs: Pairs,
-    /// The seeds whose scenario broke a promise.
+    /// The seeds whose scenario failed.
     pub broken: Vec<u64>,
-    /// The first few of them, as simple as they get.
+    /// The first few of them, shrunk.
     pub found: Vec<Found>,
 }
 
-/// A broken promise, and the simplest scenario that breaks it.
+/// A failure, and the simplest scenario that shows it.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// From which it was drawn.
+    /// The seed from which it was drawn.
     pub seed: u64,
-    /// As it was drawn.
+    /// The scenario as it was drawn.
     pub drawn: Scenario,
-    /// As simple as it gets.
+    /// The scenario after shrinking.
     pub scenario: Scenario,
-    /// What it breaks.
+    /// The failure.
     pub flaw: RandomFailure,
-    /// What happened, if it could be run.
+    /// The record, if it could be run.
     pub record: Option<Record>,
 }
 
-/// What is wrong with a scenario's run.
+/// What is wrong with the run of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RandomFailure {
-    /// A promise is broken; the first if there are several.
+    /// The first broken rule of the contract.
     Breach(ContractBreach),
-    /// A second run took another course.
+    /// A second run differs.
     Unsteady {
-        /// The first line of the trace that differs.
+        /// The first line of the trace that differs, in the first run.
         first: String,
-        /// That line of the second run.
+        /// The same line of the second run.
         second: String,
     },
     /// It cannot be run.
@@ -96,7 +97,7 @@ impl fmt::Display for RandomFailure {
 }
 
 impl RandomFailure {
-    /// Whether this is the same kind of thing, so that shrinking does not wander from one flaw to another.
+    /// Returns whether this is the same kind of failure, so that shrinking does not change from one to another.
     fn is_like(&self, other: &Self) -> bool {
         let rule = |flaw: &Self| -> Option<ContractRule> {
             match flaw {
@@ -108,7 +109,7 @@ impl RandomFailure {
     }
 }
 
-/// The scenario of `seed`.
+/// Returns the scenario of `seed`.
 ///
 /// # Errors
 /// A [`ScenarioError`] if none could be drawn.
@@ -117,7 +118,7 @@ pub fn drawn(seed: u64) -> Result<Scenario, ScenarioError> {
 }
 
 impl SearchReport {
-    /// Goes on with `seeds`: runs their scenarios on all processors, and holds each against the contract. `tick` is
+    /// Continues with `seeds`: runs their scenarios on all processors, and checks each against the contract. `tick` is
     /// called after each.
     pub fn go_on(&mut self, run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) {
         let next = hunt_for(run, seeds, SHRUNK - self.found.len(), tick);
@@ -129,14 +130,14 @@ impl SearchReport {
     }
 }
 
-/// Runs the scenarios of `seeds`, on all processors, and holds each against the contract. `tick` is called after each.
+/// Runs the scenarios of `seeds` on all processors, and checks each against the contract. `tick` is called after each.
 pub fn hunt(run: Run<'_>, seeds: &[u64], tick: &(dyn Fn() + Sync)) -> SearchReport {
     let mut hunt = SearchReport::default();
     hunt.go_on(run, seeds, tick);
     hunt
 }
 
-/// Makes so many of the failing scenarios simpler.
+/// Runs the scenarios of `seeds`, and shrinks the first `shrunk` failing ones.
 fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)) -> SearchReport {
     let pairs = Mutex::new(Pairs::default());
     let tried = parallel::parallel_map(seeds.len(), |index| {
@@ -160,7 +161,7 @@ fn hunt_for(run: Run<'_>, seeds: &[u64], shrunk: usize, tick: &(dyn Fn() + Sync)
     }
 }
 
-/// Runs `scenario` twice, and holds it against the contract.
+/// Runs `scenario` twice, and checks it against the contract.
 ///
 /// # Errors
 /// The first [`RandomFailure`].
@@ -180,18 +181,18 @@ fn differs(one: &Record, other: &Record) -> RandomFailure {
     };
     let (one, other) = (lines(one), lines(other));
     let differs = first_of(one.iter().map(String::as_str), other.iter().map(String::as_str));
-    // Records that differ in nothing that has words differ in their packets.
+    // Records whose texts are the same differ in their packets.
     let (_, first, second) = differs.unwrap_or((0, Some("some packets"), Some("other packets")));
     let line = |line: Option<&str>| line.unwrap_or("nothing more").to_owned();
     RandomFailure::Unsteady { first: line(first), second: line(second) }
 }
 
-/// When the last thing happened.
+/// Returns the time of the last event.
 fn took(record: &Record) -> Millis {
     record.entries.last().map_or(0, |entry| entry.at)
 }
 
-/// The simplest scenario that has the same flaw as that of `seed`, if that has one.
+/// Returns the simplest scenario with the same failure as that of `seed`; `None` if that does not fail.
 pub fn find(run: Run<'_>, seed: u64) -> Option<Found> {
     let mut tree = tree(&scenario(), seed).ok()?;
     let drawn = tree.current();

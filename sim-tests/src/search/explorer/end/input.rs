@@ -1,4 +1,4 @@
-//! What an end reads: what its machine is told of it, and what comes of it.
+//! Input of an end: the events that its machine receives, and their effects.
 
 use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -41,7 +41,7 @@ impl End {
         }
     }
 
-    /// What the machine is told when `unit` has come whole, if it is told something.
+    /// Returns the event that the machine receives when `unit` is complete, if any.
     fn sample(&self, unit: Unit) -> Option<Sample> {
         let machine = self.connection.machine();
         let violation = close::MachineEvent::Violation(Violation::protocol("", ""));
@@ -58,7 +58,7 @@ impl End {
                 let server = self.role == Role::Server;
                 let unsent = server && machine.sent() == close::HalfState::Closed && !self.said.word_left;
                 let first_fin = if fin_first { Role::Server } else { Role::Client };
-                // A connection takes a count of answers that have not left for one that cannot be.
+                // A connection treats a count of answers that have not left as impossible.
                 let last = if server && last > self.said.replies { u64::MAX } else { last };
                 match unsent && code.is_clean() {
                     true => violation,
@@ -102,7 +102,7 @@ impl End {
                 Ok(())
             }
             Heard::GoAway => {
-                // Who has said it unasked has sent it before it could read the other's.
+                // The client sent GOAWAY unasked, so it sent it before it could read the server's.
                 notes.see_if(self.role == Role::Client && self.said.goaway, Goal::CrossingGoAways);
                 Ok(())
             }
@@ -110,7 +110,7 @@ impl End {
         }
     }
 
-    /// What has come of a line is a message now.
+    /// Takes an incomplete line as a message.
     pub(in super::super) fn fall_quiet(&mut self, notes: &mut Observations) {
         let before = self.connection.machine().clone();
         self.connection.handle_quiet(NOW);
@@ -136,7 +136,7 @@ impl End {
     }
 }
 
-/// What a connection said of its input.
+/// What a connection reports about its input.
 enum Heard {
     Preface,
     Request(u64),

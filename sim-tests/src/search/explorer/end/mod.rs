@@ -1,4 +1,4 @@
-//! One end: a connection, what its user may still want, and what was really said, heard, run and held.
+//! One end: a connection, its user's remaining commands, and what it has really sent, received and run.
 
 use super::hash::identity;
 use super::observations::{Goal, Observations};
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 mod input;
 
-/// Time stands still: any deadline that runs may pass at any moment.
+/// Time stands still: any running deadline may pass at any moment.
 pub(super) const NOW: Duration = Duration::ZERO;
 
-/// What the user of an end may still want.
+/// The commands that the user of an end may still give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Commands {
     pub(super) requests: u8,
@@ -25,16 +25,16 @@ pub(super) struct Commands {
     pub(super) abort: u8,
 }
 
-/// What the user of an end wants.
+/// A command of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Command {
-    /// A request.
+    /// Make a request.
     Send,
-    /// A polite end.
+    /// End politely.
     Leave,
-    /// An end with an error.
+    /// End with an error.
     Fail,
-    /// To let go at once.
+    /// Abort.
     Abort,
 }
 
@@ -50,7 +50,7 @@ impl Command {
 }
 
 impl Commands {
-    /// Those of one side in `setup`.
+    /// Returns the commands of one side in `setup`.
     pub(super) fn of(setup: &Setup, role: Role) -> Self {
         let wants = |roles: &[Role]| if roles.contains(&role) { setup.times } else { 0 };
         let requests = if role == Role::Client { setup.requests } else { 0 };
@@ -68,26 +68,26 @@ impl Commands {
     }
 }
 
-/// What has been heard.
+/// What was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Got {
-    /// The peer's preface.
+    /// Whether the peer's preface was received.
     pub(super) preface: bool,
-    /// The peer's CLOSE, and whether one's own had left before.
+    /// Count and code of the peer's CLOSE, and whether this side's own CLOSE had left before.
     pub(super) word: Option<(u64, CloseCode, bool)>,
-    /// Something behind it.
+    /// Whether anything followed that CLOSE.
     pub(super) behind_word: bool,
     pub(super) fin: bool,
     pub(super) reset: bool,
-    /// Part of a unit.
+    /// Whether the input ends inside a unit.
     pub(super) inside: bool,
 }
 
-/// Whether the program is there.
+/// Whether the program is still running.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     Here,
-    /// It has reported this, and let go.
+    /// It has ended with this outcome, and closed its socket.
     Over(Outcome),
     /// It was killed.
     Gone,
@@ -108,24 +108,24 @@ pub(super) struct End {
     pub(super) left: Commands,
     pub(super) said: SentLog,
     pub(super) got: Got,
-    /// Server: requests that ran.
+    /// Server: the number of requests that ran.
     pub(super) ran: u64,
-    /// Client: answers that the user was given.
+    /// Client: the number of answers that its user was given.
     pub(super) held: u64,
-    /// Its user closed the sending half below the protocol: the transport takes nothing more.
+    /// Whether its sending half was closed below the protocol, so that the transport takes nothing more.
     pub(super) half_closed: bool,
-    /// What waits to be sent, in pieces.
+    /// Queued output, in pieces.
     pub(super) outgoing: Vec<Piece>,
-    /// FIN is due.
+    /// Whether FIN is due.
     pub(super) fin_due: bool,
-    /// A deadline has passed at which it lets go of its transport, whatever may still come. That follows at once.
+    /// Whether a deadline has passed at which it closes its transport, whatever may still arrive. It does so at once.
     pub(super) patience_over: bool,
     /// See [`End::identify`].
     pub(super) identity: u128,
 }
 
-/// The connection of a program that is not there decides nothing any more, what it reported is held against what
-/// happens later.
+/// Only what decides the future is hashed. The connection of a program that has ended has no effect any more, but its
+/// report is checked against what happens later.
 impl Hash for End {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.place {
@@ -156,7 +156,7 @@ impl End {
         }
     }
 
-    /// Hashes the end, which is done once for every change of it.
+    /// Updates the stored hash. It is computed once after each change.
     pub(super) fn identify(&mut self) {
         self.identity = identity(self);
     }
@@ -172,12 +172,12 @@ impl End {
         }
     }
 
-    /// Whether nothing can be sent any more behind what was.
+    /// Returns whether its sending half is closed.
     pub(super) fn has_shut(&self) -> bool {
         self.said.fin || self.half_closed
     }
 
-    /// The state in words.
+    /// Describes the state.
     pub(super) fn show(&self) -> String {
         let machine = self.connection.machine();
         let verdict = machine.verdict().map(|end| format!(" ({})", end.name())).unwrap_or_default();
@@ -192,7 +192,7 @@ impl End {
         notes.pair(self.connection.machine(), sample);
     }
 
-    // ---- what is wanted ----
+    // ---- commands ----
 
     pub(super) fn wish(&mut self, wish: Command, notes: &mut Observations) {
         match wish {
@@ -201,7 +201,7 @@ impl End {
                 self.left.requests -= 1;
                 let before = self.connection.machine().clone();
                 let message = format!("ask {}\n", before.account().asked + 1);
-                // A conversation that is ending takes no more, and says so.
+                // A conversation that is ending refuses the request, which is no error here.
                 let _ = self.connection.send(NOW, message.as_bytes());
                 self.note_first_byte(&before, notes);
             }
@@ -234,7 +234,7 @@ impl End {
 
     // ---- writing ----
 
-    /// Lets the connection do what it does at once; then `outgoing` and `fin_due` say what it waits to do.
+    /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`.
     pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> Turn {
         self.outgoing.clear();
         self.fin_due = false;
@@ -259,7 +259,7 @@ impl End {
         }
     }
 
-    /// The transport takes the next `count` pieces.
+    /// Writes the next `count` pieces to the transport.
     pub(super) fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
         let before = self.connection.machine().clone();
         let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();

@@ -1,4 +1,4 @@
-//! What must hold of a pair that is left in peace, and where nothing can happen any more.
+//! Checks of a pair in a run without faults, and in states without a next step.
 
 use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -19,7 +19,8 @@ impl Pair {
         }
     }
 
-    /// In peace an ending comes to its end by itself: when only a wish or a deadline can go on, it is over.
+    /// Checks that without faults an ending completes without help: if only commands and deadlines are possible, it
+    /// must be over.
     pub(super) fn check_peace(&self, steps: &[Step]) -> Result<(), ExplorerBreach> {
         let ending = self.ends.iter().any(|end| end.connection.machine().is_ending());
         if !self.peace || !ending || steps.iter().any(|step| step.is_ordinary()) {
@@ -45,7 +46,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Nothing can happen any more: both have ended.
+    /// Checks a state without a next step: both sides must have ended.
     pub(super) fn check_end(&self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let over = self.ends.iter().all(|end| !end.is_here());
         ensure(over, ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;

@@ -1,10 +1,10 @@
-//! Two connections, their kernels, and the two ways between them.
+//! Two connections, their kernels, and the two directions between them.
 //!
-//! A way is a queue of pieces with a FIN or a RST behind it; what waits in the sender's kernel is a part of it. A RST may
-//! be read before any of the pieces, and so deletes any number of the last of them. What has come to a kernel and was not read yet is not told
-//! apart from what is on its way: whether it has arrived shows only when a program dies, and then both are tried. In
-//! the same manner a RST that is on its way may be read behind the data before it, as on Linux, or overtake it; and as
-//! long as it is not read, a write may succeed or fail.
+//! A direction is a queue of pieces, followed by a FIN or a RST. It includes the data in the sender's kernel. A RST may
+//! be read before any of the pieces, so it deletes any number of the last ones. Data that has arrived but is unread is
+//! not distinguished from data in flight: the difference only matters when a program dies, and then both cases are
+//! tried. A RST in flight may be read after the data before it, as on Linux, or overtake it. Until it is read, a write
+//! may succeed or fail.
 
 use super::end::{Command, Commands, End, NOW, Place, Turn};
 use super::observations::{Goal, Observations};
@@ -25,45 +25,45 @@ mod step;
 mod transport;
 mod words;
 
-/// What the kernel of an end has.
+/// The socket of an end in its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Socket {
-    /// A socket that a program holds.
+    /// The program holds it.
     Open,
-    /// One that was closed with FIN: it answers data with RST.
+    /// It was closed with FIN, and answers data with RST.
     Orphan,
-    /// None: it answers everything with RST.
+    /// There is none. The kernel answers everything with RST.
     None,
 }
 
-/// A way to an end.
+/// The direction to one end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Way {
     pieces: VecDeque<Piece>,
     fin: bool,
     reset: bool,
-    /// Nothing gets through any more.
+    /// Whether nothing gets through any more.
     dead: bool,
 }
 
-/// A pair of ends, by [`Role`], client first. What a step leaves as it is, is shared between the states.
+/// Two ends, by [`Role`], client first. States share what a step does not change.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     setup: Rc<Setup>,
     ends: [Rc<End>; 2],
     sockets: [Socket; 2],
-    /// The way to each end.
+    /// The direction to each end.
     inboxes: [Rc<Way>; 2],
-    /// Faults that may still happen.
+    /// The number of faults that may still happen.
     faults: u8,
-    /// No fault has happened, nobody wanted anything but a polite end, no deadline but idle has passed.
+    /// Whether no fault has happened, no command but a polite end was given, and no deadline but idle has passed.
     peace: bool,
-    /// Whether someone has sent FIN, as long as there is peace.
+    /// Whether a side has sent FIN in such a run.
     first_fin: bool,
 }
 
-/// Settings are no part of it: they are the same in every state of a search. The way to an end that is not there
-/// holds nothing.
+/// The setup is not hashed, because it is the same in all states of a search. The direction to an end that is gone is
+/// empty.
 impl Hash for Pair {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let ends = [Client, Server].map(|role| self.end(role).identity);
@@ -130,7 +130,7 @@ impl Pair {
         Ok(())
     }
 
-    /// What is on its way to a side that drops it unread is all one: at most one piece of it is kept.
+    /// Keeps at most one piece in flight to a side that discards input, because all such data has the same effect.
     fn forget_what_is_dropped(&mut self, role: Role) {
         let drops = self.end(role).connection.machine().is_discarding();
         if drops && !self.inboxes[role as usize].pieces.is_empty() {
@@ -138,7 +138,7 @@ impl Pair {
         }
     }
 
-    // ---- what happens ----
+    // ---- steps ----
 
     fn write(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let pieces = self.end_mut(role).write(count, notes)?;

@@ -1,4 +1,4 @@
-//! What can happen to a pair, one thing at a time.
+//! The steps of a pair.
 
 use super::super::end::Command;
 use super::super::setup::TransportFault;
@@ -6,7 +6,7 @@ use super::super::unit::Reach;
 use echo_core::Deadline;
 use echo_core::Role::{self, Client, Server};
 
-/// One thing that can happen to a pair.
+/// A step of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
     Wish(Role, Command),
@@ -16,7 +16,7 @@ pub(in super::super) enum Step {
     Read(Role, Reach, usize),
     ReadFin(Role),
     ReadReset(Role),
-    /// The transport failed to write, and there is nothing more to read.
+    /// A write failed, and there is nothing more to read.
     GiveUp(Role),
     Quiet(Role),
     Expire(Role, Deadline),
@@ -24,7 +24,7 @@ pub(in super::super) enum Step {
 }
 
 impl Step {
-    /// The ends whose state it may change.
+    /// Returns the ends whose state it may change.
     pub(super) fn touches(self) -> &'static [Role] {
         let role = match self {
             Self::Wish(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
@@ -46,7 +46,7 @@ impl Step {
         }
     }
 
-    /// Whether it happens by itself: nobody wants it, nothing goes wrong, and nobody's patience ends.
+    /// Returns whether it needs no command, fault or deadline.
     pub(super) fn is_ordinary(self) -> bool {
         match self {
             Self::Write(..) | Self::Fin(_) | Self::Read(..) | Self::ReadFin(_) | Self::ReadReset(_) => true,

@@ -1,4 +1,4 @@
-//! The kernels of both ends, what goes between them, and what can happen to it.
+//! The kernels of both ends, the data between them, and the faults.
 
 use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -25,7 +25,7 @@ impl Pair {
             self.sockets[role as usize] = Socket::None;
         }
         let open = self.sockets[role as usize] == Socket::Open;
-        // Whose transport takes nothing any more cannot send RST: it aborts by letting go.
+        // A side whose transport takes nothing more cannot send RST: it aborts by closing.
         let end = self.end(role);
         let may = !open || end.got.fin || end.connection.is_write_closed() || end.patience_over;
         ensure(may, ExplorerRule::ReadingOn, || format!("the {} lets go before it has read FIN", role.name()))?;
@@ -34,7 +34,7 @@ impl Pair {
         Ok(())
     }
 
-    /// The kernel closes what a program held: by RST if something came and was not read, otherwise by FIN.
+    /// Closes a socket in the kernel: with RST if received data is unread, otherwise with FIN.
     fn close(&mut self, role: Role, unread: bool) {
         if unread {
             return self.reset(role);
@@ -48,7 +48,7 @@ impl Pair {
         self.discard_inbound(role);
     }
 
-    /// The socket is gone by RST, or was reset.
+    /// Sends RST if the socket is open, and removes it.
     pub(super) fn reset(&mut self, role: Role) {
         if self.sockets[role as usize] == Socket::Open {
             self.end_mut(role).said.reset = true;
@@ -58,8 +58,8 @@ impl Pair {
         self.discard_inbound(role);
     }
 
-    /// What is on the way to a socket that nobody reads is answered, data with RST, and forgotten. That it is at once
-    /// changes nothing: nobody sees when it arrives, and the RST takes as long as it likes.
+    /// Removes what is in flight to a socket that nobody reads, and answers data with RST. To do this at once changes
+    /// nothing: no side observes the arrival, and the RST may take any time.
     fn discard_inbound(&mut self, role: Role) {
         let inbox = std::mem::take(&mut self.inboxes[role as usize]);
         self.inbox(role).dead = inbox.dead;

@@ -1,10 +1,10 @@
-//! A step in words.
+//! Descriptions of steps.
 
 use super::super::unit::Piece;
 use super::{Pair, Step};
 
 impl Pair {
-    /// A step in words.
+    /// Describes a step.
     pub(super) fn words(&self, step: Step) -> String {
         let units = |pieces: &mut dyn Iterator<Item = &Piece>| {
             let part = |piece: &Piece| match (piece.begins, piece.ends) {
