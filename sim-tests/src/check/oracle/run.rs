@@ -47,25 +47,21 @@ struct Way<'a> {
 
 impl Wire for Way<'_> {
     fn send(&mut self, from: Role, packet: Packet) -> usize {
-        let (kind, seen) = match &packet {
-            StreamPacket::Data(pieces) => {
+        let kind = packet.kind();
+        let (seen, size) = match &packet {
+            Packet::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
-                (PacketKind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
+                let size = pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum();
+                (whole.map(|(word, _)| Seen::of(*word)).collect(), size)
             }
-            StreamPacket::Fin => (PacketKind::Fin, vec![Seen::Fin]),
-            StreamPacket::Reset => (PacketKind::Reset, vec![Seen::Reset]),
+            Packet::Fin => (vec![Seen::Fin], 0),
+            Packet::Reset => (vec![Seen::Reset], 0),
         };
         for span in self.holds.take(from, |content| seen.iter().any(|seen| seen.carries(content))) {
             self.links.hold(from, span.after(self.now));
         }
         self.raced |= kind == PacketKind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
-        let size = match &packet {
-            StreamPacket::Data(pieces) => {
-                pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum()
-            }
-            StreamPacket::Fin | StreamPacket::Reset => 0,
-        };
         self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
             self.tell(from, 0, seen);
