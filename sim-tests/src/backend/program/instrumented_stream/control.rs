@@ -81,7 +81,7 @@ impl<S: Transport> StreamControl<S> {
 impl<S: Transport> StreamControl<S> {
     /// So many of the bytes that its program has written were taken; and whether a part of what the peer has written
     /// has arrived, which counts as unread.
-    pub(in crate::backend) fn tell(&self, taken: usize, arriving: bool) {
+    pub(in crate::backend) fn set_taken(&self, taken: usize, arriving: bool) {
         let mut inner = lock(&self.0);
         inner.taken = Some(taken);
         inner.arriving = arriving;
