@@ -68,7 +68,7 @@ impl<S: Transport> Controller<S> {
                     (from..=to).for_each(|seq| self.command(Role::Client, ProgramCommand::Ask(seq)));
                 }
                 Some(Command::Act(side, step)) => self.act(side, step, &mut host),
-                Some(Command::Deafen(side)) => self.with_stream(side, StreamControl::deafen),
+                Some(Command::StopReading(side)) => self.with_stream(side, StreamControl::stop_reading),
                 Some(Command::Cut(span)) => {
                     lock(&self.log).note(Role::Client, LogEvent::Cut);
                     host(HostCommand::Cut(span));

@@ -32,7 +32,7 @@ impl Simulation {
             }
         });
         for from in Role::BOTH {
-            let owes = controller.stream(from).is_some_and(|stream| stream.owes_reset());
+            let owes = controller.stream(from).is_some_and(|stream| stream.take_due_reset());
             if owes && hosts[from as usize] != HostState::Dark {
                 links.push(&mut log, from, StreamChunk::Reset, InFlight::Reset);
                 forget(held, from, links.take_deleted(from));

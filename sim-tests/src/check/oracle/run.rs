@@ -207,7 +207,7 @@ impl<'a> OracleRun<'a> {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Act(role, step) => self.act(role, step),
-            Command::Deafen(role) => self.ends[role as usize].reading = Reading::Never,
+            Command::StopReading(role) => self.ends[role as usize].reading = Reading::Never,
             Command::Ask { from, to } => {
                 let client = &mut self.ends[Role::Client as usize];
                 if client.runs {
