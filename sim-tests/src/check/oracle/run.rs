@@ -153,7 +153,7 @@ impl<'a> OracleRun<'a> {
             self.deliver();
             self.settle();
             for end in &mut self.ends {
-                if end.runs {
+                if end.runs() {
                     end.pass_time(next, &mut self.way);
                 }
             }
@@ -210,7 +210,7 @@ impl<'a> OracleRun<'a> {
             Command::StopReading(role) => self.ends[role as usize].reading = Reading::Never,
             Command::Ask { from, to } => {
                 let client = &mut self.ends[Role::Client as usize];
-                if client.runs {
+                if client.runs() {
                     (from..=to).for_each(|_| client.side.ask());
                 }
             }
@@ -223,7 +223,7 @@ impl<'a> OracleRun<'a> {
         // There the transport takes only a part, or the other side goes deaf, which are events.
         let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
         let asks = step.action == Action::Close && !stops;
-        self.asked_again |= asks && end.runs && end.side.is_ending();
+        self.asked_again |= asks && end.runs() && end.side.is_ending();
         if !end.act(step.action, step.point, &mut self.way) {
             self.scheduler.miss(role, step);
         } else if step.action == Action::Vanish {
