@@ -144,7 +144,7 @@ pub enum ApiMisuse {
 impl fmt::Display for ApiMisuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ending => write!(f, "the conversation is ending, the request was not sent"),
+            Self::Ending => write!(f, "the conversation is ending; the request was not sent"),
             Self::TooBig { len, limit } => write!(f, "a payload of {len} bytes is over the limit of {limit}"),
             Self::NotAClient => write!(f, "only a client sends requests"),
         }

@@ -17,7 +17,8 @@ pub const MAX_REASON: usize = 123;
 
 const ECHO_STAMPS: usize = 8;
 const REPLY_STAMPS: usize = 24;
-const FAREWELL: usize = 3;
+/// Where the reason of a GOAWAY or CLOSE begins: behind the code and the flags.
+const REASON_AT: usize = 3;
 const FLAG_FIN_FIRST: u8 = 1;
 
 /// One frame. Its payload is borrowed from the input or from the [`Decoder`].
@@ -108,7 +109,7 @@ impl Kind {
         match self {
             Self::Echo => (ECHO_STAMPS, ECHO_STAMPS + limit),
             Self::Reply => (REPLY_STAMPS, REPLY_STAMPS + limit),
-            Self::GoAway | Self::Close => (FAREWELL, FAREWELL + MAX_REASON),
+            Self::GoAway | Self::Close => (REASON_AT, REASON_AT + MAX_REASON),
             Self::Unknown(_) => (0, REPLY_STAMPS + limit),
         }
     }
@@ -297,17 +298,17 @@ fn stamp(body: &[u8], at: usize) -> Stamp {
 
 fn close_reason(name: &str, body: &[u8]) -> Result<CloseReason, Violation> {
     let code = CloseCode(u16::from_be_bytes([body[0], body[1]]));
-    match std::str::from_utf8(&body[FAREWELL..]) {
+    match std::str::from_utf8(&body[REASON_AT..]) {
         Ok(reason) => Ok(CloseReason::new(code, reason)),
         Err(_) => {
-            let got = format!("the bytes {}", crate::error::escape(&body[FAREWELL..], 40));
+            let got = format!("the bytes {}", crate::error::escape(&body[REASON_AT..], 40));
             Err(Violation::protocol(format!("a reason in UTF-8 in {name}"), got))
         }
     }
 }
 
 fn header(out: &mut Vec<u8>, body: usize, kind: u8, seq: u64) {
-    debug_assert!(body <= MAX_BODY, "payloads are limited to MAX_PAYLOAD before they get here");
+    debug_assert!(body <= MAX_BODY, "the caller limits payloads to MAX_PAYLOAD");
     out.extend_from_slice(&(body as u32).to_be_bytes()[1..]);
     out.push(kind);
     out.extend_from_slice(&seq.to_be_bytes());
@@ -340,7 +341,7 @@ pub fn close(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason, fin_first
 
 fn put_close_reason(out: &mut Vec<u8>, kind: u8, last: u64, close_reason: &CloseReason, flags: u8) {
     let reason = &close_reason.text[..close_reason.text.floor_char_boundary(MAX_REASON)];
-    header(out, FAREWELL + reason.len(), kind, last);
+    header(out, REASON_AT + reason.len(), kind, last);
     out.extend_from_slice(&close_reason.code.0.to_be_bytes());
     out.push(flags);
     out.extend_from_slice(reason.as_bytes());
@@ -372,6 +373,6 @@ mod tests {
         claim[3] = 9;
         let mut skipping = Decoder::new(MAX_PAYLOAD);
         assert_eq!(skipping.decode(&mut claim.as_slice()), Ok(None));
-        assert_eq!(skipping.partial.capacity(), 0, "what is skipped is not kept");
+        assert_eq!(skipping.partial.capacity(), 0, "a skipped body is not kept");
     }
 }

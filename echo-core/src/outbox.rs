@@ -117,7 +117,7 @@ impl Outbox {
 
     /// Removes everything from `mark` on. Nothing after `mark` may have been sent.
     pub(crate) fn truncate(&mut self, mark: Mark) {
-        debug_assert!(mark.offset >= self.sent, "what was sent cannot be taken back");
+        debug_assert!(mark.offset >= self.sent, "bytes that were sent cannot be removed");
         let mut kept = mark.offset - self.sent;
         kept -= (mark.position - self.base).saturating_sub(self.at as u64);
         self.small.truncate((mark.position - self.base) as usize);

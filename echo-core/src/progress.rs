@@ -29,15 +29,15 @@ mod tests {
     fn progress_is_enough_bytes_of_what_was_left() {
         let mut progress = Progress::default();
         let mut look = |written, unacknowledged| progress.look(written, unacknowledged, 16);
-        assert!(!look(100, 100), "nothing was taken");
+        assert!(!look(100, 100), "no byte was acknowledged");
         assert!(look(100, 84), "16 bytes");
         assert!(!look(100, 69), "15 bytes");
-        assert!(look(200, 153), "16 bytes, and more were written");
+        assert!(look(200, 153), "16 bytes, while more were written");
         assert!(!look(200, 153), "none");
         assert!(look(200, 0), "the rest");
         assert!(!look(200, 0), "nothing was left");
-        assert!(!look(300, 0), "it was never seen to wait");
+        assert!(!look(300, 0), "no look saw unacknowledged bytes");
         assert!(look(400, 1), "one byte is left");
-        assert!(!look(400, 0), "the rest, and too little");
+        assert!(!look(400, 0), "the rest, but less than 16 bytes");
     }
 }

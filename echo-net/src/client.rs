@@ -60,7 +60,7 @@ pub enum RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused => write!(f, "the request was refused: the conversation has ended, and it never ran"),
+            Self::Refused => write!(f, "the request was refused and never ran: the conversation has ended"),
             Self::Unknown => write!(f, "the conversation ended before the answer: the request may have run"),
             Self::TooBig { len, limit } => write!(f, "a message of {len} bytes is over the limit of {limit}"),
         }
@@ -84,7 +84,7 @@ struct Request {
 
 /// A place in the queue. A request beyond the queue has a sender instead, which signals that it was taken.
 enum Place {
-    Queued(#[expect(dead_code, reason = "free when it is dropped")] OwnedSemaphorePermit),
+    Queued(#[expect(dead_code, reason = "dropping it releases the place")] OwnedSemaphorePermit),
     Beyond(oneshot::Sender<()>),
 }
 
@@ -341,8 +341,8 @@ impl<T: Transport> Conversation<T> {
     /// Completes all requests, and then reports the outcome.
     fn settle(mut self, outcome: Outcome) {
         self.inbox.close();
-        while let Ok(wish) = self.inbox.try_recv() {
-            match wish {
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
                 Command::Request(request) => drop(request.answered.send(Err(RequestError::Refused))),
                 Command::Close => (),
             }

@@ -42,12 +42,12 @@ impl fmt::Display for ConnectError {
             }
             Self::Ended(outcome) => match &outcome.end {
                 echo_core::End::TimedOut(Deadline::Connect) => {
-                    write!(f, "connected, but the server did not say that it speaks echo/1 in time")
+                    write!(f, "connected, but the server sent no echo/1 preface in time")
                 }
                 echo_core::End::Violation(violation) => {
-                    write!(f, "connected, but there is no echo/1 server: {violation}")
+                    write!(f, "connected, but this is not an echo/1 server: {violation}")
                 }
-                end => write!(f, "connected, but the conversation ended before it began: {end}"),
+                end => write!(f, "connected, but the conversation ended before the server's preface: {end}"),
             },
         }
     }

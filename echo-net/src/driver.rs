@@ -128,7 +128,7 @@ impl<T: Transport> Driver<T> {
                 self.look(now);
             }
             if let Poll::Ready(outcome) = self.poll_output(cx, now) {
-                self.let_go(cx);
+                self.close_stream(cx);
                 return Poll::Ready(outcome);
             }
             if !self.usage.set(self.connection.owned_memory() + self.rest.owned()) {
@@ -157,7 +157,7 @@ impl<T: Transport> Driver<T> {
 
     /// Closes the stream, but reads waiting input first: unread input makes the kernel send RST, which deletes output
     /// that is still to be sent (clause 5.9).
-    fn let_go(&mut self, cx: &mut Context<'_>) {
+    fn close_stream(&mut self, cx: &mut Context<'_>) {
         /// Maximum number of reads, because a peer may send without end.
         const READS: usize = 16;
         let Some(mut stream) = self.stream.take() else { return };

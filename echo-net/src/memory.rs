@@ -76,7 +76,7 @@ mod tests {
         for (number, most) in [400, 200, 100, 50, 25, 12, 6, 3].into_iter().enumerate() {
             assert!(greedy[number].set(100 + most), "{number}");
             assert!(!greedy[number].set(100 + most + 1), "{number}");
-            assert!(greedy[number].set(100 + most), "what it gives back is its own affair");
+            assert!(greedy[number].set(100 + most), "a lower amount is always allowed");
         }
         assert_eq!(memory.used.load(Ordering::Relaxed), 796);
         greedy.clear();

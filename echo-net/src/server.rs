@@ -182,7 +182,7 @@ impl Server {
                 Connection::refusing_server(config, epoch, CloseReason::new(CloseCode::TRY_LATER, reason))
             }
         });
-        let to_be_refused = if kind == Kind::Served { "" } else { ", to be refused" };
+        let to_be_refused = if kind == Kind::Served { "" } else { " and will be refused" };
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let (hurry, hurried) = oneshot::channel();
@@ -210,13 +210,13 @@ impl Server {
             Ok(ended) => {
                 self.report.count(&ended.outcome, ended.traffic);
                 if self.config.on_end.tell(&ended) {
-                    warn!("the call at the end of connection {} panicked", ended.number);
+                    warn!("the `on_end` callback of connection {} panicked", ended.number);
                     self.report.panicked += 1;
                 }
             }
             Err(error) => {
                 // This is a bug of this crate. The other connections continue.
-                warn!("a connection's task failed: {error}");
+                warn!("the task of a connection failed: {error}");
                 self.report.panicked += 1;
             }
         }
@@ -297,12 +297,17 @@ fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
 
 fn log_step(number: u64, event: &Event<'_>) {
     match event {
-        Event::Greeted { .. } => debug!("connection {number}: the client speaks echo/1"),
-        Event::Leaving(close_reason) => debug!("connection {number}: the client leaves: {close_reason:?}"),
-        Event::Close(word) => debug!("connection {number}: the client's CLOSE: {word:?}"),
-        Event::Discarded => debug!("connection {number}: input behind the end is discarded"),
+        Event::Greeted { .. } => debug!("connection {number}: the client sent its preface"),
+        Event::Leaving(close_reason) => debug!("connection {number}: the client sent GOAWAY: {}", shown(close_reason)),
+        Event::Close(close_reason) => debug!("connection {number}: the client sent CLOSE: {}", shown(close_reason)),
+        Event::Discarded => debug!("connection {number}: input after the end is discarded"),
         Event::Request { .. } | Event::Reply(_) | Event::Text(_) => (),
     }
+}
+
+/// Returns the code and the reason. The reason comes from the peer, so it is quoted.
+fn shown(close_reason: &CloseReason) -> String {
+    format!("{}, reason {:?}", close_reason.code, close_reason.text)
 }
 
 /// Commands of the server to a connection.

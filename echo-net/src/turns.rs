@@ -46,7 +46,7 @@ pub(crate) struct Share {
 enum Place {
     Out,
     InLine(Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>),
-    Turn(#[expect(dead_code, reason = "held until it is dropped")] Option<OwnedSemaphorePermit>),
+    Turn(#[expect(dead_code, reason = "dropping it ends the turn")] Option<OwnedSemaphorePermit>),
 }
 
 impl Default for Share {

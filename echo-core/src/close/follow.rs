@@ -2,7 +2,7 @@
 
 use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use super::types::{Action, Actions, CloseHandshake, CloseReason, Order, Role};
-use super::{Hearing, Machine};
+use super::{Machine, Receiving};
 use crate::error::{CloseCode, Violation};
 use crate::outcome::{End, Side};
 use crate::timers::Deadline;
@@ -94,18 +94,18 @@ impl Machine {
         self.began.get_or_insert(side);
     }
 
-    pub(super) fn hearing(&self) -> Hearing {
+    pub(super) fn receiving(&self) -> Receiving {
         match (self.sent, self.heard) {
             // Without CLOSE frames a client sends FIN to leave, and still waits for its answers (clause 2.7).
-            (Finished, Open) if self.hears_behind_fin() => Hearing::Open,
-            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Hearing::Discarding,
-            (Open | Leaving | Closed, Open) => Hearing::Open,
-            (Open | Leaving | Closed, Leaving) => Hearing::Leaving,
-            (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Hearing::Over,
+            (Finished, Open) if self.receives_after_fin() => Receiving::Open,
+            (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Receiving::Discarding,
+            (Open | Leaving | Closed, Open) => Receiving::Open,
+            (Open | Leaving | Closed, Leaving) => Receiving::Leaving,
+            (Open | Leaving | Closed | Finished, Closed) | (Open | Leaving | Closed, Failed) => Receiving::Over,
         }
     }
 
-    pub(super) fn hears_behind_fin(&self) -> bool {
+    pub(super) fn receives_after_fin(&self) -> bool {
         self.role == Role::Client && self.policy.words == CloseHandshake::None && self.end.is_none()
     }
 

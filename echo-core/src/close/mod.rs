@@ -13,7 +13,7 @@
 //! does not compile until all cases are handled.
 
 mod follow;
-mod heard;
+mod received;
 
 use crate::account::{Account, Watermark};
 use crate::error::CloseCode;
@@ -45,7 +45,7 @@ pub struct Machine {
 }
 
 /// How to handle a received frame in the present state.
-enum Hearing {
+enum Receiving {
     /// No GOAWAY or CLOSE was received.
     Open,
     /// GOAWAY was received.

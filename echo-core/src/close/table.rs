@@ -30,7 +30,7 @@ const REQUESTS: u64 = 2;
 
 /// One case of an event at a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names below say it")]
+#[allow(missing_docs, reason = "`name` describes each sample")]
 pub enum Sample {
     Send,
     FirstByteLeft,
@@ -98,10 +98,10 @@ impl Sample {
 
     /// Returns the samples that can occur under `policy`: a policy without CLOSE has no frames.
     pub fn of(policy: Policy) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_word())
+        Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_control_frame())
     }
 
-    fn is_word(self) -> bool {
+    fn is_control_frame(self) -> bool {
         match self {
             Self::RightGoAway | Self::WrongGoAway | Self::RightClose | Self::RightCloseFinFirst => true,
             Self::WrongClose | Self::ErrorClose | Self::ErrorCloseFinFirst | Self::ErrorCloseThatCannotBe => true,
@@ -117,15 +117,15 @@ impl Sample {
     pub fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
-            Self::FirstByteLeft => "first byte of a request left",
+            Self::FirstByteLeft => "first byte of a request sent",
             Self::Answered => "answered",
-            Self::AnsweredTooMuch => "answered what was not accepted",
+            Self::AnsweredTooMuch => "answered an unaccepted request",
             Self::Leave => "leave",
             Self::Fail => "fail",
             Self::Abort => "abort",
-            Self::NextRequest => "request: the next",
+            Self::NextRequest => "next request",
             Self::OtherRequest => "request out of order",
-            Self::NextAnswer => "answer: the next",
+            Self::NextAnswer => "next answer",
             Self::OtherAnswer => "answer out of order",
             Self::RightGoAway => "GOAWAY, right count",
             Self::WrongGoAway => "GOAWAY, wrong count",
@@ -134,7 +134,7 @@ impl Sample {
             Self::WrongClose => "CLOSE, wrong count",
             Self::ErrorClose => "CLOSE, an error",
             Self::ErrorCloseFinFirst => "CLOSE, an error and the FIN flag",
-            Self::ErrorCloseThatCannotBe => "CLOSE, an error and a count that cannot be",
+            Self::ErrorCloseThatCannotBe => "CLOSE, an error and an impossible count",
             Self::Other => "unknown frame",
             Self::Violation => "violation",
             Self::Fin => "FIN",

@@ -1,7 +1,7 @@
 //! Accessors of the close machine.
 
 use super::HalfState::{Closed, Failed, Finished, Leaving, Open};
-use super::{Action, CloseHandshake, CloseReason, HalfState, Hearing, Machine, Policy, Role};
+use super::{Action, CloseHandshake, CloseReason, HalfState, Machine, Policy, Receiving, Role};
 use crate::account::Account;
 use crate::outcome::{End, Outcome, Side};
 use crate::timers::Deadline;
@@ -55,7 +55,7 @@ impl Machine {
 
     /// Returns whether this side drops all input and only waits for FIN.
     pub fn is_discarding(&self) -> bool {
-        matches!(self.hearing(), Hearing::Discarding)
+        matches!(self.receiving(), Receiving::Discarding)
     }
 
     /// Returns whether the ending has begun.

@@ -137,6 +137,6 @@ pub(super) fn on_message<'a>(
 }
 
 pub(super) fn on_text<'a>(session: &mut Session, text: &'a [u8], now: Duration) -> Event<'a> {
-    session.heard_text(text, now);
+    session.handle_text(text, now);
     Event::Text(text)
 }

@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Client on the plain wire: handles received bytes. Nothing marks the end of an answer, so the wait for it ends.
-    pub(crate) fn heard_text(&mut self, text: &[u8], now: Duration) {
+    pub(crate) fn handle_text(&mut self, text: &[u8], now: Duration) {
         self.count(text);
         self.restart_idle(now);
         self.timers.stop(Deadline::Answer);

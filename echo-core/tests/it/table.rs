@@ -40,7 +40,7 @@ fn grouped(state: State, row: &Row) -> Vec<(Vec<Sample>, String)> {
 /// Names in a group; everything a peer can say is one word.
 fn sample_names(samples: &[Sample], setup: Setup) -> String {
     let from_peer = |sample: &Sample| {
-        ["request", "answer:", "answer out", "GOAWAY", "CLOSE", "unknown", "violation"]
+        ["next request", "request out", "next answer", "answer out", "GOAWAY", "CLOSE", "unknown", "violation"]
             .iter()
             .any(|p| sample.name().starts_with(p))
     };

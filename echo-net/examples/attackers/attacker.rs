@@ -11,7 +11,9 @@ pub(crate) const COMMAND: &str = "attack";
 /// goes to standard error.
 #[tokio::main]
 pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
-    let [kind, address, connections, seconds] = arguments else { return Err("four arguments".into()) };
+    let [kind, address, connections, seconds] = arguments else {
+        return Err("expected KIND ADDRESS CONNECTIONS SECONDS".into());
+    };
     let kind: Kind = kind.parse()?;
     let duration = Duration::try_from_secs_f64(seconds.parse()?)?;
     let load = Load { connections: connections.parse()?, duration, ..Load::of(kind) };

@@ -114,7 +114,7 @@ impl Row {
         let Probes { served, refused, neither, slowest } = probes;
         let recovery = match self.recovery {
             Some(_) => "yes".to_owned(),
-            None => format!("NO, {} for {}", after.descriptors, before.descriptors),
+            None => format!("NO, {} instead of {}", after.descriptors, before.descriptors),
         };
         format!(
             "| {kind} | {connections}, {made}, {failed} | {verdict} | {}, {} | {p50}, {p99}, {most} \
@@ -138,4 +138,4 @@ fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1024 * 1024)
 }
 
-const _: () = assert!(clients::COUNT < 1024, "they have places at a server with the defaults");
+const _: () = assert!(clients::COUNT < 1024, "a server with the defaults has a place for each client");

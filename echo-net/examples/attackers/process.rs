@@ -18,7 +18,7 @@ impl SubProcess {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
-        let stdout = child.stdout.take().ok_or("its output is piped")?;
+        let stdout = child.stdout.take().ok_or("the process has no standard output")?;
         Ok(Self { child, lines: BufReader::new(stdout).lines() })
     }
 

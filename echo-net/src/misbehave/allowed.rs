@@ -9,7 +9,7 @@ struct Rule {
     /// Allowed codes of the server's CLOSE.
     codes: &'static [CloseCode],
     /// Allowed ends of the stream without a CLOSE.
-    without_word: &'static [StreamEnd],
+    without_close: &'static [StreamEnd],
 }
 
 const OPEN: &[StreamEnd] = &[StreamEnd::Open];
@@ -33,11 +33,11 @@ impl Kind {
     }
 
     fn allows_framed(self, ending: &Ending) -> bool {
-        let Rule { codes, without_word } = self.rule();
+        let Rule { codes, without_close } = self.rule();
         match ending.close_frame {
             Some(Close::Close(code)) => codes.contains(&code),
             Some(Close::BusyLine | Close::ErrorLine) => false,
-            None => without_word.contains(&ending.end),
+            None => without_close.contains(&ending.end),
         }
     }
 
@@ -59,7 +59,7 @@ impl Kind {
         const NORMAL: CloseCode = CloseCode::NORMAL;
         const LEAVING: CloseCode = CloseCode::GOING_AWAY;
         const WRONG: CloseCode = CloseCode::PROTOCOL_ERROR;
-        let (codes, without_word): (&'static [CloseCode], _) = match self {
+        let (codes, without_close): (&'static [CloseCode], _) = match self {
             Self::SlowPreface => (&[WRONG], OPEN),
             Self::SlowFrame | Self::UnfinishedFrame => (&[LEAVING], OPEN),
             Self::UnreadFrames | Self::TinyFramesUnread => (&[], RESET),
@@ -81,7 +81,7 @@ impl Kind {
             Self::ConnectBurst => (&[LEAVING], &[StreamEnd::Open, StreamEnd::Reset, StreamEnd::Left]),
             Self::SlowLine | Self::UnreadLines | Self::Newlines | Self::UnfinishedLine => (&[], NEVER),
         };
-        Rule { codes, without_word }
+        Rule { codes, without_close }
     }
 
     /// Returns whether the attacker sends FIN at the end, so that the server must answer with its own.
@@ -95,7 +95,7 @@ impl Kind {
 
     /// Returns the latest time at which the server must close a connection that the attacker holds, since its
     /// beginning.
-    pub(super) fn let_go_after(self, wire: Wire, deadlines: &Deadlines) -> Duration {
+    pub(super) fn closes_after(self, wire: Wire, deadlines: &Deadlines) -> Duration {
         let sum = |parts: &[Duration]| parts.iter().fold(Duration::ZERO, |sum, part| sum.saturating_add(*part));
         let Deadlines { detect, idle, write, drain, close, fin, linger, .. } = *deadlines;
         match self {

@@ -1,7 +1,7 @@
 //! Runs a kind on many connections. When one ends, another one follows until the time is over.
 
 use super::peer::Peer;
-use super::script::{self, Farewell};
+use super::script::{self, ScriptEnd};
 use super::{Kind, Load, MisbehaveReport, StreamEnd, Wire};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,7 +79,7 @@ impl Attack {
                 continue;
             };
             self.misbehave(&mut peer).await;
-            let peer = peer.let_go(StreamEnd::Open);
+            let peer = peer.reset(StreamEnd::Open);
             let ending = peer.ending();
             self.with_report(|report| {
                 report.connected += 1;
@@ -104,25 +104,25 @@ impl Attack {
     async fn misbehave(&self, peer: &mut Peer) {
         let began = Instant::now();
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let let_go = began.checked_add(self.kind.let_go_after(self.wire, &self.load.deadlines));
-        let latest = let_go.map_or(self.until, |at| at.min(self.until)) + self.load.patience;
+        let due = began.checked_add(self.kind.closes_after(self.wire, &self.load.deadlines));
+        let latest = due.map_or(self.until, |at| at.min(self.until)) + self.load.patience;
         let whole = async {
             match script::play(peer, self, turn).await {
-                Ok(Farewell::LetGo) => peer.end = Some(StreamEnd::Left),
-                Ok(Farewell::Hold { reading }) => {
-                    if let_go.is_none_or(|at| at > self.until) {
+                Ok(ScriptEnd::Reset) => peer.end = Some(StreamEnd::Left),
+                Ok(ScriptEnd::Hold { reading }) => {
+                    if due.is_none_or(|at| at > self.until) {
                         return;
                     }
                     if reading {
-                        peer.hear_all().await;
+                        peer.read_all().await;
                     } else {
                         peer.wait_unread().await;
                     }
                 }
-                Ok(Farewell::Fin) | Err(_) => {
+                Ok(ScriptEnd::Fin) | Err(_) => {
                     if peer.end.is_none() {
                         peer.finish().await;
-                        peer.hear_all().await;
+                        peer.read_all().await;
                     }
                 }
             }

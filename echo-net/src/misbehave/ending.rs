@@ -46,7 +46,7 @@ impl fmt::Display for StreamEnd {
             Self::Fin => "FIN",
             Self::Reset => "RST",
             Self::Open => "still open",
-            Self::Overdue => "still open although it should have ended",
+            Self::Overdue => "still open, although the server should have closed it",
             Self::Left => "left by the attacker",
         })
     }
@@ -72,12 +72,12 @@ impl Ending {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(word) = &self.close_frame {
-            write!(f, "{word}, ")?;
+        if let Some(close) = &self.close_frame {
+            write!(f, "{close}, ")?;
         }
         write!(f, "{}", self.end)?;
         if self.is_garbled {
-            f.write_str(", and bytes that are no echo/1")?;
+            f.write_str(", and bytes that are not echo/1")?;
         }
         Ok(())
     }

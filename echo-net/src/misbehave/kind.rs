@@ -64,21 +64,21 @@ const BOTH: &[Wire] = &[Wire::Framed, Wire::Plain];
 kinds! {
     SlowPreface {
         id: "slow-preface", wires: FRAMED, connections: 800,
-        summary: "sends the preface a byte at a time, and never its last byte",
+        summary: "sends the preface one byte at a time, and never its last byte",
         must_get: "the server's preface and CLOSE 1002 at the detect deadline",
         may_cost: "a place and a descriptor until the detect deadline",
     }
     SlowFrame {
         id: "slow-frame", wires: FRAMED, connections: 800,
-        summary: "sends an ECHO of the longest payload a byte at a time",
+        summary: "sends an ECHO of the longest payload one byte at a time",
         must_get: "GOAWAY 1001 at the idle deadline, then CLOSE 1001 at the drain deadline",
-        may_cost: "a place and a descriptor until the idle deadline, and the bytes that came",
+        may_cost: "a place and a descriptor until the idle deadline, and memory for the received bytes",
     }
     SlowLine {
         id: "slow-line", wires: PLAIN, connections: 400,
-        summary: "sends a line without end a byte at a time, faster than `quiet`",
+        summary: "sends an endless line one byte at a time, faster than `quiet`",
         must_get: "FIN at the idle deadline, unless a piece of the line was answered before",
-        may_cost: "a place, a descriptor, one read a byte, and the bytes that came",
+        may_cost: "a place, a descriptor, one read for each byte, and memory for the received bytes",
     }
     UnreadFrames {
         id: "unread-frames", wires: FRAMED, connections: 200,
@@ -90,101 +90,101 @@ kinds! {
         id: "unread-lines", wires: PLAIN, connections: 200,
         summary: "sends short lines without pause and reads no answer",
         must_get: "RST at the write deadline",
-        may_cost: "64 KiB of output, and one read of input that must wait, until the write deadline",
+        may_cost: "64 KiB of output and one read of waiting input, until the write deadline",
     }
     SlowReader {
         id: "slow-reader", wires: BOTH, connections: 400,
-        summary: "asks for the longest answer and takes a byte of it each second",
-        must_get: "the answer, as far as the system's buffers hold it, and RST when the write deadline comes and it has taken less than 16 KiB",
-        may_cost: "one answer of memory, as far as there is some, until the write deadline",
+        summary: "requests the longest answer and reads one byte of it each second",
+        must_get: "the part of the answer that fits in the system's buffers, and RST if it has read less than 16 KiB at the write deadline",
+        may_cost: "memory for one answer, if there is enough, until the write deadline",
     }
     TinyFrames {
         id: "tiny-frames", wires: FRAMED, connections: 50,
         summary: "sends ECHOs of one byte without pause, and reads the answers",
-        must_get: "every answer in order; upon its FIN the rest of them and CLOSE 1002",
+        must_get: "every answer in order; after its FIN, the remaining answers and CLOSE 1002",
         may_cost: "the CPU time of the frames, a fair share",
     }
     TinyFramesUnread {
         id: "tiny-frames-unread", wires: FRAMED, connections: 200,
         summary: "sends ECHOs of one byte without pause and reads no answer",
         must_get: "RST at the write deadline",
-        may_cost: "64 KiB of output, and one read of input that must wait, until the write deadline",
+        may_cost: "64 KiB of output and one read of waiting input, until the write deadline",
     }
     EmptyEchoes {
         id: "empty-echoes", wires: FRAMED, connections: 50,
         summary: "sends ECHOs without a payload without pause, and reads the answers",
-        must_get: "every answer in order; upon its FIN the rest of them and CLOSE 1002",
+        must_get: "every answer in order; after its FIN, the remaining answers and CLOSE 1002",
         may_cost: "the CPU time of the frames, a fair share",
     }
     GoawayFlood {
         id: "goaway-flood", wires: FRAMED, connections: 50,
         summary: "sends GOAWAYs without pause",
-        must_get: "CLOSE 1000 for the first and no other CLOSE; the end by the fin and linger deadlines",
-        may_cost: "the CPU time to discard what comes, until the linger deadline",
+        must_get: "CLOSE 1000 for the first GOAWAY and no other CLOSE; the end by the fin and linger deadlines",
+        may_cost: "the CPU time to discard the input, until the linger deadline",
     }
     UnknownFrames {
         id: "unknown-frames", wires: FRAMED, connections: 50,
         summary: "sends empty frames of an unknown kind below 0x80 without pause",
-        must_get: "nothing until GOAWAY 1001 at the idle deadline; upon its FIN CLOSE 1002",
+        must_get: "nothing until GOAWAY 1001 at the idle deadline; after its FIN, CLOSE 1002",
         may_cost: "the CPU time to skip the frames, a fair share, until the idle deadline",
     }
     CriticalFrames {
         id: "critical-frames", wires: FRAMED, connections: 50,
-        summary: "sends frames of an unknown kind from 0x80 without pause",
-        must_get: "CLOSE 1002 for the first; the end by the fin and linger deadlines",
-        may_cost: "the CPU time to discard what comes, until the linger deadline",
+        summary: "sends frames of an unknown kind of 0x80 or above without pause",
+        must_get: "CLOSE 1002 for the first frame; the end by the fin and linger deadlines",
+        may_cost: "the CPU time to discard the input, until the linger deadline",
     }
     Newlines {
         id: "newlines", wires: PLAIN, connections: 50,
         summary: "sends newlines without pause, and reads the answers",
-        must_get: "an answer of 28 bytes to each; upon its FIN the rest of them and FIN",
+        must_get: "an answer of 28 bytes to each; after its FIN, the remaining answers and FIN",
         may_cost: "the CPU time of the lines, a fair share; 28 bytes of answers for each byte",
     }
     HalfOpen {
         id: "half-open", wires: BOTH, connections: 1000,
-        summary: "connects and says nothing",
-        must_get: "FIN at the idle deadline; over the limit at the detect deadline, or when its place is wanted",
+        summary: "connects and sends nothing",
+        must_get: "FIN at the idle deadline; over the connection limit, FIN at the detect deadline or when another client needs its place",
         may_cost: "a place and a descriptor until the idle deadline",
     }
     UnfinishedLine {
         id: "unfinished-line", wires: PLAIN, connections: 100,
-        summary: "sends a line nearly as long as the limit, then a byte at a time so that it never falls quiet",
+        summary: "sends a line nearly as long as the limit, then more of it one byte at a time, faster than `quiet`",
         must_get: "FIN at the idle deadline, unless a piece of the line was answered before",
-        may_cost: "one message of memory until the idle deadline, as far as there is some",
+        may_cost: "memory for one message, if there is enough, until the idle deadline",
     }
     UnfinishedFrame {
         id: "unfinished-frame", wires: FRAMED, connections: 100,
-        summary: "sends an ECHO of the longest payload but for its last byte, and waits",
+        summary: "sends an ECHO of the longest payload without its last byte, and waits",
         must_get: "GOAWAY 1001 at the idle deadline, then CLOSE 1001 at the drain deadline",
-        may_cost: "one message of memory until the idle deadline, as far as there is some",
+        may_cost: "memory for one message, if there is enough, until the idle deadline",
     }
     UnreadAnswer {
         id: "unread-answer", wires: BOTH, connections: 100,
-        summary: "asks for the longest answer and reads none of it",
-        must_get: "RST at the write deadline, or, if the system's buffers hold all of the answer, that and the end behind it, when it reads",
-        may_cost: "one answer of memory, as far as there is some, until the write deadline, or in the system's buffers until the idle deadline",
+        summary: "requests the longest answer and reads none of it",
+        must_get: "RST at the write deadline; if the whole answer fits in the system's buffers, the answer and then the end, when it reads",
+        may_cost: "memory for one answer, if there is enough, until the write deadline, or in the system's buffers until the idle deadline",
     }
     CloseEachTime {
         id: "close-each-time", wires: FRAMED, connections: 50,
-        summary: "connects, asks once, closes by the contract, and begins anew",
+        summary: "connects, sends one request, closes by the contract, and starts again",
         must_get: "the answer, CLOSE 1000 and FIN",
         may_cost: "the CPU time of a whole conversation",
     }
     CloseWrongCount {
         id: "close-wrong-count", wires: FRAMED, connections: 50,
-        summary: "acknowledges the server's CLOSE with another count",
+        summary: "acknowledges the server's CLOSE with a wrong count",
         must_get: "CLOSE 1000 and no other CLOSE, then FIN; the server reports a violation",
         may_cost: "the CPU time of a whole conversation",
     }
     CloseUnsent {
         id: "close-unsent", wires: FRAMED, connections: 50,
-        summary: "sends CLOSE 1000 while the server has not begun to close",
+        summary: "sends CLOSE 1000 before the server has begun to close",
         must_get: "CLOSE 1002, then FIN",
         may_cost: "the CPU time of a short conversation",
     }
     CloseTooSoon {
         id: "close-too-soon", wires: FRAMED, connections: 50,
-        summary: "sends GOAWAY and, in one piece with it, the acknowledgement of the CLOSE that is to follow",
+        summary: "sends GOAWAY and, in the same write, the acknowledgement of the CLOSE that will follow",
         must_get: "CLOSE 1000 and no other CLOSE, then FIN; the server reports a violation",
         may_cost: "the CPU time of a short conversation",
     }
@@ -202,39 +202,39 @@ kinds! {
     }
     FinAnywhere {
         id: "fin-anywhere", wires: BOTH, connections: 50,
-        summary: "sends FIN after byte 1, 2, 3 … of a conversation, on one connection each",
-        must_get: "framed: CLOSE 1002, or CLOSE 1000 behind its GOAWAY, then FIN; plain: the answers, then FIN",
+        summary: "sends FIN after byte 1, 2, 3 … of a conversation, each on its own connection",
+        must_get: "framed: CLOSE 1002, or CLOSE 1000 after its GOAWAY, then FIN; plain: the answers, then FIN",
         may_cost: "the CPU time of a short conversation",
     }
     RstAnywhere {
         id: "rst-anywhere", wires: BOTH, connections: 50,
-        summary: "sends RST after byte 1, 2, 3 … of a conversation, on one connection each",
-        must_get: "nothing more; the server lets go at once",
+        summary: "sends RST after byte 1, 2, 3 … of a conversation, each on its own connection",
+        must_get: "nothing more; the server closes its socket at once",
         may_cost: "the CPU time of a short conversation",
     }
     UnaskedReplies {
         id: "unasked-replies", wires: FRAMED, connections: 50,
-        summary: "sends REPLYs, which only a server may send, to requests that nobody made",
+        summary: "sends REPLYs, which only a server may send, to requests that do not exist",
         must_get: "CLOSE 1002, then FIN",
         may_cost: "the CPU time of a short conversation",
     }
     EnormousLength {
         id: "enormous-length", wires: FRAMED, connections: 50,
         summary: "sends the header of an ECHO of 16 MiB",
-        must_get: "CLOSE 1009, then FIN, and nothing is allocated for the body",
+        must_get: "CLOSE 1009, then FIN; the server allocates nothing for the body",
         may_cost: "the CPU time of a short conversation",
     }
     OverLimit {
         id: "over-limit", wires: BOTH, connections: 1200,
-        summary: "opens more connections than the server serves, asks once on each, and holds them",
-        must_get: "the answer, or refusal 1013 with the reason, and FIN when its place is wanted",
-        may_cost: "every place until the idle deadline, and so the service to whoever comes later",
+        summary: "opens more connections than the server serves, sends one request on each, and holds them",
+        must_get: "the answer, or refusal 1013 with the reason, and FIN when another client needs its place",
+        may_cost: "every place until the idle deadline, so that later clients are not served",
     }
     ConnectBurst {
         id: "connect-burst", wires: BOTH, connections: 500,
-        summary: "connects in bursts, asks, reads nothing, and drops connections at random, like a client out of descriptors",
-        must_get: "its place or refusal 1013 while it lasts; the server lets go of each that was dropped",
-        may_cost: "an accept and the CPU time of a short conversation each time",
+        summary: "connects in bursts, sends a request or part of it, reads nothing, and drops connections at random, like a client out of descriptors",
+        must_get: "its place or refusal 1013 while it is open; the server closes each dropped connection",
+        may_cost: "one accept and the CPU time of a short conversation for each connection",
     }
 }
 
@@ -250,7 +250,7 @@ pub struct UnknownKind(String);
 
 impl fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is no kind of misbehaviour", self.0)
+        write!(f, "{} is not a kind of misbehaviour", self.0)
     }
 }
 

@@ -62,7 +62,7 @@ impl Peer {
     }
 
     /// Reads until `enough` returns true.
-    pub(super) async fn hear(&mut self, enough: impl Fn(&Scanner) -> bool) -> Result<(), Over> {
+    pub(super) async fn read_until(&mut self, enough: impl Fn(&Scanner) -> bool) -> Result<(), Over> {
         while !enough(&self.scanner) {
             if self.scanner.close_frame.is_some() {
                 return Err(Over);
@@ -74,7 +74,7 @@ impl Peer {
     }
 
     /// Reads until the stream ends.
-    pub(super) async fn hear_all(&mut self) -> Over {
+    pub(super) async fn read_all(&mut self) -> Over {
         loop {
             if self.ready(Interest::READABLE).await.is_err() || self.try_read(READ).is_err() {
                 return Over;
@@ -83,7 +83,7 @@ impl Peer {
     }
 
     /// Reads at most `count` bytes, once some are there.
-    pub(super) async fn hear_some(&mut self, count: usize) -> Result<(), Over> {
+    pub(super) async fn read_some(&mut self, count: usize) -> Result<(), Over> {
         self.ready(Interest::READABLE).await?;
         self.try_read(count)
     }
@@ -110,7 +110,7 @@ impl Peer {
     }
 
     /// Closes by RST, and records `end` unless there is an end already.
-    pub(super) fn let_go(mut self, end: StreamEnd) -> Self {
+    pub(super) fn reset(mut self, end: StreamEnd) -> Self {
         self.end.get_or_insert(end);
         // If the option cannot be set, the connection is already gone.
         let _ = self.stream.set_zero_linger();

@@ -8,7 +8,7 @@ const REPLY: u8 = 2;
 const GOAWAY: u8 = 3;
 const CLOSE: u8 = 4;
 /// Maximum length of the code, flags and reason of a CLOSE.
-const FAREWELL: usize = 3 + MAX_REASON;
+const CLOSE_BODY: usize = 3 + MAX_REASON;
 /// Bytes of a plain line that are checked.
 const LINE: usize = 160;
 
@@ -23,14 +23,14 @@ pub(super) struct Scanner {
     pub(super) reason: String,
     pub(super) is_garbled: bool,
     /// Whether any byte was received.
-    pub(super) has_spoken: bool,
+    pub(super) has_input: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Preface,
     Header,
-    Farewell { kind: u8, length: usize },
+    CloseReason { kind: u8, length: usize },
     Body { left: usize },
     Line,
 }
@@ -48,14 +48,14 @@ impl Scanner {
             close_frame: None,
             reason: String::new(),
             is_garbled: false,
-            has_spoken: false,
+            has_input: false,
         }
     }
 
     /// Scans bytes that were read.
     pub(super) fn feed(&mut self, mut input: &[u8]) {
         while !input.is_empty() && !self.is_garbled {
-            self.has_spoken = true;
+            self.has_input = true;
             match self.state {
                 State::Preface => {
                     if self.gather(&mut input, preface::LENGTH) {
@@ -70,9 +70,9 @@ impl Scanner {
                         self.on_header();
                     }
                 }
-                State::Farewell { kind, length } => {
+                State::CloseReason { kind, length } => {
                     if self.gather(&mut input, length) {
-                        self.on_farewell(kind);
+                        self.on_close_reason(kind);
                     }
                 }
                 State::Body { left } => {
@@ -117,12 +117,12 @@ impl Scanner {
                 self.is_garbled |= seq != self.answers;
                 self.begin(if body == 0 { State::Header } else { State::Body { left: body } });
             }
-            GOAWAY | CLOSE if (3..=FAREWELL).contains(&body) => self.begin(State::Farewell { kind, length: body }),
+            GOAWAY | CLOSE if (3..=CLOSE_BODY).contains(&body) => self.begin(State::CloseReason { kind, length: body }),
             _ => self.is_garbled = true,
         }
     }
 
-    fn on_farewell(&mut self, kind: u8) {
+    fn on_close_reason(&mut self, kind: u8) {
         if let [high, low, _flags, reason @ ..] = self.partial.as_slice()
             && kind == CLOSE
         {
@@ -180,8 +180,8 @@ mod tests {
             let mut scanner = Scanner::new(Wire::Framed);
             bytes.chunks(size).for_each(|piece| scanner.feed(piece));
             scanner.end();
-            let word = Some(Close::Close(CloseCode::PROTOCOL_ERROR));
-            assert_eq!((scanner.answers, scanner.close_frame, scanner.is_garbled), (2, word, false));
+            let close = Some(Close::Close(CloseCode::PROTOCOL_ERROR));
+            assert_eq!((scanner.answers, scanner.close_frame, scanner.is_garbled), (2, close, false));
             assert_eq!(scanner.reason, "why");
         }
     }

@@ -55,11 +55,11 @@ fn a_port_alone_and_a_port_apart() {
 #[test]
 fn what_is_no_address_is_named() {
     for (arguments, exit, named) in [
-        (&["serve", "--listen", "localhost:http"][..], 2, "http in localhost:http is no port"),
-        (&["serve", "--listen", "[::1"], 2, "expected ] behind the address"),
+        (&["serve", "--listen", "localhost:http"][..], 2, "http in localhost:http is not a port"),
+        (&["serve", "--listen", "[::1"], 2, "expected ] after the address"),
         (&["serve", "--max-connections", "0"], 2, "expected a number of at least 1"),
-        (&["connect", "localhost:65536"], 2, "65536 in localhost:65536 is no port"),
-        (&["connect", "--ping", "0"], 2, "0 is no number of seconds above zero"),
+        (&["connect", "localhost:65536"], 2, "65536 in localhost:65536 is not a port"),
+        (&["connect", "--ping", "0"], 2, "0 is not above zero: expected a number of seconds"),
     ] {
         let (code, _, err) = Kid::echo_net(arguments).finish();
         assert_eq!(code, Some(exit), "{arguments:?}: {err}");

@@ -28,10 +28,14 @@ fn a_wrong_option_is_told_what_was_expected() {
     fails(&["serve", "--max-message", "16777192"], 2, &["expected a number of bytes from 1 to 16777191"]);
     fails(&["serve", "--max-message", "many"], 2, &["expected a number of bytes from 1 to 16777191"]);
     fails(&["serve", "--deadline", "idle"], 2, &["expected NAME=TIME, such as idle=60 or close=500ms"]);
-    fails(&["serve", "--deadline", "lunch=60"], 2, &["lunch is none of connect, detect, answer, idle, write, drain"]);
-    fails(&["serve", "--deadline", "idle=soon"], 2, &["soon is no length of time"]);
+    fails(
+        &["serve", "--deadline", "lunch=60"],
+        2,
+        &["lunch is not a deadline: expected one of connect, detect, answer, idle, write, drain"],
+    );
+    fails(&["serve", "--deadline", "idle=soon"], 2, &["soon is not a time"]);
     fails(&["serve", "--deadline", "idle=-1"], 2, &["-1: "]);
-    fails(&["serve", "--deadline", "idle=NaN"], 2, &["NaN is no length of time"]);
+    fails(&["serve", "--deadline", "idle=NaN"], 2, &["NaN is not a time"]);
     fails(&["serve", "--first-fin", "nobody"], 2, &["nobody", "client, server"]);
     fails(&["serve", "--quiet", "20 parsecs"], 2, &["20 parsecs", "--quiet"]);
     fails(&["connect", "one", "two"], 2, &["two"]);

@@ -102,7 +102,7 @@ fn a_server_of_a_version_that_was_not_offered() {
 fn a_silent_server() {
     let (address, server) = fake(swallow);
     let line = connect(&address.to_string(), &["--deadline", "connect=1"], WRONG_SERVER);
-    assert!(line.contains("the server did not say that it speaks echo/1 in time"), "{line}");
+    assert!(line.contains("the server sent no echo/1 preface in time"), "{line}");
     assert_eq!(server.join().expect("no panic"), raw::hello(), "clause 1.8");
 }
 
@@ -112,7 +112,7 @@ fn a_server_that_hangs_up() {
         raw.bytes(8);
     });
     let line = connect(&address.to_string(), &[], 1);
-    assert!(line.contains("the conversation ended before it began: truncated"), "{line}");
+    assert!(line.contains("the conversation ended before the server's preface: truncated"), "{line}");
     server.join().expect("no panic");
 }
 

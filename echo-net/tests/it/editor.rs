@@ -32,7 +32,7 @@ fn a_server_that_leaves_in_the_middle_of_a_key() {
             let character = if *keys == b"\xc3" { "\u{fffd}" } else { "" };
             let line = format!("not sent, the conversation is over: half a lin{character}\r\n");
             assert_eq!(shown.matches(&line).count(), 1, "{keys:?}: {shown:?}");
-            assert_eq!(shown.contains("the server leaves: 1001"), !plain, "{keys:?}: {shown:?}");
+            assert_eq!(shown.contains("the server ends the conversation: 1001"), !plain, "{keys:?}: {shown:?}");
             assert!(shown.contains("1 line not sent"), "{keys:?}: {shown:?}");
             assert_eq!(code, 1);
         }
@@ -171,7 +171,7 @@ fn a_terminal_that_is_gone() {
         said.contains("failed: ")
     });
     std::fs::remove_file(&err).expect("it was made");
-    assert!(said.contains("failed: the terminal is gone; ") && said.ends_with("1 line not sent\n"), "{said}");
+    assert!(said.contains("failed: the terminal was closed; ") && said.ends_with("1 line not sent\n"), "{said}");
 }
 
 /// Nobody looks at the terminal, and its buffer is full.

@@ -46,7 +46,10 @@ fn five_clients_are_told_and_the_server_is_gone_within_its_cap() {
     });
     let plain = std::thread::spawn(move || assert_eq!(plain.rest(), b"", "nothing but FIN: clause 2.5"));
     let (shown, code) = person.leaves();
-    assert!(shown.contains("the server leaves: 1001 going away (the server is shutting down)"), "{shown:?}");
+    assert!(
+        shown.contains("the server ends the conversation: 1001 going away (the server is shutting down)"),
+        "{shown:?}"
+    );
     assert!(shown.contains("the conversation ended clean (1001 going away)"), "{shown:?}");
     assert!(shown.contains("not sent, the conversation is over: half a lin\r\n"), "{shown:?}");
     assert_eq!(code, 1, "for the line that was not sent");

@@ -29,9 +29,9 @@ fn verbose_shows_the_close_handshake() {
     let mut client = Raw::greeted(serve.address);
     client.asks(1, b"hello");
     client.ends_clean(1);
-    serve.kid.logs("connection 1: the client speaks echo/1");
-    serve.kid.logs("connection 1: the client leaves");
-    serve.kid.logs("connection 1: the client's CLOSE");
+    serve.kid.logs("connection 1: the client sent its preface");
+    serve.kid.logs("connection 1: the client sent GOAWAY");
+    serve.kid.logs("connection 1: the client sent CLOSE");
 }
 
 #[test]

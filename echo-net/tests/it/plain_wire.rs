@@ -136,5 +136,5 @@ fn a_plain_client_that_is_told_to_end_waits_no_longer_than_an_ending() {
     let _raw = server.join().expect("no panic");
     assert_eq!(kid.wait().code(), Some(143));
     let err = kid.stderr();
-    assert!(err.contains("nobody waited for the end") || err.contains("timed out"), "{err}");
+    assert!(err.contains("the program did not wait for the end") || err.contains("timed out"), "{err}");
 }

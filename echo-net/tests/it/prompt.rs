@@ -109,7 +109,7 @@ fn on_the_plain_wire_a_second_ctrl_c_lets_go_of_a_server_that_ignores_fin() {
     for key in ["\x04", "\x03", "\r"] {
         let hears = |raw: &mut Raw| assert_eq!(raw.rest(), b"");
         let (shown, _raw) = ends_at_a_server_that_ignores_it(&["--plain"], key, hears);
-        assert!(shown.contains("let go without waiting for the server"), "{shown:?}");
+        assert!(shown.contains("closed the connection without waiting for the server"), "{shown:?}");
     }
 }
 

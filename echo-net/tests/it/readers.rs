@@ -134,7 +134,7 @@ fn plain_answers_that_nobody_reads_keep_no_server_beyond_its_deadlines() {
     drop(answers);
     let (code, _, err) = kid.finish();
     assert_eq!(code, Some(1), "{err}");
-    assert!(err.contains("cannot write what came: ") && !err.contains("panicked"), "{err}");
+    assert!(err.contains("cannot write the received bytes: ") && !err.contains("panicked"), "{err}");
 }
 
 /// What came before the server went is written, once there is a reader.
@@ -164,6 +164,6 @@ fn plain_answers_whose_reader_is_gone_end_the_program() {
     eventually("the end of the program", || kid.has_ended());
     let (code, _, err) = kid.finish();
     assert_eq!(code, Some(1), "{err}");
-    assert!(err.contains("failed: cannot write what came: Broken pipe"), "{err}");
+    assert!(err.contains("failed: cannot write the received bytes: Broken pipe"), "{err}");
     serve.kid.logs("ends: unproven");
 }

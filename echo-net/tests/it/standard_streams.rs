@@ -165,7 +165,7 @@ fn an_answer_that_is_not_what_was_sent_is_told() {
     assert!(out.ends_with("] hellO\n"), "{out}");
     assert_eq!(code, Some(1), "{err}");
     assert!(
-        err.contains("ended clean") && err.ends_with("failed: 1 message answered with something else than was sent\n"),
+        err.contains("ended clean") && err.ends_with("failed: 1 message answered with other bytes than were sent\n"),
         "{err}"
     );
 }

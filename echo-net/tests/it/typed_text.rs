@@ -39,7 +39,7 @@ fn what_stands_at_the_prompt_when_the_server_leaves_is_told() {
     person.half_types("half a lin");
     serve.kid.signal("INT");
     let (shown, code) = person.leaves();
-    assert!(shown.contains("the server leaves: 1001 going away"), "{shown:?}");
+    assert!(shown.contains("the server ends the conversation: 1001 going away"), "{shown:?}");
     assert!(shown.contains("not sent, the conversation is over: half a lin\r\n"), "{shown:?}");
     assert!(shown.ends_with("failed: 1 line not sent\r\n"), "{shown:?}");
     assert_eq!(code, 1);
@@ -72,7 +72,7 @@ fn several_lines_at_once_as_keys() {
     person.types("a one\rb two\r\rb four\r");
     let (shown, code) = person.leaves();
     assert!(
-        shown.contains("not sent, we are leaving: b four\r\n") || shown.contains("is over: b four\r\n"),
+        shown.contains("not sent, the conversation is ending: b four\r\n") || shown.contains("is over: b four\r\n"),
         "{shown:?}"
     );
     assert!(shown.contains("2 answered"), "{shown:?}");

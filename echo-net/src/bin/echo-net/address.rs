@@ -12,18 +12,18 @@ const HOST: &str = "127.0.0.1";
 /// The port is not a number from 0 to 65535, or a bracket or colon is wrong.
 pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
     let wrong = |given: &str| match given {
-        "" => format!("{text}: expected a port behind the colon"),
-        given => format!("{given} in {text} is no port: expected a number from 0 to 65535"),
+        "" => format!("{text}: expected a port after the colon"),
+        given => format!("{given} in {text} is not a port: expected a number from 0 to 65535"),
     };
     if text.is_empty() {
         return Err("expected a host, a port or both".to_owned());
     }
     if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(|| format!("{text}: expected ] behind the address"))?;
+        let (host, rest) = rest.split_once(']').ok_or_else(|| format!("{text}: expected ] after the address"))?;
         return match rest.strip_prefix(':') {
             Some(given) => Ok((host.to_owned(), given.parse().map_err(|_| wrong(given))?)),
             None if rest.is_empty() => Ok((host.to_owned(), port)),
-            None => Err(format!("{text}: expected : and a port behind ]")),
+            None => Err(format!("{text}: expected : and a port after ]")),
         };
     }
     match text.split_once(':') {

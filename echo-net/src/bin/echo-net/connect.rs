@@ -17,15 +17,15 @@ use std::time::Duration;
 /// The command line of `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The server; the default port is that of --port
+    /// The server; without a port, that of --port
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
     server: String,
 
-    /// The port, if the server is given without one
+    /// The port, if HOST has none
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Use plain lines, for a server without the framed wire
+    /// Use the plain wire, for a server without the framed wire
     #[arg(long, conflicts_with_all = ["json", "ping"])]
     plain: bool,
 

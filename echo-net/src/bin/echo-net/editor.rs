@@ -125,7 +125,7 @@ impl Reader {
                 }
                 (Err(_), Some(End::Closed)) => break,
                 (Err(_), Some(End::Gone)) => {
-                    self.tell(Typed::Gone("the terminal is gone".to_owned()));
+                    self.tell(Typed::Gone("the terminal was closed".to_owned()));
                     break;
                 }
                 (Err(error), None) => {

@@ -8,22 +8,22 @@ use std::process::ExitCode;
 /// The text about exit codes and signals in `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  connect: the end was clean, the input was sent to its end, and every message was answered;
-     connect --plain: the input was sent to its end, every byte came back, and then FIN;
-     serve: stopped by one signal, and every connection has ended, within the deadlines;
+  0  connect: the end was clean, all input was sent, and every message was answered;
+     connect --plain: all input was sent, and every byte came back before FIN;
+     serve: one signal stopped it, and every connection ended within the deadlines;
      misbehave: every connection got what its kind must get
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
-     serve: stopped by a second signal, or its report cannot be written;
-     misbehave: the server did something else; the reason is the last line on standard error
+     serve: a second signal stopped it, or its report could not be written;
+     misbehave: the server did something else. The last line on standard error gives the reason
   2  the command line is wrong; misbehave: the server is not on loopback
-  3  it could not begin: refused, unknown host, no answer in time, no terminal, too few open files;
-     serve: the address cannot be listened on; misbehave: not one connection was made
-  4  what answered is no echo/1 server: a mirror, a plain-only server, one that stays silent
+  3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files;
+     serve: it cannot listen on the address; misbehave: no connection was made
+  4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server
   129, 130, 143  connect: SIGHUP, SIGINT or SIGTERM ended the conversation
 
 Signals:
-  SIGINT, SIGTERM, SIGHUP  the conversations are ended by the contract: answers come, then both ends close;
-                           a second one aborts. What was ignored when the program was started stays ignored";
+  SIGINT, SIGTERM, SIGHUP  end the conversations by the contract: the answers arrive, then both ends close;
+                           a second signal aborts. A signal that was ignored at the start stays ignored";
 
 /// The exit codes.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ impl<'a> Conclusion<'a> {
     /// arrived.
     fn all_problems(&self) -> Vec<String> {
         let end = match self.outcome.map(|outcome| &outcome.end) {
-            None => Some("nobody waited for the end".to_owned()),
+            None => Some("the program did not wait for the end".to_owned()),
             Some(End::Clean(_) | End::Unproven) => None,
             Some(end) => Some(format!("the end was not clean: {end}")),
         };

@@ -1,5 +1,5 @@
 //! What this process inherited: ignored signals, and whether standard output is open.
-#![expect(unsafe_code, reason = "one call of the C library that only reads, and one function before main")]
+#![expect(unsafe_code, reason = "one read-only call of the C library, and one function that runs before main")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -78,7 +78,7 @@ impl Input {
         let thread = self.thread;
         match spawn_blocking(|| thread.join()).await {
             Ok(Ok(rest)) => Rest { left: rest.left + left, ..rest }.problem(self.unit),
-            Ok(Err(_)) | Err(_) => Some("the thread that reads the input is gone".to_owned()),
+            Ok(Err(_)) | Err(_) => Some("the input thread failed".to_owned()),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Latency(Histogram<u64>);
 impl Default for Latency {
     fn default() -> Self {
         const DIGITS: u8 = 3;
-        Self(Histogram::new(DIGITS).expect("three digits are allowed"))
+        Self(Histogram::new(DIGITS).expect("a histogram allows three digits"))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT")]
     connections: Option<usize>,
 
-    /// Length of the attack; after it, up to ten seconds more for what the server still owes
+    /// Duration of the attack; afterwards the server has up to ten seconds to send what it still owes
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     seconds: f64,
 
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     i_own_this_server: bool,
 
-    #[command(flatten, next_help_heading = "What the server was given")]
+    #[command(flatten, next_help_heading = "Options of the server")]
     server_options: ConnectionOptions,
 }
 
@@ -61,7 +61,7 @@ impl From<WireName> for Wire {
 }
 
 fn kind(id: &str) -> Result<Kind, String> {
-    id.parse().map_err(|error| format!("{error}; --list names them"))
+    id.parse().map_err(|error| format!("{error}; --list shows all kinds"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     };
     let wire = arguments.wire.map_or(kind.wires()[0], Wire::from);
     if !kind.wires().contains(&wire) {
-        return fail(Exit::Usage, &format!("{kind} does not exist on the {wire} wire"));
+        return fail(Exit::Usage, &format!("{kind} does not work on the {wire} wire"));
     }
     let address = match resolve(server, arguments.i_own_this_server).await {
         Ok(address) => address,
@@ -96,7 +96,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         ..Load::of(kind)
     };
     if load.connections == 0 {
-        return fail(Exit::Usage, "no connections are no attack");
+        return fail(Exit::Usage, "--connections is 0: expected at least 1");
     }
     let report = run_attack(kind, address, load).await;
     say(&report.to_string());
@@ -104,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         return fail(Exit::System, &format!("cannot connect to {address}"));
     }
     for (ending, count) in report.not_allowed() {
-        let line = format!("{count} connections ended: {ending}; each must get {}", kind.must_get());
+        let line = format!("{count} connections got {ending}: expected {}", kind.must_get());
         crate::exit::say(&line);
     }
     if report.is_allowed() { Exit::Clean.into() } else { Exit::NotClean.into() }
@@ -129,8 +129,8 @@ async fn resolve(server: &str, owned: bool) -> Result<SocketAddr, (Exit, String)
     };
     if !owned && !found.iter().all(|address| address.ip().to_canonical().is_loopback()) {
         let line = format!(
-            "{server} is not on loopback: this command attacks a server, which only its owner may do; \
-             --i-own-this-server says that you do"
+            "{server} is not on loopback: only the owner of a server may attack it; \
+             use --i-own-this-server if you own it"
         );
         return Err((Exit::Usage, line));
     }

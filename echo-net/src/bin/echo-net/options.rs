@@ -51,7 +51,7 @@ fn deadline(text: &str) -> Result<(Deadline, Duration), String> {
     let names = Deadline::ALL.map(Deadline::name).join(", ");
     let (name, length) = text.split_once('=').ok_or("expected NAME=TIME, such as idle=60 or close=500ms")?;
     let deadline = Deadline::ALL.into_iter().find(|deadline| deadline.name() == name);
-    let deadline = deadline.ok_or_else(|| format!("{name} is none of {names}"))?;
+    let deadline = deadline.ok_or_else(|| format!("{name} is not a deadline: expected one of {names}"))?;
     if length == "never" {
         return Ok((deadline, Duration::MAX));
     }

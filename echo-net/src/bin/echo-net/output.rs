@@ -43,7 +43,7 @@ impl Output {
         drop(self.sender);
         match spawn_blocking(|| self.thread.join()).await {
             Ok(Ok(written)) => written,
-            Ok(Err(_)) | Err(_) => Err(io::Error::other("the thread that writes is gone")),
+            Ok(Err(_)) | Err(_) => Err(io::Error::other("the output thread failed")),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
         Ok(opened) => opened,
         Err(error) => {
             client.abort();
-            return fail(Exit::System, &format!("cannot begin: {error}"));
+            return fail(Exit::System, &format!("cannot start: {error}"));
         }
     };
     let obeying = tokio::spawn(obey(client.clone(), signals.clone()));
@@ -48,7 +48,7 @@ pub(crate) async fn run(client: Client, limit: usize, options: Options, signals:
         let (sender, asked) = mpsc::channel(AHEAD);
         let asking = ask(&client, &mut input, ping, sender, &signals);
         let (in_hand, tally) = tokio::join!(asking, write_answers(asked, show, output.sender()));
-        let outcome = tally.told(client.close().await);
+        let outcome = tally.with_refusals(client.close().await);
         let left = input.finish(in_hand).await;
         if show == Show::Json {
             // A failure is reported by the end of the output.

@@ -70,7 +70,7 @@ pub(crate) async fn at_prompt(
                 outgoing = None;
             }
             () = sleep(QUIET), if unshown.waits() => unshown.show_rest(&mut terminal),
-            wish = terminal.wish() => match (wish, &outgoing) {
+            command = terminal.next_command() => match (command, &outgoing) {
                 (UserCommand::Line(line), Some(open)) => {
                     let bytes = format!("{line}\n").into_bytes();
                     match open.try_send(bytes.clone()) {
@@ -79,8 +79,8 @@ pub(crate) async fn at_prompt(
                     }
                 }
                 (UserCommand::Interrupt, None) | (UserCommand::Insist, _) => break None,
-                (wish @ (UserCommand::Line(_) | UserCommand::End | UserCommand::Interrupt), _) => {
-                    interrupted |= wish == UserCommand::Interrupt;
+                (command @ (UserCommand::Line(_) | UserCommand::End | UserCommand::Interrupt), _) => {
+                    interrupted |= command == UserCommand::Interrupt;
                     terminal.ending();
                     outgoing = None;
                 }
@@ -148,7 +148,7 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
     let opened = Output::start().and_then(|output| Ok((output, Input::bytes()?)));
     let (output, mut input) = match opened {
         Ok(opened) => opened,
-        Err(error) => return fail(Exit::System, &format!("cannot begin: {error}")),
+        Err(error) => return fail(Exit::System, &format!("cannot start: {error}")),
     };
     let came_back = RefCell::new(EchoCheck::default());
     let (outgoing, inbox) = mpsc::channel(1);
@@ -171,11 +171,11 @@ pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Sho
     let writing = async {
         poll_fn(|cx| incoming.borrow_mut().poll_written(cx)).await;
         drop(incoming);
-        output.finish().await.err().map(|error| format!("cannot write what came: {error}"))
+        output.finish().await.err().map(|error| format!("cannot write the received bytes: {error}"))
     };
     let written = tokio::select! { biased;
         written = writing => written,
-        () = async { signals.reached(2).await; sleep(STALLED).await } => Some("nobody reads what came".to_owned()),
+        () = async { signals.reached(2).await; sleep(STALLED).await } => Some("nobody reads the output".to_owned()),
     };
     let left = input.finish(in_hand.get()).await;
     conclude(outcome.as_ref(), &came_back.borrow(), show, written.into_iter().chain(left), &signals)
@@ -280,7 +280,7 @@ fn conclude(
     match outcome {
         Some(outcome) if show == Show::Text => say(&format!("the conversation ended {}; {bytes}", outcome.end)),
         Some(_) => (),
-        None => say("let go without waiting for the server"),
+        None => say("closed the connection without waiting for the server"),
     }
     Conclusion::new(outcome, signals).problems(problems).problems((!all).then(|| bytes.to_owned())).tell()
 }

@@ -41,7 +41,7 @@ enum Event {
     Answer(Message, Result<Answer, RequestError>),
     Quiet,
     Signal,
-    Wish(UserCommand),
+    Command(UserCommand),
     Insist,
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn run(client: Client, server: &str, options: Options, signals:
     let mut tally = Tally::default();
     let outcome = talk(&client, &mut terminal, &mut tally, options.ping, &signals).await;
     obeying.abort();
-    let outcome = tally.told(outcome);
+    let outcome = tally.with_refusals(outcome);
     let not_sent = terminal.close(&signals).await;
     options.show.tell(&outcome, &tally.latency);
     Conclusion::new(&outcome, &signals).problems(not_sent).problems(tally.problem()).tell()
@@ -78,18 +78,18 @@ async fn talk(
     let (sent, mut sending) = mpsc::unbounded_channel();
     tokio::spawn(send_messages(client.clone(), outgoing, sent));
     let mut messages = Some(messages);
-    let (mut told, mut interrupted, mut insisted) = (false, false, false);
+    let (mut leaving_shown, mut interrupted, mut insisted) = (false, false, false);
     loop {
         // Answers come before the end that follows them, and the network comes before the user.
         let event = tokio::select! { biased;
             Some((message, sent)) = sending.recv() => Event::Sent(message, sent),
             (message, answer) = next(&mut answers) => Event::Answer(message, answer),
             outcome = client.ended() => Event::Ended(outcome),
-            close_reason = client.leaving(), if !told => Event::Leaving(close_reason),
+            close_reason = client.leaving(), if !leaving_shown => Event::Leaving(close_reason),
             _ = signals.reached(1), if messages.is_some() => Event::Signal,
             // Ctrl-C was the first request to end, so one signal is the second.
             _ = signals.reached(1), if interrupted && !insisted => Event::Insist,
-            wish = terminal.wish() => Event::Wish(wish),
+            command = terminal.next_command() => Event::Command(command),
             () = sleep(ping), if messages.is_some() => Event::Quiet,
         };
         match event {
@@ -99,25 +99,25 @@ async fn talk(
             }
             Event::Ended(outcome) => return outcome,
             Event::Leaving(close_reason) => {
-                told = true;
+                leaving_shown = true;
                 terminal.ending();
                 if let Some(close_reason) = close_reason {
                     let reason = printable(close_reason.text.as_bytes());
-                    terminal.write(&format!("the server leaves: {} ({reason})", close_reason.code));
+                    terminal.write(&format!("the server ends the conversation: {} ({reason})", close_reason.code));
                 }
             }
             Event::Sent(message, Ok(pending)) => answers.push_back((message, pending)),
             Event::Sent(Message::Line(line), Err(error)) => terminal.not_sent(&error.to_string(), &line),
             Event::Sent(Message::Ping, Err(_)) => (),
             Event::Quiet => send(&messages, Message::Ping),
-            Event::Wish(UserCommand::Line(line)) => send(&messages, Message::Line(line)),
-            Event::Insist | Event::Wish(UserCommand::Insist) => {
+            Event::Command(UserCommand::Line(line)) => send(&messages, Message::Line(line)),
+            Event::Insist | Event::Command(UserCommand::Insist) => {
                 insisted = true;
                 client.abort();
             }
-            Event::Wish(UserCommand::Interrupt) if messages.is_none() => client.abort(),
-            Event::Wish(wish @ (UserCommand::End | UserCommand::Interrupt)) => {
-                interrupted = wish == UserCommand::Interrupt;
+            Event::Command(UserCommand::Interrupt) if messages.is_none() => client.abort(),
+            Event::Command(command @ (UserCommand::End | UserCommand::Interrupt)) => {
+                interrupted = command == UserCommand::Interrupt;
                 terminal.ending();
                 messages = None;
             }

@@ -53,7 +53,7 @@ impl Proxied {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
                 if !header.is_empty() {
-                    return Poll::Ready(Err(refuse(&self.peer, "its beginning and then FIN")));
+                    return Poll::Ready(Err(refuse(&self.peer, "a part of it and then FIN")));
                 }
                 // A health check ends without a header.
                 self.header = None;
@@ -63,7 +63,7 @@ impl Proxied {
             match length(header) {
                 Ok(Some(end)) if end <= header.len() => {
                     match client(&header[..end]) {
-                        Ok(client) => info!("the connection from {} is one of {client}", self.peer),
+                        Ok(client) => info!("the connection from {} belongs to {client}", self.peer),
                         Err(error) => return Poll::Ready(Err(refuse(&self.peer, &error))),
                     }
                     self.behind = header.split_off(end);
@@ -88,11 +88,11 @@ fn length(begun: &[u8]) -> Result<Option<usize>, &'static str> {
     if begun[..common] == SIGNATURE[..common] {
         let Some(length) = begun.get(FIXED - 2..FIXED) else { return Ok(None) };
         let whole = FIXED + usize::from(u16::from_be_bytes([length[0], length[1]]));
-        return if whole <= MOST_V2 { Ok(Some(whole)) } else { Err("one of more than 4096 bytes") };
+        return if whole <= MOST_V2 { Ok(Some(whole)) } else { Err("a header of more than 4096 bytes") };
     }
     let common = begun.len().min(6);
     if begun[..common] != b"PROXY "[..common] {
-        return Err("something else");
+        return Err("other bytes");
     }
     let line = &begun[..begun.len().min(MOST_V1)];
     match line.windows(2).position(|two| two == b"\r\n") {
@@ -113,7 +113,7 @@ fn client(header: &[u8]) -> Result<String, String> {
                 ppp::v2::Addresses::IPv4(ip) => address(ip.source_address.into(), ip.source_port),
                 ppp::v2::Addresses::IPv6(ip) => address(ip.source_address.into(), ip.source_port),
             }),
-            Err(error) => Err(format!("a bad one of version 2 ({error})")),
+            Err(error) => Err(format!("an invalid header of version 2 ({error})")),
         },
         None => match ppp::v1::Header::try_from(header) {
             Ok(header) => Ok(match header.addresses {
@@ -121,7 +121,7 @@ fn client(header: &[u8]) -> Result<String, String> {
                 ppp::v1::Addresses::Tcp4(ip) => address(ip.source_address.into(), ip.source_port),
                 ppp::v1::Addresses::Tcp6(ip) => address(ip.source_address.into(), ip.source_port),
             }),
-            Err(error) => Err(format!("a bad one of version 1 ({error})")),
+            Err(error) => Err(format!("an invalid header of version 1 ({error})")),
         },
     }
 }

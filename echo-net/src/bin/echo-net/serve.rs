@@ -31,8 +31,8 @@ pub(crate) struct Arguments {
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
-    /// Plain wire: a message ends at a newline, or after this time without input; a number alone is in milliseconds. 0:
-    /// each read is a message
+    /// Plain wire: a message ends at a newline, or after this time without input; a number alone is in milliseconds.
+    /// With 0, each read is a message
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = units::milliseconds)]
     quiet: Duration,
 
@@ -40,13 +40,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     utc: bool,
 
-    /// Maximum number of concurrent connections, also limited by the limit of open files; one more is refused with the
-    /// reason
+    /// Maximum number of concurrent connections; the limit of open files can lower it. Further connections are refused
+    /// with a reason
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
     max_connections: usize,
 
     /// Maximum MiB of memory for the input and output of all connections; at least 1, plus 4 for each MiB of
-    /// --max-message. A connection without room ends with the reason
+    /// --max-message. A connection that needs more is ended with a reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,
 
@@ -198,7 +198,9 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     if config.max_connections < arguments.max_connections {
         let (fit, asked) = (config.max_connections, arguments.max_connections);
-        warn!("only {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more");
+        warn!(
+            "at most {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more"
+        );
     }
     let listener = tokio::select! { biased;
         _ = signals.reached(1) => return Ok(Served::Nothing),

@@ -94,7 +94,7 @@ pub(crate) struct StandardInput<F = BorrowedFd<'static>> {
 
 /// Stops reads of [`StandardInput`] when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Stop(#[expect(dead_code, reason = "its end is what is heard")] PipeWriter);
+pub(crate) struct Stop(#[expect(dead_code, reason = "dropping it stops the reads")] PipeWriter);
 
 /// Error kind of a read without input after the stop.
 const STOPPED: io::ErrorKind = io::ErrorKind::TimedOut;

@@ -28,7 +28,7 @@ impl Tally {
     }
 
     /// Returns the outcome with the messages that were refused in this program and never sent.
-    pub(crate) fn told(&self, mut outcome: Outcome) -> Outcome {
+    pub(crate) fn with_refusals(&self, mut outcome: Outcome) -> Outcome {
         let refused = u64::try_from(self.refused).unwrap_or(u64::MAX);
         outcome.account.refused = outcome.account.refused.max(refused);
         outcome
@@ -39,10 +39,10 @@ impl Tally {
         let counts = [
             (self.refused, "refused: never ran, safe to send again"),
             (self.unknown, "without an answer: may have run"),
-            (self.changed, "answered with something else than was sent"),
+            (self.changed, "answered with other bytes than were sent"),
         ];
-        let told = counts.into_iter().filter(|(count, _)| *count > 0);
-        let told: Vec<_> = told.map(|(count, what)| format!("{} {what}", counted(count, "message"))).collect();
-        Some(told.join("; ")).filter(|told| !told.is_empty())
+        let problems = counts.into_iter().filter(|(count, _)| *count > 0);
+        let problems: Vec<_> = problems.map(|(count, what)| format!("{} {what}", counted(count, "message"))).collect();
+        Some(problems.join("; ")).filter(|problems| !problems.is_empty())
     }
 }

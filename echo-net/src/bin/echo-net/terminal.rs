@@ -119,11 +119,11 @@ impl Terminal {
     }
 
     /// Waits for the user. Cancel safe: the text at the prompt stays.
-    pub(crate) async fn wish(&mut self) -> UserCommand {
+    pub(crate) async fn next_command(&mut self) -> UserCommand {
         loop {
             while let Some(line) = self.pasted.pop() {
                 match self.ending {
-                    true => self.not_sent("we are leaving", &line),
+                    true => self.not_sent("the conversation is ending", &line),
                     false => return UserCommand::Line(line),
                 }
             }
@@ -218,7 +218,7 @@ impl Terminal {
             not_sent += 1;
             StandardStream::stdout().write_in_time(format!("{}\n", is_not_sent(OVER, &line)).as_bytes());
         }
-        let not_shown = (!is_shown).then(|| "the terminal did not take what was to be shown".to_owned());
+        let not_shown = (!is_shown).then(|| "the terminal did not take all output".to_owned());
         let not_sent = (not_sent > 0).then(|| format!("{} not sent", counted(not_sent, "line")));
         gone.into_iter().chain(not_shown).chain(not_sent).collect()
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 /// # Errors
 /// The text is not a duration.
 pub(crate) fn duration(text: &str, usual: f64) -> Result<Duration, String> {
+    let wrong = || format!("{text} is not a time: expected a number and us, ms, s, m or h");
     let (number, unit) = split(text);
     let seconds = match unit {
         "" => usual,
@@ -15,16 +16,16 @@ pub(crate) fn duration(text: &str, usual: f64) -> Result<Duration, String> {
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("{text} is no length of time: expected a number and us, ms, s, m or h")),
+        _ => return Err(wrong()),
     };
-    let number: f64 = number.parse().map_err(|_| format!("{text} is no number of seconds"))?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| format!("{text}: {error}"))
 }
 
 /// Parses a duration in seconds, above zero.
 pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
     let length = duration(text, 1.0)?;
-    if length.is_zero() { Err(format!("{text} is no number of seconds above zero")) } else { Ok(length) }
+    if length.is_zero() { Err(format!("{text} is not above zero: expected a number of seconds")) } else { Ok(length) }
 }
 
 /// Parses a duration in milliseconds.

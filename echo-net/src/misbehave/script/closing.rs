@@ -1,6 +1,6 @@
 //! Conversations that follow the contract, and conversations that break it by one frame.
 
-use super::{Farewell, Played, greet};
+use super::{Played, ScriptEnd, greet};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
@@ -10,8 +10,8 @@ async fn provoke(peer: &mut Peer, make: impl FnOnce(&mut Vec<u8>)) -> Played {
     let mut bytes = Vec::new();
     make(&mut bytes);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
-    Ok(Farewell::Fin)
+    peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
+    Ok(ScriptEnd::Fin)
 }
 
 /// Sends one request, and ends in the usual order of PROTOCOL.md section 5.
@@ -29,15 +29,15 @@ async fn acknowledge(peer: &mut Peer, count: u64) -> Played {
     let mut bytes = Vec::new();
     frames::echo(&mut bytes, 1, 16);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.answers == 1).await?;
+    peer.read_until(|scanner| scanner.answers == 1).await?;
     bytes.clear();
     frames::goaway(&mut bytes, 1);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
+    peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
     bytes.clear();
     frames::close(&mut bytes, count);
     peer.send(&bytes).await?;
-    Ok(Farewell::Fin)
+    Ok(ScriptEnd::Fin)
 }
 
 pub(super) async fn unsent(peer: &mut Peer) -> Played {
@@ -56,8 +56,8 @@ pub(super) async fn in_preface(peer: &mut Peer) -> Played {
     let mut bytes = frames::client_preface()[..5].to_vec();
     frames::close(&mut bytes, 0);
     peer.send(&bytes).await?;
-    peer.hear(|scanner| scanner.close_frame.is_some()).await?;
-    Ok(Farewell::Fin)
+    peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
+    Ok(ScriptEnd::Fin)
 }
 
 pub(super) async fn goaway_wrong_count(peer: &mut Peer) -> Played {

@@ -1,6 +1,6 @@
 //! Many connections: held, or dropped at random.
 
-use super::{Farewell, Played, greet, until_over};
+use super::{Played, ScriptEnd, greet, until_over};
 use crate::misbehave::attack::Attack;
 use crate::misbehave::peer::{Over, Peer};
 use crate::misbehave::{Wire, frames};
@@ -12,7 +12,7 @@ pub(super) async fn over_limit(peer: &mut Peer, attack: &Attack) -> Played {
     let mut bytes = Vec::new();
     until_over(attack, async {
         match request(peer, attack.wire, &mut bytes).await {
-            Ok(()) => peer.hear_all().await,
+            Ok(()) => peer.read_all().await,
             Err(over) => over,
         }
     })
@@ -21,12 +21,12 @@ pub(super) async fn over_limit(peer: &mut Peer, attack: &Attack) -> Played {
         bytes.clear();
         frames::goaway(&mut bytes, 1);
         peer.send(&bytes).await?;
-        peer.hear(|scanner| scanner.close_frame.is_some()).await?;
+        peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
         bytes.clear();
         frames::close(&mut bytes, 1);
         peer.send(&bytes).await?;
     }
-    Ok(Farewell::Fin)
+    Ok(ScriptEnd::Fin)
 }
 
 /// Sends a request or a part of it, reads nothing, and drops the connection after a random time.
@@ -40,10 +40,10 @@ pub(super) async fn dropped_at_random(peer: &mut Peer, attack: &Attack, turn: u6
         Wire::Framed => frames::echo(&mut bytes, 1, 16),
         Wire::Plain => bytes.extend_from_slice(b"hello\n"),
     }
-    let said = bytes.len() * (chance as usize % 4) / 3;
-    peer.send(&bytes[..said.min(bytes.len())]).await?;
+    let count = bytes.len() * (chance as usize % 4) / 3;
+    peer.send(&bytes[..count.min(bytes.len())]).await?;
     sleep(Duration::from_millis(chance / 4 % 200)).await;
-    Ok(Farewell::LetGo)
+    Ok(ScriptEnd::Reset)
 }
 
 async fn request(peer: &mut Peer, wire: Wire, bytes: &mut Vec<u8>) -> Result<(), Over> {

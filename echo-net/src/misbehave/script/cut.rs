@@ -1,11 +1,11 @@
 //! A conversation that is cut after one of its bytes.
 
-use super::{Farewell, Played};
+use super::{Played, ScriptEnd};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
 /// Cuts the conversation after byte `turn + 1`, modulo its length. `close_reason` is how it ends.
-pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_reason: Farewell) -> Played {
+pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_reason: ScriptEnd) -> Played {
     let (first, last) = match wire {
         Wire::Framed => framed(),
         Wire::Plain => (b"a line\nand half a line".to_vec(), Vec::new()),
@@ -14,7 +14,7 @@ pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_r
     let cut = 1 + usize::try_from(turn % length as u64).unwrap_or_default();
     peer.send(&first[..cut.min(first.len())]).await?;
     if let Some(behind @ 1..) = cut.checked_sub(first.len()) {
-        peer.hear(|scanner| scanner.close_frame.is_some()).await?;
+        peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
         peer.send(&last[..behind]).await?;
     }
     Ok(close_reason)

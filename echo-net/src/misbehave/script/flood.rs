@@ -1,6 +1,6 @@
 //! Floods of small messages.
 
-use super::{Farewell, Played, greet, until_over};
+use super::{Played, ScriptEnd, greet, until_over};
 use crate::misbehave::Kind;
 use crate::misbehave::attack::Attack;
 use crate::misbehave::frames;
@@ -55,7 +55,7 @@ pub(super) async fn reading(peer: &mut Peer, attack: &Attack, message: Message) 
         loop {
             let owed = answers(peer, attack.kind).map_or(0, |count| flood.made.saturating_sub(count));
             let step = match owed > UNANSWERED {
-                true => peer.hear_some(CHUNK).await,
+                true => peer.read_some(CHUNK).await,
                 false => flood.exchange(peer).await,
             };
             if let Err(over) = step {
@@ -64,7 +64,7 @@ pub(super) async fn reading(peer: &mut Peer, attack: &Attack, message: Message) 
         }
     })
     .await?;
-    Ok(Farewell::Fin)
+    Ok(ScriptEnd::Fin)
 }
 
 /// Returns how many answers were received, for a kind whose messages have answers.
@@ -88,7 +88,7 @@ pub(super) async fn unread(peer: &mut Peer, attack: &Attack, message: Message) -
         }
     })
     .await?;
-    Ok(Farewell::Hold { reading: false })
+    Ok(ScriptEnd::Hold { reading: false })
 }
 
 /// Generates messages as the transport takes them.

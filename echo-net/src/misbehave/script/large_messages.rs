@@ -1,12 +1,12 @@
 //! Large messages: answers that are not read, requests that are not completed.
 
 use super::slow::drip_for_ever;
-use super::{Farewell, Played, greet, until_over};
+use super::{Played, ScriptEnd, greet, until_over};
 use crate::misbehave::attack::Attack;
 use crate::misbehave::peer::{Over, Peer};
 use crate::misbehave::{Wire, frames};
 
-const HELD_UNREAD: Played = Ok(Farewell::Hold { reading: false });
+const HELD_UNREAD: Played = Ok(ScriptEnd::Hold { reading: false });
 /// Payload bytes of one request of a client that sends many.
 const PAYLOAD: usize = 64 * 1024;
 /// Bytes of a long line that are sent one at a time.
@@ -60,7 +60,7 @@ pub(super) async fn unfinished_line(peer: &mut Peer, attack: &Attack) -> Played 
     let length = attack.filler.len().saturating_sub(LEFT_OF_LINE);
     peer.send_reading(&attack.filler[..length]).await?;
     until_over(attack, drip_for_ever(peer, attack, std::iter::repeat(b'x'))).await?;
-    Ok(Farewell::Hold { reading: true })
+    Ok(ScriptEnd::Hold { reading: true })
 }
 
 pub(super) async fn unfinished_frame(peer: &mut Peer, attack: &Attack) -> Played {
@@ -71,6 +71,6 @@ pub(super) async fn unfinished_frame(peer: &mut Peer, attack: &Attack) -> Played
     // The stamp, and the payload without its last byte.
     peer.send(&[0; 8]).await?;
     peer.send(&attack.filler[1..]).await?;
-    until_over(attack, peer.hear_all()).await?;
-    Ok(Farewell::Hold { reading: true })
+    until_over(attack, peer.read_all()).await?;
+    Ok(ScriptEnd::Hold { reading: true })
 }

@@ -15,11 +15,11 @@ use tokio::time::timeout_at;
 
 /// How a connection ends if the script is over before the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(super) enum ScriptEnd {
     /// Send FIN, and read to the end.
     Fin,
     /// Send RST.
-    LetGo,
+    Reset,
     /// Send RST when the time is over, unless the server's deadlines should end the connection before.
     Hold {
         /// Whether it reads meanwhile.
@@ -27,7 +27,7 @@ pub(super) enum Farewell {
     },
 }
 
-type Played = Result<Farewell, Over>;
+type Played = Result<ScriptEnd, Over>;
 
 /// Runs the script of the attack's kind on its connection number `turn`.
 pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played {
@@ -46,8 +46,8 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
         Kind::CriticalFrames => flood::reading(peer, attack, flood::critical_frame).await,
         Kind::Newlines => flood::reading(peer, attack, flood::newline).await,
         Kind::HalfOpen => {
-            until_over(attack, peer.hear_all()).await?;
-            Ok(Farewell::Hold { reading: true })
+            until_over(attack, peer.read_all()).await?;
+            Ok(ScriptEnd::Hold { reading: true })
         }
         Kind::UnfinishedLine => large_messages::unfinished_line(peer, attack).await,
         Kind::UnfinishedFrame => large_messages::unfinished_frame(peer, attack).await,
@@ -60,8 +60,8 @@ pub(super) async fn play(peer: &mut Peer, attack: &Attack, turn: u64) -> Played 
         Kind::GoawayWrongCount => closing::goaway_wrong_count(peer).await,
         Kind::UnaskedReplies => closing::unasked_replies(peer).await,
         Kind::EnormousLength => closing::enormous_length(peer).await,
-        Kind::FinAnywhere => cut::conversation(peer, attack.wire, turn, Farewell::Fin).await,
-        Kind::RstAnywhere => cut::conversation(peer, attack.wire, turn, Farewell::LetGo).await,
+        Kind::FinAnywhere => cut::conversation(peer, attack.wire, turn, ScriptEnd::Fin).await,
+        Kind::RstAnywhere => cut::conversation(peer, attack.wire, turn, ScriptEnd::Reset).await,
         Kind::OverLimit => connections::over_limit(peer, attack).await,
         Kind::ConnectBurst => connections::dropped_at_random(peer, attack, turn).await,
     }
@@ -72,7 +72,7 @@ async fn greet(peer: &mut Peer, wire: Wire) -> Result<(), Over> {
     match wire {
         Wire::Framed => {
             peer.send(&frames::client_preface()).await?;
-            peer.hear(|scanner| scanner.has_spoken).await
+            peer.read_until(|scanner| scanner.has_input).await
         }
         Wire::Plain => Ok(()),
     }

@@ -1,12 +1,12 @@
 //! Slow clients: they send or read one byte at a time.
 
-use super::{Farewell, Played, greet, large_messages, until_over};
+use super::{Played, ScriptEnd, greet, large_messages, until_over};
 use crate::misbehave::attack::Attack;
 use crate::misbehave::frames;
 use crate::misbehave::peer::{Over, Peer};
 use tokio::time::{sleep, timeout};
 
-const HELD: Played = Ok(Farewell::Hold { reading: true });
+const HELD: Played = Ok(ScriptEnd::Hold { reading: true });
 
 /// Sends the preface without its last byte.
 pub(super) async fn preface(peer: &mut Peer, attack: &Attack) -> Played {
@@ -14,7 +14,7 @@ pub(super) async fn preface(peer: &mut Peer, attack: &Attack) -> Played {
     let bytes = preface[..preface.len() - 1].iter().copied();
     until_over(attack, async {
         match drip(peer, attack, bytes).await {
-            Ok(()) => peer.hear_all().await,
+            Ok(()) => peer.read_all().await,
             Err(over) => over,
         }
     })
@@ -42,20 +42,20 @@ pub(super) async fn reader(peer: &mut Peer, attack: &Attack) -> Played {
     until_over(attack, async {
         loop {
             sleep(attack.load.pace).await;
-            if let Err(over) = peer.hear_some(1).await {
+            if let Err(over) = peer.read_some(1).await {
                 return over;
             }
         }
     })
     .await?;
-    Ok(Farewell::Hold { reading: false })
+    Ok(ScriptEnd::Hold { reading: false })
 }
 
 /// Sends bytes without end, one in each `pace`.
 pub(super) async fn drip_for_ever(peer: &mut Peer, attack: &Attack, bytes: impl Iterator<Item = u8>) -> Over {
     match drip(peer, attack, bytes).await {
         Err(over) => over,
-        Ok(()) => peer.hear_all().await,
+        Ok(()) => peer.read_all().await,
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn drip_for_ever(peer: &mut Peer, attack: &Attack, bytes: impl 
 async fn drip(peer: &mut Peer, attack: &Attack, bytes: impl Iterator<Item = u8>) -> Result<(), Over> {
     for byte in bytes {
         peer.send_reading(&[byte]).await?;
-        if let Ok(over) = timeout(attack.load.pace, peer.hear_all()).await {
+        if let Ok(over) = timeout(attack.load.pace, peer.read_all()).await {
             return Err(over);
         }
     }

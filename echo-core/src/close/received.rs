@@ -2,19 +2,19 @@
 
 use super::types::HalfState::{Closed, Failed, Finished, Leaving, Open};
 use super::types::{Action, Actions, CloseHandshake, CloseReason, Role};
-use super::{Hearing, Machine};
+use super::{Machine, Receiving};
 use crate::account::Watermark;
 use crate::error::{CloseCode, Violation};
 use crate::outcome::{End, Side};
 
 impl Machine {
     pub(super) fn on_request(&mut self, seq: u64, out: &mut Actions) {
-        match (self.role, self.hearing()) {
-            (Role::Server, Hearing::Open) if seq != self.account.asked + 1 => {
+        match (self.role, self.receiving()) {
+            (Role::Server, Receiving::Open) if seq != self.account.asked + 1 => {
                 let expected = format!("request {}", self.account.asked + 1);
                 self.violate(expected, format!("request {seq}"), out);
             }
-            (Role::Server, Hearing::Open) => {
+            (Role::Server, Receiving::Open) => {
                 self.account.asked = seq;
                 self.account.begun = seq;
                 match self.sent {
@@ -25,43 +25,43 @@ impl Machine {
                     Closed | Failed | Finished => out.push(Action::Discard),
                 }
             }
-            (Role::Server, Hearing::Leaving) => self.violate("CLOSE or FIN", format!("request {seq}"), out),
-            (Role::Client, Hearing::Open | Hearing::Leaving) => {
+            (Role::Server, Receiving::Leaving) => self.violate("CLOSE or FIN", format!("request {seq}"), out),
+            (Role::Client, Receiving::Open | Receiving::Leaving) => {
                 self.violate("an answer, GOAWAY or CLOSE", format!("request {seq} from a server"), out);
             }
-            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("request {seq}"), out),
-            (_, Hearing::Discarding) => out.push(Action::Discard),
+            (_, Receiving::Over) => self.violate("FIN after CLOSE", format!("request {seq}"), out),
+            (_, Receiving::Discarding) => out.push(Action::Discard),
         }
     }
 
     pub(super) fn on_answer(&mut self, seq: u64, out: &mut Actions) {
-        match (self.role, self.hearing()) {
-            (Role::Client, Hearing::Open | Hearing::Leaving) => match self.unexpected_answer(seq) {
+        match (self.role, self.receiving()) {
+            (Role::Client, Receiving::Open | Receiving::Leaving) => match self.unexpected_answer(seq) {
                 Some(expected) => self.violate(expected, format!("answer {seq}"), out),
                 None => {
                     self.account.answered.insert(seq);
                     out.push(Action::Deliver);
                 }
             },
-            (Role::Server, Hearing::Open | Hearing::Leaving) => {
+            (Role::Server, Receiving::Open | Receiving::Leaving) => {
                 self.violate("a request, GOAWAY or CLOSE", format!("answer {seq} from a client"), out);
             }
-            (_, Hearing::Over) => self.violate("FIN after CLOSE", format!("answer {seq}"), out),
-            (_, Hearing::Discarding) => out.push(Action::Discard),
+            (_, Receiving::Over) => self.violate("FIN after CLOSE", format!("answer {seq}"), out),
+            (_, Receiving::Discarding) => out.push(Action::Discard),
         }
     }
 
     pub(super) fn on_goaway(&mut self, last: u64, out: &mut Actions) {
-        match (self.role, self.hearing()) {
-            (Role::Server, Hearing::Open) if last != self.account.asked => {
+        match (self.role, self.receiving()) {
+            (Role::Server, Receiving::Open) if last != self.account.asked => {
                 self.violate(format!("GOAWAY {}", self.account.asked), format!("GOAWAY {last}"), out);
             }
-            (Role::Server, Hearing::Open) => {
+            (Role::Server, Receiving::Open) => {
                 self.begin(Side::Peer);
                 self.heard = Leaving;
                 self.close_if_due(out);
             }
-            (Role::Client, Hearing::Open) => {
+            (Role::Client, Receiving::Open) => {
                 self.begin(Side::Peer);
                 self.heard = Leaving;
                 if self.sent == Open {
@@ -69,22 +69,22 @@ impl Machine {
                     out.push(Action::GoAway);
                 }
             }
-            (_, Hearing::Leaving) => self.violate("at most one GOAWAY", "another", out),
-            (_, Hearing::Over) => self.violate("FIN after CLOSE", "GOAWAY", out),
-            (_, Hearing::Discarding) => out.push(Action::Discard),
+            (_, Receiving::Leaving) => self.violate("at most one GOAWAY", "another", out),
+            (_, Receiving::Over) => self.violate("FIN after CLOSE", "GOAWAY", out),
+            (_, Receiving::Discarding) => out.push(Action::Discard),
         }
     }
 
     pub(super) fn on_close(&mut self, last: u64, close_reason: CloseReason, first_fin: Role, out: &mut Actions) {
-        match self.hearing() {
-            Hearing::Open | Hearing::Leaving if !close_reason.code.is_clean() => {
+        match self.receiving() {
+            Receiving::Open | Receiving::Leaving if !close_reason.code.is_clean() => {
                 self.note_close(last, first_fin);
                 self.heard = Failed;
                 self.settle(End::Failed { code: close_reason.code, reason: close_reason.text }, Side::Peer);
                 self.sent = Failed;
                 self.fin_if_due(out);
             }
-            Hearing::Open | Hearing::Leaving => match (self.role, self.sent) {
+            Receiving::Open | Receiving::Leaving => match (self.role, self.sent) {
                 (Role::Client, Open | Leaving) => self.on_servers_close(last, close_reason.code, first_fin, out),
                 (Role::Server, Closed) => self.on_clients_close(last, out),
                 (Role::Server, Open | Leaving) => self.violate("GOAWAY first", "CLOSE", out),
@@ -92,8 +92,8 @@ impl Machine {
                 // input.
                 (Role::Client, Closed) | (_, Failed | Finished) => out.push(Action::Discard),
             },
-            Hearing::Over => self.violate("FIN after CLOSE", "CLOSE again", out),
-            Hearing::Discarding => out.push(Action::Discard),
+            Receiving::Over => self.violate("FIN after CLOSE", "CLOSE again", out),
+            Receiving::Discarding => out.push(Action::Discard),
         }
     }
 
@@ -147,15 +147,15 @@ impl Machine {
     }
 
     pub(super) fn on_other(&mut self, out: &mut Actions) {
-        match self.hearing() {
-            Hearing::Open | Hearing::Leaving | Hearing::Discarding => out.push(Action::Discard),
-            Hearing::Over => self.violate("FIN after CLOSE", "another frame", out),
+        match self.receiving() {
+            Receiving::Open | Receiving::Leaving | Receiving::Discarding => out.push(Action::Discard),
+            Receiving::Over => self.violate("FIN after CLOSE", "another frame", out),
         }
     }
 
     pub(super) fn on_violation(&mut self, violation: Violation, out: &mut Actions) {
-        match self.hearing() {
-            Hearing::Open | Hearing::Leaving | Hearing::Over => {
+        match self.receiving() {
+            Receiving::Open | Receiving::Leaving | Receiving::Over => {
                 let close_reason = CloseReason::new(violation.code(), violation.to_string());
                 self.settle(End::Violation(violation), Side::Peer);
                 if self.heard == Closed {
@@ -163,7 +163,7 @@ impl Machine {
                 }
                 self.close_out_of_order(close_reason, out);
             }
-            Hearing::Discarding => out.push(Action::Discard),
+            Receiving::Discarding => out.push(Action::Discard),
         }
     }
 
