@@ -27,7 +27,7 @@ mod turmoil {
     use super::{Millis, Record, Scenario, ScenarioError};
 
     pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
-        Err(ScenarioError::Parse("this program was built without the feature turmoil".into()))
+        Err(ScenarioError::Unsupported("this program was built without the feature turmoil".into()))
     }
 }
 
@@ -37,7 +37,7 @@ mod packet {
     use super::{Millis, Record, Scenario, ScenarioError};
 
     pub(super) fn run(_: &Scenario, _: Millis) -> Result<Record, ScenarioError> {
-        Err(ScenarioError::Parse("this program was built without the feature packet".into()))
+        Err(ScenarioError::Unsupported("this program was built without the feature packet".into()))
     }
 }
 
@@ -81,6 +81,6 @@ impl Backend {
             }
             Self::Packet => return Ok(()),
         };
-        Err(ScenarioError::Parse(format!("the network {network}: the backend {} {why}", self.id())))
+        Err(ScenarioError::Unsupported(format!("the network {network}: the backend {} {why}", self.id())))
     }
 }

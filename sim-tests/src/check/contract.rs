@@ -150,7 +150,7 @@ impl ContractChecker<'_> {
                     LogEvent::Ended(_)
                     | LogEvent::Held
                     | LogEvent::Cut
-                    | LogEvent::LetGo
+                    | LogEvent::DroppedUnread
                     | LogEvent::Stalled(_)
                     | LogEvent::Relayed(_),
                 ) => false,
@@ -275,7 +275,7 @@ impl ContractChecker<'_> {
             LogEvent::Sent(unit) | LogEvent::Got(unit) => begins(unit),
             LogEvent::Did(action) => *action == Action::Close,
             LogEvent::Accepted(_) | LogEvent::Handed(_) | LogEvent::Ended(_) | LogEvent::Held | LogEvent::Cut => false,
-            LogEvent::LetGo | LogEvent::Stalled(_) | LogEvent::Relayed(_) => false,
+            LogEvent::DroppedUnread | LogEvent::Stalled(_) | LogEvent::Relayed(_) => false,
         };
         self.record.entries.iter().find(|entry| entry.side == side && began(&entry.what)).map(|entry| entry.at)
     }

@@ -10,4 +10,4 @@ mod socket;
 pub(crate) use packet_kind::PacketKind;
 pub(crate) use path::Path;
 pub(crate) use send_buffer::READ_INTERVAL;
-pub(crate) use socket::{Received, SocketState, StreamPacket, StreamSocket};
+pub(crate) use socket::{Received, StreamPacket, StreamSocket};

@@ -65,7 +65,7 @@ pub(crate) struct StreamSocket<T> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SocketState {
+enum SocketState {
     /// A program holds it, and no RST has ended it.
     Open,
     /// Closed with FIN: it still knows its peer, and answers data with RST.
@@ -108,8 +108,10 @@ impl<T> StreamSocket<T> {
         }
     }
 
-    pub(crate) fn state(&self) -> SocketState {
-        self.state
+    /// Whether a RST has ended it.
+    #[cfg(feature = "turmoil")]
+    pub(crate) fn is_reset(&self) -> bool {
+        self.state == SocketState::Reset
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -141,6 +143,7 @@ impl<T> StreamSocket<T> {
     }
 
     /// Whether FIN was sent before the peer's came: the side that TIME_WAIT stays at, unless a RST ends it.
+    #[cfg(feature = "turmoil")]
     pub(crate) fn sent_fin_first(&self) -> bool {
         self.fin_sent == FinSent::First
     }

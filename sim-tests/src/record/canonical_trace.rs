@@ -15,7 +15,7 @@ pub fn canonical_trace(record: &Record) -> String {
                 true
             }
             LogEvent::Did(_)
-            | LogEvent::LetGo
+            | LogEvent::DroppedUnread
             | LogEvent::Stalled(_)
             | LogEvent::Relayed(_)
             | LogEvent::Held

@@ -58,7 +58,7 @@ pub enum LogEvent {
     /// Its conversation is over.
     Ended(Outcome),
     /// It closed its socket while input was unread.
-    LetGo,
+    DroppedUnread,
     /// Its transport takes no more data, so it is stopped at this point.
     Stalled(Point),
     /// A relay sent this to it.
@@ -217,7 +217,7 @@ impl fmt::Display for LogEvent {
             Self::Accepted(seq) => write!(f, "accepted request {seq}"),
             Self::Handed(seq) => write!(f, "handed over answer {seq}"),
             Self::Ended(outcome) => write!(f, "ended {outcome}"),
-            Self::LetGo => f.write_str("lets go"),
+            Self::DroppedUnread => f.write_str("lets go"),
             Self::Stalled(point) => write!(f, "can say no more ({})", point.id()),
             Self::Relayed(unit) => write!(f, "is sent {unit} by the relay"),
             Self::Held => f.write_str("is held from here on"),

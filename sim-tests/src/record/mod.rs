@@ -90,7 +90,9 @@ impl Record {
         let seen = |what: &LogEvent| match what {
             LogEvent::Accepted(seq) | LogEvent::Sent(Unit::Answer(seq)) => Some(*seq),
             LogEvent::Sent(_) | LogEvent::Got(_) | LogEvent::Did(_) | LogEvent::Handed(_) | LogEvent::Ended(_) => None,
-            LogEvent::LetGo | LogEvent::Stalled(_) | LogEvent::Relayed(_) | LogEvent::Held | LogEvent::Cut => None,
+            LogEvent::DroppedUnread | LogEvent::Stalled(_) | LogEvent::Relayed(_) | LogEvent::Held | LogEvent::Cut => {
+                None
+            }
         };
         self.of(Role::Server).filter_map(seen).max().unwrap_or_default()
     }
@@ -133,7 +135,7 @@ pub(crate) fn ending(entries: &[LogEntry], side: Role) -> Ending {
         match &entry.what {
             LogEvent::Ended(outcome) => return Ending::Outcome(outcome.clone()),
             LogEvent::Did(action) if action.takes_away() => ending = Ending::Killed(*action),
-            LogEvent::LetGo => let_go = true,
+            LogEvent::DroppedUnread => let_go = true,
             LogEvent::Sent(_) | LogEvent::Got(_) | LogEvent::Did(_) | LogEvent::Accepted(_) | LogEvent::Handed(_) => (),
             LogEvent::Stalled(_) | LogEvent::Relayed(_) | LogEvent::Held | LogEvent::Cut => (),
         }

@@ -17,7 +17,7 @@ pub(crate) enum Command {
     /// A side carries out a step of its plan.
     Act(Role, Step),
     /// A side stops reading for good.
-    Deafen(Role),
+    StopReading(Role),
     /// The client makes these requests, all at once.
     Ask {
         /// The first request.
@@ -34,7 +34,7 @@ impl Command {
     pub(crate) fn is_for_the_server_program(&self) -> bool {
         match self {
             Self::Act(Role::Server, step) => !matches!(step.action, Action::Crash | Action::Vanish),
-            Self::Act(Role::Client, _) | Self::Deafen(_) | Self::Ask { .. } | Self::Cut(_) => false,
+            Self::Act(Role::Client, _) | Self::StopReading(_) | Self::Ask { .. } | Self::Cut(_) => false,
         }
     }
 }
@@ -61,7 +61,7 @@ impl StepScheduler {
         for side in Role::BOTH {
             for step in &scenario.plan(side).steps {
                 if step.point == Point::PeerNotReading {
-                    waiting.push((step.point, side, Command::Deafen(side.peer())));
+                    waiting.push((step.point, side, Command::StopReading(side.peer())));
                 }
                 waiting.push((step.point, side, Command::Act(side, *step)));
             }
@@ -92,7 +92,7 @@ impl StepScheduler {
         let part = |(point, _, order): &(Point, Role, Command)| match order {
             Command::Act(side, step) => Some(named(*side, *step)),
             Command::Cut(_) => Some(format!("cut@{}", point.id())),
-            Command::Ask { .. } | Command::Deafen(_) => None,
+            Command::Ask { .. } | Command::StopReading(_) => None,
         };
         self.missed.iter().cloned().chain(self.waiting.iter().filter_map(part)).collect()
     }

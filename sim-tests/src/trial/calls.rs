@@ -4,7 +4,6 @@
 use super::kernel::{Kernel, Packet};
 use super::run::TrialEvent;
 use super::socket::Holder;
-use crate::network::SocketState;
 use echo_core::Role;
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
@@ -43,16 +42,12 @@ impl Kernel {
             self.event(side, TrialEvent::ReadFailed(error));
             return Poll::Ready(Err(error.into()));
         }
-        match socket.kernel.state() {
-            SocketState::Reset => {
-                self.event(side, TrialEvent::ReadEnd);
-                Poll::Ready(Ok(()))
-            }
-            SocketState::Open | SocketState::Orphan | SocketState::Dark => {
-                socket.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if socket.kernel.is_reset() {
+            self.event(side, TrialEvent::ReadEnd);
+            return Poll::Ready(Ok(()));
         }
+        socket.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

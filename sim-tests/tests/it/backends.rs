@@ -9,7 +9,7 @@ use sim_tests::{Backend, Ending, LogEvent, Record, Scenario, Unit, parallel};
 fn seen(record: &Record, side: Role) -> Vec<String> {
     let common = |what: &&LogEvent| match what {
         LogEvent::Sent(unit) | LogEvent::Got(unit) => *unit != Unit::Reset,
-        LogEvent::Did(_) | LogEvent::LetGo => true,
+        LogEvent::Did(_) | LogEvent::DroppedUnread => true,
         LogEvent::Handed(_) | LogEvent::Accepted(_) | LogEvent::Ended(_) => false,
         LogEvent::Held | LogEvent::Cut | LogEvent::Stalled(_) | LogEvent::Relayed(_) => false,
     };

@@ -1,24 +1,21 @@
-//! The stage: both programs on their hosts, the network between them, and the step scheduler.
+//! One simulation: both programs on their hosts, the network between them, and the controller.
 
 use super::fault_injector::{ScenarioFaultInjector, Waiting};
-use crate::backend::program::{HostProgram, Net as Network, ProgramCommand, SharedLog, Slot, lock};
+use crate::backend::program::{Controller, HostCommand, HostProgram, Net as Network, SharedLog, Slot, lock};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
-use crate::record::event_log::{LogEvent, Observer};
+use crate::record::event_log::Observer;
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::Span;
-use crate::scenario::plan::{Action, Point, Step};
-use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::{Millis, ScenarioError};
 use crate::tcp::TimedEvent;
 use echo_core::Role;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -37,12 +34,10 @@ const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::TCP_TIME_SC
 pub(super) struct Simulation {
     net: Net,
     log: SharedLog,
-    scheduler: StepScheduler,
+    controller: Controller<PacketStream>,
     waiting: Waiting,
-    client: Host,
-    server: Host,
-    /// Whom the plan holds up no more at which point, once they know what they are to do.
-    releases: Vec<(Role, Point)>,
+    /// By [`Role`].
+    programs: [JoinHandle<io::Result<()>>; 2],
     reboot: Option<Millis>,
     /// Something was noted on the event log.
     stirred: Arc<Notify>,
@@ -51,14 +46,7 @@ pub(super) struct Simulation {
     offset: Millis,
 }
 
-/// What the harness has of a host.
-struct Host {
-    commands: mpsc::UnboundedSender<ProgramCommand>,
-    handle: Slot<PacketStream>,
-    program: JoinHandle<io::Result<()>>,
-}
-
-/// The clock of the event log, who tells the step scheduler.
+/// The clock of the event log. It wakes the simulation when something is logged.
 #[derive(Debug)]
 struct Watch {
     begun: Instant,
@@ -115,25 +103,30 @@ impl Simulation {
         };
         let net = Net::new(Build { latency, batch, pace: defaults::TCP_TIME_SCALE, window });
         let log = SharedLog::default();
-        let taps = [Slot::<PacketStream>::default(), Slot::default()];
-        let (fault_injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), taps.clone());
+        let streams = Role::BOTH.map(|_| Slot::default());
+        let (fault_injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), streams.clone());
         if network.earlier {
             rehearse(&net)
                 .await
                 .map_err(|error| ScenarioError::Run(format!("packet: no earlier conversation: {error}")))?;
         }
         net.begin(Box::new(fault_injector));
-        let [client, server] = taps;
-        let server = host(&net, Role::Server, scenario, &log, server);
-        let client = host(&net, Role::Client, scenario, &log, client);
+        let (controller, [for_client, for_server]) = Controller::new(scenario, Arc::clone(&log), streams.clone());
+        let port = network.earlier.then_some(REUSED);
+        let start = |role: Role, inbox| {
+            let (stream, wires) = (Arc::clone(&streams[role as usize]), Wires { net: net.clone(), port });
+            let program = HostProgram::new(role, scenario, Arc::clone(&log), stream, wires);
+            spawn_local(async move { program.play(inbox).await })
+        };
+        // The server first: it listens before the client connects.
+        let server = start(Role::Server, for_server);
+        let client = start(Role::Client, for_client);
         let mut simulation = Self {
             net,
             log,
-            scheduler: StepScheduler::new(scenario),
+            controller,
             waiting,
-            client,
-            server,
-            releases: Vec::new(),
+            programs: [client, server],
             reboot: network.reboot,
             stirred: Arc::new(Notify::new()),
             begun: Instant::now(),
@@ -142,17 +135,15 @@ impl Simulation {
         if timeout(CONNECTING, simulation.connected()).await.is_err() {
             return Err(ScenarioError::Run("packet: the connection did not come about".into()));
         }
-        for host in [&simulation.client, &simulation.server].into_iter().filter(|_| network.takes > 0) {
-            if let Some(handle) = lock(&host.handle).as_ref() {
-                handle.slow_down(network.takes);
-            }
+        for side in Role::BOTH.into_iter().filter(|_| network.takes > 0) {
+            simulation.controller.with_stream(side, |stream| stream.slow_down(network.takes));
         }
         simulation.begin();
         Ok(simulation)
     }
 
     async fn connected(&self) {
-        while [&self.client, &self.server].iter().any(|host| lock(&host.handle).is_none()) {
+        while !self.controller.is_connected() {
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -162,9 +153,8 @@ impl Simulation {
         self.offset = self.net.now();
         let watch = Watch { begun: self.begun, stirred: Arc::clone(&self.stirred) };
         lock(&self.log).watch(Arc::new(watch));
-        self.client.command(ProgramCommand::Begin);
-        self.server.command(ProgramCommand::Begin);
-        self.direct();
+        self.controller.begin();
+        self.carry_out();
     }
 
     /// Runs until both ends have ended and their sockets are gone; when that was, if it was within the budget.
@@ -173,7 +163,7 @@ impl Simulation {
         loop {
             // The programs come first: they have to know what has arrived before they are told what to do.
             yield_now().await;
-            if self.direct() {
+            if self.carry_out() {
                 continue;
             }
             if self.is_over() {
@@ -206,113 +196,42 @@ impl Simulation {
         }
         let entries = std::mem::take(&mut *lock(&self.log)).into_entries();
         let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();
-        let unreached = [self.scheduler.left(), waiting].concat();
+        let unreached = [self.controller.left(), waiting].concat();
         let moment = |moment: TimedEvent| TimedEvent { at: moment.at.saturating_sub(self.offset), ..moment };
         let packets = self.net.log().into_iter().map(moment).collect();
         let scenario = scenario.clone();
         Ok(Record { scenario, backend: Backend::Packet, entries, over_at, budget, unreached, packets })
     }
 
-    /// Tells the hosts what is due; whether anything was.
-    fn direct(&mut self) -> bool {
-        let mut any = !self.releases.is_empty();
-        for (side, point) in std::mem::take(&mut self.releases) {
-            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
-                handle.release(point);
-            }
-        }
-        loop {
-            let order = self.scheduler.next(&*lock(&self.log));
-            match order {
-                None => {
-                    // What kernels have to do for programs that are no more comes before what programs do.
-                    self.net.flush();
-                    return any;
-                }
-                Some(Command::Ask { from, to }) => {
-                    (from..=to).for_each(|seq| self.client.command(ProgramCommand::Ask(seq)))
-                }
-                Some(Command::Act(side, step)) => self.act(side, step),
-                Some(Command::Deafen(side)) => {
-                    if let Some(handle) = lock(&self.host(side).handle).as_ref() {
-                        handle.deafen();
-                    }
-                }
-                Some(Command::Cut(span)) => self.cut(span),
-            }
-            any = true;
-        }
-    }
-
-    fn host(&mut self, side: Role) -> &mut Host {
-        match side {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-
-    fn cut(&mut self, span: Span) {
-        lock(&self.log).note(Role::Client, LogEvent::Cut);
-        self.net.cut(span.after(self.net.now()));
-    }
-
-    fn act(&mut self, side: Role, step: Step) {
-        if ending(lock(&self.log).entries(), side) != Ending::Open {
-            return self.scheduler.miss(side, step);
-        }
-        lock(&self.log).note(side, LogEvent::Did(step.action));
-        self.releases.push((side, step.point));
-        match step.action {
-            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
-                self.host(side).command(ProgramCommand::Act(step));
-            }
-            Action::Crash => self.host(side).crash(step),
-            Action::Vanish => {
-                self.net.power_down(side);
-                self.host(side).crash(step);
-                if let Some(span) = self.reboot {
-                    let net = self.net.clone();
+    /// Carries out what is due. Returns whether anything was.
+    fn carry_out(&mut self) -> bool {
+        let Self { net, controller, programs, reboot, .. } = self;
+        let any = controller.carry_out(|command| match command {
+            HostCommand::Crash(side) => programs[side as usize].abort(),
+            HostCommand::Vanish(side) => {
+                net.power_down(side);
+                programs[side as usize].abort();
+                if let Some(span) = *reboot {
+                    let net = net.clone();
                     spawn_local(async move {
                         sleep(Duration::from_millis(span)).await;
                         net.power_up(side);
                     });
                 }
             }
-        }
+            HostCommand::Cut(span) => net.cut(span.after(net.now())),
+        });
+        // What kernels do for programs that have ended comes before what programs do.
+        net.flush();
+        any
     }
 }
 
-/// The network's fault injector knows the programs' instrumented streams, and these the network: somebody has to let go.
+/// The network's fault injector holds the programs' streams, and these hold the network. This ends the cycle.
 impl Drop for Simulation {
     fn drop(&mut self) {
-        for host in [&self.client, &self.server] {
-            *lock(&host.handle) = None;
-        }
+        self.controller.forget_streams();
     }
-}
-
-impl Host {
-    fn command(&self, command: ProgramCommand) {
-        // A host that has crashed takes no commands.
-        let _ = self.commands.send(command);
-    }
-
-    /// The program is no more, and its kernel closes its sockets.
-    fn crash(&self, step: Step) {
-        self.program.abort();
-        if let Some(handle) = lock(&self.handle).as_ref() {
-            handle.act(step);
-        }
-    }
-}
-
-/// Starts the program of `role`.
-fn host(net: &Net, role: Role, scenario: &Scenario, log: &SharedLog, handle: Slot<PacketStream>) -> Host {
-    let (commands, inbox) = mpsc::unbounded_channel();
-    let wires = Wires { net: net.clone(), port: scenario.network.earlier.then_some(REUSED) };
-    let cast = HostProgram::new(role, scenario, Arc::clone(log), Arc::clone(&handle), wires);
-    let program = spawn_local(async move { cast.play(inbox).await });
-    Host { commands, handle, program }
 }
 
 /// An earlier conversation on the ports that the one to come will have: the server has closed first, and its socket is

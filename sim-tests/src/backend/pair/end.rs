@@ -81,7 +81,7 @@ impl End {
         match self.reading {
             Reading::Always => (),
             Reading::UntilInput if self.has_unread() => {
-                world.log.note(self.role, LogEvent::LetGo);
+                world.log.note(self.role, LogEvent::DroppedUnread);
                 self.leave(world);
                 return false;
             }

@@ -113,8 +113,8 @@ impl Pair {
                     self.scheduler.miss(side, step);
                 }
             }
-            Command::Deafen(Role::Client) => self.client.reading = Reading::Never,
-            Command::Deafen(Role::Server) => self.server.reading = Reading::Never,
+            Command::StopReading(Role::Client) => self.client.reading = Reading::Never,
+            Command::StopReading(Role::Server) => self.server.reading = Reading::Never,
             Command::Ask { from, to } => (from..=to).for_each(|seq| self.client.ask(seq, &self.world)),
             Command::Cut(span) => {
                 self.world.links.cut(self.world.log.now(), span);

@@ -86,8 +86,8 @@ impl<N: Net> HostProgram<N> {
         (stream, handle)
     }
 
-    fn poll_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
-        lock(&self.handle).as_ref().map_or(Poll::Pending, |handle| handle.poll_unread(cx))
+    fn poll_drop_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
+        lock(&self.handle).as_ref().map_or(Poll::Pending, |handle| handle.poll_drop_unread(cx))
     }
 
     async fn connect(&self) -> io::Result<(InstrumentedStream<N::Stream>, StreamControl<N::Stream>)> {
@@ -111,7 +111,7 @@ impl<N: Net> HostProgram<N> {
                     Some(command) => self.wish(&client, &handle, command).await,
                     None => return Ok(()),
                 },
-                () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
+                () = poll_fn(|cx| handle.poll_drop_unread(cx)) => pending().await,
                 outcome = &mut ended => {
                     self.note(LogEvent::Ended(outcome));
                     pending().await
@@ -167,7 +167,7 @@ impl<N: Net> HostProgram<N> {
                     Some(command) => self.wish_plainly(&mut sender, &handle, command).await,
                     None => return Ok(()),
                 },
-                () = poll_fn(|cx| handle.poll_unread(cx)) => pending().await,
+                () = poll_fn(|cx| handle.poll_drop_unread(cx)) => pending().await,
                 outcome = &mut ended => {
                     self.note(LogEvent::Ended(outcome));
                     pending().await
@@ -221,7 +221,7 @@ impl<N: Net> HostProgram<N> {
                     Some(ProgramCommand::Ask(_)) => (),
                     None => return Ok(()),
                 },
-                () = poll_fn(|cx| self.poll_unread(cx)) => pending().await,
+                () = poll_fn(|cx| self.poll_drop_unread(cx)) => pending().await,
             }
         }
     }

@@ -1,12 +1,14 @@
 //! The programs of a run, the client and the server of `echo-net`, on whatever network a backend has.
 
+mod controller;
 mod host_program;
 mod instrumented_stream;
 mod pace;
 
-pub(super) use host_program::{HostProgram, ProgramCommand, Slot};
+pub(super) use controller::{Controller, HostCommand};
 #[cfg(feature = "turmoil")]
-pub(super) use instrumented_stream::StreamControl;
+pub(super) use host_program::Inbox;
+pub(super) use host_program::{HostProgram, Slot};
 pub(super) use instrumented_stream::{SharedLog, lock};
 
 use echo_net::Transport;

@@ -1,9 +1,10 @@
 //! Packets between turmoil and the links: what was sent is taken, what is due is delivered.
 
+use super::hosts::Stream;
 use super::in_flight::{HeldPacket, InFlight};
-use super::simulation::{Host, Simulation, Timing};
+use super::simulation::{HostState, Simulation, Timing};
 use crate::backend::faulty_links::FaultyLinks;
-use crate::backend::program::{StreamControl, lock};
+use crate::backend::program::{Controller, lock};
 use crate::network::PacketKind;
 use crate::network::link::Arrival;
 use crate::record::event_log::{EventLog, LogEvent, Unit};
@@ -16,25 +17,25 @@ impl Simulation {
     /// Takes the new packets onto the links.
     pub(super) fn collect(&mut self) {
         let mut log = lock(&self.log);
-        let Self { sim, links: post, held, client, server, client_address, .. } = self;
+        let Self { sim, links, held, controller, hosts, client_address, .. } = self;
         held.retain(|state| *state != HeldPacket::Leaves);
         sim.links(|all| {
             for message in all.flatten().skip(held.len()).collect::<Vec<_>>() {
                 let from = if message.pair().0.ip() == *client_address { Role::Client } else { Role::Server };
-                let host = if from == Role::Client { &*client } else { &*server };
-                let state = host.take(from, message.protocol(), post, &mut log);
+                let dark = hosts[from as usize] == HostState::Dark;
+                let state = take(from, dark, message.protocol(), controller, links, &mut log);
                 if state == HeldPacket::Leaves {
                     message.deliver();
                 }
-                forget(held, from, post.take_deleted(from));
+                forget(held, from, links.take_deleted(from));
                 held.push(state);
             }
         });
-        for (from, host) in [(Role::Client, client), (Role::Server, server)] {
-            let owes = lock(&host.handle).as_ref().is_some_and(StreamControl::owes_reset);
-            if owes && !host.dark {
-                post.push(&mut log, from, StreamChunk::Reset, InFlight::Reset);
-                forget(held, from, post.take_deleted(from));
+        for from in Role::BOTH {
+            let owes = controller.stream(from).is_some_and(|stream| stream.take_due_reset());
+            if owes && hosts[from as usize] != HostState::Dark {
+                links.push(&mut log, from, StreamChunk::Reset, InFlight::Reset);
+                forget(held, from, links.take_deleted(from));
                 log.note(from, LogEvent::Sent(Unit::Reset));
             }
         }
@@ -42,9 +43,10 @@ impl Simulation {
 
     /// Tells both ends how much of what they have sent was taken, and whether something arrives.
     pub(super) fn tell_taken(&mut self, now: Millis) {
-        for (side, host) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
-            if let (Some(handle), Some(taken)) = (lock(&host.handle).as_ref(), self.links.taken(side, now)) {
-                handle.tell(taken, self.links.is_arriving(side.peer(), now));
+        for side in Role::BOTH {
+            if let Some(taken) = self.links.taken(side, now) {
+                let arriving = self.links.is_arriving(side.peer(), now);
+                self.controller.with_stream(side, |stream| stream.set_taken(taken, arriving));
             }
         }
     }
@@ -53,20 +55,19 @@ impl Simulation {
     pub(super) fn deliver(&mut self) {
         let arrivals = self.arrivals();
         let mut log = lock(&self.log);
-        let Self { sim, links: post, held, client, server, .. } = self;
+        let Self { sim, links, held, controller, hosts, .. } = self;
         let (mut due, mut refused) = ([0, 0], [false, false]);
         for (side, arrival) in arrivals {
             if let Arrival::Packet(InFlight::Reset | InFlight::DeliverReset) | Arrival::Made(PacketKind::Reset) =
                 arrival
             {
-                post.delete_waiting(side.peer(), log.now() + 1);
-                forget(held, side.peer(), post.take_deleted(side.peer()));
+                links.delete_waiting(side.peer(), log.now() + 1);
+                forget(held, side.peer(), links.take_deleted(side.peer()));
             }
-            let to = if side == Role::Client { &*server } else { &*client };
-            match (arrival, lock(&to.handle).as_ref()) {
+            match (arrival, controller.stream(side.peer())) {
                 (Arrival::Packet(InFlight::Deliver | InFlight::DeliverReset), _) => due[side as usize] += 1,
-                (Arrival::Packet(InFlight::Reset) | Arrival::Made(PacketKind::Reset), Some(handle)) => handle.reset(),
-                (Arrival::Made(PacketKind::Fin), Some(handle)) => handle.fin(),
+                (Arrival::Packet(InFlight::Reset) | Arrival::Made(PacketKind::Reset), Some(stream)) => stream.reset(),
+                (Arrival::Made(PacketKind::Fin), Some(stream)) => stream.fin(),
                 (Arrival::Packet(InFlight::Reset) | Arrival::Made(_), _) => (),
             }
         }
@@ -76,8 +77,8 @@ impl Simulation {
                     && due[from as usize] > 0
                 {
                     due[from as usize] -= 1;
-                    let to = if from == Role::Client { &*server } else { &*client };
-                    refused[from as usize] |= to.crashed && is_data(message.protocol());
+                    let crashed = hosts[from.peer() as usize] == HostState::Crashed;
+                    refused[from as usize] |= crashed && is_data(message.protocol());
                     message.deliver();
                     *state = HeldPacket::Leaves;
                 }
@@ -85,7 +86,7 @@ impl Simulation {
         });
         for from in Role::BOTH {
             if refused[from as usize] && !log.has_sent(from.peer(), |sent| *sent == Unit::Reset) {
-                post.push(&mut log, from.peer(), StreamChunk::Reset, InFlight::Reset);
+                links.push(&mut log, from.peer(), StreamChunk::Reset, InFlight::Reset);
                 log.note(from.peer(), LogEvent::Sent(Unit::Reset));
             }
         }
@@ -93,20 +94,20 @@ impl Simulation {
 
     /// What arrives in the next step.
     fn arrivals(&mut self) -> Vec<(Role, Arrival<InFlight>)> {
-        let Self { log, links: post, timing, .. } = self;
+        let Self { log, links, timing, .. } = self;
         let mut arrivals = Vec::new();
         match timing {
             Timing::Links => {
                 let mut log = lock(log);
                 let next = log.now() + 1;
                 for from in Role::BOTH {
-                    arrivals.extend(std::iter::from_fn(|| post.pop(&mut log, from, next)).map(|it| (from, it)));
+                    arrivals.extend(std::iter::from_fn(|| links.pop(&mut log, from, next)).map(|it| (from, it)));
                 }
             }
             Timing::Choices(choices) => {
-                let counts = choices.pick(Role::BOTH.map(|from| post.under_way(from)));
+                let counts = choices.pick(Role::BOTH.map(|from| links.under_way(from)));
                 for (from, count) in Role::BOTH.into_iter().zip(counts) {
-                    arrivals.extend(std::iter::from_fn(|| post.take(from)).take(count).map(|it| (from, it)));
+                    arrivals.extend(std::iter::from_fn(|| links.take(from)).take(count).map(|it| (from, it)));
                 }
             }
         }
@@ -114,38 +115,41 @@ impl Simulation {
     }
 }
 
-impl Host {
-    /// Takes a packet that this host has just sent onto the links.
-    fn take(&self, from: Role, message: &Protocol, post: &mut FaultyLinks<InFlight>, log: &mut EventLog) -> HeldPacket {
-        let (aborted, reset) = match &*lock(&self.handle) {
-            Some(handle) => (handle.is_aborted(), handle.is_reset()),
-            None => (false, false),
-        };
-        let Protocol::Tcp(segment) = message else { return HeldPacket::Dead };
-        let (segment, parcel) = match segment {
-            // Connecting takes no time: a conversation begins when it is done.
-            turmoil::Segment::Syn(_) => return HeldPacket::Leaves,
-            turmoil::Segment::Data(_, bytes) => (StreamChunk::Data(bytes.as_ref()), InFlight::Deliver),
-            turmoil::Segment::Fin(_) if reset || self.dark => return HeldPacket::Dead,
-            turmoil::Segment::Fin(_) if aborted => (StreamChunk::Reset, InFlight::Reset),
-            turmoil::Segment::Fin(_) => (StreamChunk::Fin, InFlight::Deliver),
-            turmoil::Segment::Rst if self.dark => return HeldPacket::Dead,
-            turmoil::Segment::Rst => (StreamChunk::Reset, InFlight::DeliverReset),
-        };
-        for unit in post.push(log, from, segment, parcel) {
-            // What a program sends is noted by its instrumented stream; what its kernel sends on its own shows only here.
-            let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
-            if by_kernel && !log.has_sent(from, |sent| *sent == unit) {
-                log.note(from, LogEvent::Sent(unit));
-            }
-        }
-        match parcel {
-            InFlight::Deliver | InFlight::DeliverReset => HeldPacket::Waits(from),
-            InFlight::Reset => HeldPacket::Dead,
+/// Takes a packet that the host of `from` has just sent onto the links.
+fn take(
+    from: Role,
+    dark: bool,
+    message: &Protocol,
+    controller: &Controller<Stream>,
+    links: &mut FaultyLinks<InFlight>,
+    log: &mut EventLog,
+) -> HeldPacket {
+    let stream = controller.stream(from);
+    let aborted = stream.as_ref().is_some_and(|stream| stream.is_aborted());
+    let reset = stream.as_ref().is_some_and(|stream| stream.is_reset());
+    let Protocol::Tcp(segment) = message else { return HeldPacket::Dead };
+    let (segment, parcel) = match segment {
+        // Connecting takes no time: a conversation begins when it is done.
+        turmoil::Segment::Syn(_) => return HeldPacket::Leaves,
+        turmoil::Segment::Data(_, bytes) => (StreamChunk::Data(bytes.as_ref()), InFlight::Deliver),
+        turmoil::Segment::Fin(_) if reset || dark => return HeldPacket::Dead,
+        turmoil::Segment::Fin(_) if aborted => (StreamChunk::Reset, InFlight::Reset),
+        turmoil::Segment::Fin(_) => (StreamChunk::Fin, InFlight::Deliver),
+        turmoil::Segment::Rst if dark => return HeldPacket::Dead,
+        turmoil::Segment::Rst => (StreamChunk::Reset, InFlight::DeliverReset),
+    };
+    for unit in links.push(log, from, segment, parcel) {
+        // What a program sends is noted by its instrumented stream; what its kernel sends on its own shows only here.
+        let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
+        if by_kernel && !log.has_sent(from, |sent| *sent == unit) {
+            log.note(from, LogEvent::Sent(unit));
         }
     }
+    match parcel {
+        InFlight::Deliver | InFlight::DeliverReset => HeldPacket::Waits(from),
+        InFlight::Reset => HeldPacket::Dead,
+    }
 }
-
 /// The last `count` packets of `from` that turmoil holds were deleted in their sender's kernel.
 fn forget(held: &mut [HeldPacket], from: Role, count: usize) {
     held.iter_mut()

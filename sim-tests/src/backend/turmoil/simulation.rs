@@ -1,24 +1,20 @@
-//! One simulation: both programs on their hosts, the network between them, and the step scheduler.
+//! One simulation: both programs on their hosts, the network between them, and the controller.
 
 use super::choices::Choices;
 use super::hosts::{Hosts, Stream};
 use super::in_flight::{HeldPacket, InFlight};
 use crate::backend::faulty_links::FaultyLinks;
-use crate::backend::program::{HostProgram, ProgramCommand, SharedLog, Slot, lock};
-use crate::record::event_log::LogEvent;
+use crate::backend::program::{Controller, HostCommand, HostProgram, Inbox, SharedLog, Slot, lock};
 use crate::record::{Ending, Record, ending};
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::plan::{Action, Point, Step};
-use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
 use std::future::pending;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
-use tokio::sync::mpsc;
 use turmoil::Sim;
 
 const TICK: Duration = Duration::from_millis(1);
@@ -32,44 +28,42 @@ pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Res
     let mut log = lock(&simulation.log);
     let over_at = over.then_some(log.now());
     let entries = std::mem::take(&mut *log).into_entries();
-    let unreached = [simulation.scheduler.left(), simulation.links.left()].concat();
+    let unreached = [simulation.controller.left(), simulation.links.left()].concat();
     let (scenario, packets) = (scenario.clone(), Vec::new());
     let record = Record { scenario, backend: Backend::Turmoil, over_at, budget, unreached, entries, packets };
     Ok((record, simulation.timing))
 }
 
-/// Both hosts, the network between them, and the step scheduler.
+/// Both hosts, the network between them, and the controller of the programs.
 pub(super) struct Simulation {
     pub(super) sim: Sim<'static>,
     pub(super) log: SharedLog,
-    pub(super) scheduler: StepScheduler,
+    pub(super) controller: Controller<Stream>,
     pub(super) links: FaultyLinks<InFlight>,
-    /// What turmoil holds, in its order.
+    /// The packets that turmoil holds, in its order.
     pub(super) held: Vec<HeldPacket>,
-    pub(super) client: Host,
-    pub(super) server: Host,
+    /// By [`Role`].
+    pub(super) hosts: [HostState; 2],
     pub(super) client_address: IpAddr,
-    /// Whom the plan holds up no more at which point, once they know what they are to do.
-    pub(super) releases: Vec<(Role, Point)>,
     pub(super) timing: Timing,
 }
 
-/// Who says when a packet is delivered.
+/// What a fault has done to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostState {
+    Up,
+    /// Its program has crashed. A real kernel answers data with RST then, and turmoil's does not.
+    Crashed,
+    /// It has lost its power.
+    Dark,
+}
+
+/// What decides when a packet is delivered.
 pub(super) enum Timing {
     /// The links: when it is due.
     Links,
     /// A schedule.
     Choices(Choices),
-}
-
-/// What the harness has of a host.
-pub(super) struct Host {
-    pub(super) commands: mpsc::UnboundedSender<ProgramCommand>,
-    pub(super) handle: Slot<Stream>,
-    /// It has lost its power.
-    pub(super) dark: bool,
-    /// Its process has died: its kernel answers data with RST, which turmoil's does not.
-    pub(super) crashed: bool,
 }
 
 impl Simulation {
@@ -80,19 +74,20 @@ impl Simulation {
         builder.min_message_latency(Duration::ZERO).max_message_latency(Duration::ZERO);
         let mut sim = builder.build();
         let log = SharedLog::default();
-        let client = host(&mut sim, Role::Client, scenario, &log);
-        let server = host(&mut sim, Role::Server, scenario, &log);
+        let streams = Role::BOTH.map(|_| Slot::default());
+        let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
+        for ((role, stream), inbox) in Role::BOTH.into_iter().zip(streams).zip(inboxes) {
+            start_host(&mut sim, HostProgram::new(role, scenario, Arc::clone(&log), stream, Hosts), role, inbox);
+        }
         sim.hold("client", "server");
         Self {
             client_address: sim.lookup("client"),
             sim,
             log,
-            scheduler: StepScheduler::new(scenario),
+            controller,
             links: FaultyLinks::new(scenario),
             held: Vec::new(),
-            client,
-            server,
-            releases: Vec::new(),
+            hosts: [HostState::Up; 2],
             timing: Timing::Links,
         }
     }
@@ -106,14 +101,14 @@ impl Simulation {
         for now in 1..=budget {
             lock(&self.log).advance(now);
             self.tell_taken(now);
-            // The hosts' clocks ran ahead where an order took a step of its own; they wait when nothing is under way.
+            // The hosts' clocks ran ahead where a command took a step of its own. They wait while no packet moves.
             if ahead > 0 && !self.held.contains(&HeldPacket::Leaves) {
                 ahead -= 1;
             } else {
                 self.step()?;
             }
             self.collect();
-            while self.direct() {
+            while self.carry_out() {
                 self.step()?;
                 self.collect();
                 ahead += 1;
@@ -140,10 +135,9 @@ impl Simulation {
         for _ in 0..STEPS {
             self.step()?;
             self.collect();
-            if [&self.client, &self.server].iter().all(|host| lock(&host.handle).is_some()) {
-                self.client.command(ProgramCommand::Begin);
-                self.server.command(ProgramCommand::Begin);
-                self.direct();
+            if self.controller.is_connected() {
+                self.controller.begin();
+                self.carry_out();
                 return Ok(());
             }
         }
@@ -154,95 +148,36 @@ impl Simulation {
         self.sim.step().map(drop).map_err(|error| ScenarioError::Run(format!("turmoil: {error}")))
     }
 
-    /// Tells the hosts what is due; whether anything was.
-    fn direct(&mut self) -> bool {
-        let mut any = !self.releases.is_empty();
-        for (side, point) in std::mem::take(&mut self.releases) {
-            if let Some(handle) = lock(&self.host(side).handle).as_ref() {
-                handle.release(point);
+    /// Carries out what is due. Returns whether anything was.
+    fn carry_out(&mut self) -> bool {
+        let Self { sim, log, controller, links, hosts, .. } = self;
+        controller.carry_out(|command| match command {
+            HostCommand::Crash(side) => {
+                hosts[side as usize] = HostState::Crashed;
+                sim.crash(side.name());
             }
-        }
-        loop {
-            let order = self.scheduler.next(&*lock(&self.log));
-            match order {
-                None => return any,
-                Some(Command::Ask { from, to }) => {
-                    (from..=to).for_each(|seq| self.client.command(ProgramCommand::Ask(seq)))
-                }
-                Some(Command::Act(side, step)) => self.act(side, step),
-                Some(Command::Deafen(side)) => {
-                    if let Some(handle) = lock(&self.host(side).handle).as_ref() {
-                        handle.deafen();
-                    }
-                }
-                Some(Command::Cut(span)) => {
-                    let mut log = lock(&self.log);
-                    self.links.cut(log.now(), span);
-                    log.note(Role::Client, LogEvent::Cut);
-                }
+            HostCommand::Vanish(side) => {
+                hosts[side as usize] = HostState::Dark;
+                links.lose(side);
+                sim.crash(side.name());
             }
-            any = true;
-        }
-    }
-
-    fn host(&mut self, side: Role) -> &mut Host {
-        match side {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-
-    fn act(&mut self, side: Role, step: Step) {
-        if ending(lock(&self.log).entries(), side) != Ending::Open {
-            return self.scheduler.miss(side, step);
-        }
-        lock(&self.log).note(side, LogEvent::Did(step.action));
-        self.releases.push((side, step.point));
-        let host = self.host(side);
-        match step.action {
-            Action::Close | Action::HalfClose | Action::Drop | Action::DropUnread | Action::Abort | Action::Violate => {
-                host.command(ProgramCommand::Act(step));
-            }
-            Action::Crash => {
-                host.crashed = true;
-                self.sim.crash(side.name());
-            }
-            Action::Vanish => {
-                host.dark = true;
-                self.links.lose(side);
-                self.sim.crash(side.name());
-            }
-        }
+            HostCommand::Cut(span) => links.cut(lock(log).now(), span),
+        })
     }
 }
 
-impl Host {
-    fn command(&self, command: ProgramCommand) {
-        // A host that has crashed takes no commands.
-        let _ = self.commands.send(command);
-    }
-}
-
-/// Starts the host of `role`.
-fn host(sim: &mut Sim<'static>, role: Role, scenario: &Scenario, log: &SharedLog) -> Host {
-    let (commands, inbox) = mpsc::unbounded_channel();
-    let handle = Slot::<Stream>::default();
-    let cast = HostProgram::new(role, scenario, Arc::clone(log), Arc::clone(&handle), Hosts);
-    // turmoil wants to be able to start a host again; these are started once.
+fn start_host(sim: &mut Sim<'static>, program: HostProgram<Hosts>, role: Role, inbox: Inbox) {
+    // turmoil can start a host again; these are started once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {
-        let (cast, inbox) = (cast.clone(), lock(&inbox).take());
+        let (program, inbox) = (program.clone(), lock(&inbox).take());
         async move {
             if let Some(inbox) = inbox {
-                cast.play(inbox).await?;
+                program.play(inbox).await?;
             }
             // A host whose software has returned answers nothing any more, not even for its kernel.
             pending().await
         }
     };
-    match role {
-        Role::Client => sim.host("client", software),
-        Role::Server => sim.host("server", software),
-    }
-    Host { commands, handle, dark: false, crashed: false }
+    sim.host(role.name(), software);
 }

@@ -3,7 +3,7 @@
 
 use super::message::Message;
 use super::mutation::Mutation;
-use super::side::Side;
+use super::side::{Fin, Side};
 use super::wait_conditions::has_said_it_all;
 use crate::record::reported::EndKind;
 use echo_core::{Deadline, Role};
@@ -26,7 +26,7 @@ const BOTH: [Rule; 5] = [
     rule("8.1 linger", |side| passed(side, Deadline::Linger), |side| let_go(side, Deadline::Linger)),
     rule(
         "5.5",
-        |side| side.fin_left && (side.heard.fin || side.is_bent(Mutation::NoLinger)),
+        |side| side.fin == Fin::Left && (side.heard.fin || side.is_bent(Mutation::NoLinger)),
         |side| {
             side.verdict.get_or_insert(EndKind::Unproven);
             side.over = true;

@@ -47,25 +47,21 @@ struct Way<'a> {
 
 impl Wire for Way<'_> {
     fn send(&mut self, from: Role, packet: Packet) -> usize {
-        let (kind, seen) = match &packet {
-            StreamPacket::Data(pieces) => {
+        let kind = packet.kind();
+        let (seen, size) = match &packet {
+            Packet::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
-                (PacketKind::Data, whole.map(|(word, _)| Seen::of(*word)).collect())
+                let size = pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum();
+                (whole.map(|(word, _)| Seen::of(*word)).collect(), size)
             }
-            StreamPacket::Fin => (PacketKind::Fin, vec![Seen::Fin]),
-            StreamPacket::Reset => (PacketKind::Reset, vec![Seen::Reset]),
+            Packet::Fin => (vec![Seen::Fin], 0),
+            Packet::Reset => (vec![Seen::Reset], 0),
         };
         for span in self.holds.take(from, |content| seen.iter().any(|seen| seen.carries(content))) {
             self.links.hold(from, span.after(self.now));
         }
         self.raced |= kind == PacketKind::Reset && self.under_way[from as usize] > 0;
         self.under_way[from as usize] += 1;
-        let size = match &packet {
-            StreamPacket::Data(pieces) => {
-                pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum()
-            }
-            StreamPacket::Fin | StreamPacket::Reset => 0,
-        };
         self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
             self.tell(from, 0, seen);
@@ -157,7 +153,7 @@ impl<'a> OracleRun<'a> {
             self.deliver();
             self.settle();
             for end in &mut self.ends {
-                if end.runs {
+                if end.runs() {
                     end.pass_time(next, &mut self.way);
                 }
             }
@@ -211,10 +207,10 @@ impl<'a> OracleRun<'a> {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Act(role, step) => self.act(role, step),
-            Command::Deafen(role) => self.ends[role as usize].reading = Reading::Never,
+            Command::StopReading(role) => self.ends[role as usize].reading = Reading::Never,
             Command::Ask { from, to } => {
                 let client = &mut self.ends[Role::Client as usize];
-                if client.runs {
+                if client.runs() {
                     (from..=to).for_each(|_| client.side.ask());
                 }
             }
@@ -227,7 +223,7 @@ impl<'a> OracleRun<'a> {
         // There the transport takes only a part, or the other side goes deaf, which are events.
         let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
         let asks = step.action == Action::Close && !stops;
-        self.asked_again |= asks && end.runs && end.side.is_ending();
+        self.asked_again |= asks && end.runs() && end.side.is_ending();
         if !end.act(step.action, step.point, &mut self.way) {
             self.scheduler.miss(role, step);
         } else if step.action == Action::Vanish {

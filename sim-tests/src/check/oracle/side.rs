@@ -32,7 +32,7 @@ pub(super) struct Side {
     /// Requests of which at least one byte has left.
     pub(super) left: u64,
     /// Whether its FIN has left.
-    pub(super) fin_left: bool,
+    pub(super) fin: Fin,
     /// Whether it sent or received a CLOSE with an error code (5.6).
     pub(super) failed: bool,
     pub(super) verdict: Option<EndKind>,
@@ -78,6 +78,16 @@ pub(super) struct Heard {
     pub(super) texts: u64,
 }
 
+/// How far this side's FIN has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fin {
+    /// It is not sent.
+    Due,
+    Left,
+    /// It follows messages that were lost, so it is never sent.
+    Lost,
+}
+
 impl Side {
     pub(super) fn new(scenario: &Scenario, role: Role, mutation: Option<Mutation>) -> Self {
         Self {
@@ -93,7 +103,7 @@ impl Side {
             out: VecDeque::new(),
             lost: false,
             left: 0,
-            fin_left: false,
+            fin: Fin::Due,
             failed: false,
             verdict: None,
             waits: Waits::new(scenario, role),

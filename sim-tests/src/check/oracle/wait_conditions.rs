@@ -1,7 +1,7 @@
 //! Section 8: what each side waits for. A wait begins when its condition becomes true, and ends when it becomes false.
 
 use super::mutation::Mutation;
-use super::side::Side;
+use super::side::{Fin, Side};
 use echo_core::Role;
 
 /// The conditions, in the order of [`Deadline::ALL`].
@@ -32,7 +32,7 @@ const WAITS: [fn(&Side) -> bool; 10] = [
     // fin
     |side| side.is_framed() && has_said_it_all(side) && !side.said.fin && !side.heard.fin,
     // linger
-    |side| side.fin_left && !side.heard.fin && !side.over,
+    |side| side.fin == Fin::Left && !side.heard.fin && !side.over,
     // shutdown
     |side| side.is_ending() && !side.over,
 ];

@@ -1,6 +1,6 @@
-//! The instrumented stream: a stream that writes on the event log what passes through it, and can be taken from its program.
+//! The instrumented stream: a stream that logs what passes through it, and that the harness can take from its program.
 //!
-//! It wraps any transport. A program whose instrumented stream was taken away is as good as dead: its reads and writes stay pending.
+//! It wraps any transport. Once the harness has taken it away, the program's reads and writes stay pending.
 
 mod control;
 mod transport;
@@ -12,6 +12,7 @@ use crate::record::event_log::{EventLog, LogEvent, Unit, is_fin};
 use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::Scenario;
 use crate::scenario::plan::Point;
+use crate::scenario::reading::Reading;
 use echo_core::Role;
 use echo_net::Transport;
 use std::io;
@@ -22,7 +23,7 @@ use tokio::io::ReadBuf;
 
 pub(in crate::backend) type SharedLog = Arc<Mutex<EventLog>>;
 
-/// The event log, whatever became of others who held it.
+/// Locks, even if another holder has panicked.
 pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -43,42 +44,31 @@ impl<S> Clone for StreamControl<S> {
 
 #[derive(Debug)]
 struct Inner<S> {
-    /// `None` once the program or the harness let go.
+    /// `None` once it was closed, by the program or by the harness.
     stream: Option<S>,
     role: Role,
     log: SharedLog,
-    hears: WireDecoder,
-    says: WireDecoder,
-    /// A read gives, a write takes at most so many bytes.
+    received: WireDecoder,
+    sent: WireDecoder,
+    /// Maximum number of bytes of one read and of one write.
     reads: usize,
     writes: usize,
+    /// One read gives all that is there.
     coalesces: bool,
     /// The program reads slowly, and its transport is asked how much the peer has taken.
     pace: Option<Pace>,
-    /// How many bytes the program has written, and how many of them were taken, if the network tells.
+    /// How many bytes the program has written.
     written: usize,
-    taken: Option<usize>,
-    /// A part of what the peer has written has arrived.
-    arriving: bool,
+    /// What the network says about slow readers, if it does.
+    buffered: Option<Buffered>,
     state: State,
     write_limit: WriteLimit,
     read_pause: ReadPause,
-    /// What was read, and has not been handed over; empty for a FIN.
+    /// Bytes that were read and not yet given to the program; empty for a FIN.
     stash: Option<Vec<u8>>,
-    /// FIN was sent.
-    shut: bool,
-    /// The peer's RST has arrived, or one that a relay made.
-    reset: bool,
-    /// A write of the program was told so.
-    told: bool,
-    /// A write of the harness was told so.
-    owed: bool,
-    /// The connection is broken, and who waits to write has to know.
-    broken: bool,
-    /// A FIN that a relay made has arrived.
-    fin: bool,
-    fin_read: bool,
-    /// Somebody waits to read, or to write.
+    outgoing: Outgoing,
+    peer_reset: PeerReset,
+    relay_fin: RelayFin,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -86,15 +76,56 @@ struct Inner<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// The program has it.
-    Held,
-    /// The program reads no more, and lets go when there is something to read.
-    Unread,
-    /// The program never reads any more.
-    Deaf,
-    /// The program let go by RST.
+    Open(Reading),
+    /// Closed by RST.
     Aborted,
-    /// The program, or its plan, let go.
-    Gone,
+    Closed,
+}
+
+/// Bytes that wait at one of the two ends because a program reads slowly.
+#[derive(Clone, Copy, Debug)]
+struct Buffered {
+    /// How many bytes that this program has written were taken.
+    taken: usize,
+    /// Whether a part of what the peer has written has arrived: it counts as unread.
+    arriving: bool,
+}
+
+/// How this side's direction of the stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outgoing {
+    Open,
+    FinSent,
+    /// RST behind FIN.
+    #[cfg(feature = "turmoil")]
+    ResetSent,
+}
+
+/// What both the kernel and the program know about a RST from the peer. Linux reports it to one call only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PeerReset {
+    No,
+    /// It has arrived, and no call has failed with it: a program that waits for room to write has to wake up.
+    #[cfg(feature = "packet")]
+    Arrived,
+    /// A write of the program has failed with it. The program can still read what came before, and then an end.
+    WriteFailed,
+    /// A call of the harness has failed with it. The program's next read without data fails with it instead.
+    Owed,
+    /// A read of the program has failed with it instead of a call of the harness.
+    Reported,
+    /// The stream below knows nothing of it, so every read without data fails with it.
+    #[cfg(feature = "turmoil")]
+    Simulated,
+}
+
+/// A FIN that a relay made, and that the stream below knows nothing of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RelayFin {
+    No,
+    #[cfg(feature = "turmoil")]
+    Arrived,
+    Read,
 }
 
 impl<S: Transport> InstrumentedStream<S> {
@@ -109,26 +140,21 @@ impl<S: Transport> InstrumentedStream<S> {
             stream: Some(stream),
             role,
             log,
-            hears: WireDecoder::new(role.peer(), scenario),
-            says: WireDecoder::new(role, scenario),
+            received: WireDecoder::new(role.peer(), scenario),
+            sent: WireDecoder::new(role, scenario),
             reads: most(scenario.network.reads),
             writes: most(scenario.network.writes),
             coalesces: scenario.network.batch > 0,
             pace: None,
             written: 0,
-            taken: None,
-            arriving: false,
-            state: State::Held,
+            buffered: None,
+            state: State::Open(Reading::Always),
             write_limit: WriteLimit::new(scenario, role),
             read_pause: ReadPause::new(scenario.plan(role)),
             stash: None,
-            shut: false,
-            reset: false,
-            told: false,
-            owed: false,
-            broken: false,
-            fin: false,
-            fin_read: false,
+            outgoing: Outgoing::Open,
+            peer_reset: PeerReset::No,
+            relay_fin: RelayFin::No,
             reader: None,
             writer: None,
         }));
@@ -141,13 +167,14 @@ impl<S: Transport> Inner<S> {
         lock(&self.log).note(self.role, what);
     }
 
-    fn let_go(&mut self, state: State) {
-        let state = if self.arriving { State::Aborted } else { state };
-        if self.stream.is_some() {
+    fn close(&mut self, state: State) {
+        let arriving = self.buffered.is_some_and(|buffered| buffered.arriving);
+        let state = if arriving { State::Aborted } else { state };
+        if let Some(stream) = self.stream.take() {
             self.state = state;
-            match self.stream.take() {
-                Some(stream) if state == State::Aborted => stream.abort(),
-                stream => drop(stream),
+            match state {
+                State::Aborted => stream.abort(),
+                State::Open(_) | State::Closed => drop(stream),
             }
         }
     }
@@ -164,34 +191,53 @@ impl<S: Transport> Inner<S> {
 
     fn violate(&mut self) {
         let bytes = violation();
-        if self.shut || self.reset {
+        if !self.can_write() {
             return;
         }
         let Some(stream) = &mut self.stream else { return };
         // The streams take everything at once.
         match Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
             Poll::Ready(Ok(count)) => {
-                for unit in self.says.decode(StreamChunk::Data(&bytes[..count])) {
+                for unit in self.sent.decode(StreamChunk::Data(&bytes[..count])) {
                     self.note(LogEvent::Sent(unit));
                 }
             }
-            // What a read was told before stays owed.
-            Poll::Ready(Err(error)) => self.owed |= error.kind() == io::ErrorKind::ConnectionReset,
-            Poll::Pending => (),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                self.peer_reset = PeerReset::Owed;
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => (),
         }
     }
 
+    /// Whether the stream below may be asked to write.
+    fn can_write(&self) -> bool {
+        let reset = match self.peer_reset {
+            #[cfg(feature = "turmoil")]
+            PeerReset::Simulated => true,
+            #[cfg(feature = "packet")]
+            PeerReset::Arrived => false,
+            PeerReset::No | PeerReset::WriteFailed | PeerReset::Owed | PeerReset::Reported => false,
+        };
+        self.outgoing == Outgoing::Open && !reset
+    }
+
+    /// Whether a RST of the peer has arrived.
+    fn is_reset(&self) -> bool {
+        self.peer_reset != PeerReset::No
+    }
+
     fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_reset = self.is_reset();
         let Some(stream) = &mut self.stream else { return Poll::Pending };
-        if self.reset || self.broken {
+        if is_reset {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         }
-        if self.shut {
+        if self.outgoing != Outgoing::Open {
             return Poll::Ready(Ok(()));
         }
         let result = Pin::new(stream).poll_shutdown(cx);
         if let Poll::Ready(Ok(())) = result {
-            self.shut = true;
+            self.outgoing = Outgoing::FinSent;
             // A network that sees packets may have noted it already.
             let mut log = lock(&self.log);
             if !log.has_sent(self.role, is_fin) {
@@ -204,8 +250,8 @@ impl<S: Transport> Inner<S> {
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.reader = Some(cx.waker().clone());
         let reads = match self.state {
-            State::Unread | State::Deaf => false,
-            State::Held | State::Aborted | State::Gone => !self.read_pause.is_shut(),
+            State::Open(Reading::UntilInput | Reading::Never) => false,
+            State::Open(Reading::Always) | State::Aborted | State::Closed => !self.read_pause.is_shut(),
         };
         if !reads {
             return Poll::Pending;
@@ -225,37 +271,46 @@ impl<S: Transport> Inner<S> {
         if let Some(pace) = &mut self.pace {
             pace.took(bytes.len());
         }
-        match result {
-            Poll::Pending if self.fin && !std::mem::replace(&mut self.fin_read, true) => (),
-            Poll::Pending if self.reset => {
-                self.note(LogEvent::Got(Unit::Reset));
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            Poll::Pending if self.fin => (),
+        match self.outcome_of_read(result, bytes.is_empty()) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => {
                 self.note(LogEvent::Got(Unit::Reset));
                 return Poll::Ready(Err(error));
             }
-            // What a write of the harness was told is the program's to know.
-            Poll::Ready(Ok(())) if bytes.is_empty() && std::mem::take(&mut self.owed) => {
-                self.note(LogEvent::Got(Unit::Reset));
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
             Poll::Ready(Ok(())) => (),
         }
         let segment = match bytes.is_empty() {
-            true if self.told => StreamChunk::Reset,
+            true if self.peer_reset == PeerReset::WriteFailed => StreamChunk::Reset,
             true => StreamChunk::Fin,
             false => StreamChunk::Data(&bytes),
         };
-        let units = self.hears.decode(segment);
+        let units = self.received.decode(segment);
         let waits = self.read_pause.catches(&units);
         for unit in units {
             self.note(LogEvent::Got(unit));
         }
         self.stash = Some(bytes);
         if waits { Poll::Pending } else { self.hand_over(buffer) }
+    }
+
+    /// What the program's read gives, by what the stream's read gave and what the harness knows of FIN and RST.
+    fn outcome_of_read(&mut self, result: Poll<io::Result<()>>, is_empty: bool) -> Poll<io::Result<()>> {
+        let reset = || Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        match result {
+            #[cfg(feature = "turmoil")]
+            Poll::Pending if self.relay_fin == RelayFin::Arrived => {
+                self.relay_fin = RelayFin::Read;
+                Poll::Ready(Ok(()))
+            }
+            #[cfg(feature = "turmoil")]
+            Poll::Pending if self.peer_reset == PeerReset::Simulated => reset(),
+            Poll::Pending if self.relay_fin == RelayFin::Read => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) if is_empty && self.peer_reset == PeerReset::Owed => {
+                self.peer_reset = PeerReset::Reported;
+                reset()
+            }
+            Poll::Pending | Poll::Ready(_) => result,
+        }
     }
 
     /// One read: what a packet has brought, or all that is there if the network coalesces.
@@ -270,8 +325,8 @@ impl<S: Transport> Inner<S> {
             if some || before == 0 {
                 result = one;
             } else if matches!(&one, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset) {
-                // It is told once, and has to wait until what came before it is read.
-                self.owed = true;
+                // Linux reports it once. It waits until what came before it is read.
+                self.peer_reset = PeerReset::Owed;
             }
             if !some || !self.coalesces || buffer.remaining() == 0 {
                 break;
@@ -282,7 +337,7 @@ impl<S: Transport> Inner<S> {
         (result, bytes)
     }
 
-    /// Hands what was read over to the program.
+    /// Gives the program what was read.
     fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut bytes = self.stash.take().unwrap_or_default();
         let rest = bytes.split_off(bytes.len().min(buffer.remaining()));
@@ -293,18 +348,19 @@ impl<S: Transport> Inner<S> {
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.writer = Some(cx.waker().clone());
-        // Who does not act upon what it has read does nothing else, either.
+        // A paused program does nothing at all.
         if self.read_pause.is_shut() {
             return Poll::Pending;
         }
+        let (can_write, is_reset) = (self.can_write(), self.is_reset());
         let Some(stream) = &mut self.stream else { return Poll::Pending };
-        if self.shut || self.reset {
+        if !can_write {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let count = match self.write_limit.take(bytes.len().min(self.writes)) {
             Ok(count) => count,
             // The transport is not full any more: it fails.
-            Err(_) if self.broken => bytes.len(),
+            Err(_) if is_reset => bytes.len(),
             Err(point) => {
                 lock(&self.log).note_stalled(self.role, point);
                 return Poll::Pending;
@@ -315,13 +371,13 @@ impl<S: Transport> Inner<S> {
             Poll::Ready(Ok(count)) => {
                 self.write_limit.took(*count);
                 self.written += *count;
-                for unit in self.says.decode(StreamChunk::Data(&bytes[..*count])) {
+                for unit in self.sent.decode(StreamChunk::Data(&bytes[..*count])) {
                     self.note(LogEvent::Sent(unit));
                 }
             }
-            // Linux tells of a RST once, be it a write that asks; what is left can be read then, and an end that is
-            // none.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => self.told = true,
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                self.peer_reset = PeerReset::WriteFailed;
+            }
             Poll::Ready(Err(_)) | Poll::Pending => (),
         }
         result

@@ -47,23 +47,23 @@ impl<S: Transport> AsyncWrite for InstrumentedStream<S> {
 }
 
 impl<S: Transport> Transport for InstrumentedStream<S> {
-    /// Only where readers are slow: elsewhere what is on its way would count, which no network of streams knows.
+    /// `None` unless readers are slow: elsewhere bytes in flight would count, and no stream network knows them.
     fn unacknowledged(&self) -> Option<usize> {
         let inner = lock(&self.0);
-        match inner.taken {
-            Some(taken) => Some(inner.written.saturating_sub(taken)),
+        match inner.buffered {
+            Some(buffered) => Some(inner.written.saturating_sub(buffered.taken)),
             None => inner.stream.as_ref().filter(|_| inner.pace.is_some()).and_then(Transport::unacknowledged),
         }
     }
 
     fn abort(self) {
-        lock(&self.0).let_go(State::Aborted);
+        lock(&self.0).close(State::Aborted);
     }
 }
 
 /// Dropping the program's end drops the stream, as closing a socket does.
 impl<S: Transport> Drop for InstrumentedStream<S> {
     fn drop(&mut self) {
-        lock(&self.0).let_go(State::Gone);
+        lock(&self.0).close(State::Closed);
     }
 }

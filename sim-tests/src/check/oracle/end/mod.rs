@@ -41,8 +41,6 @@ pub(super) struct End {
     /// How much of the socket's input it has read, and not acted upon.
     ahead: usize,
     reads: Reads,
-    /// Its FIN was to follow words that were lost.
-    fin_lost: bool,
     pub(super) reading: Reading,
     /// Points at which its transport takes no more, or at which it does not act upon what it has read.
     stops: Vec<Point>,
@@ -54,11 +52,11 @@ pub(super) struct End {
     /// Bytes that its transport has taken.
     written: usize,
     looked: Look,
-    /// Its first request or answer has left, and so has the beginning of a word that is stopped inside.
+    /// Its first request or answer has left.
     first_left: bool,
-    head_left: bool,
-    pub(super) runs: bool,
-    takes_away: bool,
+    /// What is left of the message at the front of its output: all, or all but the beginning.
+    front: Part,
+    program: Program,
     quiet: Option<Millis>,
 }
 
@@ -67,6 +65,15 @@ pub(super) struct End {
 struct Look {
     taken: usize,
     left: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    Running,
+    /// It has returned: its conversation is over.
+    Returned,
+    /// Its plan has taken it away.
+    Killed,
 }
 
 /// What one read gives.
@@ -97,7 +104,6 @@ impl End {
             socket: StreamSocket::new(),
             ahead: 0,
             reads,
-            fin_lost: false,
             reading: Reading::Always,
             stops,
             is_held: false,
@@ -106,11 +112,14 @@ impl End {
             written: 0,
             looked: Look::default(),
             first_left: false,
-            head_left: false,
-            runs: true,
-            takes_away: false,
+            front: Part::Whole,
+            program: Program::Running,
             quiet: None,
         }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.program == Program::Running
     }
 
     fn role(&self) -> Role {
@@ -121,7 +130,7 @@ impl End {
     pub(super) fn report(&self) -> Reported {
         match self.side.verdict {
             Some(verdict) if self.side.over => Reported::Outcome(verdict, self.side.account()),
-            Some(_) | None if self.takes_away => Reported::Killed,
+            Some(_) | None if self.program == Program::Killed => Reported::Killed,
             Some(_) | None => Reported::Open,
         }
     }
@@ -151,14 +160,14 @@ impl End {
             self.quiet = None;
             self.side.fall_quiet();
         }
-        while let Some(_deadline) = self.side.waits.pass(now).filter(|_| self.runs) {
+        while let Some(_deadline) = self.side.waits.pass(now).filter(|_| self.runs()) {
             self.side.follow_the_rules();
         }
     }
 
     /// Carries out a step of its plan; whether there was still a program to do it.
     pub(super) fn act(&mut self, action: Action, point: Point, wire: &mut impl Wire) -> bool {
-        if !self.runs {
+        if !self.runs() {
             return false;
         }
         self.side.now = wire.now();
@@ -183,8 +192,7 @@ impl End {
         }
         self.is_held = false;
         if action.takes_away() && action != Action::DropUnread {
-            self.runs = false;
-            self.takes_away = true;
+            self.program = Program::Killed;
         }
         true
     }

@@ -2,7 +2,8 @@
 
 use super::super::event_counts::Seen;
 use super::super::message::{Message, Part};
-use super::{End, Reads, Wire};
+use super::super::side::Fin;
+use super::{End, Program, Reads, Wire};
 use crate::network::StreamPacket;
 use crate::scenario::defaults::QUIET;
 use crate::scenario::plan::Point;
@@ -12,13 +13,13 @@ use crate::support::Millis;
 impl End {
     pub(in crate::check::oracle) fn pump(&mut self, wire: &mut impl Wire) {
         self.side.now = wire.now();
-        while self.runs {
+        while self.runs() {
             if !self.ending && self.side.is_ending() {
                 self.ending = true;
                 self.look(wire);
             }
             self.write(wire);
-            if !self.runs || !self.read(wire) {
+            if !self.runs() || !self.read(wire) {
                 return;
             }
         }
@@ -38,7 +39,9 @@ impl End {
                 if !self.socket.can_write() {
                     self.side.out.clear();
                     self.side.lost = true;
-                    self.fin_lost |= self.side.said.fin;
+                    if self.side.said.fin {
+                        self.side.fin = Fin::Lost;
+                    }
                     continue;
                 }
                 match self.take() {
@@ -55,7 +58,7 @@ impl End {
                 }
                 continue;
             }
-            if !self.side.said.fin || self.side.fin_left || self.fin_lost {
+            if !self.side.said.fin || self.side.fin != Fin::Due {
                 return;
             }
             if !self.socket.is_open() {
@@ -63,7 +66,7 @@ impl End {
                 return;
             }
             self.shut_down(wire);
-            self.side.fin_left = true;
+            self.side.fin = Fin::Left;
             self.side.mind_waits();
             self.look(wire);
         }
@@ -74,7 +77,7 @@ impl End {
         let mut pieces = Vec::new();
         let mut stop = None;
         while let Some(word) = self.side.out.front().copied() {
-            if self.head_left {
+            if self.front == Part::Tail {
                 if let Some(point) = self.stop_inside(word) {
                     stop = Some(point);
                     break;
@@ -88,7 +91,7 @@ impl End {
                 break;
             }
             if self.stop_inside(word).is_some() {
-                self.head_left = true;
+                self.front = Part::Tail;
                 if let Message::Request(seq) = word {
                     self.side.left = seq;
                 }
@@ -115,7 +118,7 @@ impl End {
 
     pub(super) fn has_left(&mut self, word: Message) {
         self.side.out.pop_front();
-        self.head_left = false;
+        self.front = Part::Whole;
         match word {
             Message::Request(seq) => self.side.left = seq,
             Message::Preface | Message::Answer(_) | Message::GoAway { .. } | Message::Close(_) | Message::Text => (),
@@ -127,7 +130,7 @@ impl End {
         match self.reading {
             Reading::Always => (),
             Reading::UntilInput if self.has_unread() => {
-                self.takes_away = true;
+                self.program = Program::Killed;
                 self.leave(wire);
                 return false;
             }
@@ -206,6 +209,6 @@ impl End {
 
     /// When something happens here by itself.
     pub(in crate::check::oracle) fn next(&self) -> Option<Millis> {
-        self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs)
+        self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs())
     }
 }

@@ -1,13 +1,15 @@
 //! The calls of a program to its socket, and what arrives there.
 
 use super::super::message::{Message, Part};
-use super::{End, Wire};
+use super::{End, Program, Wire};
 use crate::network::{PacketKind, Received, StreamPacket};
 
 impl End {
     /// The conversation is over.
     pub(super) fn leave(&mut self, wire: &mut impl Wire) {
-        self.runs = false;
+        if self.program == Program::Running {
+            self.program = Program::Returned;
+        }
         self.close(wire);
         wire.note_over(self.role());
     }
