@@ -35,15 +35,15 @@ fn a_header_that_nobody_asked_for_is_refused_by_name() {
 fn a_header_is_read_where_it_is_asked_for() {
     let serve = Serve::start(&["--accept-proxy"]);
     for (header, named) in [
-        (V1.to_vec(), "one of 192.0.2.7:56324"),
-        (v2(), "one of 192.0.2.7:56324"),
-        (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n".to_vec(), "one of [2001:db8::7]:1"),
-        (b"PROXY UNKNOWN\r\n".to_vec(), "one of a client that the balancer does not name"),
+        (V1.to_vec(), "belongs to 192.0.2.7:56324"),
+        (v2(), "belongs to 192.0.2.7:56324"),
+        (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n".to_vec(), "belongs to [2001:db8::7]:1"),
+        (b"PROXY UNKNOWN\r\n".to_vec(), "belongs to a client that the balancer does not name"),
         // A balancer that asks whether the server is well.
-        (b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec(), "one of the balancer itself"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec(), "belongs to the balancer itself"),
         // Whatever follows is to be ignored then: addresses, and families that nobody knows.
-        ([&b"\r\n\r\n\0\r\nQUIT\n\x20\x11\x00\x0c"[..], &[203; 12]].concat(), "one of the balancer itself"),
-        (b"\r\n\r\n\0\r\nQUIT\n\x20\xf5\x00\x02ab".to_vec(), "one of the balancer itself"),
+        ([&b"\r\n\r\n\0\r\nQUIT\n\x20\x11\x00\x0c"[..], &[203; 12]].concat(), "belongs to the balancer itself"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\xf5\x00\x02ab".to_vec(), "belongs to the balancer itself"),
     ] {
         for piece in [header.len(), 1] {
             let mut framed = Raw::connect(serve.address);

@@ -32,70 +32,70 @@ enum Applies {
 pub static EXCLUSIONS: [Exclusion; 11] = [
     Exclusion {
         letter: 'w',
-        name: "no such word",
-        reason: "the plain wire has no preface, GOAWAY or CLOSE, so nothing can wait for one, be held or break a rule",
-        applies: Applies::ByPlan(has_no_such_word),
+        name: "no such frame",
+        reason: "the plain wire has no preface, GOAWAY or CLOSE, so nothing can wait for one, hold one or break a rule with one",
+        applies: Applies::ByPlan(has_no_such_frame),
     },
     Exclusion {
         letter: 'b',
         name: "broken bytes",
-        reason: "violate breaks the order of words; inside a preface or a frame it would break bytes, which frame tests do",
+        reason: "violate breaks the order of messages; inside a preface or a frame it would break bytes, which the frame tests cover",
         applies: Applies::ByPlan(breaks_bytes),
     },
     Exclusion {
         letter: 't',
-        name: "three troubles",
-        reason: "both sides misbehave and the network is not clear: left to random schedules",
-        applies: Applies::ByPlan(has_three_troubles),
+        name: "three faults",
+        reason: "both sides misbehave and the network is not clear: the random scenarios cover this",
+        applies: Applies::ByPlan(has_three_faults),
     },
     Exclusion {
         letter: 's',
-        name: "the setting again",
-        reason: "framed-server-fin only says who sends FIN first: more than one trouble is told on the framed wire",
+        name: "the same setting",
+        reason: "framed-server-fin only sets who sends FIN first: the framed wire covers more than one fault",
         applies: Applies::ByPlan(is_the_setting_again),
     },
     Exclusion {
         letter: 'k',
         name: "a crash is a drop",
-        reason: "to the other end and to the network a crash is a drop: with a second trouble the drop tells it",
+        reason: "for the peer and the network a crash is a drop: with a second fault, the drop covers it",
         applies: Applies::ByPlan(is_a_drop),
     },
     Exclusion {
         letter: 'e',
-        name: "the end anyway",
-        reason: "a side that has the other's FIN ends upon it, whether it is asked to close at that moment or not",
+        name: "the end already",
+        reason: "a side that has received the peer's FIN ends because of it, with or without a close command",
         applies: Applies::ByPlan(ends_anyway),
     },
     Exclusion {
         letter: 'n',
         name: "never",
-        reason: "its moment never comes: the conversation is over before, or never gets there",
+        reason: "its point is never reached: the conversation is over before, or takes another course",
         applies: Applies::ByOutcome(never_comes),
     },
     Exclusion {
         letter: 'f',
         name: "no such packet",
-        reason: "the fault of the network waits for a packet or a point that never comes",
+        reason: "the fault of the network waits for a packet or a point that never occurs",
         applies: Applies::ByOutcome(fault_never_comes),
     },
     Exclusion {
         letter: 'u',
         name: "unchanged",
-        reason: "no RST has anything to race, or the relay has nothing to change: the same as on a clear network",
+        reason: "there is no data that a RST can overtake, or nothing that the relay can change: the same as on the clear network",
         applies: Applies::ByOutcome(is_unchanged),
     },
     Exclusion {
         letter: 'a',
-        name: "asked again",
-        reason: "close is asked of a side whose ending has begun: no event",
-        applies: Applies::ByOutcome(asks_again),
+        name: "a second close",
+        reason: "the close command comes after the side's ending has begun, and has no effect",
+        applies: Applies::ByOutcome(closes_again),
     },
     Exclusion {
         letter: 'p',
-        name: "only the pace",
-        reason: "two plans, a misdeed among them, and all happens in the order of the clear network or, through the relay \
-                 that cuts off, of the one that only makes FIN of RST",
-        applies: Applies::ByOutcome(changes_only_the_pace),
+        name: "only the timing",
+        reason: "both sides have plans, at least one side misbehaves, and everything happens in the order of the clear \
+                 network or, for relay-cuts-off, of relay-rst-to-fin",
+        applies: Applies::ByOutcome(changes_only_the_timing),
     },
 ];
 
@@ -135,7 +135,7 @@ fn plans(scenario: &Scenario) -> [&Plan; 2] {
     [&scenario.client, &scenario.server]
 }
 
-fn has_no_such_word(scenario: &Scenario) -> bool {
+fn has_no_such_frame(scenario: &Scenario) -> bool {
     let steps = || plans(scenario).into_iter().flat_map(|plan| &plan.steps);
     let faults = &scenario.network.faults;
     scenario.wire == Wire::Plain
@@ -151,7 +151,7 @@ fn breaks_bytes(scenario: &Scenario) -> bool {
     })
 }
 
-fn misdeeds(scenario: &Scenario) -> usize {
+fn misbehaving_sides(scenario: &Scenario) -> usize {
     plans(scenario).into_iter().filter(|plan| plan.misbehaves()).count()
 }
 
@@ -159,20 +159,20 @@ fn is_clear(network: &Network) -> bool {
     Network::named("clear").as_ref() == Some(network)
 }
 
-fn has_three_troubles(scenario: &Scenario) -> bool {
-    misdeeds(scenario) == 2 && !is_clear(&scenario.network)
+fn has_three_faults(scenario: &Scenario) -> bool {
+    misbehaving_sides(scenario) == 2 && !is_clear(&scenario.network)
 }
 
 fn is_the_setting_again(scenario: &Scenario) -> bool {
-    let troubles = misdeeds(scenario) + usize::from(!is_clear(&scenario.network));
-    scenario.wire == Wire::FramedServerFin && troubles > 1
+    let faults = misbehaving_sides(scenario) + usize::from(!is_clear(&scenario.network));
+    scenario.wire == Wire::FramedServerFin && faults > 1
 }
 
 fn is_a_drop(scenario: &Scenario) -> bool {
     let crashes = plans(scenario).into_iter().flat_map(|plan| &plan.steps).any(|step| step.action == Action::Crash);
     // Of two steps at the same point, a crash of the server runs first, and its drop does not.
     let together = scenario.client.points().any(|point| scenario.server.points().any(|other| other == point));
-    crashes && !together && (misdeeds(scenario) == 2 || !is_clear(&scenario.network))
+    crashes && !together && (misbehaving_sides(scenario) == 2 || !is_clear(&scenario.network))
 }
 
 fn ends_anyway(scenario: &Scenario) -> bool {
@@ -191,14 +191,14 @@ fn is_unchanged(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.is_unchanged
 }
 
-fn asks_again(_: &Scenario, expectation: &Expectation) -> bool {
+fn closes_again(_: &Scenario, expectation: &Expectation) -> bool {
     expectation.asked_again
 }
 
-fn changes_only_the_pace(scenario: &Scenario, expectation: &Expectation) -> bool {
+fn changes_only_the_timing(scenario: &Scenario, expectation: &Expectation) -> bool {
     let both = plans(scenario).into_iter().all(|plan| !plan.steps.is_empty());
     let simpler = scenario.simpler_networks();
-    both && misdeeds(scenario) > 0 && simpler.iter().any(|simpler| expectation.is_as(&oracle::expect(simpler)))
+    both && misbehaving_sides(scenario) > 0 && simpler.iter().any(|simpler| expectation.is_as(&oracle::expect(simpler)))
 }
 
 impl Scenario {

@@ -29,18 +29,18 @@ pub struct PacketExclusion {
 /// All rules. The first that applies counts.
 pub static PACKET_EXCLUSIONS: [PacketExclusion; 3] = [
     PacketExclusion {
-        name: "no such word",
+        name: "no such frame",
         reason: "the plain wire has no GOAWAY or CLOSE, so no packet that carries one can be lost",
-        applies: has_no_such_word,
+        applies: has_no_such_frame,
     },
     PacketExclusion {
-        name: "nobody is down",
-        reason: "only a host that has lost its power comes up again",
-        applies: nobody_is_down,
+        name: "no host is down",
+        reason: "only a host that lost its power can reboot",
+        applies: no_host_is_down,
     },
     PacketExclusion {
         name: "no RST",
-        reason: "a RST is lost where a plan can make one: abort, drop, drop-unread or crash",
+        reason: "a RST can be lost only if a plan can send one: abort, drop, drop-unread or crash",
         applies: has_no_reset,
     },
 ];
@@ -78,11 +78,11 @@ fn does(scenario: &Scenario, is_meant: fn(Action) -> bool) -> bool {
     does(&scenario.client) || does(&scenario.server)
 }
 
-fn has_no_such_word(scenario: &Scenario) -> bool {
+fn has_no_such_frame(scenario: &Scenario) -> bool {
     scenario.wire == Wire::Plain && scenario.network.faults.iter().any(NetworkFault::needs_words)
 }
 
-fn nobody_is_down(scenario: &Scenario) -> bool {
+fn no_host_is_down(scenario: &Scenario) -> bool {
     scenario.network.reboot.is_some() && !does(scenario, |action| action == Action::Vanish)
 }
 

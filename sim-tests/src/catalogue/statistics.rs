@@ -83,12 +83,12 @@ impl fmt::Display for Statistics {
         }
         writeln!(
             f,
-            "{:>7}  beyond the product: second steps while the first is under way, deadlines to the millisecond",
+            "{:>7}  beyond the product: second steps during the first one, deadlines to the millisecond",
             self.extra
         )?;
         writeln!(f, "{:>7}  remaining", self.remaining)?;
         writeln!(f, "{:>7}  distinct canonical traces", self.distinct)?;
-        writeln!(f, "{:>7}  redundant: another tells the same", self.redundant)?;
+        writeln!(f, "{:>7}  redundant: another sequence has the same trace", self.redundant)?;
         match self.pairs {
             Some((covered, all)) => writeln!(f, "{covered:>7}  pairs of state and event covered, of {all}"),
             None => Ok(()),

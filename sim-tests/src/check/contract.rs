@@ -75,20 +75,23 @@ impl ContractChecker<'_> {
         if accepted != last {
             self.breach(
                 ContractRule::ServersProof,
-                format!("CLOSE {last} acknowledges less than the {accepted} accepted"),
+                format!("the server accepted {accepted} requests, but the client's CLOSE acknowledges {last}"),
             );
         }
         let got = Self::answers_of(self.record.got(Role::Client).cloned());
         if got != (1..=last).collect::<Vec<_>>() {
             self.breach(
                 ContractRule::ServersProof,
-                format!("CLOSE {last} acknowledges answers, the client got {got:?}"),
+                format!("the client's CLOSE acknowledges {last} answers, but the client received {got:?}"),
             );
         }
         if let Ending::Outcome(outcome) = self.record.ending(Role::Server)
             && (outcome.account.answered != last || outcome.account.unknown != 0)
         {
-            self.breach(ContractRule::ServersProof, format!("the clean account says {}", outcome.account));
+            self.breach(
+                ContractRule::ServersProof,
+                format!("the server is clean, but its account is {}", outcome.account),
+            );
         }
     }
 
@@ -103,12 +106,15 @@ impl ContractChecker<'_> {
         if handed != (1..=last).collect::<Vec<_>>() {
             self.breach(
                 ContractRule::ClientsProof,
-                format!("CLOSE {last}, and the client's user was given {handed:?}"),
+                format!("the server's CLOSE counts {last} answers, but the client's user received {handed:?}"),
             );
         }
         let accepted = self.record.accepted();
         if accepted > last {
-            self.breach(ContractRule::ClientsProof, format!("CLOSE {last}, and the server accepted {accepted}"));
+            self.breach(
+                ContractRule::ClientsProof,
+                format!("the server's CLOSE counts {last} requests, but the server accepted {accepted}"),
+            );
         }
     }
 
@@ -116,7 +122,10 @@ impl ContractChecker<'_> {
         let close_frame = |unit: &Unit| matches!(unit, Unit::Close { .. });
         let first = self.record.got(side).find(|unit| close_frame(unit) || **unit == Unit::Fin);
         if self.is_clean(side) && first == Some(&Unit::Fin) {
-            self.breach(ContractRule::FinIsNoProof, format!("the {} is clean on a FIN", side.name()));
+            self.breach(
+                ContractRule::FinIsNoProof,
+                format!("the {} is clean, but received FIN and no CLOSE before it", side.name()),
+            );
         }
     }
 
@@ -164,7 +173,7 @@ impl ContractChecker<'_> {
         if over && self.is_clean(Role::Client) && handed != got {
             self.breach(
                 ContractRule::Answers,
-                format!("the client got {got} answers, and its user was given {handed}"),
+                format!("the client received {got} answers, but its user received {handed}"),
             );
         }
     }
@@ -178,12 +187,18 @@ impl ContractChecker<'_> {
             Role::Server => Self::answers_of(self.record.got(Role::Client).cloned()).len() as u64,
         };
         if answered > holds {
-            let text = format!("the {} says {answered} answered, and the client was given {holds}", side.name());
+            let text = format!(
+                "the {} counts {answered} requests as answered, but the client received {holds} answers",
+                side.name()
+            );
             self.breach(ContractRule::Account, text);
         }
         let ran = self.record.accepted();
         if refused > 0 && ran > asked - refused {
-            let text = format!("the {} says {refused} of {asked} refused, and {ran} were accepted", side.name());
+            let text = format!(
+                "the {} counts {refused} of {asked} requests as refused, but the server accepted {ran}",
+                side.name()
+            );
             self.breach(ContractRule::Account, text);
         }
         let most = self.record.scenario.talk.len() as u64;
@@ -191,7 +206,7 @@ impl ContractChecker<'_> {
         if asked > most && !(side == Role::Server && self.record.scenario.wire == Wire::Plain) {
             self.breach(
                 ContractRule::Account,
-                format!("the {} counts {asked} requests, and there are {most}", side.name()),
+                format!("the {} counts {asked} requests, but there are {most}", side.name()),
             );
         }
     }
@@ -259,7 +274,7 @@ impl ContractChecker<'_> {
         if let (Some(began), Some(ended)) = (self.ending_began(side), self.ended_at(side))
             && u128::from(ended.saturating_sub(began)) > cap + SLACK
         {
-            let text = format!("the {}'s ending began at {began} ms and took until {ended} ms", side.name());
+            let text = format!("the {}'s ending lasts too long: from {began} ms to {ended} ms", side.name());
             self.breach(ContractRule::End, text);
         }
     }
@@ -293,7 +308,7 @@ impl ContractChecker<'_> {
         let got = self.record.got(side).filter(counts);
         for unit in got {
             if sent.next() != Some(unit) {
-                let text = format!("the {} got {unit}, which was not sent then", side.name());
+                let text = format!("the {} received {unit}, but the peer sent something else", side.name());
                 return self.breach(ContractRule::Wire, text);
             }
         }
@@ -307,11 +322,11 @@ impl ContractChecker<'_> {
         }
         for side in Role::BOTH {
             if self.record.sent(side).any(|unit| *unit == Unit::Reset) {
-                self.breach(ContractRule::Care, format!("the {} sent RST in peace", side.name()));
+                self.breach(ContractRule::Care, format!("the {} sent RST without a fault", side.name()));
             }
             let (sent, got) = (self.record.sent(side).count(), self.record.got(side.peer()).count());
             if got < sent {
-                let text = format!("the {} sent {sent} things, and only {got} were read", side.name());
+                let text = format!("the {} sent {sent} items, but the peer read only {got}", side.name());
                 self.breach(ContractRule::Care, text);
             }
         }

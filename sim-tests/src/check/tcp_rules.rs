@@ -109,7 +109,10 @@ fn paths(record: &Record) -> Vec<String> {
         let begins = from == TcpState::Closed || from == TcpState::TimeWait && record.scenario.network.earlier;
         if before.map_or(!begins, |before| before != from) {
             let before = before.unwrap_or(TcpState::Closed);
-            broken.push(format!("the {}'s socket {socket} was {before}, and goes from {from} to {to}", side.name()));
+            broken.push(format!(
+                "the {}'s socket {socket} was in {before}, but changes from {from} to {to}",
+                side.name()
+            ));
         }
     }
     broken
@@ -118,7 +121,7 @@ fn paths(record: &Record) -> Vec<String> {
 fn unclosed(record: &Record) -> Vec<String> {
     let open = |((side, socket), state): (&(usize, SocketId), &TcpState)| {
         let side = if *side == Role::Client as usize { "client" } else { "server" };
-        format!("the {side}'s socket {socket} is left {state}")
+        format!("the {side}'s socket {socket} stays in {state}")
     };
     let states = last_states(record);
     let left = states.iter().filter(|(_, state)| !matches!(state, TcpState::Closed | TcpState::Listen));
@@ -184,7 +187,11 @@ fn numbers(record: &Record) -> Vec<String> {
     for (segment, _) in segments(record).filter(|(segment, _)| counts(segment)) {
         let (side, end) = (segment.from as usize, segment.seq.wrapping_add(segment.space()));
         if let Some(fin) = fins[side].and_then(|fin| beyond(end, fin)) {
-            broken.push(format!("the {} sent #{} {fin} beyond its FIN", segment.from.name(), segment.index));
+            broken.push(format!(
+                "the {} sent #{}, which ends {fin} sequence numbers beyond its FIN",
+                segment.from.name(),
+                segment.index
+            ));
         }
         if segment.flags.has(Flags::FIN) {
             fins[side] = Some(end);
@@ -193,8 +200,11 @@ fn numbers(record: &Record) -> Vec<String> {
         if segment.flags.has(Flags::ACK) {
             let sent = ends[segment.from.peer() as usize];
             if let Some(more) = sent.map_or(Some(0), |sent| beyond(segment.ack, sent)) {
-                let text =
-                    format!("#{} of the {} acknowledges {more} that were not sent", segment.index, segment.from.name());
+                let text = format!(
+                    "#{} of the {} acknowledges {more} sequence numbers that were not sent",
+                    segment.index,
+                    segment.from.name()
+                );
                 broken.push(text);
             }
         }
@@ -214,7 +224,11 @@ fn other_bytes(record: &Record) -> Vec<String> {
             differs |= *stream.entry(number).or_insert(*byte) != *byte;
         }
         if differs {
-            broken.push(format!("#{} of the {} is not what was sent before", segment.index, segment.from.name()));
+            broken.push(format!(
+                "#{} of the {} repeats a number with another byte",
+                segment.index,
+                segment.from.name()
+            ));
         }
     }
     broken
@@ -225,5 +239,7 @@ fn checksums(record: &Record) -> Vec<String> {
         segments(record).filter(|(_, fate)| *fate == PacketFate::Corrupt).map(|(segment, _)| segment.index).collect();
     let taken =
         changes(record).filter(|change| matches!(change.cause, Cause::Arrival(index) if corrupt.contains(&index)));
-    taken.map(|change| format!("the {} goes to {} by a corrupt segment", change.side.name(), change.to)).collect()
+    taken
+        .map(|change| format!("a corrupt segment changes the state of the {} to {}", change.side.name(), change.to))
+        .collect()
 }

@@ -105,14 +105,18 @@ impl FromStr for Saved {
             if line == "end" {
                 return match lines.next() {
                     None => draft.finish().map_err(|refusal| at(number, refusal)),
-                    Some((number, line)) => {
-                        Err(at(number, ScenarioError::Parse(format!("nothing may follow end, not {line:?}"))))
-                    }
+                    Some((number, line)) => Err(at(
+                        number,
+                        ScenarioError::Parse(format!("expected nothing after the line \"end\", got {line:?}")),
+                    )),
                 };
             }
             draft.take(line).map_err(|refusal| at(number, refusal))?;
         }
-        Err(at(last, ScenarioError::Parse("the file stops here, without the line end: is it cut short?".into())))
+        Err(at(
+            last,
+            ScenarioError::Parse("expected the line \"end\", got the end of the file: it may be cut short".into()),
+        ))
     }
 }
 
@@ -126,7 +130,7 @@ fn check_title(title: &str) -> Result<(), ScenarioError> {
         Some(version) => {
             Err(ScenarioError::Parse(format!("version {version} is unsupported: this program reads version {VERSION}")))
         }
-        None => Err(ScenarioError::Parse(format!("a scenario file begins with \"{TITLE} {VERSION}\", not {title:?}"))),
+        None => Err(ScenarioError::Parse(format!("expected the first line \"{TITLE} {VERSION}\", got {title:?}"))),
     }
 }
 
@@ -155,12 +159,13 @@ impl Draft {
             "limit" => self.tuning.set_limit(value),
             "deadline" => match value.split_once(' ') {
                 Some((name, length)) => self.tuning.set_deadline(name, length.trim()),
-                None => Err(ScenarioError::Parse(format!("deadline NAME MS expected, not {line:?}"))),
+                None => Err(ScenarioError::Parse(format!("expected deadline NAME MS, got {line:?}"))),
             },
             "backend" => set(&mut self.backend, field, value.parse()?),
             "seed" => {
-                let seed =
-                    value.parse().map_err(|_| ScenarioError::Parse(format!("a seed is a number, not {value:?}")))?;
+                let seed = value
+                    .parse()
+                    .map_err(|_| ScenarioError::Parse(format!("expected a number as the seed, got {value:?}")))?;
                 set(&mut self.seed, field, seed)
             }
             _ => Err(ScenarioError::Parse(format!("no field {field:?}; there are {}", FIELDS.join(", ")))),
@@ -184,6 +189,6 @@ impl Draft {
 fn set<T>(slot: &mut Option<T>, field: &str, value: T) -> Result<(), ScenarioError> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ScenarioError::Parse(format!("the field {field} stands there twice"))),
+        Some(_) => Err(ScenarioError::Parse(format!("the field {field} is given twice"))),
     }
 }

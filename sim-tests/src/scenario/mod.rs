@@ -115,15 +115,15 @@ impl Scenario {
         if let Some(point) =
             self.network.faults.iter().filter_map(NetworkFault::point).find(|point| point.is_of_one_side())
         {
-            return refuse(format!("a cut needs a point of the conversation, and {} is one side's", point.id()));
+            return refuse(format!("a cut cannot wait for {}, which is a point of one side only", point.id()));
         }
         if self.network.faults.iter().filter_map(NetworkFault::point).any(|point| point == Point::Connecting) {
-            return refuse("a cut while connecting is no conversation; cut-idle is the earliest".into());
+            return refuse("a cut at connecting leaves no conversation: cut-idle is the earliest cut".into());
         }
         self.overrides.check()?;
         if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
-            let inside = "in-preface and inside-frame keep back half of what is said";
-            return refuse(format!("violate in {plan} would break bytes, not the order of words: {inside}"));
+            let inside = "in-preface and inside-frame hold back half of a message";
+            return refuse(format!("violate in {plan} would break bytes, not the order of messages: {inside}"));
         }
         for step in self.client.steps.iter().chain(&self.server.steps) {
             self.check_step(*step)?;
@@ -143,7 +143,7 @@ impl Scenario {
             }
             let mut points = self.network.faults.iter().filter_map(NetworkFault::point);
             if let Some(point) = points.find(|point| point.is_framed()) {
-                return refuse(format!("the plain wire has no point {}: it has no such word", point.id()));
+                return refuse(format!("the plain wire has no point {}: it has no such frame", point.id()));
             }
         }
         Ok(())
@@ -152,7 +152,7 @@ impl Scenario {
     fn check_step(&self, Step { action, point }: Step) -> Result<(), ScenarioError> {
         if self.wire == Wire::Plain && point.is_framed() {
             return Err(ScenarioError::Parse(format!(
-                "the plain wire has no point {}: it has no such word",
+                "the plain wire has no point {}: it has no such frame",
                 point.id()
             )));
         }
@@ -160,12 +160,12 @@ impl Scenario {
             return Ok(());
         }
         if self.wire == Wire::Plain {
-            return Err(ScenarioError::Parse("the plain wire has no rule that could be broken".into()));
+            return Err(ScenarioError::Parse("the plain wire has no rule that violate can break".into()));
         }
         match point {
             Point::Connecting | Point::InPreface | Point::InsideFrame | Point::PeerNotReading => {
                 Err(ScenarioError::Parse(format!(
-                    "violate@{} would break a preface or a frame, not the order of words",
+                    "violate@{} would break a preface or a frame, not the order of messages",
                     point.id()
                 )))
             }
@@ -203,11 +203,13 @@ impl FromStr for Scenario {
         check_length("an id", id)?;
         let parts: Vec<&str> = id.split('/').collect();
         let [wire, client, server, network, more @ ..] = &parts[..] else {
-            return Err(ScenarioError::Parse(format!("an id is WIRE/client:PLAN/server:PLAN/NETWORK, not {id:?}")));
+            return Err(ScenarioError::Parse(format!(
+                "expected an id WIRE/client:PLAN/server:PLAN/NETWORK, got {id:?}"
+            )));
         };
         let plan = |text: &str, side: &str| match text.strip_prefix(side).and_then(|rest| rest.strip_prefix(':')) {
             Some(plan) => Plan::parse(plan),
-            None => Err(ScenarioError::Parse(format!("{side}:PLAN expected, not {text:?}"))),
+            None => Err(ScenarioError::Parse(format!("expected {side}:PLAN, got {text:?}"))),
         };
         let wire = pick("wire", wire, &Wire::ALL, Wire::id)?;
         let (client, server) = (plan(client, "client")?, plan(server, "server")?);
@@ -216,8 +218,8 @@ impl FromStr for Scenario {
             match part.strip_prefix("talk-") {
                 Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
                 None => scenario.overrides.part(part).unwrap_or_else(|| {
-                    let known = "talk-SIZE-SIZE…, limit-SIZE and deadline-NAME-MS";
-                    Err(ScenarioError::Parse(format!("behind the network may stand {known}, not {part:?}")))
+                    let known = "talk-SIZE-SIZE…, limit-SIZE or deadline-NAME-MS";
+                    Err(ScenarioError::Parse(format!("expected {known} after the network, got {part:?}")))
                 })?,
             }
         }
@@ -230,7 +232,7 @@ impl FromStr for Scenario {
 pub(crate) fn talk<'a>(sizes: impl Iterator<Item = &'a str>) -> Result<Vec<usize>, ScenarioError> {
     let size = |text: &str| {
         number(text)
-            .ok_or_else(|| ScenarioError::Parse(format!("the size of a request in bytes expected, not {text:?}")))
+            .ok_or_else(|| ScenarioError::Parse(format!("expected the size of a request in bytes, got {text:?}")))
     };
     sizes.map(size).collect()
 }

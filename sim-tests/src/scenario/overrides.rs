@@ -21,12 +21,12 @@ impl Overrides {
     /// Checks that all values are in their ranges.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         if let Some(limit) = self.limit.filter(|limit| !(1..=1 << 20).contains(limit)) {
-            return Err(ScenarioError::Parse(format!("the limit is from 1 byte to 1 MiB, not {limit}")));
+            return Err(ScenarioError::Parse(format!("the limit must be from 1 byte to 1 MiB, not {limit}")));
         }
         match self.deadlines.iter().find(|(_, length)| !(1..=100_000).contains(*length)) {
             None => Ok(()),
             Some((name, length)) => {
-                Err(ScenarioError::Parse(format!("a deadline is from 1 to 100000 ms, not {name} {length}")))
+                Err(ScenarioError::Parse(format!("the deadline {name} must be from 1 to 100000 ms, not {length}")))
             }
         }
     }
@@ -39,26 +39,26 @@ impl Overrides {
         let rest = part.strip_prefix("deadline-")?;
         Some(match rest.split_once('-') {
             Some((name, length)) => self.set_deadline(name, length),
-            None => Err(ScenarioError::Parse(format!("deadline-NAME-MS expected, not {part:?}"))),
+            None => Err(ScenarioError::Parse(format!("expected deadline-NAME-MS, got {part:?}"))),
         })
     }
 
     pub(crate) fn set_limit(&mut self, limit: &str) -> Result<(), ScenarioError> {
         let bytes =
-            number(limit).ok_or_else(|| ScenarioError::Parse(format!("a limit in bytes expected, not {limit:?}")))?;
+            number(limit).ok_or_else(|| ScenarioError::Parse(format!("expected a limit in bytes, got {limit:?}")))?;
         match self.limit.replace(bytes) {
             None => Ok(()),
-            Some(_) => Err(ScenarioError::Parse("the limit stands there twice".into())),
+            Some(_) => Err(ScenarioError::Parse("the limit is given twice".into())),
         }
     }
 
     pub(crate) fn set_deadline(&mut self, name: &str, length: &str) -> Result<(), ScenarioError> {
         let deadline = pick("deadline", name, &Deadline::ALL, Deadline::name)?;
         let ms =
-            number(length).ok_or_else(|| ScenarioError::Parse(format!("milliseconds expected, not {length:?}")))?;
+            number(length).ok_or_else(|| ScenarioError::Parse(format!("expected milliseconds, got {length:?}")))?;
         match self.deadlines.insert(deadline, ms) {
             None => Ok(()),
-            Some(_) => Err(ScenarioError::Parse(format!("the deadline {name} stands there twice"))),
+            Some(_) => Err(ScenarioError::Parse(format!("the deadline {name} is given twice"))),
         }
     }
 }

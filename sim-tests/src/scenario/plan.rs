@@ -110,7 +110,7 @@ impl Plan {
         let step = |text: &str| match text.split_once('@') {
             Some((action, point)) => Ok(Step { action: Action::parse(action)?, point: Point::parse(point)? }),
             None => Err(ScenarioError::Parse(format!(
-                "a plan is none, ACTION@POINT, or several joined by commas, not {text:?}"
+                "expected a plan: none, ACTION@POINT, or several joined by commas, got {text:?}"
             ))),
         };
         Ok(Self { steps: text.split(',').map(step).collect::<Result<_, _>>()? })

@@ -45,7 +45,7 @@ impl EdgeTable {
 
 impl fmt::Display for EdgeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<12} {:<12} {:<20} {:>10}  RFC 9293", "from", "to", "upon", "taken")?;
+        writeln!(f, "{:<12} {:<12} {:<20} {:>10}  RFC 9293", "from", "to", "trigger", "taken")?;
         let never = CLOSING.iter().filter(|edge| self.count(edge) == 0).map(|edge| (edge, &0));
         let mut all: Vec<_> = self.counts.iter().chain(never).collect();
         all.sort();

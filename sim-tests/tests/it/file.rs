@@ -50,30 +50,30 @@ fn what_cannot_be_read_is_named() {
         kept.map(|line| format!("{line}\n")).collect::<String>()
     };
     let cases = [
-        (String::new(), "line 1: a scenario file begins with \"echo-sim scenario 1\", not \"\""),
+        (String::new(), "line 1: expected the first line \"echo-sim scenario 1\", got \"\""),
         (WHOLE.replace("scenario 1", "scenario 2"), "line 1: version 2 is unsupported: this program reads version 1"),
         (WHOLE.replace("scenario 1", "scenario 0"), "line 1: version 0 is unsupported: this program reads version 1"),
         (with("weather bad"), "line 7: no field \"weather\"; there are wire, client, server, network, talk, limit"),
-        (with("limit many"), "line 7: a limit in bytes expected, not \"many\""),
-        (with("limit 0"), "line 12: the limit is from 1 byte to 1 MiB, not 0"),
+        (with("limit many"), "line 7: expected a limit in bytes, got \"many\""),
+        (with("limit 0"), "line 12: the limit must be from 1 byte to 1 MiB, not 0"),
         (with("deadline tea 5"), "line 7: no deadline \"tea\"; there are connect, detect"),
-        (with("deadline tea"), "line 7: deadline NAME MS expected, not \"deadline tea\""),
-        (with("deadline close soon"), "line 7: milliseconds expected, not \"soon\""),
-        (with("deadline close 0"), "line 12: a deadline is from 1 to 100000 ms, not close 0"),
-        (with("deadline drain 5"), "line 8: the deadline drain stands there twice"),
-        (with("wire plain"), "line 7: the field wire stands there twice"),
-        (with("seed x"), "line 7: a seed is a number, not \"x\""),
+        (with("deadline tea"), "line 7: expected deadline NAME MS, got \"deadline tea\""),
+        (with("deadline close soon"), "line 7: expected milliseconds, got \"soon\""),
+        (with("deadline close 0"), "line 12: the deadline close must be from 1 to 100000 ms, not 0"),
+        (with("deadline drain 5"), "line 8: the deadline drain is given twice"),
+        (with("wire plain"), "line 7: the field wire is given twice"),
+        (with("seed x"), "line 7: expected a number as the seed, got \"x\""),
         (WHOLE.replace("turmoil", "reality"), "line 10: no backend \"reality\"; there are pair, turmoil"),
         (WHOLE.replace("wire framed", "wire plain"), "line 12: the plain wire has no point draining"),
         (WHOLE.replace("close@idle", "close@tea-time"), "line 3: no point \"tea-time\"; there are connecting"),
-        (WHOLE.replace("talk 16 16 16", "talk 16 x"), "line 6: the size of a request in bytes expected, not \"x\""),
+        (WHOLE.replace("talk 16 16 16", "talk 16 x"), "line 6: expected the size of a request in bytes, got \"x\""),
         (
             WHOLE.replace("server none", "server violate@idle,close@inside-frame"),
-            "line 12: violate in violate@idle,close@inside-frame would break bytes, not the order of words",
+            "line 12: violate in violate@idle,close@inside-frame would break bytes, not the order of messages",
         ),
         (without("network"), "line 11: the field network is missing"),
-        (without("end"), "line 11: the file stops here, without the line end: is it cut short?"),
-        (format!("{WHOLE}seed 18\n"), "line 13: nothing may follow end, not \"seed 18\""),
+        (without("end"), "line 11: expected the line \"end\", got the end of the file: it may be cut short"),
+        (format!("{WHOLE}seed 18\n"), "line 13: expected nothing after the line \"end\", got \"seed 18\""),
     ];
     for (text, expected) in cases {
         let refusal = text.parse::<Saved>().map(|saved| saved.to_string()).expect_err(&text).to_string();

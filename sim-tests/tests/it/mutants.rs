@@ -32,7 +32,7 @@ const MUTANTS: [Mutant; 14] = [
     },
     Mutant {
         name: "no answer to CLOSE",
-        file: "close/heard.rs",
+        file: "close/received.rs",
         find: "CloseHandshake::Acknowledged => out.push(Action::Close),",
         replace: "CloseHandshake::Acknowledged => (),",
     },
@@ -44,7 +44,7 @@ const MUTANTS: [Mutant; 14] = [
     },
     Mutant {
         name: "a reply after CLOSE",
-        file: "close/heard.rs",
+        file: "close/received.rs",
         find: "                    Open | Leaving => {\n                        self.account.accepted = Some(seq);",
         replace: "                    Open | Leaving | Closed => {\n                        self.account.accepted = Some(seq);",
     },
@@ -68,7 +68,7 @@ const MUTANTS: [Mutant; 14] = [
     },
     Mutant {
         name: "FIN taken as clean",
-        file: "close/heard.rs",
+        file: "close/received.rs",
         find: "self.settle(End::Truncated, Side::Peer);",
         replace: "self.settle(End::Clean(CloseCode::NORMAL), Side::Peer);",
     },
@@ -80,13 +80,13 @@ const MUTANTS: [Mutant; 14] = [
     },
     Mutant {
         name: "the client's CLOSE sent before it holds the answers",
-        file: "close/heard.rs",
+        file: "close/received.rs",
         find: "if self.account.answered.mark() != last || answered != last {",
         replace: "if answered > last {",
     },
     Mutant {
         name: "a clean server whose client crashed",
-        file: "close/heard.rs",
+        file: "close/received.rs",
         find: "            Open | Leaving => match (self.policy.words, self.sent) {\n",
         replace: "            Open | Leaving => match (self.policy.words, self.sent) {\n                (_, Closed) if self.role == Role::Server => {\n                    self.settle(End::Clean(self.close_reason.code), Side::Peer);\n                }\n",
     },

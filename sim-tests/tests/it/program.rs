@@ -156,12 +156,12 @@ fn networks_of_packets_are_listed_found_and_run() {
     let text = stdout(&echo_sim(&["check", id]));
     assert!(text.contains("1 sequences in 1 runs on packet: the contract holds.\n"), "{text}");
     assert!(stdout(&echo_sim(&["replay", id])).starts_with(&format!("{id} on packet\n")));
-    refused(&["check", id, "--backend", "pair"], 2, "nothing was run of 1 sequences: the network fin-lost: ");
+    refused(&["check", id, "--backend", "pair"], 2, "none of 1 sequences was run: the network fin-lost: ");
 }
 
 #[test]
 fn a_command_that_is_mistyped_is_named() {
-    refused(&["coverge"], 2, "no id contains coverge; an id is, say, ");
+    refused(&["coverge"], 2, "no id contains coverge; an example of an id is ");
     assert!(stderr(&echo_sim(&["coverge"])).contains("(or did you mean the command coverage?)"));
 }
 
@@ -255,7 +255,7 @@ fn what_never_ends_is_no_hang() {
         let output = echo_sim(&["replay", id, "--budget", "100", "--backend", backend]);
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.ends_with("not over after 100 ms (--budget): not judged\n") && !text.contains("BROKEN"), "{text}");
+        assert!(text.ends_with("not over after 100 ms (--budget): not checked\n") && !text.contains("BROKEN"), "{text}");
     }
 }
 
@@ -269,7 +269,7 @@ fn a_race_is_replayed_by_its_seed() {
     let both = ladders(&[]);
     assert_eq!(both.len(), 2, "{both:?}");
     assert_eq!(ladders(&["--seed", "1"]), both[1..]);
-    refused(&["replay", id, "--seed", "2"], 2, &format!("no run 2 of {id}: there are 2"));
+    refused(&["replay", id, "--seed", "2"], 2, &format!("no run 2 of {id}: expected a number below 2"));
 }
 
 // ---- bad input ----
@@ -321,15 +321,15 @@ fn bad_values_are_refused_in_one_line() {
     refused(
         &["random", "--seeds", "5..5"],
         2,
-        "invalid value '5..5' for '--seeds <A..B>': seeds are A..B with A below",
+        "invalid value '5..5' for '--seeds <A..B>': expected seeds A..B with A below",
     );
     refused(&["check", "--backend", "moon"], 2, "invalid value 'moon' for '--backend <BACKEND>': no backend \"moon\"");
-    refused(&["explore", "tea"], 2, "no set-up contains \"tea\"; there are: ");
+    refused(&["explore", "tea"], 2, "no setup contains \"tea\"; there are: ");
 }
 
 #[test]
 fn a_filter_that_nothing_passes_is_a_mistake() {
-    refused(&["check", "server:closed"], 2, "no id contains server:closed; an id is, say, ");
+    refused(&["check", "server:closed"], 2, "no id contains server:closed; an example of an id is ");
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn random_leaves_out_what_a_backend_cannot_express() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
-        text.contains("25 of the seeds 0..50 on packet: the contract holds in all of them.\n    25 others"),
+        text.contains("25 of the seeds 0..50 on packet: the contract holds in all of them.\n    25 other seeds"),
         "{text}"
     );
     let output = echo_sim(&["random", "--seeds", "1..2", "--backend", "packet"]);

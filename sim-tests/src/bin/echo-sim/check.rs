@@ -66,15 +66,15 @@ struct LeftOut {
 const SHOWN: usize = 20;
 
 const LEGEND: &str = "\
-Outcomes, as each end reports them itself:
-  clean      both sides sent CLOSE: every answer arrived, as is proven
+Outcomes, as each side reports its own end:
+  clean      both sides sent CLOSE, which proves that every answer arrived
   unproven   the plain wire has no CLOSE; both FINs were seen
   truncated  FIN came before CLOSE
-  failed     the peer said why it could not go on
+  failed     one side sent CLOSE with an error code
   reset      RST
   timed out  a deadline passed
   violation  the peer broke the protocol
-  gone       its plan took it away: it reports nothing
+  gone       its plan stopped it, so it reports nothing
 ";
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
@@ -91,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         && let Some(left_out) = rows.iter().find_map(|row| row.left_out.first())
     {
         let count = rows.len();
-        return Err(Trouble::Usage(format!("nothing was run of {count} sequences: {}", left_out.reason)));
+        return Err(Trouble::Usage(format!("none of {count} sequences was run: {}", left_out.reason)));
     }
     if let Some(path) = &options.save {
         output::write(path, baseline(&rows).to_string())?;
@@ -251,7 +251,7 @@ fn text(rows: &[Row], backends: &[Backend], options: &Options) -> String {
         let _ = writeln!(text, "{left_out} runs are left out: they need a network that a backend does not have.");
     }
     let _ = writeln!(text, "{} sequences in {count} runs on {}: {verdict}", rows.len(), names(backends));
-    text.push_str("Row by row: echo-sim check --verbose. One, step by step:\n");
+    text.push_str("A row for each sequence: echo-sim check --verbose. One sequence, step by step:\n");
     text.push_str("echo-sim replay framed/client:none/server:close@answer-in-flight/clear\n");
     text
 }

@@ -36,7 +36,7 @@ fn answer(sweep: &Sweep, scenarios: usize, faulty: u64, options: &Options) -> An
         return json(sweep, scenarios, faulty, options.quick);
     }
     let most = if options.verbose { usize::MAX } else { SHOWN };
-    let mut text = String::from("Every change of a TCP state, and how often it was taken:\n\n");
+    let mut text = String::from("Each TCP state change, and how often it happened:\n\n");
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}", sweep.table);
     for (id, what) in sweep.broken.iter().take(most) {
@@ -47,9 +47,9 @@ fn answer(sweep: &Sweep, scenarios: usize, faulty: u64, options: &Options) -> An
         let _ = writeln!(text, "NEVER TAKEN: {edge}");
     }
     let others = sweep.runs - faulty;
-    let packets = if options.quick { "one packet" } else { "one packet and of two" };
-    let _ = writeln!(text, "{scenarios} close sequences with each fate of {packets}: {faulty} runs;");
-    let _ = writeln!(text, "the networks that only packets show: {others} runs.");
+    let packets = if options.quick { "one packet" } else { "one packet and of two packets" };
+    let _ = writeln!(text, "{scenarios} close sequences with each fate of {packets}: {faulty} runs.");
+    let _ = writeln!(text, "The networks that only the packet backend has: {others} runs.");
     let verdict = match sweep.broken.len() {
         0 => "The contract and RFC 9293 hold in all of them.".to_owned(),
         count => format!("{count} BROKEN."),

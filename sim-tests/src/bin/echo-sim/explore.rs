@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if setups.is_empty() {
         let names: Vec<_> = all.iter().map(|setup| setup.name).collect();
         let part = options.setup.as_deref().unwrap_or_default();
-        return Err(Trouble::Usage(format!("no set-up contains {part:?}; there are: {}", names.join("; "))));
+        return Err(Trouble::Usage(format!("no setup contains {part:?}; there are: {}", names.join("; "))));
     }
     let bar = output::progress(setups.len());
     let reports = parallel::parallel_map(setups.len(), |index| {
@@ -53,7 +53,7 @@ fn text(reports: &[Exploration], summary: Option<&Summary>, options: &Options) -
         let _ = writeln!(text, "{report}");
         if report.counterexample.is_some() {
             let full = if options.full { " --full" } else { "" };
-            let _ = writeln!(text, "    again: echo-sim explore{full} {:?}", report.setup.name);
+            let _ = writeln!(text, "    repeat: echo-sim explore{full} {:?}", report.setup.name);
         }
     }
     if let Some(summary) = summary {

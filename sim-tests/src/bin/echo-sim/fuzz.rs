@@ -30,7 +30,9 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         Trouble::Usage(format!("no fuzz target {name:?}; there are {}", names.join(", ")))
     })?;
     if options.paths.is_empty() {
-        return Err(Trouble::Usage(format!("{name}: which inputs? Name files or folders, such as fuzz/corpus/{name}")));
+        return Err(Trouble::Usage(format!(
+            "{name}: expected files or directories of inputs, such as fuzz/corpus/{name}"
+        )));
     }
     replay(target, &options.paths, options.missing)
 }
@@ -59,7 +61,7 @@ fn replay(target: &Target, paths: &[PathBuf], missing: bool) -> Result<Answer, T
             }
         }
     }
-    let verdict = if broken == 0 { "every promise is kept".to_owned() } else { format!("{broken} BROKEN") };
+    let verdict = if broken == 0 { "every rule holds".to_owned() } else { format!("{broken} BROKEN") };
     let _ = write!(text, "{}: {count} inputs, {} pairs: {verdict}\n{reached}", target.name, reached.count());
     if missing {
         text += &reached.missing();

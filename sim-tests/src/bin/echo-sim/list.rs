@@ -59,7 +59,7 @@ fn plain(chosen: &[Chosen], redundant: bool) -> String {
     for (name, about) in Network::NAMED {
         let _ = writeln!(text, "# {name:<18} {about}");
     }
-    let _ = writeln!(text, "# Networks of packets, with sequences of their own (say, list fin-lost):");
+    let _ = writeln!(text, "# Networks of the packet backend, with their own sequences (for example, list fin-lost):");
     for (name, about) in Network::PACKETS {
         let _ = writeln!(text, "# {name:<18} {about}");
     }

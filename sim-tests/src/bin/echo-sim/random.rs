@@ -51,7 +51,10 @@ const MOST_LISTED: u64 = 1_000_000;
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if options.junit.is_some() && options.seeds.count().is_none_or(|count| count > MOST_LISTED) {
-        return Err(Trouble::Usage(format!("--junit lists each seed: at most {MOST_LISTED}, not {}", options.seeds)));
+        return Err(Trouble::Usage(format!(
+            "--junit lists each seed: expected at most {MOST_LISTED} seeds, got {}",
+            options.seeds
+        )));
     }
     let stop = Stop::listen()?;
     let mut all: Vec<Done> = backends(options.backend).into_iter().map(Done::nothing).collect();
@@ -73,7 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     bar.finish_and_clear();
     if all.iter().all(|done| done.hunt.scenarios == 0) && !stop.is_wanted() {
         return Err(Trouble::Usage(format!(
-            "none of the seeds {} can be run there; more seeds expected",
+            "no selected backend can run any of the seeds {}: expected more seeds",
             options.seeds
         )));
     }
@@ -131,7 +134,7 @@ impl Done {
         let mut text = found.iter().map(|found| shown(found, self.backend)).collect::<String>();
         if broken.len() > found.len() {
             let rest: Vec<_> = broken.iter().skip(found.len()).take(20).map(ToString::to_string).collect();
-            let _ = writeln!(text, "{} seeds in all; others are {}", broken.len(), rest.join(", "));
+            let _ = writeln!(text, "{} seeds fail; others are {}", broken.len(), rest.join(", "));
         }
         let verdict = match broken.len() {
             0 if *scenarios == 0 => "nothing was run".to_owned(),
@@ -141,7 +144,7 @@ impl Done {
         let (rate, simulated) = (self.scenarios_per_second(), self.simulated_per_second());
         let _ = writeln!(text, "{scenarios} of the seeds {} on {}: {verdict}.", options.seeds, self.backend.id());
         if self.left_out > 0 {
-            let _ = writeln!(text, "    {} others need a network that it does not have", self.left_out);
+            let _ = writeln!(text, "    {} other seeds need a network that this backend does not have", self.left_out);
         }
         let took = self.took.as_secs_f64();
         let _ = writeln!(text, "    {took:.1} s; {rate:.0} scenarios/s, each run twice; {simulated:.0} simulated s/s");
@@ -157,9 +160,9 @@ fn shown(found: &Found, backend: Backend) -> String {
     let backend = backend.id();
     format!(
         "BROKEN: {flaw}\n\
-         # The simplest scenario that shows it; drawn from seed {seed} as\n# {drawn}\n{saved}\n{ladder}\
+         # The simplest scenario that fails in this way; drawn from seed {seed} as\n# {drawn}\n{saved}\n{ladder}\
          replay: echo-sim replay {scenario} --backend {backend}\n\
-         as it was drawn: echo-sim replay --seed {seed} --backend {backend}\n\n",
+         original: echo-sim replay --seed {seed} --backend {backend}\n\n",
     )
 }
 

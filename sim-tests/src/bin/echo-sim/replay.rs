@@ -54,7 +54,8 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let mut runs = saved.scenario.runs();
     if let (Some(seed), Some(_)) = (options.seed, &options.what) {
         let chosen = usize::try_from(seed).ok().filter(|seed| *seed < runs.len());
-        let none = || Trouble::Usage(format!("no run {seed} of {}: there are {}", saved.scenario, runs.len()));
+        let none =
+            || Trouble::Usage(format!("no run {seed} of {}: expected a number below {}", saved.scenario, runs.len()));
         runs = vec![runs[chosen.ok_or_else(none)?].clone()];
     }
     if options.pcap.is_some() && backend != Backend::Packet {
@@ -120,7 +121,7 @@ impl Shown {
         }
         // Writing to a string cannot fail.
         if let Some(budget) = cut {
-            let _ = writeln!(self.text, "not over after {budget} ms (--budget): not judged");
+            let _ = writeln!(self.text, "not over after {budget} ms (--budget): not checked");
         }
         for broken in &broken {
             let _ = writeln!(self.text, "BROKEN: {broken}");

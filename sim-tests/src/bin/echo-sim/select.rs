@@ -59,7 +59,7 @@ impl Part {
         let near = catalogue::nearest(first, 1).join("");
         let command = COMMANDS.into_iter().find(|command| strsim::damerau_levenshtein(command, first) <= 2);
         let command = command.map(|command| format!(" (or did you mean the command {command}?)")).unwrap_or_default();
-        Trouble::Usage(format!("no id contains {}; an id is, say, {near}{command}", self.filters.join(" and ")))
+        Trouble::Usage(format!("no id contains {}; an example of an id is {near}{command}", self.filters.join(" and ")))
     }
 }
 
@@ -147,8 +147,8 @@ impl std::str::FromStr for Seeds {
             Some(Self { from: from.parse().ok()?, to })
         });
         let wrong = || {
-            let form = "seeds are A..B with A below B, such as 0..1000, or A.. for as long as nobody stops it";
-            ScenarioError::Parse(format!("{form}, not {text:?}"))
+            let form = "A..B with A below B, such as 0..1000, or A.. without an end";
+            ScenarioError::Parse(format!("expected seeds {form}, got {text:?}"))
         };
         ends.filter(|seeds| seeds.to.is_none_or(|to| seeds.from < to)).ok_or_else(wrong)
     }

@@ -17,14 +17,14 @@ const PIECES: usize = 50_000;
 impl Network {
     /// Checks that all numbers are in their ranges. `talk` is the size of all requests, in bytes.
     pub(crate) fn check(&self, talk: usize) -> Result<(), ScenarioError> {
-        check_range("the latency (2 ms, for a point in flight has to last)", self.latency, 2..=LONGEST)?;
+        check_range("the latency, in milliseconds,", self.latency, 2..=LONGEST)?;
         let sizes = [("reads", self.reads), ("writes", self.writes), ("takes", self.takes), ("window", self.window)];
         for (what, size) in sizes {
             check_range(&format!("{what}, in bytes,"), size as u64, 0..=LARGEST)?;
             if size > 0 && talk / size > PIECES {
                 let limit = PIECES * size;
                 return Err(ScenarioError::Parse(format!(
-                    "with {what}-{size}, at most {limit} bytes can be asked, not {talk}"
+                    "with {what}-{size}, all requests together must have at most {limit} bytes, not {talk}"
                 )));
             }
         }

@@ -12,7 +12,7 @@ pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
     }
     // The server's CLOSE, with any code, promises that no request above its count runs.
     let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
-    ensure(above, ExplorerRule::Counts, || format!("{} ran, above the count of the server's CLOSE", server.ran))
+    ensure(above, ExplorerRule::Counts, || format!("{} requests ran, more than the server's CLOSE counts", server.ran))
 }
 
 fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
@@ -32,14 +32,14 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
 fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
     let word = end.got.word.filter(|(_, code, _)| code.is_clean());
-    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's CLOSE"))?;
+    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
     let rule = match end.role {
         echo_core::Role::Client => ExplorerRule::ClientsProof,
         echo_core::Role::Server => ExplorerRule::ServersProof,
     };
     let (ran, held) = (server.ran, client.held);
     let all = ran == held && word.is_some_and(|(last, ..)| last == held);
-    ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, and the client holds {held} answers"))
+    ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, but the client holds {held} answers"))
 }
 
 /// Checks the account of an end (PROTOCOL.md, clauses 7.2 and 7.3): no request has a better fate than what happened.
@@ -68,7 +68,11 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> 
         };
         ensure(holds, ExplorerRule::Account, || {
             let (ran, held) = (server.ran, client.held);
-            format!("the {} calls {seq} {:?}; {ran} ran, {held} are held", end.role.name(), account.fate(seq))
+            format!(
+                "the {} counts request {seq} as {:?}; {ran} requests ran, and the client holds {held} answers",
+                end.role.name(),
+                account.fate(seq)
+            )
         })?;
     }
     let tally = account.tally();
@@ -84,17 +88,20 @@ pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
     let word = end.got.word;
     if let Some(Verdict::Clean(_)) = machine.verdict() {
         let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
-        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the other's CLOSE"))?;
+        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
         ensure(!end.got.behind_word, ExplorerRule::Violation, || {
-            format!("the {who} is clean, and something came behind the other's CLOSE")
+            format!("the {who} is clean, but received input after the peer's CLOSE")
         })?;
         let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
         match end.role {
             echo_core::Role::Client => ensure(last == end.held, ExplorerRule::ClientsProof, || {
-                format!("the client is clean by CLOSE {last}, and holds {} answers", end.held)
+                format!("the client is clean after CLOSE {last}, but holds {} answers", end.held)
             })?,
             echo_core::Role::Server => ensure(last == end.ran && in_time, ExplorerRule::ServersProof, || {
-                format!("the server is clean by CLOSE {last}; {} ran; its own word had left: {in_time}", end.ran)
+                format!(
+                    "the server is clean after CLOSE {last}; {} requests ran; its own CLOSE was sent before: {in_time}",
+                    end.ran
+                )
             })?,
         }
     }
@@ -108,7 +115,9 @@ pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
             (Fate::Refused, echo_core::Role::Server) => seq > end.ran,
             (Fate::Unknown, _) => true,
         };
-        ensure(holds, ExplorerRule::Account, || format!("the {who} calls {seq} {:?}", account.fate(seq)))?;
+        ensure(holds, ExplorerRule::Account, || {
+            format!("the {who} wrongly counts request {seq} as {:?}", account.fate(seq))
+        })?;
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pairs, reached, .. } = self;
         let can = self.reachable();
-        write!(f, "{reached} of {can} reachable pairs reached; {} of {pairs} cannot be", pairs - can)?;
+        write!(f, "{reached} of {can} reachable pairs reached; {} of {pairs} are unreachable", pairs - can)?;
         for (reason, pairs) in &self.unreachable {
             write!(f, "\n    {:>4} {reason}", pairs.len())?;
         }
@@ -53,7 +53,7 @@ impl fmt::Display for Coverage {
             write!(f, "\n    NOT REACHED: {sample} in {state}")?;
         }
         for (state, sample) in &self.wrong {
-            write!(f, "\n    REACHED, and said to be out of reach: {sample} in {state}")?;
+            write!(f, "\n    REACHED, but listed as unreachable: {sample} in {state}")?;
         }
         Ok(())
     }
@@ -103,11 +103,11 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
         return match (sample, state.sent, state.heard) {
             (Sample::Answered, Open, Open) => None,
             (Sample::Answered, Leaving, Open) if framed => None,
-            _ => Some("a connection answers in the call that accepts, so nothing else finds it owing"),
+            _ => Some("a connection answers in the call that accepts, so no other event comes while it owes an answer"),
         };
     }
     match (sample, role) {
-        (Sample::Send | Sample::FirstByteLeft, Server) => Some("only a client asks"),
+        (Sample::Send | Sample::FirstByteLeft, Server) => Some("only a client sends requests"),
         (Sample::Answered | Sample::AnsweredTooMuch, Client) => Some("only a server answers"),
         (Sample::Answered, Server) => Some("a connection answers once, in the call that accepts"),
         (Sample::AnsweredTooMuch, Server) => Some("a connection answers what it accepted"),
@@ -115,7 +115,9 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
         (Sample::Deadline(deadline), _) => waits(subject, state, deadline),
         (Sample::Fin, _) if state.heard == Finished => BEHIND_FIN,
         (Sample::Reset, Server) if (state.sent, state.heard, state.verdict) == (Finished, Finished, Verdict::Clean) => {
-            Some("nothing is read any more, and no write can fail: a server is clean only when all it said has left")
+            Some(
+                "nothing is read any more, and no write can fail: a server is clean only after all its output was sent",
+            )
         }
         (Sample::Send | Sample::Leave | Sample::Fail | Sample::Abort | Sample::Reset | Sample::Fin, _) => None,
         (Sample::NextRequest | Sample::OtherRequest | Sample::NextAnswer | Sample::OtherAnswer, _)
@@ -125,23 +127,23 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
     }
 }
 
-const DROPPED: Option<&str> = Some("what comes is dropped unread");
-const BEHIND_FIN: Option<&str> = Some("nothing is read behind FIN");
+const DROPPED: Option<&str> = Some("input is discarded unread");
+const BEHIND_FIN: Option<&str> = Some("nothing is read after FIN");
 
 fn first_byte(framed: bool, state: State) -> Option<&'static str> {
     match (framed, state.sent, state.heard) {
         // A plain client sends FIN after all earlier requests.
         (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
-        (true, _, _) => Some("requests of which no byte left are taken back before a CLOSE and before FIN"),
-        (false, _, _) => Some("without words, FIN follows at once"),
+        (true, _, _) => Some("requests without a sent byte are removed before a CLOSE and before FIN"),
+        (false, _, _) => Some("without CLOSE frames, FIN follows at once"),
     }
 }
 
 /// Returns why requests, answers, GOAWAY, CLOSE and violations cannot be received, or `None` if they can.
 fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
-    let lines = Some("lines carry no numbers, and no answers to a server");
+    let lines = Some("lines have no numbers, and carry no answers to a server");
     match (subject, state.sent, state.heard) {
-        (Subject::PlainClient, _, _) => Some("to a plain client all is text"),
+        (Subject::PlainClient, _, _) => Some("a plain client handles all input as text"),
         (Subject::PlainServer, _, _) if !matches!(sample, Sample::NextRequest | Sample::Violation) => lines,
         (_, _, Finished) => BEHIND_FIN,
         (Subject::PlainServer, Finished, _) => DROPPED,
@@ -166,19 +168,19 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         Deadline::Answer | Deadline::Idle => {
             ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait")
         }
-        Deadline::Write if role == Server && clean => (false, "a server is clean only when all it said has left"),
+        Deadline::Write if role == Server && clean => (false, "a server is clean only after all its output was sent"),
         Deadline::Write => (true, ""),
-        Deadline::Drain => (framed && sent == Leaving, "no CLOSE of the peer's is waited for"),
+        Deadline::Drain => (framed && sent == Leaving, "the side does not wait for the peer's CLOSE"),
         Deadline::Close => {
             let waits = framed && role == Server && sent == Closed && matches!(heard, Open | Leaving);
-            (waits, "no client's CLOSE is waited for")
+            (waits, "the side does not wait for a client's CLOSE")
         }
         Deadline::Fin => {
             let waits = matches!((sent, heard), (Closed, Closed) | (Failed, _));
-            (waits, "the peer's FIN is not waited for, or with linger behind one's own")
+            (waits, "the side does not wait for the peer's FIN, or has sent its own and waits with linger")
         }
         Deadline::Linger => {
-            (sent == Finished && heard != Finished, "one's own FIN has not left, or the peer's has come")
+            (sent == Finished && heard != Finished, "the side has not sent its FIN, or has received the peer's")
         }
         Deadline::Shutdown => ((sent, heard) != (Open, Open), "the ending has not begun"),
     };

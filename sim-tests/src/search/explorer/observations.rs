@@ -115,21 +115,21 @@ impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CrossingGoAways => write!(f, "GOAWAYs that cross"),
-            Self::CloseLost => write!(f, "a clean client with a server that is not: the very CLOSE was lost"),
+            Self::CloseLost => write!(f, "a clean client and a server that is not clean: the client's CLOSE was lost"),
             Self::BothClean => write!(f, "both ends clean"),
             Self::Refused(role) => write!(f, "a refused request at the {}", role.name()),
             Self::Unknown(role) => write!(f, "an unknown request at the {}", role.name()),
-            Self::NotRun => write!(f, "a request behind the server's CLOSE, not run"),
+            Self::NotRun => write!(f, "a request after the server's CLOSE, not run"),
             Self::FinInside(role) => write!(f, "FIN inside a frame or preface at the {}", role.name()),
             Self::ResetOvertook(role) => write!(f, "RST that overtakes data at the {}", role.name()),
-            Self::ResetBehind(role) => write!(f, "RST behind all data at the {}", role.name()),
+            Self::ResetBehind(role) => write!(f, "RST after all data at the {}", role.name()),
             Self::WriteFailed(role) => write!(f, "a write that fails at the {}", role.name()),
             Self::WordBehindFailure(role) => {
                 write!(f, "a CLOSE read after a failed write at the {}", role.name())
             }
             Self::Passed(role, deadline) => write!(f, "deadline {deadline} at the {}", role.name()),
             Self::Ended(role, end) => write!(f, "{end} at the {}", role.name()),
-            Self::LeftUnspoken => write!(f, "a server that leaves before the client has spoken"),
+            Self::LeftUnspoken => write!(f, "a server that leaves before the client has sent anything"),
             Self::HalfCloseAnswered => write!(f, "a half-close below the protocol, answered"),
             Self::SentInPart => write!(f, "a request sent in part, and unknown"),
         }

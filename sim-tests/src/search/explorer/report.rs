@@ -113,7 +113,7 @@ impl fmt::Display for Summary {
         for (subject, coverage) in &self.coverage {
             writeln!(f, "{}: {coverage}", subject.name())?;
         }
-        write!(f, "{} of {all} things that have to be possible were seen", self.seen.len())?;
+        write!(f, "{} of {all} required events were seen", self.seen.len())?;
         for sight in &self.unseen {
             write!(f, "\n    NOT SEEN: {sight}")?;
         }

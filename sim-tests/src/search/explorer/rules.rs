@@ -59,7 +59,7 @@ pub type ExplorerBreach = Breach<ExplorerRule>;
 
 impl ExplorerBreach {
     pub(super) fn cycle() -> Self {
-        Self { rule: ExplorerRule::End, what: "a state comes back: this can go on for ever".into() }
+        Self { rule: ExplorerRule::End, what: "a state repeats: the run may never end".into() }
     }
 }
 

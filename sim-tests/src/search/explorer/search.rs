@@ -157,7 +157,7 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
 /// Describes a path: each step, and the state after it.
 fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
     let mut state = first.clone();
-    let mut lines = vec![format!("{:<58} {}", "in the beginning", state.show())];
+    let mut lines = vec![format!("{:<58} {}", "at the start", state.show())];
     for step in path {
         let told = state.tell(*step);
         // The last step causes the breach, so its error is expected.

@@ -71,7 +71,7 @@ impl SentLog {
     /// Checks what may be sent next, and with which count (PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10).
     fn begin(&mut self, unit: Unit, facts: Facts) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
-        self.ensure_may_speak(|| format!("the {who} says {unit}"))?;
+        self.ensure_may_speak(|| format!("the {who} sends {unit}"))?;
         let right = match (unit, self.role) {
             (Unit::Preface | Unit::Line, _) => true,
             (Unit::Echo(seq), Role::Client) => {
@@ -99,20 +99,23 @@ impl SentLog {
         };
         ensure(right, ExplorerRule::Counts, || {
             let Facts { ran, held, .. } = facts;
-            format!("the {who} says {unit}; {ran} ran, {held} answers are held, {} have left", self.replies)
+            format!(
+                "the {who} sends {unit}; {ran} requests ran, the client holds {held} answers, {} answers were sent",
+                self.replies
+            )
         })
     }
 
     /// Checks that nothing but FIN follows CLOSE, and nothing follows FIN (PROTOCOL.md, clause 5.10).
     fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
-        ensure(self.word.is_none(), ExplorerRule::Close, || format!("{} behind its CLOSE", what()))?;
-        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("{} behind its FIN or RST", what()))
+        ensure(self.word.is_none(), ExplorerRule::Close, || format!("{} after its CLOSE", what()))?;
+        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("{} after its FIN or RST", what()))
     }
 
     /// Records that FIN was sent.
     pub(super) fn say_fin(&mut self) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
-        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("the {who} sends FIN behind its FIN or RST"))?;
+        ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("the {who} sends FIN after its FIN or RST"))?;
         ensure(self.open.is_none(), ExplorerRule::Close, || format!("the {who} sends FIN inside a frame"))?;
         self.fin = true;
         Ok(())

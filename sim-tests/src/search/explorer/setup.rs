@@ -69,13 +69,13 @@ impl fmt::Display for TransportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Role::name;
         match self {
-            Self::Kill(role) => write!(f, "the {} is killed, its kernel says FIN", name(*role)),
+            Self::Kill(role) => write!(f, "the {} is killed, and its kernel sends FIN", name(*role)),
             Self::KillUnread(role) => write!(f, "the {} is killed with unread input: RST", name(*role)),
             Self::HalfClose(role) => write!(f, "the {} half-closes below the protocol", name(*role)),
             Self::Cut => write!(f, "the network is cut"),
-            Self::Reset(role) => write!(f, "a RST for the {} from on the way", name(*role)),
-            Self::FinForReset(role) => write!(f, "a relay makes FIN of the RST for the {}", name(*role)),
-            Self::FinForTheRest(role) => write!(f, "a relay drops all for the {} and says FIN", name(*role)),
+            Self::Reset(role) => write!(f, "the network sends RST to the {}", name(*role)),
+            Self::FinForReset(role) => write!(f, "a relay turns the RST for the {} into FIN", name(*role)),
+            Self::FinForTheRest(role) => write!(f, "a relay drops all data for the {} and sends FIN", name(*role)),
         }
     }
 }

@@ -70,7 +70,9 @@ impl Single {
                     let aborted = self.end.said.reset || self.end.got.reset || self.end.connection.is_write_closed();
                     let may = self.end.got.fin || aborted || self.end.patience_over;
                     let who = self.end.role.name();
-                    ensure(may, ExplorerRule::ReadingOn, || format!("the {who} lets go before it has read FIN"))?;
+                    ensure(may, ExplorerRule::ReadingOn, || {
+                        format!("the {who} closes its socket before it has read FIN")
+                    })?;
                     notes.see(Goal::Ended(self.end.role, outcome.end.name()));
                     self.end.place = Place::Over(outcome);
                 }
@@ -157,7 +159,7 @@ impl Model for Single {
         claims::check_alone(&self.end)?;
         if self.end.is_here() {
             waits::check(&self.end)?;
-            ensure(!steps.is_empty(), ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;
+            ensure(!steps.is_empty(), ExplorerRule::End, || format!("no step is possible any more: {}", self.show()))?;
         }
         Ok(())
     }
@@ -172,12 +174,12 @@ impl Model for Single {
                 format!("{who} writes {}", units.join(", "))
             }
             Step::WriteFails => format!("{who}: a write fails"),
-            Step::GiveUp => format!("{who}: nothing to read behind the failed write"),
+            Step::GiveUp => format!("{who}: nothing to read after the failed write"),
             Step::Fin => format!("{who} sends FIN"),
-            Step::Say(input) => format!("the peer says {input}"),
+            Step::Say(input) => format!("the peer sends {input}"),
             Step::SayFin => "the peer sends FIN".into(),
             Step::SayReset => "the peer sends RST".into(),
-            Step::Quiet => format!("{who}: the input falls quiet"),
+            Step::Quiet => format!("{who}: the quiet time passes"),
             Step::Expire(deadline) => format!("{who}: deadline {deadline}"),
         }
     }

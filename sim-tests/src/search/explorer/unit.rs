@@ -31,7 +31,7 @@ impl fmt::Display for Unit {
             Self::Reply(seq) => write!(f, "REPLY {seq}"),
             Self::GoAway(last) => write!(f, "GOAWAY {last}"),
             Self::Close { last, code, fin_first } => {
-                write!(f, "CLOSE {last} {}{}", code.0, if *fin_first { " (I send FIN first)" } else { "" })
+                write!(f, "CLOSE {last} {}{}", code.0, if *fin_first { " (FIN flag)" } else { "" })
             }
             Self::Unknown => write!(f, "unknown frame"),
             Self::Broken => write!(f, "bytes that break the protocol"),

@@ -16,11 +16,11 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
         ensure(!waits || !waiting || runs(deadline), ExplorerRule::Deadlines, || {
             let machine = end.connection.machine();
             let (sent, heard) = (machine.sent(), machine.heard());
-            format!("the {} waits as {sent:?} / {heard:?} and deadline {deadline} does not run", end.role.name())
+            format!("the {} waits in {sent:?} / {heard:?}, but deadline {deadline} does not run", end.role.name())
         })?;
     }
     let alive = end.connection.running_deadlines().next().is_some();
-    ensure(alive, ExplorerRule::Deadlines, || format!("the {} has not ended, and no deadline runs", end.role.name()))
+    ensure(alive, ExplorerRule::Deadlines, || format!("the {} has not ended, but no deadline runs", end.role.name()))
 }
 
 /// Returns for each deadline whether the side waits for what it limits.

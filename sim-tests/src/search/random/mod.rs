@@ -91,7 +91,7 @@ impl fmt::Display for RandomFailure {
             Self::Unsteady { first, second } => {
                 write!(f, "harness: a second run differs: {first:?} became {second:?}")
             }
-            Self::Refused(refusal) => write!(f, "harness: cannot be run: {refusal}"),
+            Self::Refused(refusal) => write!(f, "harness: the scenario cannot be run: {refusal}"),
         }
     }
 }
@@ -225,5 +225,5 @@ fn tree(strategy: &BoxedStrategy<Scenario>, seed: u64) -> Result<Tree, ScenarioE
     let config = Config { failure_persistence: None, ..Config::default() };
     strategy
         .new_tree(&mut TestRunner::new_with_rng(config, rng))
-        .map_err(|reason| ScenarioError::Run(format!("nothing was drawn from seed {seed}: {reason}")))
+        .map_err(|reason| ScenarioError::Run(format!("seed {seed} gives no scenario: {reason}")))
 }

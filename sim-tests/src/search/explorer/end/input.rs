@@ -87,7 +87,7 @@ impl End {
             Heard::Reply(seq) => {
                 self.held += 1;
                 ensure(seq == self.held, ExplorerRule::Answers, || {
-                    format!("answer {seq} comes as number {}", self.held)
+                    format!("answer {seq} arrives as number {}", self.held)
                 })
             }
             Heard::Preface => {

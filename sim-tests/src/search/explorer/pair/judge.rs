@@ -38,10 +38,12 @@ impl Pair {
                 Verdict::Failed { .. } | Verdict::Truncated | Verdict::Reset => false,
                 Verdict::TimedOut(_) | Verdict::Violation(_) => false,
             };
-            ensure(good, ExplorerRule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
+            ensure(good, ExplorerRule::Peace, || format!("without a fault the {} ends {outcome}", end.role.name()))?;
             let account = outcome.account;
             let answered = plain || (account.refused == 0 && account.unknown == 0);
-            ensure(answered, ExplorerRule::Peace, || format!("in peace the {} ends {outcome}", end.role.name()))?;
+            ensure(answered, ExplorerRule::Peace, || {
+                format!("without a fault the {} ends {outcome}", end.role.name())
+            })?;
         }
         Ok(())
     }
@@ -49,7 +51,7 @@ impl Pair {
     /// Checks a state without a next step: both sides must have ended.
     pub(super) fn check_end(&self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         let over = self.ends.iter().all(|end| !end.is_here());
-        ensure(over, ExplorerRule::End, || format!("nothing can happen any more: {}", self.show()))?;
+        ensure(over, ExplorerRule::End, || format!("no step is possible any more: {}", self.show()))?;
         let [client, server] = &self.ends;
         let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
         notes.see_if(clean(client) && clean(server), Goal::BothClean);

@@ -28,7 +28,9 @@ impl Pair {
         // A side whose transport takes nothing more cannot send RST: it aborts by closing.
         let end = self.end(role);
         let may = !open || end.got.fin || end.connection.is_write_closed() || end.patience_over;
-        ensure(may, ExplorerRule::ReadingOn, || format!("the {} lets go before it has read FIN", role.name()))?;
+        ensure(may, ExplorerRule::ReadingOn, || {
+            format!("the {} closes its socket before it has read FIN", role.name())
+        })?;
         self.end_mut(role).place = Place::Over(outcome);
         self.close(role, !self.inboxes[role as usize].pieces.is_empty());
         Ok(())

@@ -28,8 +28,8 @@ impl Pair {
             }
             Step::ReadFin(role) => format!("{} reads FIN", role.name()),
             Step::ReadReset(role) => format!("{} reads RST", role.name()),
-            Step::GiveUp(role) => format!("{}: nothing to read behind the failed write", role.name()),
-            Step::Quiet(role) => format!("{}: the input falls quiet", role.name()),
+            Step::GiveUp(role) => format!("{}: nothing to read after the failed write", role.name()),
+            Step::Quiet(role) => format!("{}: the quiet time passes", role.name()),
             Step::Expire(role, deadline) => format!("{}: deadline {deadline}", role.name()),
             Step::Fault(fault) => fault.to_string(),
         }
