@@ -1,7 +1,29 @@
-//! Every way an echo/1 conversation can end, as data that can be run, replayed and judged.
+//! Every way an echo/1 conversation can end, as data that can be run, replayed and judged - and the same for your own
+//! protocol.
 //!
-//! Data flows one way: a [`Scenario`] (what each side and the network do) is run by a [`Backend`], which gives a
-//! [`Record`] (what happened, in order); [`check`](fn@check) holds it against the close contract, [`ladder`] shows it.
+//! ```text
+//!   catalogue · search · trial · fuzz          which conversations
+//!        │
+//!        ▼
+//!   Scenario      what each side and the network do: a value with an id
+//!        │
+//!        ▼
+//!   Backend       pair: two cores of echo-core and a queue of packets
+//!        │        turmoil: echo-net's client and server on a simulated network of streams
+//!        │        packet: the same, each on a TCP stack of its own, packet by packet
+//!        ▼
+//!   Record        what happened, in order  ──▶  ladder, pcapng, baseline
+//!        │
+//!        ▼
+//!   check         the close contract, RFC 9293, and the oracle's allowed endings
+//! ```
+//!
+//! - **Your own protocol**: `trial` (feature `turmoil`) runs two closures over a stream, and injects each fault at each
+//!   of their I/O events.
+//! - **One conversation of echo/1**: [`Scenario`], [`Backend::run`], [`check()`], [`ladder::ladder`].
+//! - **All of them**: [`catalogue`]; every state of the protocol: [`explorer`]; random ones: `random` (feature
+//!   `random`); every fate of one packet and of two: `packet_sweep` (feature `packet`).
+//! - **Bytes**: `fuzz` (feature `fuzz`) has checks for fuzzers and property tests.
 //!
 //! ```
 //! use sim_tests::{Backend, Scenario, check, ladder};
@@ -13,15 +35,13 @@
 //! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
-//! The harness for somebody else's protocol, two closures over a stream, is the module `trial` (feature `turmoil`).
-//!
-//! Nothing here reads a clock or draws a number: time is virtual, and the same scenario gives the same record in
-//! every process. Whoever wants random schedules draws scenarios, which are plain values with an id.
+//! Everything is deterministic: time is virtual, no backend draws a number, and the same scenario gives the same record
+//! in every process. Random schedules are random *scenarios*, which are plain values with an id.
 #![forbid(unsafe_code)]
 
 mod backend;
 pub mod catalogue;
-pub mod check;
+mod check;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod in_memory;
@@ -29,9 +49,9 @@ mod network;
 #[cfg(feature = "packet")]
 pub mod packet;
 pub mod record;
-pub mod scenario;
-pub mod search;
-pub mod support;
+mod scenario;
+mod search;
+mod support;
 pub mod tcp;
 #[cfg(feature = "turmoil")]
 pub mod trial;
@@ -39,9 +59,9 @@ pub mod trial;
 #[cfg(feature = "turmoil")]
 pub use backend::every_order;
 pub use check::contract::check;
-pub use check::contract_rule::ContractRule;
+pub use check::contract_rule::{ContractBreach, ContractRule};
 pub use check::oracle;
-pub use check::tcp_rules::{TcpRule, check_tcp};
+pub use check::tcp_rules::{TcpBreach, TcpRule, check_tcp};
 pub use network::relay::Relay;
 pub use record::event_log::{EventLog, LogEntry, LogEvent, Unit};
 #[cfg(feature = "packet")]
@@ -52,8 +72,14 @@ pub use scenario::overrides::Overrides;
 pub use scenario::plan::{Action, Plan, Point, Step};
 pub use scenario::{Backend, Scenario, Wire, defaults, file};
 pub use search::explorer;
-#[cfg(feature = "packet")]
-pub use search::packet_sweep;
 #[cfg(feature = "random")]
 pub use search::random;
-pub use support::{Breach, MOST_SHOWN, Millis, Rule, ScenarioError, Shard, fnv, one_line, pairs, parallel};
+#[cfg(feature = "packet")]
+pub use search::{edge_table, packet_sweep};
+pub use support::{Breach, Millis, Rule, ScenarioError, Shard, pairs};
+
+/// For the program `echo-sim` and the tests of this repository. It is no interface: it changes without notice.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::support::{MOST_SHOWN, fnv, one_line, parallel::parallel_map};
+}

@@ -11,6 +11,7 @@ mod plain;
 mod preface;
 mod random;
 mod rules;
+mod serialization;
 mod sources;
 mod stamp;
 mod table;

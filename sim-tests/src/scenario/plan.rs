@@ -65,6 +65,7 @@ pub enum Point {
     /// A GOAWAY was sent.
     Draining,
     /// The peer's GOAWAY has arrived, and this side has not acted on it.
+    #[cfg_attr(feature = "serde", serde(rename = "after-goaway"))]
     AfterGoAway,
     /// A CLOSE was sent, and the peer has not received it.
     CloseInFlight,

@@ -7,7 +7,7 @@ mod error;
 mod hash;
 mod number;
 pub mod pairs;
-pub mod parallel;
+pub(crate) mod parallel;
 mod shard;
 #[cfg(feature = "serde")]
 mod text_serde;

@@ -2,7 +2,8 @@
 
 use echo_core::Role;
 use sim_tests::catalogue::{self, Sequence};
-use sim_tests::{Backend, Ending, LogEvent, Record, Scenario, Unit, parallel};
+use sim_tests::internal::parallel_map;
+use sim_tests::{Backend, Ending, LogEvent, Record, Scenario, Unit};
 
 /// What one end did and saw, as far as both backends can tell it. RST is left out: turmoil answers FIN for a closed
 /// socket with one, where Linux acknowledges it. When a user's task is handed an answer is no event on the wire.
@@ -49,8 +50,7 @@ fn wrong_with(sequence: &Sequence, run: &Scenario) -> Vec<String> {
 #[test]
 fn the_real_client_and_server_do_what_the_two_cores_do() {
     let all = catalogue::all();
-    let wrong: Vec<String> =
-        parallel::parallel_map(all.len(), |index| wrong(&all[index])).into_iter().flatten().collect();
+    let wrong: Vec<String> = parallel_map(all.len(), |index| wrong(&all[index])).into_iter().flatten().collect();
     let first: Vec<_> = wrong.iter().take(10).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{} things are wrong, first:\n{}", wrong.len(), first.join("\n"));
 }

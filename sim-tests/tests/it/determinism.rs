@@ -1,7 +1,8 @@
 //! The same scenario, the same trace: in another run, in another process, in another build. And runs that are not
 //! deterministic, on purpose: the same comparison catches each of them.
 
-use sim_tests::{Backend, Scenario, catalogue, fnv};
+use sim_tests::internal::fnv;
+use sim_tests::{Backend, Scenario, catalogue};
 use std::collections::{BTreeSet, HashSet};
 use std::process::Command;
 use std::sync::{Arc, Mutex};

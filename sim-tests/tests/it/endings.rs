@@ -1,9 +1,10 @@
 //! How each sequence of the catalogue ends on the pair: one file a network, one line a sequence, sorted by id.
 
 use echo_core::{Role, Tally};
+use sim_tests::Backend;
 use sim_tests::catalogue::{self, Place, Sequence};
+use sim_tests::internal::parallel_map;
 use sim_tests::oracle::Reported;
-use sim_tests::{Backend, parallel};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LEGEND: &str = "id → the client's ending, the server's ending; \"or\" where a race may end either way";
@@ -45,7 +46,7 @@ fn file(sequence: &Sequence) -> String {
 #[test]
 fn every_sequence_ends_as_it_did() {
     let all = catalogue::all();
-    let lines = parallel::parallel_map(all.len(), |index| (file(&all[index]), line(&all[index])));
+    let lines = parallel_map(all.len(), |index| (file(&all[index]), line(&all[index])));
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (file, line) in lines {
         assert!(files.entry(file).or_default().insert(line), "no two sequences have one id");

@@ -21,6 +21,7 @@ mod program;
 mod program_output;
 mod random;
 mod regressions;
+mod serialization;
 mod streams;
 mod trial;
 mod turmoil;

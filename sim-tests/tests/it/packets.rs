@@ -1,8 +1,8 @@
 //! The packet backend: every fate of one and of two packets, random losses, and what only packets show.
 
 use echo_core::Role;
+use sim_tests::edge_table::EdgeTable;
 use sim_tests::record::is_again;
-use sim_tests::search::edge_table::EdgeTable;
 use sim_tests::tcp::{CLOSING, Edge, Flags, PacketFate, Segment, TcpEvent, TcpState, Trigger};
 use sim_tests::{Backend, LogEvent, Record, Scenario, TcpRule, Unit, check, check_tcp, packet_sweep, tcp};
 

@@ -5,7 +5,8 @@ use crate::select::{Chosen, Part, backends};
 use echo_core::Role;
 use serde_json::{Value, json};
 use sim_tests::baseline::Baseline;
-use sim_tests::{Backend, Record, parallel};
+use sim_tests::internal::parallel_map;
+use sim_tests::{Backend, Record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -81,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     let chosen = options.part.chosen()?;
     let backends = backends(options.backend);
     let bar = output::progress(chosen.len());
-    let rows = parallel::parallel_map(chosen.len(), |index| {
+    let rows = parallel_map(chosen.len(), |index| {
         let row = Row::new(chosen[index], &backends, options.save.is_some());
         bar.inc(1);
         row

@@ -3,7 +3,7 @@
 use crate::output::{self, Answer, Trouble};
 use serde_json::{Value, json};
 use sim_tests::explorer::{self, Exploration, Limits, Setup, Summary};
-use sim_tests::parallel;
+use sim_tests::internal::parallel_map;
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         return Err(Trouble::Usage(format!("no setup contains {part:?}; there are: {}", names.join("; "))));
     }
     let bar = output::progress(setups.len());
-    let reports = parallel::parallel_map(setups.len(), |index| {
+    let reports = parallel_map(setups.len(), |index| {
         let report = explorer::run(&setups[index], Limits::default(), &mut |_| ());
         bar.inc(1);
         report

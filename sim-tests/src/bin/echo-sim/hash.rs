@@ -2,7 +2,8 @@
 
 use crate::output::{self, Answer, Trouble};
 use crate::select::{Part, Seeds, backends, runs};
-use sim_tests::{Backend, Scenario, ScenarioError, fnv, parallel, random};
+use sim_tests::internal::{fnv, parallel_map};
+use sim_tests::{Backend, Scenario, ScenarioError, random};
 use std::fmt::Write as _;
 
 #[derive(clap::Args)]
@@ -35,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
             Some(hash.map(|hash| format!("{} {hash:016x} {name}\n", backend.id())))
         };
         let lines: Vec<String> =
-            parallel::parallel_map(jobs.len(), one).into_iter().flatten().collect::<Result<_, ScenarioError>>()?;
+            parallel_map(jobs.len(), one).into_iter().flatten().collect::<Result<_, ScenarioError>>()?;
         if options.lines {
             text.extend(lines);
         } else {

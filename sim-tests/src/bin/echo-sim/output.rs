@@ -2,7 +2,8 @@
 
 use crate::inherited::stdout_was_closed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sim_tests::{ScenarioError, one_line};
+use sim_tests::ScenarioError;
+use sim_tests::internal::one_line;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
