@@ -14,6 +14,7 @@ pub(crate) struct Path {
     pub(crate) overtaking: bool,
     /// What stands in the middle.
     pub(crate) relay: Option<Relay>,
-    /// Each program takes so many bytes of what comes every [`PACE`](super::send_buffer::PACE); the rest waits where it was sent. 0 is no limit.
+    /// Bytes that a program reads in every [`READ_INTERVAL`](super::READ_INTERVAL); the rest waits at the sender. 0 is
+    /// no limit.
     pub(crate) takes: usize,
 }
