@@ -1,5 +1,5 @@
-//! What a program may do with its stream, and what Linux would answer. Each call that comes to something is an I/O
-//! event.
+//! The calls of a program on its stream, with the results of Linux. Each call that completes is an I/O event, except
+//! those that change nothing.
 
 use super::kernel::{Kernel, Packet};
 use super::run::TrialEvent;
@@ -80,7 +80,7 @@ impl Kernel {
         if self.is_taken(side) {
             return Poll::Pending;
         }
-        // As in tokio, a socket that is not connected any more is no error.
+        // Like tokio, ignores that the socket is no longer connected.
         if self.socket(side).kernel.can_write() {
             self.shut_down(side);
             self.event(side, TrialEvent::ShutDown);
@@ -96,7 +96,7 @@ impl Kernel {
         }
     }
 
-    /// The program's own abort: linger time zero.
+    /// Aborts the stream for its program: `close()` with linger time zero.
     pub(super) fn abort_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::Nobody;

@@ -1,6 +1,6 @@
-//! The two sockets of a conversation, kept as Linux keeps them, the network between, and the log of it all.
+//! The two sockets of a conversation, which close as on Linux, the network between them, and the log.
 //!
-//! turmoil's own sockets differ from Linux's exactly where a conversation ends, so they are not used. What was read
+//! turmoil's own sockets are not used, because they differ from Linux's where a conversation ends. Data that was read
 //! makes room for the writer at once, whatever the network does.
 
 use super::run::{TrialEntry, TrialEvent};
@@ -12,27 +12,27 @@ use crate::support::Millis;
 use echo_core::Role;
 use std::task::Waker;
 
-/// How long a side that reads no more waits for unread input.
+/// How long [`InjectedFault::DropUnread`] waits for unread input.
 const PATIENCE: Millis = 1000;
-/// A side with more I/O events than this does not come to an end by itself.
+/// Maximum number of I/O events of a side. A side with more does not end by itself.
 const MOST_EVENTS: usize = 10_000;
 
 pub(super) type Packet = StreamPacket<u8>;
 
-/// Both sockets and all that is between them.
+/// Both sockets, the links between them, and the log.
 #[derive(Debug)]
 pub(super) struct Kernel {
     now: Millis,
     pub(super) scenario: TrialScenario,
-    /// How much a side may write that the other has not read.
+    /// Maximum number of bytes that a side has written and its peer has not read.
     pub(super) buffer: usize,
     links: Links<Packet>,
     /// By [`Role`].
     pub(super) sockets: [Socket; 2],
     log: Vec<TrialEntry>,
-    /// Hosts that are to lose everything that runs on them.
+    /// Hosts that turmoil has to crash.
     doomed: Vec<Role>,
-    /// Who is to be woken once nobody holds this.
+    /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
 
@@ -52,9 +52,9 @@ impl Kernel {
         kernel
     }
 
-    // ---- for whoever runs it ----
+    // ---- for the simulation ----
 
-    /// Time goes on, and what is due arrives.
+    /// Sets the time, and delivers what is due.
     pub(super) fn advance(&mut self, now: Millis) {
         self.now = now;
         for side in Role::BOTH {
@@ -73,7 +73,7 @@ impl Kernel {
         }
     }
 
-    /// Whether nothing is left to happen between the two.
+    /// Whether both sides have ended, and no packet is in flight.
     pub(super) fn is_over(&self) -> bool {
         let over = |socket: &Socket| match socket.holder {
             Holder::Taken => true,
@@ -83,12 +83,12 @@ impl Kernel {
         self.sockets.iter().all(over) && self.links.next_due().is_none()
     }
 
-    /// Whether a side goes on and on.
+    /// Whether a side was stopped because it had too many I/O events.
     pub(super) fn has_run_away(&self) -> bool {
         self.sockets.iter().any(|socket| socket.holder == Holder::Runaway)
     }
 
-    /// Hosts that are to lose everything that runs on them, once.
+    /// Takes the hosts that turmoil has to crash.
     pub(super) fn take_doomed(&mut self) -> Vec<Role> {
         std::mem::take(&mut self.doomed)
     }
@@ -97,7 +97,7 @@ impl Kernel {
         std::mem::take(&mut self.wakers)
     }
 
-    /// Whether the program of `side` was taken away, or stopped.
+    /// Whether the program of `side` was stopped, by a fault or by the limit of I/O events.
     pub(super) fn is_taken(&self, side: Role) -> bool {
         match self.socket(side).holder {
             Holder::Taken | Holder::Idler(_) | Holder::Runaway => true,
@@ -105,12 +105,12 @@ impl Kernel {
         }
     }
 
-    /// Whether a fault took the program of `side` away.
+    /// Whether a fault ended the program of `side`.
     pub(super) fn is_struck_down(&self, side: Role) -> bool {
         matches!(self.socket(side).holder, Holder::Taken | Holder::Idler(_))
     }
 
-    /// The future of `side` came to its end.
+    /// Logs that the future of `side` has returned or panicked.
     pub(super) fn finish(&mut self, side: Role, what: TrialEvent) {
         self.socket_mut(side).returned = true;
         self.event(side, what);
@@ -122,7 +122,7 @@ impl Kernel {
         Role::BOTH.into_iter().filter(|side| self.socket(*side).kernel.sent_fin_first() && !is_reset).collect()
     }
 
-    /// The sides whose future returned and whose stream is still open.
+    /// The sides whose future has ended and whose stream is still open.
     pub(super) fn leaking(&self) -> Vec<Role> {
         let leaks = |side: &Role| self.socket(*side).returned && self.socket(*side).holder == Holder::Program;
         Role::BOTH.into_iter().filter(leaks).collect()
@@ -132,7 +132,7 @@ impl Kernel {
         std::mem::take(&mut self.log)
     }
 
-    // ---- the log, and the fault that waits for a line of it ----
+    // ---- the log, and the fault that waits for an I/O event ----
 
     fn note(&mut self, side: Role, what: TrialEvent) {
         self.log.push(TrialEntry { at: self.now, side, what });
@@ -190,7 +190,7 @@ impl Kernel {
         }
     }
 
-    /// The program of `side` is no more. What it had returned before counts.
+    /// Ends the program of `side`. If its future has ended before, and its stream is dropped, nothing changes.
     fn kill(&mut self, side: Role) {
         let socket = self.socket_mut(side);
         if socket.holder != Holder::Nobody || !socket.returned {
@@ -211,7 +211,7 @@ impl Kernel {
     /// Sends what the kernel of `side` has to send.
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
-        // A kernel answers every packet for a socket that was reset with RST; one is enough.
+        // A kernel answers every packet for a socket that was reset with RST; the first is enough here.
         if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(side).reset, true) {
             return;
         }
@@ -227,26 +227,26 @@ impl Kernel {
         }
     }
 
-    /// `shutdown(SHUT_WR)`.
+    /// Does `shutdown(SHUT_WR)`.
     pub(super) fn shut_down(&mut self, side: Role) {
         let sent = self.socket_mut(side).kernel.shut_down();
         self.send_kind(side, sent);
     }
 
-    /// A fault closes the stream of `side` under its program.
+    /// Ends the program of `side` by a fault, and closes its stream.
     fn close(&mut self, side: Role) {
         self.socket_mut(side).holder = Holder::Taken;
         self.close_socket(side);
     }
 
-    /// `close()`.
+    /// Does `close()`.
     pub(super) fn close_socket(&mut self, side: Role) {
         let socket = &mut self.socket_mut(side).kernel;
         let sent = socket.close(!socket.inbox().is_empty());
         self.send_kind(side, sent);
     }
 
-    /// `close()` with linger time zero.
+    /// Does `close()` with linger time zero: RST.
     pub(super) fn abort(&mut self, side: Role) {
         let sent = self.socket_mut(side).kernel.abort();
         self.send_kind(side, sent);

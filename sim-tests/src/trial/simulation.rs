@@ -1,4 +1,4 @@
-//! One run: two hosts of turmoil, with a runtime and a virtual clock each, and the kernel between them.
+//! One run: two hosts of turmoil, each with its own runtime and virtual clock, and the kernel between them.
 
 use super::TICK;
 use super::kernel::Kernel;
@@ -19,13 +19,13 @@ use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 use turmoil::Sim;
 
-/// A side's program: what the user gave, with its future in a box.
+/// The user's closure for a side, with its future in a box.
 pub(super) type Program<T> = Rc<dyn Fn(TrialStream) -> Pin<Box<dyn Future<Output = T>>>>;
 
-/// What a future came to, once it did.
+/// The result of a future, or the message of its panic; `None` until it ends.
 type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 
-/// Runs `scenario`, for at most `budget` of virtual time.
+/// Runs `scenario` for at most `budget` of virtual time.
 pub(super) fn play<C, S>(
     scenario: TrialScenario,
     client: &Program<C>,
@@ -57,12 +57,12 @@ fn simulation(budget: Millis) -> Sim<'static> {
     builder.build()
 }
 
-/// Steps until all is over, or the budget used up; says when it was over, and what turmoil had to say.
+/// Runs steps until both sides have ended or `budget` is used up. Returns when that was, and the error of turmoil.
 fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Millis>, Option<String>) {
     let mut now = 0;
     loop {
         kernel.with(|kernel| kernel.advance(now));
-        // A program that panics where no runtime catches it, when it is dropped say, shall not end the whole trial.
+        // A program can panic where no runtime catches it, for example when it is dropped. The trial has to go on.
         let step = catch_unwind(AssertUnwindSafe(|| {
             let result = sim.step().map_err(|error| error.to_string());
             for side in kernel.with(Kernel::take_doomed) {
@@ -89,7 +89,7 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
     let slot = Slot::default();
     let cast = RefCell::new(Some((Rc::clone(program), TrialStream::new(kernel.clone(), side))));
     let (result, kernel) = (Rc::clone(&slot), kernel.clone());
-    // turmoil wants to be able to start a host again; these are started once.
+    // turmoil can start a host again; these hosts start only once.
     sim.host(side.name(), move || {
         let (cast, result, kernel) = (cast.borrow_mut().take(), Rc::clone(&result), kernel.clone());
         async move {
@@ -98,14 +98,14 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
                 kernel.with(|kernel| kernel.finish(side, note(&outcome)));
                 *result.borrow_mut() = Some(outcome);
             }
-            // A host whose software has returned answers nothing any more, not even to its tasks.
+            // The software must not return: then turmoil's host answers nothing more, not even to its tasks.
             pending().await
         }
     });
     slot
 }
 
-/// Runs a program until it returns or panics; for ever, if it is taken away.
+/// Runs a program until it returns or panics. Never returns if a fault or the limit stops the program.
 async fn perform<T>(program: Program<T>, stream: TrialStream, side: Role, kernel: &Shared) -> Result<T, String> {
     let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
     poll_fn(|cx| {
@@ -147,7 +147,7 @@ fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, trouble: Option<&str>)
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
