@@ -1,7 +1,8 @@
-//! Every way an echo/1 conversation can end, as data that can be run, replayed and judged.
+//! Every way an echo/1 conversation can end, as data that can be run, replayed and checked.
 //!
-//! Data flows one way: a [`Scenario`] (what each side and the network do) is run by a [`Backend`], which gives a
-//! [`Record`] (what happened, in order); [`check`](fn@check) holds it against the close contract, [`ladder`] shows it.
+//! Data flows one way. A [`Scenario`] defines what each side and the network do. A [`Backend`] runs it and returns a
+//! [`Record`]: what happened, in order. [`check`](fn@check) compares the record with the close contract, and [`ladder`]
+//! shows it as text.
 //!
 //! ```
 //! use sim_tests::{Backend, Scenario, check, ladder};
@@ -13,10 +14,10 @@
 //! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
-//! The harness for somebody else's protocol, two closures over a stream, is the module `trial` (feature `turmoil`).
+//! The module `trial` (feature `turmoil`) is the harness for any other protocol: it takes two closures over a stream.
 //!
-//! Nothing here reads a clock or draws a number: time is virtual, and the same scenario gives the same record in
-//! every process. Whoever wants random schedules draws scenarios, which are plain values with an id.
+//! Nothing here reads a clock or is random. Time is virtual, and the same scenario gives the same record in every
+//! process. For random schedules, draw random scenarios, which are plain values with an id.
 #![forbid(unsafe_code)]
 
 mod backend;

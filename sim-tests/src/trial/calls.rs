@@ -16,7 +16,7 @@ impl Kernel {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
         let most = buffer.remaining().min(self.scenario.network.reads());
@@ -51,7 +51,7 @@ impl Kernel {
     }
 
     pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
         let room = self.buffer.saturating_sub(self.socket(side).outstanding);
@@ -77,7 +77,7 @@ impl Kernel {
     }
 
     pub(super) fn poll_shutdown(&mut self, side: Role) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
         // Like tokio, ignores that the socket is no longer connected.
@@ -90,7 +90,7 @@ impl Kernel {
 
     pub(super) fn drop_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
+            self.socket_mut(side).holder = Holder::Dropped;
             self.close_socket(side);
             self.event(side, TrialEvent::Dropped);
         }
@@ -99,7 +99,7 @@ impl Kernel {
     /// Aborts the stream for its program: `close()` with linger time zero.
     pub(super) fn abort_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
+            self.socket_mut(side).holder = Holder::Dropped;
             self.abort(side);
             self.event(side, TrialEvent::Dropped);
         }

@@ -13,9 +13,9 @@ use echo_core::Role;
 use std::task::Waker;
 
 /// How long [`InjectedFault::DropUnread`] waits for unread input.
-const PATIENCE: Millis = 1000;
+const DROP_UNREAD_TIMEOUT: Millis = 1000;
 /// Maximum number of I/O events of a side. A side with more does not end by itself.
-const MOST_EVENTS: usize = 10_000;
+const MAX_EVENTS: usize = 10_000;
 
 pub(super) type Packet = StreamPacket<u8>;
 
@@ -31,7 +31,7 @@ pub(super) struct Kernel {
     pub(super) sockets: [Socket; 2],
     log: Vec<TrialEntry>,
     /// Hosts that turmoil has to crash.
-    doomed: Vec<Role>,
+    hosts_to_crash: Vec<Role>,
     /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
@@ -45,10 +45,10 @@ impl Kernel {
             links: Links::new(scenario.network.path()),
             sockets: Role::BOTH.map(|_| Socket::new()),
             log: Vec::new(),
-            doomed: Vec::new(),
+            hosts_to_crash: Vec::new(),
             wakers: Vec::new(),
         };
-        Role::BOTH.into_iter().for_each(|side| kernel.strike_if_due(side));
+        Role::BOTH.into_iter().for_each(|side| kernel.inject_if_due(side));
         kernel
     }
 
@@ -58,7 +58,7 @@ impl Kernel {
     pub(super) fn advance(&mut self, now: Millis) {
         self.now = now;
         for side in Role::BOTH {
-            if matches!(self.socket(side).holder, Holder::Idler(until) if until <= now) {
+            if matches!(self.socket(side).holder, Holder::NotReading(until) if until <= now) {
                 self.close(side);
             }
         }
@@ -76,21 +76,21 @@ impl Kernel {
     /// Whether both sides have ended, and no packet is in flight.
     pub(super) fn is_over(&self) -> bool {
         let over = |socket: &Socket| match socket.holder {
-            Holder::Taken => true,
-            Holder::Nobody => socket.returned,
-            Holder::Program | Holder::Idler(_) | Holder::Runaway => false,
+            Holder::EndedByFault => true,
+            Holder::Dropped => socket.returned,
+            Holder::Program | Holder::NotReading(_) | Holder::OverEventLimit => false,
         };
         self.sockets.iter().all(over) && self.links.next_due().is_none()
     }
 
     /// Whether a side was stopped because it had too many I/O events.
-    pub(super) fn has_run_away(&self) -> bool {
-        self.sockets.iter().any(|socket| socket.holder == Holder::Runaway)
+    pub(super) fn is_over_event_limit(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.holder == Holder::OverEventLimit)
     }
 
     /// Takes the hosts that turmoil has to crash.
-    pub(super) fn take_doomed(&mut self) -> Vec<Role> {
-        std::mem::take(&mut self.doomed)
+    pub(super) fn take_hosts_to_crash(&mut self) -> Vec<Role> {
+        std::mem::take(&mut self.hosts_to_crash)
     }
 
     pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
@@ -98,16 +98,16 @@ impl Kernel {
     }
 
     /// Whether the program of `side` was stopped, by a fault or by the limit of I/O events.
-    pub(super) fn is_taken(&self, side: Role) -> bool {
+    pub(super) fn is_stopped(&self, side: Role) -> bool {
         match self.socket(side).holder {
-            Holder::Taken | Holder::Idler(_) | Holder::Runaway => true,
-            Holder::Program | Holder::Nobody => false,
+            Holder::EndedByFault | Holder::NotReading(_) | Holder::OverEventLimit => true,
+            Holder::Program | Holder::Dropped => false,
         }
     }
 
     /// Whether a fault ended the program of `side`.
-    pub(super) fn is_struck_down(&self, side: Role) -> bool {
-        matches!(self.socket(side).holder, Holder::Taken | Holder::Idler(_))
+    pub(super) fn is_ended_by_fault(&self, side: Role) -> bool {
+        matches!(self.socket(side).holder, Holder::EndedByFault | Holder::NotReading(_))
     }
 
     /// Logs that the future of `side` has returned or panicked.
@@ -141,21 +141,21 @@ impl Kernel {
     pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.socket_mut(side).events += 1;
-        if self.socket(side).events > MOST_EVENTS && self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Runaway;
+        if self.socket(side).events > MAX_EVENTS && self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::OverEventLimit;
             self.note(side, TrialEvent::RanAway);
         }
-        self.strike_if_due(side);
+        self.inject_if_due(side);
     }
 
-    fn strike_if_due(&mut self, side: Role) {
-        let Some(strike) = self.scenario.strike else { return };
-        if strike.side == side && strike.event == self.socket(side).events {
-            self.strike(strike);
+    fn inject_if_due(&mut self, side: Role) {
+        let Some(injection) = self.scenario.strike else { return };
+        if injection.side == side && injection.event == self.socket(side).events {
+            self.inject(injection);
         }
     }
 
-    fn strike(&mut self, Injection { side, fault, .. }: Injection) {
+    fn inject(&mut self, Injection { side, fault, .. }: Injection) {
         let holds = self.socket(side).holder == Holder::Program;
         if fault.needs_a_stream() && !holds {
             return;
@@ -164,21 +164,21 @@ impl Kernel {
         match fault {
             InjectedFault::Drop => self.close(side),
             InjectedFault::DropUnread if self.socket(side).kernel.inbox().is_empty() => {
-                self.socket_mut(side).holder = Holder::Idler(self.now + PATIENCE);
+                self.socket_mut(side).holder = Holder::NotReading(self.now + DROP_UNREAD_TIMEOUT);
             }
             InjectedFault::DropUnread => self.close(side),
             InjectedFault::HalfClose => self.shut_down(side),
             InjectedFault::Abort => {
-                self.socket_mut(side).holder = Holder::Taken;
+                self.socket_mut(side).holder = Holder::EndedByFault;
                 self.abort(side);
             }
             InjectedFault::Crash => {
-                self.doomed.push(side);
-                if holds { self.close(side) } else { self.kill(side) }
+                self.hosts_to_crash.push(side);
+                if holds { self.close(side) } else { self.end_program(side) }
             }
             InjectedFault::Vanish => {
-                self.doomed.push(side);
-                self.kill(side);
+                self.hosts_to_crash.push(side);
+                self.end_program(side);
                 self.socket_mut(side).kernel.go_dark();
                 self.links.lose(side);
             }
@@ -191,10 +191,10 @@ impl Kernel {
     }
 
     /// Ends the program of `side`. If its future has ended before, and its stream is dropped, nothing changes.
-    fn kill(&mut self, side: Role) {
+    fn end_program(&mut self, side: Role) {
         let socket = self.socket_mut(side);
-        if socket.holder != Holder::Nobody || !socket.returned {
-            socket.holder = Holder::Taken;
+        if socket.holder != Holder::Dropped || !socket.returned {
+            socket.holder = Holder::EndedByFault;
         }
     }
 
@@ -235,7 +235,7 @@ impl Kernel {
 
     /// Ends the program of `side` by a fault, and closes its stream.
     fn close(&mut self, side: Role) {
-        self.socket_mut(side).holder = Holder::Taken;
+        self.socket_mut(side).holder = Holder::EndedByFault;
         self.close_socket(side);
     }
 
@@ -263,7 +263,7 @@ impl Kernel {
         }
         if was_open {
             socket.wake(&mut self.wakers);
-            if let (true, Holder::Idler(_)) = (is_data, socket.holder) {
+            if let (true, Holder::NotReading(_)) = (is_data, socket.holder) {
                 self.close(side);
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
 }
 
 fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
-    let words = shorten(words(&entry.what), WIDTH - 8);
+    let words = shorten(describe(&entry.what), WIDTH - 8);
     let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
     let room = WIDTH - 7;
     match (entry.side, arrows(&entry.what)) {
@@ -48,7 +48,7 @@ fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
 }
 
 /// Describes an entry in a few words.
-fn words(what: &TrialEvent) -> String {
+fn describe(what: &TrialEvent) -> String {
     match what {
         TrialEvent::Read(1) | TrialEvent::Wrote(1) => "1 byte".to_owned(),
         TrialEvent::Read(count) | TrialEvent::Wrote(count) => format!("{count} bytes"),

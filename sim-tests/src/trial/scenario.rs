@@ -228,12 +228,12 @@ impl FromStr for TrialScenario {
     type Err = ScenarioError;
 
     fn from_str(id: &str) -> Result<Self, ScenarioError> {
-        let (strike, network) = id.split_once('/').ok_or_else(|| {
+        let (injection, network) = id.split_once('/').ok_or_else(|| {
             ScenarioError::Parse(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
         })?;
-        let strike = if strike == "undisturbed" { None } else { Some(strike.parse()?) };
+        let injection = if injection == "undisturbed" { None } else { Some(injection.parse()?) };
         let network = pick("network", network, &TrialNetwork::ALL, TrialNetwork::id)?;
-        Self { strike, network }.check()
+        Self { strike: injection, network }.check()
     }
 }
 

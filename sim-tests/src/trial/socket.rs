@@ -24,13 +24,13 @@ pub(super) struct Socket {
 pub(super) enum Holder {
     Program,
     /// The program, but it reads no more. The stream is closed at this time at the latest.
-    Idler(Millis),
+    NotReading(Millis),
     /// A fault has ended the program.
-    Taken,
+    EndedByFault,
     /// The program was stopped, because it had too many I/O events.
-    Runaway,
+    OverEventLimit,
     /// The program has dropped it.
-    Nobody,
+    Dropped,
 }
 
 impl Socket {

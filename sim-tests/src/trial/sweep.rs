@@ -127,8 +127,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         let mut report = TrialReport::default();
         let mut orders = HashSet::new();
         for network in &self.networks {
-            let calm = if network.is_cut() { TrialNetwork::Clear } else { *network };
-            let base = self.play(TrialScenario { strike: None, network: calm });
+            let undisturbed = if network.is_cut() { TrialNetwork::Clear } else { *network };
+            let base = self.run_scenario(TrialScenario { strike: None, network: undisturbed });
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
@@ -142,8 +142,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                             report.excluded += 1;
                             continue;
                         }
-                        let strike = Some(Injection { side, fault: *fault, event });
-                        let run = self.play(TrialScenario { strike, network: *network });
+                        let injection = Some(Injection { side, fault: *fault, event });
+                        let run = self.run_scenario(TrialScenario { strike: injection, network: *network });
                         self.add(&mut report, &mut orders, &run);
                     }
                 }
@@ -158,7 +158,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// # Errors
     /// A [`ScenarioError`] if there is no such scenario, or its I/O event does not occur.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
-        let run = self.play(id.parse()?);
+        let run = self.run_scenario(id.parse()?);
         match (run.scenario.strike, run.struck_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
@@ -178,8 +178,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         if run.scenario.strike.is_some() && run.struck_at().is_none() {
             find(FindingKind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
         }
-        for (side, trouble) in [(Role::Client, trouble(&run.client)), (Role::Server, trouble(&run.server))] {
-            match trouble {
+        for (side, bad) in [(Role::Client, bad_ending(&run.client)), (Role::Server, bad_ending(&run.server))] {
+            match bad {
                 Some((FindingKind::NeverEnds, _)) if self.may_hang => (),
                 Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
@@ -216,8 +216,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
-    fn play(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::play(scenario, &self.client, &self.server, self.budget, self.buffer)
+    fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+        simulation::run(scenario, &self.client, &self.server, self.budget, self.buffer)
     }
 
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
@@ -226,7 +226,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         orders.insert(run.order());
         let mut findings = self.judge(run);
         if self.strict {
-            findings.extend(difference(run, &self.play(run.scenario)));
+            findings.extend(difference(run, &self.run_scenario(run.scenario)));
         }
         for finding in findings {
             report.add(finding, run.scenario, run.log.len(), || ladder(run));
@@ -252,7 +252,7 @@ fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
 }
 
 /// What is wrong with the end of a side, if anything.
-fn trouble<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
+fn bad_ending<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
         TrialEnding::Returned(_) | TrialEnding::TakenAway => None,
         TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),
