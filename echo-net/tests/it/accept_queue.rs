@@ -1,4 +1,4 @@
-//! Clients that wait to be accepted when the server is told to stop.
+//! Clients that wait to be accepted when the server's shutdown begins.
 
 use crate::support::raw::{close_with, hello};
 use crate::support::server::server_config;
@@ -48,7 +48,7 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
         far.push(other);
     }
     let listener = Queue { open: open.clone(), waiting: near };
-    // `serve` polls the shutdown before the listener, so it accepts nobody before the shutdown.
+    // `serve` polls the shutdown before the listener, so no client is accepted before the shutdown.
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
     let config = server_config(|config| (config.max_connections, config.max_refusals) = (1, 1));
     let close_reason = config.close_reason.clone();

@@ -110,7 +110,7 @@ fn server_with_one_output(options: &[&str]) -> (Kid, SocketAddr, UnixStream, Uni
     (kid, address, ours, theirs)
 }
 
-/// The server ends although nobody reads its log and report.
+/// The server ends even if nothing reads its log and report.
 #[test]
 fn a_server_whose_output_nobody_reads_ends() {
     let (mut kid, address, _unread, mut theirs) = server_with_one_output(&["--verbose"]);
@@ -170,7 +170,7 @@ fn an_answer_that_is_not_what_was_sent_is_told() {
     );
 }
 
-/// A full stream: the end for a program to write to, and the end that nobody reads.
+/// A full stream: the end for a program to write to, and the end that nothing reads.
 fn full() -> (OwnedFd, UnixStream) {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
     theirs.set_nonblocking(true).expect("an option can be set");
@@ -179,7 +179,7 @@ fn full() -> (OwnedFd, UnixStream) {
     (theirs.into(), ours)
 }
 
-/// Messages on standard error that nobody reads neither delay the end nor change the exit code.
+/// Messages on standard error that nothing reads neither delay the end nor change the exit code.
 #[test]
 fn errors_that_nobody_reads() {
     let serve = Serve::start(&[]);

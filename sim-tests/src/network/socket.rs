@@ -79,9 +79,9 @@ enum SocketState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FinSent {
     No,
-    /// Before the peer's FIN came.
+    /// Before the peer's FIN arrived.
     First,
-    /// After the peer's FIN came.
+    /// After the peer's FIN arrived.
     Second,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Socket {
     pub(super) writer: Option<Waker>,
 }
 
-/// Who holds the stream.
+/// The holder of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     Program,

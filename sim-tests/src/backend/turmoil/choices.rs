@@ -16,7 +16,7 @@ impl Choices {
             return [0, 0];
         }
         let choice = if ways == 1 { 0 } else { self.choose(ways) };
-        // The last number stands for "none in either direction", which is left out.
+        // At least 1, because 0 would be no packet in either direction.
         let number = ways - choice;
         [number / (second + 1), number % (second + 1)]
     }
