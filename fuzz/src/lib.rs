@@ -1,4 +1,5 @@
-//! What the fuzz targets have in common: a check of [`sim_tests::fuzz`], and the close machine's states as coverage.
+//! Shared code of the fuzz targets: runs a check of [`sim_tests::fuzz`], and reports the close machine's states as
+//! coverage.
 #![deny(missing_docs)]
 
 pub use libfuzzer_sys;
@@ -7,16 +8,16 @@ pub use sim_tests::fuzz::Target;
 use sim_tests::pairs::Pairs;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// One counter for each pair of half states and event. libFuzzer takes a new count for new coverage, so it keeps an
-/// input that takes the close machine where it has not been, though no new line of code was run.
-// Safety: the section holds counters of one byte and nothing else, as libFuzzer expects (FuzzerExtraCounters.cpp).
+/// One counter for each pair of half states and event. libFuzzer takes a new count for new coverage. So it keeps an
+/// input that reaches a new pair, even if no new line of code was run.
+// Safety: the section holds only counters of one byte, as libFuzzer expects (FuzzerExtraCounters.cpp).
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static COUNTERS: [AtomicU8; Pairs::COUNT] = [const { AtomicU8::new(0) }; Pairs::COUNT];
 
-/// Runs the check of `target`, and counts the pairs that it reached.
+/// Runs the check of `target`, and sets the counters of the pairs that it reached.
 ///
 /// # Panics
-/// If a promise is broken.
+/// If the check fails.
 pub fn run(target: &Target, bytes: &[u8]) {
     target.check(bytes);
     for index in Pairs::take().indices() {
@@ -24,7 +25,7 @@ pub fn run(target: &Target, bytes: &[u8]) {
     }
 }
 
-/// The fuzz target of this name.
+/// Defines the fuzz target with this name.
 #[macro_export]
 macro_rules! target {
     ($name:literal) => {

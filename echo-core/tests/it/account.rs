@@ -27,7 +27,7 @@ fn watermark_closes_gaps() {
 }
 
 proptest! {
-    /// clause 7.2: the same as a plain set, in any order.
+    /// clause 7.2: a watermark is equal to a plain set, whatever the order of insertion.
     #[test]
     fn watermark_is_a_set(numbers in prop::collection::vec(1_u64..20, 0..30)) {
         let set: BTreeSet<u64> = numbers.iter().copied().collect();
@@ -37,7 +37,7 @@ proptest! {
         prop_assert!((1..25).all(|number| marks.contains(number) == set.contains(&number)));
     }
 
-    /// clause 7.2: each request has one fate, and the tally counts them.
+    /// clause 7.2: each request has exactly one fate, and the tally counts the fates.
     #[test]
     fn the_tally_counts_the_fates(
         asked in 0_u64..12,
@@ -55,7 +55,7 @@ proptest! {
     }
 }
 
-/// clause 7.2: the order of the rules.
+/// clause 7.2: the order in which the rules apply.
 #[test]
 fn fates() {
     let account = Account { asked: 6, begun: 5, accepted: Some(3), answered: watermark(&[1, 2]) };
@@ -87,7 +87,8 @@ fn close(last: u64, code: CloseCode) -> MachineEvent {
     MachineEvent::Close { last, close_reason: CloseReason::new(code, ""), first_fin: Role::Client }
 }
 
-/// clause 7.3, clause 5.3: with unordered answers a gap is no "through", and an answer above the count is a lie.
+/// clause 7.3, clause 5.3: with unordered answers, a gap is not "through", and an answer above the count is a
+/// violation.
 #[test]
 fn unordered_answers() {
     let mut whole = client_with(unordered(), 3, &[2, 1]);
@@ -117,7 +118,7 @@ fn impossible_counts() {
     assert_eq!(server.account().tally().answered, 0, "the answer was never queued");
 }
 
-/// clause 7.3: a server that answers out of order closes when the last gap is filled.
+/// clause 7.3: a server that answers out of order sends CLOSE after the last gap is filled.
 #[test]
 fn slow_handlers() {
     let mut server = Machine::new(Role::Server, unordered());
@@ -134,7 +135,7 @@ fn slow_handlers() {
     assert_eq!(server.last(Action::Close), 3);
 }
 
-/// clause 5.8, clause 5.2: a server that owes answers at the drain deadline says no CLOSE.
+/// clause 5.8, clause 5.2: a server that owes answers at the drain deadline sends no CLOSE.
 #[test]
 fn a_server_that_owes_aborts() {
     let mut server = Machine::new(Role::Server, Policy::FRAMED);
@@ -145,7 +146,7 @@ fn a_server_that_owes_aborts() {
     assert_eq!(server.outcome().map(|outcome| outcome.account.refused), Some(0), "what ran is not called refused");
 }
 
-/// A protocol in which only the server has a CLOSE: its client is clean, the server's end is not proven.
+/// In a protocol in which only the server has a CLOSE, the client can end clean. The server's end is unproven.
 #[test]
 fn only_the_servers_word() {
     for first_fin in Role::BOTH {

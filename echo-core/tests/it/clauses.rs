@@ -1,12 +1,12 @@
-//! Every MUST of PROTOCOL.md is named by a test, and every clause that is named exists.
+//! A test names every MUST of PROTOCOL.md, and every named clause exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Clauses that this crate cannot hold alone: who reads clocks and sockets does, in the tests named.
+/// Clauses that this crate cannot test alone, because they need clocks or sockets, each with its test elsewhere.
 const HELD_ELSEWHERE: [(&str, &str); 0] = [];
 
-/// Number to text of each clause.
+/// The text of each clause, by its number.
 fn clauses() -> BTreeMap<String, String> {
     let mut clauses: BTreeMap<String, String> = BTreeMap::new();
     let mut current = None;

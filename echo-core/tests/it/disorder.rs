@@ -1,4 +1,4 @@
-//! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
+//! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes and deadlines.
 
 use crate::config_with;
 use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
@@ -6,7 +6,7 @@ use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, End, Role,
 use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
 use std::time::Duration;
 
-/// clause 5.6: a refusal says why first; the client is told, and nothing ran.
+/// clause 5.6: a refusal sends its reason first; the client reports it, and no request ran.
 #[test]
 fn refusal() {
     let refusal = CloseReason::new(CloseCode::TRY_LATER, "too many");
@@ -21,7 +21,7 @@ fn refusal() {
     assert!(pair.server.numbers().is_empty());
 }
 
-/// clause 5.6, clause 5.4: whoever complains, the side that the setting names sends FIN first.
+/// clause 5.6, clause 5.4: whichever side sends the error, the side that the setting names sends FIN first.
 #[test]
 fn fin_order_after_an_error() {
     for first_fin in Role::BOTH {
@@ -48,7 +48,7 @@ fn fin_order_after_an_error() {
     assert_eq!((client.end.name(), server.end.name()), ("failed", "failed"));
 }
 
-/// clause 5.6: the client's error tells the server what it holds.
+/// clause 5.6: a client's error contains which answers it holds.
 #[test]
 fn account_holds_after_an_error() {
     let mut server = greeted_server();
@@ -64,7 +64,7 @@ fn account_holds_after_an_error() {
     assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(1, 1, 1)));
 }
 
-/// clause 5.7: a half-close: every complete ECHO is answered, then CLOSE 1002 and FIN.
+/// clause 5.7: after a half-close, every complete ECHO is answered, then CLOSE 1002 and FIN follow.
 #[test]
 fn half_close() {
     let mut server = greeted_server();
@@ -79,7 +79,7 @@ fn half_close() {
     assert!(server.fin.is_some() && !server.aborted);
 }
 
-/// clause 5.7: a client whose server says FIN without a CLOSE is truncated; after the CLOSE it is not.
+/// clause 5.7: a client whose server sends FIN before CLOSE ends truncated; with FIN after CLOSE it does not.
 #[test]
 fn servers_fin() {
     let mut client = greeted_client(2);
@@ -94,7 +94,7 @@ fn servers_fin() {
     assert!(clean(&client.wait_for_end()));
 }
 
-/// clause 5.8, clause 1.8: requests of which no byte left are taken back before a CLOSE, and refused.
+/// clause 5.8, clause 1.8: before a CLOSE, requests of which no byte has left are removed and refused.
 #[test]
 fn unsent_requests_are_taken_back() {
     let mut client = greeted_client(1);
@@ -113,7 +113,7 @@ fn unsent_requests_are_taken_back() {
     assert_eq!(client.wait_for_end().account, tally(1, 2, 0));
 }
 
-/// clause 5.8: a request of which a byte left stays, whole.
+/// clause 5.8: a request of which a byte has left stays in the queue, complete.
 #[test]
 fn begun_requests_stay_whole() {
     let mut client = greeted_client(0);
@@ -129,7 +129,7 @@ fn begun_requests_stay_whole() {
     assert_eq!(client.wait_for_end().account, tally(0, 2, 0), "the server's count refuses the first as well");
 }
 
-/// clause 5.8: all of one request has left and nothing of the next: the border is exact.
+/// clause 5.8: the limit between sent and unsent requests is exact to one byte.
 #[test]
 fn the_border_between_begun_and_not() {
     for (extra, begun) in [(0, 1), (1, 2)] {
@@ -144,7 +144,7 @@ fn the_border_between_begun_and_not() {
     }
 }
 
-/// clause 5.9: every state of a connection that has not ended waits for something with a deadline.
+/// clause 5.9: in every state that is not the end, a connection has a deadline.
 #[test]
 fn a_server_never_waits_without_a_deadline() {
     let steps: [fn(&mut Solo); 6] = [
@@ -164,7 +164,7 @@ fn a_server_never_waits_without_a_deadline() {
     }
 }
 
-/// clause 5.10: nothing follows a CLOSE: neither answers, nor a second one when more goes wrong.
+/// clause 5.10: nothing follows a CLOSE: no answers, and no second CLOSE after a further error.
 #[test]
 fn one_close() {
     let mut server = greeted_server();
@@ -180,8 +180,8 @@ fn one_close() {
     assert_eq!(outcome.end.to_string(), "violation (expected CLOSE or FIN, got request 1)", "the first verdict stands");
 }
 
-/// clause 5.11, clause 7.4: a clean end survives a reset, a late FIN and an abort, but not what the peer sends behind
-/// its CLOSE.
+/// clause 5.11, clause 7.4: a clean end stays clean after a reset, a late FIN and an abort, but not after data that the
+/// peer sends behind its CLOSE.
 #[test]
 fn only_a_violation_overrules_clean() {
     let ended = || {
@@ -207,7 +207,7 @@ fn only_a_violation_overrules_clean() {
     }
 }
 
-/// clause 5.12: an idle client is asked to leave and ends clean.
+/// clause 5.12: an idle client gets GOAWAY, and ends clean.
 #[test]
 fn idle() {
     let mut pair = Pair::new();
@@ -220,7 +220,7 @@ fn idle() {
     assert_eq!(pair.client.now, Duration::from_secs(300), "no deadline of the ending was needed");
 }
 
-/// clause 5.9, clause 6.2: a client that gets no answer says 1008, a second one that gets no CLOSE too.
+/// clause 5.9, clause 6.2: a client that gets no answer sends 1008, and so does one that gets no CLOSE.
 #[test]
 fn a_silent_server() {
     let mut client = greeted_client(1);
@@ -235,7 +235,7 @@ fn a_silent_server() {
     assert_eq!(body, [&1008_u16.to_be_bytes()[..], &[0], b"drain deadline"].concat());
 }
 
-/// clause 6.1: leaving never looks like an error, nor an error like leaving, whatever code the user gives.
+/// clause 6.1: an end by leaving never has the code of an error, nor the reverse, whatever code the user gives.
 #[test]
 fn codes_fit_what_they_say() {
     for (given, sent) in [(1012, 1012), (1013, 1001), (4000, 1001)] {
@@ -257,7 +257,7 @@ fn codes_fit_what_they_say() {
     }
 }
 
-/// clause 5.3, clause 7.3: who acknowledges a CLOSE, or answers, that have not left this side lies.
+/// clause 5.3, clause 7.3: acknowledging a CLOSE or answers that this side has not sent is a violation.
 #[test]
 fn acknowledged_before_it_was_sent() {
     let mut server = greeted_server();
@@ -272,7 +272,7 @@ fn acknowledged_before_it_was_sent() {
     assert_eq!((outcome.end.name(), outcome.account), ("failed", tally(0, 0, 1)), "the claim changes no account");
 }
 
-/// clause 7.3: an answer that was dropped because the transport failed has not left, whatever the peer claims.
+/// clause 7.3: an answer that was dropped after a transport failure was not sent, whatever the peer claims.
 #[test]
 fn acknowledged_and_never_sent() {
     let mut server = greeted_server();
@@ -285,7 +285,7 @@ fn acknowledged_and_never_sent() {
     assert_eq!(server.wait_for_end().account, tally(0, 0, 2), "the claim changes no account");
 }
 
-/// clause 5.6, clause 5.8: behind the server's error nothing but FIN leaves, and what had not left is refused.
+/// clause 5.6, clause 5.8: after the server's error only FIN is sent, and requests that had not left are refused.
 #[test]
 fn an_error_takes_back_what_has_not_left() {
     let mut client = greeted_client(0);
@@ -302,8 +302,8 @@ fn an_error_takes_back_what_has_not_left() {
     assert_eq!(client.wait_for_end().account, tally(0, 2, 0));
 }
 
-/// clause 5.6, clause 5.8: nor while the client waits for the FIN of a server that sends it first, whether or not its
-/// preface came along.
+/// clause 5.6, clause 5.8: the same while the client waits for the FIN of a server that sends it first, with or without
+/// the server's preface in the same read.
 #[test]
 fn an_error_with_the_fin_flag_takes_back_what_has_not_left() {
     for greeted in [true, false] {
@@ -321,7 +321,7 @@ fn an_error_with_the_fin_flag_takes_back_what_has_not_left() {
     }
 }
 
-/// clause 8.1: the linger deadline begins when FIN has left, not while answers wait ahead of it.
+/// clause 8.1: the linger deadline begins when FIN was sent, not while answers wait in front of it.
 #[test]
 fn linger_begins_with_fin() {
     let mut server = Solo::server();
@@ -338,7 +338,7 @@ fn linger_begins_with_fin() {
     assert_eq!(server.wait_for_end().end, End::TimedOut(Deadline::Shutdown), "the whole ending is capped");
 }
 
-/// clause 5.9: a deadline of no length at all passes, and then things go on.
+/// clause 5.9: a deadline of length zero passes, and the connection still ends.
 #[test]
 fn deadlines_of_no_length() {
     for deadline in Deadline::ALL {

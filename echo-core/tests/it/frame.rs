@@ -6,7 +6,7 @@ use echo_core::{CloseCode, CloseReason, Role, Stamp, Violation};
 use proptest::prelude::*;
 use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 
-/// A frame that owns what it holds.
+/// A frame that owns its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     Echo(u64, i64, Vec<u8>),
@@ -65,7 +65,7 @@ fn any_frame() -> impl Strategy<Value = Owned> {
     ]
 }
 
-/// Decodes `pieces`, each given as one read. An unknown frame's body is not known to the decoder's user, so it is 0.
+/// Decodes `pieces`, each as one read. The length of an unknown frame is not reported, so it is 0.
 fn decode(decoder: &mut Decoder, pieces: &[&[u8]]) -> Result<Vec<Owned>, Violation> {
     let mut frames = Vec::new();
     for piece in pieces {
@@ -83,7 +83,7 @@ fn decode_one(limit: usize, bytes: &[u8]) -> Result<Vec<Owned>, Violation> {
 }
 
 proptest! {
-    /// clause 4.1, clause 4.8: what was encoded is decoded, wherever the transport cuts it.
+    /// clause 4.1, clause 4.8: frames are decoded as they were encoded, wherever the transport cuts them.
     #[test]
     fn any_cut_gives_the_same_frames(
         sent in prop::collection::vec(any_frame(), 1..5),
@@ -108,14 +108,14 @@ proptest! {
         prop_assert!(!decoder.is_partial());
     }
 
-    /// Any bytes at all: no panic, and never more than one frame's worth is kept.
+    /// Any bytes cause no panic, and the decoder never keeps more than one frame.
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), limit in 0_usize..64) {
         let _ = decode_one(limit, &bytes);
     }
 }
 
-/// clause 4.8: every single split point of one stream, checked one by one.
+/// clause 4.8: every split point of one stream.
 #[test]
 fn every_split_point() {
     let bytes = [
@@ -150,7 +150,7 @@ fn layout() {
     assert_eq!(out, [0, 0, 5, 4, 0, 0, 0, 0, 0, 0, 0, 7, 3, 0xF0, 1, b'n', b'o']);
 }
 
-/// clause 4.4: a payload of the limit passes, one byte more is refused by the header alone.
+/// clause 4.4: a payload at the limit is accepted. One byte more is rejected by the header alone.
 #[test]
 fn limits_of_payloads() {
     for limit in [0, 1, 300, MAX_PAYLOAD] {
@@ -171,7 +171,7 @@ fn limits_of_payloads() {
     assert_eq!(decode_one(5, &raw(9, 0, &[0; 30])).expect_err("longer").kind, ViolationKind::TooBig);
 }
 
-/// clause 4.3: 123 bytes of reason pass and 124 do not; a longer one is cut at a character.
+/// clause 4.3: a reason of 123 bytes is accepted, and one of 124 is not. The encoder cuts a longer one at a character.
 #[test]
 fn limits_of_reasons() {
     let reason = |len: usize| raw_farewell(CLOSE, 0, 1000, 0, &vec![b'r'; len]);
@@ -184,14 +184,14 @@ fn limits_of_reasons() {
     assert_eq!(decode_one(0, &out).expect("still UTF-8"), [Owned::GoAway(0, 1000, "é".repeat(61))]);
 }
 
-/// clause 4.3: bad UTF-8 in a reason is quoted, escaped.
+/// clause 4.3: a reason with invalid UTF-8 is quoted with escapes.
 #[test]
 fn reason_not_in_utf8() {
     let error = decode_one(0, &raw_farewell(GOAWAY, 0, 1000, 0, b"\xFF\x1B[2J")).expect_err("not UTF-8");
     assert_eq!(error.to_string(), r"expected a reason in UTF-8 in GOAWAY, got the bytes \xff\x1b[2J");
 }
 
-/// clause 4.5: a body shorter than its kind demands.
+/// clause 4.5: a body shorter than its kind needs is a violation.
 #[test]
 fn short_bodies() {
     for (kind, least) in [(ECHO, 8), (REPLY, 24), (GOAWAY, 3), (CLOSE, 3)] {
@@ -201,7 +201,7 @@ fn short_bodies() {
     }
 }
 
-/// clause 4.2: flags other than the server's first are ignored.
+/// clause 4.2: all flags but bit 0 of CLOSE are ignored.
 #[test]
 fn unknown_flags() {
     let close = |flags| decode_one(0, &raw_farewell(CLOSE, 3, 1000, flags, b"")).expect("valid");
@@ -210,7 +210,7 @@ fn unknown_flags() {
     assert_eq!(decode_one(0, &raw_farewell(GOAWAY, 3, 1000, 0xFF, b"")).expect("valid").len(), 1);
 }
 
-/// clause 4.7: unknown kinds below 0x80 are skipped, the others are not.
+/// clause 4.7: unknown kinds below 0x80 are skipped, the others are a violation.
 #[test]
 fn every_kind() {
     for kind in 0..=u8::MAX {

@@ -1,5 +1,5 @@
-//! Bad input, and what is said to it (PROTOCOL.md, sections 1, 4 and 6): a snapshot of the bytes sent back, the outcome
-//! and the violation's words.
+//! Invalid input and the reaction to it (PROTOCOL.md, sections 1, 4 and 6): snapshots of the bytes sent back, the
+//! outcome and the text of the violation.
 
 use echo_core::error::escape;
 use echo_core::frame::MAX_BODY;
@@ -15,7 +15,7 @@ fn close(last: u64) -> Vec<u8> {
     raw_farewell(CLOSE, last, 1000, 0, b"")
 }
 
-/// A header that claims a body of `len` bytes, and nothing of it.
+/// A header that claims a body of `len` bytes, without the body.
 fn claim(kind: u8, len: usize) -> Vec<u8> {
     [&u32::try_from(len).expect("24 bits").to_be_bytes()[1..], &[kind], &[0; 8]].concat()
 }
@@ -95,7 +95,7 @@ fn describe(text: &mut String, name: &str, mut solo: Solo, input: &[u8], slowly:
     let _ = writeln!(text, "{name}\n    sent    {}\n    then    {how}\n    outcome {outcome}", escape(&solo.sent, 400));
 }
 
-/// Every input of the list, at once and byte by byte, which must make no difference.
+/// Feeds every input of the list, at once and byte by byte. Both must have the same effect.
 fn describe_all(solo: fn() -> Solo, inputs: Vec<(&'static str, Vec<u8>)>) -> String {
     let mut whole = String::new();
     for (name, input) in &inputs {
@@ -117,7 +117,7 @@ fn what_a_server_says_to_bad_input() {
     insta::assert_snapshot!(describe_all(Solo::server, for_a_server()));
 }
 
-/// clause 1.7, clause 4.6, clause 5.10, clause 6.3, clause 7.1: the client has asked once.
+/// clause 1.7, clause 4.6, clause 5.10, clause 6.3, clause 7.1: the client has sent one request.
 #[test]
 fn what_a_client_says_to_bad_input() {
     let asked = || {
@@ -130,8 +130,8 @@ fn what_a_client_says_to_bad_input() {
     insta::assert_snapshot!(describe_all(asked, for_a_client()));
 }
 
-/// clause 4.4: a claimed length is refused before anything is kept for it, and a length within the limit costs only
-/// what has come.
+/// clause 4.4: a length over the limit is rejected before memory is allocated for it. A length within the limit needs
+/// memory only for bytes that have arrived.
 #[test]
 fn a_claimed_length_costs_nothing() {
     let mut decoder = echo_core::frame::Decoder::new(MAX_BODY);
@@ -142,7 +142,7 @@ fn a_claimed_length_costs_nothing() {
     assert!(debug.len() < 300, "twelve bytes are kept, not {MAX_BODY}");
 }
 
-/// clause 6.4: misuse changes nothing.
+/// clause 6.4: a wrong call changes nothing.
 #[test]
 fn misuse() {
     let mut client = Solo::client();
@@ -163,7 +163,7 @@ fn misuse() {
     assert_eq!(client.connection.machine().account().asked, 1);
 }
 
-/// clause 4.9: a client that does not read cannot make the server hoard.
+/// clause 4.9: a client that does not read cannot make the server's buffers grow without limit.
 #[test]
 fn a_client_that_does_not_read() {
     let mut server = Solo::server();
@@ -181,7 +181,7 @@ fn a_client_that_does_not_read() {
     assert_eq!(server.numbers().len(), 20, "it goes on when the client reads");
 }
 
-/// clause 5.5: a server that has failed reads on and discards, though its client does not read.
+/// clause 5.5: a server that has failed reads on and discards, although its client does not read.
 #[test]
 fn a_deaf_server_reads_on() {
     let mut server = Solo::server();
@@ -195,8 +195,8 @@ fn a_deaf_server_reads_on() {
     assert_eq!(server.numbers(), [1]);
 }
 
-/// A transport that failed to write: nothing spins, what was read still counts, and requests of which no byte left
-/// are refused (clause 5.8, clause 7.2).
+/// After the transport failed to write, the connection does not loop, input still counts, and requests of which no byte
+/// has left are refused (clause 5.8, clause 7.2).
 #[test]
 fn write_failures() {
     let mut connection = Connection::client(Config::default(), sim_tests::in_memory::EPOCH);
@@ -225,7 +225,7 @@ fn write_failures() {
     assert_eq!((outcome.end, outcome.account.refused), (End::Clean(CloseCode::GOING_AWAY), 2));
 }
 
-/// clause 5.5: nobody aborts where the peer's FIN comes in time, not even after a violation.
+/// clause 5.5: no side aborts if the peer's FIN arrives in time, not even after a violation.
 #[test]
 fn no_abort_without_need() {
     let mut pair = Pair::new();
@@ -236,8 +236,8 @@ fn no_abort_without_need() {
     assert!(!pair.client.aborted && !pair.server.aborted);
 }
 
-/// A write that fails behind the peer's FIN lost the answers to a half-closed client: that is a reset, though the
-/// plain wire has nothing else to tell by (clause 2.5, clause 7.3).
+/// A write that fails after the peer's FIN loses the answers to a half-closed client. On the plain wire nothing else
+/// shows the loss, so this is a reset (clause 2.5, clause 7.3).
 #[test]
 fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
     let mut server = Solo::server();
@@ -249,7 +249,8 @@ fn a_write_that_fails_behind_the_peers_fin_is_a_reset() {
     assert_eq!(server.wait_for_end().end, End::Reset);
 }
 
-/// clause 5.1, clause 5.3: a GOAWAY or CLOSE that breaks the protocol is none, and nobody is told of a close reason.
+/// clause 5.1, clause 5.3: a GOAWAY or CLOSE that violates the protocol is discarded, and its close reason not
+/// reported.
 #[test]
 fn words_that_are_violations_are_discarded() {
     let echo = || raw_echo(1, b"x");
@@ -277,7 +278,7 @@ fn words_that_are_violations_are_discarded() {
     assert_eq!(server.seen[2..], [Seen::Leaving(1000), Seen::Discarded], "a client's CLOSE with a wrong count");
 }
 
-/// clause 5.1, clause 5.3: those that are right are told.
+/// clause 5.1, clause 5.3: a valid GOAWAY or CLOSE is reported.
 #[test]
 fn words_in_order_are_told() {
     let mut server = Solo::server();

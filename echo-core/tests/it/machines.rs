@@ -1,11 +1,11 @@
-//! What each sample of an event does to close machines in every state they can reach.
+//! The effect of each sample of an event on close machines in every reachable state.
 
 use echo_core::close::table::{self, Sample, State};
 use echo_core::close::{Action, Actions, CloseHandshake, HalfState, Machine, Order, Policy};
 use echo_core::{End, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One kind of conversation, seen from one end.
+/// One kind of conversation, at one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
@@ -14,7 +14,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// The samples that can happen.
+    /// The samples that can occur.
     pub(crate) fn samples(self) -> impl Iterator<Item = Sample> {
         Sample::of(self.policy)
     }
@@ -24,7 +24,7 @@ const fn policy(words: CloseHandshake, first_fin: Role) -> Policy {
     Policy { words, order: Order::Asked, first_fin }
 }
 
-/// Every setup whose table differs.
+/// All setups with different tables.
 pub(crate) const SETUPS: [Setup; 8] = [
     Setup { name: "framed server", role: Role::Server, policy: Policy::FRAMED },
     Setup { name: "framed client", role: Role::Client, policy: Policy::FRAMED },
@@ -52,7 +52,7 @@ pub(crate) const SETUPS: [Setup; 8] = [
     Setup { name: "plain client", role: Role::Client, policy: Policy::PLAIN },
 ];
 
-/// What an event did.
+/// The effect of an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Effect {
     pub(crate) sent: HalfState,
@@ -75,7 +75,7 @@ fn action_names(actions: Actions) -> Vec<&'static str> {
     actions.into_iter().map(name).collect()
 }
 
-/// The verdict in words; the numbers of a violation are the samples' own and are left out.
+/// The verdict as text. The numbers of a violation come from the samples, so they are left out.
 fn verdict_name(end: &End) -> String {
     let text = end.to_string();
     match end {
@@ -87,7 +87,7 @@ fn verdict_name(end: &End) -> String {
     }
 }
 
-/// Gives `sample` to a copy of `machine`.
+/// Applies `sample` to a copy of `machine`.
 pub(crate) fn step(machine: &Machine, sample: Sample) -> (Machine, Effect) {
     let mut next = machine.clone();
     let actions = match sample.event(machine) {
@@ -102,12 +102,12 @@ pub(crate) fn step(machine: &Machine, sample: Sample) -> (Machine, Effect) {
     (next, effect)
 }
 
-/// Every machine that can be reached from the beginning of `setup`.
+/// All machines that are reachable from the initial state of `setup`.
 pub(crate) fn reachable(setup: Setup) -> Vec<Machine> {
     table::reachable(setup.role, setup.policy)
 }
 
-/// What each sample can do in each state: more than one effect where the counts decide.
+/// The effects of each sample in each state: several if they depend on the counts.
 pub(crate) type Table = BTreeMap<State, BTreeMap<Sample, BTreeSet<Effect>>>;
 
 pub(crate) fn table(setup: Setup) -> Table {

@@ -1,5 +1,5 @@
-//! The tests of echo-core, one binary. Each names the clauses of PROTOCOL.md it holds; `clauses` checks that none is
-//! left out.
+//! The tests of echo-core, one binary. Each test names the clauses of PROTOCOL.md that it covers; `clauses` checks that
+//! no clause is left out.
 
 mod account;
 mod clauses;
@@ -17,7 +17,7 @@ mod stamp;
 mod table;
 mod timers;
 
-/// The default settings, but for what `change` does.
+/// The default settings, with the changes of `change`.
 fn config_with(change: impl FnOnce(&mut echo_core::Config)) -> echo_core::Config {
     let mut config = echo_core::Config::default();
     change(&mut config);

@@ -17,7 +17,7 @@ fn sent(solo: &Solo) -> String {
     String::from_utf8(solo.sent.clone()).expect("ASCII in this test")
 }
 
-/// clause 2.3: hand-checked dates; a day of one digit is padded with a space.
+/// clause 2.3: dates that were checked by hand. A day of one digit is padded with a space.
 #[test]
 fn ctime() {
     let at = |seconds: i64| ctime_header(Stamp(seconds * 1_000_000_000), 0);
@@ -30,13 +30,13 @@ fn ctime() {
     assert_eq!(ctime_header(EPOCH, -9 * 3600), "[Sun Nov 22 23:16:00 2026] ");
     assert_eq!(ctime_header(Stamp(i64::MAX), 0), "[Fri Apr 11 23:47:16 2262] ");
     assert_eq!(ctime_header(Stamp(i64::MIN), 0), "[Tue Sep 21 00:12:43 1677] ");
-    // C has zones of more than a day, and an offset is added whatever it is.
+    // The C library accepts zones of more than a day, so any offset is added.
     assert_eq!(ctime_header(EPOCH, -90_000), "[Sun Nov 22 07:16:00 2026] ");
     assert_eq!(ctime_header(EPOCH, i32::MAX), "[Sat Dec 11 11:30:07 2094] ");
     assert_eq!(ctime_header(Stamp(i64::MAX), i32::MAX), "[Thu May  1 03:01:23 2330] ");
 }
 
-/// clause 2.3: the header is in local time if the settings say so, and moves with monotonic time.
+/// clause 2.3: the header is in local time if the settings say so, and follows monotonic time.
 #[test]
 fn local_time() {
     let mut server = server_with(config_with(|config| config.utc_offset = |_| 3600));
@@ -45,7 +45,7 @@ fn local_time() {
     assert_eq!(sent(&server), "[Mon Nov 23 09:16:59 2026] a\n");
 }
 
-/// clause 2.1: each line is answered with its own bytes, the newline among them, in order.
+/// clause 2.1: each line is answered in order with its own bytes, including the newline.
 #[test]
 fn lines() {
     let mut server = Solo::server();
@@ -54,7 +54,7 @@ fn lines() {
     assert_eq!(server.numbers(), [1, 2, 3]);
 }
 
-/// clause 2.2: what has come of a line is a message once it is quiet, and not before.
+/// clause 2.2: an incomplete line becomes a message after `quiet`, and not before.
 #[test]
 fn quiet() {
     let mut server = Solo::server();
@@ -69,7 +69,7 @@ fn quiet() {
     assert_eq!(server.connection.traffic().messages, 1, "quiet alone is no message");
 }
 
-/// clause 2.2: with a quiet of zero each read is one message, as in the classic program.
+/// clause 2.2: with a `quiet` of zero, each read is one message, as in the classic program.
 #[test]
 fn each_read() {
     let mut server = server_with(config_with(|config| (config.quiet, config.limit) = (Duration::ZERO, 8)));
@@ -83,7 +83,7 @@ fn each_read() {
     );
 }
 
-/// clause 2.1: a line of the limit's length, its newline included, is one message; one byte more makes it two.
+/// clause 2.1: a line as long as the limit, newline included, is one message. With one byte more it is two.
 #[test]
 fn limit() {
     let server = |input: &[u8]| {
@@ -97,7 +97,7 @@ fn limit() {
     assert_eq!(server(b"abcdefghi"), format!("{HEADER}abcd{HEADER}efgh{HEADER}i"));
 }
 
-/// clause 2.5: FIN ends the last line; the answer comes before the server's FIN, and nothing is proven.
+/// clause 2.5: FIN ends the last line. The answer is sent before the server's FIN, and the end is unproven.
 #[test]
 fn end_of_input() {
     let mut server = Solo::server();
@@ -111,7 +111,7 @@ fn end_of_input() {
     assert_eq!((sent(&nothing).as_str(), nothing.wait_for_end().end), ("", End::Unproven));
 }
 
-/// clause 2.4: every byte is legal but the framed wire's first, and comes back as it is.
+/// clause 2.4: every byte is legal and is echoed unchanged. Only the first byte must not be that of the framed wire.
 #[test]
 fn any_byte_is_legal() {
     let mut input: Vec<u8> = vec![0xFF, 0xFD, 0x18, 0, 0];
@@ -121,7 +121,7 @@ fn any_byte_is_legal() {
     assert_eq!(server.sent, [HEADER.as_bytes(), &input].concat());
 }
 
-/// clause 2.6: a refusal is one line, then FIN, whatever the reason holds.
+/// clause 2.6: a refusal is one line, then FIN, whatever bytes the reason contains.
 #[test]
 fn refusals() {
     let refused = |close_reason| {
@@ -138,7 +138,7 @@ fn refusals() {
     assert_eq!(refused(CloseReason::new(CloseCode::TRY_LATER, "a\nb\rc")), "echo: a b c\n");
 }
 
-/// clause 8.1: an idle plain client gets FIN, and the outcome says why.
+/// clause 8.1: an idle plain client gets FIN, and the outcome names the deadline.
 #[test]
 fn idle() {
     let mut server = Solo::server();
@@ -148,7 +148,7 @@ fn idle() {
     assert_eq!(server.fin, Some(Duration::from_secs(300)));
 }
 
-/// clause 8.1: a plain client waits for an answer, but is not thrown out at its prompt once something came.
+/// clause 8.1: the answer deadline of a plain client does not run after something has arrived; the idle deadline does.
 #[test]
 fn client_at_its_prompt() {
     let mut client = Solo::new(Connection::plain_client(Config::default(), EPOCH));
@@ -171,7 +171,7 @@ fn client_at_its_prompt() {
     assert_eq!(client.wait_for_end().end, End::TimedOut(Deadline::Answer));
 }
 
-/// clause 2.5, clause 2.7: a plain client's end is unproven, and its requests unknown, however well all went.
+/// clause 2.5, clause 2.7: a plain client's end is unproven and its requests are unknown, also without any error.
 #[test]
 fn client() {
     let mut client = Solo::new(Connection::plain_client(Config::default(), EPOCH));
@@ -230,7 +230,7 @@ fn foreign_clients() {
     }
 }
 
-/// clause 1.5: it begins with two empty lines, which are text; its third line is known, wherever the input is cut.
+/// clause 1.5: it begins with two empty lines, which are text. Its third line is detected, wherever the input is cut.
 #[test]
 fn a_proxy_header_of_version_2() {
     let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0caddresses...";
@@ -244,7 +244,7 @@ fn a_proxy_header_of_version_2() {
         assert_eq!(server.connection.traffic().messages, 2);
         assert!(server.fin.is_some());
     }
-    // What only begins like it is text.
+    // Text that only begins like the header is echoed.
     for text in [&b"\r\n\r\nhello\n"[..], b"\r\n", b"\r\nhello\n\0\r\n", b"\0\r\n", b"\r\n\r\n\r\n\0\r\n"] {
         let mut server = Solo::server();
         server.feed(text);
@@ -255,7 +255,7 @@ fn a_proxy_header_of_version_2() {
 }
 
 proptest! {
-    /// clause 2.1: wherever the input is cut, the same messages come out, none longer than the limit, and no byte is
+    /// clause 2.1: wherever the input is cut, the messages are the same, none is longer than the limit, and no byte is
     /// lost.
     #[test]
     fn any_cut_gives_the_same_messages(

@@ -12,7 +12,7 @@ fn bytes() {
     assert_eq!(VERSION, 1);
 }
 
-/// clause 1.4: the server answers the lower of both versions; a client refuses what it did not offer, and 0.
+/// clause 1.4: the server answers with the lower version. A client rejects 0 and a version that it did not offer.
 #[test]
 fn versions() {
     for offered in 0..=u8::MAX {
@@ -31,7 +31,7 @@ fn versions() {
     assert_eq!((server.sent, server.seen), (WELCOME.to_vec(), vec![Seen::Greeted(1)]));
 }
 
-/// clause 1.2: in pieces of every size, and nothing behind the preface is touched.
+/// clause 1.2: a preface is decoded in pieces of every size, and the bytes after it are not consumed.
 #[test]
 fn pieces() {
     for role in Role::BOTH {
@@ -46,7 +46,7 @@ fn pieces() {
     }
 }
 
-/// clause 1.1, clause 1.3: the server is silent until the first byte, which decides.
+/// clause 1.1, clause 1.3: the server sends nothing before the first byte, which selects the wire.
 #[test]
 fn the_first_byte_decides() {
     assert!(Solo::server().sent.is_empty());
@@ -65,7 +65,7 @@ fn the_first_byte_decides() {
     assert!(leaving.sent.is_empty(), "nothing is said to a client that has not spoken");
 }
 
-/// clause 1.6: a preface wrong at any byte gets the server's preface and CLOSE 1002, and is not echoed.
+/// clause 1.6: a preface with any wrong byte gets the server's preface and CLOSE 1002, and is not echoed.
 #[test]
 fn corrupt_at_each_byte() {
     for at in 1..LENGTH {
@@ -90,7 +90,7 @@ fn corrupt_at_each_byte() {
     }
 }
 
-/// clause 1.6: a preface cut short at each byte by FIN, and by the detect deadline.
+/// clause 1.6: a preface that is cut at each byte, by FIN and by the detect deadline.
 #[test]
 fn cut_at_each_byte() {
     for at in 1..LENGTH {
@@ -105,7 +105,7 @@ fn cut_at_each_byte() {
     }
 }
 
-/// clause 1.7: a client names what it has met.
+/// clause 1.7: a client's error names the protocol that it has met.
 #[test]
 fn what_a_client_meets() {
     for (bytes, name) in [
@@ -129,7 +129,7 @@ fn what_a_client_meets() {
     }
 }
 
-/// clause 1.8: nothing but the preface leaves before the server's is read; then everything does.
+/// clause 1.8: a client sends only its preface before it has read the server's; then it sends the rest.
 #[test]
 fn requests_are_held_back() {
     let mut client = Solo::client();

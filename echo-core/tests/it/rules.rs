@@ -19,7 +19,7 @@ pub(crate) fn send(pair: &mut Pair, count: usize) {
     ask(&mut pair.client, count);
 }
 
-/// Makes `count` requests.
+/// Sends `count` requests.
 pub(crate) fn ask(client: &mut Solo, count: usize) {
     for _ in 0..count {
         client.wish(|client, now| {
@@ -59,7 +59,7 @@ pub(crate) fn goaway(last: u64, code: u16) -> Vec<u8> {
     raw_farewell(GOAWAY, last, code, 0, b"")
 }
 
-/// clause 5.1, clause 5.2, clause 5.3: the client begins, and both ends can prove the end.
+/// clause 5.1, clause 5.2, clause 5.3: the client leaves first, and both ends can prove the end.
 #[test]
 fn client_leaves_clean() {
     let mut pair = Pair::new();
@@ -75,7 +75,7 @@ fn client_leaves_clean() {
     assert_eq!((server.end, server.began, server.account), (End::Clean(CloseCode::NORMAL), Side::Peer, tally(3, 0, 0)));
 }
 
-/// clause 5.1: the server begins; the client answers with its own GOAWAY.
+/// clause 5.1: the server leaves first; the client answers with its own GOAWAY.
 #[test]
 fn server_leaves_clean() {
     let mut pair = Pair::new();
@@ -90,7 +90,7 @@ fn server_leaves_clean() {
     assert!(pair.client.seen.contains(&Seen::Leaving(1012)));
 }
 
-/// clause 5.1, clause 5.13: GOAWAYs that cross do no harm.
+/// clause 5.1, clause 5.13: GOAWAY frames that cross do no harm.
 #[test]
 fn both_leave_at_once() {
     let mut pair = Pair::new();
@@ -105,7 +105,7 @@ fn both_leave_at_once() {
     assert_eq!((client.began, server.began), (Side::Local, Side::Local));
 }
 
-/// clause 5.1: no request behind GOAWAY, one GOAWAY, the right number.
+/// clause 5.1: only one GOAWAY, with the right number, and no request after it.
 #[test]
 fn wrong_goaways_are_violations() {
     let cases: [(&[Vec<u8>], &str); 3] = [
@@ -123,8 +123,8 @@ fn wrong_goaways_are_violations() {
     }
 }
 
-/// clause 5.2: the drain deadline passes and the client says nothing: the server's CLOSE counts what it accepted,
-/// and what comes later does not run.
+/// clause 5.2: if the client sends nothing until the drain deadline, the server's CLOSE counts what it accepted, and
+/// later requests do not run.
 #[test]
 fn drain_deadline_closes_and_runs_nothing_later() {
     let mut server = greeted_server();
@@ -143,7 +143,7 @@ fn drain_deadline_closes_and_runs_nothing_later() {
     assert_eq!(outcome.account, tally(1, 1, 0));
 }
 
-/// clause 5.2: a client hears of it as refused, and may ask again elsewhere.
+/// clause 5.2: a client reports such requests as refused, so they can be sent again elsewhere.
 #[test]
 fn requests_above_the_servers_count_are_refused() {
     let mut client = greeted_client(3);
@@ -154,7 +154,7 @@ fn requests_above_the_servers_count_are_refused() {
     assert_eq!(outcome.account, tally(1, 2, 0));
 }
 
-/// clause 5.3: a client acknowledges only what it holds.
+/// clause 5.3: a client acknowledges only the answers that it holds.
 #[test]
 fn close_with_missing_answers_is_a_violation() {
     for last in [0, 2, 3] {
@@ -168,7 +168,7 @@ fn close_with_missing_answers_is_a_violation() {
     }
 }
 
-/// clause 5.3: the server takes nothing but its own count for a proof, and nothing before its own CLOSE.
+/// clause 5.3: the server accepts only its own count as a proof, and nothing before its own CLOSE.
 #[test]
 fn wrong_acknowledgement_is_a_violation() {
     for last in [0, 2] {
@@ -185,7 +185,7 @@ fn wrong_acknowledgement_is_a_violation() {
     assert_eq!(early.wait_for_end().end.to_string(), "violation (expected GOAWAY first, got CLOSE)");
 }
 
-/// clause 5.3: when the very CLOSE is lost the client is clean and the server is not.
+/// clause 5.3: if the client's CLOSE is lost, the client is clean and the server is not.
 #[test]
 fn lost_close() {
     let mut pair = Pair::new();
@@ -201,7 +201,7 @@ fn lost_close() {
     assert_eq!((server.end, server.account), (End::Truncated, tally(0, 0, 1)));
 }
 
-/// clause 5.4: the client's FIN goes with its CLOSE, the server's follows it.
+/// clause 5.4: the client's FIN follows its CLOSE at once, and the server's FIN follows the client's.
 #[test]
 fn client_sends_fin_first() {
     let mut pair = Pair::new();
@@ -216,7 +216,7 @@ fn client_sends_fin_first() {
     assert!(clean(&client) && clean(&server));
 }
 
-/// clause 5.4: a server set to send FIN first says so, and the client waits for it.
+/// clause 5.4: a server that sends FIN first sets the flag in CLOSE, and the client waits for that FIN.
 #[test]
 fn server_sends_fin_first() {
     let mut pair = Pair::with(config_with(|config| config.first_fin = Role::Server));
@@ -233,7 +233,7 @@ fn server_sends_fin_first() {
     assert!(clean(&client) && clean(&server));
 }
 
-/// clause 5.4, clause 5.11: a FIN that does not come is waited for until the fin deadline, and takes nothing from the
+/// clause 5.4, clause 5.11: a side waits for the peer's FIN until the fin deadline. A missing FIN does not change the
 /// verdict.
 #[test]
 fn fin_deadline() {
@@ -249,7 +249,7 @@ fn fin_deadline() {
     assert_eq!(server.now, Duration::from_secs(4), "linger is the last wait");
 }
 
-/// clause 5.5: behind its own FIN a side reads on and drops what comes, up to the peer's FIN or the linger deadline.
+/// clause 5.5: after its own FIN, a side reads on and discards input, until the peer's FIN or the linger deadline.
 #[test]
 fn reading_on() {
     let mut client = greeted_client(1);

@@ -1,9 +1,9 @@
-//! The crate is deterministic, and its sources show it.
+//! The crate is deterministic: its sources contain no clock, randomness, unordered map or runtime.
 
 use crate::clauses::rust_files;
 use std::path::Path;
 
-/// Words that no source of this crate may hold: clocks, randomness, unordered maps, runtimes.
+/// Texts that no source of this crate may contain.
 const FORBIDDEN: [&str; 8] = ["::now(", "HashMap", "HashSet", "RandomState", "rand::", "tokio", "std::net", "thread::"];
 
 fn forbidden(text: &str) -> Vec<&'static str> {

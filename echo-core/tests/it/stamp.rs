@@ -9,7 +9,7 @@ fn stamps(t1: i64, t2: i64, t3: i64, t4: i64) -> Stamps {
     Stamps { t1: Stamp(t1), t2: Stamp(t2), t3: Stamp(t3), t4: Stamp(t4) }
 }
 
-/// clause 3.3: a server 100 ahead, 10 there, 5 of work, 20 back.
+/// clause 3.3: the server's clock is 100 ahead; the request takes 10, the work 5, the answer 20.
 #[test]
 fn delay_and_offset() {
     let example = stamps(1000, 1110, 1115, 1035);
@@ -18,7 +18,7 @@ fn delay_and_offset() {
     assert_eq!(stamps(0, 0, 0, 0).delay(), 0);
 }
 
-/// clause 3.3: whatever a peer sends, arithmetic saturates.
+/// clause 3.3: arithmetic saturates, whatever a peer sends.
 #[test]
 fn extremes_saturate() {
     let (min, max) = (i64::MIN, i64::MAX);
@@ -33,7 +33,7 @@ fn extremes_saturate() {
 }
 
 proptest! {
-    /// clause 3.3: the exact value, clamped.
+    /// clause 3.3: the results are the exact values, clamped.
     #[test]
     fn exact_where_it_fits(t1: i64, t2: i64, t3: i64, t4: i64) {
         let [a, b, c, d] = [t1, t2, t3, t4].map(i128::from);
@@ -43,7 +43,7 @@ proptest! {
     }
 }
 
-/// clause 3.1, clause 3.2: each stamp is the wall clock of the start plus monotonic time, taken where the clause says.
+/// clause 3.1, clause 3.2: each stamp is the wall clock at the start plus monotonic time, taken where the clause says.
 #[test]
 fn stamps_of_an_exchange() {
     let at = |millis: u64| EPOCH.after(Duration::from_millis(millis));
@@ -64,11 +64,11 @@ fn stamps_of_an_exchange() {
     let reply = header.to_vec();
     let stamp = |at: usize| Stamp(i64::from_be_bytes(*reply[at..].first_chunk().expect("a stamp")));
     assert_eq!((stamp(12), stamp(20)), (at(100), at(5_110)));
-    // The batch was first offered to the transport at 110, which did not take it until 140.
+    // The batch was first offered to the transport at 110, but accepted only at 140.
     assert_eq!(stamp(28), at(5_110));
 }
 
-/// clause 3.1: t4 is when the answer is read.
+/// clause 3.1: t4 is the time at which the answer is read.
 #[test]
 fn t4() {
     let mut client = Solo::client();

@@ -1,4 +1,4 @@
-//! The close machine's table, whole: every reachable state × every event (PROTOCOL.md, section 9).
+//! The complete table of the close machine: every reachable state × every event (PROTOCOL.md, section 9).
 
 use crate::machines::{Effect, SETUPS, Setup, table};
 use echo_core::close::CloseHandshake;
@@ -23,7 +23,7 @@ fn effect_name(state: State, effect: &Effect) -> String {
     if text.is_empty() { "nothing".into() } else { text }
 }
 
-/// Samples with the same effects, in the order of the first of each.
+/// Groups samples with the same effects, in the order of the first of each group.
 fn grouped(state: State, row: &Row) -> Vec<(Vec<Sample>, String)> {
     let mut groups: Vec<(Vec<Sample>, String)> = Vec::new();
     for (sample, effects) in row {
@@ -37,7 +37,7 @@ fn grouped(state: State, row: &Row) -> Vec<(Vec<Sample>, String)> {
     groups
 }
 
-/// Names in a group; everything a peer can say is one word.
+/// The names in a group. If it contains everything that a peer can send, this is one name.
 fn sample_names(samples: &[Sample], setup: Setup) -> String {
     let from_peer = |sample: &Sample| {
         ["next request", "request out", "next answer", "answer out", "GOAWAY", "CLOSE", "unknown", "violation"]
@@ -53,7 +53,7 @@ fn sample_names(samples: &[Sample], setup: Setup) -> String {
     names.join(" | ")
 }
 
-/// Holds clause 9.1: every state answers every event, and this is what it answers.
+/// Tests clause 9.1: every state has an effect for every event; a snapshot lists them.
 #[test]
 fn every_state_and_event() {
     for setup in SETUPS {
@@ -80,7 +80,7 @@ fn pairs() -> impl Iterator<Item = (HalfState, HalfState)> {
     all.into_iter().flat_map(move |sent| all.into_iter().map(move |heard| (sent, heard)))
 }
 
-/// Why a state cannot be, or `None` if it can.
+/// Why a state is not reachable; `None` if it is.
 fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'static str> {
     let fin_first = setup.role == setup.policy.first_fin;
     match (setup.policy.words, setup.role, sent, heard) {
@@ -105,7 +105,7 @@ fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'stat
     }
 }
 
-/// Holds clause 9.2: a state is reachable unless there is a reason why not.
+/// Tests clause 9.2: a state is reachable unless there is a reason why not.
 #[test]
 fn unreachable_states_have_a_reason() {
     for setup in SETUPS {
@@ -118,7 +118,7 @@ fn unreachable_states_have_a_reason() {
     }
 }
 
-/// Holds clause 9.3: these let go at once in every state, so that the printed table need not repeat them.
+/// Tests clause 9.3: these events end the connection at once in every state, so the printed table leaves them out.
 #[test]
 fn some_events_end_everything() {
     for setup in SETUPS {
@@ -142,7 +142,7 @@ fn lets_go(sample: Sample) -> bool {
     [Sample::Abort, Sample::Reset].contains(&sample) || deadlines.contains(&sample)
 }
 
-/// The deadlines that never run at `role`.
+/// Whether this is a deadline that never runs at `role`.
 fn foreign_deadline(role: Role, sample: Sample) -> bool {
     match role {
         Role::Client => sample == Sample::Deadline(Deadline::Detect),
@@ -150,7 +150,7 @@ fn foreign_deadline(role: Role, sample: Sample) -> bool {
     }
 }
 
-/// The row with the kinds of its verdicts only, not their texts; a deadline is named already.
+/// The row with only the kinds of its verdicts, because a deadline is already named.
 fn without_details(mut row: Row) -> Row {
     for effects in row.values_mut() {
         *effects = std::mem::take(effects)
@@ -164,7 +164,7 @@ fn without_details(mut row: Row) -> Row {
     row
 }
 
-/// Section 9 of PROTOCOL.md, for one role on the framed wire: only what changes something.
+/// Section 9 of PROTOCOL.md for one role on the framed wire: only events that change something.
 fn printed(setup: Setup) -> String {
     let mut text = String::from("| sent / heard | what happens | what follows |\n|---|---|---|\n");
     for (state, row) in table(setup) {
@@ -183,7 +183,7 @@ fn printed(setup: Setup) -> String {
     text
 }
 
-/// Holds clause 9.4: the table in PROTOCOL.md is the machine's. `UPDATE_PROTOCOL=1` writes it anew.
+/// Tests clause 9.4: the table in PROTOCOL.md is equal to the machine's. `UPDATE_PROTOCOL=1` rewrites it.
 #[test]
 fn protocol_md_holds_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROTOCOL.md");

@@ -22,7 +22,7 @@ fn defaults_are_those_of_the_table() {
     }
 }
 
-/// clause 8.1: each setting moves its own deadline.
+/// clause 8.1: each setting changes only its own deadline.
 #[test]
 fn settings_by_name() {
     for deadline in Deadline::ALL {
@@ -36,7 +36,7 @@ fn settings_by_name() {
     }
 }
 
-/// clause 8.3: the earliest first; of several at one moment, the first of the table.
+/// clause 8.3: the earliest deadline is first; of several at the same time, the first of the table.
 #[test]
 fn order_of_expiry() {
     let mut lengths = Deadlines::default();
@@ -51,7 +51,7 @@ fn order_of_expiry() {
     assert_eq!(order, [Deadline::Fin, Deadline::Linger, Deadline::Close]);
 }
 
-/// clause 8.2: `ensure` prolongs nothing, `start` does, and for ever is never.
+/// clause 8.2: `ensure` does not restart a running deadline, `start` does. A length of `Duration::MAX` never passes.
 #[test]
 fn ensure_and_start() {
     let mut lengths = Deadlines::default();
@@ -67,7 +67,7 @@ fn ensure_and_start() {
     assert_eq!(timers.next(), None);
 }
 
-/// clause 8.4: in every reachable state, a deadline of the ending that is not waited for does nothing.
+/// clause 8.4: in every reachable state, a deadline of the ending that no wait uses does nothing.
 #[test]
 fn only_the_wait_has_its_deadline() {
     for setup in SETUPS {
@@ -83,7 +83,7 @@ fn only_the_wait_has_its_deadline() {
     }
 }
 
-/// Feeds `more` once a second until the end; gives the outcome and when it came.
+/// Feeds `more` once a second until the end. Returns the outcome and its time.
 fn drip(mut solo: Solo, mut more: impl FnMut(usize) -> Vec<u8>) -> (End, Duration) {
     for turn in 0..1000 {
         if let Some(outcome) = solo.outcome {
@@ -95,7 +95,7 @@ fn drip(mut solo: Solo, mut more: impl FnMut(usize) -> Vec<u8>) -> (End, Duratio
     panic!("kept alive");
 }
 
-/// clause 8.1, clause 8.2: one byte a second keeps nothing alive: not the preface, not a frame, not the ending.
+/// clause 8.1, clause 8.2: one byte a second prolongs neither the preface, nor a frame, nor the ending.
 #[test]
 fn one_byte_a_second() {
     let (end, at) = drip(Solo::server(), |turn| HELLO.get(turn..=turn).unwrap_or_default().to_vec());
@@ -111,7 +111,7 @@ fn one_byte_a_second() {
     assert_eq!(end, End::TimedOut(Deadline::Close), "clause 4.7: unknown frames do not reset idle");
 }
 
-/// clause 8.2: whole requests do not prolong an ending, and no deadline goes on behind it.
+/// clause 8.2: whole requests do not prolong an ending, and no deadline runs after it.
 #[test]
 fn requests_do_not_prolong_an_ending() {
     let mut server = Solo::server();
@@ -121,7 +121,7 @@ fn requests_do_not_prolong_an_ending() {
     assert_eq!((end, at), (End::TimedOut(Deadline::Close), 8 * SECOND));
 }
 
-/// clause 8.1: only a complete REPLY resets the wait for answers.
+/// clause 8.1: only a complete REPLY restarts the answer deadline.
 #[test]
 fn answers_in_time() {
     let ask = |count: u64| {
@@ -148,7 +148,7 @@ fn answers_in_time() {
     assert_eq!(patient.ended, Some((29 + 29 + 300 + 4 + 2) * SECOND));
 }
 
-/// clause 8.1: a server that does not answer the preface; a transport that takes nothing.
+/// clause 8.1: the connect and the write deadline: a server without a preface, a transport that accepts nothing.
 #[test]
 fn connect_and_write() {
     let mut client = Solo::client();
@@ -161,7 +161,7 @@ fn connect_and_write() {
     assert_eq!((server.now, server.aborted), (30 * SECOND, true));
 }
 
-/// clause 8.1: a transport that takes a byte now and then is slow, not dead; taking none is no progress.
+/// clause 8.1: the write deadline restarts with each byte that the transport accepts, and not with zero bytes.
 #[test]
 fn slow_transport() {
     let mut server = Solo::server();
@@ -176,7 +176,7 @@ fn slow_transport() {
     assert_eq!(server.now, (29 + 30) * SECOND);
 }
 
-/// clause 8.2: shutdown caps the sum.
+/// clause 8.2: shutdown limits the whole ending.
 #[test]
 fn shutdown_caps() {
     let mut pair = Pair::with(config_with(|config| config.deadlines.shutdown = 4 * SECOND));
@@ -186,7 +186,7 @@ fn shutdown_caps() {
     assert_eq!(pair.server.now, 4 * SECOND);
 }
 
-/// clause 8.1: the whole chain of a server whose client says nothing: GOAWAY, CLOSE, FIN, and it lets go.
+/// clause 8.1: a client that sends nothing: the server sends GOAWAY, CLOSE and FIN, then closes without an abort.
 #[test]
 fn a_client_that_says_nothing() {
     let mut server = Solo::server();
@@ -209,7 +209,7 @@ fn a_client_that_says_nothing() {
     assert_eq!((silent.sent.len(), silent.fin), (0, Some(300 * SECOND)));
 }
 
-/// A server that was told to end, and holds answers that its peer takes slowly: FIN has left.
+/// A server that has left, has sent FIN, and whose peer reads the last answer slowly.
 fn lingering(size: usize) -> (Connection, Duration) {
     let now = SECOND;
     let mut server = Connection::server(Config::default(), Stamp(0));
@@ -230,7 +230,7 @@ fn lingering(size: usize) -> (Connection, Duration) {
     (server, now)
 }
 
-/// clause 8.6: linger begins anew when the peer has taken 16 KiB, and shutdown does not.
+/// clause 8.6: linger restarts when the peer has acknowledged 16 KiB, and shutdown does not.
 #[test]
 fn progress_prolongs_linger_and_not_shutdown() {
     let (mut server, begun) = lingering(50_000);
@@ -241,7 +241,7 @@ fn progress_prolongs_linger_and_not_shutdown() {
         assert_eq!(server.outcome(), None, "after {second} s");
         assert_eq!(server.next_time(), Some(begun + (second + 2) * SECOND));
     }
-    // A byte too little.
+    // One byte less than 16 KiB.
     server.handle_unacknowledged(begun + 6 * SECOND, 50_000 - 3 * 16_384 + 1);
     server.handle_time(begun + 6 * SECOND);
     assert_eq!(server.outcome().map(|outcome| outcome.end), Some(End::TimedOut(Deadline::Linger)));
@@ -257,7 +257,7 @@ fn progress_prolongs_linger_and_not_shutdown() {
     assert_eq!(server.outcome().map(|outcome| outcome.end), Some(End::TimedOut(Deadline::Shutdown)));
 }
 
-/// clause 8.5: a pause of this side's own counts for no wait.
+/// clause 8.5: a pause of this side postpones every deadline.
 #[test]
 fn a_pause_postpones_every_wait() {
     let (mut server, begun) = lingering(50_000);
@@ -268,7 +268,7 @@ fn a_pause_postpones_every_wait() {
     assert_eq!(server.outcome().map(|outcome| outcome.end), Some(End::TimedOut(Deadline::Linger)));
 }
 
-/// clauses 4.9, 8.1: a server that does not read, for its output waits, cannot tell whether its peer is idle.
+/// clauses 4.9, 8.1: a server that does not read, because its output waits, cannot know whether its peer is idle.
 #[test]
 fn idle_does_not_run_while_a_server_does_not_read() {
     let mut server = Solo::server();
@@ -282,7 +282,7 @@ fn idle_does_not_run_while_a_server_does_not_read() {
     assert!(server.connection.running_deadlines().any(|deadline| deadline == Deadline::Idle));
 }
 
-/// clause 5.9: input that is answered no more is read whatever waits to be sent: unread, it would make TCP send RST.
+/// clause 5.9: input that gets no answer is read even if output waits. Otherwise TCP would send RST for unread input.
 #[test]
 fn an_ending_reads_on_though_its_output_waits() {
     let mut server = Solo::server();
@@ -293,7 +293,7 @@ fn an_ending_reads_on_though_its_output_waits() {
     assert!(server.connection.wants_input());
 }
 
-/// clause 8.1: a user that takes no input holds that against nobody.
+/// clause 8.1: while the user takes no input, deadlines for the peer do not run.
 #[test]
 fn idle_and_answer_do_not_run_while_the_user_pauses() {
     let runs = |client: &Solo, deadline| client.connection.running_deadlines().any(|running| running == deadline);

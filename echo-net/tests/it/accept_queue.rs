@@ -1,4 +1,4 @@
-//! Clients that wait to be accepted when the server is told to stop.
+//! Clients that wait to be accepted when the server's shutdown begins.
 
 use crate::support::raw::{close_with, hello};
 use crate::support::server::server_config;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-/// A listener whose clients are there only once it is open; `None` is one that has gone before it was accepted.
+/// A listener with clients in its queue after `open` is set. `None` is a client that left before it was accepted.
 struct Queue {
     open: Arc<AtomicBool>,
     waiting: VecDeque<Option<DuplexStream>>,
@@ -37,7 +37,7 @@ impl Listener for Queue {
     }
 }
 
-/// They are served or refused as far as there is room, and not dropped unheard, also if others among them are gone.
+/// They are accepted or refused as far as limits allow, and not dropped, even if others among them have left.
 #[tokio::test]
 async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     let (open, mut near, mut far) = (Arc::new(AtomicBool::new(false)), VecDeque::new(), Vec::new());
@@ -48,7 +48,7 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
         far.push(other);
     }
     let listener = Queue { open: open.clone(), waiting: near };
-    // The shutdown is looked at before the listener, so that nobody is accepted before it.
+    // `serve` polls the shutdown before the listener, so no client is accepted before the shutdown.
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
     let config = server_config(|config| (config.max_connections, config.max_refusals) = (1, 1));
     let close_reason = config.close_reason.clone();

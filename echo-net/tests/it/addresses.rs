@@ -1,4 +1,4 @@
-//! Names and addresses, in all the forms people write them.
+//! Names and addresses in all their forms.
 
 use crate::support::need_that;
 use crate::support::program::{Kid, Serve};
@@ -6,7 +6,7 @@ use crate::support::raw::Raw;
 use crate::support::server::ClosedPort;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-/// All addresses of a name, all at the same port.
+/// The server listens on all addresses of a name, with the same port.
 #[test]
 fn a_name_is_listened_on_at_all_its_addresses() {
     let found: Vec<SocketAddr> = std::net::ToSocketAddrs::to_socket_addrs("localhost:0").expect("a name").collect();
@@ -33,7 +33,7 @@ fn one_that_is_taken_is_named() {
 
 #[test]
 fn a_port_alone_and_a_port_apart() {
-    // One that was free a moment ago.
+    // A port that was free a moment ago.
     let first = Serve::start(&[]);
     let port = first.address.port();
     assert_eq!(first.drain().0, Some(0));
@@ -67,7 +67,7 @@ fn what_is_no_address_is_named() {
     }
 }
 
-/// Once, not twice.
+/// The error contains the address once.
 #[test]
 fn an_address_that_refuses_is_named_once() {
     let closed = ClosedPort::new();
@@ -77,7 +77,7 @@ fn an_address_that_refuses_is_named_once() {
     assert_eq!(err, format!("echo-net: cannot talk to {address}: Connection refused\n"));
 }
 
-/// Without brackets it is an address, and no port.
+/// Without brackets it is an address without a port.
 #[test]
 fn an_address_by_ipv6_without_brackets_is_named_once() {
     let (code, _, err) = Kid::echo_net(&["connect", "::1:2012", "--deadline", "connect=2"]).finish();
@@ -86,7 +86,7 @@ fn an_address_by_ipv6_without_brackets_is_named_once() {
     assert_eq!((err.matches("[::1:2012]").count(), err.lines().count()), (1, 1), "{err}");
 }
 
-/// A link-local address needs the name of its interface.
+/// A link-local address is written with the name of its interface.
 #[test]
 fn an_address_with_a_scope() {
     let listener = TcpListener::bind("[::1]:0");
@@ -94,13 +94,13 @@ fn an_address_with_a_scope() {
         return;
     }
     drop(listener);
-    // It resolves; whether something answers at it is not this test's business.
+    // It resolves; the answer does not matter.
     let (code, _, err) = Kid::echo_net(&["connect", "[fe80::1%lo]:9", "--deadline", "connect=1"]).finish();
     assert_eq!(code, Some(3), "{err}");
     assert!(!err.contains("does not resolve"), "{err}");
 }
 
-/// At a socket for both families a peer by IPv4 is called by its IPv4 address.
+/// On a socket for both families, the log shows an IPv4 peer with its IPv4 address.
 #[test]
 fn a_peer_by_ipv4_is_called_so() {
     let both = Kid::echo_net(&["serve", "--listen", "[::]:0"]);
@@ -113,7 +113,7 @@ fn a_peer_by_ipv4_is_called_so() {
     assert!(line.contains(&format!("from {} begins", client.local_addr().expect("it is connected"))), "{line}");
 }
 
-/// RFC 8305: the next address after 250 ms, beside the first one.
+/// RFC 8305: after 250 ms the client tries the next address in parallel.
 #[test]
 fn an_address_that_swallows_packets_costs_little() {
     let silent = Silent::new();
@@ -158,7 +158,7 @@ fn address(line: &str) -> SocketAddr {
     line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an address")
 }
 
-/// Three hundred clients while the server does not even accept: the system holds them.
+/// The kernel queues three hundred clients while the server does not accept.
 #[test]
 fn a_stopped_server_has_room_for_a_burst() {
     let serve = Serve::start(&[]);
@@ -176,7 +176,7 @@ fn a_stopped_server_has_room_for_a_burst() {
     }
 }
 
-/// The host is the one that is meant without `--listen`.
+/// The host is the default of `--listen`.
 #[test]
 fn a_port_alone_is_listened_on_at_the_usual_host() {
     for listen in [":0", "0"] {

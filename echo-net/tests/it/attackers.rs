@@ -1,5 +1,5 @@
-//! Hostile and broken clients, each kind at a small scale: the others lose nothing, each attacker gets what it must,
-//! and nothing is left of it.
+//! Each kind of hostile or broken client on a small scale: other clients lose nothing, each attacker gets the ending
+//! that it must get, and leaves nothing behind.
 
 use crate::support::program::{Kid, Serve};
 use crate::support::server::{ClosedPort, fake, swallow};
@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 
 const CONNECTIONS: usize = 20;
 const BYSTANDERS: usize = 4;
-/// The limit on a payload of the servers here.
+/// The payload limit of these servers, in bytes.
 const MESSAGE: usize = 256 * 1024;
 
-/// Which deadlines of the server are so short that the attack outlasts them, in milliseconds.
+/// Deadlines of the server, and the duration of the attack, in milliseconds. Short deadlines pass during the attack.
 #[derive(Clone, Copy)]
 struct Setting {
     deadlines: &'static [(Deadline, u64)],
@@ -27,7 +27,7 @@ struct Setting {
     options: &'static [&'static str],
 }
 
-/// Nothing that lasts: the server has to answer at once.
+/// The server has to answer at once.
 const PROMPT: Setting = Setting { deadlines: &[], duration: 200, options: &[] };
 /// Ends at the detect deadline.
 const DETECT: Setting =
@@ -50,10 +50,10 @@ const IDLE: Setting = Setting {
 const SILENT: Setting = Setting { deadlines: &[(Deadline::Idle, 1000)], duration: 1200, options: &[] };
 /// Reads or writes all the while, so nothing ends it.
 const HELD: Setting = Setting { deadlines: &[], duration: 300, options: &[] };
-/// There are not places enough.
+/// The server's connections are at their limit.
 const FULL: Setting = Setting { deadlines: &[], duration: 200, options: &["--max-connections", "10"] };
 
-/// A test for each kind, and the list of the kinds that have one.
+/// Makes a test of each kind, and the list of the kinds with a test.
 macro_rules! each_kind {
     ($($test:ident: $kind:ident, $setting:ident;)*) => {
         $(#[test] fn $test() { withstands(Kind::$kind, $setting); })*
@@ -106,13 +106,13 @@ fn every_kind_has_a_test() {
     }
 }
 
-/// A server that does nothing about a connection keeps it too long.
+/// A server that leaves its connections open is reported as overdue.
 #[tokio::test]
 async fn a_server_that_never_lets_go_is_told() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it listens");
     let mut load = load(Kind::SlowPreface, Wire::Framed, DETECT);
-    // Those that follow the first ones are not overdue when the time is over.
+    // Connections that start later are not overdue when the time is over.
     (load.connections, load.patience) = (3, Duration::from_millis(100));
     let report = within(run(Kind::SlowPreface, address, load)).await;
     let overdue = Ending { close_frame: None, end: StreamEnd::Overdue, is_garbled: false };
@@ -174,14 +174,14 @@ fn descriptors(serve: &Serve) -> usize {
     Process::new(id).and_then(|process| process.fd_count()).expect("the server runs")
 }
 
-/// Clients that behave well, and check each answer.
+/// Well-behaved clients that check each answer.
 struct Bystanders {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Bystanders {
-    /// When this returns each has had an answer.
+    /// Connects the clients. Returns after each has got an answer.
     async fn connect(address: SocketAddr) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -203,7 +203,7 @@ impl Bystanders {
 
 async fn talk(client: Client, mut stopped: watch::Receiver<bool>) {
     let mut asked = 1;
-    // The pace of a client; nothing waits for it.
+    // This is only the client's rate; no check depends on it.
     while tokio::time::timeout(Duration::from_millis(20), stopped.wait_for(|stopped| *stopped)).await.is_err() {
         ask(&client, asked).await;
         asked += 1;
@@ -283,9 +283,9 @@ fn the_command_refuses_what_it_should() {
     assert_eq!((code, err.contains("cannot connect to")), (Some(3), true), "{err}");
 }
 
-// ---- the document ----
+// ---- ATTACKERS.md ----
 
-/// The rows of the table under `heading` in ATTACKERS.md: their cells, the first one without its backticks.
+/// The rows of the table under `heading` in ATTACKERS.md. The first cell loses its backticks.
 #[track_caller]
 fn table(heading: &str) -> Vec<Vec<String>> {
     let text = include_str!("../../ATTACKERS.md");

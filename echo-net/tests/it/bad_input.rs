@@ -1,10 +1,10 @@
-//! Bad input from a client: refused by the contract, with the reason first, and nobody else notices.
+//! Invalid input of a client: the server rejects it and sends the reason first, and other clients are not affected.
 
 use crate::support::bystander::Bystander;
 use crate::support::raw::{self, Raw, Said};
 use crate::support::time::{HEADER, is_answer, seconds};
 
-/// Sends `bytes` behind the client's preface; CLOSE comes with `code`, `last` and a reason that the log has whole.
+/// Sends `bytes` after the preface. Expects CLOSE with `code`, `last` and a reason that is also in the log.
 #[track_caller]
 fn refused(bystander: &mut Bystander, bytes: &[u8], code: u16, last: u64, expected: &str, got: &str) {
     let mut bad = Raw::connect(bystander.address());
@@ -16,7 +16,7 @@ fn refused(bystander: &mut Bystander, bytes: &[u8], code: u16, last: u64, expect
     hears_why(bystander, bad, code, last, &format!("expected {expected}, got {got}"));
 }
 
-/// The reason, then nothing that is sent matters any more, then FIN upon FIN (clause 5.6); and the log's line.
+/// Expects the reason, then FIN after the client's FIN, whatever the client sends between (clause 5.6); and the log.
 #[track_caller]
 fn hears_why(bystander: &mut Bystander, mut bad: Raw, code: u16, last: u64, why: &str) {
     match bad.hears() {
@@ -43,24 +43,24 @@ fn frames_that_break_the_protocol() {
         [&len.to_be_bytes()[1..], &[kind], &seq.to_be_bytes(), body].concat()
     };
     let b = &mut bystander;
-    // Garbage: its fourth byte is a kind that none may skip, or its first three are a length that none may send.
+    // Garbage: its fourth byte is a kind that must be known, or its first three bytes are a length over the limit.
     refused(b, b"\xff\xfe\xfd\xfcgarbage!", 1002, 0, "a kind of frame below 0x80", "the unknown kind 0xfc");
     let most = "a body of at most 1024 bytes in a frame of kind 0x62";
     refused(b, b"garbage that is no frame", 1009, 0, most, "6775154");
-    // An oversize length is refused by the header alone.
+    // A length over the limit is rejected by the header alone.
     refused(b, &frame(1009, 1, 1, b""), 1009, 0, "a body of at most 1008 bytes in ECHO", "1009");
     refused(b, &frame(0xff_ffff, 1, 1, b""), 1009, 0, "a body of at most 1008 bytes in ECHO", "16777215");
     refused(b, &frame(7, 1, 1, b"1234567"), 1002, 0, "a body of at least 8 bytes in ECHO", "7");
-    // Numbers rise by one from 1.
+    // Numbers increase by one from 1.
     refused(b, &raw::echo(0, b""), 1002, 0, "request 1", "request 0");
     refused(b, &raw::echo(2, b""), 1002, 0, "request 1", "request 2");
     refused(b, &[raw::echo(1, b"a"), raw::echo(1, b"a")].concat(), 1002, 1, "request 2", "request 1");
     refused(b, &[raw::echo(1, b"a"), raw::echo(3, b"a")].concat(), 1002, 1, "request 2", "request 3");
     refused(b, &raw::goaway(1), 1002, 0, "GOAWAY 0", "GOAWAY 1");
-    // What a client does not say, or not yet.
+    // Frames that a client never sends, or not yet.
     refused(b, &raw::reply(1, b"a"), 1002, 0, "a request, GOAWAY or CLOSE", "answer 1 from a client");
     refused(b, &raw::close(0), 1002, 0, "GOAWAY first", "CLOSE");
-    // Reasons.
+    // Invalid reasons.
     let close_reason = |reason: &[u8]| [b"\x03\xe8\0", reason].concat();
     let bad = close_reason(b"\xff\x1b[31mred");
     let got = r"the bytes \xff\x1b[31mred";
@@ -71,7 +71,7 @@ fn frames_that_break_the_protocol() {
     bystander.reports(15, "1 clean, 1 unproven, 15 violation");
 }
 
-/// Clause 5.6: who gets an error says no CLOSE; FIN upon FIN. The account holds.
+/// Clause 5.6: the receiver of an error sends no CLOSE, and FIN after the peer's FIN. The account is valid.
 #[test]
 fn an_error_of_the_clients_is_logged_with_its_reason_escaped() {
     let mut b = Bystander::watching(&[]);
@@ -88,7 +88,7 @@ fn an_error_of_the_clients_is_logged_with_its_reason_escaped() {
     b.reports(1, "1 clean, 1 unproven, 1 failed");
 }
 
-/// Clause 5.10, 5.11: what follows the CLOSE overrules a clean end, and there is no second CLOSE.
+/// Clause 5.10, 5.11: data after CLOSE turns a clean end into a violation, and no second CLOSE is sent.
 #[test]
 fn a_frame_behind_close() {
     let mut b = Bystander::watching(&[]);
@@ -105,7 +105,7 @@ fn a_frame_behind_close() {
     b.reports(1, "1 clean, 1 unproven, 1 violation");
 }
 
-/// Clause 5.1: behind its GOAWAY a client asks no more.
+/// Clause 5.1: a client sends no request after its GOAWAY.
 #[test]
 fn a_request_or_a_second_goaway_behind_goaway() {
     let mut b = Bystander::watching(&[]);
@@ -126,7 +126,7 @@ fn a_request_or_a_second_goaway_behind_goaway() {
     b.reports(2, "1 clean, 1 unproven, 2 violation");
 }
 
-/// Clauses 1.6 and 5.7: a FIN inside the preface is a FIN before the CLOSE.
+/// Clauses 1.6 and 5.7: a FIN inside the preface is a FIN before CLOSE.
 #[test]
 fn a_preface_cut_short_at_each_byte() {
     let mut b = Bystander::watching(&[]);
@@ -148,7 +148,7 @@ fn a_preface_cut_short_at_each_byte() {
     b.reports(7, "1 clean, 1 unproven, 7 truncated");
 }
 
-/// Clause 1.6: once 0x89 has come, nothing is echoed.
+/// Clause 1.6: after a first byte of 0x89 nothing is echoed.
 #[test]
 fn a_preface_corrupted_at_each_byte() {
     let mut b = Bystander::watching(&[]);
@@ -167,7 +167,7 @@ fn a_preface_corrupted_at_each_byte() {
     b.reports(7, "1 clean, 1 unproven, 7 violation");
 }
 
-/// Clause 1.3: any other first byte means the plain wire.
+/// Clause 1.3: any other first byte selects the plain wire.
 #[test]
 fn another_first_byte_is_a_plain_message() {
     let mut b = Bystander::watching(&[]);
@@ -181,7 +181,7 @@ fn another_first_byte_is_a_plain_message() {
     b.reports(1, "1 clean, 2 unproven");
 }
 
-/// Clause 1.4: the server answers the lower version.
+/// Clause 1.4: the server answers with the lower version.
 #[test]
 fn a_higher_version_is_answered_with_this_one() {
     let mut b = Bystander::watching(&[]);
@@ -219,7 +219,7 @@ fn clients_of_other_protocols_are_refused_by_name() {
     b.reports(3, "1 clean, 1 unproven, 3 violation");
 }
 
-/// Clause 1.5: later messages are echoed whatever they look like.
+/// Clause 1.5: later messages are echoed, whatever they contain.
 #[test]
 fn an_http_request_as_a_second_message_is_echoed() {
     let mut b = Bystander::watching(&[]);

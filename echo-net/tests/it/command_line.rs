@@ -1,4 +1,4 @@
-//! Command lines that are wrong, and addresses that cannot be listened on.
+//! Wrong command lines, and addresses on which the server cannot listen.
 
 use crate::support::program::{Kid, Serve};
 use crate::support::raw::Raw;

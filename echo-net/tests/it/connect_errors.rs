@@ -1,4 +1,4 @@
-//! `echo-net connect` and what may answer instead of an echo/1 server: one line that says it, and the exit code.
+//! `echo-net connect` to something other than an echo/1 server: the error is one line, with an exit code.
 
 use crate::support::program::{Kid, socat_mirror};
 use crate::support::raw::{self, Raw};
@@ -6,11 +6,11 @@ use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, need};
 use std::io::{Read, Write};
 
-/// What nobody could connect to, and what is no echo/1 server, by the exit codes of `--help`.
+/// Exit codes of `--help`: the connection failed, and the peer is not an echo/1 server.
 const NO_CONNECTION: i32 = 3;
 const WRONG_SERVER: i32 = 4;
 
-/// Connects with a line to say; gives the one line on standard error.
+/// Runs the client with one line of input. Returns the one line on standard error.
 #[track_caller]
 fn connect(server: &str, options: &[&str], exit: i32) -> String {
     let mut kid = Kid::echo_net(&[&["connect", server], options].concat());
@@ -24,7 +24,7 @@ fn connect(server: &str, options: &[&str], exit: i32) -> String {
     err
 }
 
-/// Connects to a server that says `greeting` to whatever comes; it must not get the message (clause 1.8).
+/// Connects to a server that sends `greeting`; it must not get the message (clause 1.8).
 #[track_caller]
 fn meets(greeting: &'static [u8]) -> String {
     let (address, server) = fake(move |mut raw| {
@@ -62,7 +62,7 @@ fn a_mirror_of_socats() {
     assert!(line.contains("this is a mirror, not an echo/1 server"), "{line}");
 }
 
-/// Clause 1.7, and the way out.
+/// Clause 1.7, with a hint to `--plain`.
 #[test]
 fn a_plain_only_server() {
     let line = meets(b"[Mon Nov 23 08:16:00 2026] \x89ECHO\r\n");
@@ -82,7 +82,7 @@ fn a_tls_server() {
     assert!(line.contains("this is a TLS server"), "{line}");
 }
 
-/// Clause 6.3: the network's bytes are escaped.
+/// Clause 6.3: bytes of the peer are escaped.
 #[test]
 fn something_else() {
     let line = meets(b"\x1b[2J220 mail.example ESMTP\r\n");
@@ -90,14 +90,14 @@ fn something_else() {
     assert!(line.contains("expected a server's preface"), "{line}");
 }
 
-/// Clause 1.4: a client refuses a version it did not offer.
+/// Clause 1.4: a client rejects a version that it did not offer.
 #[test]
 fn a_server_of_a_version_that_was_not_offered() {
     let line = meets(b"\x89echo\r\n\x02");
     assert!(line.contains("expected a server's preface"), "{line}");
 }
 
-/// Clause 8.1: connect counts until the server's preface.
+/// Clause 8.1: the connect deadline runs until the server's preface.
 #[test]
 fn a_silent_server() {
     let (address, server) = fake(swallow);
@@ -132,7 +132,7 @@ fn an_unknown_host() {
     assert!(line.contains("does not resolve") || line.contains("no answer within"), "{line}");
 }
 
-/// Nothing to say is no reason to wait.
+/// The client reports a wrong server even if it has nothing to send.
 #[test]
 fn a_wrong_server_is_named_while_standard_input_is_open() {
     let (address, _server) = fake(|mut raw| {

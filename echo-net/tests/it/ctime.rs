@@ -1,4 +1,4 @@
-//! The time before an answer, byte for byte what C's `ctime` prints in the server's time zone (clause 2.3).
+//! The time before an answer: the same bytes as from C's `ctime` in the server's time zone (clause 2.3).
 
 use crate::support::alone::alone;
 use crate::support::program::{ECHO_NET, Serve};
@@ -12,7 +12,7 @@ const NEW_YORK: &str = "America/New_York";
 
 /// 2026-03-08T07:00:00Z, when New York's clocks go from 02:00 to 03:00.
 const SPRING: i64 = 1_772_953_200;
-/// 2026-11-01T06:00:00Z, when they go from 02:00 back to 01:00.
+/// 2026-11-01T06:00:00Z, when New York's clocks go from 02:00 back to 01:00.
 const AUTUMN: i64 = 1_793_512_800;
 
 #[test]
@@ -35,7 +35,7 @@ fn half_an_hour_off_in_kolkata() {
     }
 }
 
-/// Zones with leap seconds, and ones that are too far away to be true: whatever C makes of them.
+/// Zones with leap seconds, and zones with impossible offsets: the result is the same as C's.
 #[test]
 fn zones_that_others_refuse() {
     let test = "ctime::zones_that_others_refuse";
@@ -57,12 +57,12 @@ fn leap_seconds_in_new_york() {
         && alone(test, &[("TZ", "right/America/New_York")])
     {
         same_as_c();
-        // 27 leap seconds until then, and so the clocks change 27 seconds later.
+        // Until then there were 27 leap seconds, so the clocks change 27 seconds later.
         assert_eq!(header_at(SPRING), "[Sun Mar  8 01:59:33 2026] ");
     }
 }
 
-/// Days of one and of two digits, every month, the changes of summer time second by second, and times long past.
+/// Days of one and of two digits, every month, each second around a change of summer time, and times long ago.
 fn same_as_c() {
     if !need("cc") {
         return;
@@ -89,7 +89,7 @@ fn a_server_tells_the_time_of_its_own_zone() {
         let mut client = Raw::connect(serve.address);
         client.send(b"hello\n");
         let answer = client.bytes(HEADER + 6);
-        // The second may tick over between the server's time and this one's.
+        // A second can pass between the server's time and the test's.
         let seconds: Vec<i64> = (begin..=seconds()).collect();
         let allowed: Vec<String> = ctime.of(&seconds, Some(zone)).iter().map(|c| format!("[{c}] hello\n")).collect();
         let answer = String::from_utf8(answer).expect("text");

@@ -1,4 +1,4 @@
-//! Ten thousand conversations, and every kind of attacker, and nothing is left of them.
+//! Ten thousand conversations, and every kind of attacker, leave no task, descriptor or socket behind.
 
 use crate::support::alone::alone;
 use crate::support::{eventually, within};
@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 const CONNECTIONS: u64 = 10_000;
 const AT_ONCE: usize = 50;
 
-/// Clauses 5.4 and 5.5; it counts what a process has, so it has one for itself.
+/// Clauses 5.4 and 5.5. Runs in its own process, because it counts what a process has.
 #[test]
 fn ten_thousand_connections_leave_nothing_behind() {
     if !alone("descriptors::ten_thousand_connections_leave_nothing_behind", &[]) {
@@ -25,7 +25,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
         let before = crate::support::sockets::Sockets::now();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
-        // Whatever is made at first use is there before the count begins.
+        // Resources that are created at first use must exist before the count.
         converse(address).await;
         eventually_settled(1).await;
         let (tasks, descriptors) = (alive(), open_descriptors());
@@ -54,7 +54,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
     }));
 }
 
-/// Tasks, descriptors and sockets are those of the beginning after each kind of attacker.
+/// After each kind of attacker, tasks, descriptors and sockets are as at the beginning.
 #[test]
 fn attackers_leave_nothing_behind() {
     if !alone("descriptors::attackers_leave_nothing_behind", &[]) {
@@ -93,8 +93,8 @@ fn attackers_leave_nothing_behind() {
         drop(stop);
         let report = within(server).await.expect("the server does not panic");
         assert_eq!((report.panicked, report.accept_errors), (0, 0), "{report}");
-        // A connection that is reset in the accept queue is never accepted. One that the attacker gives up while it
-        // connects can be complete for the kernel.
+        // A connection that is reset in the accept queue is never accepted. A connection that the attacker gives up
+        // while connecting can be complete in the kernel.
         let most = made + given_up;
         assert!(report.accepted <= most && report.accepted > made / 2, "{made} made, {given_up} given up, {report}");
     });
@@ -108,7 +108,7 @@ async fn converse(address: std::net::SocketAddr) {
     assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", 1), "{outcome}");
 }
 
-/// Waits until no more tasks than these are left: of the clients, and of the server's connections.
+/// Waits until at most `tasks` tasks are left, of the clients and of the server's connections.
 async fn eventually_settled(tasks: usize) {
     while alive() > tasks {
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,5 +1,5 @@
-//! Servers that are told to end at any moment under load: whatever they have handed to their kernel arrives at a client
-//! that goes on reading, and each is gone in time.
+//! Servers that drain at random moments under load: a client that reads on gets all bytes that the server has handed to
+//! the kernel, and each server ends in time.
 
 use crate::support::raw;
 use crate::support::within;
@@ -19,14 +19,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-/// Section 8.1: the longest ending; and what a busy machine adds.
+/// The longest ending (section 8.1), and extra time for a busy machine.
 const BOUND: Duration = Duration::from_secs(8 + 6);
 const CLIENTS: usize = 8;
-/// As many drains, and so many of them at once; `ECHO_NET_DRAINS` asks for more.
+/// Number of drains. `ECHO_NET_DRAINS` sets another.
 const DRAINS: u64 = 24;
+/// Number of drains at the same time.
 const AT_ONCE: usize = 12;
 
-/// Numbers that look random and are the same each time (xorshift64*).
+/// Pseudorandom numbers, the same in each run (xorshift64*).
 struct Draw(u64);
 
 impl Draw {
@@ -37,12 +38,12 @@ impl Draw {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Below `end`.
+    /// A number below `end`.
     fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    /// From `least` to about `most`; each order of magnitude is as likely.
+    /// A number from `least` to about `most`. Each power of two is equally likely.
     fn magnitude(&mut self, least: u64, most: u64) -> u64 {
         let steps = (most / least).ilog2();
         let scale = 1 << self.below(u64::from(steps) + 1);
@@ -50,7 +51,7 @@ impl Draw {
     }
 }
 
-/// Counts what the server hands to the kernel.
+/// Counts the bytes that the server hands to the kernel.
 struct Counted {
     stream: TcpStream,
     written: Arc<AtomicUsize>,
@@ -114,7 +115,7 @@ impl Listener for Counting {
     }
 }
 
-/// What a client does: how fast it reads, in bytes a second, and what it sends.
+/// The behaviour of a client: its read rate in bytes a second, and what it sends.
 struct Habit {
     rate: u64,
     is_framed: bool,
@@ -141,7 +142,7 @@ impl Habit {
     }
 }
 
-/// Sends and reads at once until the end; gives its address, how much has come, and how it ended.
+/// Sends and reads at the same time until the end. Returns its address, the bytes received, and how it ended.
 async fn client(server: SocketAddr, habit: Habit) -> (SocketAddr, usize, io::Result<()>) {
     let stream = TcpStream::connect(server).await.expect("it listens");
     let address = stream.local_addr().expect("it is connected");
@@ -156,7 +157,7 @@ async fn client(server: SocketAddr, habit: Habit) -> (SocketAddr, usize, io::Res
                 break;
             }
         }
-        // Kept open: it says no more.
+        // The sending half stays open after the last message.
         writing
     });
     let mut bytes = vec![0; (rate as usize / 50).clamp(1, 256 * 1024)];
@@ -174,7 +175,7 @@ async fn client(server: SocketAddr, habit: Habit) -> (SocketAddr, usize, io::Res
     (address, all, end)
 }
 
-/// Gives how long the server took to end.
+/// Runs one drain. Returns how long the server took to end.
 async fn drain(seed: u64) -> Duration {
     let mut draw = Draw(0x9e37_79b9_7f4a_7c15 ^ (seed + 1));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

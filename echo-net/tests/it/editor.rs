@@ -1,4 +1,4 @@
-//! The prompt in the middle of a key, and when it fails: nothing that was typed is lost, and nobody waits.
+//! The prompt in the middle of a key sequence, and on failure: no typed text is lost, and nothing waits for keys.
 
 use crate::support::eventually;
 use crate::support::person::Person;
@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Command;
 
 /// Keys after which the editor waits for another: escape, the beginning of a sequence, a search, a quoted key, a
-/// chord, a character to look for, a number, half a character.
+/// chord, a character to search for, a number, half a character.
 const BEGINNINGS: &[&[u8]] = &[
     b"\x1b", b"\x1b[", b"\x1b[1;", b"\x1bO", b"\x12", b"\x12ell", b"\x16", b"\x11", b"\x18", b"\x1d", b"\x1b5", b"\xc3",
 ];
@@ -23,7 +23,7 @@ fn a_server_that_leaves_in_the_middle_of_a_key() {
             person.sees("] hello");
             person.half_types("half a lin");
             person.types(keys);
-            // It has come to the editor, as far as that can be seen.
+            // The keys have reached the editor, as far as the screen shows it.
             if keys.starts_with(b"\x12") {
                 person.sees("(reverse-i-search)");
             }
@@ -39,7 +39,7 @@ fn a_server_that_leaves_in_the_middle_of_a_key() {
     }
 }
 
-/// The text of a paste that has not ended yet is there, too.
+/// The text of an unfinished paste is also reported.
 #[test]
 fn a_server_that_leaves_in_the_middle_of_a_paste() {
     let serve = Serve::start(&[]);
@@ -55,7 +55,7 @@ fn a_server_that_leaves_in_the_middle_of_a_paste() {
     assert_eq!(code, 1);
 }
 
-/// It does not wait for the next key, either.
+/// A signal does not wait for the next key either.
 #[test]
 fn a_signal_in_the_middle_of_a_key() {
     let serve = Serve::start(&[]);
@@ -70,7 +70,7 @@ fn a_signal_in_the_middle_of_a_key() {
     }
 }
 
-/// What cannot be a character is shown and sent as one that stands for it.
+/// Bytes that are not UTF-8 are shown and sent as the replacement character.
 #[test]
 fn bytes_that_are_no_text() {
     let serve = Serve::start(&[]);
@@ -87,7 +87,7 @@ fn bytes_that_are_no_text() {
     assert_eq!(code, 0);
 }
 
-/// Ctrl-\\ interrupts as Ctrl-C does.
+/// Ctrl-\ interrupts like Ctrl-C.
 #[test]
 fn the_other_key_that_interrupts() {
     let serve = Serve::start(&[]);
@@ -99,7 +99,7 @@ fn the_other_key_that_interrupts() {
     assert_eq!(code, 1);
 }
 
-/// A line of the history took the place of what was typed: both are told.
+/// A line of the history replaced the typed text: both are reported.
 #[test]
 fn what_a_line_of_the_history_replaced() {
     // Up, Ctrl-P, and a search whose result is edited.
@@ -120,7 +120,7 @@ fn what_a_line_of_the_history_replaced() {
     }
 }
 
-/// And what came back to the prompt is one line.
+/// A line that came back to the prompt is reported as one line.
 #[test]
 fn what_came_back_from_the_history() {
     let serve = Serve::start(&[]);
@@ -136,7 +136,7 @@ fn what_came_back_from_the_history() {
     assert!(shown.contains("over: typed!\r\n"), "{shown:?}");
 }
 
-/// More lines than a screen can count.
+/// More lines than a terminal has rows.
 #[test]
 fn a_paste_of_very_many_lines() {
     let serve = Serve::start(&[]);
@@ -152,7 +152,7 @@ fn a_paste_of_very_many_lines() {
     assert!(report.contains("3000 messages"), "{report}");
 }
 
-/// The terminal is closed, and SIGHUP is ignored as `nohup` does: that is an end, and the line is told.
+/// The terminal is closed while SIGHUP is ignored, as with `nohup`: the program ends and reports the line.
 #[test]
 fn a_terminal_that_is_gone() {
     let serve = Serve::start(&[]);
@@ -174,7 +174,7 @@ fn a_terminal_that_is_gone() {
     assert!(said.contains("failed: the terminal was closed; ") && said.ends_with("1 line not sent\n"), "{said}");
 }
 
-/// Nobody looks at the terminal, and its buffer is full.
+/// The terminal's buffer is full, and nothing reads from it.
 #[test]
 fn a_terminal_that_takes_nothing() {
     for signals in [&["TERM"][..], &["TERM", "TERM"], &[]] {
@@ -196,7 +196,7 @@ fn a_terminal_that_takes_nothing() {
     }
 }
 
-/// A history that is no file is none.
+/// A history path that is not a regular file is ignored.
 #[test]
 fn a_history_that_is_no_file() {
     let serve = Serve::start(&[]);
@@ -215,7 +215,7 @@ fn a_history_that_is_no_file() {
     std::fs::remove_file(&fifo).expect("it was made");
 }
 
-/// It is shown when it is whole, however it comes; without a newline, soon.
+/// Complete lines are shown at once, however they are split. Text without a newline is shown after a short time.
 #[test]
 fn plain_text_that_comes_in_pieces() {
     let pieces =
@@ -225,7 +225,7 @@ fn plain_text_that_comes_in_pieces() {
             raw.bytes(2);
             for piece in pieces {
                 raw.send(piece);
-                // The next is a read of its own then, mostly; what is checked is true of any pieces.
+                // The next piece then is mostly a read of its own. The checks hold for any pieces.
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
             raw.finish();
@@ -251,7 +251,7 @@ fn plain_text_that_comes_in_pieces() {
     }
 }
 
-/// From a shell with job control: by Ctrl-Z, and by a signal that the terminal does not see.
+/// In a shell with job control: stopped by Ctrl-Z, and by a signal that the terminal does not see.
 #[test]
 fn stopped_and_continued() {
     let serve = Serve::start(&[]);
@@ -274,7 +274,7 @@ fn stopped_and_continued() {
         person.types("stty -a | grep -o ' icanon'\r");
         person.sees(" icanon\r\n");
         person.types("fg\r");
-        // The keys are the editor's again: to the beginning of the line.
+        // The editor gets the keys again: Ctrl-A goes to the beginning of the line.
         person.sees("half");
         person.types("\x01Z");
         person.sees("> Z");
@@ -287,7 +287,7 @@ fn stopped_and_continued() {
     assert_eq!(person.leaves().1, 0);
 }
 
-/// Whatever comes first, the last keys or the end.
+/// The last keys and the end of the server can come in any order.
 #[test]
 fn a_server_that_leaves_as_something_is_typed() {
     for round in 0..30 {
@@ -301,7 +301,7 @@ fn a_server_that_leaves_as_something_is_typed() {
     }
 }
 
-/// It ends within the end of a paste, or within another sequence.
+/// The signal comes inside the sequence that ends a paste, or inside another one.
 #[test]
 fn a_server_that_leaves_in_the_middle_of_what_ends_a_paste() {
     let serve = Serve::start(&[]);
@@ -316,7 +316,7 @@ fn a_server_that_leaves_in_the_middle_of_what_ends_a_paste() {
     }
 }
 
-/// Every answer is shown before the end, however many wait.
+/// All waiting answers are shown before the program ends.
 #[test]
 fn answers_that_wait_at_the_end() {
     let serve = Serve::start(&[]);
@@ -328,7 +328,7 @@ fn answers_that_wait_at_the_end() {
     assert_eq!((shown.matches("] ").count(), code), (5000, 0));
 }
 
-/// What was typed stands at the prompt again after the line that took its place.
+/// After a line of the history was sent, the typed text is at the prompt again.
 #[test]
 fn a_line_of_the_history_goes_before_what_was_typed() {
     let serve = Serve::start(&[]);
@@ -349,14 +349,14 @@ fn a_line_of_the_history_goes_before_what_was_typed() {
     assert_eq!(code, 0);
 }
 
-/// Every thread of it is stopped: one that runs would still answer.
+/// Whether every thread of the process is stopped. A running thread would still answer.
 fn stands_still(process: u32) -> bool {
     let process = procfs::process::Process::new(process.try_into().expect("an id")).expect("it is there");
     let mut tasks = process.tasks().expect("the kernel lists threads").flatten();
     tasks.all(|task| task.stat().is_ok_and(|stat| stat.state == 'T'))
 }
 
-/// Ctrl-C and a signal are two, in any order; this server is frozen.
+/// Ctrl-C and a signal together count as two, in any order. The server is frozen.
 #[test]
 fn a_key_and_a_signal_abort() {
     for options in [&[][..], &["--plain"]] {

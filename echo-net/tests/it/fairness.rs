@@ -1,4 +1,4 @@
-//! A connection that asks for much does not make those wait that ask for little.
+//! Connections that send much do not delay those that send little.
 
 use crate::support::time::HEADER;
 use crate::support::within;
@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
-/// How many pour.
+/// Number of clients that flood the server.
 const FLOODS: usize = 8;
 /// Messages in a turn (`turns.rs`).
 const TURN: usize = 256;
 const ROUND_TRIPS: usize = 500;
-/// After so many answers a flood ends, so that a server which serves nobody else fails instead of hanging.
+/// A flood ends after this many answers, so that an unfair server makes the test fail and not hang.
 const MOST: usize = 10_000_000;
 
 /// One of a server's clients.
 enum Client {
-    /// Sends newlines, as many as are read, and takes every answer: it is never waited for.
+    /// Sends newlines as fast as they are read, and accepts every answer at once.
     Flood(Arc<AtomicUsize>),
     Modest(DuplexStream),
 }
@@ -83,7 +83,7 @@ impl Listener for Clients {
     }
 }
 
-/// The floods do not end before that, so a server that served one of them to its end would serve nobody else.
+/// Floods never end during the test, so a server that serves one of them to its end never serves the others.
 #[tokio::test(start_paused = true)]
 async fn a_round_trip_beside_floods_waits_for_few_of_their_messages() {
     let written = Arc::new(AtomicUsize::new(0));
@@ -91,16 +91,16 @@ async fn a_round_trip_beside_floods_waits_for_few_of_their_messages() {
     let clients = (0..FLOODS).map(|_| Client::Flood(written.clone())).chain([Client::Modest(far)]).collect();
     let server = tokio::spawn(serve(Clients(clients), ServerConfig::default(), std::future::pending()));
 
-    // A task like all others, for the runtime looks at what it was started with more rarely.
+    // In a task like all others, because the runtime polls its main future less often.
     let (most, all) = within(tokio::spawn(converse(modest, written))).await.expect("no panic");
-    // In the beginning each has a share for which it stands in no line.
+    // At the beginning each connection has a share that it can use without waiting in line.
     assert!(most <= 2 * FLOODS * TURN, "{most} other messages were answered while one waited");
     let fair = ROUND_TRIPS * TURN;
     assert!(all >= fair, "the floods are served, too: {all} of {fair} messages");
     server.abort();
 }
 
-/// Gives how many messages of floods were answered during one round trip at most, and in all.
+/// Returns how many flood messages were answered during one round trip at most, and in total.
 async fn converse(mut modest: DuplexStream, written: Arc<AtomicUsize>) -> (usize, usize) {
     let answers = || written.load(Ordering::Relaxed) / (HEADER + 1);
     let mut most = 0;

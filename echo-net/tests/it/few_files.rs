@@ -1,4 +1,4 @@
-//! Few open files: a low limit, and one that is too low.
+//! Limits of open files: a low one, and one that is too low.
 
 use crate::support::program::{ECHO_NET, Kid, Serve, limited, piped};
 use crate::support::raw::{Raw, Said, echo};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
-/// Either it works, or it says what it lacks, and the exit code is that of a program that could not begin.
+/// The client works, or reports what it lacks and exits with the code for a failed start.
 #[test]
 fn a_client_works_or_says_what_it_lacks() {
     let serve = Serve::start(&[]);
@@ -62,7 +62,7 @@ fn the_soft_limit_of_open_files_is_raised() {
     assert!(report.starts_with("served 200 connections") && report.contains(" 0 refused, 200 messages"), "{report}");
 }
 
-/// Who is over what the hard limit allows hears so, and nobody waits in silence.
+/// Clients over the hard limit are refused with the reason, and none waits in silence.
 #[test]
 fn the_hard_limit_of_open_files_bounds_the_connections() {
     let serve = Serve::of(&mut limited("ulimit -n 100", SERVE));
@@ -80,7 +80,7 @@ fn the_hard_limit_of_open_files_bounds_the_connections() {
     served.iter_mut().for_each(|client| client.asks(2, b"still here"));
 }
 
-/// The limit is lowered while it serves: one is still told why it is refused.
+/// The limit is lowered while the server runs: refused clients still get the reason.
 #[test]
 fn without_descriptors_a_client_is_told_why() {
     let serve = Serve::start(&[]);
@@ -93,7 +93,7 @@ fn without_descriptors_a_client_is_told_why() {
     if !need_that(lowered.status().is_ok_and(|status| status.success()), "prlimit (util-linux)") {
         return;
     }
-    // There may be gaps below the limit; then one after the other is refused.
+    // There may be free descriptors below the limit. After them, each client is refused.
     let mut refused = 0;
     while refused < 3 {
         let mut next = Raw::greeted(serve.address);
@@ -109,7 +109,7 @@ fn without_descriptors_a_client_is_told_why() {
         assert!(served.len() < 100, "the limit is lowered");
     }
     served.iter_mut().for_each(|client| client.asks(2, b"still here"));
-    // Two go, and there is room again.
+    // Two clients leave, so there is room again.
     served.truncate(served.len() - 2);
     eventually("room for another", || {
         let mut next = Raw::greeted(serve.address);
@@ -118,7 +118,7 @@ fn without_descriptors_a_client_is_told_why() {
     });
 }
 
-/// The same of threads, of which nobody but root has as many as it likes.
+/// The same for threads, which are limited for every user but root.
 #[test]
 fn too_few_threads_are_named() {
     let setpriv = Command::new("setpriv").arg("--version").stdout(std::process::Stdio::null()).status();

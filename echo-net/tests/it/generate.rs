@@ -21,7 +21,7 @@ fn completions_and_manual_pages() {
     std::fs::remove_dir_all(&directory).expect("it was made");
 }
 
-/// Nothing is wider than a terminal of 80 columns.
+/// No line is wider than a terminal of 80 columns.
 #[test]
 fn help_fits_the_terminal() {
     for arguments in [&["--help"][..], &["serve", "--help"], &["connect", "--help"], &["misbehave", "--help"]] {

@@ -1,4 +1,4 @@
-//! Ctrl-C at a server with five clients, each at another point: all are told, and nothing stays behind.
+//! Ctrl-C at a server with five clients in different states: all are notified, and nothing stays behind.
 
 use crate::support::person::Person;
 use crate::support::program::Serve;
@@ -9,7 +9,7 @@ use crate::support::{bounded, eventually};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// The cap on the server's ending; the other deadlines are the default ones.
+/// Limit of the server's ending; the other deadlines have their defaults.
 const SHUTDOWN: Duration = Duration::from_secs(4);
 
 /// Clauses 5.1–5.5, 5.9, 8.1, 8.2.
@@ -63,7 +63,7 @@ fn five_clients_are_told_and_the_server_is_gone_within_its_cap() {
     assert!(signalled.elapsed() < SHUTDOWN + Duration::from_secs(3), "{:?}", signalled.elapsed());
     let report = serve.kid.stdout();
     assert!(report.contains("served 5 connections (3 clean, 1 unproven, 1 timed out), 0 refused"), "{report}");
-    // The one that never read was told too, behind its answers, until the server let go of it.
+    // The client that never read also got GOAWAY and CLOSE, behind its answers, until the server closed.
     bounded("the end of the deaf client", move || swallow(deaf));
 
     let sockets = || Sockets::now().without(&before).of(address.port());
@@ -73,7 +73,7 @@ fn five_clients_are_told_and_the_server_is_gone_within_its_cap() {
     });
 }
 
-/// A client that asks, and asks, until nobody takes any more, and never reads.
+/// A client that sends requests until the server reads no more, and never reads.
 fn never_reads(address: SocketAddr) -> Raw {
     use std::io::Write;
     let mut deaf = Raw::greeted(address);

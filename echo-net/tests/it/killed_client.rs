@@ -1,4 +1,4 @@
-//! A client that is killed after it asked to end and before it read its answers: never clean at the server.
+//! A client that is killed after its GOAWAY and before it reads its answers: the server's end is never clean.
 
 use crate::support::eventually;
 use crate::support::program::{Kid, piped};
@@ -22,12 +22,12 @@ fn two_hundred_killed_clients_and_no_clean_end() {
         let mut client = raw_client(server.address);
         let port: u16 = client.says("port ").split_once("port ").expect("a port").1.parse().expect("a number");
         match run % 4 {
-            // While the server's answers and its CLOSE may be on their way.
+            // While the server's answers and CLOSE may be in flight.
             0 => (),
             1 => std::thread::sleep(Duration::from_micros(run * 20)),
-            // When all of them have come, unread: the client's kernel holds preface, answers and CLOSE.
+            // When all of them are unread in the client's kernel: preface, answers and CLOSE.
             2 => all_has_come(port, server.address),
-            // The same, and the moment varies.
+            // The same at varying moments.
             _ => {
                 all_has_come(port, server.address);
                 std::thread::sleep(Duration::from_micros(run * 20));
@@ -36,7 +36,7 @@ fn two_hundred_killed_clients_and_no_clean_end() {
         client.kill();
         client.wait();
     }
-    // The control: the same words by a client that lives and reads.
+    // The control: a client that lives and reads sends the same bytes.
     let mut alive = Raw::connect(server.address);
     alive.send(&words());
     alive.hears_preface();
@@ -61,7 +61,7 @@ fn words() -> Vec<u8> {
     raw::hello().into_iter().chain(requests).chain(raw::goaway(REQUESTS)).collect()
 }
 
-/// What the server says to them, in bytes.
+/// Size of the server's answer to them, in bytes.
 fn answers() -> usize {
     let replies: usize = (1..=REQUESTS).map(|seq| raw::reply(seq, b"is anybody there?").len()).sum();
     raw::hello().len() + replies + raw::close(REQUESTS).len()
@@ -80,11 +80,11 @@ fn the_client_that_is_killed() {
     client.send(&words());
     println!("\nport {}", client.stream.local_addr().expect("it is connected").port());
     std::io::stdout().flush().expect("the test above reads");
-    // Until it is killed, or until the test above is gone.
+    // Waits until it is killed, or until the parent process has ended.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
-/// Waits until everything has come to the client's kernel.
+/// Waits until all bytes have arrived in the client's kernel.
 fn all_has_come(port: u16, server: SocketAddr) {
     eventually("CLOSE in the client's kernel", || {
         let sockets = procfs::net::tcp().expect("/proc/net/tcp can be read");

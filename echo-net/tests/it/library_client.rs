@@ -1,4 +1,4 @@
-//! The library's client against the library's server.
+//! The library's client with the library's server.
 
 use crate::support::server::{ClosedPort, Server, server_config};
 use crate::support::{eventually, within};
@@ -34,7 +34,7 @@ async fn requests_from_clones_are_answered_in_order_with_their_stamps() {
                     assert!(stamps.t1 <= stamps.t4 && stamps.t2 <= stamps.t3, "{stamps:?}");
                     let second = 1_000_000_000;
                     assert!((0..30 * second).contains(&stamps.delay()), "{stamps:?}");
-                    // One machine, one clock; less than the delay, and a wide margin for a clock that is set.
+                    // Both use one clock, so the offset is below the delay. The margin allows for a clock that is set.
                     assert!(stamps.offset().abs() <= stamps.delay() / 2 + second, "{stamps:?}");
                     seqs.push(answer.seq);
                 }
@@ -54,7 +54,7 @@ async fn requests_from_clones_are_answered_in_order_with_their_stamps() {
     assert_eq!(server.drain().messages, CLONES * EACH);
 }
 
-/// Clause 7.1: exactly one outcome.
+/// Clause 7.1: all clones get the same, single outcome.
 #[tokio::test]
 async fn several_clones_that_close_get_one_outcome() {
     let server = Server::start(ServerConfig::default());
@@ -85,7 +85,7 @@ async fn a_request_after_the_end_is_refused_at_once() {
     assert_eq!(server.drain().messages, 0);
 }
 
-/// Clauses 5.1–5.3: what was queued is answered, and the server has its proof.
+/// Clauses 5.1–5.3: queued requests are answered, and the server's end is clean.
 #[tokio::test]
 async fn dropping_the_last_handle_closes_politely() {
     let server = Server::start(ServerConfig::default());
@@ -112,7 +112,7 @@ async fn abort_is_a_reset_at_the_server() {
     assert_eq!((report.ended("reset"), report.ended("clean")), (1, 0), "{report}");
 }
 
-/// Clause 5.4: the setting is the server's.
+/// Clause 5.4: the server's setting decides.
 #[tokio::test]
 async fn time_wait_is_on_the_side_that_the_setting_names() {
     for (first_fin, at_server) in [(Role::Client, 0), (Role::Server, 1)] {
@@ -147,7 +147,7 @@ async fn connect_tries_all_addresses() {
     }
 }
 
-/// Clause 5.8: giving up the wait changes no account, also where the request waits for its place in the queue.
+/// Clause 5.8: dropping the future of a request changes no account, also while the request waits for the queue.
 #[tokio::test]
 async fn dropping_the_future_of_a_request_changes_nothing() {
     const DROPPED: u64 = 100;
@@ -155,7 +155,7 @@ async fn dropping_the_future_of_a_request_changes_nothing() {
     let client = connect(&server).await;
     drop(client.submit("token dropped").await.expect("it is open"));
     for number in 0..DROPPED {
-        // Nothing else runs in between, so that the queue fills up.
+        // Nothing else runs in between, so the queue fills up.
         let request = std::pin::pin!(client.request(number.to_string()));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(std::future::Future::poll(request, &mut cx).is_pending());
@@ -167,7 +167,7 @@ async fn dropping_the_future_of_a_request_changes_nothing() {
     assert_eq!(server.drain().messages, DROPPED + 2);
 }
 
-/// Whoever adds to a full queue waits until it is taken.
+/// A submit to a full queue waits until there is room.
 #[tokio::test]
 async fn a_full_queue_makes_those_wait_who_add_to_it() {
     let server = Server::start(ServerConfig::default());
@@ -186,7 +186,7 @@ async fn a_full_queue_makes_those_wait_who_add_to_it() {
     assert_eq!(server.drain().messages, 20);
 }
 
-/// Clauses 5.1, 5.13: the server goes while requests are under way; all are answered, and both ends are clean.
+/// Clauses 5.1, 5.13: the server drains while requests are in flight; all are answered, and both ends are clean.
 #[tokio::test]
 async fn a_server_that_drains_answers_what_is_under_way() {
     let close_reason = echo_net::echo_core::CloseReason::new(CloseCode::RESTART, "back soon");
@@ -219,7 +219,7 @@ async fn a_server_that_drains_answers_what_is_under_way() {
     assert_eq!((report.ended("clean"), report.messages), (1, answered), "{report}");
 }
 
-/// Waits until the server's side of the one connection has ended by itself, so that draining plays no part.
+/// Waits until the server's one connection has ended by itself, so that draining has no effect on it.
 async fn settled(server: Server) -> echo_net::Report {
     let half = Duration::from_millis(2);
     let sockets = || server.sockets().established();

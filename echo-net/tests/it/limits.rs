@@ -1,4 +1,4 @@
-//! Limits: connections, message sizes, descriptors, and what waits for a client that does not read.
+//! Limits: connections, message sizes, descriptors, and output for a client that does not read.
 
 use crate::support::program::{Serve, limited};
 use crate::support::raw::{self, Raw, Said};
@@ -15,7 +15,7 @@ fn full(limit: usize, refusals: usize) -> Server {
     Server::start(server_config(|config| (config.max_connections, config.max_refusals) = (limit, refusals)))
 }
 
-/// Clauses 1.1, 2.6, 5.6: a refused client hears why, in its own wire, once it has spoken.
+/// Clauses 1.1, 2.6, 5.6: a refused client gets the reason on its own wire, after its first bytes.
 #[test]
 fn one_connection_over_the_limit_is_refused_with_the_reason() {
     let server = full(1, 1);
@@ -46,12 +46,12 @@ fn one_connection_over_the_limit_is_refused_with_the_reason() {
     assert_eq!((report.ended("clean"), report.ended("failed")), (1, 2), "{report}");
 }
 
-/// The place of a connection that has ended is free.
+/// A new connection gets the place of one that has ended.
 #[test]
 fn a_place_that_becomes_free_is_given_away() {
     let server = full(1, 1);
     for _ in 0..20 {
-        // The server sees its end a moment later than the client: until then it may refuse.
+        // The server sees the end a moment after the client does. Until then it may refuse.
         let mut accepted = None;
         eventually("the free place", || {
             let mut client = Raw::greeted(server.address);
@@ -68,13 +68,13 @@ fn a_place_that_becomes_free_is_given_away() {
     assert_eq!(server.drain().ended("clean"), 20);
 }
 
-/// A client that is being refused and lingers keeps no place from one that comes later: it has been told.
+/// A refused client that lingers takes no place from a later one, because it has got the reason.
 #[test]
 fn a_refusal_that_lingers_gives_way() {
     one_refusal_at_a_time(full(1, 1));
 }
 
-/// None at all would leave who comes without a word.
+/// With no refusals at all, clients would be dropped without a reason, so the minimum is one.
 #[test]
 fn no_refusals_are_one() {
     one_refusal_at_a_time(full(1, 0));
@@ -90,7 +90,7 @@ fn one_refusal_at_a_time(server: Server) {
         assert!(matches!(refused.hears(), Said::Close { code: 1013, .. }));
         lingering.push(refused);
     }
-    // Upon an error the server would wait for the client's FIN, and linger: 10 s and 2 s.
+    // Without this limit, the server would wait for FIN and linger after its error: 10 s and 2 s.
     for mut refused in lingering.drain(..4) {
         assert_eq!(refused.hears(), Said::Fin, "its place went to the next");
     }
@@ -102,7 +102,7 @@ fn one_refusal_at_a_time(server: Server) {
     assert_eq!((report.accepted, report.refused, report.ended("failed")), (6, 5, 5), "{report}");
 }
 
-/// Nor does one that says nothing; and whoever speaks within the grace is told, however many come.
+/// A silent client takes no place either. All clients that send something soon get the reason, however many come.
 #[test]
 fn silent_clients_keep_nobody_from_hearing_why() {
     let server = full(1, 8);
@@ -124,7 +124,7 @@ fn silent_clients_keep_nobody_from_hearing_why() {
     assert_eq!((report.accepted, report.refused, report.ended("clean")), (102, 101, 1), "{report}");
 }
 
-/// Clauses 1.1, 8.1: a client that is to be refused and says nothing hears FIN at the detect deadline.
+/// Clauses 1.1, 8.1: a refused client that sends nothing gets FIN at the detect deadline.
 #[test]
 fn a_silent_client_is_let_go_at_the_detect_deadline() {
     let mut config = server_config(|config| config.max_connections = 1);
@@ -142,7 +142,7 @@ fn a_silent_client_is_let_go_at_the_detect_deadline() {
     assert_eq!(ends, (1, 1), "{report}");
 }
 
-/// Clause 4.4 at the server; the plain wire cuts instead (clause 2.1).
+/// Clause 4.4 at the server; the plain wire splits the message instead (clause 2.1).
 #[test]
 fn a_message_at_the_limit_passes_and_one_byte_more_does_not() {
     let mut config = ServerConfig::default();
@@ -166,7 +166,7 @@ fn a_message_at_the_limit_passes_and_one_byte_more_does_not() {
     assert_eq!((report.ended("violation"), report.ended("unproven")), (1, 1), "{report}");
 }
 
-/// Clause 4.4: the most that any limit allows, there and back.
+/// Clause 4.4: the largest payload that any limit allows, in both directions.
 #[test]
 fn the_longest_message_there_can_be() {
     let most = echo_net::echo_core::frame::MAX_PAYLOAD;
@@ -184,7 +184,7 @@ fn the_longest_message_there_can_be() {
     assert_eq!(server.drain().bytes, most as u64);
 }
 
-/// Clauses 4.4 and 6.4 at the client: what it sends, and what it is sent.
+/// Clauses 4.4 and 6.4 at the client, for requests and for answers.
 #[tokio::test]
 async fn a_client_keeps_its_limit_both_ways() {
     let server = Server::start(ServerConfig::default());
@@ -215,8 +215,8 @@ async fn a_client_keeps_its_limit_both_ways() {
     assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");
 }
 
-/// A framed client that is refused learns the code and the reason. The server's preface comes first, so there is a
-/// conversation, and it has ended.
+/// A framed client that is refused gets the code and the reason. The server's preface comes first, so connecting
+/// succeeds and the conversation has ended.
 #[tokio::test]
 async fn a_refused_library_client_knows_why() {
     let server = full(0, 1);
@@ -230,7 +230,7 @@ async fn a_refused_library_client_knows_why() {
     assert_eq!((report.refused, report.ended("failed")), (20, 20), "{report}");
 }
 
-/// The same with preface, CLOSE and FIN in one.
+/// The same with preface, CLOSE and FIN in one write.
 #[tokio::test]
 async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
     for _ in 0..20 {
@@ -246,14 +246,14 @@ async fn a_refusal_that_comes_with_the_preface_is_no_failure_to_connect() {
     }
 }
 
-/// Want of descriptors passes, and the server serves on.
+/// A server without free descriptors serves again when there are some.
 #[test]
 fn a_server_out_of_descriptors_recovers() {
     let serve = Serve::of(&mut limited("ulimit -n 20", &["serve", "--listen", "127.0.0.1:0"]));
     let crowd: Vec<Raw> = (0..40).map(|_| Raw::connect(serve.address)).collect();
     serve.kid.logs("connections at once instead of 1024: the limit of open files");
     drop(crowd);
-    // As soon as it has taken note that the crowd has gone.
+    // As soon as the server has seen that the crowd has gone.
     let mut served = None;
     eventually("a place", || {
         let mut client = Raw::greeted(serve.address);
@@ -269,7 +269,7 @@ fn a_server_out_of_descriptors_recovers() {
     assert!(report.contains("1 clean"), "{report}");
 }
 
-/// Clause 4.9: who does not read is not read from; once it reads, nothing is lost.
+/// Clause 4.9: the server does not read from a client that does not read. When the client reads, nothing is lost.
 #[test]
 fn a_client_that_does_not_read_is_not_read_from() {
     let server = Server::start(ServerConfig::default());

@@ -1,11 +1,11 @@
-//! What the server logs, for whom, and in which form.
+//! The server's log: its lines, levels and format.
 
 use crate::support::need;
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
 use crate::support::raw::{Raw, reply};
 use std::process::Command;
 
-/// `--silent` leaves out what went well, and nothing else.
+/// `--silent` leaves out only what went well.
 #[test]
 fn silent_shows_what_went_wrong() {
     let serve = Serve::start(&["--silent"]);
@@ -45,7 +45,7 @@ fn as_json_each_event_is_an_object_in_a_line() {
     }
 }
 
-/// Plain text acknowledges nothing; that is no loss.
+/// The plain wire acknowledges nothing, so the log does not call that a loss.
 #[test]
 fn a_perfect_exchange_of_plain_text_reads_well() {
     if !need("nc") {
@@ -60,7 +60,7 @@ fn a_perfect_exchange_of_plain_text_reads_well() {
     serve.kid.logs("ends: unproven, begun by the peer; 1 answered, delivery unknown");
 }
 
-/// A log that cannot be written is counted.
+/// Log lines that cannot be written are counted.
 #[test]
 fn lines_that_nobody_could_read_are_counted() {
     let script = "exec \"$0\" serve --listen 127.0.0.1:0 2>/dev/full";

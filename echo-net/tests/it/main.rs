@@ -1,4 +1,4 @@
-//! The protocol on real sockets: the library in this process, and the program `echo-net` as people run it.
+//! The protocol on real sockets: the library in this process, and the program `echo-net` as users run it.
 
 mod accept_queue;
 mod addresses;

@@ -1,4 +1,4 @@
-//! Neither a client that reads slowly nor many that finish nothing make the server hoard.
+//! The server's memory stays bounded with a client that reads slowly, and with many incomplete messages.
 
 use crate::support::program::{Kid, Serve};
 use crate::support::raw::{self, Raw, Said};
@@ -32,7 +32,7 @@ fn a_gibibyte_for_a_client_that_reads_slowly() {
             assert_eq!(answer[4..12], seq.to_be_bytes(), "answers come in order: clause 4.6");
             assert_eq!(answer[36..44], seq.to_be_bytes(), "with the request's payload");
             if seq % 128 == 0 {
-                // The reader is slow by design; nothing waits for this sleep to be over.
+                // The reader is slow on purpose; no check depends on this sleep.
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
@@ -60,15 +60,15 @@ fn status(serve: &Serve) -> procfs::process::Status {
 }
 
 const REASON: &str = "try again later: the server's memory is used up";
-/// All but the last byte of the longest message there may be.
+/// Size of the largest payload, in bytes. The test first sends all but the last byte.
 const LONG: usize = 1024 * 1024;
 
-/// Hoarders are refused in words once memory is used up, on both wires; who asks little never is; and what they took
-/// goes back to the system.
+/// When memory is used up, clients with large incomplete messages are refused with a reason, on both wires. A client
+/// that needs little is not, and the memory goes back to the system.
 #[test]
 fn who_would_use_up_the_memory_is_told() {
     const HOARDERS: usize = 150;
-    // Lines do not fall quiet.
+    // With this `quiet`, incomplete lines never become messages.
     let options = ["--max-memory", "64", "--max-connections", "200", "--quiet", "600000", "--silent"];
     let serve = Serve::start(&options);
     let mut modest = Raw::greeted(serve.address);
@@ -80,7 +80,7 @@ fn who_would_use_up_the_memory_is_told() {
         let message = if framed { raw::echo(1, &vec![b'x'; LONG]) } else { vec![b'x'; LONG] };
         match hoarder.stream.write_all(&message[..message.len() - 1]) {
             Ok(()) => (),
-            // A plain server that has refused closes when the linger limit is reached.
+            // A plain server that has refused closes at the linger deadline.
             Err(error) => {
                 assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}")
             }
@@ -90,10 +90,10 @@ fn who_would_use_up_the_memory_is_told() {
     modest.asks(2, &[b'm'; 16 * 1024]);
     let most = status(&serve).vmhwm.expect("the kernel tells") * 1024;
     assert!(most < (64 + 32) * MEBIBYTE, "{most} bytes");
-    // There is room for no more than 60 of them, whoever came first; those hear an answer to the whole message.
+    // There is room for at most 60 of them. Those get an answer to the whole message.
     let mut told = 0;
     for (framed, mut hoarder) in hoarders {
-        // Whoever was refused may be past taking it.
+        // A refused client may not be able to write any more.
         let _ = hoarder.stream.write_all(if framed { b"x" } else { b"\n" });
         told += if framed {
             match hoarder.hears() {
@@ -111,7 +111,7 @@ fn who_would_use_up_the_memory_is_told() {
         };
     }
     assert!(told >= HOARDERS - 60, "{told} were told");
-    // Whoever has room for a long message again shows that theirs is given back.
+    // A long message fits again, so the memory of the others was released.
     let mut long = Raw::greeted(serve.address);
     long.asks(1, &vec![b'l'; LONG]);
     long.ends_clean(1);
@@ -123,7 +123,7 @@ fn who_would_use_up_the_memory_is_told() {
     assert_eq!(serve.drain().0, Some(0));
 }
 
-/// A library server, with so little memory that a long message finds room only alone.
+/// A library server whose memory has room for only one long message at a time.
 #[test]
 fn a_connection_gets_no_more_than_it_leaves() {
     let mut config = server_config(|config| (config.max_connections, config.max_refusals) = (4, 1));

@@ -1,4 +1,4 @@
-//! A server's user is told of each end, with the whole outcome.
+//! The callback of a server's user gets each end with the whole outcome.
 
 use crate::support::server::{Server, server_config};
 use crate::support::within;
@@ -6,7 +6,7 @@ use echo_net::echo_core::End;
 use echo_net::{Client, ClientConfig, Ended, OnEnd};
 use std::sync::{Arc, Mutex};
 
-/// Clause 7.1: each connection has exactly one outcome, and the user is given it.
+/// Clause 7.1: each connection has exactly one outcome, and the callback gets it.
 #[tokio::test]
 async fn every_end_is_told_once_with_its_account() {
     let ends: Arc<Mutex<Vec<Ended>>> = Arc::default();
@@ -34,7 +34,7 @@ async fn every_end_is_told_once_with_its_account() {
     }
 }
 
-/// A call that panics ends no conversation, and is counted.
+/// A callback that panics ends no conversation, and the panic is counted.
 #[tokio::test]
 async fn a_panic_of_the_users_ends_no_conversation() {
     let on_end = OnEnd::call(|ended| assert_ne!(ended.number, 2, "the user's own mistake"));

@@ -1,4 +1,5 @@
-//! `echo-net connect` in a pipe: each line a message, each answer a line, diagnostics beside.
+//! `echo-net connect` in a pipe: each input line is a message, each answer a line, and diagnostics go to standard
+//! error.
 
 use crate::support::need;
 use crate::support::person::Person;
@@ -65,7 +66,7 @@ fn a_line_over_the_limit_is_named_and_what_came_before_is_answered() {
     assert!(err.contains("line 2 of the input is longer than 5 bytes (see --max-message)"), "{err}");
 }
 
-/// Clause 5.1: the server goes, and the client notices though its input says nothing.
+/// Clause 5.1: the server drains, and the client notices although its input sends nothing.
 #[test]
 fn a_server_that_drains_ends_it_clean_while_the_input_stays_open() {
     let serve = Serve::start(&[]);
@@ -90,7 +91,7 @@ fn nobody_reads_the_answers() {
     serve.kid.logs("ends: clean");
 }
 
-/// The plain wire proves nothing, but the bytes are counted.
+/// The plain wire proves nothing, but the client counts the bytes.
 #[test]
 fn plain_and_every_byte_came_back() {
     let serve = Serve::start(&[]);
@@ -101,7 +102,7 @@ fn plain_and_every_byte_came_back() {
     assert_eq!(err, "echo-net: the conversation ended unproven; every byte sent came back\n");
 }
 
-/// Clause 2.1: the limit is one of messages, and on the plain wire this client has none.
+/// Clause 2.1: the limit is for messages, and a plain client has no messages.
 #[test]
 fn plain_and_longer_than_the_limit() {
     let serve = Serve::start(&[]);
@@ -161,7 +162,7 @@ fn as_json_each_answer_is_an_object_and_the_end_the_last() {
     assert_eq!(lines.len(), 3);
 }
 
-/// Text that looks like the server's times from end to end: the work stays bounded.
+/// Text that consists only of what looks like the server's times: the work stays bounded.
 #[test]
 fn plain_and_nothing_but_times() {
     let serve = Serve::start(&[]);
@@ -171,7 +172,7 @@ fn plain_and_nothing_but_times() {
     assert!(out.len() > input.len());
 }
 
-/// What a server does to the one message that it gets, and how the program takes it.
+/// Runs the program with a server that does `act` with the one message. Returns exit code and standard error.
 #[track_caller]
 fn plain_against(act: impl FnOnce(Raw) + Send + 'static) -> (Option<i32>, String) {
     let (address, server) = fake(act);

@@ -1,4 +1,4 @@
-//! The plain wire, as `nc` and the classic client speak it.
+//! The plain wire with `nc` and with clients like the classic one.
 
 use crate::support::program::{Kid, Serve, piped};
 use crate::support::raw::Raw;
@@ -30,7 +30,7 @@ fn nc_gets_one_answer_and_both_fins() {
     assert_eq!(report, "served 1 connections (1 unproven), 0 refused, 1 messages, 6 bytes");
 }
 
-/// Clause 2.2: input that fell quiet is a message, and no newline is added.
+/// Clause 2.2: an incomplete line becomes a message after `quiet`, and no newline is added.
 #[test]
 fn a_message_without_newline_is_answered_when_it_falls_quiet() {
     let server = Server::start(ServerConfig::default());
@@ -44,7 +44,7 @@ fn a_message_without_newline_is_answered_when_it_falls_quiet() {
     assert_eq!(server.drain().ended("unproven"), 1);
 }
 
-/// Clause 2.5: what is incomplete when FIN comes is answered before the server's own FIN, quiet or not.
+/// Clause 2.5: an incomplete line is answered at FIN, before the server's FIN, without waiting for `quiet`.
 #[test]
 fn a_message_that_is_cut_off_by_fin_is_answered() {
     let mut config = ServerConfig::default();
@@ -59,7 +59,7 @@ fn a_message_that_is_cut_off_by_fin_is_answered() {
     assert_eq!(server.drain().ended("unproven"), 1);
 }
 
-/// Clause 2.2: the classic program answers what each `recv` gives, lines or not.
+/// Clause 2.2: the classic program answers the bytes of each `recv`, whether they are lines or not.
 #[test]
 fn with_quiet_0_each_read_is_answered() {
     let serve = Serve::start(&["--quiet", "0"]);
@@ -76,7 +76,7 @@ fn with_quiet_0_each_read_is_answered() {
     assert_eq!(report, "served 1 connections (1 unproven), 0 refused, 5 messages, 18 bytes");
 }
 
-/// Clauses 2.1 and 2.4: an endless line comes back in pieces, with every byte, and so do NULs.
+/// Clauses 2.1 and 2.4: an endless line comes back in pieces with every byte, and so do NULs.
 #[test]
 fn an_endless_line_over_the_limit_is_answered_in_pieces() {
     let serve = Serve::start(&["--max-message", "16", "--quiet", "10000"]);
@@ -110,7 +110,7 @@ fn telnet_negotiation_and_controls_are_echoed_as_they_are() {
     assert_eq!(server.drain().ended("unproven"), 5);
 }
 
-/// Clauses 1.1 and 2.5: who says nothing hears nothing, but FIN upon FIN.
+/// Clauses 1.1 and 2.5: a client that sends nothing gets only FIN, after its own FIN.
 #[test]
 fn a_client_that_leaves_without_a_word_hears_only_fin() {
     let server = Server::start(ServerConfig::default());
@@ -121,7 +121,7 @@ fn a_client_that_leaves_without_a_word_hears_only_fin() {
     assert_eq!((report.ended("unproven"), report.messages), (1, 0), "{report}");
 }
 
-/// A signal is no question how long the server may think: the deadline of the whole ending is that of the other wire.
+/// After a signal, the plain client also ends within the shutdown deadline, however slow the server is.
 #[test]
 fn a_plain_client_that_is_told_to_end_waits_no_longer_than_an_ending() {
     let (address, server) = fake(|mut raw| {
@@ -132,7 +132,7 @@ fn a_plain_client_that_is_told_to_end_waits_no_longer_than_an_ending() {
     kid.write(b"hello\n");
     eventually("a handler", || crate::signals::catches(kid.id(), 15));
     kid.signal("TERM");
-    // Joined, not dropped: it stays open.
+    // Joined, not dropped: the connection stays open.
     let _raw = server.join().expect("no panic");
     assert_eq!(kid.wait().code(), Some(143));
     let err = kid.stderr();

@@ -1,4 +1,4 @@
-//! The polite close, for each way its reading can end.
+//! The polite close, with each way in which its reading can end.
 
 use crate::support::within;
 use echo_net::{Linger, PeerEnd, Transport, polite_close};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-/// Two ends of a connection; the far one with a receive buffer of so many bytes, if that is said.
+/// Two ends of a connection; the far one with the given receive buffer, in bytes.
 async fn pair(receive_buffer: Option<u32>) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -80,7 +80,7 @@ async fn byte_limit_on_both_sides_of_it() {
     }
 }
 
-/// No time at all still does what can be done without waiting, and ends.
+/// With a duration of zero, it does what it can without waiting, and ends.
 #[tokio::test]
 async fn no_time_is_no_reason_to_hang() {
     let (mut near, mut far) = pair(None).await;
@@ -89,7 +89,7 @@ async fn no_time_is_no_reason_to_hang() {
     assert_eq!(within(far.read(&mut [0])).await.expect("FIN"), 0);
 }
 
-/// 64 KiB to a peer whose kernel takes 4 KiB, with unread input: what an immediate close would destroy (clause 5.5).
+/// 64 KiB to a peer whose kernel accepts 4 KiB, with unread input. An immediate close would delete them (clause 5.5).
 #[tokio::test]
 async fn a_large_answer_survives_unread_input() {
     const ANSWER: usize = 64 * 1024;
@@ -101,7 +101,7 @@ async fn a_large_answer_survives_unread_input() {
         let closing = tokio::spawn(async move {
             match polite {
                 true => Some(polite_close(&mut near, linger(LONG, 100)).await),
-                // The control, of which nothing is asserted: what the kernel makes of it is not ours.
+                // The control. Nothing is asserted, because the result depends on the kernel.
                 false => None,
             }
         });
@@ -121,7 +121,7 @@ async fn a_large_answer_survives_unread_input() {
     }
 }
 
-/// A stream that does what it is told.
+/// A stream with scripted results.
 #[derive(Default)]
 struct Told {
     reads: VecDeque<io::Result<usize>>,
@@ -165,10 +165,10 @@ impl AsyncWrite for Told {
 
 impl Transport for Told {}
 
-/// Clause 8.6: the peer takes what it is sent, and longer than `time` in all; then one that takes nothing more.
+/// Clause 8.6: a peer that reads is waited for beyond `time`; one that stops reading is not.
 #[tokio::test]
 async fn a_slow_reader_is_waited_for() {
-    /// More than both kernels hold here.
+    /// More than both kernels hold here, in bytes.
     const ANSWER: usize = 400_000;
     let time = Duration::from_millis(300);
     for reads_all in [true, false] {

@@ -7,7 +7,7 @@ use crate::support::server::fake;
 use crate::support::{PATIENCE, bounded};
 use std::sync::mpsc;
 
-/// No deadline but Ctrl-C.
+/// Options without deadlines, so that only Ctrl-C ends.
 const PATIENT: [&str; 8] = [
     "--deadline",
     "drain=never",
@@ -83,8 +83,7 @@ fn on_the_plain_wire_what_comes_is_shown_and_a_server_that_goes_ends_it() {
     assert_eq!(code, 1);
 }
 
-/// A person who wants to end by `key` at a server that does `hears` with that and no more, and then by Ctrl-C; gives
-/// what was shown, and the server's connection.
+/// Presses `key` at a server that only does `hears`, then Ctrl-C. Returns what was shown, and the server's connection.
 #[track_caller]
 fn ends_at_a_server_that_ignores_it(options: &[&str], key: &str, hears: fn(&mut Raw)) -> (String, Raw) {
     let (heard, hearing) = mpsc::channel();
@@ -96,7 +95,7 @@ fn ends_at_a_server_that_ignores_it(options: &[&str], key: &str, hears: fn(&mut 
     let mut person = Person::at_prompt(address, &[&PATIENT, options].concat());
     person.types(key);
     hearing.recv_timeout(PATIENCE).expect("the server hears of the end");
-    // Joined, not dropped: it stays open.
+    // Joined, not dropped: the connection stays open.
     let raw = bounded("the server's connection", move || server.join().expect("no panic"));
     person.types("\x03");
     let (shown, code) = person.leaves();

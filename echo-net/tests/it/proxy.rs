@@ -1,4 +1,4 @@
-//! Behind a balancer that speaks the PROXY protocol.
+//! A server behind a balancer that uses the PROXY protocol.
 
 use crate::support::eventually;
 use crate::support::program::Serve;
@@ -11,7 +11,7 @@ fn v2() -> Vec<u8> {
     [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"[..], &addresses].concat()
 }
 
-/// No address of it is echoed.
+/// No address of the header is echoed.
 #[test]
 fn a_header_that_nobody_asked_for_is_refused_by_name() {
     for (version, header) in [(1, V1.to_vec()), (2, v2())] {
@@ -39,9 +39,9 @@ fn a_header_is_read_where_it_is_asked_for() {
         (v2(), "belongs to 192.0.2.7:56324"),
         (b"PROXY TCP6 2001:db8::7 2001:db8::1 1 2\r\n".to_vec(), "belongs to [2001:db8::7]:1"),
         (b"PROXY UNKNOWN\r\n".to_vec(), "belongs to a client that the balancer does not name"),
-        // A balancer that asks whether the server is well.
+        // A health check of the balancer.
         (b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00".to_vec(), "belongs to the balancer itself"),
-        // Whatever follows is to be ignored then: addresses, and families that nobody knows.
+        // Then all that follows must be ignored: addresses, and unknown families.
         ([&b"\r\n\r\n\0\r\nQUIT\n\x20\x11\x00\x0c"[..], &[203; 12]].concat(), "belongs to the balancer itself"),
         (b"\r\n\r\n\0\r\nQUIT\n\x20\xf5\x00\x02ab".to_vec(), "belongs to the balancer itself"),
     ] {
@@ -64,7 +64,7 @@ fn a_header_is_read_where_it_is_asked_for() {
     assert!(!serve.kid.stderr().contains("203.203.203.203"), "{}", serve.kid.stderr());
 }
 
-/// It costs nobody else anything.
+/// Other clients are not affected.
 #[test]
 fn a_connection_without_a_header_is_refused_where_one_is_asked_for() {
     let serve = Serve::start(&["--accept-proxy"]);
@@ -97,7 +97,7 @@ fn a_connection_without_a_header_is_refused_where_one_is_asked_for() {
         assert!(matches!(raw.hears(), Said::Fin | Said::Reset), "{begun:?}");
         eventually("a warning", || serve.kid.stderr().matches("a part of it and then FIN").count() > before);
     }
-    // Connects and goes, as a health check does.
+    // Connects and leaves, like a health check.
     drop(Raw::connect(serve.address));
     other.asks(8, b"still here");
 }

@@ -1,4 +1,4 @@
-//! Readers of the programs' output that stall or are gone: no conversation waits for them, and no program stops.
+//! Readers of the programs' output that stall or have gone: no conversation waits for them, and no program stops.
 
 use crate::support::eventually;
 use crate::support::program::{ECHO_NET, Kid, Serve};
@@ -56,14 +56,14 @@ fn a_server_whose_report_nobody_reads_drains_too() {
     assert!(!err.contains("panicked"), "{err}");
 }
 
-/// `yes | echo-net connect`, whose answers come into `answers`.
+/// `yes | echo-net connect`, with its answers in the pipe `answers`.
 struct Stalled {
     kid: Kid,
     answers: PipeReader,
 }
 
 impl Stalled {
-    /// Waits until it takes no more from `yes`.
+    /// Starts it, and waits until it reads no more from `yes`.
     #[track_caller]
     fn start(serve: &Serve, options: &[&str]) -> Self {
         let (input, mut yes) = pipe().expect("a pipe");
@@ -73,7 +73,7 @@ impl Stalled {
         let kid = Kid::spawn(command.stdin(input).stdout(output).stderr(Stdio::piped()));
         let taken = Arc::new(AtomicU64::new(0));
         let counter = taken.clone();
-        // It ends with the program, which alone has the other end of its pipe.
+        // The thread ends with the program, which holds the only other end of this pipe.
         std::thread::spawn(move || {
             let lines = b"y\n".repeat(2048);
             while yes.write_all(&lines).is_ok() {
@@ -92,7 +92,7 @@ impl Stalled {
     }
 }
 
-/// Clauses 5.1–5.3, 8.2: the CLOSE frames need no reader, and what was answered is still written once there is one.
+/// Clauses 5.1–5.3, 8.2: the CLOSE frames need no reader, and answers are still written when there is one.
 #[test]
 fn answers_that_nobody_reads_keep_no_server_waiting() {
     let serve = Serve::start(&["--deadline", "shutdown=20"]);
@@ -122,7 +122,7 @@ fn answers_whose_reader_goes_end_the_program() {
     serve.kid.logs("ends: clean (1000 normal)");
 }
 
-/// Clauses 5.9, 8.1, 8.2: on the plain wire what waits for the reader waits at the server, within its deadlines.
+/// Clauses 5.9, 8.1, 8.2: on the plain wire, output waits at the server for the reader, within the server's deadlines.
 #[test]
 fn plain_answers_that_nobody_reads_keep_no_server_beyond_its_deadlines() {
     let serve = Serve::start(&["--deadline", "shutdown=2"]);
@@ -137,7 +137,7 @@ fn plain_answers_that_nobody_reads_keep_no_server_beyond_its_deadlines() {
     assert!(err.contains("cannot write the received bytes: ") && !err.contains("panicked"), "{err}");
 }
 
-/// What came before the server went is written, once there is a reader.
+/// What arrived before the server ended is written when there is a reader.
 #[test]
 fn plain_answers_are_read_late() {
     let serve = Serve::start(&["--deadline", "shutdown=2"]);
@@ -160,7 +160,7 @@ fn plain_answers_whose_reader_is_gone_end_the_program() {
     command.args(["connect", "--plain", &serve.address.to_string()]);
     let mut kid = Kid::spawn(command.stdin(Stdio::piped()).stdout(output).stderr(Stdio::piped()));
     kid.write(b"hello\n");
-    // Its input stays open: it ends by itself.
+    // Its input stays open, so it ends by itself.
     eventually("the end of the program", || kid.has_ended());
     let (code, _, err) = kid.finish();
     assert_eq!(code, Some(1), "{err}");

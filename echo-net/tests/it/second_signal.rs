@@ -1,10 +1,10 @@
-//! Signals at a server: the first drains, the second aborts.
+//! Signals to a server: the first drains, the second aborts.
 
 use crate::support::eventually;
 use crate::support::program::Serve;
 use crate::support::raw::{Raw, Said};
 
-/// A server with a client that will not finish, told once to go.
+/// A server with a client that does not end, after the first signal.
 #[track_caller]
 fn draining(signal: &str) -> (Serve, Raw) {
     let serve = Serve::start(&["--deadline", "drain=never", "--deadline", "shutdown=never"]);
@@ -37,7 +37,7 @@ fn sigterm_and_sigint_count_together() {
     second_aborts("TERM", "INT");
 }
 
-/// Clauses 5.1–5.3: the contract's order, begun by the server.
+/// Clauses 5.1–5.3: the usual order, begun by the server.
 #[test]
 fn sigterm_drains_like_sigint() {
     for signal in ["TERM", "INT"] {
@@ -49,7 +49,7 @@ fn sigterm_drains_like_sigint() {
     }
 }
 
-/// A server that drains does not listen any more: who comes now learns it at once.
+/// A server that drains does not listen any more, so new clients are refused at once.
 #[test]
 fn a_draining_server_accepts_nobody() {
     let (serve, client) = draining("INT");

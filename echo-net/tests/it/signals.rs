@@ -1,4 +1,4 @@
-//! Signals at the client and at the server, and what was inherited as ignored.
+//! Signals to the client and to the server, and signals that were inherited as ignored.
 
 use crate::support::person::Person;
 use crate::support::program::{ECHO_NET, Kid, Serve, children, piped, signal};
@@ -31,7 +31,7 @@ fn a_server_whose_address_is_being_resolved() {
     std::fs::remove_file(&library).expect("it was made");
 }
 
-/// The conversation ends by the contract, and the exit status is that of a program that a signal ended.
+/// The conversation ends by the contract. The exit status is that of a program that a signal has ended.
 #[test]
 fn a_client_in_a_pipe_ends_by_the_contract() {
     for (name, status) in SIGNALS {
@@ -58,7 +58,7 @@ fn a_client_at_the_prompt_gives_the_terminal_back() {
             let script = "before=$(stty -g); \"$0\" connect \"$@\"; echo \"status $?\"; \
                           test \"$before\" = \"$(stty -g)\" && echo restored";
             let mut command = Command::new("bash");
-            // The shell waits for its child, whatever comes to the terminal.
+            // The shell ignores the terminal's signals and waits for its child.
             command.args(["-c", &format!("trap : HUP INT TERM; {script}"), ECHO_NET]).args(options);
             command.arg(serve.address.to_string());
             let mut person = Person::of(command);
@@ -73,7 +73,7 @@ fn a_client_at_the_prompt_gives_the_terminal_back() {
     }
 }
 
-/// A second one aborts: this server ignores the wish to end.
+/// A second signal aborts: this server ignores GOAWAY.
 #[test]
 fn a_second_signal_aborts() {
     for options in [&["--deadline", "drain=never", "--deadline", "shutdown=never"][..], &["--plain"]] {
@@ -103,7 +103,7 @@ fn a_second_signal_aborts() {
     }
 }
 
-/// Whoever reads the answers stalls: the first signal ends the conversation, the second the program.
+/// The reader of the answers stalls: the first signal ends the conversation, the second the program.
 #[test]
 fn an_output_that_nobody_reads_does_not_keep_a_client() {
     for options in [&[][..], &["--plain"]] {
@@ -133,7 +133,7 @@ fn an_output_that_nobody_reads_does_not_keep_a_client() {
 
 #[test]
 fn a_signal_before_the_server_has_answered() {
-    // It accepts, for the system does, and says nothing.
+    // The kernel accepts connections, and nothing is sent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("it listens").to_string();
     let mut kid = Kid::echo_net(&["connect", &address]);
@@ -157,7 +157,7 @@ fn each_signal_drains_a_server() {
     }
 }
 
-/// As `nohup` does with SIGHUP, and a shell without job control with SIGINT of what it starts in the background.
+/// `nohup` ignores SIGHUP, and a shell without job control ignores SIGINT for background processes.
 #[test]
 fn what_was_ignored_at_the_start_stays_ignored() {
     for name in ["HUP", "INT"] {
@@ -191,7 +191,7 @@ fn a_broken_pipe_kills_nobody() {
     assert_eq!(code, Some(0));
 }
 
-/// No shell, no terminal, and no default for signals: the first process of a container.
+/// Like the first process of a container: no shell, no terminal, and no default action for signals.
 #[test]
 fn as_the_first_process_of_a_container() {
     let namespaces = ["-U", "-r", "-p", "-f", "--kill-child"];
@@ -204,14 +204,14 @@ fn as_the_first_process_of_a_container() {
     let mut serve = Serve::of(&mut command);
     let mut client = Raw::greeted(serve.address);
     client.asks(1, b"hello");
-    // Clients that do not care: one that never speaks, and one that never hears.
+    // Clients that do not cooperate: one that sends nothing after its preface, and one that never reads.
     let _silent = Raw::greeted(serve.address);
     let began = std::time::Instant::now();
     signal(children(serve.kid.id())[0], "TERM");
     assert_eq!(client.hears(), crate::support::raw::Said::GoAway { last: 0, code: 1001 });
     client.ends_clean_as(1, 1001);
     assert_eq!(serve.kid.wait().code(), Some(0), "{}", serve.kid.stderr());
-    // What `docker stop` waits; the documented bound is 8 s.
+    // `docker stop` waits 10 s; the documented bound is 8 s.
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     serve.kid.says("served 2 connections (1 clean, 1 timed out)");
 }
@@ -220,7 +220,7 @@ fn port(address: &str) -> u16 {
     address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
-/// Whether the process has a handler for the signal, so that it is not simply killed.
+/// Whether the process has a handler for the signal. Without one, the signal would kill it.
 pub(crate) fn catches(process: u32, signal: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

@@ -1,4 +1,4 @@
-//! Clients that are too slow, or say nothing, under short deadlines; and slowness that is legal.
+//! Clients that are too slow or send nothing, under short deadlines; and slowness that is legal.
 
 use crate::support::bystander::Bystander;
 use crate::support::program::Serve;
@@ -7,7 +7,7 @@ use crate::support::time::{HEADER, is_answer, seconds};
 use std::io::Write;
 use std::time::Duration;
 
-/// Writes a byte at a time, slowly by design, in a thread of its own; the server may go meanwhile.
+/// Writes one byte at a time, slowly on purpose, in another thread. The server may end meanwhile.
 fn drips(client: &Raw, bytes: Vec<u8>) {
     let mut stream = client.stream.try_clone().expect("a second handle");
     std::thread::spawn(move || {
@@ -24,7 +24,7 @@ fn port(client: &Raw) -> u16 {
     client.stream.local_addr().expect("it is connected").port()
 }
 
-/// Clauses 1.1 and 8.1: a server that leaves before the client has spoken sends FIN alone.
+/// Clauses 1.1 and 8.1: a server that ends before the client has sent anything sends only FIN.
 #[test]
 fn a_client_that_says_nothing_hears_fin_at_the_idle_deadline() {
     let serve = Serve::start(&["--deadline", "idle=0.3"]);
@@ -36,7 +36,7 @@ fn a_client_that_says_nothing_hears_fin_at_the_idle_deadline() {
     assert!(report.starts_with("served 1 connections (1 timed out)"), "{report}");
 }
 
-/// Clause 8.1, on the plain wire: FIN, and the outcome is timed out.
+/// Clause 8.1, on the plain wire: the server sends FIN, and the outcome is timed out.
 #[test]
 fn a_plain_client_that_falls_silent_hears_fin_at_the_idle_deadline() {
     let serve = Serve::start(&["--deadline", "idle=0.5"]);
@@ -49,7 +49,7 @@ fn a_plain_client_that_falls_silent_hears_fin_at_the_idle_deadline() {
     serve.kid.logs("ends: timed out (idle), begun by us");
 }
 
-/// Clause 5.12: idleness alone is no fault, and the end may be clean.
+/// Clause 5.12: idling is not an error, and the end may be clean.
 #[test]
 fn a_framed_client_that_is_idle_is_asked_to_leave_and_ends_clean() {
     let serve = Serve::start(&["--deadline", "idle=0.5"]);
@@ -60,7 +60,7 @@ fn a_framed_client_that_is_idle_is_asked_to_leave_and_ends_clean() {
     serve.kid.logs("ends: clean (1001 going away), begun by us; 1 answered");
 }
 
-/// Clauses 1.6, 6.2, 8.1: detect counts from the first byte, and no byte prolongs it.
+/// Clauses 1.6, 6.2, 8.1: the detect deadline starts at the first byte, and no byte prolongs it.
 #[test]
 fn a_preface_that_drips_is_refused_at_the_detect_deadline() {
     let mut b = Bystander::watching(&["--deadline", "detect=0.3"]);
@@ -79,7 +79,7 @@ fn a_preface_that_drips_is_refused_at_the_detect_deadline() {
     b.reports(1, "1 clean, 1 unproven, 1 timed out");
 }
 
-/// Clauses 5.2, 5.12, 8.1: only a complete request resets idle, and one that is not complete never runs.
+/// Clauses 5.2, 5.12, 8.1: only a complete request restarts the idle deadline, and an incomplete one never runs.
 #[test]
 fn a_request_that_drips_is_no_request() {
     let serve = Serve::start(&["--deadline", "idle=0.5", "--deadline", "drain=0.3", "--deadline", "close=0.3"]);
@@ -96,7 +96,7 @@ fn a_request_that_drips_is_no_request() {
     serve.kid.logs("ends: timed out (close), begun by us; 0 answered, 0 refused, 0 unknown");
 }
 
-/// Clauses 2.2 and 2.4: on the plain wire slow bytes are legal, each is a message when it falls quiet.
+/// Clauses 2.2 and 2.4: slow bytes are legal on the plain wire. Each is a message after `quiet`.
 #[test]
 fn slow_bytes_on_the_plain_wire_are_messages() {
     let mut b = Bystander::watching(&["--deadline", "detect=0.1"]);

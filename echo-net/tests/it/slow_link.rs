@@ -1,4 +1,4 @@
-//! A slow link, in network namespaces of its own: nothing else on the machine is slowed down.
+//! A slow link in its own network namespace, so that nothing else on the machine becomes slow.
 
 use crate::support::need_that;
 use crate::support::program::{ECHO_NET, Kid, piped};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 const UNSHARE: [&str; 4] = ["-Urn", "--fork", "--pid", "--mount-proc"];
 
-/// Whether there can be a namespace with a slow link; if not, this is told, and in CI it is a failure.
+/// Whether a namespace with a slow link can be created. If not, the test is skipped, and in CI it fails.
 fn can_be_slow() -> bool {
     let slow = "ip link set lo up && tc qdisc add dev lo root tbf rate 1mbit burst 9kb latency 200ms";
     let tried = Command::new("unshare").args(UNSHARE).args(["sh", "-c", slow]).output();
     need_that(tried.is_ok_and(|output| output.status.success()), "a network namespace with tc (unshare, iproute2)")
 }
 
-/// With the default deadlines, and though the client leaves as soon as it has said everything.
+/// With the default deadlines, although the client leaves right after its last request.
 #[test]
 fn much_over_a_slow_link_is_all_answered_and_ends_clean() {
     const MESSAGES: usize = 40;

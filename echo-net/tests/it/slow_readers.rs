@@ -1,4 +1,4 @@
-//! Clients that read slowly: whatever was answered arrives, and no deadline comes while they take what they are sent.
+//! Clients that read slowly: all answers arrive, and no deadline passes while they read.
 
 use crate::support::program::Serve;
 use crate::support::raw::{self, Raw, Said};
@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the lines are here, with their ends.
+/// Length of a line in bytes, newline included.
 const LINE: usize = 1000;
 
 fn lines(count: usize) -> Vec<u8> {
@@ -19,13 +19,13 @@ fn lines(count: usize) -> Vec<u8> {
     line.repeat(count)
 }
 
-/// Writes from a thread of its own; a server that ends may take less.
+/// Writes in another thread. A server that ends may read less.
 fn pour(stream: &TcpStream, bytes: Vec<u8>) -> thread::JoinHandle<()> {
     let mut stream = stream.try_clone().expect("a descriptor");
     thread::spawn(move || drop(stream.write_all(&bytes)))
 }
 
-/// A client whose kernel takes little, so that what it has not read the server can see.
+/// Connects a client with a small receive buffer, so that the server can see what it has not read.
 fn connect_small(address: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(64 * 1024).expect("an option can be set");
@@ -33,9 +33,9 @@ fn connect_small(address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// Reads at a steady rate, in bytes a second, until the end or an error; calls `seen` with how much has come.
+/// Reads at `rate` bytes a second until the end or an error. Calls `seen` with the bytes read so far.
 fn read_at(rate: usize, stream: &mut TcpStream, mut seen: impl FnMut(usize)) -> (usize, Result<(), ErrorKind>) {
-    /// How often a second.
+    /// Reads in a second.
     const STEPS: usize = 50;
     let mut bytes = vec![0; (rate / STEPS).max(1)];
     let mut all = 0;
@@ -52,13 +52,13 @@ fn read_at(rate: usize, stream: &mut TcpStream, mut seen: impl FnMut(usize)) -> 
     }
 }
 
-/// How many messages a server says it has answered.
+/// The number of answered messages in a server's report.
 fn messages(report: &str) -> usize {
     let word = report.split(", ").find_map(|part| part.strip_suffix(" messages"));
     word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("a report: {report}"))
 }
 
-/// Clause 5.9: the server is told to end while answers wait in its kernel, more than the deadlines are long.
+/// Clause 5.9: the server drains while its kernel holds answers for longer than the deadlines.
 #[track_caller]
 fn all_arrives(rate: usize, count: usize) {
     let mut serve = Serve::start(&[]);
@@ -68,7 +68,7 @@ fn all_arrives(rate: usize, count: usize) {
     let reader = thread::spawn(move || {
         read_at(rate, &mut stream, |all| {
             if all > rate {
-                // Once is enough.
+                // The first message is enough.
                 let _ = late.send(());
             }
         })
@@ -92,14 +92,14 @@ fn all_that_was_answered_arrives_at_any_steady_rate() {
     });
 }
 
-/// The server is long gone.
+/// The client reads long after the server has ended.
 #[test]
 fn all_that_was_answered_arrives_when_it_is_read_later() {
     const COUNT: usize = 200;
     let mut serve = Serve::start(&[]);
     let mut client = Raw::connect(serve.address);
     client.send(&lines(COUNT));
-    // When its last answer comes, all are in its kernel.
+    // After the last answer, the client's kernel holds them all.
     let all = COUNT * (HEADER + LINE);
     eventually("all answers", || {
         let mut peeked = vec![0; all];
@@ -111,7 +111,7 @@ fn all_that_was_answered_arrives_when_it_is_read_later() {
     assert_eq!(client.rest().len(), messages(&report) * (HEADER + LINE), "{report}");
 }
 
-/// Clauses 4.9, 8.6: who takes answers without a pause is not idle, though the server does not read meanwhile.
+/// Clauses 4.9, 8.6: a client that reads answers without a pause is not idle, although the server reads nothing.
 #[test]
 fn a_plain_client_that_takes_answers_is_not_idle() {
     const COUNT: usize = 2400;
@@ -150,7 +150,7 @@ fn a_framed_client_that_takes_answers_is_not_idle() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     writer.join().expect("no panic");
-    // The server has seen the last of them taken up to a second ago: by now it may find the client idle.
+    // The server saw the last read up to a second ago, so it may already find the client idle.
     client.send(&raw::goaway(COUNT));
     let mut said = client.hears();
     if let Said::GoAway { code: 1001, .. } = said {
@@ -165,8 +165,8 @@ fn a_framed_client_that_takes_answers_is_not_idle() {
     assert!(report.starts_with("served 1 connections (1 clean)"), "{report}");
 }
 
-/// Clause 8.6: the kernel lets write again only when much of its buffer has drained, and takes segments of 64 KiB on
-/// this network, one in 4 s here.
+/// Clause 8.6: the kernel allows another write only after much of its buffer has drained. On this network its segments
+/// have 64 KiB, so one takes 4 s here.
 #[test]
 fn a_reader_of_16_kib_a_second_is_not_reset_by_the_write_deadline() {
     const LINES: usize = 20_000;
@@ -183,7 +183,7 @@ fn a_reader_of_16_kib_a_second_is_not_reset_by_the_write_deadline() {
     assert!(serve.drain().0.is_some());
 }
 
-/// Nor is one waited for that takes nothing, or next to nothing.
+/// The server does not wait for a client that reads nothing or almost nothing.
 #[test]
 fn a_reader_that_takes_next_to_nothing_is_reset_by_the_write_deadline() {
     for pause in [None, Some(Duration::from_millis(100))] {
@@ -207,7 +207,7 @@ fn a_reader_that_takes_next_to_nothing_is_reset_by_the_write_deadline() {
     }
 }
 
-/// Clause 8.5: what came while the server was stopped counts as heard in time.
+/// Clause 8.5: input that arrived while the server was stopped counts as in time.
 #[test]
 fn a_server_that_was_stopped_in_a_drain_resets_nobody() {
     const CLIENTS: usize = 20;
@@ -225,7 +225,7 @@ fn a_server_that_was_stopped_in_a_drain_resets_nobody() {
     for client in &mut clients {
         client.send(&raw::goaway(1));
     }
-    // Longer than the whole ending may take.
+    // Longer than the limit of the whole ending.
     thread::sleep(Duration::from_secs(4));
     serve.kid.signal("CONT");
     for client in &mut clients {

@@ -1,4 +1,4 @@
-//! Standard streams that fail, that do not block, that are closed, and that nobody reads.
+//! Standard streams that fail, are non-blocking, are closed, or have no reader.
 
 use crate::signals::catches;
 use crate::support::eventually;
@@ -31,7 +31,7 @@ fn input_that_fails_is_not_input_that_ends() {
     }
 }
 
-/// A description that another process made non-blocking, and shares.
+/// Another process has made the shared file description non-blocking.
 #[test]
 fn an_input_that_does_not_block_is_waited_for_and_left_as_it_is() {
     let serve = Serve::start(&[]);
@@ -63,7 +63,7 @@ fn an_output_that_does_not_block_is_waited_for() {
             let (mut got, mut chunk) = (Vec::new(), [0; 4096]);
             while let Ok(count @ 1..) = ours.read(&mut chunk) {
                 got.extend_from_slice(&chunk[..count]);
-                // A reader that is slower than the program.
+                // The reader is slower than the program.
                 std::thread::sleep(Duration::from_micros(100));
             }
             got
@@ -92,7 +92,7 @@ fn a_closed_output_is_an_error_and_the_null_device_is_none() {
     }
 }
 
-/// A server whose log and report go to the same place, and both ends of that.
+/// A server whose log and report go to the same stream. Returns both ends of that, too.
 fn server_with_one_output(options: &[&str]) -> (Kid, SocketAddr, UnixStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     let mut command = Command::new(ECHO_NET);
@@ -110,7 +110,7 @@ fn server_with_one_output(options: &[&str]) -> (Kid, SocketAddr, UnixStream, Uni
     (kid, address, ours, theirs)
 }
 
-/// Whoever should read the log and the report does not: the end comes all the same.
+/// The server ends even if nothing reads its log and report.
 #[test]
 fn a_server_whose_output_nobody_reads_ends() {
     let (mut kid, address, _unread, mut theirs) = server_with_one_output(&["--verbose"]);
@@ -125,7 +125,7 @@ fn a_server_whose_output_nobody_reads_ends() {
     assert_eq!(kid.wait().code(), Some(1));
 }
 
-/// The log comes first, and is whole, where it goes to the same place as the report.
+/// If log and report go to the same stream, the log comes first, and is complete.
 #[test]
 fn the_report_follows_the_last_line_of_the_log() {
     for _ in 0..10 {
@@ -170,7 +170,7 @@ fn an_answer_that_is_not_what_was_sent_is_told() {
     );
 }
 
-/// One end of a stream that takes nothing any more, for a program to write to, and the end that nobody reads.
+/// A full stream: the end for a program to write to, and the end that nothing reads.
 fn full() -> (OwnedFd, UnixStream) {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair");
     theirs.set_nonblocking(true).expect("an option can be set");
@@ -179,7 +179,7 @@ fn full() -> (OwnedFd, UnixStream) {
     (theirs.into(), ours)
 }
 
-/// What is said to a person holds up no end, and no exit code.
+/// Messages on standard error that nothing reads neither delay the end nor change the exit code.
 #[test]
 fn errors_that_nobody_reads() {
     let serve = Serve::start(&[]);
@@ -201,7 +201,7 @@ fn errors_that_nobody_reads() {
     assert_eq!(Kid::spawn(&mut command).wait().code(), Some(3));
 }
 
-/// A report that cannot be written is no success.
+/// A report that cannot be written is an error.
 #[test]
 fn a_report_that_cannot_be_written_is_told() {
     let mut command = Command::new(ECHO_NET);

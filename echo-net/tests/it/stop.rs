@@ -1,4 +1,4 @@
-//! A server can always be stopped, whatever its clients go on sending.
+//! A server can always be stopped, whatever its clients send.
 
 use crate::support::program::Serve;
 use crate::support::raw;
@@ -8,13 +8,12 @@ use std::process::ExitStatus;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The longest that an ending takes with the default deadlines (PROTOCOL.md, section 8.1), and what a busy machine
-/// adds.
+/// The longest ending with the default deadlines (PROTOCOL.md, section 8.1), and extra time for a busy machine.
 const BOUND: Duration = Duration::from_secs(8 + 6);
-/// What a second signal waits for is as good as nothing.
+/// A second signal ends the server almost at once; extra time for a busy machine.
 const SOON: Duration = Duration::from_secs(1 + 6);
 
-/// What a client pours: the first bytes, and what follows, chunk by chunk.
+/// What a client sends without end: its first bytes, then chunk by chunk.
 #[derive(Clone, Copy)]
 struct Flood {
     name: &'static str,
@@ -22,7 +21,7 @@ struct Flood {
     chunk: fn(u64) -> Vec<u8>,
 }
 
-/// How many messages a chunk has.
+/// Number of messages in a chunk.
 const CHUNK: u64 = 1000;
 
 const FLOODS: [Flood; 6] = [
@@ -34,7 +33,7 @@ const FLOODS: [Flood; 6] = [
     Flood { name: "requests", is_framed: true, chunk: |number| requests(number, 1000) },
 ];
 
-/// A frame of a kind that nobody must know (clause 4.7).
+/// A frame of an unknown kind that is skipped (clause 4.7).
 fn unknown(size: usize) -> Vec<u8> {
     let mut frame = (size as u32).to_be_bytes()[1..].to_vec();
     frame.push(0x7f);
@@ -48,7 +47,7 @@ fn requests(chunk: u64, size: usize) -> Vec<u8> {
     (chunk * CHUNK + 1..=(chunk + 1) * CHUNK).flat_map(|seq| raw::echo(seq, &payload)).collect()
 }
 
-/// A client that pours until the server is gone, and reads whatever comes if `reads`.
+/// A client that sends until the server has ended, and reads all answers if `reads`.
 fn pour(address: SocketAddr, flood: Flood, reads: bool) -> Vec<JoinHandle<()>> {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let mut reader = stream.try_clone().expect("a descriptor");
@@ -68,7 +67,7 @@ fn pour(address: SocketAddr, flood: Flood, reads: bool) -> Vec<JoinHandle<()>> {
     vec![writing, reading]
 }
 
-/// How long it takes from the signal to the end.
+/// Sends the signal. Returns the time until the end.
 #[track_caller]
 fn stops(serve: &mut Serve) -> (Duration, ExitStatus) {
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The protocol on other transports than TCP.
+//! The protocol on transports other than TCP.
 
 use crate::support::within;
 use echo_net::echo_core::Outcome;
@@ -39,7 +39,7 @@ async fn a_unix_socket() {
     both_are_clean(both);
 }
 
-/// A listener of a user's own.
+/// A listener that a user implements.
 struct Handed(mpsc::Receiver<DuplexStream>);
 
 impl Listener for Handed {

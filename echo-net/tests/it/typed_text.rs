@@ -1,4 +1,4 @@
-//! What a person types, pastes and edits: none of it is lost without a word.
+//! Text that a person types, pastes and edits: none of it is lost without a message.
 
 use crate::support::person::Person;
 use crate::support::program::{ECHO_NET, Serve};
@@ -9,7 +9,7 @@ fn ctrl_d_on_a_line_that_is_not_empty_does_not_end() {
     let serve = Serve::start(&[]);
     let mut person = Person::at_prompt(serve.address, &[]);
     person.half_types("important text");
-    // At the end of a line it does nothing; at its beginning it deletes what follows, as in shells.
+    // Ctrl-D does nothing at the end of a line. At its beginning it deletes the next character, as in shells.
     person.types("\x04\x01\x04\r");
     person.sees("] mportant text (");
     person.types("\x04");
@@ -45,7 +45,7 @@ fn what_stands_at_the_prompt_when_the_server_leaves_is_told() {
     assert_eq!(code, 1);
 }
 
-/// Each line of a paste is a message, an empty one too; it does not end the conversation.
+/// Each line of a paste is a message, also an empty one, which does not end the conversation.
 #[test]
 fn several_lines_at_once() {
     for options in [&[][..], &["--plain"]] {
@@ -64,7 +64,7 @@ fn several_lines_at_once() {
     }
 }
 
-/// Terminals that do not tell of a paste give it as keys: an empty line ends, and what follows is told.
+/// A terminal without bracketed paste sends keys: an empty line ends the conversation, and the rest is reported.
 #[test]
 fn several_lines_at_once_as_keys() {
     let serve = Serve::start(&[]);
@@ -86,7 +86,7 @@ fn a_long_line_is_sent_at_enter_and_costs_little() {
     let line: String = ('a'..='z').cycle().take(2500).collect();
     person.types(&line);
     person.types("\r");
-    // It stands there twice: as typed, and as the answer.
+    // The line is shown twice: as typed, and as the answer.
     let shown = person.sees_until("] abcdefghij");
     assert!(shown.len() < 40 * line.len(), "{} bytes for a line of {}", shown.len(), line.len());
     person.types("\r");
@@ -132,7 +132,7 @@ fn a_window_of_any_size() {
         person.types("half ");
         person.resizes(columns, rows);
         person.types(format!("a line {turn}\r"));
-        // What is shown is broken into pieces there.
+        // With this size, the shown text is split into pieces.
         serve.kid.logs("connection 1 from");
     }
     person.resizes(80, 24);
@@ -144,7 +144,7 @@ fn a_window_of_any_size() {
     assert_eq!(code, 0);
 }
 
-/// What was typed is there again the next time, and found by Ctrl-R.
+/// Typed lines are in the history the next time, and Ctrl-R finds them.
 #[test]
 fn the_history_is_kept() {
     let serve = Serve::start(&[]);
@@ -175,7 +175,7 @@ fn the_history_is_kept() {
     std::fs::remove_dir_all(&folder).expect("it was made");
 }
 
-/// Nothing but an empty message from time to time, whose answer is not shown: a stopped server is noticed.
+/// The client sends an empty message from time to time, and does not show its answer. So it notices a stopped server.
 #[test]
 fn a_server_that_is_frozen_is_noticed_by_a_ping() {
     for person in [true, false] {

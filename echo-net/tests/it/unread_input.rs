@@ -1,4 +1,4 @@
-//! Exit code 0 only if the input ended and every message was answered; what was not sent is counted.
+//! Exit code 0 only if the input has ended and every message was answered. Unsent lines are counted.
 
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
 use std::io::Read;
@@ -18,7 +18,7 @@ fn a_server_that_leaves_before_the_input_has_ended() {
             kid.write(b"first\n");
             kid.says("first");
             serve.kid.signal(signal);
-            // Its input is open all the time.
+            // Its input stays open.
             assert_eq!(kid.wait().code(), Some(1), "{options:?} {signal}");
             let err = kid.stderr();
             assert!(err.contains("the input had not ended"), "{options:?} {signal}: {err}");
@@ -27,7 +27,7 @@ fn a_server_that_leaves_before_the_input_has_ended() {
     }
 }
 
-/// Whoever reads the answers stalls, the client reads no more of its input, and the server ends.
+/// The reader of the answers stalls, so the client stops reading its input; then the server ends.
 #[test]
 fn what_was_not_sent_is_counted() {
     const LINES: u64 = 300_000;
@@ -66,7 +66,7 @@ fn what_was_not_sent_is_counted() {
     std::fs::remove_file(&file).expect("it was written");
 }
 
-/// What comes from a pipe may have no end, so only what is there is counted.
+/// A pipe may never end, so only the input that is there is counted.
 #[test]
 fn what_was_not_sent_of_an_endless_input_is_counted_so_far() {
     let serve = Serve::start(&[]);
@@ -93,7 +93,7 @@ fn all_of_it_was_sent_and_answered() {
     }
 }
 
-/// The line that is too long is not sent, and what follows it neither.
+/// Neither the line that is too long nor what follows it is sent.
 #[test]
 fn what_follows_a_line_that_is_too_long_is_counted() {
     let serve = Serve::start(&[]);
@@ -109,7 +109,7 @@ fn what_follows_a_line_that_is_too_long_is_counted() {
     }
 }
 
-/// Where the input stays open, the end does not wait for it.
+/// If the input stays open, the end does not wait for it.
 #[test]
 fn a_line_that_is_too_long_ends_an_input_that_stays_open() {
     let serve = Serve::start(&[]);

@@ -1,4 +1,4 @@
-//! The wall clock is set while a connection lasts: the time on the plain wire follows, stamps do not.
+//! The wall clock is set during a connection: the time on the plain wire follows it, stamps do not.
 
 use crate::support::server::server_config;
 use crate::support::time::HEADER;
@@ -52,7 +52,7 @@ async fn the_time_of_an_answer_is_the_wall_clocks() {
     within(server).await.expect("no panic");
 }
 
-/// Of a moment, in UTC.
+/// The header of an answer, in UTC.
 fn header_of(seconds: i64) -> String {
     echo_net::echo_core::plain::ctime_header(Stamp(seconds * 1_000_000_000), 0)
 }

@@ -1,4 +1,4 @@
-//! The library's client and servers that do not keep the contract: what becomes of each request.
+//! The library's client with servers that violate the contract: the fate of each request.
 
 use crate::support::raw::{self, Raw, Said};
 use crate::support::server::{fake, swallow};
@@ -8,7 +8,7 @@ use echo_net::{Client, ClientConfig, Pending, RequestError};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A client with three requests on their way.
+/// A client with three requests in flight.
 async fn with_three(address: SocketAddr, config: ClientConfig) -> (Client, Vec<Pending>) {
     let client = within(Client::connect(address, config)).await.expect("something like a server");
     let mut pending = Vec::new();
@@ -36,7 +36,7 @@ async fn fates(client: &Client, pending: Vec<Pending>) -> Vec<Result<Vec<u8>, &'
     fates.into_iter().map(|fate| fate.map_err(name)).collect()
 }
 
-/// As a server: takes three requests.
+/// Acts as a server: receives three requests.
 fn takes_three(raw: &mut Raw) {
     raw.greets();
     for (seq, payload) in [(1, b"one".to_vec()), (2, b"two".to_vec()), (3, b"three".to_vec())] {
@@ -44,7 +44,7 @@ fn takes_three(raw: &mut Raw) {
     }
 }
 
-/// Clauses 6.2, 8.1: answer.
+/// Clauses 6.2, 8.1: the answer deadline.
 #[tokio::test]
 async fn a_server_that_never_answers() {
     let (address, server) = fake(|mut raw| {
@@ -66,7 +66,7 @@ async fn a_server_that_never_answers() {
     }
 }
 
-/// Clause 7.2: above the count of the CLOSE, refused, whatever its code.
+/// Clause 7.2: a request above the count of the server's CLOSE is refused, whatever the code of that CLOSE.
 #[tokio::test]
 async fn a_server_that_fails_and_says_how_far_it_came() {
     let (address, server) = fake(|mut raw| {
@@ -83,7 +83,7 @@ async fn a_server_that_fails_and_says_how_far_it_came() {
     server.join().expect("no panic");
 }
 
-/// Clause 5.7: FIN before the CLOSE, as relays make of a crash, is never clean.
+/// Clause 5.7: FIN before CLOSE, which is what relays make of a crash, is never clean.
 #[tokio::test]
 async fn a_server_whose_fin_comes_without_a_close() {
     let (address, server) = fake(|mut raw| {
@@ -116,7 +116,7 @@ async fn a_server_that_resets() {
     server.join().expect("no panic");
 }
 
-/// Clause 5.3: a CLOSE that leaves answers owing is a violation.
+/// Clause 5.3: a CLOSE before all answers is a violation.
 #[tokio::test]
 async fn a_server_that_says_close_too_early() {
     let (address, server) = fake(|mut raw| {
@@ -148,7 +148,7 @@ async fn a_server_that_answers_out_of_order() {
     server.join().expect("no panic");
 }
 
-/// Clause 5.1: the GOAWAY of a server is known however late one asks for it, and whatever came behind it.
+/// Clause 5.1: the GOAWAY of a server is not lost, however late the user asks for it, and whatever followed it.
 #[tokio::test]
 async fn a_goaway_is_not_lost_in_the_end_that_comes_with_it() {
     let ends: [(Vec<u8>, &str); 3] = [
@@ -170,7 +170,7 @@ async fn a_goaway_is_not_lost_in_the_end_that_comes_with_it() {
     }
 }
 
-/// Clause 5.1: an end without a GOAWAY is no leaving.
+/// Clause 5.1: an end without GOAWAY does not count as leaving.
 #[tokio::test]
 async fn a_server_that_ends_without_a_goaway_was_not_leaving() {
     let (address, server) = fake(|mut raw| {

@@ -1,4 +1,4 @@
-//! What a scenario adds to the links: it hears what each packet carries, and holds those that carry a mark.
+//! The links with a scenario's faults: they decode what each packet carries, and hold the packets that a fault selects.
 
 use crate::network::PacketKind;
 use crate::network::link::{Arrival, Links};
@@ -28,7 +28,7 @@ impl<P> FaultyLinks<P> {
         }
     }
 
-    /// Takes a packet from `from`, and gives what it carries.
+    /// Takes a packet from `from`. Returns what it carries.
     pub(crate) fn push(&mut self, log: &mut EventLog, from: Role, segment: StreamChunk<'_>, packet: P) -> Vec<Unit> {
         let units = self.decoders[from as usize].decode(segment);
         for span in self.holds.take(from, |content| units.iter().any(|unit| carries(unit, content))) {
@@ -39,7 +39,7 @@ impl<P> FaultyLinks<P> {
         units
     }
 
-    /// How many bytes wait in the kernel of `from` because the other end's program has not taken them.
+    /// See [`Links::waiting`].
     pub(crate) fn waiting(&self, from: Role, now: Millis) -> usize {
         self.links.waiting(from, now)
     }
@@ -61,22 +61,22 @@ impl<P> FaultyLinks<P> {
         self.links.taken(from, now)
     }
 
-    /// The connection of `from` is gone, by the other's RST: what waits in its kernel is deleted.
+    /// See [`Links::delete_waiting`].
     pub(crate) fn delete_waiting(&mut self, from: Role, now: Millis) {
         self.links.delete_waiting(from, now);
     }
 
-    /// Nothing gets through for `span`, in either direction.
+    /// Blocks both directions for `span`.
     pub(crate) fn cut(&mut self, now: Millis, span: Span) {
         self.links.cut(span.after(now));
     }
 
-    /// The power of `side` is lost: nothing reaches it any more, and nothing new leaves it.
+    /// See [`Links::lose`].
     pub(crate) fn lose(&mut self, side: Role) {
         self.links.lose(side);
     }
 
-    /// The next packet from `from` that may arrive by `now`. What a relay made of it is noted where it arrives.
+    /// Takes the next packet from `from` that may arrive by `now`. Logs a packet that a relay made.
     pub(crate) fn pop(&mut self, log: &mut EventLog, from: Role, now: Millis) -> Option<Arrival<P>> {
         let arrival = self.links.pop(from, now)?;
         if let Arrival::Made(kind) = arrival {
@@ -85,31 +85,31 @@ impl<P> FaultyLinks<P> {
         Some(arrival)
     }
 
-    /// How many packets from `from` are on their way, and will arrive some time.
+    /// See [`Links::under_way`].
     #[cfg(feature = "turmoil")]
     pub(crate) fn under_way(&self, from: Role) -> usize {
         self.links.under_way(from)
     }
 
-    /// The next packet from `from`, whenever it is due. For networks without a relay.
+    /// See [`Links::take`].
     #[cfg(feature = "turmoil")]
     pub(crate) fn take(&mut self, from: Role) -> Option<Arrival<P>> {
         self.links.take(from)
     }
 
-    /// The faults whose packet never came.
+    /// The faults whose packet was never sent.
     pub(crate) fn left(&self) -> Vec<String> {
         self.holds.left().collect()
     }
 
-    /// When something happens here next.
+    /// See [`Links::next_due`].
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.links.next_due()
     }
 }
 
 impl StreamChunk<'_> {
-    /// In bytes.
+    /// The size in bytes.
     fn size(self) -> usize {
         match self {
             Self::Data(bytes) => bytes.len(),
@@ -127,7 +127,7 @@ impl StreamChunk<'_> {
 }
 
 impl PacketKind {
-    /// What a reader of the wire calls it.
+    /// The unit of the event log for this kind.
     fn unit(self) -> Unit {
         match self {
             Self::Data => Unit::Other("data".to_owned()),

@@ -1,4 +1,4 @@
-//! Backends: what a scenario can be run on.
+//! Backends: the simulators that run a scenario.
 
 mod faulty_links;
 #[cfg(feature = "packet")]
@@ -21,7 +21,7 @@ use crate::scenario::defaults;
 use crate::scenario::network::Rst;
 use crate::support::{Millis, ScenarioError};
 
-/// Without its feature a backend can be named, and not run.
+/// Stub for a build without the feature: the backend has an id, and cannot run.
 #[cfg(not(feature = "turmoil"))]
 mod turmoil {
     use super::{Millis, Record, Scenario, ScenarioError};
@@ -31,7 +31,7 @@ mod turmoil {
     }
 }
 
-/// As above.
+/// The same stub for the other backend.
 #[cfg(not(feature = "packet"))]
 mod packet {
     use super::{Millis, Record, Scenario, ScenarioError};
@@ -42,19 +42,19 @@ mod packet {
 }
 
 impl Backend {
-    /// Runs `scenario` for as long as both ends may take ([`defaults::budget`]).
+    /// Runs `scenario` for at most [`defaults::budget`], the time that both ends can need.
     ///
     /// # Errors
-    /// A [`ScenarioError`] if the scenario makes no sense, or this backend cannot express it.
+    /// A [`ScenarioError`] if the scenario is not valid, this backend cannot express it, or the simulation fails.
     pub fn run(self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         self.run_within(scenario, defaults::budget(scenario))
     }
 
-    /// Runs `scenario` for at most `budget` milliseconds of virtual time. What is not over then is stopped, and its
-    /// record says so.
+    /// Runs `scenario` for at most `budget` milliseconds of virtual time. A run that is not over then is stopped; its
+    /// record shows that.
     ///
     /// # Errors
-    /// As [`Backend::run`].
+    /// The same as those of [`Backend::run`].
     pub fn run_within(self, scenario: &Scenario, budget: Millis) -> Result<Record, ScenarioError> {
         scenario.check()?;
         self.expresses(scenario)?;
@@ -65,17 +65,17 @@ impl Backend {
         }
     }
 
-    /// Says why this backend cannot do what `scenario` asks for, if so.
+    /// Checks that this backend can express `scenario`.
     ///
     /// # Errors
-    /// A [`ScenarioError`] of one line that names what came and what would be right.
+    /// A [`ScenarioError`] of one line that names the unsupported setting and what the backend supports.
     pub fn expresses(self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let network = &scenario.network;
         let why = match self {
             Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; only the backend packet has",
             Self::Pair | Self::Turmoil => return Ok(()),
             Self::Packet if network.relay.is_some() => "has no third host for a relay; pair or turmoil expected",
-            // A RST beyond what was received gets a challenge ACK (RFC 9293 3.10.7.4, RFC 5961 section 3).
+            // TCP answers a RST beyond the received data with a challenge ACK (RFC 9293 3.10.7.4, RFC 5961 section 3).
             Self::Packet if network.rst == Rst::Overtakes => {
                 "takes no RST before what was sent before it; pair or turmoil expected"
             }

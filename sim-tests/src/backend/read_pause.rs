@@ -1,9 +1,9 @@
-//! The read pause: a side does not act upon what it has read before its plan is carried out.
+//! The read pause: a side does not act on what it has read before the step of its plan is carried out.
 
 use crate::record::event_log::{Unit, is_close, is_fin, is_goaway};
 use crate::scenario::plan::{Plan, Point};
 
-/// What a side has to read and must not act upon before its plan is carried out.
+/// The points of a plan at which a side must not act on its input before the step is carried out.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadPause {
     armed: Vec<Point>,
@@ -16,7 +16,7 @@ impl ReadPause {
         Self { armed: plan.points().filter(after).collect(), shut: false }
     }
 
-    /// Whether this has to wait for the plan; asked before it is handed over.
+    /// Whether `units` have to wait for the plan. Must be called before they are handed to the program.
     pub(crate) fn catches(&mut self, units: &[Unit]) -> bool {
         let is_met = |point: &Point| match point {
             Point::AfterGoAway => units.iter().any(is_goaway),
@@ -39,7 +39,7 @@ impl ReadPause {
         self.shut
     }
 
-    /// The plan was carried out at `point`.
+    /// Ends the pause after the step at `point` was carried out.
     pub(crate) fn release(&mut self, point: Point) {
         self.armed.retain(|armed| *armed != point);
         self.shut = false;

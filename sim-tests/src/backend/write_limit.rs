@@ -1,15 +1,15 @@
-//! The write limit: a side's transport takes only a part of what it says, so that its plan can be carried out in the
-//! middle of something.
+//! The write limit: a side's transport accepts only a part of its output, so that a step of the plan can be carried out
+//! in the middle of a message.
 
 use crate::scenario::defaults::EPOCH;
 use crate::scenario::plan::Point;
 use crate::scenario::{Scenario, Wire};
 use echo_core::{CloseReason, Role, frame, plain, preface};
 
-/// How much of its output a side's transport takes.
+/// The part of a side's output that its transport accepts.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteLimit {
-    /// Where it takes no more, by bytes since the beginning, in order.
+    /// Offsets at which the transport accepts no more, in bytes since the beginning, in order.
     stops: Vec<(u64, Point)>,
     taken: u64,
 }
@@ -31,7 +31,7 @@ impl WriteLimit {
         Self { stops, taken: 0 }
     }
 
-    /// How many of `count` bytes are taken, and the point at which the side stands if none is.
+    /// Returns how many of `count` bytes are accepted; if none is, the point at which the side waits.
     pub(crate) fn take(&mut self, count: usize) -> Result<usize, Point> {
         let Some((offset, point)) = self.stops.first().copied() else { return Ok(count) };
         let room = usize::try_from(offset - self.taken).unwrap_or(usize::MAX);
@@ -41,12 +41,12 @@ impl WriteLimit {
         Ok(count.min(room))
     }
 
-    /// So many bytes were taken.
+    /// Counts bytes that were accepted.
     pub(crate) fn took(&mut self, count: usize) {
         self.taken += count as u64;
     }
 
-    /// The plan was carried out at `point`: the rest is taken, unless the other side does not read.
+    /// Removes the limit of `point` after its step was carried out, unless it is that the peer does not read.
     pub(crate) fn release(&mut self, point: Point) {
         if point != Point::PeerNotReading {
             self.stops.retain(|(_, stop)| *stop != point);
@@ -54,7 +54,7 @@ impl WriteLimit {
     }
 }
 
-/// Where in its output that begins what `side` says after its first request or answer.
+/// The offset in the output of `side` that follows its first request or answer.
 fn second_message(scenario: &Scenario, side: Role) -> u64 {
     let payload = scenario.payload(1).unwrap_or_default();
     let mut first = Vec::new();
@@ -72,7 +72,7 @@ fn second_message(scenario: &Scenario, side: Role) -> u64 {
     (first.len() + payload.len()) as u64
 }
 
-/// What a side that violates says: a CLOSE with a count that cannot be.
+/// The bytes of an [`Action::Violate`](crate::scenario::plan::Action::Violate): a CLOSE with an impossible count.
 pub(crate) fn violation() -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::close(&mut bytes, 999, &CloseReason::normal(), false);

@@ -1,4 +1,4 @@
-//! The way between the two ends: when each packet may arrive, and what a relay makes of it. It draws nothing at random.
+//! The links between the two ends: they decide when each packet may arrive, and apply the relay. No randomness.
 
 use super::packet_kind::PacketKind;
 use super::path::Path;
@@ -8,37 +8,37 @@ use crate::support::Millis;
 use echo_core::Role;
 use std::collections::VecDeque;
 
-/// When a packet may arrive; later than every moment if it never does.
+/// Arrival time of a packet that never arrives.
 const NEVER: Millis = Millis::MAX;
 
-/// What arrives.
+/// What arrives at an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival<P> {
-    /// What an end has sent.
+    /// A packet that the other end has sent.
     Packet(P),
-    /// What a relay has made: a FIN or a RST.
+    /// A FIN or a RST that a relay has made.
     Made(PacketKind),
 }
 
-/// Both directions. `P` is what a backend keeps of a packet.
+/// The links in both directions. `P` is what a backend keeps of a packet.
 #[derive(Debug)]
 pub(crate) struct Links<P> {
     path: Path,
-    /// From each end: to the relay, or to the other end if there is none. By [`Role`].
+    /// From each end to the relay, or to the other end if there is no relay. By [`Role`].
     out: [OneWayLink<P>; 2],
-    /// From the relay, by the end that the packets come from.
+    /// From the relay to the peer of an end. By the [`Role`] of the end that the packets come from.
     onward: [OneWayLink<P>; 2],
     relay: RelayState,
-    /// The relay did something else than passing on.
+    /// Whether the relay has done anything other than forwarding.
     meddled: bool,
-    /// By [`Role`]: how many packets were deleted in their sender's kernel.
+    /// Packets that were deleted in their sender's kernel, by [`Role`].
     deleted: [usize; 2],
 }
 
 #[derive(Debug)]
 struct OneWayLink<P> {
     queue: VecDeque<(Millis, PacketKind, Arrival<P>)>,
-    /// Nothing arrives before.
+    /// Nothing arrives before this time.
     floor: Millis,
     buffer: SendBuffer,
 }
@@ -64,7 +64,7 @@ impl<P> OneWayLink<P> {
         self.floor = self.floor.max(until);
     }
 
-    /// Holds what is on its way, too.
+    /// Delays also the packets that are already in flight.
     fn stop(&mut self, until: Millis) {
         self.hold(until);
         for (due, _, _) in &mut self.queue {
@@ -72,12 +72,12 @@ impl<P> OneWayLink<P> {
         }
     }
 
-    /// What has not arrived by `now` is lost.
+    /// Drops all packets that have not arrived by `now`.
     fn destroy(&mut self, now: Millis) {
         self.queue.retain(|(due, _, _)| *due <= now);
     }
 
-    /// Deletes what has not left by `now`; how many packets that is.
+    /// Deletes what has not left by `now`. Returns the number of packets.
     fn delete_waiting(&mut self, now: Millis) -> usize {
         self.buffer.pass(now);
         let count = self.buffer.waiting.len();
@@ -97,8 +97,8 @@ impl<P> Links<P> {
         Self { path, out: legs(), onward: legs(), relay: RelayState::default(), meddled: false, deleted: [0, 0] }
     }
 
-    /// Takes a packet of `size` bytes from `from`. Packets of one direction arrive in their order, unless a RST
-    /// overtakes. A RST deletes what waits before it in its sender's kernel.
+    /// Takes a packet of `size` bytes from `from`. Packets of one direction arrive in order, but a RST may overtake
+    /// others. A RST deletes all packets that wait before it in the sender's kernel.
     pub(crate) fn push(&mut self, now: Millis, from: Role, kind: PacketKind, size: usize, packet: P) {
         let leg = &mut self.out[from as usize];
         if kind == PacketKind::Reset {
@@ -116,50 +116,50 @@ impl<P> Links<P> {
         leg.push(due, kind, Arrival::Packet(packet));
     }
 
-    /// How many bytes wait in the kernel of `from` because the other end's program has not taken them.
+    /// Bytes that wait in the kernel of `from` because the peer's program has not read them.
     pub(crate) fn waiting(&self, from: Role, now: Millis) -> usize {
         self.out[from as usize].buffer.left(now, self.path.takes)
     }
 
-    /// Whether of what `from` sends a part has arrived at the other end, and its program has not read it: it reads
-    /// packets as a whole here. For networks without a relay.
+    /// Whether a packet of `from` has arrived in part. The peer's program has not read it, because a program on this
+    /// network reads whole packets. For networks without a relay.
     pub(crate) fn is_arriving(&self, from: Role, now: Millis) -> bool {
         let latency = self.path.latency;
         self.out[from as usize].buffer.is_leaving(now.saturating_sub(latency))
     }
 
-    /// The connection of `from` is gone, by the other's RST: what waits in its kernel is deleted.
+    /// Deletes what waits in the kernel of `from`, whose connection the peer has reset.
     pub(crate) fn delete_waiting(&mut self, from: Role, now: Millis) {
         self.deleted[from as usize] += self.out[from as usize].delete_waiting(now);
     }
 
-    /// How many packets of `from` were deleted before they left, since this was asked last: the last that it sent,
-    /// but for a RST.
+    /// Returns how many packets of `from` were deleted before they left, since the last call. They are the last ones
+    /// that it sent, apart from a RST.
     #[cfg(feature = "turmoil")]
     pub(crate) fn take_deleted(&mut self, from: Role) -> usize {
         std::mem::take(&mut self.deleted[from as usize])
     }
 
-    /// How many bytes of `from` have left, if readers are slow.
+    /// Bytes of `from` that have left its kernel; `None` if readers are not slow.
     #[cfg(feature = "turmoil")]
     pub(crate) fn taken(&self, from: Role, now: Millis) -> Option<usize> {
         let buffer = &self.out[from as usize].buffer;
         (self.path.takes > 0).then(|| buffer.written - buffer.left(now, self.path.takes))
     }
 
-    /// What `from` sends from now on arrives at `until` or later; `None` is never.
+    /// Delays what `from` sends from now on until `until`; `None` means for ever.
     pub(crate) fn hold(&mut self, from: Role, until: Option<Millis>) {
         self.out[from as usize].hold(until.unwrap_or(NEVER));
     }
 
-    /// Nothing gets through before `until`, in either direction; `None` is never.
+    /// Blocks both directions until `until`; `None` means for ever.
     pub(crate) fn cut(&mut self, until: Option<Millis>) {
         for leg in self.out.iter_mut().chain(&mut self.onward) {
             leg.stop(until.unwrap_or(NEVER));
         }
     }
 
-    /// The power of `side` is lost: nothing reaches it any more, and nothing new leaves it.
+    /// Cuts the power of `side`: nothing more reaches it, and nothing new leaves it.
     pub(crate) fn lose(&mut self, side: Role) {
         self.out[side as usize].hold(NEVER);
         match self.path.relay {
@@ -168,7 +168,7 @@ impl<P> Links<P> {
         }
     }
 
-    /// The next packet from `from` that may arrive by `now`.
+    /// Takes the next packet from `from` that may arrive by `now`.
     pub(crate) fn pop(&mut self, from: Role, now: Millis) -> Option<Arrival<P>> {
         let Some(relay) = self.path.relay else {
             return self.out[from as usize].pop(now).map(|(_, _, packet)| packet);
@@ -177,19 +177,19 @@ impl<P> Links<P> {
         self.onward[from as usize].pop(now).map(|(_, _, packet)| packet)
     }
 
-    /// How many packets from `from` are on their way, and will arrive some time.
+    /// Packets from `from` that are in flight and not held for ever.
     #[cfg(feature = "turmoil")]
     pub(crate) fn under_way(&self, from: Role) -> usize {
         self.out[from as usize].queue.iter().take_while(|(due, _, _)| *due != NEVER).count()
     }
 
-    /// The next packet from `from`, whenever it is due. For networks without a relay.
+    /// Takes the next packet from `from`, whenever it is due. For networks without a relay.
     #[cfg(feature = "turmoil")]
     pub(crate) fn take(&mut self, from: Role) -> Option<Arrival<P>> {
         self.out[from as usize].pop(NEVER - 1).map(|(_, _, packet)| packet)
     }
 
-    /// Lets the relay do what it has to do by `now`.
+    /// Runs the relay up to `now`.
     fn pass(&mut self, relay: Relay, now: Millis) {
         loop {
             let heads = Role::BOTH.map(|from| (self.out[from as usize].next(), from));
@@ -228,12 +228,12 @@ impl<P> Links<P> {
         leg.push(due, kind, packet);
     }
 
-    /// Whether the relay has changed anything.
+    /// Whether the relay has done anything other than forwarding.
     pub(crate) fn has_meddled(&self) -> bool {
         self.meddled
     }
 
-    /// When something happens here next.
+    /// The time of the next arrival or timeout of the relay.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         let legs = self.out.iter().chain(&self.onward).filter_map(OneWayLink::next);
         legs.chain(self.relay.patience()).min()
@@ -253,7 +253,7 @@ mod tests {
         Path { latency: 10, batch: 0, overtaking: false, relay, takes: 0 }
     }
 
-    /// Everything that arrives, in order, with its time.
+    /// Returns everything that arrives, in order, with its time.
     fn drain(links: &mut Links<&'static str>) -> Vec<(Millis, Role, Arrival<&'static str>)> {
         let mut all = Vec::new();
         while let Some(now) = links.next_due() {

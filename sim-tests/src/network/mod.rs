@@ -1,4 +1,4 @@
-//! Streams: sockets that end as Linux's do, links that deliver in order between them, and relays in the middle.
+//! Stream networks: sockets that close as on Linux, links that deliver in order, and relays between the ends.
 
 pub(crate) mod link;
 mod packet_kind;

@@ -1,6 +1,6 @@
-//! What a packet is to a network of streams.
+//! The kinds of packets that stream networks distinguish.
 
-/// What a packet is to the network.
+/// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PacketKind {
     Data,

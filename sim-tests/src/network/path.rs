@@ -3,17 +3,18 @@
 use super::relay::Relay;
 use crate::support::Millis;
 
-/// How packets travel.
+/// Latency, batching, relay and read rate of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
-    /// How long every packet takes.
+    /// How long every packet takes from end to end.
     pub(crate) latency: Millis,
     /// Packets arrive only at multiples of this; 0 is at any time.
     pub(crate) batch: Millis,
-    /// A RST overtakes what is on its way, which is lost.
+    /// Whether a RST overtakes the packets in flight, which are then lost.
     pub(crate) overtaking: bool,
-    /// What stands in the middle.
+    /// The relay between the two ends, if there is one.
     pub(crate) relay: Option<Relay>,
-    /// Each program takes so many bytes of what comes every [`PACE`](super::send_buffer::PACE); the rest waits where it was sent. 0 is no limit.
+    /// Bytes that a program reads in every [`READ_INTERVAL`](super::READ_INTERVAL); the rest waits at the sender. 0 is
+    /// no limit.
     pub(crate) takes: usize,
 }

@@ -1,53 +1,53 @@
-//! Relays: what programs that stand between the two ends make of a FIN and a RST.
+//! Relays: what programs between the two ends do with a FIN and a RST.
 //!
-//! Each behaviour is one that was measured with relays in use: none of 21 passed a server's RST on, 10 took a
-//! half-close for a close, and one gave a half-closed side half a second more.
+//! Each behaviour was measured with relays in use: none of 21 forwarded a server's RST, 10 took a half-close for a
+//! close, and one gave the peer of a half-closed side half a second more.
 
 use super::packet_kind::PacketKind;
 use crate::support::Millis;
 use echo_core::Role;
 
-/// A program between the two ends. It reads at once, and every one of them turns RST into FIN.
+/// A program between the two ends. It reads at once, and turns every RST into FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relay {
-    /// It passes a half-close on, and waits for the other side's.
+    /// Forwards a half-close, and waits for the FIN of the other side.
     PassesHalfClose,
-    /// It takes a half-close for the end: it passes FIN on, and closes both of its connections.
+    /// Takes a half-close for the end: forwards the FIN, and closes both of its connections.
     ClosesBoth,
-    /// It passes a half-close on, and closes both of its connections so many milliseconds later.
+    /// Forwards a half-close, and closes both of its connections this many milliseconds later.
     CutsOff(Millis),
 }
 
-/// What a relay does with what came.
+/// What a relay does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
-    /// Send it on.
+    /// Forwards it.
     Forward,
-    /// Send something of its own.
+    /// Sends a packet of its own.
     Make { towards: Role, kind: PacketKind, at: Millis },
 }
 
-/// The two connections of a relay.
+/// State of the two connections of a relay.
 #[derive(Debug, Default)]
 pub(crate) struct RelayState {
-    /// By [`Role`]: whether that end has sent FIN.
+    /// Whether that end has sent FIN, by [`Role`].
     finished: [bool; 2],
-    /// By [`Role`]: whether FIN or RST was sent to that end.
+    /// Whether the relay has sent FIN to that end, or that end has sent RST, by [`Role`].
     told: [bool; 2],
-    /// Both connections are closed: data for them is answered with RST.
+    /// Whether both connections are closed. The relay then answers data with RST.
     closed: bool,
-    /// By [`Role`]: RST was sent to that end.
+    /// Whether RST was sent to that end, by [`Role`].
     refused: [bool; 2],
     patience: Option<Millis>,
 }
 
 impl RelayState {
-    /// When it gives up waiting for the other side's FIN.
+    /// The time at which the relay stops waiting for the second FIN.
     pub(crate) fn patience(&self) -> Option<Millis> {
         self.patience
     }
 
-    /// Something came from `from`.
+    /// Handles a packet from `from`.
     pub(crate) fn take(&mut self, relay: Relay, now: Millis, from: Role, kind: PacketKind) -> Vec<Move> {
         match kind {
             PacketKind::Data if self.closed => self.refuse(from, now),
@@ -55,14 +55,14 @@ impl RelayState {
             PacketKind::Data => vec![Move::Forward],
             PacketKind::Fin => self.half_close(relay, now, from),
             PacketKind::Reset => {
-                // There is nobody left to send FIN to.
+                // The end that sent RST has no connection any more: it gets no FIN.
                 self.told[from as usize] = true;
                 self.close(now)
             }
         }
     }
 
-    /// The patience is over.
+    /// Handles the timeout: closes both connections.
     pub(crate) fn give_up(&mut self, now: Millis) -> Vec<Move> {
         self.patience = None;
         self.close(now)
@@ -85,7 +85,7 @@ impl RelayState {
         moves
     }
 
-    /// Closes both connections: FIN to whom none was sent.
+    /// Closes both connections: sends FIN to each end that has got none.
     fn close(&mut self, now: Millis) -> Vec<Move> {
         self.closed = true;
         self.patience = None;
@@ -95,7 +95,7 @@ impl RelayState {
         moves
     }
 
-    /// Data came for a connection that is closed.
+    /// Handles data for a connection that is closed: RST, but only once.
     fn refuse(&mut self, from: Role, now: Millis) -> Vec<Move> {
         if std::mem::replace(&mut self.refused[from as usize], true) {
             return Vec::new();

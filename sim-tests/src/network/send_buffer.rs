@@ -3,32 +3,32 @@
 use crate::support::Millis;
 use std::collections::VecDeque;
 
-/// How often a slow reader takes its bytes, in milliseconds.
+/// Milliseconds between two reads of a slow reader.
 pub(crate) const READ_INTERVAL: Millis = 10;
 
-/// What a transport has taken, and the peer has not.
+/// Packets that a sender's kernel has accepted and the peer has not read.
 #[derive(Debug, Default)]
 pub(super) struct SendBuffer {
     pub(super) waiting: VecDeque<Waiting>,
-    /// How many bytes were ever handed over.
+    /// Bytes that were ever written.
     pub(super) written: usize,
 }
 
-/// A packet that leaves byte by byte. Times are in microseconds, so that many small packets are no slower than a large
-/// one.
+/// A packet that leaves byte by byte. Times are in microseconds, so that rounding does not make many small packets
+/// slower than a large one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     begins: u64,
     leaves: u64,
     size: usize,
-    /// How many bytes were handed over with it and before it.
+    /// Bytes that were written up to the end of this packet.
     end: usize,
 }
 
 const MICROS: u64 = 1000;
 
 impl SendBuffer {
-    /// When the last byte of a packet leaves that is handed over at `now`.
+    /// Adds a packet that is written at `now`. Returns when its last byte leaves.
     pub(super) fn push(&mut self, now: Millis, size: usize, takes: usize) -> Millis {
         if takes == 0 {
             return now;
@@ -41,25 +41,25 @@ impl SendBuffer {
         leaves.div_ceil(MICROS)
     }
 
-    /// Forgets what has left by `now`.
+    /// Removes the packets that have left by `now`.
     pub(super) fn pass(&mut self, now: Millis) {
         while self.waiting.front().is_some_and(|first| first.leaves <= now.saturating_mul(MICROS)) {
             self.waiting.pop_front();
         }
     }
 
-    /// Whether the first bytes of a packet have left at `now`, and the last has not.
+    /// Whether, at `now`, the first bytes of a packet have left and its last byte has not.
     pub(super) fn is_leaving(&self, now: Millis) -> bool {
         self.first(now).is_some_and(|packet| packet.begins < now.saturating_mul(MICROS))
     }
 
-    /// The first packet that has not left as a whole at `now`.
+    /// The first packet whose last byte has not left at `now`.
     pub(super) fn first(&self, now: Millis) -> Option<&Waiting> {
         let now = now.saturating_mul(MICROS);
         self.waiting.get(self.waiting.partition_point(|packet| packet.leaves <= now))
     }
 
-    /// How many bytes are left at `now`, of a packet that is being taken the rest.
+    /// Bytes that have not left at `now`. A packet that is being read counts with its rest.
     pub(super) fn left(&self, now: Millis, takes: usize) -> usize {
         let Some(packet) = self.first(now) else { return 0 };
         let time = packet.leaves - now.saturating_mul(MICROS);

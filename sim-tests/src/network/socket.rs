@@ -1,18 +1,18 @@
-//! A socket of a stream that ends as Linux's do, and the packets that two of them exchange.
+//! A stream socket that closes as on Linux, and the packets that two of them exchange.
 //!
 //! - `close()` with unread input sends RST, otherwise FIN.
 //! - A socket that was closed with FIN answers data with RST.
-//! - What came before a RST can still be read.
+//! - What arrived before a RST can still be read.
 //! - The first call after a RST fails with its error.
 //!
-//! Tests hold each line against real sockets.
+//! Tests compare each line with real sockets.
 
 use super::link::Arrival;
 use super::packet_kind::PacketKind;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
-/// What a socket sends to its peer: items of data (bytes, or whatever the model exchanges), FIN or RST.
+/// What a socket sends to its peer: data, FIN or RST. The items of data are bytes, or whatever the model exchanges.
 #[derive(Clone, Debug)]
 pub(crate) enum StreamPacket<T> {
     Data(Vec<T>),
@@ -31,7 +31,7 @@ impl<T> StreamPacket<T> {
 }
 
 impl<T> From<PacketKind> for StreamPacket<T> {
-    /// A packet without content, as a relay makes it.
+    /// Makes the packet without content that a relay sends.
     fn from(kind: PacketKind) -> Self {
         match kind {
             PacketKind::Data => Self::Data(Vec::new()),
@@ -50,49 +50,49 @@ impl<T> From<Arrival<Self>> for StreamPacket<T> {
     }
 }
 
-/// The socket of one end. It sends nothing itself: each method says what the kernel sends.
+/// The socket of one end. It sends nothing by itself: each method returns what the kernel has to send.
 #[derive(Debug)]
 pub(crate) struct StreamSocket<T> {
     state: SocketState,
     /// Unread input.
     inbox: VecDeque<T>,
-    /// How many items of each packet are unread.
+    /// Unread items of each packet.
     packets: VecDeque<usize>,
     fin_came: bool,
-    /// What the next call fails with.
+    /// The error that the next call returns.
     error: Option<ErrorKind>,
     fin_sent: FinSent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SocketState {
-    /// A program holds it, and no RST has ended it.
+    /// Held by a program, and not ended by RST.
     Open,
-    /// Closed with FIN: it still knows its peer, and answers data with RST.
+    /// Closed with FIN. The kernel still has the connection, and answers data with RST.
     Orphan,
-    /// Ended by RST, sent or received: answers whatever comes with RST. What came before can still be read.
+    /// Ended by RST, sent or received. Answers every packet but RST with RST. What arrived before can still be read.
     Reset,
-    /// Its host has no power.
+    /// The host has no power.
     Dark,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FinSent {
     No,
-    /// Before the peer's FIN came.
+    /// Before the peer's FIN arrived.
     First,
-    /// After the peer's FIN came.
+    /// After the peer's FIN arrived.
     Second,
 }
 
-/// What the arrival of a packet led to.
+/// The effect of a packet that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// The packet can be read, or changed nothing.
+    /// The packet can be read, or changes nothing.
     Taken,
     /// The kernel answers with RST.
     Refused,
-    /// It was a RST that ended the connection: the kernel deletes what it still has to send.
+    /// The packet was a RST that ended the connection: the kernel deletes what it still has to send.
     ConnectionLost,
 }
 
@@ -108,7 +108,7 @@ impl<T> StreamSocket<T> {
         }
     }
 
-    /// Whether a RST has ended it.
+    /// Whether a RST, sent or received, has ended the connection.
     #[cfg(feature = "turmoil")]
     pub(crate) fn is_reset(&self) -> bool {
         self.state == SocketState::Reset
@@ -127,22 +127,23 @@ impl<T> StreamSocket<T> {
         &self.inbox
     }
 
-    /// How many items of the first unread packet are left.
+    /// Unread items of the first packet.
     pub(crate) fn first_packet(&self) -> usize {
         self.packets.front().copied().unwrap_or(0)
     }
 
-    /// Whether the peer's FIN has come.
+    /// Whether the peer's FIN has arrived.
     pub(crate) fn has_fin(&self) -> bool {
         self.fin_came
     }
 
-    /// Takes the error of a RST that came; the call that takes it fails with it.
+    /// Takes the error of a received RST. The call that takes it fails with it.
     pub(crate) fn take_error(&mut self) -> Option<ErrorKind> {
         self.error.take()
     }
 
-    /// Whether FIN was sent before the peer's came: the side that TIME_WAIT stays at, unless a RST ends it.
+    /// Whether this side sent FIN before the peer's FIN arrived. Such a side goes to TIME_WAIT, unless a RST ends the
+    /// connection.
     #[cfg(feature = "turmoil")]
     pub(crate) fn sent_fin_first(&self) -> bool {
         self.fin_sent == FinSent::First
@@ -163,7 +164,7 @@ impl<T> StreamSocket<T> {
         self.inbox.drain(..count).collect()
     }
 
-    /// `shutdown(SHUT_WR)`.
+    /// Does `shutdown(SHUT_WR)`.
     #[must_use]
     pub(crate) fn shut_down(&mut self) -> Option<PacketKind> {
         if !self.can_write() {
@@ -173,7 +174,7 @@ impl<T> StreamSocket<T> {
         Some(PacketKind::Fin)
     }
 
-    /// `close()`: RST if there is `unread` input, otherwise FIN if none was sent.
+    /// Does `close()`: RST if there is `unread` input, otherwise FIN if none was sent.
     #[must_use]
     pub(crate) fn close(&mut self, unread: bool) -> Option<PacketKind> {
         match self.state {
@@ -187,7 +188,7 @@ impl<T> StreamSocket<T> {
         }
     }
 
-    /// `close()` with linger time zero.
+    /// Does `close()` with linger time zero: RST.
     #[must_use]
     pub(crate) fn abort(&mut self) -> Option<PacketKind> {
         if !self.is_open() {
@@ -197,12 +198,12 @@ impl<T> StreamSocket<T> {
         Some(PacketKind::Reset)
     }
 
-    /// The host loses its power: nothing is sent or received any more.
+    /// Cuts the power of the host: the socket sends and receives nothing more.
     pub(crate) fn go_dark(&mut self) {
         self.state = SocketState::Dark;
     }
 
-    /// A packet arrives.
+    /// Handles a packet that arrives.
     pub(crate) fn receive(&mut self, packet: StreamPacket<T>) -> Received {
         use StreamPacket::{Data, Fin, Reset};
         match (self.state, packet) {
@@ -216,7 +217,7 @@ impl<T> StreamSocket<T> {
                 Received::Taken
             }
             (SocketState::Open | SocketState::Orphan, Reset) => {
-                // Linux gives EPIPE to the program that has the peer's FIN and has not sent its own (CLOSE_WAIT).
+                // In CLOSE_WAIT (the peer's FIN has arrived, no FIN was sent) Linux reports a RST as EPIPE.
                 let close_wait = self.fin_came && self.fin_sent == FinSent::No;
                 self.error = Some(if close_wait { ErrorKind::BrokenPipe } else { ErrorKind::ConnectionReset });
                 self.state = SocketState::Reset;

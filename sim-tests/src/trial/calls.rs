@@ -1,5 +1,5 @@
-//! What a program may do with its stream, and what Linux would answer. Each call that comes to something is an I/O
-//! event.
+//! The calls of a program on its stream, with the results of Linux. Each call that completes is an I/O event, except
+//! those that change nothing.
 
 use super::kernel::{Kernel, Packet};
 use super::run::TrialEvent;
@@ -16,7 +16,7 @@ impl Kernel {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
         let most = buffer.remaining().min(self.scenario.network.reads());
@@ -51,7 +51,7 @@ impl Kernel {
     }
 
     pub(super) fn poll_write(&mut self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
         let room = self.buffer.saturating_sub(self.socket(side).outstanding);
@@ -77,10 +77,10 @@ impl Kernel {
     }
 
     pub(super) fn poll_shutdown(&mut self, side: Role) -> Poll<io::Result<()>> {
-        if self.is_taken(side) {
+        if self.is_stopped(side) {
             return Poll::Pending;
         }
-        // As in tokio, a socket that is not connected any more is no error.
+        // Like tokio, ignores that the socket is no longer connected.
         if self.socket(side).kernel.can_write() {
             self.shut_down(side);
             self.event(side, TrialEvent::ShutDown);
@@ -90,16 +90,16 @@ impl Kernel {
 
     pub(super) fn drop_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
+            self.socket_mut(side).holder = Holder::Dropped;
             self.close_socket(side);
             self.event(side, TrialEvent::Dropped);
         }
     }
 
-    /// The program's own abort: linger time zero.
+    /// Aborts the stream for its program: `close()` with linger time zero.
     pub(super) fn abort_stream(&mut self, side: Role) {
         if self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Nobody;
+            self.socket_mut(side).holder = Holder::Dropped;
             self.abort(side);
             self.event(side, TrialEvent::Dropped);
         }

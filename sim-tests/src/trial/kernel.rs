@@ -1,6 +1,6 @@
-//! The two sockets of a conversation, kept as Linux keeps them, the network between, and the log of it all.
+//! The two sockets of a conversation, which close as on Linux, the network between them, and the log.
 //!
-//! turmoil's own sockets differ from Linux's exactly where a conversation ends, so they are not used. What was read
+//! turmoil's own sockets are not used, because they differ from Linux's where a conversation ends. Data that was read
 //! makes room for the writer at once, whatever the network does.
 
 use super::run::{TrialEntry, TrialEvent};
@@ -12,27 +12,27 @@ use crate::support::Millis;
 use echo_core::Role;
 use std::task::Waker;
 
-/// How long a side that reads no more waits for unread input.
-const PATIENCE: Millis = 1000;
-/// A side with more I/O events than this does not come to an end by itself.
-const MOST_EVENTS: usize = 10_000;
+/// How long [`InjectedFault::DropUnread`] waits for unread input.
+const DROP_UNREAD_TIMEOUT: Millis = 1000;
+/// Maximum number of I/O events of a side. A side with more does not end by itself.
+const MAX_EVENTS: usize = 10_000;
 
 pub(super) type Packet = StreamPacket<u8>;
 
-/// Both sockets and all that is between them.
+/// Both sockets, the links between them, and the log.
 #[derive(Debug)]
 pub(super) struct Kernel {
     now: Millis,
     pub(super) scenario: TrialScenario,
-    /// How much a side may write that the other has not read.
+    /// Maximum number of bytes that a side has written and its peer has not read.
     pub(super) buffer: usize,
     links: Links<Packet>,
     /// By [`Role`].
     pub(super) sockets: [Socket; 2],
     log: Vec<TrialEntry>,
-    /// Hosts that are to lose everything that runs on them.
-    doomed: Vec<Role>,
-    /// Who is to be woken once nobody holds this.
+    /// Hosts that turmoil has to crash.
+    hosts_to_crash: Vec<Role>,
+    /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
 
@@ -45,20 +45,20 @@ impl Kernel {
             links: Links::new(scenario.network.path()),
             sockets: Role::BOTH.map(|_| Socket::new()),
             log: Vec::new(),
-            doomed: Vec::new(),
+            hosts_to_crash: Vec::new(),
             wakers: Vec::new(),
         };
-        Role::BOTH.into_iter().for_each(|side| kernel.strike_if_due(side));
+        Role::BOTH.into_iter().for_each(|side| kernel.inject_if_due(side));
         kernel
     }
 
-    // ---- for whoever runs it ----
+    // ---- for the simulation ----
 
-    /// Time goes on, and what is due arrives.
+    /// Sets the time, and delivers what is due.
     pub(super) fn advance(&mut self, now: Millis) {
         self.now = now;
         for side in Role::BOTH {
-            if matches!(self.socket(side).holder, Holder::Idler(until) if until <= now) {
+            if matches!(self.socket(side).holder, Holder::NotReading(until) if until <= now) {
                 self.close(side);
             }
         }
@@ -73,44 +73,44 @@ impl Kernel {
         }
     }
 
-    /// Whether nothing is left to happen between the two.
+    /// Whether both sides have ended, and no packet is in flight.
     pub(super) fn is_over(&self) -> bool {
         let over = |socket: &Socket| match socket.holder {
-            Holder::Taken => true,
-            Holder::Nobody => socket.returned,
-            Holder::Program | Holder::Idler(_) | Holder::Runaway => false,
+            Holder::EndedByFault => true,
+            Holder::Dropped => socket.returned,
+            Holder::Program | Holder::NotReading(_) | Holder::OverEventLimit => false,
         };
         self.sockets.iter().all(over) && self.links.next_due().is_none()
     }
 
-    /// Whether a side goes on and on.
-    pub(super) fn has_run_away(&self) -> bool {
-        self.sockets.iter().any(|socket| socket.holder == Holder::Runaway)
+    /// Whether a side was stopped because it had too many I/O events.
+    pub(super) fn is_over_event_limit(&self) -> bool {
+        self.sockets.iter().any(|socket| socket.holder == Holder::OverEventLimit)
     }
 
-    /// Hosts that are to lose everything that runs on them, once.
-    pub(super) fn take_doomed(&mut self) -> Vec<Role> {
-        std::mem::take(&mut self.doomed)
+    /// Takes the hosts that turmoil has to crash.
+    pub(super) fn take_hosts_to_crash(&mut self) -> Vec<Role> {
+        std::mem::take(&mut self.hosts_to_crash)
     }
 
     pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.wakers)
     }
 
-    /// Whether the program of `side` was taken away, or stopped.
-    pub(super) fn is_taken(&self, side: Role) -> bool {
+    /// Whether the program of `side` was stopped, by a fault or by the limit of I/O events.
+    pub(super) fn is_stopped(&self, side: Role) -> bool {
         match self.socket(side).holder {
-            Holder::Taken | Holder::Idler(_) | Holder::Runaway => true,
-            Holder::Program | Holder::Nobody => false,
+            Holder::EndedByFault | Holder::NotReading(_) | Holder::OverEventLimit => true,
+            Holder::Program | Holder::Dropped => false,
         }
     }
 
-    /// Whether a fault took the program of `side` away.
-    pub(super) fn is_struck_down(&self, side: Role) -> bool {
-        matches!(self.socket(side).holder, Holder::Taken | Holder::Idler(_))
+    /// Whether a fault ended the program of `side`.
+    pub(super) fn is_ended_by_fault(&self, side: Role) -> bool {
+        matches!(self.socket(side).holder, Holder::EndedByFault | Holder::NotReading(_))
     }
 
-    /// The future of `side` came to its end.
+    /// Logs that the future of `side` has returned or panicked.
     pub(super) fn finish(&mut self, side: Role, what: TrialEvent) {
         self.socket_mut(side).returned = true;
         self.event(side, what);
@@ -122,7 +122,7 @@ impl Kernel {
         Role::BOTH.into_iter().filter(|side| self.socket(*side).kernel.sent_fin_first() && !is_reset).collect()
     }
 
-    /// The sides whose future returned and whose stream is still open.
+    /// The sides whose future has ended and whose stream is still open.
     pub(super) fn leaking(&self) -> Vec<Role> {
         let leaks = |side: &Role| self.socket(*side).returned && self.socket(*side).holder == Holder::Program;
         Role::BOTH.into_iter().filter(leaks).collect()
@@ -132,7 +132,7 @@ impl Kernel {
         std::mem::take(&mut self.log)
     }
 
-    // ---- the log, and the fault that waits for a line of it ----
+    // ---- the log, and the fault that waits for an I/O event ----
 
     fn note(&mut self, side: Role, what: TrialEvent) {
         self.log.push(TrialEntry { at: self.now, side, what });
@@ -141,21 +141,21 @@ impl Kernel {
     pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.socket_mut(side).events += 1;
-        if self.socket(side).events > MOST_EVENTS && self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::Runaway;
+        if self.socket(side).events > MAX_EVENTS && self.socket(side).holder == Holder::Program {
+            self.socket_mut(side).holder = Holder::OverEventLimit;
             self.note(side, TrialEvent::RanAway);
         }
-        self.strike_if_due(side);
+        self.inject_if_due(side);
     }
 
-    fn strike_if_due(&mut self, side: Role) {
-        let Some(strike) = self.scenario.strike else { return };
-        if strike.side == side && strike.event == self.socket(side).events {
-            self.strike(strike);
+    fn inject_if_due(&mut self, side: Role) {
+        let Some(injection) = self.scenario.strike else { return };
+        if injection.side == side && injection.event == self.socket(side).events {
+            self.inject(injection);
         }
     }
 
-    fn strike(&mut self, Injection { side, fault, .. }: Injection) {
+    fn inject(&mut self, Injection { side, fault, .. }: Injection) {
         let holds = self.socket(side).holder == Holder::Program;
         if fault.needs_a_stream() && !holds {
             return;
@@ -164,21 +164,21 @@ impl Kernel {
         match fault {
             InjectedFault::Drop => self.close(side),
             InjectedFault::DropUnread if self.socket(side).kernel.inbox().is_empty() => {
-                self.socket_mut(side).holder = Holder::Idler(self.now + PATIENCE);
+                self.socket_mut(side).holder = Holder::NotReading(self.now + DROP_UNREAD_TIMEOUT);
             }
             InjectedFault::DropUnread => self.close(side),
             InjectedFault::HalfClose => self.shut_down(side),
             InjectedFault::Abort => {
-                self.socket_mut(side).holder = Holder::Taken;
+                self.socket_mut(side).holder = Holder::EndedByFault;
                 self.abort(side);
             }
             InjectedFault::Crash => {
-                self.doomed.push(side);
-                if holds { self.close(side) } else { self.kill(side) }
+                self.hosts_to_crash.push(side);
+                if holds { self.close(side) } else { self.end_program(side) }
             }
             InjectedFault::Vanish => {
-                self.doomed.push(side);
-                self.kill(side);
+                self.hosts_to_crash.push(side);
+                self.end_program(side);
                 self.socket_mut(side).kernel.go_dark();
                 self.links.lose(side);
             }
@@ -190,11 +190,11 @@ impl Kernel {
         }
     }
 
-    /// The program of `side` is no more. What it had returned before counts.
-    fn kill(&mut self, side: Role) {
+    /// Ends the program of `side`. If its future has ended before, and its stream is dropped, nothing changes.
+    fn end_program(&mut self, side: Role) {
         let socket = self.socket_mut(side);
-        if socket.holder != Holder::Nobody || !socket.returned {
-            socket.holder = Holder::Taken;
+        if socket.holder != Holder::Dropped || !socket.returned {
+            socket.holder = Holder::EndedByFault;
         }
     }
 
@@ -211,7 +211,7 @@ impl Kernel {
     /// Sends what the kernel of `side` has to send.
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
         let kind = packet.kind();
-        // A kernel answers every packet for a socket that was reset with RST; one is enough.
+        // A kernel answers every packet for a socket that was reset with RST; the first is enough here.
         if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(side).reset, true) {
             return;
         }
@@ -227,26 +227,26 @@ impl Kernel {
         }
     }
 
-    /// `shutdown(SHUT_WR)`.
+    /// Does `shutdown(SHUT_WR)`.
     pub(super) fn shut_down(&mut self, side: Role) {
         let sent = self.socket_mut(side).kernel.shut_down();
         self.send_kind(side, sent);
     }
 
-    /// A fault closes the stream of `side` under its program.
+    /// Ends the program of `side` by a fault, and closes its stream.
     fn close(&mut self, side: Role) {
-        self.socket_mut(side).holder = Holder::Taken;
+        self.socket_mut(side).holder = Holder::EndedByFault;
         self.close_socket(side);
     }
 
-    /// `close()`.
+    /// Does `close()`.
     pub(super) fn close_socket(&mut self, side: Role) {
         let socket = &mut self.socket_mut(side).kernel;
         let sent = socket.close(!socket.inbox().is_empty());
         self.send_kind(side, sent);
     }
 
-    /// `close()` with linger time zero.
+    /// Does `close()` with linger time zero: RST.
     pub(super) fn abort(&mut self, side: Role) {
         let sent = self.socket_mut(side).kernel.abort();
         self.send_kind(side, sent);
@@ -263,7 +263,7 @@ impl Kernel {
         }
         if was_open {
             socket.wake(&mut self.wakers);
-            if let (true, Holder::Idler(_)) = (is_data, socket.holder) {
+            if let (true, Holder::NotReading(_)) = (is_data, socket.holder) {
                 self.close(side);
             }
         }

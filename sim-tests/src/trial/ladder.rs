@@ -1,16 +1,16 @@
-//! A run as text: for people.
+//! A run as text for people.
 
 use super::run::{TrialEntry, TrialEvent, TrialRun};
 use crate::record::ladder::{WIDTH, line};
 use echo_core::Role;
 use std::fmt::{Debug, Write};
 
-/// Of so many entries that are the same, each is shown; of more, the first and the last.
+/// Up to this many equal entries in a row are all shown; of more, only the first and the last.
 const REPEATED: usize = 3;
 
-/// The ladder: the client's events to the left, the server's to the right, time in milliseconds downwards.
+/// Writes the ladder: the client's events left, the server's right, time in milliseconds downwards.
 ///
-/// `─▶` stands beside what leaves a side, `▶` beside what it reads. An I/O event has its number.
+/// `─▶` marks what a side sends, `▶` what it reads. Each I/O event has its number.
 pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
     let mut text = format!("{}\n", run.scenario);
     line(&mut text, "   ms  ", "client", "server");
@@ -36,7 +36,7 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
 }
 
 fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
-    let words = shorten(words(&entry.what), WIDTH - 8);
+    let words = shorten(describe(&entry.what), WIDTH - 8);
     let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
     let room = WIDTH - 7;
     match (entry.side, arrows(&entry.what)) {
@@ -47,8 +47,8 @@ fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
     }
 }
 
-/// An entry in few words.
-fn words(what: &TrialEvent) -> String {
+/// Describes an entry in a few words.
+fn describe(what: &TrialEvent) -> String {
     match what {
         TrialEvent::Read(1) | TrialEvent::Wrote(1) => "1 byte".to_owned(),
         TrialEvent::Read(count) | TrialEvent::Wrote(count) => format!("{count} bytes"),
@@ -67,7 +67,7 @@ fn words(what: &TrialEvent) -> String {
     }
 }
 
-/// The arrows beside what leaves or comes in, in either column.
+/// The arrows of an entry that sends or reads, for the client's and the server's column.
 fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
     match what {
         TrialEvent::Wrote(_) | TrialEvent::SentFin | TrialEvent::SentReset => Some(("─▶", "◀─")),
@@ -85,7 +85,7 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What fits into a column: one line of at most `most` characters.
+/// Cuts a text to a line of at most `most` characters.
 fn shorten(words: String, most: usize) -> String {
     if words.chars().count() <= most {
         return words;

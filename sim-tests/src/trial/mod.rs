@@ -1,9 +1,10 @@
-//! For somebody else's protocol: two closures over a stream, every fault at every I/O event.
+//! Fault injection for any protocol: two closures over a stream, and every fault at every I/O event.
 //!
-//! A [`Trial`] takes a client and a server, each a plain function from a [`TrialStream`] to a future, and a check of what
-//! both returned. It runs them undisturbed and counts the I/O events of each side: a read that gave something, the
-//! end or an error, a write that took something, a shutdown, the drop of the stream, the end of the future. Then it
-//! runs them again, with each [`InjectedFault`] of each side right after each of these events, on each [`TrialNetwork`].
+//! A [`Trial`] takes a client and a server, each a plain function from a [`TrialStream`] to a future, and a check of
+//! what both returned. It first runs them without a fault, and counts the I/O events of each side. I/O events are: a
+//! read that returns data, the end or an error; a write that accepts data or fails; a shutdown; the drop of the stream;
+//! the end of the future. Then it runs them again with each [`InjectedFault`] of each side right after each of these
+//! events, on each [`TrialNetwork`].
 //!
 //! ```
 //! use sim_tests::trial::{TrialRun, TrialStream, TimeWait, Trial};
@@ -37,12 +38,13 @@
 //! assert!(report.is_clean(), "{report}");
 //! ```
 //!
-//! A failing [`TrialReport`] shows, for each kind of failure, the shortest run as a ladder, and the line that runs just
-//! that one again: [`Trial::replay`]. What the user's code has to keep to, for a run to be the same each time:
-//! `select!` is `biased`, time is tokio's, no hash map's order shows. [`Trial::strict`] says so if it does not.
+//! A failing [`TrialReport`] shows, for each kind of failure, the shortest run as a ladder, and the call of
+//! [`Trial::replay`] that runs only this run again. A run is the same each time if the user's code keeps to three
+//! rules: `select!` is `biased`, time is tokio's, and nothing depends on the order of a hash map. [`Trial::strict`]
+//! reports runs that differ.
 //!
-//! Beneath are two hosts of turmoil, each with a runtime and a virtual clock of its own. The sockets are this
-//! module's: turmoil's differ from Linux's just where a conversation ends.
+//! The client and the server run on two hosts of turmoil, each with its own runtime and virtual clock. The sockets are
+//! this module's own, because turmoil's differ from Linux's where a conversation ends.
 
 mod calls;
 mod kernel;
@@ -62,5 +64,5 @@ pub use scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
 pub use stream::TrialStream;
 pub use sweep::{TimeWait, Trial};
 
-/// The step of time, in milliseconds.
+/// Length of a simulation step, in milliseconds.
 const TICK: crate::support::Millis = 5;

@@ -1,46 +1,46 @@
-//! What a trial found.
+//! The report of a trial.
 
 use super::scenario::{TrialNetwork, TrialScenario};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What stands before an id in the line that says how to see a run again.
+/// The call that replays a run, in the text of a report.
 pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
-/// What is wrong with a run.
+/// One thing that is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
-    /// Of which kind.
+    /// The kind of finding.
     pub kind: FindingKind,
-    /// In one line.
+    /// The finding in one line.
     pub what: String,
 }
 
-/// A kind of trouble.
+/// A kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// The user's check said no.
+    /// The user's check returned an error.
     Check,
-    /// A side, or the check, panicked.
+    /// A side or the check panicked.
     Panic,
-    /// A side had not returned when the budget was used up.
+    /// A side had not returned when the time or the number of I/O events was used up.
     NeverEnds,
-    /// A side returned, and left its stream open.
+    /// A side returned without closing its stream.
     Leak,
-    /// Undisturbed, TIME_WAIT was not held by whom the policy names.
+    /// Without a fault, another side holds TIME_WAIT than the [`TimeWait`](super::TimeWait) policy names.
     TimeWait,
-    /// The same scenario gave another run.
+    /// The same scenario gave a different run.
     NotDeterministic,
-    /// A fault never struck, though its I/O event was there in the undisturbed run.
+    /// A fault was never injected, although its I/O event was there in the undisturbed run.
     Unreached,
 }
 
 impl FindingKind {
-    /// Its name.
+    /// Returns the name of this kind.
     pub fn id(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -54,59 +54,59 @@ impl FindingKind {
     }
 }
 
-/// One kind of failure: what is the same but for numbers.
+/// Findings that are the same except for numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Failure {
-    /// What is wrong, in the shortest run of all that show it.
+    /// The finding of the shortest run.
     pub finding: Finding,
-    /// That run's scenario.
+    /// The scenario of the shortest run.
     pub scenario: TrialScenario,
-    /// That run.
+    /// The ladder of the shortest run.
     pub ladder: String,
-    /// Every scenario that shows it, in the order of the trial.
+    /// All scenarios with this finding, in the order of the trial.
     pub all: Vec<TrialScenario>,
-    /// How long the shortest is.
+    /// Number of entries in the log of the shortest run.
     length: usize,
 }
 
 impl Failure {
-    /// The networks on which it happens.
+    /// Returns the networks on which it happens.
     pub fn networks(&self) -> BTreeSet<TrialNetwork> {
         self.all.iter().map(|scenario| scenario.network).collect()
     }
 }
 
-/// What a trial found.
+/// The result of a trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TrialReport {
-    /// How many scenarios were run.
+    /// Number of runs, one for each scenario.
     pub runs: usize,
-    /// How many of them differ in the order of what happened, times aside.
+    /// Number of runs that differ in the order of events; times are ignored.
     pub distinct: usize,
-    /// How many cannot be: a fault of the stream, after the stream was dropped.
+    /// Number of scenarios left out: a fault of the stream after the stream was dropped.
     pub excluded: usize,
-    /// What is wrong, one for each kind of failure.
+    /// One entry for each kind of failure.
     pub failures: Vec<Failure>,
-    /// Every scenario with the hash of its run, to be compared with another process.
+    /// Each scenario with the hash of its run, to compare with another process.
     pub hashes: Vec<(TrialScenario, u64)>,
 }
 
 impl TrialReport {
-    /// Whether nothing is wrong.
+    /// Returns whether there are no failures.
     pub fn is_clean(&self) -> bool {
         self.failures.is_empty()
     }
 
-    /// The failures of one kind.
+    /// Returns the failures of one kind.
     pub fn of(&self, kind: FindingKind) -> impl Iterator<Item = &Failure> {
         self.failures.iter().filter(move |failure| failure.finding.kind == kind)
     }
 
-    /// Takes what is wrong with a run of so many lines.
+    /// Adds a finding of a run whose log has `length` entries.
     pub(super) fn add(
         &mut self,
         finding: Finding,
@@ -129,7 +129,7 @@ impl TrialReport {
     }
 }
 
-/// Whether two findings differ in numbers at most. What is not deterministic is never twice the same.
+/// Whether two findings differ only in numbers. Findings of [`FindingKind::NotDeterministic`] always count as equal.
 fn is_alike(one: &Finding, other: &Finding) -> bool {
     if one.kind == FindingKind::NotDeterministic {
         return other.kind == one.kind;

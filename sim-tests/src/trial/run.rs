@@ -1,4 +1,4 @@
-//! What happened in one run.
+//! The record of one run of a trial.
 
 use super::scenario::{InjectedFault, TrialScenario};
 use crate::network::PacketKind;
@@ -9,40 +9,40 @@ use echo_core::Role;
 use std::fmt::{self, Debug, Write};
 use std::io;
 
-/// One run: what both sides returned, and everything that happened.
+/// One run: the result of both sides, and the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialRun<C, S> {
-    /// What was run.
+    /// The scenario of the run.
     pub scenario: TrialScenario,
-    /// How the client's future came out of it.
+    /// How the client's future ended.
     pub client: TrialEnding<C>,
-    /// How the server's future came out of it.
+    /// How the server's future ended.
     pub server: TrialEnding<S>,
-    /// Everything, in order.
+    /// All entries, in order.
     pub log: Vec<TrialEntry>,
-    /// When nothing was left to happen; `None` if the budget was used up before.
+    /// Virtual time in milliseconds when nothing was left to do; `None` if the budget was used up before.
     pub over_at: Option<Millis>,
-    /// The sides that hold TIME_WAIT: those that sent FIN before they had the other's, if no RST ended it.
+    /// The sides that hold TIME_WAIT: they sent FIN before they received one, and no RST ended the connection.
     pub time_wait: Vec<Role>,
-    /// The sides whose future returned and left the stream open to the end.
+    /// The sides whose future has ended, and whose stream was open until the end.
     pub leaking: Vec<Role>,
 }
 
-/// How a side's future came out of a run.
+/// How a side's future ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrialEnding<T> {
-    /// It returned this.
+    /// It returned this value.
     Returned(T),
-    /// A fault took it away, so it says nothing.
+    /// A fault ended it, so there is no result.
     TakenAway,
-    /// It panicked, with this message.
+    /// It panicked with this message.
     Panicked(String),
-    /// It had not returned when the time, or the number of I/O events, was used up.
+    /// It had not returned when the time or the number of I/O events was used up.
     NeverEnded,
 }
 
 impl<T> TrialEnding<T> {
-    /// What it returned, if it did.
+    /// Returns the value that the future returned, if it did.
     pub fn returned(&self) -> Option<&T> {
         match self {
             Self::Returned(outcome) => Some(outcome),
@@ -62,56 +62,56 @@ impl<T: Debug> fmt::Display for TrialEnding<T> {
     }
 }
 
-/// One line of a log.
+/// One entry of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialEntry {
-    /// When, in virtual milliseconds.
+    /// Virtual time in milliseconds.
     pub at: Millis,
-    /// Whom it is about.
+    /// The side that the entry is about.
     pub side: Role,
-    /// What.
+    /// What happened.
     pub what: TrialEvent,
 }
 
-/// What a side did, or what befell it.
+/// One event of a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrialEvent {
-    /// I/O event: a read gave so many bytes.
+    /// I/O event: a read returned this many bytes.
     Read(usize),
-    /// I/O event: a read gave the end.
+    /// I/O event: a read returned the end.
     ReadEnd,
     /// I/O event: a read failed.
     ReadFailed(io::ErrorKind),
-    /// I/O event: a write took so many bytes.
+    /// I/O event: a write accepted this many bytes.
     Wrote(usize),
     /// I/O event: a write failed.
     WriteFailed(io::ErrorKind),
-    /// I/O event: it shut its direction down.
+    /// I/O event: the program shut down its sending direction.
     ShutDown,
-    /// I/O event: it dropped its stream.
+    /// I/O event: the program dropped its stream.
     Dropped,
-    /// I/O event: its future returned this.
+    /// I/O event: the future returned this.
     Returned(String),
-    /// I/O event: its future panicked.
+    /// I/O event: the future panicked with this message.
     Panicked(String),
-    /// It has had more I/O events than any run may have, and was stopped.
+    /// The side was stopped, because it had too many I/O events.
     RanAway,
-    /// A FIN left, on whosever account.
+    /// The side sent FIN, because of its program, its kernel or a fault.
     SentFin,
-    /// A RST left.
+    /// The side sent RST, because of its program, its kernel or a fault.
     SentReset,
-    /// A FIN arrived that a relay has made.
+    /// A FIN arrived that a relay had made.
     RelayedFin,
-    /// A RST arrived that a relay has made.
+    /// A RST arrived that a relay had made.
     RelayedReset,
-    /// A fault struck.
+    /// A fault was injected.
     Struck(InjectedFault),
     /// The network was cut.
     Cut,
 }
 
 impl TrialEvent {
-    /// Whether it counts as an I/O event of its side.
+    /// Returns whether it counts as an I/O event of its side.
     pub fn is_event(&self) -> bool {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
@@ -162,35 +162,35 @@ impl fmt::Display for TrialEvent {
 }
 
 impl<C, S> TrialRun<C, S> {
-    /// What is about `side`, in order.
+    /// Returns the events of `side`, in order.
     pub fn of(&self, side: Role) -> impl Iterator<Item = &TrialEvent> {
         self.log.iter().filter(move |entry| entry.side == side).map(|entry| &entry.what)
     }
 
-    /// How many I/O events `side` had.
+    /// Returns the number of I/O events of `side`.
     pub fn events(&self, side: Role) -> usize {
         self.of(side).filter(|what| what.is_event()).count()
     }
 
-    /// How many bytes `side` has read.
+    /// Returns how many bytes `side` has read.
     pub fn bytes_read(&self, side: Role) -> usize {
         self.of(side).map(|what| if let TrialEvent::Read(count) = what { *count } else { 0 }).sum()
     }
 
-    /// How many bytes of `side` its stream has taken.
+    /// Returns how many bytes `side` has written.
     pub fn bytes_written(&self, side: Role) -> usize {
         self.of(side).map(|what| if let TrialEvent::Wrote(count) = what { *count } else { 0 }).sum()
     }
 
-    /// After how many I/O events of its side the fault struck; `None` if it never did.
+    /// Returns the number of I/O events of its side before the fault was injected; `None` if it never was.
     pub fn struck_at(&self) -> Option<usize> {
         let side = self.scenario.strike?.side;
         let index = self.of(side).position(|what| matches!(what, TrialEvent::Struck(_)))?;
         Some(self.of(side).take(index).filter(|what| what.is_event()).count())
     }
 
-    /// What happened, one line an entry, with times and without the scenario: two runs of one scenario give the
-    /// same text, unless the user's code is not deterministic.
+    /// Returns the log as text, one line for each entry, with times and without the scenario. Two runs of one scenario
+    /// give the same text, unless the user's code is not deterministic.
     pub fn timeline(&self) -> String {
         let mut text = String::new();
         for entry in &self.log {
@@ -201,20 +201,20 @@ impl<C, S> TrialRun<C, S> {
         text
     }
 
-    /// The hash of [`TrialRun::timeline`], the same in every process and build.
+    /// Returns a hash of [`TrialRun::timeline`] that is the same in every process and build.
     pub fn hash(&self) -> u64 {
         fnv(self.timeline().as_bytes())
     }
 
-    /// The hash of what happened in its order, without times.
+    /// Hashes the order of events, without times.
     pub(super) fn order(&self) -> u64 {
         let line = |entry: &TrialEntry| format!("{} {}\n", entry.side.name(), entry.what);
         fnv(self.log.iter().map(line).collect::<String>().as_bytes())
     }
 }
 
-/// The first line in which two texts differ: its number, counted from 1, and both lines; `nothing more` stands for a
-/// line that one of them lacks.
+/// Returns the first line in which two texts differ: its number, counted from 1, and both lines. If a text has no such
+/// line, `nothing more` is returned for it.
 pub fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, &'a str, &'a str)> {
     let (number, left, right) = first_of(one.lines(), other.lines())?;
     Some((number, left.unwrap_or("nothing more"), right.unwrap_or("nothing more")))

@@ -1,4 +1,4 @@
-//! A scenario: what strikes whom, at which I/O event, and on which network. A value with a stable id.
+//! A scenario of a trial: the fault, its side and I/O event, and the network. A value with a stable id.
 
 use super::TICK;
 use crate::network::Path;
@@ -10,83 +10,83 @@ use std::str::FromStr;
 
 /// One run of a trial.
 ///
-/// Its id reads `SIDE:FAULT@EVENT/NETWORK`, such as `client:drop@7/relay-rst-to-fin`, or `undisturbed/NETWORK`;
-/// [`TrialScenario::from_str`] reads every id that [`fmt::Display`] writes.
+/// Its id has the form `SIDE:FAULT@EVENT/NETWORK`, such as `client:drop@7/relay-rst-to-fin`, or
+/// `undisturbed/NETWORK`. [`TrialScenario::from_str`] parses every id that [`fmt::Display`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrialScenario {
-    /// What goes wrong; `None` is nothing.
+    /// The fault to inject; `None` for an undisturbed run.
     pub strike: Option<Injection>,
-    /// What lies between.
+    /// The network between the two ends.
     pub network: TrialNetwork,
 }
 
-/// A fault, and when it strikes.
+/// A fault, and where it is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Injection {
-    /// Whom.
+    /// The side that the fault concerns.
     pub side: Role,
-    /// How.
+    /// The fault.
     pub fault: InjectedFault,
-    /// Right after so many I/O events of that side; 0 is before the first.
+    /// Number of I/O events of that side after which the fault is injected at once; 0 is before the first.
     pub event: usize,
 }
 
-/// What befalls a side.
+/// A fault of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum InjectedFault {
-    /// Its stream is dropped, and its future: RST if there is unread input, otherwise FIN.
+    /// Drops the stream and the future of the side: RST if there is unread input, otherwise FIN.
     Drop,
-    /// It reads no more, and its stream is dropped as soon as there is unread input: RST. After a second without
-    /// any, it is dropped all the same.
+    /// Ends the future of the side, and drops its stream as soon as there is unread input: RST. After a second without
+    /// input, drops it all the same.
     DropUnread,
-    /// FIN is sent under it, as by `shutdown(SHUT_WR)`. It goes on; its writes fail.
+    /// Sends FIN, like `shutdown(SHUT_WR)`. The program continues, and its writes fail.
     HalfClose,
-    /// RST at once, as with linger time zero.
+    /// Sends RST at once, like `close()` with linger time zero.
     Abort,
-    /// The process dies with all its tasks, and its kernel closes the stream as with [`InjectedFault::Drop`].
+    /// Ends the process with all its tasks. Its kernel closes the stream as with [`InjectedFault::Drop`].
     Crash,
-    /// Power loss: from now on it sends nothing and hears nothing.
+    /// Cuts the power: the side sends and receives nothing more.
     Vanish,
-    /// Nothing, except that a network that is cut ([`TrialNetwork::is_cut`]) is cut here.
+    /// Does nothing, except that a network with a cut ([`TrialNetwork::is_cut`]) is cut at this event.
     Nothing,
 }
 
-/// What lies between the two ends. All of them keep the order of bytes.
+/// The network between the two ends. Every network keeps the order of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum TrialNetwork {
     /// A short cable.
     Clear,
-    /// A long one.
+    /// A long cable.
     Slow,
-    /// A read gives one byte.
+    /// A read returns one byte.
     OneByteReads,
     /// Packets arrive only every 50 ms, several at once.
     Coalesced,
-    /// A RST overtakes what is on its way before it, and destroys it.
+    /// A RST overtakes and deletes what was sent before it and is still in flight.
     RstOvertakes,
-    /// The cable is cut when the fault strikes: what the fault sends is lost.
+    /// The cable is cut when the fault is injected: what the fault sends is lost.
     Cut,
-    /// The same, but healed half a second later: it comes late.
+    /// The same, but the cable works again after half a second: what the fault sends arrives late.
     CutHealed,
-    /// A relay that makes a FIN of every RST.
+    /// A relay that turns every RST into FIN.
     RelayRstToFin,
-    /// A relay that does the same, and takes a half-close for the end of both directions.
+    /// A relay that turns every RST into FIN, and takes a half-close for the end of both directions.
     RelayClosesBoth,
-    /// A relay that does the same, and cuts a half-closed conversation off after half a second.
+    /// A relay that turns every RST into FIN, and closes a half-closed conversation after half a second.
     RelayCutsOff,
 }
 
-/// How long a healed network was cut, and a relay has patience.
+/// How long a healed network is cut, and how long a relay waits for the second FIN.
 pub(super) const HALF_A_SECOND: Millis = 500;
 
 impl InjectedFault {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 7] =
         [Self::Drop, Self::DropUnread, Self::HalfClose, Self::Abort, Self::Crash, Self::Vanish, Self::Nothing];
 
-    /// Its part of an id.
+    /// Returns the part of an id that names it.
     pub fn id(self) -> &'static str {
         match self {
             Self::Drop => "drop",
@@ -99,7 +99,7 @@ impl InjectedFault {
         }
     }
 
-    /// Whether a side that has dropped its stream can still be struck by it.
+    /// Whether the fault can be injected only while the side has its stream.
     pub(super) fn needs_a_stream(self) -> bool {
         match self {
             Self::Drop | Self::DropUnread | Self::HalfClose | Self::Abort => true,
@@ -109,7 +109,7 @@ impl InjectedFault {
 }
 
 impl TrialNetwork {
-    /// All of them.
+    /// All networks.
     pub const ALL: [Self; 10] = [
         Self::Clear,
         Self::Slow,
@@ -123,10 +123,10 @@ impl TrialNetwork {
         Self::RelayCutsOff,
     ];
 
-    /// The relays, as they are found in the wild: none passes a RST on.
+    /// The relays. As measured with real ones, none forwards a RST.
     pub const RELAYS: [Self; 3] = [Self::RelayRstToFin, Self::RelayClosesBoth, Self::RelayCutsOff];
 
-    /// Its part of an id.
+    /// Returns the part of an id that names it.
     pub fn id(self) -> &'static str {
         match self {
             Self::Clear => "clear",
@@ -142,7 +142,7 @@ impl TrialNetwork {
         }
     }
 
-    /// Whether it is cut when a fault strikes. Undisturbed, it is the clear one.
+    /// Returns whether it is cut when a fault is injected. Without a fault it is the same as [`TrialNetwork::Clear`].
     pub fn is_cut(self) -> bool {
         match self {
             Self::Cut | Self::CutHealed => true,
@@ -151,7 +151,7 @@ impl TrialNetwork {
         }
     }
 
-    /// Whether something stands between the ends, so that their connections are two.
+    /// Returns whether there is a relay, so that each end has a connection of its own to it.
     pub fn is_relay(self) -> bool {
         self.relay().is_some()
     }
@@ -166,7 +166,7 @@ impl TrialNetwork {
         }
     }
 
-    /// How long it is cut when a fault strikes; the inner `None` is for ever.
+    /// How long the network is cut when a fault is injected; the inner `None` means for ever.
     pub(super) fn cut(self) -> Option<Option<Millis>> {
         match self {
             Self::Cut => Some(None),
@@ -176,7 +176,7 @@ impl TrialNetwork {
         }
     }
 
-    /// How much a read gives at most.
+    /// Maximum size of a read, in bytes.
     pub(super) fn reads(self) -> usize {
         if self == Self::OneByteReads { 1 } else { usize::MAX }
     }
@@ -196,7 +196,7 @@ impl TrialNetwork {
 crate::support::serde_as_text!(TrialScenario);
 
 impl TrialScenario {
-    /// What can be run: a network that is cut needs a fault to be cut at, and nothing can happen only there.
+    /// Checks that it can run: a network with a cut needs a fault, and the fault `nothing` needs a network with a cut.
     fn check(self) -> Result<Self, ScenarioError> {
         match self.strike {
             None if self.network.is_cut() => Err(ScenarioError::Parse(format!(
@@ -228,12 +228,12 @@ impl FromStr for TrialScenario {
     type Err = ScenarioError;
 
     fn from_str(id: &str) -> Result<Self, ScenarioError> {
-        let (strike, network) = id.split_once('/').ok_or_else(|| {
+        let (injection, network) = id.split_once('/').ok_or_else(|| {
             ScenarioError::Parse(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
         })?;
-        let strike = if strike == "undisturbed" { None } else { Some(strike.parse()?) };
+        let injection = if injection == "undisturbed" { None } else { Some(injection.parse()?) };
         let network = pick("network", network, &TrialNetwork::ALL, TrialNetwork::id)?;
-        Self { strike, network }.check()
+        Self { strike: injection, network }.check()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One run: two hosts of turmoil, with a runtime and a virtual clock each, and the kernel between them.
+//! One run: two hosts of turmoil, each with its own runtime and virtual clock, and the kernel between them.
 
 use super::TICK;
 use super::kernel::Kernel;
@@ -19,14 +19,14 @@ use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 use turmoil::Sim;
 
-/// A side's program: what the user gave, with its future in a box.
+/// The user's closure for a side, with its future in a box.
 pub(super) type Program<T> = Rc<dyn Fn(TrialStream) -> Pin<Box<dyn Future<Output = T>>>>;
 
-/// What a future came to, once it did.
+/// The result of a future, or the message of its panic; `None` until it ends.
 type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 
-/// Runs `scenario`, for at most `budget` of virtual time.
-pub(super) fn play<C, S>(
+/// Runs `scenario` for at most `budget` of virtual time.
+pub(super) fn run<C, S>(
     scenario: TrialScenario,
     client: &Program<C>,
     server: &Program<S>,
@@ -41,10 +41,10 @@ where
     let mut sim = simulation(budget);
     let client = start(&mut sim, Role::Client, client, &kernel);
     let server = start(&mut sim, Role::Server, server, &kernel);
-    let (over_at, trouble) = steps(&mut sim, &kernel, budget);
+    let (over_at, error) = run_steps(&mut sim, &kernel, budget);
     let (time_wait, leaking) = kernel.with(|kernel| (kernel.time_wait(), kernel.leaking()));
-    let client = ending(&client, &kernel, Role::Client, trouble.as_deref());
-    let server = ending(&server, &kernel, Role::Server, trouble.as_deref());
+    let client = ending(&client, &kernel, Role::Client, error.as_deref());
+    let server = ending(&server, &kernel, Role::Server, error.as_deref());
     let log = kernel.with(Kernel::take_log);
     TrialRun { scenario, client, server, log, over_at, time_wait, leaking }
 }
@@ -57,28 +57,28 @@ fn simulation(budget: Millis) -> Sim<'static> {
     builder.build()
 }
 
-/// Steps until all is over, or the budget used up; says when it was over, and what turmoil had to say.
-fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Millis>, Option<String>) {
+/// Runs steps until both sides have ended or `budget` is used up. Returns when that was, and the error of turmoil.
+fn run_steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Millis>, Option<String>) {
     let mut now = 0;
     loop {
         kernel.with(|kernel| kernel.advance(now));
-        // A program that panics where no runtime catches it, when it is dropped say, shall not end the whole trial.
+        // A program can panic where no runtime catches it, for example when it is dropped. The trial has to go on.
         let step = catch_unwind(AssertUnwindSafe(|| {
             let result = sim.step().map_err(|error| error.to_string());
-            for side in kernel.with(Kernel::take_doomed) {
+            for side in kernel.with(Kernel::take_hosts_to_crash) {
                 sim.crash(side.name());
             }
             result
         }));
         match step.map_err(|panic| message(&*panic)) {
             Ok(Ok(_)) => (),
-            Ok(Err(trouble)) | Err(trouble) => return (None, Some(trouble)),
+            Ok(Err(error)) | Err(error) => return (None, Some(error)),
         }
-        let (over, away) = kernel.with(|kernel| (kernel.is_over(), kernel.has_run_away()));
+        let (over, over_limit) = kernel.with(|kernel| (kernel.is_over(), kernel.is_over_event_limit()));
         if over {
             return (Some(now), None);
         }
-        if away || now >= budget {
+        if over_limit || now >= budget {
             return (None, None);
         }
         now += TICK;
@@ -87,35 +87,35 @@ fn steps(sim: &mut Sim<'static>, kernel: &Shared, budget: Millis) -> (Option<Mil
 
 fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Program<T>, kernel: &Shared) -> Slot<T> {
     let slot = Slot::default();
-    let cast = RefCell::new(Some((Rc::clone(program), TrialStream::new(kernel.clone(), side))));
+    let parts = RefCell::new(Some((Rc::clone(program), TrialStream::new(kernel.clone(), side))));
     let (result, kernel) = (Rc::clone(&slot), kernel.clone());
-    // turmoil wants to be able to start a host again; these are started once.
+    // turmoil can start a host again; these hosts start only once.
     sim.host(side.name(), move || {
-        let (cast, result, kernel) = (cast.borrow_mut().take(), Rc::clone(&result), kernel.clone());
+        let (parts, result, kernel) = (parts.borrow_mut().take(), Rc::clone(&result), kernel.clone());
         async move {
-            if let Some((program, stream)) = cast {
-                let outcome = perform(program, stream, side, &kernel).await;
-                kernel.with(|kernel| kernel.finish(side, note(&outcome)));
+            if let Some((program, stream)) = parts {
+                let outcome = run_program(program, stream, side, &kernel).await;
+                kernel.with(|kernel| kernel.finish(side, ending_event(&outcome)));
                 *result.borrow_mut() = Some(outcome);
             }
-            // A host whose software has returned answers nothing any more, not even to its tasks.
+            // The software must not return: then turmoil's host answers nothing more, not even to its tasks.
             pending().await
         }
     });
     slot
 }
 
-/// Runs a program until it returns or panics; for ever, if it is taken away.
-async fn perform<T>(program: Program<T>, stream: TrialStream, side: Role, kernel: &Shared) -> Result<T, String> {
+/// Runs a program until it returns or panics. Never returns if a fault or the limit stops the program.
+async fn run_program<T>(program: Program<T>, stream: TrialStream, side: Role, kernel: &Shared) -> Result<T, String> {
     let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
     poll_fn(|cx| {
-        let is_taken = || kernel.with(|kernel| kernel.is_taken(side));
+        let is_stopped = || kernel.with(|kernel| kernel.is_stopped(side));
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = match &mut future {
-                Some(running) if !is_taken() => running.as_mut().poll(cx),
+                Some(running) if !is_stopped() => running.as_mut().poll(cx),
                 Some(_) | None => Poll::Pending,
             };
-            if is_taken() {
+            if is_stopped() {
                 future = None;
                 return Poll::Pending;
             }
@@ -130,24 +130,24 @@ async fn perform<T>(program: Program<T>, stream: TrialStream, side: Role, kernel
     .await
 }
 
-fn note<T: Debug>(outcome: &Result<T, String>) -> TrialEvent {
+fn ending_event<T: Debug>(outcome: &Result<T, String>) -> TrialEvent {
     match outcome {
         Ok(outcome) => TrialEvent::Returned(format!("{outcome:?}")),
         Err(message) => TrialEvent::Panicked(message.clone()),
     }
 }
 
-fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, trouble: Option<&str>) -> TrialEnding<T> {
-    match (slot.borrow_mut().take(), trouble) {
+fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, error: Option<&str>) -> TrialEnding<T> {
+    match (slot.borrow_mut().take(), error) {
         (Some(Ok(outcome)), _) => TrialEnding::Returned(outcome),
         (Some(Err(message)), _) => TrialEnding::Panicked(message),
         (None, Some(message)) => TrialEnding::Panicked(message.to_owned()),
-        (None, None) if kernel.with(|kernel| kernel.is_struck_down(side)) => TrialEnding::TakenAway,
+        (None, None) if kernel.with(|kernel| kernel.is_ended_by_fault(side)) => TrialEnding::TakenAway,
         (None, None) => TrialEnding::NeverEnded,
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(super) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())

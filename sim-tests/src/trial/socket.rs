@@ -1,4 +1,4 @@
-//! A socket, and who holds it.
+//! A socket, and its holder.
 
 use crate::network::StreamSocket;
 use crate::support::Millis;
@@ -8,29 +8,29 @@ use std::task::Waker;
 pub(super) struct Socket {
     pub(super) kernel: StreamSocket<u8>,
     pub(super) holder: Holder,
-    /// Its side's future has returned, or panicked.
+    /// Whether the future of its side has returned or panicked.
     pub(super) returned: bool,
-    /// RST was sent, or has arrived.
+    /// Whether RST was sent or received.
     pub(super) reset: bool,
-    /// What was written and the other side has not read.
+    /// Bytes that were written and that the peer has not read.
     pub(super) outstanding: usize,
     pub(super) events: usize,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
 }
 
-/// Who has the stream.
+/// The holder of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     Program,
-    /// The program, and it reads no more; it is dropped at this time at the latest.
-    Idler(Millis),
-    /// A fault took the program away.
-    Taken,
-    /// The program was stopped: it has had too many I/O events.
-    Runaway,
+    /// The program, but it reads no more. The stream is closed at this time at the latest.
+    NotReading(Millis),
+    /// A fault has ended the program.
+    EndedByFault,
+    /// The program was stopped, because it had too many I/O events.
+    OverEventLimit,
     /// The program has dropped it.
-    Nobody,
+    Dropped,
 }
 
 impl Socket {

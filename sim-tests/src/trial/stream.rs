@@ -1,4 +1,4 @@
-//! What a side is given.
+//! The stream of a program.
 
 use super::kernel::Kernel;
 use echo_core::Role;
@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// One end of a connection that stands: `AsyncRead + AsyncWrite + Unpin + Send`, and nothing else.
+/// One end of an established connection: `AsyncRead + AsyncWrite + Unpin + Send`, and a [`Transport`] that can abort.
 ///
-/// It behaves as a TCP stream of tokio on Linux does. Once a fault has taken its program away, its calls stay pending.
+/// It behaves like tokio's TCP stream on Linux. After a fault has ended its program, all calls stay pending.
 #[derive(Debug)]
 pub struct TrialStream {
     kernel: Shared,
@@ -24,7 +24,7 @@ impl TrialStream {
     }
 }
 
-/// The kernel, from wherever it is called.
+/// The kernel, shared by both streams and the simulation.
 #[derive(Clone, Debug)]
 pub(super) struct Shared(Arc<Mutex<Kernel>>);
 
@@ -33,7 +33,7 @@ impl Shared {
         Self(Arc::new(Mutex::new(kernel)))
     }
 
-    /// Does something with it, and then wakes whom that concerns. To be woken may mean to come back here.
+    /// Calls `act` with the kernel. Wakes tasks only after it is unlocked, because a waker may call this again.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Kernel) -> T) -> T {
         let mut kernel = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let result = act(&mut kernel);
@@ -55,7 +55,7 @@ impl AsyncWrite for TrialStream {
         self.kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes))
     }
 
-    /// All slices as one piece, as the kernel takes them.
+    /// Joins all slices to one write, as the kernel does.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -78,14 +78,14 @@ impl AsyncWrite for TrialStream {
     }
 }
 
-/// Its abort sends RST.
+/// `abort` sends RST.
 impl Transport for TrialStream {
     fn abort(self) {
         self.kernel.with(|kernel| kernel.abort_stream(self.side));
     }
 }
 
-/// Dropping it closes it.
+/// Closes the stream.
 impl Drop for TrialStream {
     fn drop(&mut self) {
         self.kernel.with(|kernel| kernel.drop_stream(self.side));

@@ -1,4 +1,4 @@
-//! The trial itself: which runs there are, and what must hold in each.
+//! The trial: which scenarios are run, and what must hold in each run.
 
 use super::TICK;
 use super::ladder::ladder;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 type Check<C, S> = Box<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
 
-/// Two programs, what must hold of them, and a policy.
+/// Two programs, the check of their runs, and the settings.
 pub struct Trial<C, S> {
     client: Program<C>,
     server: Program<S>,
@@ -31,23 +31,23 @@ pub struct Trial<C, S> {
     strict: bool,
 }
 
-/// Who should hold TIME_WAIT when nothing goes wrong: who sends FIN first.
+/// The side that has to hold TIME_WAIT when no fault is injected: the one that sends FIN first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimeWait {
     /// The client.
     Client,
     /// The server.
     Server,
-    /// Whoever it happens to be.
+    /// Either side: nothing is checked.
     Anyone,
 }
 
 impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
-    /// A trial of `client` and `server` on all networks with all faults, with 30 s of virtual time for each run and
-    /// 64 KiB of room each way.
+    /// Creates a trial of `client` and `server` on all networks with all faults. Each run has at most 30 s of virtual
+    /// time; each direction has room for 64 KiB.
     ///
-    /// `check` is asked about every run, the undisturbed ones included. Its complaint is one line; complaints that
-    /// differ only in numbers count as the same.
+    /// `check` is called with every run, including the undisturbed ones. Its error is one line; errors that differ only
+    /// in numbers count as the same.
     pub fn new<CF, SF>(
         client: impl Fn(TrialStream) -> CF + 'static,
         server: impl Fn(TrialStream) -> SF + 'static,
@@ -71,64 +71,64 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
     }
 
-    /// Only these networks.
+    /// Runs only on these networks.
     #[must_use]
     pub fn networks(mut self, networks: &[TrialNetwork]) -> Self {
         self.networks = networks.to_vec();
         self
     }
 
-    /// Only these faults.
+    /// Injects only these faults.
     #[must_use]
     pub fn faults(mut self, faults: &[InjectedFault]) -> Self {
         self.faults = faults.to_vec();
         self
     }
 
-    /// Who should hold TIME_WAIT, undisturbed and with no relay between.
+    /// Sets the side that has to hold TIME_WAIT in runs without a fault and without a relay.
     #[must_use]
     pub fn time_wait(mut self, side: TimeWait) -> Self {
         self.time_wait = side;
         self
     }
 
-    /// The virtual time that a run may take; at least one step of 5 ms.
+    /// Sets the limit of virtual time for one run; at least one step of 5 ms.
     #[must_use]
     pub fn budget(mut self, time: Duration) -> Self {
         self.budget = Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX / 2).clamp(TICK, Millis::MAX / 2);
         self
     }
 
-    /// How many bytes a side may write that the other has not read; at least one.
+    /// Sets how many bytes a side may write that its peer has not read; at least one.
     #[must_use]
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes.max(1);
         self
     }
 
-    /// A side that never returns is no failure by itself; the check may still say so.
+    /// Accepts sides that never return. The check can still reject them.
     #[must_use]
     pub fn may_hang(mut self) -> Self {
         self.may_hang = true;
         self
     }
 
-    /// Every scenario is run twice, and a difference is a failure that names the first line which differs.
+    /// Runs every scenario twice. A difference is a failure that shows the first line that differs.
     ///
-    /// What is the same twice in one process need not be so in the next: [`TrialReport::hashes`] can be compared there.
+    /// Runs that are equal in one process can differ in another: compare [`TrialReport::hashes`] of two processes.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// Runs everything.
+    /// Runs all scenarios.
     pub fn run(&self) -> TrialReport {
         let mut report = TrialReport::default();
         let mut orders = HashSet::new();
         for network in &self.networks {
-            let calm = if network.is_cut() { TrialNetwork::Clear } else { *network };
-            let base = self.play(TrialScenario { strike: None, network: calm });
+            let undisturbed = if network.is_cut() { TrialNetwork::Clear } else { *network };
+            let base = self.run_scenario(TrialScenario { strike: None, network: undisturbed });
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
@@ -142,8 +142,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                             report.excluded += 1;
                             continue;
                         }
-                        let strike = Some(Injection { side, fault: *fault, event });
-                        let run = self.play(TrialScenario { strike, network: *network });
+                        let injection = Some(Injection { side, fault: *fault, event });
+                        let run = self.run_scenario(TrialScenario { strike: injection, network: *network });
                         self.add(&mut report, &mut orders, &run);
                     }
                 }
@@ -153,12 +153,12 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         report
     }
 
-    /// Runs one scenario, by its id.
+    /// Runs one scenario, given by its id.
     ///
     /// # Errors
-    /// A [`ScenarioError`] if there is no such scenario, or its event is not there in the undisturbed run.
+    /// A [`ScenarioError`] if there is no such scenario, or its I/O event does not occur.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
-        let run = self.play(id.parse()?);
+        let run = self.run_scenario(id.parse()?);
         match (run.scenario.strike, run.struck_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
@@ -171,15 +171,15 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
     }
 
-    /// What is wrong with a run.
+    /// Returns everything that is wrong with a run.
     pub fn judge(&self, run: &TrialRun<C, S>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut find = |kind, what| findings.push(Finding { kind, what });
         if run.scenario.strike.is_some() && run.struck_at().is_none() {
             find(FindingKind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
         }
-        for (side, trouble) in [(Role::Client, trouble(&run.client)), (Role::Server, trouble(&run.server))] {
-            match trouble {
+        for (side, bad) in [(Role::Client, bad_ending(&run.client)), (Role::Server, bad_ending(&run.server))] {
+            match bad {
                 Some((FindingKind::NeverEnds, _)) if self.may_hang => (),
                 Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
@@ -216,8 +216,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
-    fn play(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::play(scenario, &self.client, &self.server, self.budget, self.buffer)
+    fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+        simulation::run(scenario, &self.client, &self.server, self.budget, self.buffer)
     }
 
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
@@ -226,7 +226,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         orders.insert(run.order());
         let mut findings = self.judge(run);
         if self.strict {
-            findings.extend(difference(run, &self.play(run.scenario)));
+            findings.extend(difference(run, &self.run_scenario(run.scenario)));
         }
         for finding in findings {
             report.add(finding, run.scenario, run.log.len(), || ladder(run));
@@ -235,13 +235,13 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 }
 
 impl<C: Debug, S: Debug> TrialRun<C, S> {
-    /// The run as a ladder: the client's events to the left, the server's to the right, time downwards.
+    /// Returns the run as a ladder: the client's events left, the server's right, time downwards.
     pub fn ladder(&self) -> String {
         ladder(self)
     }
 }
 
-/// The points at which a fault of `side` can strike, and whether it has its stream then.
+/// The I/O events at which a fault of `side` can be injected, and whether the side then has its stream.
 fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
     let mut points = vec![(0, true)];
     for what in base.of(side).filter(|what| what.is_event()) {
@@ -251,8 +251,8 @@ fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
     points
 }
 
-/// What is wrong with how a side ended, if anything.
-fn trouble<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
+/// What is wrong with the end of a side, if anything.
+fn bad_ending<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
         TrialEnding::Returned(_) | TrialEnding::TakenAway => None,
         TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),

@@ -1,12 +1,13 @@
-//! The same scenario on both backends: the real client and server on turmoil against two cores.
+//! The same scenarios on two backends: the real client and server on turmoil, and the pair.
 
 use echo_core::Role;
 use sim_tests::catalogue::{self, Sequence};
 use sim_tests::internal::parallel_map;
 use sim_tests::{Backend, Ending, LogEvent, Record, Scenario, Unit};
 
-/// What one end did and saw, as far as both backends can tell it. RST is left out: turmoil answers FIN for a closed
-/// socket with one, where Linux acknowledges it. When a user's task is handed an answer is no event on the wire.
+/// The events of one end that both backends show alike. RST is left out, because turmoil answers FIN for a closed
+/// socket with RST, where Linux acknowledges it. Handing an answer to a user's task is left out, too: it is not on the
+/// wire.
 fn seen(record: &Record, side: Role) -> Vec<String> {
     let common = |what: &&LogEvent| match what {
         LogEvent::Sent(unit) | LogEvent::Got(unit) => *unit != Unit::Reset,
@@ -17,7 +18,7 @@ fn seen(record: &Record, side: Role) -> Vec<String> {
     record.of(side).filter(common).map(ToString::to_string).collect()
 }
 
-/// What is wrong with the runs of a sequence, in a line each.
+/// Everything that is wrong with the runs of a sequence, one line each.
 fn wrong(sequence: &Sequence) -> Vec<String> {
     sequence.scenario.runs().iter().flat_map(|run| wrong_with(sequence, run)).collect()
 }
@@ -29,7 +30,7 @@ fn wrong_with(sequence: &Sequence, run: &Scenario) -> Vec<String> {
         let name = record.backend.id();
         wrong.extend(sequence.judge(record).iter().map(|fault| format!("{run} on {name}: {fault}")));
     }
-    // What a client's tasks do behind the moment at which it was taken away is nobody's business.
+    // After a client was ended by a fault, it does not matter what its tasks do.
     let reports = matches!(pair.ending(Role::Client), Ending::Outcome(_));
     if reports && pair.handed() != turmoil.handed() {
         wrong.push(format!("{run}: {:?} and {:?} were handed over", pair.handed(), turmoil.handed()));
@@ -46,7 +47,7 @@ fn wrong_with(sequence: &Sequence, run: &Scenario) -> Vec<String> {
     wrong
 }
 
-/// The whole catalogue on both: within what the oracle allows, within the contract, and the same step by step.
+/// Runs the whole catalogue on both: the oracle and the contract allow each run, and both backends take the same steps.
 #[test]
 fn the_real_client_and_server_do_what_the_two_cores_do() {
     let all = catalogue::all();

@@ -1,4 +1,4 @@
-//! Captures of runs on packets, read by tshark: another program sees what our records say.
+//! Captures of runs on packets, decoded by tshark: another program confirms the records.
 
 use sim_tests::record::is_again;
 use sim_tests::tcp::{PacketFate, Segment, TcpEvent, TcpState};
@@ -6,7 +6,7 @@ use sim_tests::{Backend, Record, Scenario, pcapng};
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Each closing state is passed in some of them.
+/// Together they pass through every closing state.
 const IDS: [&str; 20] = [
     "framed/client:close@idle/server:none/clear",
     "framed/client:none/server:close@idle/clear",
@@ -44,7 +44,7 @@ const FIELDS: [&str; 11] = [
     "frame.comment",
 ];
 
-/// Whether there is a tshark. Without one the test is skipped for a person, and fails in CI.
+/// Whether tshark is installed. Without it the test fails in CI, and is skipped elsewhere.
 fn has_tshark() -> bool {
     let found = Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success());
     assert!(found || std::env::var_os("CI").is_none(), "no tshark, and CI must not skip");
@@ -54,7 +54,7 @@ fn has_tshark() -> bool {
     found
 }
 
-/// What tshark reads, a row for each packet.
+/// The output of tshark, one row for each packet.
 fn read(record: &Record, directory: &tempfile::TempDir) -> Vec<Vec<String>> {
     let path = directory.path().join("capture.pcapng");
     let mut bytes = Vec::new();
@@ -101,11 +101,11 @@ fn tshark_sees_what_our_records_say() {
             let bits = u8::from_str_radix(flags.trim_start_matches("0x"), 16).expect("flags");
             assert_eq!((bits, seq.parse(), ack.parse()), (segment.flags.0, Ok(segment.seq), Ok(segment.ack)), "{what}");
             assert_eq!((length.parse(), window.parse()), (Ok(segment.length), Ok(segment.window)), "{what}");
-            // 1 is good, 0 is bad; a packet that was changed on its way must be seen to be.
+            // 1 is good, 0 is bad. tshark must see that a packet was changed.
             let good = if fate == PacketFate::Corrupt { "0" } else { "1" };
             assert_eq!((tcp.as_str(), ip.as_str(), malformed.as_str()), (good, "1", ""), "{what}");
             corrupt += u32::from(fate == PacketFate::Corrupt);
-            // tshark judges no segment whose checksum is wrong, nor one that repeats it.
+            // tshark does not analyse a segment with a wrong checksum, nor its retransmission.
             let ours = is_again(&record, segment);
             if !record.scenario.to_string().contains("corrupt") {
                 assert_eq!(!retransmission.is_empty(), ours, "{what}");

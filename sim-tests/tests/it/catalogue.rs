@@ -1,4 +1,4 @@
-//! The catalogue and the oracle, held against what the pair does.
+//! The catalogue and the oracle, compared with the runs of the pair.
 
 use echo_core::{Deadline, Role};
 use sim_tests::catalogue::{self, Exclusion, Place, Sequence};
@@ -11,7 +11,7 @@ fn run(scenario: &Scenario) -> Record {
     Backend::Pair.run(scenario).unwrap_or_else(|refusal| panic!("{scenario}: {refusal}"))
 }
 
-/// A step through many things that visits all of them in a release build, and every so many of them in others.
+/// The step through a long list: 1 in a release build, `debug` in other builds.
 fn stride(debug: usize) -> usize {
     if cfg!(debug_assertions) { debug } else { 1 }
 }
@@ -36,7 +36,7 @@ fn ids_are_unique_and_say_all_there_is() {
     }
 }
 
-/// One sequence is looked up without the product of all, and is the same.
+/// A sequence that is looked up without the whole product is equal to the one of the list.
 #[test]
 fn a_sequence_is_found_alone() {
     for sequence in catalogue::all().iter().step_by(stride(20)) {
@@ -49,7 +49,7 @@ fn a_sequence_is_found_alone() {
     assert!(catalogue::of_run(&other).is_none(), "it is not of the catalogue");
 }
 
-/// Sound: what is observed is allowed. Tight: what is allowed is observed, in a run with a name.
+/// Sound: what is observed is allowed. Tight: what is allowed is observed in a named run.
 #[test]
 fn the_pair_does_what_the_oracle_says_and_all_of_it() {
     for sequence in catalogue::all() {
@@ -119,7 +119,7 @@ fn a_sequence_that_is_told_by_another_tells_the_same() {
     }
 }
 
-/// The rules that need no oracle take out exactly what is refused, and what they say.
+/// The exclusions that need no oracle cover exactly the scenarios that `check` rejects.
 #[test]
 fn what_is_no_scenario_is_excluded_and_nothing_else_is_refused() {
     for letter in ['w', 'b'] {
@@ -147,8 +147,8 @@ fn a_moment_that_never_comes_never_comes_on_the_pair() {
     }
 }
 
-/// The harness counts the bytes of a first request or answer where a side stops behind it; a long reason of a last
-/// word that comes instead stops there too.
+/// Whether a side stopped before its first request or answer. The write limit counts bytes from the beginning, so a
+/// CLOSE with a long reason reaches the limit, too.
 fn is_stopped_too_early(record: &Record) -> bool {
     let first = |side| match side {
         Role::Client => Unit::Request(1),
@@ -160,7 +160,7 @@ fn is_stopped_too_early(record: &Record) -> bool {
     })
 }
 
-/// Canonical traces, of both runs if there are two.
+/// Canonical traces of all runs of a scenario.
 fn stories(scenario: &Scenario) -> Vec<String> {
     scenario.runs().iter().map(|one| canonical_trace(&run(one))).collect()
 }
@@ -184,7 +184,7 @@ fn what_changes_nothing_changes_nothing_on_the_pair() {
     }
 }
 
-/// What each end does and sees. Of two things at one moment, a host that crashes is before a program that drops.
+/// The trace of each end. With both ends in one trace, a crash at the same moment would come before a drop.
 fn sides(scenario: &Scenario) -> Vec<Vec<String>> {
     let told = |side: &str| {
         let of_side = |trace: String| trace.lines().filter(|line| line.starts_with(side)).map(str::to_owned).collect();
@@ -203,8 +203,8 @@ fn with_drops(scenario: &Scenario) -> Scenario {
     scenario
 }
 
-/// Asked again, a side says nothing it would not have said, and ends as it would have. Only when it acts upon what it
-/// has read may differ, within the same moment, for it waits for its plan.
+/// A second close changes neither what a side sends nor how it ends. It may change only when, within the same moment,
+/// the side acts on its input, because the side waits for its plan.
 #[test]
 fn to_be_asked_again_is_no_event_on_the_pair() {
     let said = |scenario: &Scenario| -> Vec<Vec<String>> {
@@ -240,7 +240,7 @@ fn every_combination_has_its_place() {
     assert_eq!(sequences, catalogue::all().len() - catalogue::statistics().extra);
 }
 
-/// Whether the oracle with `mutation` would be noticed at `sequence`: it forbids what happens, or allows what does not.
+/// Whether `sequence` shows the mutation: the oracle forbids what happens, or allows what never happens.
 fn is_noticed(mutation: Option<Mutation>, sequence: &Sequence) -> bool {
     let expectation = Oracle { mutation }.expect(&sequence.scenario);
     let records: Vec<_> = sequence.scenario.runs().iter().map(run).collect();
@@ -252,7 +252,7 @@ fn is_noticed(mutation: Option<Mutation>, sequence: &Sequence) -> bool {
 #[test]
 fn a_bent_oracle_is_noticed_and_the_straight_one_is_not() {
     let every = |network: &'static str| catalogue::all().iter().filter(move |one| one.id.contains(network));
-    // A few of all, and more of the networks that some bends alone show on.
+    // A sample of all, and more of the networks that alone show some mutations.
     let few = catalogue::all().iter().step_by(stride(11));
     let sample: Vec<_> = few.chain(every("/rst-race").step_by(stride(2))).chain(every("-reader/")).collect();
     let noticed = |mutation| sample.iter().filter(|sequence| is_noticed(mutation, sequence)).count();

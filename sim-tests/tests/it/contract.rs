@@ -1,4 +1,4 @@
-//! The contract on the catalogue, and the judge itself: for every rule a record that lies, and is caught.
+//! The contract on the catalogue, and its checker: for every rule a false record, which the checker must reject.
 
 use echo_core::{CloseCode, End, Outcome, Role, Side, Tally, Violation};
 use sim_tests::{Action, Backend, ContractRule, LogEntry, LogEvent, Record, Scenario, Unit, catalogue, check};
@@ -12,7 +12,7 @@ fn record(id: &str) -> Record {
     Backend::Pair.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
 }
 
-/// A polite end with two answers, as the pair ran it.
+/// A clean end with two answers, as the pair ran it.
 fn polite() -> Record {
     record("framed/client:close@answer-in-flight/server:none/clear")
 }
@@ -259,7 +259,7 @@ fn something_got_that_was_not_sent_is_caught() {
     caught(&record, ContractRule::Wire);
 }
 
-/// An outcome that the contract allows in general, and this sequence does not.
+/// An outcome that the contract allows in general, but not for this sequence.
 #[test]
 fn an_outcome_outside_its_set_is_caught() {
     let mut record = polite();

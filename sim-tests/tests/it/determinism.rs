@@ -1,5 +1,5 @@
-//! The same scenario, the same trace: in another run, in another process, in another build. And runs that are not
-//! deterministic, on purpose: the same comparison catches each of them.
+//! A scenario has the same trace in another run, process and build. The same comparison must detect runs that are not
+//! deterministic on purpose.
 
 use sim_tests::internal::fnv;
 use sim_tests::{Backend, Scenario, catalogue};
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// The lines of `echo-sim hash --lines` in a process of its own: a part of the catalogue, and random scenarios.
+/// The output of `echo-sim hash --lines` in another process, for a part of the catalogue and for random scenarios.
 fn hashes_of_a_process() -> String {
     let arguments = ["hash", "--lines", "--shard", "1/50", "--seeds", "0..2000"];
     let output = Command::new(env!("CARGO_BIN_EXE_echo-sim")).args(arguments).output().expect("echo-sim starts");
@@ -16,7 +16,7 @@ fn hashes_of_a_process() -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Two other processes and this one agree. (`.ci/run` compares all of it, between debug and release builds too.)
+/// This process and two others agree. (`.ci/run` compares everything, also between debug and release builds.)
 #[test]
 fn other_processes_give_the_same_traces() {
     let there = hashes_of_a_process();
@@ -35,7 +35,7 @@ fn other_processes_give_the_same_traces() {
     assert!(compared > 300, "{compared}");
 }
 
-/// A run that is not deterministic, on purpose: it takes scenarios in the order of a hash set.
+/// A run that is not deterministic: it takes scenarios in the order of a hash set.
 fn hash_in_random_order() -> u64 {
     let ids: HashSet<&str> = catalogue::all().iter().take(100).map(|sequence| sequence.id.as_str()).collect();
     let trace = |id: &&str| {
@@ -45,14 +45,14 @@ fn hash_in_random_order() -> u64 {
     fnv(ids.iter().map(trace).collect::<String>().as_bytes())
 }
 
-/// The order of 100 ids in a hash set is never twice the same by chance.
+/// Two orders of 100 ids in a hash set are never the same by chance.
 #[test]
 fn an_unordered_map_is_caught() {
     let hashes: BTreeSet<u64> = (0..3).map(|_| hash_in_random_order()).collect();
     assert!(hashes.len() > 1, "three hash sets in one order: the control does not work");
 }
 
-/// What a host of turmoil does in one of the ways below, as a trace.
+/// The trace of a turmoil host that does `way`.
 fn trace_of_a_host(way: &str) -> String {
     let trace = Arc::new(Mutex::new(String::new()));
     let (log, way) = (Arc::clone(&trace), way.to_owned());
@@ -81,7 +81,7 @@ fn trace_of_a_host(way: &str) -> String {
 
 const WAY: &str = "ECHO_SIM_TEST_WAY";
 
-/// Prints a trace: what [`traces`] starts in a process of its own.
+/// Prints a trace, in the processes that [`traces`] starts.
 #[test]
 #[ignore = "a process of its own for the controls below"]
 fn a_host_in_a_process_of_its_own() {
@@ -89,7 +89,7 @@ fn a_host_in_a_process_of_its_own() {
     println!("trace {:016x}", fnv(trace_of_a_host(&way).as_bytes()));
 }
 
-/// The different traces that four processes give.
+/// The different traces of four processes.
 fn traces(way: &str) -> BTreeSet<String> {
     let this = std::env::current_exe().expect("a program knows where it is");
     let name = "determinism::a_host_in_a_process_of_its_own";
@@ -115,7 +115,7 @@ fn a_wall_clock_is_caught() {
     assert!(traces("wall clock").len() > 1, "four processes at one time: the control does not work");
 }
 
-/// The hash depends on every event: one that is left out, or changed, shows.
+/// The hash depends on every event: it changes if one is left out or changed.
 #[test]
 fn the_hash_sees_every_event() {
     let scenario: Scenario = "framed/client:close@idle/server:close@idle/clear".parse().expect("an id");

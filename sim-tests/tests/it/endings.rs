@@ -1,4 +1,4 @@
-//! How each sequence of the catalogue ends on the pair: one file a network, one line a sequence, sorted by id.
+//! The ending of each sequence of the catalogue on the pair: one file a network, one line a sequence, sorted by id.
 
 use echo_core::{Role, Tally};
 use sim_tests::Backend;
@@ -34,7 +34,7 @@ fn line(sequence: &Sequence) -> String {
     format!("{} → {}", sequence.id, endings.join(" or "))
 }
 
-/// The file of a sequence.
+/// The snapshot file of a sequence.
 fn file(sequence: &Sequence) -> String {
     match catalogue::place(&sequence.scenario) {
         Some(Place::Sequence(_)) => sequence.scenario.network.to_string(),

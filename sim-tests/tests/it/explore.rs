@@ -1,4 +1,4 @@
-//! Every state of a conversation: the explorer's quick list, whole.
+//! Every state of a conversation: all set-ups of the explorer's quick list.
 
 use sim_tests::explorer::{self, CALM, Exploration, ExplorerRule, Limits, Setup, Summary, TransportFault};
 use std::fmt::Write;
@@ -7,8 +7,8 @@ fn run(setup: &Setup) -> Exploration {
     explorer::run(setup, Limits::default(), &mut |_| ())
 }
 
-/// All states visited, no promise broken, every pair of the table that can be reached reached, nothing that has to be
-/// possible unseen; and the counts, which change only when the machine does.
+/// All states are visited and no rule is broken. Every pair of the table is reached, or has a reason why it cannot be;
+/// every goal is reached. The counts change only with the machine.
 #[test]
 fn quick_visits_every_state() {
     let reports: Vec<Exploration> = explorer::quick().iter().map(run).collect();
@@ -28,7 +28,7 @@ fn quick_visits_every_state() {
     }
 }
 
-/// The long list has each quick set-up's kind, more of everything, and up to three requests.
+/// The full list has each kind of set-up of the quick list, more of everything, and up to three requests.
 #[test]
 fn full_is_more_than_quick() {
     let most = |setups: &[Setup]| setups.iter().map(|setup| setup.requests).max();
@@ -48,7 +48,7 @@ fn a_limit_is_no_success() {
     assert!(report.to_string().contains("STOPPED at the limit"), "{report}");
 }
 
-/// Without deadlines a cut network is a wait for ever: the explorer says so, and how to get there.
+/// Without deadlines, a cut network is waited for for ever. The explorer reports it with the path to that state.
 #[test]
 fn a_wait_for_ever_is_found() {
     let report = run(&Setup { faults: &[TransportFault::Cut], faults_at_most: 1, ..CALM });

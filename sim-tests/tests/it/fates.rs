@@ -1,5 +1,5 @@
-//! The language of what only packets can do: what is written is read, what a backend cannot do is refused, and what the
-//! oracle is asked instead.
+//! The text form of packet faults: it is parsed as it is written, a backend rejects what it cannot do, and the oracle
+//! gets a stream-level equivalent.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -66,7 +66,7 @@ proptest! {
     }
 }
 
-/// Of every kind of packet and every fate, one by one.
+/// Combines every kind of packet with every fate.
 #[test]
 fn every_fault_has_an_id() {
     let fates = [
@@ -124,7 +124,7 @@ fn every_named_network_is_called_by_its_name() {
         assert_eq!(saved.to_string().parse(), Ok(saved));
     }
     assert!(Network::NAMED.iter().all(|(name, _)| !network(name).has_packets()));
-    // The FINs cross on every network; only packets show it.
+    // FINs can cross on every network, but only packets show it.
     let without: Vec<_> = Network::PACKETS.iter().filter(|(name, _)| !network(name).has_packets()).collect();
     assert_eq!(without.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["fins-cross"]);
 }
@@ -200,7 +200,7 @@ fn a_network_of_packets_stands_for_networks_of_streams() {
     assert!(all.into_iter().all(|network| !network.has_packets() && network.rst == Rst::InOrder));
 }
 
-/// A small window and used ports are TCP's to deal with, and peace stays peace; a packet that is lost is trouble.
+/// TCP itself handles a small window and reused ports, so these are peaceful. A lost packet is a fault.
 #[test]
 fn peace_is_what_tcp_promises() {
     for (name, peaceful) in [
@@ -214,8 +214,7 @@ fn peace_is_what_tcp_promises() {
     }
 }
 
-/// What a record says is held against what the networks of streams allow: the record of a vanished server is not one of
-/// a lost FIN.
+/// A record is compared with the stream-level equivalents of its network: a vanished server is not one of a lost FIN.
 #[test]
 fn the_judge_asks_what_a_network_of_packets_stands_for() {
     let faults_of = |run: &str, told: &str| {

@@ -1,4 +1,4 @@
-//! Scenario files: what is written is read, and what cannot be read is named with its line.
+//! Scenario files: they are parsed as they are written, and an error names the line.
 
 use sim_tests::file::Saved;
 use sim_tests::{Backend, Scenario};
@@ -8,7 +8,7 @@ fn saved(id: &str) -> Saved {
     Saved { scenario, backend: Some(Backend::Turmoil), seed: Some(17) }
 }
 
-/// A file with everything in it.
+/// A file with every field.
 const WHOLE: &str = "\
 echo-sim scenario 1
 wire framed
@@ -41,7 +41,7 @@ fn comments_empty_lines_and_what_is_usual_may_be_left_out() {
     assert_eq!(text.parse(), Ok(Saved::from(scenario)));
 }
 
-/// Each bad file, and the one line that it gets.
+/// Each invalid file gets its error of one line.
 #[test]
 fn what_cannot_be_read_is_named() {
     let with = |line: &str| WHOLE.replace("limit 100\n", &format!("{line}\n"));
@@ -82,7 +82,7 @@ fn what_cannot_be_read_is_named() {
     }
 }
 
-/// Wherever a file is cut short, it is refused: in the middle of a field, or between two.
+/// A file that is cut at any byte is rejected, in the middle of a field and between two.
 #[test]
 fn a_truncated_file_is_never_taken_for_a_whole_one() {
     for length in 0..WHOLE.len() - 1 {

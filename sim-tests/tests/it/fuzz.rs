@@ -1,4 +1,4 @@
-//! Every fuzz target on random bytes. The corpora in `fuzz/`, and what was found, are run again.
+//! Every fuzz target on random bytes, on the corpora in `fuzz/`, and on all inputs that failed once.
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -7,8 +7,9 @@ use sim_tests::pairs::Pairs;
 use std::cell::RefCell;
 use std::path::Path;
 
-/// How many inputs each target gets, and how long they are at most, in bytes.
+/// Number of inputs for each target.
 const CASES: u32 = 300;
+/// Maximum length of an input, in bytes.
 const LENGTH: usize = 400;
 
 fn any_bytes(name: &str) -> Pairs {
@@ -50,7 +51,7 @@ macro_rules! targets {
 
 targets! { decoder round_trip connection pair peace mangled plain came_back scenario scenario_text segments }
 
-/// Every file of the corpora, and every input that broke a promise once.
+/// Runs every file of the corpora, and every input that failed once.
 #[test]
 fn corpora_and_regressions_are_run_again() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");

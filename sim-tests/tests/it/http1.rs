@@ -1,4 +1,4 @@
-//! hyper on every network: which responses can be cut short unnoticed.
+//! hyper on every network: which truncated responses are taken for complete.
 
 #[path = "../../examples/http1.rs"]
 mod example;
@@ -9,26 +9,27 @@ use std::collections::BTreeSet;
 
 const TRUNCATED: &str = "a truncated response passes for complete";
 
-/// Where a truncated response passes for complete; nothing else may be wrong.
+/// The networks on which a truncated response is taken for complete. Any other failure panics.
 fn fooled(report: &TrialReport) -> BTreeSet<TrialNetwork> {
     assert!(report.failures.iter().all(|failure| failure.finding.what == TRUNCATED), "{report}");
     report.of(FindingKind::Check).flat_map(|failure| failure.networks()).collect()
 }
 
-/// Without a length a response ends where the connection does. A RST tells the client, but no relay passes it on.
+/// Without a length, a response ends with the connection. A RST shows the truncation, but no relay forwards it.
 #[test]
 fn without_either_a_reset_is_taken_for_the_end_behind_every_relay() {
     let report = trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Abort]).run();
     assert_eq!(fooled(&report), TrialNetwork::RELAYS.into(), "{report}");
     assert_eq!(report.failures[0].scenario.to_string(), "server:abort@2/relay-rst-to-fin");
-    // A server that crashes sends FIN, and that fools the client on a cable, too.
+    // A server that crashes sends FIN, so the truncation is also missed on a cable.
     let report =
         trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Crash]).networks(&[TrialNetwork::Clear]).run();
     assert_eq!(fooled(&report), [TrialNetwork::Clear].into(), "{report}");
 }
 
-/// A length or a last chunk shows that something is missing, also when the handler dies and hyper closes: that is
-/// FIN, and needs no fault of the network. And Ok at hyper's server does not say that the client has read anything.
+/// A length or a last chunk shows that something is missing. This holds also when the handler dies and hyper closes
+/// with FIN, for which no network fault is needed. `Ok` of hyper's server does not mean that the client has read
+/// anything.
 #[test]
 fn only_a_length_or_a_last_chunk_is_proof() {
     let [(_, length), (_, chunked), (_, end), (_, dies_length), (_, dies_chunked), (_, dies_end), (_, server)] =
@@ -36,7 +37,7 @@ fn only_a_length_or_a_last_chunk_is_proof() {
     for clean in [length, chunked, dies_length, dies_chunked] {
         assert_eq!(fooled(&clean), BTreeSet::new());
     }
-    // A cable that is cut for good brings no end at all, and so no wrong one.
+    // On a cable that is cut for ever, no end arrives, so none is wrong.
     let all_but =
         |cut: &[TrialNetwork]| TrialNetwork::ALL.into_iter().filter(|network| !cut.contains(network)).collect();
     assert_eq!(fooled(&end), all_but(&[TrialNetwork::Cut]), "{end}");

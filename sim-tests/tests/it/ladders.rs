@@ -1,8 +1,8 @@
-//! Some sequences from the first byte to the end, as they are on the pair. Without times: a ladder is an order.
+//! Some sequences from the first byte to the end, as the pair runs them. Without times, because a ladder is an order.
 
 use sim_tests::{Backend, Scenario, ladder};
 
-/// One for each kind of end, and for each way a network can change it.
+/// One for each kind of end, and for each way in which a network can change it.
 const LADDERS: [&str; 25] = [
     "framed/client:close@idle/server:none/clear",
     "framed/client:none/server:close@answer-in-flight/clear",
@@ -31,7 +31,7 @@ const LADDERS: [&str; 25] = [
     "plain/client:none/server:crash@answer-in-flight/clear",
 ];
 
-/// Every line was read against the contract before it was accepted.
+/// Each line of the snapshots was checked by a person with the contract.
 #[test]
 fn ladders() {
     let mut settings = insta::Settings::clone_current();

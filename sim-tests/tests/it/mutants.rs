@@ -1,8 +1,8 @@
-//! Rules taken out of the close machine, one at a time: each time the explorer finds a state that breaks a promise.
+//! Mutants of the close machine: each lacks one rule, and the explorer must find a state that breaks the contract.
 //!
-//! A mutant is a place in the sources of `echo-core` and what stands there instead. Each is built with the explorer's
-//! own sources, whole and from scratch, and explores the quick list; so is the machine as it is, which has to pass. A
-//! mutant that does not compile, panics or passes fails the test, and so does one whose place is not found.
+//! A mutant is a place in the sources of `echo-core` and its replacement. Each is built from scratch with the
+//! explorer's own sources, and explores the quick list. The unchanged machine is built the same way, and has to pass. A
+//! mutant that does not compile, panics or passes fails the test; so does one whose place is not found.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -104,7 +104,7 @@ const MUTANTS: [Mutant; 14] = [
     },
 ];
 
-/// What explores: the first counterexample is its last line but the ladder, and its exit code 1.
+/// Runs the explorer. It prints the first counterexample, then the ladder, and exits with code 1.
 const PROGRAM: &str = r#"
 pub mod search {
     pub mod explorer;
@@ -150,7 +150,7 @@ fn every_mutant_is_caught() {
     insta::assert_snapshot!("mutants", matrix);
 }
 
-/// Writes a workspace with two packages for each mutant, number 0 being the machine as it is.
+/// Writes a workspace with two packages for each mutant. Number 0 is the unchanged machine.
 fn plant(folder: &Path) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let core = sources(&here.join("../echo-core/src"));
@@ -199,7 +199,7 @@ fn mutate(mutant: &Mutant, text: &str) -> String {
     text.replace(mutant.find, mutant.replace)
 }
 
-/// The text of every file below `folder`, by its path in there.
+/// The text of every file below `folder`, by its path there.
 fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut texts = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
@@ -214,7 +214,7 @@ fn sources(folder: &Path) -> BTreeMap<PathBuf, String> {
     texts
 }
 
-/// Writes what is not there already, so that a second run has nothing to build.
+/// Writes a file only if its text changes, so that a second run has nothing to build.
 fn write(path: &Path, text: &str) {
     if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return;
@@ -234,7 +234,7 @@ fn build(folder: &Path) {
     assert!(output.status.success(), "a mutant does not compile:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs them all, two at a time; gives the exit code and what was printed, by number.
+/// Runs all mutants, two at a time. Returns the exit code and the output, by number.
 fn run_all(folder: &Path) -> BTreeMap<usize, (Option<i32>, String)> {
     let waiting = Mutex::new((0..=MUTANTS.len()).collect::<Vec<_>>());
     let said = Mutex::new(BTreeMap::new());

@@ -1,5 +1,4 @@
-//! The harness's own input: every number has a range that its refusal names, and no text is too long to be refused in a
-//! line.
+//! Limits of the harness's input: the error for a number names its range, and the error for a long text is one line.
 
 use sim_tests::file::Saved;
 use sim_tests::internal::MOST_SHOWN;
@@ -56,7 +55,7 @@ fn every_number_has_a_range() {
     assert_eq!(text, "at most 10000 shards, not 10001: such as 1/4");
 }
 
-/// Both sides of a limit: what is just within a range is a scenario.
+/// Numbers at the limits of a range are accepted.
 #[test]
 fn the_limits_themselves_are_scenarios() {
     for rest in [

@@ -1,11 +1,11 @@
-//! The core sequences on turmoil, in every order in which their packets can be delivered.
+//! The most important sequences on turmoil, in every order in which their packets can be delivered.
 
 use echo_core::Role;
 use sim_tests::{Scenario, check, every_order, ladder};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// More than any of these has: reaching it is a failure, not an end.
+/// More orders than any of these sequences has. Reaching it is a failure.
 const MOST: u64 = 30_000;
 
 const CORE: [&str; 17] = [
@@ -28,7 +28,7 @@ const CORE: [&str; 17] = [
     "plain/client:close@request-in-flight/server:drop@request-in-flight/clear",
 ];
 
-/// How each end came out of it, in how many orders; the contract is held against every one.
+/// Counts the orders for each pair of endings. Checks the contract in every order.
 fn endings(id: &str) -> (u64, BTreeMap<String, u64>) {
     let scenario: Scenario = id.parse().unwrap_or_else(|refusal| panic!("{id}: {refusal}"));
     let mut endings = BTreeMap::new();
@@ -58,7 +58,7 @@ fn every_order_of_delivery_keeps_the_contract() {
     insta::assert_snapshot!("orders", text);
 }
 
-/// Where the network itself says when packets arrive there is nothing to vary, and that is said.
+/// A network that itself decides when packets arrive has only one order, so it is rejected.
 #[test]
 fn a_network_with_times_of_its_own_is_refused() {
     for network in ["coalesced", "relay-closes-both", "fin-held"] {

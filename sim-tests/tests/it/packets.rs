@@ -11,7 +11,7 @@ fn run(id: &str) -> Record {
     Backend::Packet.run(&scenario).unwrap_or_else(|refusal| panic!("{id}: {refusal}"))
 }
 
-/// A run in which all is well, as far as the contract and RFC 9293 go.
+/// A run that keeps to the contract and to RFC 9293.
 fn good(id: &str) -> Record {
     let record = run(id);
     assert_eq!(check(&record), [], "{id}");
@@ -26,7 +26,7 @@ fn sent(record: &Record) -> impl Iterator<Item = (&Segment, PacketFate, [TcpStat
     })
 }
 
-/// The states that the sockets of `side` pass.
+/// The states that the sockets of `side` pass through.
 fn path(record: &Record, side: Role) -> Vec<TcpState> {
     let state = |event: &TcpEvent| match event {
         TcpEvent::Changed { side: whose, to, .. } if *whose == side => Some(*to),
@@ -79,7 +79,7 @@ fn a_lost_fin_is_sent_again() {
     assert_eq!(fins.len(), 2);
     assert_eq!((fins[0].1, fins[1].1), (PacketFate::Lose, PacketFate::Deliver));
     assert!(!is_again(&record, fins[0].0) && is_again(&record, fins[1].0));
-    // TIME-WAIT is the client's, and the server is done with its last ACK.
+    // The client is in TIME-WAIT, and the server has finished with its last ACK.
     assert!(path(&record, Role::Client).ends_with(&[TcpState::FinWait2, TcpState::TimeWait, TcpState::Closed]));
     assert!(path(&record, Role::Server).ends_with(&[TcpState::CloseWait, TcpState::LastAck, TcpState::Closed]));
 }
@@ -99,7 +99,7 @@ fn a_lost_rst_is_said_again_to_who_goes_on_speaking() {
     let record = good("framed/client:none/server:abort@idle/rst-lost");
     let rsts: Vec<_> = sent(&record).filter(|(it, ..)| it.flags.has(Flags::RST)).collect();
     assert_eq!(rsts.iter().map(|(_, fate, _)| *fate).collect::<Vec<_>>(), [PacketFate::Lose, PacketFate::Deliver]);
-    // The second answers what the client says to a socket that is no more.
+    // The second RST answers what the client sends to a socket that is closed.
     assert_eq!(rsts[1].2[1], TcpState::Closed);
     let spoke = sent(&record).filter(|(it, ..)| it.from == Role::Client && it.index > rsts[0].0.index);
     assert!(spoke.count() > 0);
@@ -143,7 +143,7 @@ fn a_fin_that_comes_twice_is_answered_from_time_wait() {
 fn an_old_duplicate_changes_nothing_but_time_wait() {
     let record = good("framed/client:close@idle/server:none/old-duplicate");
     let clear = good("framed/client:close@idle/server:none/clear");
-    // It meets a closed socket, and TIME-WAIT is not cut short by the RST that answers it (RFC 1337).
+    // The duplicate meets a closed socket. The RST that answers it does not end TIME-WAIT (RFC 1337).
     let (last, before) = record.entries.split_last().expect("something happened");
     assert_eq!(before, clear.entries);
     assert_eq!((last.side, &last.what), (Role::Server, &LogEvent::Sent(Unit::Reset)));
@@ -183,7 +183,7 @@ fn a_port_is_used_again_against_time_wait() {
     assert_eq!(record.ending(Role::Server).name(), "clean");
 }
 
-/// What is bent, and the rule that has to notice.
+/// What is wrong in a record, and the rule that has to detect it.
 #[test]
 fn each_rule_of_tcp_notices_a_bent_record() {
     let id = "framed/client:close@idle/server:none/clear";

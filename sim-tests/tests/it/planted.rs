@@ -1,7 +1,7 @@
-//! Bugs planted in the driver and in the core: a search finds each, and says how to see it again.
+//! Bugs planted in the driver and in the core: a search must find each, and print how to replay it.
 //!
-//! The workspace is copied below the target directory, the bug is put into the copy, and the program `echo-sim` of the
-//! copy has to find it. The program of this workspace has to find nothing in the same scenario.
+//! The test copies the workspace below the target directory and puts the bug into the copy. The copy's `echo-sim` has
+//! to find it. The `echo-sim` of this workspace must find nothing in the same scenario.
 
 use sim_tests::file::Saved;
 use std::fs;
@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-/// A place in the sources, and what stands there instead.
+/// A place in the sources and its replacement.
 struct Bug {
     file: &'static str,
     whole: &'static str,
     broken: &'static str,
 }
 
-/// Once FIN is sent, the stream is let go, though the peer may still have much to say.
+/// Drops the stream after FIN was sent, although the peer may still send much.
 const NO_LINGER: Bug = Bug {
     file: "echo-net/src/driver.rs",
     whole: "                        self.connection.handle_fin_sent(now);
@@ -27,21 +27,21 @@ const NO_LINGER: Bug = Bug {
 ",
 };
 
-/// The end of patience is a RST, which deletes what the peer has not taken (against 5.9), ...
+/// At a deadline, sends RST, which deletes what the peer has not read (against clause 5.9).
 const RESET: Bug = Bug {
     file: "echo-core/src/close/mod.rs",
     whole: "        out.push(Action::LetGo);",
     broken: "        out.push(Action::Abort);",
 };
 
-/// ... and comes while the peer takes what it is sent (against 8.6).
+/// Ignores at a deadline that the peer still reads (against clause 8.6).
 const NO_PROGRESS: Bug = Bug {
     file: "echo-core/src/session/time.rs",
     whole: "        if self.progress.look(",
     broken: "        if false && self.progress.look(",
 };
 
-/// The most steps and faults that a shrunk scenario may have.
+/// Maximum number of steps and faults of a shrunk scenario.
 const STEPS: usize = 5;
 
 fn copy(from: &Path, to: &Path) {
@@ -50,7 +50,7 @@ fn copy(from: &Path, to: &Path) {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name");
         if path.is_dir() {
-            // Snapshots are many, and no part of the program.
+            // There are many snapshots, and the program does not need them.
             if name != "snapshots" {
                 copy(&path, &to.join(name));
             }
@@ -60,9 +60,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds `echo-sim` with the bugs in it, and gives the path of a copy of the program, called `name`.
+/// Builds `echo-sim` with `bugs`. Returns the path of a copy of the program, named `name`.
 fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
-    // All share the target directory, where the dependencies are built once.
+    // All builds share one target directory, so that dependencies are built once.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
@@ -128,7 +128,7 @@ fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
     assert_eq!(whole.status.code(), Some(0), "without the bug: {}", text(&whole));
 }
 
-/// What every test was green with while no network had a send buffer.
+/// No test noticed these bugs as long as no network had a send buffer.
 #[test]
 fn a_reset_at_the_end_of_patience_is_caught_on_each_backend() {
     let broken = build_with(&[RESET, NO_PROGRESS], "reset");

@@ -1,4 +1,4 @@
-//! `echo-sim`, as somebody who types it sees it.
+//! The program `echo-sim`, as a user runs it.
 
 use sim_tests::catalogue;
 use std::collections::BTreeSet;
@@ -17,14 +17,14 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-/// A file of this test's own.
+/// Writes a file that only this test uses. Returns its path.
 pub(crate) fn file(name: &str, text: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).expect("the target directory can be written to");
     path.to_str().expect("UTF-8").to_owned()
 }
 
-/// It is refused with this exit code, nothing on standard output, and one line of standard error.
+/// Expects an error: this exit code, no standard output, and one line of standard error.
 #[track_caller]
 pub(crate) fn refused(arguments: &[&str], code: i32, line: &str) {
     let output = echo_sim(arguments);
@@ -64,7 +64,7 @@ fn without_a_command_it_checks_row_by_row_if_asked() {
     assert!(text.contains("1 sequences in 3 runs on pair, turmoil and packet: the contract holds."), "{text}");
 }
 
-/// Together the shards are the catalogue, and none has what another has.
+/// The shards together are the catalogue, and no two of them overlap.
 #[test]
 fn shards_are_everything_exactly_once() {
     let shards: Vec<_> = ["1/3", "2/3", "3/3"].map(|shard| listed(&["--shard", shard])).concat();
@@ -103,7 +103,7 @@ fn results_come_as_json_and_as_junit() {
     }
 }
 
-/// Every kind of JSON says what it is, and SCHEMA.md knows each of its fields.
+/// Every JSON object names its kind, and SCHEMA.md lists each of its fields.
 #[test]
 fn the_schema_is_documented() {
     let schema = include_str!("../../SCHEMA.md");
@@ -125,7 +125,7 @@ fn the_schema_is_documented() {
     }
 }
 
-/// What a backend cannot express is in the report, and is no success.
+/// A scenario that a backend cannot express is in the report, and is not a success.
 #[test]
 fn what_is_left_out_is_told_with_its_reason() {
     let junit = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("left-out.xml");
@@ -147,7 +147,7 @@ fn where_nothing_was_run_nothing_holds() {
     assert!(stderr(&output).contains(reason), "{}", stderr(&output));
 }
 
-/// Networks that only packets show are found by name, and run where there are packets.
+/// Networks that only packets have are found by name, and run on the packet backend.
 #[test]
 fn networks_of_packets_are_listed_found_and_run() {
     let id = "framed/client:close@idle/server:none/fin-lost";
@@ -165,7 +165,7 @@ fn a_command_that_is_mistyped_is_named() {
     assert!(stderr(&echo_sim(&["coverge"])).contains("(or did you mean the command coverage?)"));
 }
 
-/// The rows of the table sum up to the runs, and nothing is wider than a terminal.
+/// The rows of a table add up to the runs, and no line is wider than a terminal.
 #[test]
 fn tables_are_right_and_fit() {
     let text = stdout(&echo_sim(&["check", "/clear"]));
@@ -186,7 +186,7 @@ fn coverage_says_what_was_run() {
     assert!(!text.contains("of two"), "{text}");
 }
 
-/// Billions of seeds take no memory before the first has run; a signal prints what was found so far.
+/// Billions of seeds need no memory before the first run. A signal makes it print what was found so far.
 #[test]
 fn seeds_without_end_run_until_they_are_stopped() {
     for seeds in ["0..", "5..1000000000000"] {
@@ -226,7 +226,7 @@ fn completions_and_manual_pages() {
 
 // ---- replay ----
 
-/// The peer of two correct ends is taken away in a way that only the contract's words can name.
+/// Both ends are correct. Only the contract's terms name how the server ends.
 #[test]
 fn a_replay_names_the_outcome_of_each_end() {
     let output = echo_sim(&["replay", "framed/client:close@idle/server:none/client-close-held", "--no-times"]);
@@ -247,7 +247,7 @@ fn an_id_a_file_and_a_seed_replay_the_same() {
     assert_eq!(replayed(&[&id]), by_seed);
 }
 
-/// A scenario that does not end is stopped by its budget, and reported as that.
+/// A scenario that does not end is stopped by its budget, and reported as not over.
 #[test]
 fn what_never_ends_is_no_hang() {
     for backend in ["pair", "turmoil"] {
@@ -287,7 +287,7 @@ fn an_unknown_id_is_named_with_its_neighbours() {
 
 const FILE: &str = "echo-sim scenario 1\nwire plain\nclient close@idle\nserver none\nnetwork clear\nend\n";
 
-/// Some editors begin a file with a byte order mark.
+/// A byte order mark, which some editors write, is skipped.
 #[test]
 fn a_file_with_a_byte_order_mark_is_read() {
     let path = file("mark.scenario", &format!("\u{feff}{FILE}"));
@@ -342,7 +342,7 @@ fn what_cannot_be_written_or_read_is_told() {
     refused(&["diff", "/no/old", "/no/new"], 3, "/no/old: No such file");
 }
 
-/// Whoever reads it may stop, as `head` does.
+/// The reader of standard output may stop reading, as `head` does.
 #[test]
 fn a_reader_that_goes_is_no_failure() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_echo-sim"))
@@ -388,7 +388,7 @@ fn runs_are_saved_and_compared() {
     refused(&["diff", path, &cut], 2, &format!("{cut}: line {}: the file stops here", saved.lines().count() - 1));
 }
 
-/// The line of the run `id` as it would be if the server had ended truncated and nothing had happened.
+/// The line of the run `id` as if the server had ended truncated, and nothing had happened.
 fn altered(line: &str, id: &str) -> String {
     match line.strip_prefix(&format!("run {id}\t")) {
         None => line.to_owned(),

@@ -1,9 +1,9 @@
-//! What `echo-sim` writes, and where that does not work.
+//! The output of `echo-sim`, and errors in writing it.
 
 use crate::program::{stderr, stdout};
 use std::process::{Command, Stdio};
 
-/// What was asked for and cannot be shown is no success.
+/// Output that was asked for and cannot be written is an error.
 #[test]
 fn an_output_that_cannot_be_written_is_an_error() {
     for (to, line) in [(">&-", "echo-sim: standard output is closed\n"), ("> /dev/full", "echo-sim: standard output: ")]
@@ -19,7 +19,7 @@ fn an_output_that_cannot_be_written_is_an_error() {
     assert!(shell.status().expect("a shell").success());
 }
 
-/// How many there will be is not known before; so it shows how many there were, and no share of nothing.
+/// The total is not known before, so the bar shows a count, and no percentage.
 #[test]
 fn the_bar_of_coverage_counts_up() {
     let mut terminal = Command::new("script");

@@ -1,6 +1,6 @@
-//! Random scenarios, held against the contract, and what finds and shrinks those that break it.
+//! Random scenarios are checked against the contract. Planted bugs test the search and the shrinking.
 //!
-//! Every seed is one scenario: `echo-sim random --seeds A..B` runs more of them, `echo-sim replay --seed N` shows one.
+//! Every seed is one scenario. `echo-sim random --seeds A..B` runs more of them, `echo-sim replay --seed N` shows one.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -10,7 +10,7 @@ use sim_tests::{Action, Backend, ContractRule, Plan, Record, Scenario, ScenarioE
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Hunts, and shows the first thing that is found.
+/// Runs the search, and fails with the first thing that it finds.
 fn nothing_is_found(backend: Backend, seeds: Range<u64>) {
     let count = seeds.end - seeds.start;
     let seeds: Vec<u64> = seeds.collect();
@@ -35,7 +35,7 @@ fn turmoil_keeps_the_contract() {
     nothing_is_found(Backend::Turmoil, 0..300);
 }
 
-/// What is drawn is not all alike: the seeds above meet everything that a scenario can have.
+/// Random scenarios vary: the seeds above contain everything that a scenario can have.
 #[test]
 fn the_seeds_meet_everything() {
     let all: Vec<Scenario> = (0..1500).map(|seed| random::drawn(seed).expect("every seed draws")).collect();
@@ -53,7 +53,7 @@ fn the_seeds_meet_everything() {
     assert!(all.iter().any(|scenario| scenario.client.steps.len() == 3 && scenario.network.faults.len() == 3));
 }
 
-/// A program that is broken on purpose: its client takes closing the socket for saying goodbye.
+/// A program with a bug: where its client has to close the conversation, it closes the socket.
 fn rude(scenario: &Scenario) -> Result<Record, ScenarioError> {
     let mut played = scenario.clone();
     for step in played.client.steps.iter_mut().filter(|step| step.action == Action::Close) {
@@ -62,7 +62,7 @@ fn rude(scenario: &Scenario) -> Result<Record, ScenarioError> {
     Ok(Record { scenario: scenario.clone(), ..Backend::Pair.run(&played)? })
 }
 
-/// A program that is broken on purpose: it forgets to say how it ended when it has to wait for that.
+/// A program with a bug: it does not report an end that takes 400 ms or longer.
 fn forgetful(scenario: &Scenario) -> Result<Record, ScenarioError> {
     let mut record = Backend::Pair.run(scenario)?;
     record.entries.retain(|entry| entry.at < 400 || !matches!(entry.what, sim_tests::LogEvent::Ended(_)));
@@ -73,7 +73,7 @@ fn steps(scenario: &Scenario) -> usize {
     scenario.client.steps.len() + scenario.server.steps.len() + scenario.network.faults.len()
 }
 
-/// A planted bug is found, shrinks to next to nothing, and shows again from the printed text.
+/// A planted bug is found, shrinks to almost nothing, and is replayed from the printed text.
 #[test]
 fn a_planted_bug_is_found_shrunk_and_replayed() {
     for (run, rule, most) in [(&rude as Run<'_>, ContractRule::Care, 1), (&forgetful, ContractRule::End, 1)] {
@@ -89,7 +89,7 @@ fn a_planted_bug_is_found_shrunk_and_replayed() {
     }
 }
 
-/// A run that is not the same twice is noticed.
+/// A run that differs when it is repeated is detected.
 #[test]
 fn a_run_that_differs_from_itself_is_found() {
     let runs = std::sync::atomic::AtomicU64::new(0);
@@ -104,7 +104,7 @@ fn a_run_that_differs_from_itself_is_found() {
     assert_eq!(flaw, r#"harness: a second run differs: "at 0 ms sent preface" became "at 1 ms sent preface""#);
 }
 
-/// The same schedules every time, unless `PROPTEST_RNG_SEED` or `PROPTEST_CASES` asks for others.
+/// Uses the same schedules every time, unless `PROPTEST_RNG_SEED` or `PROPTEST_CASES` is set.
 fn config(cases: u32) -> ProptestConfig {
     let asked = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
@@ -115,7 +115,7 @@ fn config(cases: u32) -> ProptestConfig {
 proptest! {
     #![proptest_config(config(800))]
 
-    /// Without faults and misdeeds, and with enough time, every framed conversation ends clean at both ends.
+    /// Without faults and violations, and with enough time, every framed conversation ends clean at both ends.
     #[test]
     fn peace_ends_clean(scenario in random::peace()) {
         let record = Backend::Pair.run(&scenario).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
@@ -137,7 +137,7 @@ proptest! {
     }
 }
 
-/// Nothing is drawn in peace but peace.
+/// The generator of peaceful scenarios makes only peaceful ones.
 #[test]
 fn peace_means_peace() {
     proptest::test_runner::TestRunner::new(config(200))

@@ -1,4 +1,4 @@
-//! Scenarios in which something was wrong once, in the text in which they were printed: `sim-tests/regressions`.
+//! Scenarios that failed once, in the text form in which they were printed: `sim-tests/regressions`.
 
 use sim_tests::file::Saved;
 use sim_tests::{Backend, catalogue, ladder, random};
@@ -23,7 +23,7 @@ fn what_was_found_once_is_not_found_again() {
     assert!(count >= 2, "{count} files");
 }
 
-/// What an older program wrote is named unsupported; it is never taken for something else.
+/// A file of an older version is rejected as unsupported.
 #[test]
 fn an_old_file_is_named_unsupported() {
     let refusal = include_str!("../version-0.scenario").parse::<Saved>().expect_err("it is too old");

@@ -1,5 +1,5 @@
-//! What a stream promises, held against the packet network's and against tokio's on the kernel's loopback: the same
-//! checks, the same expectations.
+//! The behaviour of a stream: the same checks run on the packet network and on tokio's streams over loopback, and
+//! expect the same.
 
 use echo_core::Role;
 use echo_net::Transport;
@@ -11,14 +11,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Something that makes pairs of connected streams.
+/// Makes pairs of connected streams.
 trait Wires {
     type Stream: Transport;
 
-    /// The client's end, and the server's.
+    /// Returns the client's end, and the server's.
     async fn pair(&self) -> (Self::Stream, Self::Stream);
 
-    /// What connecting to a port comes to where nobody listens.
+    /// Returns the error of connecting to a port without a listener.
     async fn refused(&self) -> io::Error;
 }
 
@@ -61,19 +61,19 @@ impl Wires for Packets {
     }
 }
 
-/// Waits for what has to come; for real on the loopback, virtually on packets.
+/// Waits for what has to happen: in real time on loopback, in virtual time on packets.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), what).await.expect("it comes within 20 s")
 }
 
-/// What a read comes to: bytes, or an error.
+/// Reads once. Returns the bytes or the error.
 async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Vec<u8>, ErrorKind> {
     let mut buffer = [0; 64];
     let read = soon(stream.read(&mut buffer)).await;
     read.map(|count| buffer[..count].to_vec()).map_err(|error| error.kind())
 }
 
-/// Writes until it fails; what it fails with.
+/// Writes until it fails. Returns the error.
 async fn broken(stream: &mut (impl AsyncWriteExt + Unpin)) -> ErrorKind {
     loop {
         match soon(stream.write(b"x")).await {
@@ -83,7 +83,7 @@ async fn broken(stream: &mut (impl AsyncWriteExt + Unpin)) -> ErrorKind {
     }
 }
 
-/// Makes a test of each check on either network.
+/// Makes a test of each check on both networks.
 macro_rules! on_both {
     ($($check:ident),* $(,)?) => {
         mod loopback {
@@ -171,14 +171,14 @@ async fn an_abort_is_a_reset_told_once(wires: &impl Wires) {
     assert_eq!(read(&mut client).await, Err(ErrorKind::ConnectionReset));
     assert_eq!(read(&mut client).await, Ok(Vec::new()));
     assert_eq!(client.write(b"x").await.expect_err("no more").kind(), ErrorKind::BrokenPipe);
-    // tokio takes what Linux calls not connected for shut down.
+    // tokio ignores the error "not connected" of Linux.
     client.shutdown().await.expect("nothing to shut down");
 }
 
 async fn closing_with_unread_input_is_a_reset(wires: &impl Wires) {
     let (mut client, mut server) = wires.pair().await;
     client.write_all(b"one, two").await.expect("written");
-    // One byte is read, so that all has arrived; the rest is left.
+    // One byte is read, so all bytes have arrived; the rest stays unread.
     soon(server.read_exact(&mut [0])).await.expect("read");
     drop(server);
     assert_eq!(read(&mut client).await, Err(ErrorKind::ConnectionReset));
@@ -188,7 +188,7 @@ async fn data_for_a_closed_socket_is_answered_by_a_reset(wires: &impl Wires) {
     let (mut client, server) = wires.pair().await;
     drop(server);
     assert_eq!(read(&mut client).await, Ok(Vec::new()));
-    // The peer's FIN was read, so the RST tells a writer that nobody reads (RFC 9293 section 3.10.7.4).
+    // The peer's FIN was read, so the RST makes a write fail with EPIPE (RFC 9293 section 3.10.7.4).
     assert_eq!(broken(&mut client).await, ErrorKind::BrokenPipe);
 }
 
@@ -246,7 +246,7 @@ async fn a_writer_waits_for_its_reader(wires: &impl Wires) {
     let (mut client, mut server) = wires.pair().await;
     let block = vec![7; 1 << 16];
     let mut written = 0;
-    // A writer that is not read from has to wait at some time.
+    // A write has to block at some time if the peer does not read.
     while let Ok(count) = timeout(Duration::from_millis(300), client.write(&block)).await {
         written += count.expect("written");
         assert!(written < 1 << 26, "{written} bytes were taken, and nobody has read");
@@ -294,7 +294,7 @@ async fn dropped_behind_its_own_fin(wires: &impl Wires) {
     server.shutdown().await.expect("FIN");
     assert_eq!(read(&mut client).await, Ok(Vec::new()));
     drop(server);
-    // It is closed in FIN-WAIT-2: nobody is left to read this.
+    // The server closed in FIN-WAIT-2: no program reads this any more.
     assert_eq!(broken(&mut client).await, ErrorKind::BrokenPipe);
 }
 
@@ -336,7 +336,7 @@ async fn nothing_is_written_for_nothing(wires: &impl Wires) {
     assert_eq!(read(&mut server).await, Ok(b"x".to_vec()));
 }
 
-/// On packets time is free: what has arrived can be read long after TIME-WAIT is over.
+/// On packets time is virtual: what has arrived can be read long after TIME-WAIT.
 #[test]
 fn what_has_arrived_is_kept_behind_time_wait() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -353,7 +353,7 @@ fn what_has_arrived_is_kept_behind_time_wait() {
     });
 }
 
-/// A host without power answers nothing: the SYN is sent again for 127 s, as on Linux.
+/// A host without power does not answer: the SYN is sent again for 127 s, as on Linux.
 #[test]
 fn a_silent_host_is_a_timeout() {
     let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -1,12 +1,12 @@
-//! What turmoil does differently from Linux, pinned, so that a new version that changes it is noticed.
+//! Differences between turmoil and Linux. The tests fail if a new version of turmoil changes them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use turmoil::net::{TcpListener, TcpStream};
 
-/// How many segments a client reads of `segments` and a FIN that came while it did not read, and whether it then
-/// sees the FIN, in a network whose sockets take `capacity` segments.
+/// Sends `segments` and a FIN while the client does not read, over sockets with a queue of `capacity` segments. Returns
+/// how many segments the client then reads, and whether it reads the FIN.
 fn read_after_a_nap(segments: usize, capacity: usize) -> (usize, bool) {
     let mut builder = turmoil::Builder::new();
     builder.rng_seed(1).tcp_capacity(capacity).simulation_duration(Duration::from_secs(10));
@@ -19,7 +19,7 @@ fn read_after_a_nap(segments: usize, capacity: usize) -> (usize, bool) {
             stream.write_all(b"x").await?;
         }
         stream.shutdown().await?;
-        // A host that returns answers nothing any more.
+        // A host whose software returns does not answer any more.
         std::future::pending().await
     });
     let seen = Arc::new(Mutex::new((0, false)));
@@ -45,8 +45,8 @@ fn read_after_a_nap(segments: usize, capacity: usize) -> (usize, bool) {
     *guard
 }
 
-/// turmoil 0.7.2: a FIN that finds the queue of its socket full is never seen. Linux needs no room for a FIN. The
-/// backend therefore gives its sockets more room than any run can fill.
+/// turmoil 0.7.2 never delivers a FIN that arrives at a full queue. Linux needs no room for a FIN. Therefore the
+/// backend gives its sockets more room than any run can fill.
 #[test]
 fn a_fin_behind_a_full_queue_is_never_seen() {
     assert_eq!(read_after_a_nap(4, 4), (4, false));

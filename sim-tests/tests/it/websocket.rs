@@ -1,4 +1,4 @@
-//! tokio-tungstenite on every network: what its closing handshake proves, and what it does not.
+//! tokio-tungstenite on every network: what its closing handshake proves, and what not.
 
 #[path = "../../examples/websocket.rs"]
 mod example;
@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
-/// A client that closes when it has the last answer says so by its CLOSE, and both words are good. One that closes
-/// behind its last message is right about what it says itself; but the server takes the conversation for complete as
-/// soon as its answers are written.
+/// A client that closes after the last answer acknowledges it by its CLOSE, and the results of both sides are right. If
+/// a client closes right after its last message, its own result is right; but the server takes the conversation for
+/// complete as soon as its answers are written.
 #[test]
 fn closing_at_once_proves_nothing_to_the_server() {
     let [(_, answered), (_, clients), (_, both)] = example::reports();
@@ -27,7 +27,7 @@ fn closing_at_once_proves_nothing_to_the_server() {
     assert_eq!(failure.scenario.to_string(), "client:vanish@6/clear");
 }
 
-/// Masks and keys are drawn at random, and only their sizes show.
+/// Masks and keys are random, but only their sizes have an effect.
 #[test]
 fn it_is_deterministic() {
     let report =
@@ -35,14 +35,14 @@ fn it_is_deterministic() {
     assert!(report.is_clean(), "{report}");
 }
 
-/// tungstenite refuses a handshake that comes in many small reads.
+/// tungstenite rejects a handshake that arrives in many small reads.
 #[test]
 fn one_byte_at_a_time_is_an_attack() {
     let run = example::byte_by_byte();
     assert!(run.server.to_string().contains("Attack attempt detected"), "{}", run.ladder());
 }
 
-/// `while let Some(Ok(message))`: it is easily written, and takes whatever goes wrong for the end.
+/// Uses `while let Some(Ok(message))`, a common loop that takes every error for the end.
 async fn careless(stream: TrialStream) -> Option<usize> {
     let talk = async {
         let (mut socket, _) = client_async("ws://server/", stream).await.ok()?;
@@ -58,7 +58,7 @@ async fn careless(stream: TrialStream) -> Option<usize> {
     timeout(Duration::from_secs(5), talk).await.ok()?
 }
 
-/// Answers all, and closes.
+/// Answers all messages, and closes.
 async fn server(stream: TrialStream) {
     let talk = async {
         let Ok(mut socket) = accept_async(stream).await else { return };
@@ -72,7 +72,7 @@ async fn server(stream: TrialStream) {
                 Some(Err(_)) | None => return,
             }
         }
-        // Whether the goodbye arrives is the client's business.
+        // It does not matter to the server whether its CLOSE arrives.
         let _ = socket.close(None).await;
         while let Some(Ok(_)) = socket.next().await {}
     };

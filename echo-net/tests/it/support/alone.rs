@@ -1,12 +1,12 @@
-//! Running a test in a process of its own: for what a process has only once, such as descriptors and a time zone.
+//! Runs a test in its own process, for state that a process has only once, such as descriptors and the time zone.
 
 use super::program::Kid;
 use std::process::{Command, Stdio};
 
 const MARK: &str = "ECHO_NET_TEST_ALONE";
 
-/// Runs the calling test, which is called `name`, in a process of its own with `environment` added. `true` there;
-/// here it waits for it to pass, and gives `false`.
+/// Runs the calling test, named `name`, in another process with `environment` added. Returns `true` there. In this
+/// process it waits until the other has passed, and returns `false`.
 #[must_use]
 #[track_caller]
 pub(crate) fn alone(name: &str, environment: &[(&str, &str)]) -> bool {
@@ -23,7 +23,7 @@ pub(crate) fn alone(name: &str, environment: &[(&str, &str)]) -> bool {
     false
 }
 
-/// A process of this test binary that runs one test alone.
+/// A process of this test binary that runs only one test.
 pub(crate) fn this_binary(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a test has a binary"));
     command.args([test, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"]);

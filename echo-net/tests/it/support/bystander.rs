@@ -1,4 +1,4 @@
-//! A server that is fed bad input, while two connections stand by that must not notice.
+//! A server that gets invalid input, and two other connections that must not be affected.
 
 use super::eventually;
 use super::program::Serve;
@@ -27,7 +27,7 @@ impl Bystander {
         self.serve.address
     }
 
-    /// Both connections go on.
+    /// Checks that both connections still work.
     #[track_caller]
     pub(crate) fn is_undisturbed(&mut self) {
         self.asked += 1;
@@ -36,7 +36,7 @@ impl Bystander {
         assert!(self.plain.bytes(HEADER + 13).ends_with(b"] still there?\n"));
     }
 
-    /// Waits for the one line of the log that says how the connection from `port` ended; gives it from there.
+    /// Waits for the one line of the log about the end of the connection from `port`. Returns the line from there on.
     #[track_caller]
     pub(crate) fn log_of(&self, port: u16) -> String {
         let needle = format!("from 127.0.0.1:{port} ends: ");
@@ -44,7 +44,8 @@ impl Bystander {
         line.split_once(&needle).expect("it was found").1.to_owned()
     }
 
-    /// Ends both, drains, and checks the report: `others` are the other connections by their end, as it says them.
+    /// Ends both connections, drains, and checks the report: `others` is its text about the ends of the other
+    /// connections.
     #[track_caller]
     pub(crate) fn reports(mut self, connections: u64, others: &str) {
         self.is_undisturbed();

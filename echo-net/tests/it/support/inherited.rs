@@ -1,5 +1,5 @@
-//! What the tests inherit from whoever runs them: in the background of a shell without job control SIGINT is ignored,
-//! and with `nohup` SIGHUP. The programs leave what is ignored as it is, so here both get their default back.
+//! Signals that the tests inherit as ignored: SIGINT in the background of a shell without job control, SIGHUP with
+//! `nohup`. The programs keep ignored signals ignored, so both get their default action here.
 
 #[ctor::ctor(unsafe)]
 fn default_signals() {

@@ -1,4 +1,4 @@
-//! What the tests share: bounded waits, programs that are killed when a test fails, and a client of raw frames.
+//! Shared code of the tests: bounded waits, programs that are killed when a test fails, and a client of raw frames.
 
 pub(crate) mod alone;
 pub(crate) mod bystander;
@@ -14,16 +14,16 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// The longest wait for something that is to happen soon; nothing is asserted about speed by it.
+/// The longest wait for something that happens soon. It asserts nothing about speed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `ready` says so.
+/// Waits until `ready` returns `true`.
 #[track_caller]
 pub(crate) fn eventually(what: &str, ready: impl FnMut() -> bool) {
     eventually_within(PATIENCE, what, ready);
 }
 
-/// Waits for something that takes its time.
+/// Waits at most `patience` until `ready` returns `true`.
 #[track_caller]
 pub(crate) fn eventually_within(patience: Duration, what: &str, mut ready: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -33,7 +33,7 @@ pub(crate) fn eventually_within(patience: Duration, what: &str, mut ready: impl 
     }
 }
 
-/// Runs `work` in a thread and waits for what it gives.
+/// Runs `work` in a thread, and returns its result.
 #[track_caller]
 pub(crate) fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
@@ -48,7 +48,7 @@ pub(crate) fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + 
     }
 }
 
-/// Waits for a future.
+/// Waits for a future, with a limit.
 #[track_caller]
 pub(crate) fn within<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
@@ -60,20 +60,20 @@ pub(crate) fn within<T>(future: impl Future<Output = T>) -> impl Future<Output =
     }
 }
 
-/// Whether a program is here. If it is not, a person is told and the test passes; in CI the test fails.
+/// Whether a program is installed. If not, the test is skipped with a message; in CI it fails.
 #[must_use]
 pub(crate) fn need(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
     need_that(found.is_ok_and(|status| status.success()), program)
 }
 
-/// Like [`need`], for anything that is `here` or not.
+/// Like [`need`], for any other condition.
 #[must_use]
 pub(crate) fn need_that(here: bool, what: &str) -> bool {
     if !here {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         assert!(std::env::var_os("CI").is_none(), "{test} needs {what}, and CI has to have it");
-        // Not through the harness, which would swallow it for a test that passes.
+        // Written directly, because the harness drops the output of a test that passes.
         let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("SKIPPED: {test} needs {what}\n").as_bytes());
     }
     here

@@ -9,11 +9,11 @@ use expectrl::{Eof, Expect, Session};
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// Killed by its drop.
+/// The program is killed on drop.
 pub(crate) struct Person(OsSession);
 
 impl Person {
-    /// Connects to `address`, and sees the prompt.
+    /// Connects to `address`, and waits for the prompt.
     #[track_caller]
     pub(crate) fn at_prompt(address: SocketAddr, options: &[&str]) -> Self {
         let mut command = Command::new(ECHO_NET);
@@ -24,7 +24,7 @@ impl Person {
         person
     }
 
-    /// Starts a command at the terminal.
+    /// Starts a command on the terminal.
     #[track_caller]
     pub(crate) fn of(command: Command) -> Self {
         let mut command = command;
@@ -37,7 +37,7 @@ impl Person {
         Self(session)
     }
 
-    /// The process that the one at the terminal started.
+    /// The first child of the process on the terminal.
     #[track_caller]
     pub(crate) fn child(&self) -> u32 {
         children(self.id())[0]
@@ -48,7 +48,7 @@ impl Person {
         self.0.get_process_mut().set_window_size(columns, rows).expect("a terminal has a size");
     }
 
-    /// Pastes a text, as terminals tell it to programs that ask for it.
+    /// Pastes a text, as a terminal with bracketed paste does.
     pub(crate) fn pastes(&mut self, text: &str) {
         self.types(format!("\x1b[200~{text}\x1b[201~"));
     }
@@ -58,14 +58,14 @@ impl Person {
         self.0.send(keys).expect("the terminal takes keys");
     }
 
-    /// Types characters, and sees the last of them.
+    /// Types characters, and waits until the last of them is shown.
     #[track_caller]
     pub(crate) fn half_types(&mut self, keys: &str) {
         self.types(keys);
         self.sees(keys.get(keys.len() - 1..).expect("an ASCII character"));
     }
 
-    /// Waits until this is shown.
+    /// Waits until `text` is shown.
     #[track_caller]
     pub(crate) fn sees(&mut self, text: &str) {
         if let Err(error) = self.0.expect(text) {
@@ -75,13 +75,13 @@ impl Person {
         }
     }
 
-    /// The same; gives what was shown before it.
+    /// The same. Returns what was shown before `text`.
     #[track_caller]
     pub(crate) fn sees_until(&mut self, text: &str) -> Vec<u8> {
         self.0.expect(text).expect("it is shown").before().to_vec()
     }
 
-    /// Waits for the end of the program; gives what was still shown, and the exit code.
+    /// Waits for the end of the program. Returns what was still shown, and the exit code.
     #[track_caller]
     pub(crate) fn leaves(mut self) -> (String, i32) {
         let end = self.0.expect(Eof).expect("the program ends");
@@ -89,7 +89,7 @@ impl Person {
         (shown, self.ends())
     }
 
-    /// The same, without a look at what is shown.
+    /// Waits for the end of the program. Ignores what is shown.
     #[track_caller]
     pub(crate) fn ends(&mut self) -> i32 {
         let mut code = None;
@@ -104,7 +104,7 @@ impl Person {
         code.expect("it has ended")
     }
 
-    /// The program at the terminal.
+    /// The process id of the program on the terminal.
     #[track_caller]
     pub(crate) fn id(&self) -> u32 {
         u32::try_from(self.0.get_process().pid().as_raw()).expect("a process")

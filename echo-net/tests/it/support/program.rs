@@ -1,4 +1,4 @@
-//! Programs as children: they are killed when a test fails, and what they print is gathered meanwhile.
+//! Programs as child processes: they are killed when a test fails, and their output is collected.
 
 use super::{PATIENCE, eventually, eventually_within};
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The program under test.
 pub(crate) const ECHO_NET: &str = env!("CARGO_BIN_EXE_echo-net");
 
-/// A child that does not outlive its test.
+/// A child process that is killed with its test.
 pub(crate) struct Kid {
     child: Child,
     stdout: Gathered,
@@ -26,7 +26,7 @@ impl Kid {
         Self { child, stdout, stderr }
     }
 
-    /// `echo-net` with these arguments, everything piped.
+    /// Starts `echo-net` with these arguments, all standard streams piped.
     #[track_caller]
     pub(crate) fn echo_net(arguments: &[&str]) -> Self {
         Self::spawn(piped(Command::new(ECHO_NET).args(arguments)))
@@ -43,20 +43,20 @@ impl Kid {
         input.write_all(bytes).and_then(|()| input.flush()).expect("it reads its input");
     }
 
-    /// Writes to its standard input and ends that, if the program has not ended before.
+    /// Writes to its standard input and closes that. Ignores that the program may have ended.
     pub(crate) fn offer(&mut self, bytes: &[u8]) {
         if let Some(mut input) = self.child.stdin.take() {
             let _ = input.write_all(bytes);
         }
     }
 
-    /// Its standard input, for a thread that writes to it.
+    /// Takes its standard input, for a thread that writes to it.
     #[track_caller]
     pub(crate) fn input(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("its input is open")
     }
 
-    /// Ends its standard input.
+    /// Closes its standard input.
     pub(crate) fn end_input(&mut self) {
         self.child.stdin = None;
     }
@@ -65,13 +65,13 @@ impl Kid {
         self.child.try_wait().expect("it is a child").is_some()
     }
 
-    /// Waits for its end, and for the end of what it printed.
+    /// Waits until it has ended and its output is complete.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.wait_for(PATIENCE)
     }
 
-    /// The same, for a program that takes its time.
+    /// The same with a longer limit.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, patience: Duration) -> ExitStatus {
         eventually_within(patience, "the end of a program", || self.has_ended());
@@ -80,7 +80,7 @@ impl Kid {
         self.child.wait().expect("it has ended")
     }
 
-    /// Waits for its end; gives its exit code, and what it printed on standard output and standard error.
+    /// Waits until it has ended. Returns its exit code, standard output and standard error.
     #[track_caller]
     pub(crate) fn finish(mut self) -> (Option<i32>, String, String) {
         let code = self.wait().code();
@@ -93,28 +93,28 @@ impl Kid {
         signal(self.id(), name);
     }
 
-    /// SIGKILL; by then it may have ended.
+    /// Sends SIGKILL. It may have ended before.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
     }
 
-    /// What it has printed on standard output so far.
+    /// Its standard output so far.
     pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.stdout.text.lock().expect("no reader panics")).into_owned()
     }
 
-    /// What it has printed on standard error so far.
+    /// Its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.text.lock().expect("no reader panics")).into_owned()
     }
 
-    /// Waits for a line on standard output that holds `needle`.
+    /// Waits for a line on standard output that contains `needle`.
     #[track_caller]
     pub(crate) fn says(&self, needle: &str) -> String {
         self.line(needle, Self::stdout)
     }
 
-    /// Waits for a line on standard error that holds `needle`.
+    /// Waits for a line on standard error that contains `needle`.
     #[track_caller]
     pub(crate) fn logs(&self, needle: &str) -> String {
         self.line(needle, Self::stderr)
@@ -144,15 +144,15 @@ impl Drop for Kid {
     }
 }
 
-/// Sends a signal by its name to a process this test started.
+/// Sends a signal by its name to a process that this test has started.
 #[track_caller]
 pub(crate) fn signal(id: u32, name: &str) {
     let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "{name} cannot be sent to {id}");
 }
 
-/// `echo-net` with a shell's limit of open files (`ulimit -n 20`), everything piped. It inherits none but the standard
-/// streams: other tests have terminals open that would count.
+/// `echo-net` with a shell's limit of open files (`ulimit -n 20`), all standard streams piped. It inherits no other
+/// descriptors, because terminals of other tests would count.
 pub(crate) fn limited(limit: &str, arguments: &[&str]) -> Command {
     let close = "for file in /proc/$$/fd/*; do number=${file##*/}; \
                  if [ \"$number\" -gt 2 ]; then eval \"exec $number>&-\"; fi; done";
@@ -162,19 +162,19 @@ pub(crate) fn limited(limit: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The processes that a process started.
+/// The child processes of a process.
 pub(crate) fn children(process: u32) -> Vec<u32> {
     let path = format!("/proc/{process}/task/{process}/children");
     let children = std::fs::read_to_string(path).expect("the kernel lists children");
     children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// All three standard streams piped.
+/// Pipes all three standard streams.
 pub(crate) fn piped(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped())
 }
 
-/// `echo-net serve`, and where it listens.
+/// A running `echo-net serve`, and its address.
 pub(crate) struct Serve {
     pub(crate) kid: Kid,
     pub(crate) address: SocketAddr,
@@ -186,13 +186,13 @@ impl Serve {
         Self::of(Command::new(ECHO_NET).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments))
     }
 
-    /// A command that serves.
+    /// Starts a command that serves.
     #[track_caller]
     pub(crate) fn of(command: &mut Command) -> Self {
         Self::by(Kid::spawn(piped(command)))
     }
 
-    /// A program that serves, and says so on its standard output.
+    /// Wraps a running program that prints its address on standard output.
     #[track_caller]
     pub(crate) fn by(kid: Kid) -> Self {
         let line = kid.says("listening on ");
@@ -200,7 +200,7 @@ impl Serve {
         Self { address: address.parse().expect("an address"), kid }
     }
 
-    /// Asks it to drain; gives its exit code and the last line it says.
+    /// Drains it. Returns its exit code and the last line of its standard output.
     #[track_caller]
     pub(crate) fn drain(mut self) -> (Option<i32>, String) {
         self.kid.signal("INT");
@@ -209,7 +209,7 @@ impl Serve {
     }
 }
 
-/// What a child prints, as it comes.
+/// The output of a child, collected while it runs.
 struct Gathered {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -236,7 +236,7 @@ impl Gathered {
     }
 }
 
-/// socat as a mirror for one connection, and its address.
+/// Starts socat as a mirror for one connection. Returns it and its address.
 #[track_caller]
 pub(crate) fn socat_mirror() -> (Kid, String) {
     let mut command = Command::new("socat");

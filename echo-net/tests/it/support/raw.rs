@@ -1,4 +1,4 @@
-//! A client of raw bytes and frames: it does what it is told, right or wrong.
+//! A client of raw bytes and frames, valid or not.
 
 use super::PATIENCE;
 use echo_net::echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD};
@@ -7,7 +7,7 @@ use echo_net::echo_core::{CloseCode, CloseReason, Role, Stamp};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-/// What the other side said.
+/// What the peer has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Echo { seq: u64, payload: Vec<u8> },
@@ -25,7 +25,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Connects and says nothing.
+    /// Connects, and sends nothing.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::on(TcpStream::connect(address).expect("the server accepts"))
@@ -38,7 +38,7 @@ impl Raw {
         Self { stream, input: Vec::new(), decoder: Decoder::new(MAX_PAYLOAD) }
     }
 
-    /// Connects, and both prefaces are exchanged.
+    /// Connects, and exchanges the prefaces.
     #[track_caller]
     pub(crate) fn greeted(address: SocketAddr) -> Self {
         let mut raw = Self::connect(address);
@@ -59,20 +59,20 @@ impl Raw {
         assert_eq!(got, preface(Role::Server, 1), "clause 1.2");
     }
 
-    /// As a server: takes the client's preface and gives one's own.
+    /// Acts as a server: receives the client's preface, and sends its own.
     #[track_caller]
     pub(crate) fn greets(&mut self) {
         assert_eq!(self.bytes(8), hello(), "clause 1.2");
         self.send(&preface(Role::Server, 1));
     }
 
-    /// FIN.
+    /// Sends FIN.
     #[track_caller]
     pub(crate) fn finish(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection stands");
     }
 
-    /// Waits for so many bytes, as they are.
+    /// Waits for `count` bytes.
     #[track_caller]
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut got = vec![0; count];
@@ -80,7 +80,7 @@ impl Raw {
         got
     }
 
-    /// Waits for a byte, and takes what one read gives.
+    /// Waits for a byte, and returns what one read gives.
     #[track_caller]
     pub(crate) fn some(&mut self) -> Vec<u8> {
         let mut got = vec![0; 64 * 1024];
@@ -95,7 +95,7 @@ impl Raw {
         }
     }
 
-    /// Everything up to the server's FIN.
+    /// Reads everything up to the server's FIN.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut got = Vec::new();
@@ -103,7 +103,7 @@ impl Raw {
         got
     }
 
-    /// The next frame, or the end.
+    /// Waits for the next frame or the end.
     #[track_caller]
     pub(crate) fn hears(&mut self) -> Said {
         loop {
@@ -126,20 +126,20 @@ impl Raw {
         }
     }
 
-    /// Asks request `seq`, and holds the answer.
+    /// Sends request `seq`, and checks the answer.
     #[track_caller]
     pub(crate) fn asks(&mut self, seq: u64, payload: &[u8]) {
         self.send(&echo(seq, payload));
         assert_eq!(self.hears(), Said::Reply { seq, payload: payload.to_vec() });
     }
 
-    /// Ends by the usual order, with `asked` requests all answered.
+    /// Ends in the usual order, after `asked` requests that were all answered.
     #[track_caller]
     pub(crate) fn ends_clean(self, asked: u64) {
         self.ends_clean_as(asked, 1000);
     }
 
-    /// The same with the code that the server goes with.
+    /// The same with the code of the server's CLOSE.
     #[track_caller]
     pub(crate) fn ends_clean_as(mut self, asked: u64, code: u16) {
         self.send(&goaway(asked));

@@ -1,4 +1,4 @@
-//! The library's server in this process, and servers that do wrong.
+//! The library's server in this process, and servers with wrong behaviour.
 
 use super::bounded;
 use super::raw::Raw;
@@ -9,17 +9,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// A server with threads of its own, so that tests can block.
+/// A server with its own threads, so that tests can block.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// What the kernel knew of the port before: sockets of other tests.
+    /// Sockets of other tests that used the port before.
     before: Sockets,
     stop: oneshot::Sender<()>,
     abort: oneshot::Sender<()>,
     thread: JoinHandle<Report>,
 }
 
-/// The default settings of a server, but for what `change` does.
+/// The default settings of a server, with the changes of `change`.
 pub(crate) fn server_config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
     let mut config = ServerConfig::default();
     change(&mut config);
@@ -44,13 +44,13 @@ impl Server {
         Self { address, before: Sockets::now().of(address.port()), stop, abort, thread }
     }
 
-    /// Drains, and gives the report.
+    /// Drains, and returns the report.
     #[track_caller]
     pub(crate) fn drain(self) -> Report {
         self.drain_with(0)
     }
 
-    /// The same, with so many panics.
+    /// The same, and expects `panicked` panics in the report.
     #[track_caller]
     pub(crate) fn drain_with(self, panicked: u64) -> Report {
         let Self { stop, abort, thread, .. } = self;
@@ -61,13 +61,13 @@ impl Server {
         report
     }
 
-    /// What the kernel knows of this server's port and did not know before it.
+    /// The sockets of this server's port, without those of other tests.
     pub(crate) fn sockets(&self) -> Sockets {
         Sockets::now().of(self.address.port()).without(&self.before)
     }
 }
 
-/// A server that does what `act` does with the first connection; gives its address, and what `act` gave.
+/// A server that does `act` with its first connection. Returns its address, and a thread with the result of `act`.
 pub(crate) fn fake<T: Send + 'static>(act: impl FnOnce(Raw) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it listens");
@@ -78,7 +78,7 @@ pub(crate) fn fake<T: Send + 'static>(act: impl FnOnce(Raw) -> T + Send + 'stati
     (address, thread)
 }
 
-/// A port that refuses connections as long as this lives: it is bound, so that nobody else gets it, and nobody listens.
+/// A port that refuses connections while this lives: it is bound, and nothing listens on it.
 pub(crate) struct ClosedPort {
     pub(crate) address: SocketAddr,
     _bound: socket2::Socket,
@@ -93,7 +93,7 @@ impl ClosedPort {
     }
 }
 
-/// Takes a client's bytes until its FIN, or its reset.
+/// Reads a client's bytes until its FIN or RST.
 pub(crate) fn swallow(mut raw: Raw) -> Vec<u8> {
     let mut got = Vec::new();
     let _ = raw.stream.read_to_end(&mut got);

@@ -1,4 +1,4 @@
-//! What the kernel says of the sockets of a port.
+//! The sockets of a port, as the kernel reports them.
 
 use procfs::net::TcpState;
 use std::net::SocketAddr;
@@ -8,32 +8,32 @@ use std::net::SocketAddr;
 pub(crate) struct Sockets(Vec<(SocketAddr, SocketAddr, TcpState)>);
 
 impl Sockets {
-    /// All there are, listeners left out.
+    /// All TCP sockets except listeners.
     pub(crate) fn now() -> Self {
         let all = procfs::net::tcp().expect("/proc/net/tcp can be read");
         let sockets = all.into_iter().map(|socket| (socket.local_address, socket.remote_address, socket.state));
         Self(sockets.filter(|(.., state)| *state != TcpState::Listen).collect())
     }
 
-    /// Those that have `port` at either end.
+    /// Only those with `port` at either end.
     pub(crate) fn of(mut self, port: u16) -> Self {
         self.0.retain(|(near, far, _)| near.port() == port || far.port() == port);
         self
     }
 
-    /// Without those that were known `before`.
+    /// Only those that are not in `before`.
     pub(crate) fn without(mut self, before: &Self) -> Self {
         self.0.retain(|(near, far, _)| !before.0.iter().any(|(n, f, _)| (n, f) == (near, far)));
         self
     }
 
-    /// Half-open ones, the leak this project is about: FIN_WAIT2 or CLOSE_WAIT, at either end.
+    /// Number of half-closed sockets, at either end: FIN_WAIT2 or CLOSE_WAIT.
     pub(crate) fn half_closed(&self) -> usize {
         let half = |state: &TcpState| matches!(state, TcpState::FinWait2 | TcpState::CloseWait);
         self.0.iter().filter(|(.., state)| half(state)).count()
     }
 
-    /// The peers' ports of the sockets in TIME_WAIT whose own port is `port`.
+    /// The peers' ports of the sockets in TIME_WAIT with the local port `port`.
     pub(crate) fn time_wait_at(&self, port: u16) -> Vec<u16> {
         let waits = |near: &SocketAddr, state: &TcpState| near.port() == port && *state == TcpState::TimeWait;
         let mut peers: Vec<_> =
@@ -42,12 +42,12 @@ impl Sockets {
         peers
     }
 
-    /// Sockets in TIME_WAIT, at either end.
+    /// Number of sockets in TIME_WAIT, at either end.
     pub(crate) fn time_waits(&self) -> usize {
         self.in_state(TcpState::TimeWait)
     }
 
-    /// Sockets that nobody has begun to close.
+    /// Number of sockets that neither end has begun to close.
     pub(crate) fn established(&self) -> usize {
         self.in_state(TcpState::Established)
     }

@@ -1,4 +1,4 @@
-//! What the classic program would print as the time.
+//! The time as the classic program prints it.
 
 use super::program::Kid;
 use echo_net::Clock;
@@ -11,19 +11,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Length of `[Mon Nov 23 08:16:00 2026] `.
 pub(crate) const HEADER: usize = 27;
 
-/// Seconds since the epoch, now.
+/// Seconds since the epoch.
 pub(crate) fn seconds() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
     i64::try_from(now.as_secs()).expect("it is not that late")
 }
 
-/// The header of an answer at a second, in this process's time zone.
+/// The header of an answer at `second`, in this process's time zone.
 pub(crate) fn header_at(second: i64) -> String {
     let stamp = Stamp(second * 1_000_000_000);
     ctime_header(stamp, (Clock::local().utc_offset)(stamp))
 }
 
-/// Whether `answer` is the header of a second since `begin`, and `message`.
+/// Whether `answer` is `message` behind the header of a second since `begin`.
 pub(crate) fn is_answer(answer: &[u8], begin: i64, message: &[u8]) -> bool {
     (begin..=seconds()).any(|second| answer == [header_at(second).as_bytes(), message].concat())
 }
@@ -50,7 +50,7 @@ impl Ctime {
         program
     }
 
-    /// What it prints, line by line, in a time zone or in this process's.
+    /// Its output, line by line, in a time zone or in this process's.
     #[track_caller]
     pub(crate) fn of(&self, seconds: &[i64], zone: Option<&str>) -> Vec<String> {
         let mut command = Command::new(self.folder.join("ctime"));

@@ -1,4 +1,4 @@
-//! The fault injector: what becomes of each segment, by the scenario's network.
+//! The fault injector: decides the fate of each segment by the scenario's network.
 
 use crate::backend::faulty_links::carries;
 use crate::backend::program::{SharedLog, Slot, lock};
@@ -23,9 +23,9 @@ pub(super) struct ScenarioFaultInjector {
     requests: u64,
     /// By [`Role`].
     decoders: [WireDecoder; 2],
-    /// The number of the next byte that was not heard yet; by [`Role`].
+    /// The sequence number of the next byte that was not decoded yet; by [`Role`].
     next: [Option<u32>; 2],
-    /// How many of 100 are lost, and the state of what decides which.
+    /// The percentage of segments that are lost, and the state of the random numbers that choose them.
     loss: Option<(u8, u64)>,
 }
 
@@ -46,7 +46,7 @@ impl ScenarioFaultInjector {
         (Self { log, taps, waiting: Arc::clone(&waiting), requests, decoders, next: [None; 2], loss }, waiting)
     }
 
-    /// What a segment carries that its side has not sent before.
+    /// Decodes what a segment carries and its side has not sent before.
     fn hear(&mut self, segment: &Segment) -> Vec<Unit> {
         let side = segment.from as usize;
         if segment.flags.has(Flags::RST) {
@@ -55,7 +55,7 @@ impl ScenarioFaultInjector {
         let next = *self.next[side].get_or_insert(segment.seq);
         let end = segment.seq.wrapping_add(segment.space());
         let new = end.wrapping_sub(next);
-        // It is all old: sent again, or an acknowledgment.
+        // All of it is old: a retransmission, or an acknowledgment.
         if new == 0 || new > 1 << 31 {
             return Vec::new();
         }
@@ -70,7 +70,7 @@ impl ScenarioFaultInjector {
         units
     }
 
-    /// What a kernel sends on its own shows only here.
+    /// Logs FIN and RST. Those that a kernel sends on its own are seen only here.
     fn note(&self, from: Role, units: &[Unit]) {
         let mut log = lock(&self.log);
         for unit in units.iter().filter(|unit| matches!(unit, Unit::Fin | Unit::Reset)) {
@@ -80,7 +80,7 @@ impl ScenarioFaultInjector {
         }
     }
 
-    /// The first fault that waits for this segment.
+    /// Takes the first fault that waits for this segment.
     fn fault(&self, segment: &Segment, units: &[Unit], sender: TcpState) -> Option<NetworkFault> {
         let mut waiting = lock(&self.waiting);
         let is_due = |fault: &NetworkFault| match fault {
@@ -110,7 +110,7 @@ impl ScenarioFaultInjector {
         }
     }
 
-    /// Whether chance takes this segment. A conversation begins with a connection, so nothing is lost before.
+    /// Whether this segment is lost at random. Nothing is lost before the conversation begins.
     fn is_lost(&mut self) -> bool {
         let Some((percent, state)) = &mut self.loss else { return false };
         lock(&self.log).is_watched() && split_mix(state) % 100 < u64::from(*percent)
@@ -145,8 +145,8 @@ impl FaultInjector for ScenarioFaultInjector {
     }
 }
 
-/// The next number of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): the same
-/// for a seed in every version.
+/// Returns the next number of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). It
+/// depends on the seed only, in every version.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

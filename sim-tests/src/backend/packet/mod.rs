@@ -1,7 +1,8 @@
 //! The real client and server of `echo-net`, each on a TCP stack of its own, over a simulated link.
 //!
-//! Time is tokio's, and paused: it goes on to the next event when nobody has anything left to do. The stacks' clocks
-//! run [`defaults::PACE`] times as fast, for the harness's deadlines are so much shorter than real ones.
+//! Time is tokio's, and paused: it advances to the next event when all tasks wait. The stacks' clocks run
+//! [`defaults::TCP_TIME_SCALE`](crate::scenario::defaults::TCP_TIME_SCALE) times as fast, because the harness's
+//! deadlines are that much shorter than real ones.
 
 mod fault_injector;
 mod simulation;

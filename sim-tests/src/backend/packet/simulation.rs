@@ -20,15 +20,15 @@ use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
 const PORT: u16 = 2012;
-/// The client's port of two conversations, one after the other.
+/// The client's port if two conversations follow each other on the same ports.
 const REUSED: u16 = 50_000;
-/// The receive buffer of a socket, in bytes, if the scenario says nothing else.
+/// The receive buffer of a socket in bytes, if the scenario sets none.
 const WINDOW: usize = 65_535;
 /// The smallest buffer of a slow reader, in bytes.
 const SMALL: usize = 64;
-/// How long a connection may take (`tcp_syn_retries` is 127 s), and how long sockets may take to end
-/// (`tcp_retries2` is 924 s, behind it TIME-WAIT), as the stacks' clocks count.
+/// Limit for connecting: 127 s of the stacks' time, as `tcp_syn_retries` gives.
 const CONNECTING: Duration = Duration::from_millis(127_000 / defaults::TCP_TIME_SCALE);
+/// Limit for the sockets to end: 1000 s of the stacks' time, for the 924 s of `tcp_retries2` and TIME-WAIT.
 const ENDING: Duration = Duration::from_millis(1_000_000 / defaults::TCP_TIME_SCALE);
 
 pub(super) struct Simulation {
@@ -39,14 +39,14 @@ pub(super) struct Simulation {
     /// By [`Role`].
     programs: [JoinHandle<io::Result<()>>; 2],
     reboot: Option<Millis>,
-    /// Something was noted on the event log.
+    /// Notified when an event is logged.
     stirred: Arc<Notify>,
     begun: Instant,
     /// The network's time at the beginning.
     offset: Millis,
 }
 
-/// The clock of the event log. It wakes the simulation when something is logged.
+/// The clock of the event log. It wakes the simulation when an event is logged.
 #[derive(Debug)]
 struct Watch {
     begun: Instant,
@@ -63,11 +63,11 @@ impl Observer for Watch {
     }
 }
 
-/// The programs' way to the network.
+/// The network as the programs use it.
 #[derive(Clone, Debug)]
 struct Wires {
     net: Net,
-    /// The client's port.
+    /// The client's port, if it is fixed.
     port: Option<u16>,
 }
 
@@ -89,13 +89,13 @@ impl Network for Wires {
 }
 
 impl Simulation {
-    /// Brings the connection about, and tells the programs to begin.
+    /// Connects both programs, and starts them.
     pub(super) async fn new(scenario: &Scenario) -> Result<Self, ScenarioError> {
         let network = &scenario.network;
         let (latency, batch) = (network.latency, network.batch);
         let window = match (network.window, network.takes) {
             (0, 0) => WINDOW,
-            // What a slow reader has not taken waits in the sender's kernel, but for what two round trips need.
+            // The buffer holds what two round trips need. The rest that a slow reader has not read waits at the sender.
             (0, takes) => {
                 SMALL.max(takes.saturating_mul((4 * (latency + batch)).div_ceil(READ_INTERVAL) as usize)).min(WINDOW)
             }
@@ -118,7 +118,7 @@ impl Simulation {
             let program = HostProgram::new(role, scenario, Arc::clone(&log), stream, wires);
             spawn_local(async move { program.play(inbox).await })
         };
-        // The server first: it listens before the client connects.
+        // The server starts first, because it has to listen before the client connects.
         let server = start(Role::Server, for_server);
         let client = start(Role::Client, for_client);
         let mut simulation = Self {
@@ -157,18 +157,18 @@ impl Simulation {
         self.carry_out();
     }
 
-    /// Runs until both ends have ended and their sockets are gone; when that was, if it was within the budget.
+    /// Runs until both ends have ended and their sockets are gone. Returns when both had ended, `None` after `budget`.
     pub(super) async fn run(&mut self, budget: Millis) -> Option<Millis> {
         let end = self.begun + Duration::from_millis(budget);
         loop {
-            // The programs come first: they have to know what has arrived before they are told what to do.
+            // The programs run first: they have to read what has arrived before they get a command.
             yield_now().await;
             if self.carry_out() {
                 continue;
             }
             if self.is_over() {
                 let over_at = lock(&self.log).now();
-                // What is left is for the kernels to do.
+                // Only the kernels still have work to do.
                 let _ = timeout(ENDING, self.net.idle()).await;
                 return Some(over_at);
             }
@@ -184,7 +184,7 @@ impl Simulation {
         Role::BOTH.into_iter().all(|side| ending(log.entries(), side) != Ending::Open)
     }
 
-    /// What happened.
+    /// Returns the record of the run.
     pub(super) fn record(
         self,
         scenario: &Scenario,
@@ -203,7 +203,7 @@ impl Simulation {
         Ok(Record { scenario, backend: Backend::Packet, entries, over_at, budget, unreached, packets })
     }
 
-    /// Carries out what is due. Returns whether anything was.
+    /// Carries out the commands that are due. Returns whether there were any.
     fn carry_out(&mut self) -> bool {
         let Self { net, controller, programs, reboot, .. } = self;
         let any = controller.carry_out(|command| match command {
@@ -221,21 +221,20 @@ impl Simulation {
             }
             HostCommand::Cut(span) => net.cut(span.after(net.now())),
         });
-        // What kernels do for programs that have ended comes before what programs do.
+        // What kernels send for ended programs goes before what programs do next.
         net.flush();
         any
     }
 }
 
-/// The network's fault injector holds the programs' streams, and these hold the network. This ends the cycle.
+/// Breaks a reference cycle: the network's fault injector holds the programs' streams, and these hold the network.
 impl Drop for Simulation {
     fn drop(&mut self) {
         self.controller.forget_streams();
     }
 }
 
-/// An earlier conversation on the ports that the one to come will have: the server has closed first, and its socket is
-/// in TIME-WAIT.
+/// Runs an earlier conversation on the ports of the next one. The server closes first, so its socket is in TIME-WAIT.
 async fn rehearse(net: &Net) -> io::Result<()> {
     let listener = net.listen(Role::Server, PORT)?;
     let (client, server) = tokio::join!(net.connect_from(Role::Client, Some(REUSED), PORT), listener.accept());

@@ -17,29 +17,29 @@ use echo_core::{CloseReason, Connection, Event, Output, Role};
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
-    /// Hears what this end reads.
+    /// Decodes what this end reads.
     pub(super) decoder: WireDecoder,
     pub(super) socket: StreamSocket<u8>,
     /// Whether the program reads.
     pub(super) reading: Reading,
     pub(super) write_limit: WriteLimit,
-    /// Its transport took no more when it last wrote.
+    /// Whether the write limit stopped the last write.
     pub(super) blocked: bool,
-    /// Its ending has begun.
+    /// Whether its connection has begun to end.
     pub(super) ending: bool,
     pub(super) read_pause: ReadPause,
-    /// How much of the inbox the program has read, and not acted upon.
+    /// Bytes of the inbox that the program has read and not acted on.
     pub(super) ahead: usize,
     fin_read: FinRead,
-    /// The program is there.
+    /// Whether the program still runs.
     pub(super) runs: bool,
 }
 
-/// How far the program has got with the peer's FIN.
+/// Whether the program has read the peer's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FinRead {
     No,
-    /// Read, and not acted upon: the plan pauses the program.
+    /// Read, and not acted on: the read pause is active.
     Noted,
     Done,
 }
@@ -62,7 +62,7 @@ impl End {
         }
     }
 
-    /// Reads, and writes, until there is nothing more to do: the driver's loop.
+    /// Reads and writes until neither makes progress, like the driver's loop.
     pub(super) fn pump(&mut self, world: &mut World) {
         while self.runs {
             if !self.ending && self.connection.machine().is_ending() {
@@ -76,7 +76,7 @@ impl End {
         }
     }
 
-    /// Reads once; whether anything came.
+    /// Reads once. Returns whether anything was read.
     pub(super) fn read(&mut self, world: &mut World) -> bool {
         match self.reading {
             Reading::Always => (),
@@ -85,7 +85,7 @@ impl End {
                 self.leave(world);
                 return false;
             }
-            // Who cannot write, and finds nothing to read, has been reset.
+            // A program that does not read gets a RST only from a failed write.
             Reading::UntilInput | Reading::Never => {
                 let lost = self.connection.is_write_closed();
                 if lost {
@@ -120,7 +120,7 @@ impl End {
         false
     }
 
-    /// Notes FIN once; whether the program may act upon it.
+    /// Logs FIN once. Returns whether the program may act on it.
     pub(super) fn read_fin(&mut self, world: &mut World) -> bool {
         if std::mem::replace(&mut self.fin_read, FinRead::Noted) == FinRead::No {
             world.log.note(self.role, LogEvent::Got(Unit::Fin));
@@ -163,14 +163,14 @@ impl End {
         used > 0
     }
 
-    /// How many bytes one read gives: those of a packet, or of all that are there if the network coalesces.
+    /// Bytes that one read returns: those of one packet, or all that are there if the network coalesces.
     pub(super) fn readable(&self, network: &Network) -> usize {
         let there = if network.batch > 0 { self.socket.inbox().len() } else { self.socket.first_packet() };
         let most = if network.reads == 0 { there } else { there.min(network.reads) };
         most.max(self.ahead)
     }
 
-    /// Whether what is read next has to wait for the plan. If so it counts as read, and is not acted upon.
+    /// Returns whether the next input has to wait for the plan. Then it counts as read, and is not acted on.
     pub(super) fn look_ahead(&mut self, bytes: &[u8], world: &mut World) -> bool {
         let mut decoder = self.decoder.clone();
         let units = decoder.decode(StreamChunk::Data(&bytes[self.ahead..]));
@@ -228,7 +228,7 @@ impl End {
         }
     }
 
-    /// Tells the connection how much of its output the other end has not taken.
+    /// Reports to the connection how much of its output the peer has not read.
     pub(super) fn look(&mut self, world: &World) {
         let now = world.now();
         if self.socket.is_open() {
@@ -239,12 +239,12 @@ impl End {
 
     pub(super) fn ask(&mut self, seq: u64, world: &World) {
         if let Some(payload) = world.scenario.payload(seq).filter(|_| self.runs) {
-            // A conversation that is ending takes no more requests; the event log shows that none was sent.
+            // A connection that is ending refuses requests; the event log shows that none was sent.
             let _ = self.connection.send(world.now(), &payload);
         }
     }
 
-    /// Carries out a step of the plan; whether there was still a program to do it.
+    /// Carries out a step of the plan. Returns `false` if the program no longer runs.
     pub(super) fn act(&mut self, step: Step, world: &mut World) -> bool {
         if !self.runs {
             return false;

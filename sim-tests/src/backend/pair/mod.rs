@@ -1,6 +1,6 @@
-//! Two connections of `echo-core`, two sockets that end as Linux's do, and a queue of packets in virtual time.
+//! Two connections of `echo-core` over two simulated sockets that close as on Linux, in virtual time.
 //!
-//! [`StreamSocket`](crate::network::StreamSocket) says what the sockets do.
+//! [`StreamSocket`](crate::network::StreamSocket) lists what the sockets do.
 
 mod end;
 mod socket;
@@ -56,7 +56,7 @@ impl Pair {
         }
     }
 
-    /// Runs until nothing is left to happen, and says when that was.
+    /// Runs until no event is left. Returns the time of the last one, `None` if the budget is too short.
     fn run(&mut self, budget: Millis) -> Option<Millis> {
         self.direct();
         loop {
@@ -67,7 +67,7 @@ impl Pair {
             }
             self.world.log.advance(next);
             self.deliver();
-            // As the real driver does: what has come is read before a deadline is held against the peer.
+            // The real driver also reads what has arrived before it applies a deadline.
             self.settle();
             for end in [&mut self.client, &mut self.server] {
                 if end.runs {
@@ -80,7 +80,7 @@ impl Pair {
         }
     }
 
-    /// Lets both programs and the step scheduler do what they can do now.
+    /// Runs both programs and the step scheduler until none makes progress.
     fn settle(&mut self) {
         loop {
             self.client.pump(&mut self.world);
@@ -91,8 +91,8 @@ impl Pair {
         }
     }
 
-    /// Carries out what is due; whether anything was. What is due together is the client's first, and what the client
-    /// says upon it.
+    /// Carries out the commands that are due. Returns whether there were any. If both sides have one, the client's goes
+    /// first, and the client sends its output before the server's command.
     fn direct(&mut self) -> bool {
         let due: Vec<Command> = std::iter::from_fn(|| self.scheduler.next(&self.world.log)).collect();
         let any = !due.is_empty();
@@ -123,7 +123,7 @@ impl Pair {
         }
     }
 
-    /// The packets that are due. All of them are there before a program runs.
+    /// Delivers all packets that are due, before a program runs.
     fn deliver(&mut self) {
         loop {
             let World { log, links: post, .. } = &mut self.world;

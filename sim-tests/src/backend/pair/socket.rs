@@ -1,17 +1,17 @@
-//! The calls of a program to its socket, and what arrives there.
+//! The socket calls of a program, and the packets that arrive at its socket.
 
 use super::end::End;
 use super::world::World;
 use crate::network::{PacketKind, Received, StreamPacket};
 
 impl End {
-    /// `shutdown(SHUT_WR)`.
+    /// Does `shutdown(SHUT_WR)`.
     pub(super) fn shut_down(&mut self, world: &mut World) {
         let sent = self.socket.shut_down();
         self.send(sent, world);
     }
 
-    /// `close()`. The program has no socket any more.
+    /// Does `close()`. The program ends with it.
     pub(super) fn leave(&mut self, world: &mut World) {
         self.runs = false;
         let arriving = world.links.is_arriving(self.role.peer(), world.log.now());
@@ -19,7 +19,7 @@ impl End {
         self.send(sent, world);
     }
 
-    /// `close()` with linger time zero.
+    /// Does `close()` with linger time zero: RST.
     pub(super) fn reset(&mut self, world: &mut World) {
         let sent = self.socket.abort();
         self.send(sent, world);
@@ -30,7 +30,7 @@ impl End {
         self.socket.inbox().len() > self.ahead
     }
 
-    /// A packet arrives.
+    /// Handles a packet that arrives.
     pub(super) fn receive(&mut self, packet: StreamPacket<u8>, world: &mut World) {
         match self.socket.receive(packet) {
             Received::Taken => (),

@@ -8,7 +8,7 @@ use crate::scenario::Scenario;
 use echo_core::Role;
 use std::time::Duration;
 
-/// What both ends have in common.
+/// What both ends share.
 pub(super) struct World {
     pub(super) scenario: Scenario,
     pub(super) log: EventLog,
@@ -24,7 +24,7 @@ impl World {
         };
         let units = self.links.push(&mut self.log, from, chunk, packet.clone());
         for unit in units {
-            // A kernel answers every packet for a socket that is gone with RST; one is enough to know.
+            // A kernel answers every packet for a closed socket with RST; the log needs only the first.
             if unit != Unit::Reset || !self.log.has_sent(from, |sent| *sent == Unit::Reset) {
                 self.log.note(from, LogEvent::Sent(unit));
             }

@@ -12,14 +12,14 @@ use echo_core::Role;
 use echo_net::Transport;
 use tokio::sync::mpsc;
 
-/// A command that the backend itself carries out: it concerns a host, or the network.
+/// A command that the backend itself carries out, because it concerns a host or the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::backend) enum HostCommand {
     /// The program ends, and its kernel closes its sockets.
     Crash(Role),
     /// The host loses its power.
     Vanish(Role),
-    /// Nothing passes the network for this long.
+    /// The network delivers nothing for this long.
     Cut(Span),
 }
 
@@ -30,12 +30,12 @@ pub(in crate::backend) struct Controller<S> {
     /// By [`Role`].
     commands: [mpsc::UnboundedSender<ProgramCommand>; 2],
     streams: [Slot<S>; 2],
-    /// Points at which a side waits no longer, once it has its command.
+    /// Points whose pause or write limit ends, because the side has got its command.
     releases: Vec<(Role, Point)>,
 }
 
 impl<S: Transport> Controller<S> {
-    /// Returns the controller, and by [`Role`] the inbox of each program.
+    /// Returns the controller, and the inbox of each program by [`Role`].
     pub(in crate::backend) fn new(scenario: &Scenario, log: SharedLog, streams: [Slot<S>; 2]) -> (Self, [Inbox; 2]) {
         let (to_client, client) = mpsc::unbounded_channel();
         let (to_server, server) = mpsc::unbounded_channel();
@@ -44,17 +44,17 @@ impl<S: Transport> Controller<S> {
         (controller, [client, server])
     }
 
-    /// Whether both programs have their stream.
+    /// Whether both programs are connected.
     pub(in crate::backend) fn is_connected(&self) -> bool {
         self.streams.iter().all(|stream| lock(stream).is_some())
     }
 
-    /// Lets both programs begin.
+    /// Starts both programs.
     pub(in crate::backend) fn begin(&self) {
         Role::BOTH.into_iter().for_each(|side| self.command(side, ProgramCommand::Begin));
     }
 
-    /// Carries out every command that is due, those of the backend through `host`. Returns whether there was any.
+    /// Carries out all commands that are due, those of the backend through `host`. Returns whether there were any.
     pub(in crate::backend) fn carry_out(&mut self, mut host: impl FnMut(HostCommand)) -> bool {
         let mut any = !self.releases.is_empty();
         for (side, point) in std::mem::take(&mut self.releases) {

@@ -1,5 +1,5 @@
-//! What runs on a host: the program of `echo-net` behind an instrumented stream, and the inbox for the step scheduler's
-//! commands.
+//! What runs on a host: a program of `echo-net` with an instrumented stream, which takes commands of the step
+//! scheduler.
 
 use super::Net;
 use super::instrumented_stream::{InstrumentedStream, SharedLog, StreamControl, lock};
@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc};
 
-/// How many lines a plain client can have waiting: more than any scenario has.
+/// Capacity of the queue of a plain client, in lines: more than any scenario sends.
 const LINES: usize = 1 << 16;
 
-/// What the step scheduler wants of a host.
+/// A command of the step scheduler for a program.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::backend) enum ProgramCommand {
-    /// The connection is there: the program begins.
+    /// Starts the program: both sides are connected.
     Begin,
     Act(Step),
     Ask(u64),
@@ -36,7 +36,7 @@ type Sender = mpsc::Sender<Vec<u8>>;
 
 pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<ProgramCommand>;
 
-/// What the software of a host is given.
+/// The program of a host, and what it needs to run.
 pub(in crate::backend) struct HostProgram<N: Net> {
     scenario: Scenario,
     log: SharedLog,
@@ -63,7 +63,7 @@ impl<N: Net> HostProgram<N> {
         Self { scenario: scenario.clone(), log, handle, role, net }
     }
 
-    /// Runs the host's program until the host is no more.
+    /// Runs the program until its host ends.
     pub(in crate::backend) async fn play(&self, inbox: Inbox) -> io::Result<()> {
         match (self.role, self.scenario.wire) {
             (Role::Server, _) => self.serve(inbox).await,
@@ -97,10 +97,10 @@ impl<N: Net> HostProgram<N> {
         config
     }
 
-    /// The framed client.
+    /// Runs the framed client.
     async fn ask(&self, mut inbox: Inbox) -> io::Result<()> {
         let (stream, handle) = self.connect().await?;
-        // The first command is to begin.
+        // The first command is `Begin`.
         inbox.recv().await;
         let client = Client::start(stream, self.client_config());
         let mut ended = pin!(client.ended());
@@ -119,7 +119,7 @@ impl<N: Net> HostProgram<N> {
         }
     }
 
-    /// Does what the step scheduler wants of a framed client.
+    /// Carries out a command with the framed client.
     async fn wish(&self, client: &Client, handle: &StreamControl<N::Stream>, command: ProgramCommand) {
         match command {
             ProgramCommand::Begin => (),
@@ -136,17 +136,17 @@ impl<N: Net> HostProgram<N> {
         let Some(payload) = self.scenario.payload(seq) else { return };
         let cast = self.clone();
         tokio::task::spawn_local(async move {
-            // What is refused, or never answered, shows in the account.
+            // A request that is refused or never answered is in the account of the outcome.
             if let Ok(answer) = client.request(payload).await {
                 cast.note(LogEvent::Handed(answer.seq));
             }
         });
     }
 
-    /// The plain client.
+    /// Runs the plain client.
     async fn ask_plainly(&self, mut inbox: Inbox) -> io::Result<()> {
         let (stream, handle) = self.connect().await?;
-        // The first command is to begin.
+        // The first command is `Begin`.
         inbox.recv().await;
         let (sender, outgoing) = mpsc::channel(LINES);
         let mut sender = Some(sender);
@@ -175,7 +175,7 @@ impl<N: Net> HostProgram<N> {
         }
     }
 
-    /// Does what the step scheduler wants of a plain client.
+    /// Carries out a command with the plain client.
     async fn wish_plainly(
         &self,
         sender: &mut Option<Sender>,
@@ -186,7 +186,7 @@ impl<N: Net> HostProgram<N> {
             ProgramCommand::Begin => (),
             ProgramCommand::Ask(seq) => {
                 if let (Some(sender), Some(line)) = (&sender, self.scenario.payload(seq)) {
-                    // A conversation that is over takes no more lines.
+                    // A conversation that has ended takes no more lines.
                     let _ = sender.send(line).await;
                 }
             }
@@ -195,7 +195,7 @@ impl<N: Net> HostProgram<N> {
         }
     }
 
-    /// The server. It serves on until the host is no more; the end of its one conversation is what counts.
+    /// Runs the server until its host ends. Only the end of its one conversation is logged.
     async fn serve(&self, mut inbox: Inbox) -> io::Result<()> {
         let listener = self.net.bind().await?;
         let stop = Notify::new();
@@ -210,7 +210,7 @@ impl<N: Net> HostProgram<N> {
         let mut serving = pin!(serve(door, config, stop.notified()));
         loop {
             tokio::select! { biased;
-                // First, so that a connection that is there is accepted before the next command is heard.
+                // The server is polled first, so that it accepts a pending connection before it gets the next command.
                 _ = &mut serving => pending().await,
                 command = inbox.recv() => match command {
                     Some(ProgramCommand::Begin) => begin.notify_one(),
@@ -234,7 +234,7 @@ impl<N: Net> HostProgram<N> {
     }
 }
 
-/// Carries out a step below the protocol; never returns if it takes the program away.
+/// Carries out a step on the stream. Never returns if the step ends the program.
 async fn take_step<S: Transport>(handle: &StreamControl<S>, step: Step) {
     handle.act(step);
     match step.action {
@@ -243,7 +243,7 @@ async fn take_step<S: Transport>(handle: &StreamControl<S>, step: Step) {
     }
 }
 
-/// Accepts, and puts an instrumented stream on what it accepts.
+/// Accepts streams, and wraps each in an instrumented stream.
 struct InstrumentedListener<N: Net> {
     listener: N::Listener,
     cast: HostProgram<N>,

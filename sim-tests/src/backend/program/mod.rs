@@ -1,4 +1,4 @@
-//! The programs of a run, the client and the server of `echo-net`, on whatever network a backend has.
+//! The programs of a run, the client and the server of `echo-net`, on the network of any backend.
 
 mod controller;
 mod host_program;
@@ -15,19 +15,19 @@ use echo_net::Transport;
 use std::future::Future;
 use std::io;
 
-/// How the programs of a run come by their connection.
+/// The network between the programs: connects and accepts.
 pub(super) trait Net: Clone + Send + Sync + 'static {
-    /// One end of it.
+    /// One end of a connection.
     type Stream: Transport;
-    /// What accepts it.
+    /// The server's listener.
     type Listener: Send + 'static;
 
-    /// The server listens.
+    /// Makes the server listen.
     fn bind(&self) -> impl Future<Output = io::Result<Self::Listener>> + Send;
 
-    /// The server accepts. Must be cancel safe.
+    /// Accepts a connection for the server. Must be cancel safe.
     fn accept(listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// The client connects.
+    /// Connects the client.
     fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }

@@ -1,4 +1,4 @@
-//! How fast a program reads.
+//! The rate at which a program reads.
 
 use crate::network::READ_INTERVAL;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// Lets a program read only so many bytes at a time, and no more until it may.
+/// Limits how many bytes a program reads at a time, and how soon it reads again.
 #[derive(Debug)]
 pub(super) struct Pace {
     takes: usize,
@@ -15,21 +15,21 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `takes` bytes every [`PACE`].
+    /// Allows `takes` bytes in every [`READ_INTERVAL`].
     #[cfg(feature = "packet")]
     pub(super) fn new(takes: usize) -> Self {
         Self { takes, next: Box::pin(tokio::time::sleep_until(Instant::now())) }
     }
 
-    /// How many bytes may be read, once some may.
+    /// Waits until the program may read. Returns the maximum number of bytes.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        // Not all at once: a plain message is over when nothing comes for some milliseconds.
+        // Small reads with short pauses: a plain message ends when nothing arrives for some milliseconds.
         self.next.as_mut().poll(cx).map(|()| self.takes.div_ceil(READ_INTERVAL as usize))
     }
 
-    /// So many bytes were read.
+    /// Counts bytes that were read, and sets the time of the next read.
     pub(super) fn took(&mut self, count: usize) {
-        /// A timer is at most so late.
+        /// Maximum lateness of a timer.
         const TICK: Duration = Duration::from_millis(1);
         if count == 0 {
             return;

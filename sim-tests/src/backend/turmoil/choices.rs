@@ -1,22 +1,22 @@
 //! The choices among the orders in which packets can be delivered.
 
-/// The choices of one run: those that are given, then the first of each.
+/// The choices of one run: the given ones, then the first alternative each time.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     given: Vec<usize>,
-    /// What was chosen, of how many.
+    /// The choices made, each with its number of alternatives.
     made: Vec<(usize, usize)>,
 }
 
 impl Choices {
-    /// How many packets are delivered of those that are under way in each direction: some, if there are any.
+    /// Chooses how many of the packets in flight are delivered in each direction. At least one is, if there are any.
     pub(super) fn pick(&mut self, [first, second]: [usize; 2]) -> [usize; 2] {
         let ways = (first + 1) * (second + 1) - 1;
         if ways == 0 {
             return [0, 0];
         }
         let choice = if ways == 1 { 0 } else { self.choose(ways) };
-        // All but "none of either", which is the last.
+        // At least 1, because 0 would be no packet in either direction.
         let number = ways - choice;
         [number / (second + 1), number % (second + 1)]
     }
@@ -27,7 +27,7 @@ impl Choices {
         choice
     }
 
-    /// The next in order, if these were not the last.
+    /// The choices of the next run; `None` after the last one.
     pub(super) fn next(mut self) -> Option<Self> {
         while let Some((choice, ways)) = self.made.pop() {
             if choice + 1 < ways {

@@ -1,8 +1,8 @@
 //! All orders in which packets can be delivered: the real client and server of `echo-net`, run once for each.
 //!
-//! A step of turmoil delivers some of the packets that are on their way, at least one: in each direction the first so
-//! many, for TCP keeps their order. Several in one step matter, for a program finds then at once what it would
-//! otherwise find in turn. How long a packet takes does not matter, as long as no deadline passes.
+//! A step of turmoil delivers at least one of the packets in flight. In each direction it delivers the first ones,
+//! because TCP keeps their order. The number of packets in a step matters, because a program then finds them all at
+//! once. The time that a packet takes does not matter, as long as no deadline passes.
 
 use super::choices::Choices;
 use super::simulation::{Timing, run_as};
@@ -12,11 +12,11 @@ use crate::scenario::Scenario;
 use crate::scenario::defaults;
 use crate::support::ScenarioError;
 
-/// Runs `scenario` in every order of delivery, and gives each record to `look`, which says whether to go on. Gives the
-/// number of orders, and whether these were all.
+/// Runs `scenario` in every order of delivery, and gives each record to `look`, which returns whether to continue.
+/// Returns the number of runs, and whether these were all.
 ///
 /// # Errors
-/// A [`ScenarioError`] if the scenario makes no sense, or has a network whose packets are not free to arrive at any time.
+/// A [`ScenarioError`] if the scenario is not valid, or its network restricts when packets arrive.
 pub fn every_order(scenario: &Scenario, mut look: impl FnMut(Record) -> bool) -> Result<(u64, bool), ScenarioError> {
     scenario.check()?;
     Backend::Turmoil.expresses(scenario)?;

@@ -7,10 +7,10 @@ use turmoil::net::{TcpListener, TcpStream};
 
 const PORT: u16 = 4007;
 
-/// turmoil's stream as a transport. Its `abort` is the instrumented stream's business.
+/// turmoil's stream as a transport. The instrumented stream implements `abort` for it.
 pub(super) type Stream = StreamTransport<TcpStream>;
 
-/// The hosts "client" and "server". Which of them this is, turmoil knows.
+/// The hosts "client" and "server". turmoil itself keeps which of them runs.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts;
 

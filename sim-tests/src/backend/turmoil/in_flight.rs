@@ -1,24 +1,24 @@
-//! What is known of a packet that is on its way.
+//! The states of a packet in flight.
 
 use echo_core::Role;
 
-/// What the links have of a packet.
+/// A packet on the links.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum InFlight {
-    /// The first of its direction that turmoil holds.
+    /// The first packet of its direction that turmoil holds.
     Deliver,
-    /// The same, and it is a RST.
+    /// The same, if it is a RST.
     DeliverReset,
-    /// A FIN that means RST.
+    /// A RST that turmoil does not deliver.
     Reset,
 }
 
-/// What became of a packet that turmoil holds.
+/// The state of a packet that turmoil holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeldPacket {
     Waits(Role),
-    /// It is delivered at once.
+    /// turmoil delivers it in the next step.
     Leaves,
-    /// It stays with turmoil for ever.
+    /// turmoil never delivers it.
     Dead,
 }

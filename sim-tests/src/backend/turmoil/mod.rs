@@ -1,9 +1,9 @@
 //! The real client and server of `echo-net` on turmoil, with this crate's links as the network.
 //!
-//! turmoil holds every packet, and the links say when each is delivered, so a packet takes the same way here and on
-//! the pair. Two things turmoil cannot do are done here: a RST on demand is the FIN of the socket that was dropped,
-//! turned into a RST on the way; and a socket that was closed and gets a FIN answers with RST in turmoil, though
-//! Linux would acknowledge it - the peer has ended by then, so nobody sees the difference.
+//! turmoil holds every packet, and the links decide when each is delivered, so that packets arrive as on the pair. Two
+//! differences of turmoil's sockets remain. They cannot send RST on demand: the FIN of the dropped socket is turned
+//! into a RST on the links. A closed socket answers FIN with RST, where Linux acknowledges it: the peer has ended
+//! by then, so no program sees this.
 
 mod choices;
 mod every_order;

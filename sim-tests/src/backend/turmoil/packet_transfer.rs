@@ -1,4 +1,4 @@
-//! Packets between turmoil and the links: what was sent is taken, what is due is delivered.
+//! Moves packets between turmoil and the links: takes those that were sent, and delivers those that are due.
 
 use super::hosts::Stream;
 use super::in_flight::{HeldPacket, InFlight};
@@ -14,7 +14,7 @@ use echo_core::Role;
 use turmoil::Protocol;
 
 impl Simulation {
-    /// Takes the new packets onto the links.
+    /// Puts the new packets onto the links.
     pub(super) fn collect(&mut self) {
         let mut log = lock(&self.log);
         let Self { sim, links, held, controller, hosts, client_address, .. } = self;
@@ -41,7 +41,7 @@ impl Simulation {
         }
     }
 
-    /// Tells both ends how much of what they have sent was taken, and whether something arrives.
+    /// Reports to both ends how much of their output the peer has read, and whether a packet arrives in part.
     pub(super) fn tell_taken(&mut self, now: Millis) {
         for side in Role::BOTH {
             if let Some(taken) = self.links.taken(side, now) {
@@ -92,7 +92,7 @@ impl Simulation {
         }
     }
 
-    /// What arrives in the next step.
+    /// Returns what arrives in the next step.
     fn arrivals(&mut self) -> Vec<(Role, Arrival<InFlight>)> {
         let Self { log, links, timing, .. } = self;
         let mut arrivals = Vec::new();
@@ -115,7 +115,7 @@ impl Simulation {
     }
 }
 
-/// Takes a packet that the host of `from` has just sent onto the links.
+/// Puts a packet that the host of `from` has sent onto the links.
 fn take(
     from: Role,
     dark: bool,
@@ -129,7 +129,7 @@ fn take(
     let reset = stream.as_ref().is_some_and(|stream| stream.is_reset());
     let Protocol::Tcp(segment) = message else { return HeldPacket::Dead };
     let (segment, parcel) = match segment {
-        // Connecting takes no time: a conversation begins when it is done.
+        // Connecting takes no time, because a conversation begins after it.
         turmoil::Segment::Syn(_) => return HeldPacket::Leaves,
         turmoil::Segment::Data(_, bytes) => (StreamChunk::Data(bytes.as_ref()), InFlight::Deliver),
         turmoil::Segment::Fin(_) if reset || dark => return HeldPacket::Dead,
@@ -139,7 +139,7 @@ fn take(
         turmoil::Segment::Rst => (StreamChunk::Reset, InFlight::DeliverReset),
     };
     for unit in links.push(log, from, segment, parcel) {
-        // What a program sends is noted by its instrumented stream; what its kernel sends on its own shows only here.
+        // An instrumented stream logs what its program sends. What the kernel sends on its own is seen only here.
         let by_kernel = matches!(unit, Unit::Fin | Unit::Reset);
         if by_kernel && !log.has_sent(from, |sent| *sent == unit) {
             log.note(from, LogEvent::Sent(unit));
@@ -150,7 +150,7 @@ fn take(
         InFlight::Reset => HeldPacket::Dead,
     }
 }
-/// The last `count` packets of `from` that turmoil holds were deleted in their sender's kernel.
+/// Marks the last `count` packets of `from` as dead, which were deleted in their sender's kernel.
 fn forget(held: &mut [HeldPacket], from: Role, count: usize) {
     held.iter_mut()
         .rev()

@@ -18,10 +18,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use turmoil::Sim;
 
 const TICK: Duration = Duration::from_millis(1);
-/// More segments than any run has: a FIN behind a full queue is never seen in turmoil 0.7.2.
+/// Capacity of turmoil's queues, more than any run needs: turmoil 0.7.2 never delivers a FIN behind a full queue.
 const CAPACITY: usize = 1 << 16;
 
-/// Runs `scenario`, and gives the choices that were made in it, too.
+/// Runs `scenario`. Returns the record, and `timing` with the choices that were made.
 pub(super) fn run_as(scenario: &Scenario, budget: Millis, timing: Timing) -> Result<(Record, Timing), ScenarioError> {
     let mut simulation = Simulation { timing, ..Simulation::new(scenario) };
     let over = simulation.run(budget)?;
@@ -48,21 +48,21 @@ pub(super) struct Simulation {
     pub(super) timing: Timing,
 }
 
-/// What a fault has done to a host.
+/// Whether a fault has ended a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HostState {
     Up,
-    /// Its program has crashed. A real kernel answers data with RST then, and turmoil's does not.
+    /// Its program has crashed. A real kernel then answers data with RST, and turmoil's does not.
     Crashed,
-    /// It has lost its power.
+    /// It has no power.
     Dark,
 }
 
 /// What decides when a packet is delivered.
 pub(super) enum Timing {
-    /// The links: when it is due.
+    /// The links, by the times when packets are due.
     Links,
-    /// A schedule.
+    /// The choices of one order of delivery.
     Choices(Choices),
 }
 
@@ -92,16 +92,17 @@ impl Simulation {
         }
     }
 
-    /// Runs until both ends have ended and nothing is under way; `false` if the budget does not suffice.
+    /// Runs until both ends have ended and nothing is in flight. Returns `false` if `budget` does not suffice.
     fn run(&mut self, budget: Millis) -> Result<bool, ScenarioError> {
-        /// A command, or a packet that was just delivered, takes a step to show.
+        /// Steps without an event before the run is over: a command or a delivered packet takes a step to have an
+        /// effect.
         const QUIET: u32 = 3;
         self.connect()?;
         let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
         for now in 1..=budget {
             lock(&self.log).advance(now);
             self.tell_taken(now);
-            // The hosts' clocks ran ahead where a command took a step of its own. They wait while no packet moves.
+            // A command takes a step of its own, so the hosts' clocks run ahead. They wait while no packet moves.
             if ahead > 0 && !self.held.contains(&HeldPacket::Leaves) {
                 ahead -= 1;
             } else {
@@ -128,9 +129,9 @@ impl Simulation {
         Ok(false)
     }
 
-    /// Brings the connection about, in no time, and tells the hosts to begin.
+    /// Connects both programs in no time, and starts them.
     fn connect(&mut self) -> Result<(), ScenarioError> {
-        /// SYN, its answer, and the accepting of what has come take a step each.
+        /// Steps for SYN, its answer and the accept, one each, with some to spare.
         const STEPS: u32 = 10;
         for _ in 0..STEPS {
             self.step()?;
@@ -148,7 +149,7 @@ impl Simulation {
         self.sim.step().map(drop).map_err(|error| ScenarioError::Run(format!("turmoil: {error}")))
     }
 
-    /// Carries out what is due. Returns whether anything was.
+    /// Carries out the commands that are due. Returns whether there were any.
     fn carry_out(&mut self) -> bool {
         let Self { sim, log, controller, links, hosts, .. } = self;
         controller.carry_out(|command| match command {
@@ -167,7 +168,7 @@ impl Simulation {
 }
 
 fn start_host(sim: &mut Sim<'static>, program: HostProgram<Hosts>, role: Role, inbox: Inbox) {
-    // turmoil can start a host again; these are started once.
+    // turmoil can start a host again; these hosts start only once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {
         let (program, inbox) = (program.clone(), lock(&inbox).take());
@@ -175,7 +176,7 @@ fn start_host(sim: &mut Sim<'static>, program: HostProgram<Hosts>, role: Role, i
             if let Some(inbox) = inbox {
                 program.play(inbox).await?;
             }
-            // A host whose software has returned answers nothing any more, not even for its kernel.
+            // The software must not return: then turmoil's host answers nothing more, not even from its kernel.
             pending().await
         }
     };

@@ -1,4 +1,4 @@
-//! The world of a run: two ends, the way between them, and what the scenario has in store.
+//! One run of the oracle: two ends, the links between them, and the scheduler of the scenario's steps.
 
 use super::end::{End, Reads, Wire};
 use super::event_counts::{EventCounts, Seen};
@@ -19,7 +19,7 @@ use crate::scenario::scheduler::{Command, StepScheduler};
 use crate::support::Millis;
 use echo_core::Role;
 
-/// What travels between the ends.
+/// What the ends exchange.
 type Packet = StreamPacket<(Message, Part)>;
 
 pub(super) struct OracleRun<'a> {
@@ -30,18 +30,18 @@ pub(super) struct OracleRun<'a> {
     asked_again: bool,
 }
 
-/// What lies between the ends.
+/// The links between the ends, and the event log.
 struct Way<'a> {
     scenario: &'a Scenario,
     now: Millis,
     log: EventCounts,
     links: Links<Packet>,
     holds: Holds,
-    /// By [`Role`]: packets on their way.
+    /// Packets in flight, by [`Role`].
     under_way: [usize; 2],
-    /// A RST was sent behind something that is on its way.
+    /// Whether a RST was sent while earlier packets of its side were in flight.
     raced: bool,
-    /// A hash of what was sent and got, and of the ends, in its order.
+    /// A hash of the order in which messages were sent, received and acted on, and in which the ends ended.
     order: u64,
 }
 
@@ -113,7 +113,7 @@ impl Way<'_> {
         self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
     }
 
-    /// The next packet from `from` that arrives by now.
+    /// Takes the next packet from `from` that may arrive now.
     fn pop(&mut self, from: Role) -> Option<Packet> {
         let arrival = self.links.pop(from, self.now)?;
         let on_its_way = &mut self.under_way[from as usize];
@@ -142,7 +142,7 @@ impl<'a> OracleRun<'a> {
         Self { ends: Role::BOTH.map(end), way, scheduler: StepScheduler::new(scenario), scenario, asked_again: false }
     }
 
-    /// Lets everything happen, and says what came of it.
+    /// Runs the scenario, and returns its result.
     pub(super) fn play(mut self) -> Expectation {
         let budget = defaults::budget(self.scenario);
         self.direct();
@@ -188,7 +188,8 @@ impl<'a> OracleRun<'a> {
         }
     }
 
-    /// Does what is due, the client's part first, and what the client says upon it; whether anything was.
+    /// Carries out the commands that are due. Returns whether there were any. The client's go first, then the client
+    /// sends its output, then the server's follow.
     fn direct(&mut self) -> bool {
         let mut due = Vec::new();
         while let Some(command) = self.scheduler.next(&self.way.log) {
@@ -220,7 +221,7 @@ impl<'a> OracleRun<'a> {
 
     fn act(&mut self, role: Role, step: Step) {
         let end = &mut self.ends[role as usize];
-        // There the transport takes only a part, or the other side goes deaf, which are events.
+        // At these points the write limit, or the peer that does not read, has an effect of its own.
         let stops = matches!(step.point, Point::InPreface | Point::InsideFrame | Point::PeerNotReading);
         let asks = step.action == Action::Close && !stops;
         self.asked_again |= asks && end.runs() && end.side.is_ending();

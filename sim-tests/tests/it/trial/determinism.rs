@@ -1,4 +1,4 @@
-//! Strict trials: code that is not deterministic is named, also where only another process shows it.
+//! Strict trials: code that is not deterministic is reported, also if only another process shows it.
 
 use super::{answer, trial};
 use sim_tests::trial::{FindingKind, Trial, TrialNetwork, TrialReport, TrialStream, first_difference};
@@ -9,10 +9,10 @@ use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
 use tokio::io::AsyncWriteExt;
 
-/// Set in the processes that the test below starts: which client they run.
+/// Tells the processes that the test below starts which client they run.
 const VARIABLE: &str = "SIM_TESTS_TRIAL_CLIENT";
 
-/// A strict trial of a client that says one thing and returns another.
+/// A strict trial of a client that sends one byte and returns `outcome`.
 fn strict(outcome: impl AsyncFn() -> String + Clone + 'static) -> TrialReport {
     let client = move |mut stream: TrialStream| {
         let outcome = outcome.clone();
@@ -24,7 +24,7 @@ fn strict(outcome: impl AsyncFn() -> String + Clone + 'static) -> TrialReport {
     Trial::new(client, answer, |_| Ok(())).networks(&[TrialNetwork::Clear]).faults(&[]).strict().run()
 }
 
-/// What a strict trial has to say about it, without the report's frame.
+/// The finding of a strict trial, without the report around it.
 fn complaint(report: &TrialReport) -> String {
     let complaints: Vec<_> =
         report.of(FindingKind::NotDeterministic).map(|failure| failure.finding.what.clone()).collect();
@@ -70,7 +70,7 @@ fn the_monotonic_clock_is_caught() {
     assert!(complaint(&report).contains("client returned"), "{report}");
 }
 
-/// What is drawn once in a process: no second run in it can tell.
+/// Random, but constant within a process: a second run in the same process cannot show it.
 static DRAWN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("drawn once"));
 
 fn hashes(client: &str) -> String {
@@ -83,7 +83,7 @@ fn hashes(client: &str) -> String {
     report.hashes.iter().map(|(scenario, hash)| format!("hash {scenario} {hash:016x}\n")).collect()
 }
 
-/// In a process that was started for it, it prints the hashes; otherwise it sees that there are some.
+/// Prints the hashes in a process that was started for it; otherwise checks that there are some.
 #[test]
 fn hashes_of_a_process() {
     match std::env::var(VARIABLE) {
@@ -92,7 +92,7 @@ fn hashes_of_a_process() {
     }
 }
 
-/// Runs the test above in a process of its own.
+/// Runs the test above in another process.
 fn hashes_of_another_process(client: &str) -> String {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args(["--exact", "trial::determinism::hashes_of_a_process", "--nocapture"]).env(VARIABLE, client);

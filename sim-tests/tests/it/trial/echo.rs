@@ -1,5 +1,4 @@
-//! echo/1 through the same entry as everybody else's protocol: the real client and server, every fault at every I/O
-//! event.
+//! A trial of echo/1 like one of any other protocol: the real client and server, every fault at every I/O event.
 
 use echo_core::{Config, Deadline, End, Outcome};
 use echo_net::{Client, ClientConfig, Clock, Ended, Listener, OnEnd, ServerConfig, serve};
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 
 const CLOCK: Clock = Clock::simulated(|| defaults::EPOCH);
 
-/// Deadlines eight times as long as in this crate's scenarios: the networks of a trial are slower.
+/// Deadlines eight times as long as in this crate's scenarios, because the networks of a trial are slower.
 fn config() -> Config {
     let mut deadlines = defaults::deadlines();
     for deadline in Deadline::ALL {
@@ -23,7 +22,7 @@ fn config() -> Config {
     config
 }
 
-/// Two requests at once, and how many were answered.
+/// Sends two requests at once. Returns how many were answered.
 async fn client(stream: TrialStream) -> (usize, Outcome) {
     let mut client_config = ClientConfig::default();
     (client_config.connection, client_config.clock) = (config(), CLOCK);
@@ -32,7 +31,7 @@ async fn client(stream: TrialStream) -> (usize, Outcome) {
     (usize::from(one.is_ok()) + usize::from(two.is_ok()), client.close().await)
 }
 
-/// A listener with one connection to give.
+/// A listener that accepts one connection.
 struct Door(Option<TrialStream>);
 
 impl Listener for Door {
@@ -61,7 +60,7 @@ async fn server(stream: TrialStream) -> Option<Outcome> {
     outcome
 }
 
-/// Clean at the client: it has every answer. Clean at the server: so it does, and it had read the CLOSE.
+/// Clean at the client: it has every answer. Clean at the server: the client has read all that the server wrote.
 fn clean_is_a_proof(run: &TrialRun<(usize, Outcome), Option<Outcome>>) -> Result<(), String> {
     match run.client.returned() {
         Some((2, _)) | None => (),
@@ -78,7 +77,7 @@ fn clean_is_a_proof(run: &TrialRun<(usize, Outcome), Option<Outcome>>) -> Result
     }
 }
 
-/// Every wait has a deadline, so nobody hangs, whatever happens.
+/// Every wait has a deadline, so no side hangs.
 #[test]
 fn clean_is_a_proof_whatever_happens() {
     let report =

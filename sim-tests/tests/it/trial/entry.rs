@@ -1,5 +1,5 @@
-//! What the entry promises: every fault at every I/O event, ids that can be read back, and whatever the user's code
-//! does, a report.
+//! Properties of the trial: every fault at every I/O event, ids that can be parsed, and a report whatever the user's
+//! code does.
 
 use super::{ANSWER, Answer, PATIENCE, answer, ask, trial, whole_or_nothing};
 use sim_tests::trial::{
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
-/// A trial with nothing to check.
+/// A trial whose check accepts everything.
 fn unchecked<C, S, CF, SF>(
     client: impl Fn(TrialStream) -> CF + 'static,
     server: impl Fn(TrialStream) -> SF + 'static,
@@ -29,7 +29,7 @@ where
     Trial::new(client, server, |_| Ok(())).networks(&[TrialNetwork::Clear])
 }
 
-/// The run as far as it can be kept.
+/// A copy of the run without what the sides returned.
 fn without_outcomes<C, S>(run: &TrialRun<C, S>) -> TrialRun<(), ()> {
     TrialRun {
         scenario: run.scenario,
@@ -42,7 +42,7 @@ fn without_outcomes<C, S>(run: &TrialRun<C, S>) -> TrialRun<(), ()> {
     }
 }
 
-/// The one failure of `kind`.
+/// The only failure of `kind`, as text.
 fn only(report: &TrialReport, kind: FindingKind) -> String {
     let [failure] = &report.of(kind).collect::<Vec<_>>()[..] else { panic!("one {} expected:\n{report}", kind.id()) };
     format!("{} | {}", failure.finding, failure.scenario)
@@ -137,7 +137,7 @@ fn a_future_that_never_ends_is_reported() {
     assert!(unchecked(wait, |_| async {}).faults(&[]).may_hang().run().is_clean());
 }
 
-/// Reading on at the end gives the end again, and no runtime would ever get a word in.
+/// A read at the end is ready at once, so this future never yields to the runtime.
 #[test]
 fn a_future_that_reads_the_end_for_ever_is_reported() {
     async fn spin(mut stream: TrialStream) {
@@ -190,7 +190,7 @@ fn a_check_that_panics_is_a_failure() {
     assert_eq!(only(&report, FindingKind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
 }
 
-/// Complaints that differ in numbers are one kind of failure, and the shortest of their runs stands for all.
+/// Errors that differ in numbers are one kind of failure, shown by the shortest run.
 #[test]
 fn the_shortest_run_of_a_kind_is_shown() {
     let complain = |run: &TrialRun<Answer, io::Result<()>>| match run.client.returned() {
@@ -264,7 +264,7 @@ fn a_crash_takes_every_task_along() {
     }
 }
 
-/// Two who write before they read are held up by each other, unless there is room for what they write.
+/// Two sides that write before they read block each other, unless the buffer holds what they write.
 #[test]
 fn a_buffer_that_is_full_takes_no_more() {
     async fn write_and_read(mut stream: TrialStream) -> io::Result<()> {

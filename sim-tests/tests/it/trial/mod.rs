@@ -1,5 +1,4 @@
-//! The harness for somebody else's protocol, with a protocol small enough to see through: one question, one answer
-//! behind its length.
+//! The harness for any protocol, tested with a very small one: one question, and one answer after its length.
 
 mod determinism;
 mod echo;
@@ -18,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 type Answer = io::Result<Vec<u8>>;
 
-/// Asks, and takes the answer for whole when as much has come as its first byte says.
+/// Sends the question. Takes the answer for complete after as many bytes as its first byte announces.
 async fn ask(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
@@ -29,7 +28,7 @@ async fn ask(mut stream: TrialStream) -> Answer {
     .await?
 }
 
-/// Answers in two pieces, and sees the client off.
+/// Answers in two pieces, and waits for the client's FIN.
 async fn answer(mut stream: TrialStream) -> io::Result<()> {
     timeout(PATIENCE, async {
         stream.read_u8().await?;
@@ -42,7 +41,7 @@ async fn answer(mut stream: TrialStream) -> io::Result<()> {
     .await?
 }
 
-/// Nobody takes a part for the whole.
+/// A client must not take a part for the whole.
 fn whole_or_nothing<S>(run: &TrialRun<Answer, S>) -> Result<(), String> {
     match run.client.returned() {
         Some(Ok(answer)) if answer != ANSWER => Err("a part passes for the whole".to_owned()),

@@ -1,4 +1,4 @@
-//! Bugs planted in a client or a server: each must be caught, and through each relay.
+//! Bugs planted in a client or a server: each must be caught, also through each relay.
 
 use super::{ANSWER, Answer, PATIENCE, answer, whole_or_nothing};
 use sim_tests::trial::{FindingKind, Trial, TrialNetwork, TrialStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-/// Takes the end for the end of the answer, whatever its first byte says.
+/// Takes the end of the connection for the end of the answer, and ignores its length.
 async fn ask_for_all(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
@@ -29,14 +29,14 @@ async fn answer_and_close(mut stream: TrialStream) -> io::Result<()> {
     .await?
 }
 
-/// A handler that dies in the middle of its answer; what it had written is sent.
+/// A handler that dies in the middle of its answer; what it has written is sent.
 async fn answer_half(mut stream: TrialStream) -> io::Result<()> {
     stream.read_u8().await?;
     stream.write_all(&[ANSWER.len() as u8]).await?;
     stream.write_all(&ANSWER[..7]).await
 }
 
-/// Half-closes after its question, which is polite, and which some relays do not understand.
+/// Half-closes after its question. That is correct, but some relays take it for a close.
 async fn ask_and_half_close(mut stream: TrialStream) -> Answer {
     timeout(PATIENCE, async {
         stream.write_all(b"?").await?;
@@ -48,7 +48,7 @@ async fn ask_and_half_close(mut stream: TrialStream) -> Answer {
     .await?
 }
 
-/// The networks on which somebody takes a part for the whole.
+/// The networks on which a client takes a part for the whole.
 fn caught<CF, SF>(
     client: impl Fn(TrialStream) -> CF + 'static,
     server: impl Fn(TrialStream) -> SF + 'static,
@@ -73,7 +73,7 @@ fn a_client_that_takes_the_end_for_the_whole_is_caught_through_each_relay() {
     for relay in TrialNetwork::RELAYS {
         assert!(networks.contains(&relay), "{networks:?}");
     }
-    // A cable that is cut for good brings no end at all, and so no wrong one.
+    // On a cable that is cut for ever, no end arrives, so none is wrong.
     assert!(!networks.contains(&TrialNetwork::Cut), "{networks:?}");
 }
 
@@ -90,7 +90,7 @@ fn half_closing_loses_the_answer_where_a_relay_closes_both() {
     assert_eq!(caught(ask_and_half_close, answer_and_close, true), [TrialNetwork::RelayClosesBoth]);
 }
 
-/// A relay with half a second of patience goes unnoticed until somebody needs longer.
+/// A relay that waits half a second is noticed only if an answer takes longer.
 #[test]
 fn half_closing_loses_a_slow_answer_where_a_relay_cuts_off() {
     async fn answer_late(mut stream: TrialStream) -> io::Result<()> {
@@ -103,7 +103,7 @@ fn half_closing_loses_a_slow_answer_where_a_relay_cuts_off() {
     assert_eq!(caught(ask_and_half_close, answer_late, true), expected);
 }
 
-/// The same server, and the client that counts: nothing to catch, so the trials above caught the client.
+/// With the same server, the client that counts has no failure: so the trials above caught the client.
 #[test]
 fn a_client_that_counts_is_never_fooled() {
     assert_eq!(caught(super::ask, answer_half, false), []);

@@ -1,4 +1,4 @@
-//! The sockets of a trial against those of this machine's kernel: the same programs, the same results.
+//! The sockets of a trial, compared with those of this machine's kernel: the same programs have the same results.
 
 use sim_tests::trial::{Trial, TrialEnding, TrialNetwork, TrialStream};
 use std::fmt::Debug;
@@ -8,22 +8,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// What one end sees, call by call.
+/// The results of one end, call by call.
 type Seen = Vec<String>;
 
-/// A step of an end's program.
+/// A step of an end.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Read(usize),
     Write(usize),
     ShutDown,
-    /// Until the other end has done its steps so far.
+    /// Waits until the peer has done its steps so far.
     Wait,
     Close,
 }
 use Step::{Close, Read, ShutDown, Wait, Write};
 
-/// How long a wait is: more than the other end needs.
+/// Length of [`Step::Wait`], longer than the peer needs.
 const WAIT: Duration = Duration::from_millis(60);
 
 async fn follow(stream: impl AsyncRead + AsyncWrite + Unpin, steps: &[Step]) -> Seen {
@@ -87,7 +87,7 @@ fn in_a_trial(client: &'static [Step], server: &'static [Step]) -> (Seen, Seen) 
     }
 }
 
-/// One of many in one runtime, so that all wait at the same time.
+/// Runs one case over loopback. All cases run in one runtime, so that they wait at the same time.
 async fn in_the_kernel(client: &'static [Step], server: &'static [Step]) -> (Seen, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");

@@ -1,4 +1,4 @@
-//! What the harness does with a stream from below the program.
+//! What the harness does with a stream, without its program.
 
 #[cfg(feature = "packet")]
 use super::super::pace::Pace;
@@ -14,11 +14,11 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::ReadBuf;
 
 impl<S: Transport> StreamControl<S> {
-    /// Carries out a step from below the program. Must be called where the stream may be used.
+    /// Carries out a step on the stream. Must be called where the stream may be used.
     pub(in crate::backend) fn act(&self, step: Step) {
         let mut inner = lock(&self.0);
         match step.action {
-            // The program closes by itself; its socket does nothing.
+            // The program itself closes.
             Action::Close => (),
             Action::HalfClose => {
                 let _ = inner.shut_down(&mut Context::from_waker(Waker::noop()));
@@ -31,24 +31,24 @@ impl<S: Transport> StreamControl<S> {
         inner.wake();
     }
 
-    /// The program has carried out its step: it does not wait at `point` any more.
+    /// Ends the pause and the write limit at `point`, whose step was carried out.
     pub(in crate::backend) fn release(&self, point: Point) {
         lock(&self.0).release(point);
     }
 
-    /// From now on the program never reads.
+    /// Stops all reads of the program from now on.
     pub(in crate::backend) fn stop_reading(&self) {
         lock(&self.0).state = State::Open(Reading::Never);
     }
 
-    /// For a program that is to drop its stream with unread input: drops it once there is input. Ready when done.
+    /// Drops the stream once there is unread input, if the plan demands it. Ready when it was dropped.
     pub(in crate::backend) fn poll_drop_unread(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = lock(&self.0);
         if inner.state != State::Open(Reading::UntilInput) {
             return Poll::Pending;
         }
         let Some(stream) = &mut inner.stream else { return Poll::Pending };
-        // One byte is read to see that there is input. A FIN or a RST is none.
+        // Reads one byte to see whether there is input. A FIN or a RST is not input.
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
         match Pin::new(stream).poll_read(cx, &mut buffer) {
@@ -65,13 +65,14 @@ impl<S: Transport> StreamControl<S> {
 /// What the packet network needs.
 #[cfg(feature = "packet")]
 impl<S: Transport> StreamControl<S> {
-    /// The program reads `takes` bytes every [`READ_INTERVAL`](crate::network::READ_INTERVAL), and its transport is asked how much the peer has taken.
+    /// Limits the program to `takes` bytes in every [`READ_INTERVAL`](crate::network::READ_INTERVAL). From then on the
+    /// transport is asked how much the peer has acknowledged.
     pub(in crate::backend) fn slow_down(&self, takes: usize) {
         let mut inner = lock(&self.0);
         inner.pace = Some(Pace::new(takes));
     }
 
-    /// The peer's RST has arrived: a program that waits to write must not wait for its write limit.
+    /// Notes that the peer's RST has arrived: a program that waits to write no longer waits for its write limit.
     pub(in crate::backend) fn break_off(&self) {
         let mut inner = lock(&self.0);
         if inner.peer_reset == PeerReset::No {
@@ -84,19 +85,18 @@ impl<S: Transport> StreamControl<S> {
 /// What turmoil's sockets do not do by themselves.
 #[cfg(feature = "turmoil")]
 impl<S: Transport> StreamControl<S> {
-    /// Sets how many of the bytes that its program has written were taken, and whether a part of what the peer has
-    /// written has arrived, which counts as unread.
+    /// Sets how many of the bytes that the program has written the peer has read. `arriving` says whether a packet of
+    /// the peer has arrived in part; it counts as unread input.
     pub(in crate::backend) fn set_taken(&self, taken: usize, arriving: bool) {
         lock(&self.0).buffered = Some(Buffered { taken, arriving });
     }
 
-    /// Whether it was closed by RST.
+    /// Whether the harness or the program has closed it with RST.
     pub(in crate::backend) fn is_aborted(&self) -> bool {
         lock(&self.0).state == State::Aborted
     }
 
-    /// Takes the RST that is due and that turmoil does not send: that of a socket that was aborted behind its FIN.
-    /// Returns whether there is one.
+    /// Takes a due RST that turmoil does not send: the stream was aborted after its FIN. Returns whether there is one.
     pub(in crate::backend) fn take_due_reset(&self) -> bool {
         let mut inner = lock(&self.0);
         let due = inner.state == State::Aborted
@@ -108,19 +108,19 @@ impl<S: Transport> StreamControl<S> {
         due
     }
 
-    /// Whether a RST has arrived that turmoil knows nothing of.
+    /// Whether a RST has arrived that turmoil did not deliver.
     pub(in crate::backend) fn is_reset(&self) -> bool {
         lock(&self.0).peer_reset == PeerReset::Simulated
     }
 
-    /// A RST arrives that turmoil knows nothing of.
+    /// Handles a RST that turmoil does not deliver.
     pub(in crate::backend) fn reset(&self) {
         let mut inner = lock(&self.0);
         inner.peer_reset = PeerReset::Simulated;
         inner.wake();
     }
 
-    /// A FIN arrives that turmoil knows nothing of.
+    /// Handles a FIN that turmoil does not deliver.
     pub(in crate::backend) fn fin(&self) {
         let mut inner = lock(&self.0);
         inner.relay_fin = RelayFin::Arrived;

@@ -1,6 +1,6 @@
-//! The instrumented stream: a stream that logs what passes through it, and that the harness can take from its program.
+//! The instrumented stream: it logs what passes through it, and the harness can take it away from its program.
 //!
-//! It wraps any transport. Once the harness has taken it away, the program's reads and writes stay pending.
+//! It wraps any transport. After the harness has closed it, the program's reads and writes stay pending.
 
 mod control;
 mod transport;
@@ -23,16 +23,16 @@ use tokio::io::ReadBuf;
 
 pub(in crate::backend) type SharedLog = Arc<Mutex<EventLog>>;
 
-/// Locks, even if another holder has panicked.
+/// Locks the mutex, even if another holder has panicked.
 pub(in crate::backend) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The end of an instrumented stream that the program holds.
+/// The program's end of an instrumented stream.
 #[derive(Debug)]
 pub(in crate::backend) struct InstrumentedStream<S: Transport>(Arc<Mutex<Inner<S>>>);
 
-/// The end of an instrumented stream that the harness holds.
+/// The harness's end of an instrumented stream.
 #[derive(Debug)]
 pub(in crate::backend) struct StreamControl<S>(Arc<Mutex<Inner<S>>>);
 
@@ -44,22 +44,23 @@ impl<S> Clone for StreamControl<S> {
 
 #[derive(Debug)]
 struct Inner<S> {
-    /// `None` once it was closed, by the program or by the harness.
+    /// `None` after the program or the harness has closed it.
     stream: Option<S>,
     role: Role,
     log: SharedLog,
     received: WireDecoder,
     sent: WireDecoder,
-    /// Maximum number of bytes of one read and of one write.
+    /// Maximum size of one read, in bytes.
     reads: usize,
+    /// Maximum size of one write, in bytes.
     writes: usize,
-    /// One read gives all that is there.
+    /// Whether one read returns all that is there.
     coalesces: bool,
-    /// The program reads slowly, and its transport is asked how much the peer has taken.
+    /// The read rate of a slow program. If set, the transport is asked how much the peer has acknowledged.
     pace: Option<Pace>,
-    /// How many bytes the program has written.
+    /// Bytes that the program has written.
     written: usize,
-    /// What the network says about slow readers, if it does.
+    /// What the network reports for slow readers, if it does.
     buffered: Option<Buffered>,
     state: State,
     write_limit: WriteLimit,
@@ -75,51 +76,51 @@ struct Inner<S> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The program has it.
+    /// The program may use it.
     Open(Reading),
-    /// Closed by RST.
+    /// Closed with RST.
     Aborted,
     Closed,
 }
 
-/// Bytes that wait at one of the two ends because a program reads slowly.
+/// Bytes that wait because a program reads slowly.
 #[derive(Clone, Copy, Debug)]
 struct Buffered {
-    /// How many bytes that this program has written were taken.
+    /// Bytes of this program that the peer has read.
     taken: usize,
-    /// Whether a part of what the peer has written has arrived: it counts as unread.
+    /// Whether a packet of the peer has arrived in part; it counts as unread input.
     arriving: bool,
 }
 
-/// How this side's direction of the stream has ended.
+/// How the outgoing direction has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outgoing {
     Open,
     FinSent,
-    /// RST behind FIN.
+    /// FIN, then RST.
     #[cfg(feature = "turmoil")]
     ResetSent,
 }
 
-/// What both the kernel and the program know about a RST from the peer. Linux reports it to one call only.
+/// Where a RST of the peer was seen. Linux reports it to one call only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PeerReset {
     No,
-    /// It has arrived, and no call has failed with it: a program that waits for room to write has to wake up.
+    /// Arrived, and no call has failed with it. A program that waits to write has to wake up.
     #[cfg(feature = "packet")]
     Arrived,
-    /// A write of the program has failed with it. The program can still read what came before, and then an end.
+    /// A write of the program has failed with it. The program can still read what arrived before, and then an end.
     WriteFailed,
-    /// A call of the harness has failed with it. The program's next read without data fails with it instead.
+    /// A call of the harness has failed with it. The program's next read without data returns the error instead.
     Owed,
-    /// A read of the program has failed with it instead of a call of the harness.
+    /// A read of the program has returned the error instead of a call of the harness.
     Reported,
-    /// The stream below knows nothing of it, so every read without data fails with it.
+    /// Not from the stream below. Every read without data fails with it.
     #[cfg(feature = "turmoil")]
     Simulated,
 }
 
-/// A FIN that a relay made, and that the stream below knows nothing of.
+/// A FIN that a relay made. The stream below does not deliver it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RelayFin {
     No,
@@ -195,7 +196,7 @@ impl<S: Transport> Inner<S> {
             return;
         }
         let Some(stream) = &mut self.stream else { return };
-        // The streams take everything at once.
+        // The streams below accept everything at once.
         match Pin::new(stream).poll_write(&mut Context::from_waker(Waker::noop()), &bytes) {
             Poll::Ready(Ok(count)) => {
                 for unit in self.sent.decode(StreamChunk::Data(&bytes[..count])) {
@@ -209,7 +210,7 @@ impl<S: Transport> Inner<S> {
         }
     }
 
-    /// Whether the stream below may be asked to write.
+    /// Whether a write may go to the stream below.
     fn can_write(&self) -> bool {
         let reset = match self.peer_reset {
             #[cfg(feature = "turmoil")]
@@ -221,7 +222,7 @@ impl<S: Transport> Inner<S> {
         self.outgoing == Outgoing::Open && !reset
     }
 
-    /// Whether a RST of the peer has arrived.
+    /// Whether a RST of the peer was seen.
     fn is_reset(&self) -> bool {
         self.peer_reset != PeerReset::No
     }
@@ -238,7 +239,7 @@ impl<S: Transport> Inner<S> {
         let result = Pin::new(stream).poll_shutdown(cx);
         if let Poll::Ready(Ok(())) = result {
             self.outgoing = Outgoing::FinSent;
-            // A network that sees packets may have noted it already.
+            // On a network of packets, the fault injector may have logged it already.
             let mut log = lock(&self.log);
             if !log.has_sent(self.role, is_fin) {
                 log.note(self.role, LogEvent::Sent(Unit::Fin));
@@ -293,7 +294,7 @@ impl<S: Transport> Inner<S> {
         if waits { Poll::Pending } else { self.hand_over(buffer) }
     }
 
-    /// What the program's read gives, by what the stream's read gave and what the harness knows of FIN and RST.
+    /// The result of the program's read, by the result of the stream's read and the FIN and RST that the harness adds.
     fn outcome_of_read(&mut self, result: Poll<io::Result<()>>, is_empty: bool) -> Poll<io::Result<()>> {
         let reset = || Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         match result {
@@ -313,7 +314,7 @@ impl<S: Transport> Inner<S> {
         }
     }
 
-    /// One read: what a packet has brought, or all that is there if the network coalesces.
+    /// Reads once: what one packet has brought, or all that is there if the network coalesces.
     fn receive(&mut self, cx: &mut Context<'_>, room: usize) -> (Poll<io::Result<()>>, Vec<u8>) {
         let mut bytes = vec![0; room.min(self.reads)];
         let mut buffer = ReadBuf::new(&mut bytes);
@@ -325,7 +326,7 @@ impl<S: Transport> Inner<S> {
             if some || before == 0 {
                 result = one;
             } else if matches!(&one, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset) {
-                // Linux reports it once. It waits until what came before it is read.
+                // Linux reports it once. It is reported after the bytes that arrived before it.
                 self.peer_reset = PeerReset::Owed;
             }
             if !some || !self.coalesces || buffer.remaining() == 0 {
@@ -337,7 +338,7 @@ impl<S: Transport> Inner<S> {
         (result, bytes)
     }
 
-    /// Gives the program what was read.
+    /// Copies the stashed bytes to the program's buffer.
     fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut bytes = self.stash.take().unwrap_or_default();
         let rest = bytes.split_off(bytes.len().min(buffer.remaining()));
@@ -348,7 +349,7 @@ impl<S: Transport> Inner<S> {
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.writer = Some(cx.waker().clone());
-        // A paused program does nothing at all.
+        // A paused program does not write either.
         if self.read_pause.is_shut() {
             return Poll::Pending;
         }
@@ -359,7 +360,7 @@ impl<S: Transport> Inner<S> {
         }
         let count = match self.write_limit.take(bytes.len().min(self.writes)) {
             Ok(count) => count,
-            // The transport is not full any more: it fails.
+            // After a RST the transport does not block any more, it fails.
             Err(_) if is_reset => bytes.len(),
             Err(point) => {
                 lock(&self.log).note_stalled(self.role, point);

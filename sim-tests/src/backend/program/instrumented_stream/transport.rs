@@ -1,4 +1,4 @@
-//! The instrumented stream as the program uses it.
+//! The instrumented stream as a transport of the program.
 
 use super::{InstrumentedStream, State, lock};
 use echo_net::Transport;
@@ -18,7 +18,7 @@ impl<S: Transport> AsyncWrite for InstrumentedStream<S> {
         lock(&self.0).write(cx, bytes)
     }
 
-    /// All slices as one piece, so that one write is one packet whatever the transport makes of slices.
+    /// Joins all slices, so that one write is one packet, however the transport handles slices.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -47,7 +47,8 @@ impl<S: Transport> AsyncWrite for InstrumentedStream<S> {
 }
 
 impl<S: Transport> Transport for InstrumentedStream<S> {
-    /// `None` unless readers are slow: elsewhere bytes in flight would count, and no stream network knows them.
+    /// `None` unless readers are slow. On other networks bytes in flight would count, and stream networks cannot count
+    /// them.
     fn unacknowledged(&self) -> Option<usize> {
         let inner = lock(&self.0);
         match inner.buffered {
@@ -61,7 +62,7 @@ impl<S: Transport> Transport for InstrumentedStream<S> {
     }
 }
 
-/// Dropping the program's end drops the stream, as closing a socket does.
+/// Drops the stream with the program's end, as closing a socket does.
 impl<S: Transport> Drop for InstrumentedStream<S> {
     fn drop(&mut self) {
         lock(&self.0).close(State::Closed);

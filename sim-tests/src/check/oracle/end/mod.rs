@@ -1,4 +1,4 @@
-//! An end: a side, the program that reads and writes for it, and the socket of its kernel.
+//! An end: a side, the program that reads and writes for it, and its socket.
 
 mod program;
 mod socket;
@@ -16,19 +16,19 @@ use crate::scenario::reading::Reading;
 use crate::support::Millis;
 use echo_core::Role;
 
-/// Both programs use it to send, to note, and to know the time.
+/// The network and the event log, as an end uses them.
 pub(super) trait Wire {
-    /// Gives how many bytes it has.
+    /// Sends a packet. Returns its size in bytes.
     fn send(&mut self, from: Role, packet: StreamPacket<(Message, Part)>) -> usize;
     fn note_got(&mut self, side: Role, seen: Seen);
-    /// What was got is acted upon.
+    /// Notes that the end acts on what it has read.
     fn note_heard(&mut self, side: Role, seen: Seen);
     fn note_over(&mut self, side: Role);
-    /// How many bytes of `side` wait in its kernel for the other end to take them.
+    /// Bytes of `side` that wait in its kernel, because the peer has not read them.
     fn waiting(&self, side: Role) -> usize;
-    /// Whether a part of what is sent to `side` has arrived and was not read.
+    /// Whether a packet for `side` has arrived in part; it counts as unread.
     fn is_arriving(&self, side: Role) -> bool;
-    /// The other end's RST has come: what waits there is deleted.
+    /// Deletes what waits in the kernel of `side`, because the peer's RST has arrived.
     fn delete_waiting(&mut self, side: Role);
     fn log(&mut self) -> &mut EventCounts;
     fn now(&self) -> Millis;
@@ -38,29 +38,29 @@ pub(super) trait Wire {
 pub(super) struct End {
     pub(super) side: Side,
     socket: StreamSocket<(Message, Part)>,
-    /// How much of the socket's input it has read, and not acted upon.
+    /// Items of the socket's input that the program has read and not acted on.
     ahead: usize,
     reads: Reads,
     pub(super) reading: Reading,
-    /// Points at which its transport takes no more, or at which it does not act upon what it has read.
+    /// Points at which the transport accepts no more, or at which the end does not act on its input.
     stops: Vec<Point>,
     is_held: bool,
-    /// Its transport took no more when it last wrote.
+    /// Whether the transport accepted nothing at the last write.
     blocked: bool,
-    /// Its ending has begun.
+    /// Whether the end has begun to end its conversation.
     ending: bool,
-    /// Bytes that its transport has taken.
+    /// Bytes that the transport has accepted.
     written: usize,
     looked: Look,
-    /// Its first request or answer has left.
+    /// Whether the first request or answer was sent.
     first_left: bool,
-    /// What is left of the message at the front of its output: all, or all but the beginning.
+    /// The unsent part of the message at the front of the output: all of it, or all but its beginning.
     front: Part,
     program: Program,
     quiet: Option<Millis>,
 }
 
-/// What a look at the transport has shown: how many bytes the other end had taken, and not taken.
+/// The transport's state at the last look: bytes that the peer had read, and bytes that it had not.
 #[derive(Clone, Copy, Debug, Default)]
 struct Look {
     taken: usize,
@@ -70,16 +70,16 @@ struct Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
     Running,
-    /// It has returned: its conversation is over.
+    /// It has returned, because its conversation is over.
     Returned,
-    /// Its plan has taken it away.
+    /// A step of its plan has ended it.
     Killed,
 }
 
-/// What one read gives.
+/// What one read returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
-    /// One word at most.
+    /// One message at most.
     OneByte,
     OnePacket,
     /// All that is there.
@@ -126,7 +126,7 @@ impl End {
         self.side.role
     }
 
-    /// What it reports in the end.
+    /// What the end reports when the run is over.
     pub(super) fn report(&self) -> Reported {
         match self.side.verdict {
             Some(verdict) if self.side.over => Reported::Outcome(verdict, self.side.account()),
@@ -135,7 +135,7 @@ impl End {
         }
     }
 
-    /// Clause 8.6: waits begin anew that have come while the other end goes on taking what was written.
+    /// Clause 8.6: restarts the due waits if the peer has read enough since the last look.
     fn look(&mut self, wire: &mut impl Wire) {
         if !self.socket.is_open() {
             return;
@@ -150,7 +150,7 @@ impl End {
         }
     }
 
-    /// Time has come for what is due.
+    /// Handles what is due at `now`: deadlines, and the pause that ends a plain message.
     pub(super) fn pass_time(&mut self, now: Millis, wire: &mut impl Wire) {
         self.side.now = now;
         if self.side.waits.next().is_some_and(|due| due <= now) {
@@ -165,7 +165,7 @@ impl End {
         }
     }
 
-    /// Carries out a step of its plan; whether there was still a program to do it.
+    /// Carries out a step of its plan. Returns `false` if the program no longer runs.
     pub(super) fn act(&mut self, action: Action, point: Point, wire: &mut impl Wire) -> bool {
         if !self.runs() {
             return false;

@@ -1,4 +1,4 @@
-//! The program of an end: what it reads and writes.
+//! The program of an end: its reads and writes.
 
 use super::super::event_counts::Seen;
 use super::super::message::{Message, Part};
@@ -72,7 +72,8 @@ impl End {
         }
     }
 
-    /// What its transport takes of what it has to say, or the point at which it stands if it takes nothing.
+    /// Takes the part of the output that the transport accepts; if it accepts none, returns the point at which it
+    /// stops.
     pub(super) fn take(&mut self) -> Result<Vec<(Message, Part)>, Point> {
         let mut pieces = Vec::new();
         let mut stop = None;
@@ -135,7 +136,7 @@ impl End {
                 return false;
             }
             Reading::UntilInput | Reading::Never => {
-                // Who cannot write, and reads nothing, has been reset.
+                // A program that does not read gets a RST only from a failed write.
                 if self.side.lost {
                     self.side.hear_reset();
                 }
@@ -207,7 +208,7 @@ impl End {
         caught
     }
 
-    /// When something happens here by itself.
+    /// When the next deadline of this end is due.
     pub(in crate::check::oracle) fn next(&self) -> Option<Millis> {
         self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs())
     }

@@ -1,11 +1,11 @@
-//! The calls of a program to its socket, and what arrives there.
+//! The socket calls of a program, and the packets that arrive at its socket.
 
 use super::super::message::{Message, Part};
 use super::{End, Program, Wire};
 use crate::network::{PacketKind, Received, StreamPacket};
 
 impl End {
-    /// The conversation is over.
+    /// Closes the socket, because the conversation is over.
     pub(super) fn leave(&mut self, wire: &mut impl Wire) {
         if self.program == Program::Running {
             self.program = Program::Returned;
@@ -33,7 +33,7 @@ impl End {
         self.socket.inbox().len() > self.ahead
     }
 
-    /// A packet arrives.
+    /// Handles a packet that arrives.
     pub(in crate::check::oracle) fn receive(&mut self, packet: StreamPacket<(Message, Part)>, wire: &mut impl Wire) {
         match self.socket.receive(packet) {
             Received::Taken => (),
