@@ -33,7 +33,10 @@ fn every_number_has_a_range() {
         ("clear/talk-1048577", "from 0 to 1048576, not 1048577"),
         (&format!("clear/talk{}", "-0".repeat(1001)), "from 1 to 1000, not 1001"),
         (&format!("clear/talk{}", "-1048576".repeat(17)), "from 0 to 16777216, not 17825792"),
-        ("latency-4+reads-1/talk-50001", "with reads-1, all requests together must have at most 50000 bytes, not 50001"),
+        (
+            "latency-4+reads-1/talk-50001",
+            "with reads-1, all requests together must have at most 50000 bytes, not 50001",
+        ),
         ("clear/limit-1048577", "from 1 byte to 1 MiB, not 1048577"),
         ("clear/deadline-drain-100001", "from 1 to 100000 ms, not 100001"),
         (

@@ -255,7 +255,10 @@ fn what_never_ends_is_no_hang() {
         let output = echo_sim(&["replay", id, "--budget", "100", "--backend", backend]);
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.ends_with("not over after 100 ms (--budget): not checked\n") && !text.contains("BROKEN"), "{text}");
+        assert!(
+            text.ends_with("not over after 100 ms (--budget): not checked\n") && !text.contains("BROKEN"),
+            "{text}"
+        );
     }
 }
 
