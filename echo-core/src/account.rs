@@ -105,6 +105,7 @@ impl Account {
 
 /// The number of requests of each [`Fate`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tally {
     /// Requests whose answer the client has received.
     pub answered: u64,

@@ -1,7 +1,8 @@
 //! Settings of a connection: limits, deadlines and choices.
 
-use crate::close::table::Sample;
-use crate::close::{Machine, Role};
+use crate::close::Role;
+#[cfg(feature = "explore")]
+use crate::close::{Machine, table::Sample};
 use crate::frame::MAX_PAYLOAD;
 use crate::stamp::Stamp;
 use crate::timers::Deadlines;
@@ -11,7 +12,13 @@ use std::time::Duration;
 pub const HIGH_WATER: usize = 64 * 1024;
 
 /// The settings of one [`Connection`](crate::Connection). `Default` gives the values of PROTOCOL.md.
+///
+/// ```
+/// let mut config = echo_core::Config::default();
+/// config.limit = 64 * 1024;
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// Maximum length of a payload, or of a piece of a plain line, in bytes; at most [`MAX_PAYLOAD`]. Default 1 MiB.
     pub limit: usize,
@@ -28,6 +35,7 @@ pub struct Config {
     pub utc_offset: fn(Stamp) -> i32,
     /// Called before each event of the close machine, with the machine before the event. Tests use it to measure which
     /// pairs of state and event they reach. Default: none.
+    #[cfg(feature = "explore")]
     pub observe: Option<fn(&Machine, Sample)>,
 }
 
@@ -40,6 +48,7 @@ impl Default for Config {
             progress: 16 * 1024,
             first_fin: Role::Client,
             utc_offset: |_| 0,
+            #[cfg(feature = "explore")]
             observe: None,
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// The code of a GOAWAY or CLOSE: why a side ends the conversation. Codes are those of RFC 6455 section 7.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
@@ -57,6 +58,8 @@ impl fmt::Display for CloseCode {
 ///
 /// The text holds bytes of the peer only after [`escape`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Violation {
     /// The kind. It alone decides the close code.
     pub kind: ViolationKind,
@@ -70,6 +73,7 @@ pub struct Violation {
 
 /// The protocol of a client that wanted another server, or of a server that is not echo/1 (clauses 1.5 and 1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum PeerProtocol {
     /// The peer sends back what it receives.
     Mirror,
@@ -118,6 +122,7 @@ impl std::error::Error for Violation {}
 
 /// The kinds of [`Violation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ViolationKind {
     /// A frame or bytes that the protocol does not allow here.
     Protocol,
@@ -127,6 +132,7 @@ pub enum ViolationKind {
 
 /// A call that is invalid in the current state. It changed nothing and sent no byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ApiMisuse {
     /// The conversation is ending: the request was not sent, and counts as refused.
     Ending,

@@ -138,6 +138,7 @@ impl Outbox {
     }
 
     /// Returns what is still to be sent, for hashing. Bytes already sent are not part of it.
+    #[cfg(feature = "explore")]
     pub(crate) fn waits(&self) -> impl Hash {
         let (header, payload) = self.lend();
         let large: Vec<_> = self.large.iter().map(|large| (large.position - self.base, &large.payload)).collect();

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// The side that did something, seen from the reporting side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Side {
     /// The reporting side.
     Local,
@@ -27,6 +28,7 @@ impl fmt::Display for Side {
 ///
 /// A clean end does not mean that the peer's end is clean too: the last CLOSE can be lost (two generals' problem).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum End {
     /// Both CLOSE frames were exchanged, with a code of the usual order (1000, 1001, 1012). At a server it proves that
     /// the client has every answer. At a client it proves that the server owes no answer and ran no later request.
@@ -98,6 +100,7 @@ impl fmt::Display for End {
 
 /// One side's report on a finished conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Outcome {
     /// How it ended.
     pub end: End,

@@ -6,6 +6,7 @@ use std::time::Duration;
 ///
 /// An `i64` reaches from 1677 to 2262. Arithmetic saturates instead of wrapping, because the peer may send any value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp(pub i64);
 
 impl Stamp {
@@ -32,6 +33,7 @@ impl Stamp {
 
 /// The four timestamps of one request: RFC 5905 section 8, RFC 8762.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamps {
     /// The client sent the request (client's clock).
     pub t1: Stamp,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// The name of a wait that has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Deadline {
     /// Client: from the first attempt to connect until the server's preface is read.
     Connect,
@@ -68,6 +69,7 @@ impl fmt::Display for Deadline {
 
 /// Length of each deadline. [`Duration::MAX`] means no deadline. The defaults are those of PROTOCOL.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Deadlines {
     /// See [`Deadline::Connect`]. Default 10 s.
     pub connect: Duration,

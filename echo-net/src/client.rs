@@ -23,6 +23,7 @@ const UNANSWERED: usize = 64 * 1024;
 
 /// The settings of a client.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct ClientConfig {
     /// Settings of the connection.
     pub connection: Config,
@@ -43,11 +44,18 @@ pub struct Answer {
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RequestError {
     /// The server did not run it: it is safe to send again elsewhere.
-    Refused,
+    Refused {
+        /// How the conversation ended. `None` if it is still ending: [`Client::ended`] waits for it.
+        outcome: Option<Outcome>,
+    },
     /// The server may have run it.
-    Unknown,
+    Unknown {
+        /// How the conversation ended.
+        outcome: Outcome,
+    },
     /// The payload is over the limit. Nothing was sent.
     TooBig {
         /// Length of the payload, in bytes.
@@ -60,9 +68,25 @@ pub enum RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused => write!(f, "the request was refused and never ran: the conversation has ended"),
-            Self::Unknown => write!(f, "the conversation ended before the answer: the request may have run"),
+            Self::Refused { outcome: Some(outcome) } => {
+                write!(f, "the request did not run: the conversation ended as {}", outcome.end)
+            }
+            Self::Refused { outcome: None } => write!(f, "the request did not run: the conversation is ending"),
+            Self::Unknown { outcome } => {
+                write!(f, "the request may have run: the conversation ended before its answer as {}", outcome.end)
+            }
             Self::TooBig { len, limit } => write!(f, "a message of {len} bytes is over the limit of {limit}"),
+        }
+    }
+}
+
+impl RequestError {
+    /// Returns how the conversation ended, if that is why the request has no answer and it has ended.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::Refused { outcome } => outcome.as_ref(),
+            Self::Unknown { outcome } => Some(outcome),
+            Self::TooBig { .. } => None,
         }
     }
 }
@@ -108,7 +132,7 @@ struct Progress {
 /// within its deadlines, while the runtime runs. Its outcome is lost.
 #[derive(Clone, Debug)]
 pub struct Client {
-    wishes: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
     queue: Arc<Semaphore>,
     abort: watch::Sender<bool>,
     progress: watch::Receiver<Progress>,
@@ -137,11 +161,11 @@ impl Client {
     /// If it is not called in a tokio runtime.
     pub fn start<T: Transport>(stream: T, config: ClientConfig) -> Self {
         let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
-        let (wishes, inbox) = mpsc::unbounded_channel();
+        let (commands, inbox) = mpsc::unbounded_channel();
         let (abort, aborted) = watch::channel(false);
         let (report, progress) = watch::channel(Progress::default());
         tokio::spawn(Conversation { driver, inbox, handles: true, waiting: BTreeMap::new(), report }.run(aborted));
-        Self { wishes, queue: Arc::new(Semaphore::new(QUEUE)), abort, progress }
+        Self { commands, queue: Arc::new(Semaphore::new(QUEUE)), abort, progress }
     }
 
     /// Sends `payload` and waits for its answer. It first waits for a place if many requests are unanswered.
@@ -157,14 +181,14 @@ impl Client {
     /// answer, not the request: it stays in the queue.
     ///
     /// # Errors
-    /// [`RequestError::Refused`] if the conversation has ended.
+    /// [`RequestError::Refused`]: the conversation has ended.
     pub async fn submit(&self, payload: impl Into<Vec<u8>>) -> Result<Pending, RequestError> {
         let (answered, answer) = oneshot::channel();
         let (taken, is_taken) = oneshot::channel();
         let place = self.queue.clone().try_acquire_owned().map_or(Place::Beyond(taken), Place::Queued);
         let beyond = matches!(place, Place::Beyond(_));
         let request = Request { payload: payload.into(), answered, place };
-        self.wishes.send(Command::Request(request)).map_err(|_| RequestError::Refused)?;
+        self.commands.send(Command::Request(request)).map_err(|_| self.refused())?;
         if beyond {
             // The result does not matter: the answer shows what happened to the request.
             let _ = is_taken.await;
@@ -177,7 +201,7 @@ impl Client {
     /// submitted before are taken. Returns the outcome with the account, also to concurrent and later calls.
     pub async fn close(&self) -> Outcome {
         // If the conversation has already ended, the send fails and the outcome is there.
-        let _ = self.wishes.send(Command::Close);
+        let _ = self.commands.send(Command::Close);
         self.ended().await
     }
 
@@ -198,6 +222,11 @@ impl Client {
             (leaving, _) => Some(leaving.clone()),
         });
         seen.await.flatten()
+    }
+
+    /// The task of the conversation is gone.
+    fn refused(&self) -> RequestError {
+        RequestError::Refused { outcome: self.progress.borrow().outcome.clone() }
     }
 
     /// Waits for the server's preface.
@@ -250,7 +279,9 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The sender is dropped only if the runtime drops the task. Then the request's fate is unknown.
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(RequestError::Unknown)))
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|answer| answer.unwrap_or_else(|_| Err(RequestError::Unknown { outcome: lost_outcome() })))
     }
 }
 
@@ -289,13 +320,13 @@ impl<T: Transport> Conversation<T> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         loop {
-            let more = self.take_wishes(cx);
+            let more = self.take_commands(cx);
             let Self { driver, waiting, report, .. } = self;
             if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| on_event(event, waiting, report)) {
                 return Poll::Ready(outcome);
             }
             // Commands left in the queue for lack of room register no waker, so poll again.
-            if !more || !self.takes_wishes() {
+            if !more || !self.takes_commands() {
                 return Poll::Pending;
             }
         }
@@ -303,15 +334,15 @@ impl<T: Transport> Conversation<T> {
 
     /// Returns whether to take commands. A request must not pile up behind unsent ones. In an ending it is refused at
     /// once.
-    fn takes_wishes(&self) -> bool {
+    fn takes_commands(&self) -> bool {
         let connection = self.driver.connection();
         let room = connection.wants_requests() && self.waiting.len() < UNANSWERED;
         self.handles && (room || connection.machine().sent() != HalfState::Open)
     }
 
     /// Takes commands in order. Returns whether some may be left.
-    fn take_wishes(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.takes_wishes() {
+    fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.takes_commands() {
             match self.inbox.poll_recv(cx) {
                 Poll::Ready(Some(Command::Request(request))) => self.ask(request),
                 Poll::Ready(Some(Command::Close)) => self.driver.leave(CloseReason::normal()),
@@ -343,15 +374,17 @@ impl<T: Transport> Conversation<T> {
         self.inbox.close();
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Request(request) => drop(request.answered.send(Err(RequestError::Refused))),
+                Command::Request(request) => {
+                    drop(request.answered.send(Err(RequestError::Refused { outcome: Some(outcome.clone()) })));
+                }
                 Command::Close => (),
             }
         }
         let account = self.driver.connection().machine().account();
         for (seq, answered) in std::mem::take(&mut self.waiting) {
             let error = match account.fate(seq) {
-                Fate::Refused => RequestError::Refused,
-                Fate::Unknown | Fate::Answered => RequestError::Unknown,
+                Fate::Refused => RequestError::Refused { outcome: Some(outcome.clone()) },
+                Fate::Unknown | Fate::Answered => RequestError::Unknown { outcome: outcome.clone() },
             };
             // The receiver is gone if the request's future was dropped.
             drop(answered.send(Err(error)));
@@ -363,7 +396,8 @@ impl<T: Transport> Conversation<T> {
 fn refuse(answered: Answered, misuse: echo_core::ApiMisuse) {
     let error = match misuse {
         echo_core::ApiMisuse::TooBig { len, limit } => RequestError::TooBig { len, limit },
-        echo_core::ApiMisuse::Ending | echo_core::ApiMisuse::NotAClient => RequestError::Refused,
+        // A misuse that does not exist yet would be one of this crate.
+        echo_core::ApiMisuse::Ending | echo_core::ApiMisuse::NotAClient | _ => RequestError::Refused { outcome: None },
     };
     drop(answered.send(Err(error)));
 }

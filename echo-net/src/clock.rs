@@ -10,6 +10,7 @@ use tokio::time::Instant;
 /// Both are plain functions, so that a simulation can replace them. Monotonic time is tokio's, so it is virtual when
 /// tokio's time is paused.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Clock {
     /// Returns the wall time. Called when a connection begins, and for the times on the plain wire.
     pub wall: fn() -> Stamp,
@@ -24,6 +25,11 @@ impl Clock {
     /// Uses the system's clock and time zone (`TZ`, `/etc/localtime`).
     pub fn local() -> Self {
         Self { wall: system_wall, steady: false, utc_offset: local_offset }
+    }
+
+    /// For a simulation: `wall` may stand still, and the time on the plain wire goes on from it. In UTC.
+    pub const fn simulated(wall: fn() -> Stamp) -> Self {
+        Self { wall, steady: true, utc_offset: |_| 0 }
     }
 
     /// Uses the system's clock, in UTC.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Why a connection failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// The name does not resolve.
     Resolve(io::Error),
@@ -28,7 +29,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve(error) => write!(f, "the name does not resolve: {error}"),
+            Self::Resolve(_) => write!(f, "the name does not resolve"),
             Self::Refused(tried) if tried.is_empty() => write!(f, "the name resolves to no address"),
             Self::Refused(tried) => {
                 for (at, (address, error)) in tried.iter().enumerate() {
@@ -44,16 +45,22 @@ impl fmt::Display for ConnectError {
                 echo_core::End::TimedOut(Deadline::Connect) => {
                     write!(f, "connected, but the server sent no echo/1 preface in time")
                 }
-                echo_core::End::Violation(violation) => {
-                    write!(f, "connected, but this is not an echo/1 server: {violation}")
-                }
+                echo_core::End::Violation(_) => write!(f, "connected, but this is not an echo/1 server"),
                 end => write!(f, "connected, but the conversation ended before the server's preface: {end}"),
             },
         }
     }
 }
 
-impl std::error::Error for ConnectError {}
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Resolve(error) => Some(error),
+            Self::Ended(Outcome { end: echo_core::End::Violation(violation), .. }) => Some(violation),
+            Self::Refused(_) | Self::TimedOut(..) | Self::Ended(_) => None,
+        }
+    }
+}
 
 /// Returns the error's text without the system's error number.
 fn reason(error: &io::Error) -> String {

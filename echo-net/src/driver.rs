@@ -60,7 +60,8 @@ pub(crate) struct Driver<T> {
 impl<T: Transport> Driver<T> {
     /// Begins a connection now. `make` receives the settings with the clock's time zone, and the wall time.
     pub(crate) fn new(stream: T, clock: Clock, config: Config, make: impl FnOnce(Config, Stamp) -> Connection) -> Self {
-        let config = Config { utc_offset: clock.utc_offset, ..config };
+        let mut config = config;
+        config.utc_offset = clock.utc_offset;
         let timeline = Timeline::begin();
         Self {
             stream: Some(stream),

@@ -63,4 +63,6 @@ pub use server::{serve, serve_until};
 pub use server_config::{Ended, OnEnd, ServerConfig};
 pub use system::return_free_memory;
 pub use text::printable;
+#[cfg(unix)]
+pub use transport::UnixAddr;
 pub use transport::{Listener, StreamTransport, Transport};

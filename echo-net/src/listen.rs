@@ -1,6 +1,6 @@
 //! Listening by TCP at all addresses of a name, with a long accept queue.
 
-use crate::transport::{Listener, prepare};
+use crate::transport::{Listener, canonical, prepare};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -88,17 +88,18 @@ impl TcpListeners {
 
 impl Listener for TcpListeners {
     type Stream = TcpStream;
+    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
         prepare(&stream)?;
-        Ok((stream, peer_name(peer)))
+        Ok((stream, canonical(peer)))
     }
-}
 
-/// Returns the peer's name. An IPv4 peer of a dual-stack socket is named by its IPv4 address.
-pub(crate) fn peer_name(peer: SocketAddr) -> String {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string()
+    /// Returns the first of [`local_addrs`](Self::local_addrs).
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listeners.first().ok_or_else(no_address)?.local_addr()
+    }
 }
 
 fn no_address() -> io::Error {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Limits of the reading after this side's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Linger {
     /// Length of the wait for the peer, including the flush. When it passes, it starts again if the peer has meanwhile
     /// acknowledged 16 KiB of the output, on a transport that can count that ([`Transport::unacknowledged`]).
@@ -31,6 +32,7 @@ impl Default for Linger {
 
 /// Result of a polite close.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Closed {
     /// Whether all output and then FIN were handed to the transport. An error of kind
     /// [`TimedOut`](io::ErrorKind::TimedOut) means that the time ran out.

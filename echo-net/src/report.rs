@@ -6,6 +6,8 @@ use std::fmt;
 
 /// Totals of a server's run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Report {
     /// Connections accepted, including refused ones.
     pub accepted: u64,

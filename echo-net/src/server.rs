@@ -9,6 +9,7 @@ use crate::transport::{Listener, Transport};
 use crate::turns::Turns;
 use echo_core::{CloseCode, CloseReason, Connection, End, Event, Outcome, Traffic};
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -166,7 +167,8 @@ impl Server {
         is_room.then_some(Kind::Refused(Lack::Places))
     }
 
-    fn begin<T: Transport>(&mut self, stream: T, peer: String, kind: Kind) {
+    fn begin<T: Transport>(&mut self, stream: T, peer: impl fmt::Display, kind: Kind) {
+        let peer = peer.to_string();
         self.report.accepted += 1;
         let number = self.report.accepted;
         let limit = self.config.max_connections;

@@ -11,6 +11,7 @@ const BUFFERS: usize = 256 * 1024;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// Settings of each connection.
     pub connection: Config,
@@ -35,10 +36,12 @@ pub struct ServerConfig {
 
 /// A connection that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ended {
     /// The connection's number: 1 for the first that the server accepted.
     pub number: u64,
-    /// The listener's name for the peer.
+    /// The peer's address, as the listener displays it.
     pub peer: String,
     /// Whether it was over the limit and accepted only to be refused.
     pub refused: bool,

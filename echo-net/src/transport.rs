@@ -1,7 +1,9 @@
 //! Transports and listeners: the byte streams that connections run over, and their sources.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -105,36 +107,75 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StreamTransport<T> {
 pub trait Listener: Send + 'static {
     /// The type of the streams.
     type Stream: Transport;
+    /// The type of addresses. The server logs and reports a peer by its address.
+    type Addr: fmt::Display + Send + 'static;
 
-    /// Accepts the next stream and returns it with a name for its peer. Must be cancel safe.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, String)>> + Send;
+    /// Accepts the next stream and returns it with the peer's address. Must be cancel safe.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Self::Addr)>> + Send;
+
+    /// Returns the address that this listens at.
+    ///
+    /// # Errors
+    /// The system's error.
+    fn local_addr(&self) -> io::Result<Self::Addr>;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
+    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, String)> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = TcpListener::accept(self).await?;
         prepare(&stream)?;
-        Ok((stream, crate::listen::peer_name(peer)))
+        Ok((stream, canonical(peer)))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpListener::local_addr(self)
     }
 }
+
+/// Returns the address of an IPv4 peer of a dual-stack socket as an IPv4 address.
+pub(crate) fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+#[cfg(unix)]
+pub use unix::UnixAddr;
 
 #[cfg(unix)]
 mod unix {
     use super::{Listener, Transport};
+    use std::fmt;
     use std::io;
     use tokio::net::{UnixListener, UnixStream};
+
+    /// The address of a Unix socket. It is displayed as its path, or as "a local socket" if it has none.
+    #[derive(Clone, Debug)]
+    pub struct UnixAddr(pub tokio::net::unix::SocketAddr);
+
+    impl fmt::Display for UnixAddr {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self.0.as_pathname() {
+                Some(path) => write!(f, "{}", path.display()),
+                None => f.write_str("a local socket"),
+            }
+        }
+    }
 
     /// A Unix socket has no RST: abort drops it.
     impl Transport for UnixStream {}
 
     impl Listener for UnixListener {
         type Stream = UnixStream;
+        type Addr = UnixAddr;
 
-        async fn accept(&mut self) -> io::Result<(UnixStream, String)> {
-            let (stream, _) = UnixListener::accept(self).await?;
-            Ok((stream, "a local socket".to_owned()))
+        async fn accept(&mut self) -> io::Result<(UnixStream, UnixAddr)> {
+            UnixListener::accept(self).await.map(|(stream, peer)| (stream, UnixAddr(peer)))
+        }
+
+        fn local_addr(&self) -> io::Result<UnixAddr> {
+            UnixListener::local_addr(self).map(UnixAddr)
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::outcome::{End, Side};
 use crate::timers::Deadline;
 pub use types::{Action, Actions, CloseHandshake, CloseReason, HalfState, MachineEvent, Order, Policy, Role};
 
+#[cfg(feature = "explore")]
 pub mod table;
 mod types;
 mod view;

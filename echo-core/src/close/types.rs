@@ -5,6 +5,7 @@ use crate::timers::Deadline;
 
 /// An end of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Role {
     /// Makes requests.
     Client,
@@ -89,6 +90,7 @@ impl Policy {
 
 /// Why a side ends the conversation: the body of GOAWAY and CLOSE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CloseReason {
     /// The code.
     pub code: CloseCode,

@@ -22,9 +22,11 @@ use std::time::Duration;
 /// [`Connection::poll_output`] until it returns [`Output::Wait`] or [`Output::Ended`]. An idle connection owns no
 /// buffer: input is borrowed, and only an incomplete frame or line and unsent output are kept.
 ///
-/// Two connections with the same settings and the same hash behave the same from now on. What was read and sent is not
-/// part of the hash, unless it still matters.
-#[derive(Clone, Debug, Hash)]
+/// With the feature `explore` a connection has a hash: two connections with the same settings and the same hash behave the
+/// same from now on, as long as [`Connection::handle_unacknowledged`] and [`Connection::set_wall`] are not called. What
+/// was read and sent is not part of the hash, unless it still matters.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "explore", derive(Hash))]
 pub struct Connection {
     parser: Parser,
     session: Session,
@@ -35,7 +37,8 @@ pub struct Connection {
 }
 
 /// The decoder of the input.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "explore", derive(Hash))]
 enum Parser {
     /// Server: the client has sent nothing.
     Undetected,

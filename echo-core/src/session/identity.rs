@@ -4,7 +4,7 @@ use super::Session;
 use crate::preface;
 use std::hash::{Hash, Hasher};
 
-/// Two sessions with the same settings and the same hash behave the same from now on. Positions in the output count
+/// See [`Connection`](crate::Connection) for what the hash promises. Positions in the output count
 /// from the bytes already sent, so the past makes no difference. The settings belong to no conversation, `traffic` only
 /// reports, and the cached time text can be made again: none of them is hashed.
 impl Hash for Session {

@@ -1,10 +1,12 @@
 //! One conversation without its wire format: keeps the close machine, the deadlines and the output in step.
 
+#[cfg(feature = "explore")]
 mod identity;
 mod output;
 mod requests;
 mod time;
 
+#[cfg(feature = "explore")]
 use crate::close::table::Sample;
 use crate::close::{Action, Actions, CloseHandshake, CloseReason, HalfState, Machine, MachineEvent, Policy, Role};
 use crate::config::{Config, HIGH_WATER};
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 /// Traffic of a connection: whole messages and the bytes of their payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Traffic {
     /// Server: requests whose answer was queued. Client: answers received.
     pub messages: u64,
@@ -164,6 +168,7 @@ impl Session {
         if self.is_over() {
             return Actions::default();
         }
+        #[cfg(feature = "explore")]
         if let Some(observe) = self.config.observe {
             observe(&self.machine, Sample::meaning(&event, &self.machine));
         }

@@ -2,6 +2,7 @@
 
 use super::{Fin, Session};
 use crate::close::Role;
+#[cfg(feature = "explore")]
 use crate::close::table::Sample;
 use crate::preface;
 use crate::timers::Deadline;
@@ -38,6 +39,7 @@ impl Session {
             if mark.offset >= self.outbox.sent() {
                 break;
             }
+            #[cfg(feature = "explore")]
             if let Some(observe) = self.config.observe.filter(|_| self.role() == Role::Client) {
                 observe(&self.machine, Sample::FirstByteLeft);
             }

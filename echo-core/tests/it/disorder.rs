@@ -1,5 +1,6 @@
 //! The close contract out of its usual order (PROTOCOL.md, clauses 5.6 to 5.12): errors, half-closes, deadlines.
 
+use crate::config_with;
 use crate::rules::{ask, clean, close, fail, goaway, greeted_client, greeted_server, leave, send, tally};
 use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, End, Role, Side};
 use sim_tests::in_memory::{CLOSE, ECHO, EPOCH, HELLO, Pair, REPLY, Solo, WELCOME, raw_echo, raw_farewell, raw_reply};
@@ -24,7 +25,7 @@ fn refusal() {
 #[test]
 fn fin_order_after_an_error() {
     for first_fin in Role::BOTH {
-        let mut pair = Pair::with(Config { first_fin, ..Config::default() });
+        let mut pair = Pair::with(config_with(|config| config.first_fin = first_fin));
         send(&mut pair, 1);
         pair.exchange(usize::MAX);
         fail(&mut pair.server, CloseCode::INTERNAL);

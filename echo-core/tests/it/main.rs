@@ -15,3 +15,10 @@ mod sources;
 mod stamp;
 mod table;
 mod timers;
+
+/// The default settings, but for what `change` does.
+fn config_with(change: impl FnOnce(&mut echo_core::Config)) -> echo_core::Config {
+    let mut config = echo_core::Config::default();
+    change(&mut config);
+    config
+}

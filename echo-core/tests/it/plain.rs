@@ -1,5 +1,6 @@
 //! The plain wire: section 2 of PROTOCOL.md.
 
+use crate::config_with;
 use echo_core::plain::{LineDecoder, ctime_header, detect_foreign};
 use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, End, Stamp};
 use proptest::prelude::*;
@@ -38,7 +39,7 @@ fn ctime() {
 /// clause 2.3: the header is in local time if the settings say so, and moves with monotonic time.
 #[test]
 fn local_time() {
-    let mut server = server_with(Config { utc_offset: |_| 3600, ..Config::default() });
+    let mut server = server_with(config_with(|config| config.utc_offset = |_| 3600));
     server.advance(Duration::from_secs(59));
     server.feed(b"a\n");
     assert_eq!(sent(&server), "[Mon Nov 23 09:16:59 2026] a\n");
@@ -71,7 +72,7 @@ fn quiet() {
 /// clause 2.2: with a quiet of zero each read is one message, as in the classic program.
 #[test]
 fn each_read() {
-    let mut server = server_with(Config { quiet: Duration::ZERO, limit: 8, ..Config::default() });
+    let mut server = server_with(config_with(|config| (config.quiet, config.limit) = (Duration::ZERO, 8)));
     server.feed(b"a\nb");
     server.feed(b"c");
     server.feed(b"12345678");
@@ -86,7 +87,7 @@ fn each_read() {
 #[test]
 fn limit() {
     let server = |input: &[u8]| {
-        let mut server = server_with(Config { limit: 4, ..Config::default() });
+        let mut server = server_with(config_with(|config| config.limit = 4));
         server.feed(input);
         server.feed_fin();
         sent(&server)
@@ -115,7 +116,7 @@ fn end_of_input() {
 fn any_byte_is_legal() {
     let mut input: Vec<u8> = vec![0xFF, 0xFD, 0x18, 0, 0];
     input.extend(0..=u8::MAX);
-    let mut server = server_with(Config { quiet: Duration::ZERO, ..Config::default() });
+    let mut server = server_with(config_with(|config| config.quiet = Duration::ZERO));
     server.feed(&input);
     assert_eq!(server.sent, [HEADER.as_bytes(), &input].concat());
 }

@@ -1,6 +1,7 @@
 //! The close contract in its usual order (PROTOCOL.md, clauses 5.1 to 5.5), on two connections.
 
-use echo_core::{CloseCode, CloseReason, Config, End, Outcome, Role, Side, Tally};
+use crate::config_with;
+use echo_core::{CloseCode, CloseReason, End, Outcome, Role, Side, Tally};
 use sim_tests::in_memory::{
     CLOSE, ECHO, GOAWAY, HELLO, Pair, REPLY, Seen, Solo, WELCOME, raw_echo, raw_farewell, raw_reply,
 };
@@ -218,7 +219,7 @@ fn client_sends_fin_first() {
 /// clause 5.4: a server set to send FIN first says so, and the client waits for it.
 #[test]
 fn server_sends_fin_first() {
-    let mut pair = Pair::with(Config { first_fin: Role::Server, ..Config::default() });
+    let mut pair = Pair::with(config_with(|config| config.first_fin = Role::Server));
     pair.exchange(usize::MAX);
     leave(&mut pair.client);
     while pair.server.fin.is_none() {

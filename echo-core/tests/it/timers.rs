@@ -1,5 +1,6 @@
 //! Deadlines: section 8 of PROTOCOL.md.
 
+use crate::config_with;
 use crate::machines::{SETUPS, reachable};
 use echo_core::close::MachineEvent;
 use echo_core::timers::Timers;
@@ -38,7 +39,8 @@ fn settings_by_name() {
 /// clause 8.3: the earliest first; of several at one moment, the first of the table.
 #[test]
 fn order_of_expiry() {
-    let lengths = Deadlines { fin: SECOND, linger: SECOND, ..Deadlines::default() };
+    let mut lengths = Deadlines::default();
+    (lengths.fin, lengths.linger) = (SECOND, SECOND);
     let mut timers = Timers::default();
     for deadline in [Deadline::Linger, Deadline::Fin, Deadline::Close] {
         timers.start(deadline, Duration::ZERO, &lengths);
@@ -52,7 +54,8 @@ fn order_of_expiry() {
 /// clause 8.2: `ensure` prolongs nothing, `start` does, and for ever is never.
 #[test]
 fn ensure_and_start() {
-    let lengths = Deadlines { fin: SECOND, linger: Duration::MAX, ..Deadlines::default() };
+    let mut lengths = Deadlines::default();
+    (lengths.fin, lengths.linger) = (SECOND, Duration::MAX);
     let mut timers = Timers::default();
     timers.ensure(Deadline::Fin, Duration::ZERO, &lengths);
     timers.ensure(Deadline::Fin, SECOND / 2, &lengths);
@@ -176,8 +179,7 @@ fn slow_transport() {
 /// clause 8.2: shutdown caps the sum.
 #[test]
 fn shutdown_caps() {
-    let deadlines = Deadlines { shutdown: 4 * SECOND, ..Deadlines::default() };
-    let mut pair = Pair::with(Config { deadlines, ..Config::default() });
+    let mut pair = Pair::with(config_with(|config| config.deadlines.shutdown = 4 * SECOND));
     pair.exchange(usize::MAX);
     pair.server.wish(|server, now| server.leave(now, CloseReason::normal()));
     assert_eq!(pair.server.wait_for_end().end, End::TimedOut(Deadline::Shutdown));

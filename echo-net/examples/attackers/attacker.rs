@@ -16,7 +16,9 @@ pub(crate) async fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     let kind: Kind = kind.parse()?;
     let duration = Duration::try_from_secs_f64(seconds.parse()?)?;
-    let load = Load { connections: connections.parse()?, duration, ..Load::of(kind) };
+    let mut load = Load::of(kind);
+    load.connections = connections.parse()?;
+    load.duration = duration;
     let report = run_attack(kind, address.parse()?, load).await;
     let verdict = if report.is_allowed() { "yes" } else { "NO" };
     println!("{} {} {verdict}", report.connected, report.not_connected);

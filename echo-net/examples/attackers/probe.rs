@@ -61,7 +61,7 @@ async fn converse(address: SocketAddr) -> Fate {
     let Ok(client) = Client::connect(address, ClientConfig::default()).await else { return Fate::Neither };
     match client.request("hello").await {
         Ok(_) if client.close().await.end.is_clean() => Fate::Served,
-        Err(RequestError::Refused) if client.ended().await.end.to_string().contains("1013") => Fate::Refused,
+        Err(RequestError::Refused { .. }) if client.ended().await.end.to_string().contains("1013") => Fate::Refused,
         Ok(_) | Err(_) => Fate::Neither,
     }
 }

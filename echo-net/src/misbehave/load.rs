@@ -25,6 +25,7 @@ impl fmt::Display for Wire {
 
 /// The size of an attack. [`Load::of`] returns the usual one of a kind.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Load {
     /// Number of concurrent connections. When one ends, another one follows until the time is over.
     pub connections: usize,

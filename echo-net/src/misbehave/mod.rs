@@ -15,7 +15,9 @@
 //! let server = tokio::spawn(echo_net::serve(listener, Default::default(), async { drop(stopped.await) }));
 //!
 //! let kind = Kind::GoawayWrongCount;
-//! let load = Load { connections: 2, duration: Duration::from_millis(50), ..Load::of(kind) };
+//! let mut load = Load::of(kind);
+//! load.connections = 2;
+//! load.duration = Duration::from_millis(50);
 //! let report = run(kind, address, load).await;
 //! assert!(report.is_allowed(), "{report}"); // each got CLOSE 1002
 //!

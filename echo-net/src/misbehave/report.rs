@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// Totals of one attack.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MisbehaveReport {
     /// The kind of misbehaviour.
     pub kind: Kind,

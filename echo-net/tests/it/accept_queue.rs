@@ -1,10 +1,11 @@
 //! Clients that wait to be accepted when the server is told to stop.
 
 use crate::support::raw::{close_with, hello};
+use crate::support::server::server_config;
 use crate::support::within;
 use echo_net::echo_core::preface::preface;
 use echo_net::echo_core::{CloseCode, Role, frame};
-use echo_net::{Listener, ServerConfig, serve};
+use echo_net::{Listener, serve};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -19,15 +20,20 @@ struct Queue {
 
 impl Listener for Queue {
     type Stream = DuplexStream;
+    type Addr = &'static str;
 
-    async fn accept(&mut self) -> io::Result<(DuplexStream, String)> {
+    async fn accept(&mut self) -> io::Result<(DuplexStream, &'static str)> {
         if self.open.load(Ordering::Relaxed)
             && let Some(stream) = self.waiting.pop_front()
         {
             let stream = stream.ok_or(io::ErrorKind::ConnectionAborted)?;
-            return Ok((stream, "the queue".to_owned()));
+            return Ok((stream, "the queue"));
         }
         std::future::pending().await
+    }
+
+    fn local_addr(&self) -> io::Result<&'static str> {
+        Ok("the queue")
     }
 }
 
@@ -44,7 +50,7 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     let listener = Queue { open: open.clone(), waiting: near };
     // The shutdown is looked at before the listener, so that nobody is accepted before it.
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
-    let config = ServerConfig { max_connections: 1, max_refusals: 1, ..ServerConfig::default() };
+    let config = server_config(|config| (config.max_connections, config.max_refusals) = (1, 1));
     let close_reason = config.close_reason.clone();
     let server = tokio::spawn(serve(listener, config, shutdown));
 

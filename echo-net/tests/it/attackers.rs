@@ -148,14 +148,12 @@ fn withstands(kind: Kind, setting: Setting) {
 }
 
 fn load(kind: Kind, wire: Wire, setting: Setting) -> Load {
-    let mut load = Load {
-        connections: CONNECTIONS,
-        duration: Duration::from_millis(setting.duration),
-        patience: Duration::from_secs(30),
-        wire,
-        payload_limit: MESSAGE,
-        ..Load::of(kind)
-    };
+    let mut load = Load::of(kind);
+    load.connections = CONNECTIONS;
+    load.duration = Duration::from_millis(setting.duration);
+    load.patience = Duration::from_secs(30);
+    load.wire = wire;
+    load.payload_limit = MESSAGE;
     load.pace = load.pace.min(Duration::from_millis(50));
     for (name, length) in setting.deadlines {
         load.deadlines.set(*name, Duration::from_millis(*length));

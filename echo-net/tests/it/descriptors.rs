@@ -69,19 +69,18 @@ fn attackers_leave_nothing_behind() {
         converse(address).await;
         within(eventually_settled(1)).await;
         let (tasks, descriptors) = (alive(), open_descriptors());
-        let mut made = 1;
+        let (mut made, mut given_up) = (1, 0);
         for kind in Kind::ALL {
             for wire in kind.wires() {
-                let load = Load {
-                    connections: 10,
-                    duration: Duration::from_millis(60),
-                    patience: Duration::from_secs(20),
-                    wire: *wire,
-                    ..Load::of(*kind)
-                };
+                let mut load = Load::of(*kind);
+                load.connections = 10;
+                load.duration = Duration::from_millis(60);
+                load.patience = Duration::from_secs(20);
+                load.wire = *wire;
                 let report = within(run(*kind, address, load)).await;
                 assert!(report.is_allowed(), "{report}");
                 made += report.connected;
+                given_up += report.not_connected;
                 within(eventually_settled(tasks)).await;
                 eventually("the descriptors of the beginning", || open_descriptors() == descriptors);
                 let open = || {
@@ -94,8 +93,10 @@ fn attackers_leave_nothing_behind() {
         drop(stop);
         let report = within(server).await.expect("the server does not panic");
         assert_eq!((report.panicked, report.accept_errors), (0, 0), "{report}");
-        // Who resets a connection that is still in the accept queue is never accepted.
-        assert!(report.accepted <= made && report.accepted > made / 2, "{made} made, {report}");
+        // A connection that is reset in the accept queue is never accepted. One that the attacker gives up while it
+        // connects can be complete for the kernel.
+        let most = made + given_up;
+        assert!(report.accepted <= most && report.accepted > made / 2, "{made} made, {given_up} given up, {report}");
     });
 }
 

@@ -99,13 +99,18 @@ struct Counting {
 
 impl Listener for Counting {
     type Stream = Counted;
+    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> io::Result<(Counted, String)> {
+    async fn accept(&mut self) -> io::Result<(Counted, SocketAddr)> {
         let (stream, peer) = Listener::accept(&mut self.listener).await?;
         let written = Arc::new(AtomicUsize::new(0));
         let address = stream.peer_addr()?;
         self.counts.lock().expect("nobody panics").insert(address, Arc::clone(&written));
         Ok((Counted { stream, written }, peer))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Listener::local_addr(&self.listener)
     }
 }
 

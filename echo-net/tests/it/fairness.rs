@@ -69,12 +69,17 @@ struct Clients(VecDeque<Client>);
 
 impl Listener for Clients {
     type Stream = Client;
+    type Addr = &'static str;
 
-    async fn accept(&mut self) -> io::Result<(Client, String)> {
+    async fn accept(&mut self) -> io::Result<(Client, &'static str)> {
         match self.0.pop_front() {
-            Some(client) => Ok((client, "a client".to_owned())),
+            Some(client) => Ok((client, "a client")),
             None => std::future::pending().await,
         }
+    }
+
+    fn local_addr(&self) -> io::Result<&'static str> {
+        Ok("a client")
     }
 }
 

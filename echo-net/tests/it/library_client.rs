@@ -1,6 +1,6 @@
 //! The library's client against the library's server.
 
-use crate::support::server::{ClosedPort, Server};
+use crate::support::server::{ClosedPort, Server, server_config};
 use crate::support::{eventually, within};
 use echo_net::echo_core::{CloseCode, Role};
 use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
@@ -77,8 +77,10 @@ async fn a_request_after_the_end_is_refused_at_once() {
     let server = Server::start(ServerConfig::default());
     let client = connect(&server).await;
     let outcome = within(client.close()).await;
-    assert_eq!(within(client.request("too late")).await, Err(RequestError::Refused));
-    assert!(matches!(within(client.submit("too late")).await, Err(RequestError::Refused)));
+    let refused = RequestError::Refused { outcome: Some(outcome.clone()) };
+    assert_eq!(within(client.request("too late")).await, Err(refused.clone()));
+    assert_eq!(within(client.submit("too late")).await.err(), Some(refused.clone()));
+    assert_eq!(refused.to_string(), "the request did not run: the conversation ended as clean (1000 normal)");
     assert_eq!(within(client.ended()).await, outcome, "nothing changed");
     assert_eq!(server.drain().messages, 0);
 }
@@ -187,10 +189,8 @@ async fn a_full_queue_makes_those_wait_who_add_to_it() {
 /// Clauses 5.1, 5.13: the server goes while requests are under way; all are answered, and both ends are clean.
 #[tokio::test]
 async fn a_server_that_drains_answers_what_is_under_way() {
-    let server = Server::start(ServerConfig {
-        close_reason: echo_net::echo_core::CloseReason::new(CloseCode::RESTART, "back soon"),
-        ..ServerConfig::default()
-    });
+    let close_reason = echo_net::echo_core::CloseReason::new(CloseCode::RESTART, "back soon");
+    let server = Server::start(server_config(|config| config.close_reason = close_reason));
     let client = connect(&server).await;
     within(client.request("before")).await.expect("an answer");
     let asker = {
@@ -211,7 +211,7 @@ async fn a_server_that_drains_answers_what_is_under_way() {
         assert_eq!((close_reason.code, close_reason.text.as_str()), (CloseCode::RESTART, "back soon"));
     }
     let (answered, error) = within(asker).await.expect("no panic");
-    assert_eq!(error, RequestError::Refused, "no request is in doubt");
+    assert!(matches!(error, RequestError::Refused { .. }), "no request is in doubt: {error}");
     let outcome = within(client.ended()).await;
     assert_eq!(outcome.end.to_string(), "clean (1012 restart)");
     assert_eq!((outcome.account.answered, outcome.account.unknown), (answered, 0));

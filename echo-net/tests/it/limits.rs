@@ -2,7 +2,7 @@
 
 use crate::support::program::{Serve, limited};
 use crate::support::raw::{self, Raw, Said};
-use crate::support::server::{Server, fake, swallow};
+use crate::support::server::{Server, fake, server_config, swallow};
 use crate::support::time::HEADER;
 use crate::support::{eventually, within};
 use echo_net::echo_core::Role;
@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 fn full(limit: usize, refusals: usize) -> Server {
-    Server::start(ServerConfig { max_connections: limit, max_refusals: refusals, ..ServerConfig::default() })
+    Server::start(server_config(|config| (config.max_connections, config.max_refusals) = (limit, refusals)))
 }
 
 /// Clauses 1.1, 2.6, 5.6: a refused client hears why, in its own wire, once it has spoken.
@@ -127,7 +127,7 @@ fn silent_clients_keep_nobody_from_hearing_why() {
 /// Clauses 1.1, 8.1: a client that is to be refused and says nothing hears FIN at the detect deadline.
 #[test]
 fn a_silent_client_is_let_go_at_the_detect_deadline() {
-    let mut config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let mut config = server_config(|config| config.max_connections = 1);
     config.connection.deadlines.detect = Duration::from_millis(300);
     let server = Server::start(config);
     let mut first = Raw::greeted(server.address);
@@ -207,8 +207,9 @@ async fn a_client_keeps_its_limit_both_ways() {
         }
     });
     let client = within(Client::connect(address, config)).await.expect("something like a server");
-    assert_eq!(within(client.request("short")).await, Err(RequestError::Unknown), "clause 7.2");
+    let error = within(client.request("short")).await;
     let outcome = within(client.ended()).await;
+    assert_eq!(error, Err(RequestError::Unknown { outcome: outcome.clone() }), "clause 7.2");
     assert_eq!(outcome.end.name(), "violation", "{outcome}");
     let reason = liar.join().expect("it heard CLOSE");
     assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");

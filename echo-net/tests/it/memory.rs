@@ -2,9 +2,8 @@
 
 use crate::support::program::{Kid, Serve};
 use crate::support::raw::{self, Raw, Said};
-use crate::support::server::Server;
+use crate::support::server::{Server, server_config};
 use crate::support::{bounded, eventually};
-use echo_net::ServerConfig;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
@@ -127,7 +126,7 @@ fn who_would_use_up_the_memory_is_told() {
 /// A library server, with so little memory that a long message finds room only alone.
 #[test]
 fn a_connection_gets_no_more_than_it_leaves() {
-    let mut config = ServerConfig { max_connections: 4, max_refusals: 1, ..ServerConfig::default() };
+    let mut config = server_config(|config| (config.max_connections, config.max_refusals) = (4, 1));
     config.max_memory = config.least_memory();
     let server = Server::start(config);
     for _ in 0..3 {

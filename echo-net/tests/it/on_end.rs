@@ -1,9 +1,9 @@
 //! A server's user is told of each end, with the whole outcome.
 
-use crate::support::server::Server;
+use crate::support::server::{Server, server_config};
 use crate::support::within;
 use echo_net::echo_core::End;
-use echo_net::{Client, ClientConfig, Ended, OnEnd, ServerConfig};
+use echo_net::{Client, ClientConfig, Ended, OnEnd};
 use std::sync::{Arc, Mutex};
 
 /// Clause 7.1: each connection has exactly one outcome, and the user is given it.
@@ -12,7 +12,7 @@ async fn every_end_is_told_once_with_its_account() {
     let ends: Arc<Mutex<Vec<Ended>>> = Arc::default();
     let witness = ends.clone();
     let on_end = OnEnd::call(move |ended| witness.lock().expect("no panic").push(ended.clone()));
-    let server = Server::start(ServerConfig { on_end, ..ServerConfig::default() });
+    let server = Server::start(server_config(|config| config.on_end = on_end));
     for messages in 1..=2 {
         let client = within(Client::connect(server.address, ClientConfig::default())).await.expect("it accepts");
         for _ in 0..messages {
@@ -38,7 +38,7 @@ async fn every_end_is_told_once_with_its_account() {
 #[tokio::test]
 async fn a_panic_of_the_users_ends_no_conversation() {
     let on_end = OnEnd::call(|ended| assert_ne!(ended.number, 2, "the user's own mistake"));
-    let server = Server::start(ServerConfig { on_end, ..ServerConfig::default() });
+    let server = Server::start(server_config(|config| config.on_end = on_end));
     let connect = || async { within(Client::connect(server.address, ClientConfig::default())).await };
     let first = connect().await.expect("it accepts");
     let second = connect().await.expect("it accepts");

@@ -23,7 +23,9 @@ async fn pair(receive_buffer: Option<u32>) -> (TcpStream, TcpStream) {
 }
 
 fn linger(time: Duration, bytes: u64) -> Linger {
-    Linger { time, most: Duration::from_secs(25), bytes }
+    let mut linger = Linger::default();
+    (linger.time, linger.most, linger.bytes) = (time, Duration::from_secs(25), bytes);
+    linger
 }
 
 const LONG: Duration = Duration::from_secs(25);

@@ -44,12 +44,17 @@ struct Handed(mpsc::Receiver<DuplexStream>);
 
 impl Listener for Handed {
     type Stream = DuplexStream;
+    type Addr = &'static str;
 
-    async fn accept(&mut self) -> io::Result<(DuplexStream, String)> {
+    async fn accept(&mut self) -> io::Result<(DuplexStream, &'static str)> {
         match self.0.recv().await {
-            Some(stream) => Ok((stream, "this process".to_owned())),
+            Some(stream) => Ok((stream, "this process")),
             None => std::future::pending().await,
         }
+    }
+
+    fn local_addr(&self) -> io::Result<&'static str> {
+        Ok("this process")
     }
 }
 

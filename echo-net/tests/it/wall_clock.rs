@@ -1,9 +1,10 @@
 //! The wall clock is set while a connection lasts: the time on the plain wire follows, stamps do not.
 
+use crate::support::server::server_config;
 use crate::support::time::HEADER;
 use crate::support::within;
 use echo_net::echo_core::Stamp;
-use echo_net::{Client, ClientConfig, Clock, ServerConfig, serve};
+use echo_net::{Client, ClientConfig, Clock, serve};
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,9 +24,10 @@ fn wall() -> Stamp {
 async fn the_time_of_an_answer_is_the_wall_clocks() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it listens");
-    let clock = Clock { wall, steady: false, utc_offset: |_| 0 };
+    let mut clock = Clock::utc();
+    clock.wall = wall;
     let (stop, stopped) = oneshot::channel::<()>();
-    let config = ServerConfig { clock, ..ServerConfig::default() };
+    let config = server_config(|config| config.clock = clock);
     let server = tokio::spawn(serve(listener, config, async { drop(stopped.await) }));
     let mut plain = TcpStream::connect(address).await.expect("it accepts");
     let client = Client::connect(address, ClientConfig::default()).await.expect("it accepts");

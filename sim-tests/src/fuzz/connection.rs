@@ -1,9 +1,9 @@
 //! Calls on one connection in any order.
 
 use super::input::Input;
+use super::observed_config;
 use super::rules;
 use crate::in_memory::{EPOCH, HELLO, Solo, WELCOME, raw, raw_echo, raw_farewell, raw_reply};
-use crate::support::pairs::observe;
 use echo_core::close::HalfState;
 use echo_core::{CloseCode, CloseReason, Config, Connection, Role};
 use std::time::Duration;
@@ -65,7 +65,9 @@ pub(super) fn check(data: &[u8]) {
     let first_fin = input.pick(&Role::BOTH);
     let quiet = Duration::from_millis(input.pick(&[20, 0]));
     let limit = input.pick(&[1 << 20, 30, 5000]);
-    let config = Config { first_fin, quiet, limit, observe: Some(observe), ..Config::default() };
+    let config = observed_config(|config| {
+        (config.first_fin, config.quiet, config.limit) = (first_fin, quiet, limit);
+    });
     let mut solo = Solo::new(match (role, plain) {
         (Role::Server, _) => Connection::server(config, EPOCH),
         (Role::Client, false) => Connection::client(config, EPOCH),

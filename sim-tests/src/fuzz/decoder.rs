@@ -148,7 +148,9 @@ fn greeting(from: Role, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
             }
             Err(violation) => {
                 // The text of the violation depends on how many bytes have arrived.
-                decoded.violation = Some(Violation { got: "".into(), peer: None, ..violation });
+                let mut violation = violation;
+                (violation.got, violation.peer) = ("".into(), None);
+                decoded.violation = Some(violation);
                 break;
             }
         }

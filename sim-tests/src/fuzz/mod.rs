@@ -36,8 +36,17 @@ pub use corpus::{CorpusEntry, Unreadable, inputs};
 #[cfg(all(feature = "random", feature = "packet"))]
 pub use seeds::seeds;
 
-use crate::support::pairs::Pairs;
+use crate::support::pairs::{self, Pairs};
+use echo_core::Config;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Returns the default settings with what `change` does, and counts the pairs of the table that are reached.
+fn observed_config(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    config.observe = Some(pairs::observe);
+    change(&mut config);
+    config
+}
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! Two correct connections, and any schedule between them.
 
 use super::input::Input;
+use super::observed_config;
 use super::rules;
 use crate::in_memory::{Pair, Solo};
-use crate::support::pairs::observe;
 use echo_core::{CloseCode, CloseReason, Config, Connection, End, Outcome, Role};
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ pub(super) fn peace(data: &[u8]) {
 
 pub(super) fn config(input: &mut Input<'_>) -> Config {
     let first_fin = input.pick(&Role::BOTH);
-    Config { first_fin, observe: Some(observe), ..Config::default() }
+    observed_config(|config| config.first_fin = first_fin)
 }
 
 pub(super) fn side(pair: &mut Pair, role: Role) -> &mut Solo {

@@ -1,11 +1,11 @@
 //! The plain wire: any bytes as lines, and every byte comes back.
 
 use super::input::Input;
+use super::observed_config;
 use super::rules;
 use crate::in_memory::{EPOCH, Seen, Solo};
-use crate::support::pairs::observe;
 use echo_core::plain::{ctime_header, detect_foreign};
-use echo_core::{CloseReason, Config, Connection, End, Stamp};
+use echo_core::{CloseReason, Connection, End, Stamp};
 use echo_core::{PeerProtocol, Violation};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(super) fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let limit = input.pick(&[1 << 20, 1, 10, 100]);
     let quiet = Duration::from_millis(input.pick(&[20, 20, 20, 0]));
-    let config = Config { limit, quiet, observe: Some(observe), ..Config::default() };
+    let config = observed_config(|config| (config.limit, config.quiet) = (limit, quiet));
     let mut server = Solo::new(Connection::server(config, EPOCH));
     let mut messages =
         Messages { limit, splits: !quiet.is_zero(), line: Vec::new(), all: Vec::new(), quiet: Vec::new() };
@@ -136,8 +136,9 @@ fn refused(messages: &[Vec<u8>]) -> Option<(usize, Violation)> {
         }
         if known > 4 {
             let (expected, got) = ("a line of text or the preface of echo/1", "a PROXY protocol header (version 2)");
-            let violation = Violation::protocol(expected, got);
-            return Some((index, Violation { peer: Some(PeerProtocol::Proxy), ..violation }));
+            let mut violation = Violation::protocol(expected, got);
+            violation.peer = Some(PeerProtocol::Proxy);
+            return Some((index, violation));
         }
     }
     None

@@ -22,7 +22,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 /// Returns what the client and the server send in some conversations, by [`Role`].
 fn conversations() -> Vec<[Vec<u8>; 2]> {
     let talk = |first_fin, sizes: &[usize], close_reason: Option<CloseReason>| {
-        let mut pair = Pair::with(Config { first_fin, ..Config::default() });
+        let mut config = Config::default();
+        config.first_fin = first_fin;
+        let mut pair = Pair::with(config);
         for size in sizes {
             // This cannot fail: the conversation is open, and no payload exceeds the limit.
             pair.client.wish(|client, now| {

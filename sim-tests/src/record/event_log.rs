@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// A unit on the wire, as a decoder names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Unit {
     /// The preface of echo/1.
     Preface,
@@ -44,6 +45,7 @@ pub enum Unit {
 
 /// An event at one end.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum LogEvent {
     /// Its transport took this from it.
     Sent(Unit),
@@ -71,6 +73,7 @@ pub enum LogEvent {
 
 /// One entry of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogEntry {
     /// The virtual time.
     pub at: Millis,

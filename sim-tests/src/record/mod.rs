@@ -25,6 +25,7 @@ use std::fmt::Write;
 
 /// What happened in a run. The records of two backends for one scenario can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// The scenario that was run.
     pub scenario: Scenario,
@@ -44,6 +45,7 @@ pub struct Record {
 
 /// How one end ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Ending {
     /// It reported an outcome.
     Outcome(Outcome),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// A backend: runs a scenario and gives a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Backend {
     /// Two cores of `echo-core` and a queue of events, without any runtime.
     Pair,

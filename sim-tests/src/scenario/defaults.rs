@@ -18,19 +18,22 @@ pub const TCP_TIME_SCALE: u64 = 25;
 /// Returns the deadlines of PROTOCOL.md, roughly 20 to 30 times shorter (answer, write and idle more), because waiting
 /// costs steps. No two deadlines or sums of deadlines are so close that one tick decides their order.
 pub fn deadlines() -> Deadlines {
-    let ms = Duration::from_millis;
-    Deadlines {
-        connect: ms(400),
-        detect: ms(170),
-        answer: ms(650),
-        idle: ms(800),
-        write: ms(570),
-        drain: ms(200),
-        close: ms(130),
-        fin: ms(80),
-        linger: ms(90),
-        shutdown: ms(400),
+    let mut all = Deadlines::default();
+    for deadline in Deadline::ALL {
+        let length = match deadline {
+            Deadline::Connect | Deadline::Shutdown => 400,
+            Deadline::Detect => 170,
+            Deadline::Answer => 650,
+            Deadline::Idle => 800,
+            Deadline::Write => 570,
+            Deadline::Drain => 200,
+            Deadline::Close => 130,
+            Deadline::Fin => 80,
+            Deadline::Linger => 90,
+        };
+        all.set(deadline, Duration::from_millis(length));
     }
+    all
 }
 
 /// Returns the extra time that an end waits. With equal deadlines, one tick would decide which end's passes first. A
@@ -66,16 +69,16 @@ pub fn deadlines_of(scenario: &Scenario, role: Role) -> Deadlines {
 
 /// Returns the configuration of the end `role`.
 pub fn config(scenario: &Scenario, role: Role) -> Config {
-    let usual = Config::default();
-    Config {
-        limit: scenario.overrides.limit.filter(|_| role == Role::Server).unwrap_or(usual.limit),
-        deadlines: deadlines_of(scenario, role),
-        quiet: QUIET,
-        first_fin: scenario.wire.first_fin().unwrap_or(Role::Client),
-        progress: PROGRESS,
-        observe: Some(pairs::observe),
-        ..usual
+    let mut config = Config::default();
+    if let (Role::Server, Some(limit)) = (role, scenario.overrides.limit) {
+        config.limit = limit;
     }
+    config.deadlines = deadlines_of(scenario, role);
+    config.quiet = QUIET;
+    config.first_fin = scenario.wire.first_fin().unwrap_or(Role::Client);
+    config.progress = PROGRESS;
+    config.observe = Some(pairs::observe);
+    config
 }
 
 /// Returns the close reason that a draining server sends to its clients.

@@ -53,6 +53,9 @@ impl From<Scenario> for Saved {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::support::serde_as_text!(Saved);
+
 impl fmt::Display for Saved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Scenario { wire, client, server, network, talk, overrides: tuning } = &self.scenario;

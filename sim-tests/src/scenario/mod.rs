@@ -44,6 +44,9 @@ pub struct Scenario {
     pub overrides: Overrides,
 }
 
+#[cfg(feature = "serde")]
+crate::support::serde_as_text!(Scenario);
+
 impl Scenario {
     /// Creates a scenario with the usual requests: one, or two if a plan or a fault needs a second.
     pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {

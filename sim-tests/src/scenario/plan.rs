@@ -21,6 +21,7 @@ pub struct Step {
 
 /// How a side ends the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Action {
     /// The regular end: the client closes, the server drains.
     Close,
@@ -44,6 +45,7 @@ pub enum Action {
 ///
 /// *This side* is the side that has the plan. A fault of the network can only wait for a point of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Point {
     /// The connection exists, and neither side has sent anything.
     Connecting,

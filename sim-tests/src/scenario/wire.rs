@@ -4,6 +4,7 @@ use echo_core::Role;
 
 /// The wire format, and the side that is configured to send FIN first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Wire {
     /// echo/1 with the default setting: the client sends FIN first.
     Framed,

@@ -9,6 +9,8 @@ mod number;
 pub mod pairs;
 pub mod parallel;
 mod shard;
+#[cfg(feature = "serde")]
+mod text_serde;
 
 pub use breach::{Breach, Rule};
 pub use error::{MOST_SHOWN, ScenarioError, one_line};
@@ -16,6 +18,8 @@ pub(crate) use error::{check_length, check_range};
 pub use hash::fnv;
 pub(crate) use number::{number, pick};
 pub use shard::Shard;
+#[cfg(feature = "serde")]
+pub(crate) use text_serde::serde_as_text;
 
 /// Virtual time in milliseconds since the connection began, or a span of it.
 pub type Millis = u64;

@@ -18,6 +18,7 @@ pub type SocketId = u32;
 
 /// The cause of a socket's state change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Cause {
     /// A segment arrived; its number is [`Segment::index`].
     Arrival(u32),
@@ -29,6 +30,7 @@ pub enum Cause {
 
 /// An event of a segment or a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum TcpEvent {
     /// A host passed a segment to the link, which decides its fate.
     Sent {
@@ -63,6 +65,7 @@ pub enum TcpEvent {
 
 /// An event with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TimedEvent {
     /// Virtual time since the conversation began. Events during connecting have time 0.
     pub at: Millis,

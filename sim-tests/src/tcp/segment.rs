@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 /// A TCP segment (RFC 9293 section 3.1), as it left its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Segment {
     /// Its number among all segments that left any host in this run, from 0.
     pub index: u32,
@@ -30,6 +31,7 @@ pub struct Segment {
 
 /// The control bits of a segment, encoded as in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Flags(
     /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16.
     pub u8,
@@ -37,6 +39,7 @@ pub struct Flags(
 
 /// What the link does with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum PacketFate {
     /// It arrives after the link's latency.
     Deliver,

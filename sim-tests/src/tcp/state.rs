@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A state of RFC 9293 section 3.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "SCREAMING-KEBAB-CASE"))]
 pub enum TcpState {
     /// There is no connection.
     Closed,

@@ -9,6 +9,8 @@ pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
 /// What is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Finding {
     /// Of which kind.
     pub kind: FindingKind,
@@ -18,6 +20,8 @@ pub struct Finding {
 
 /// A kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum FindingKind {
     /// The user's check said no.
     Check,
@@ -52,6 +56,8 @@ impl FindingKind {
 
 /// One kind of failure: what is the same but for numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Failure {
     /// What is wrong, in the shortest run of all that show it.
     pub finding: Finding,
@@ -74,6 +80,8 @@ impl Failure {
 
 /// What a trial found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct TrialReport {
     /// How many scenarios were run.
     pub runs: usize,

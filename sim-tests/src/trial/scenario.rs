@@ -33,6 +33,7 @@ pub struct Injection {
 
 /// What befalls a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum InjectedFault {
     /// Its stream is dropped, and its future: RST if there is unread input, otherwise FIN.
     Drop,
@@ -53,6 +54,7 @@ pub enum InjectedFault {
 
 /// What lies between the two ends. All of them keep the order of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum TrialNetwork {
     /// A short cable.
     Clear,
@@ -189,6 +191,9 @@ impl TrialNetwork {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+crate::support::serde_as_text!(TrialScenario);
 
 impl TrialScenario {
     /// What can be run: a network that is cut needs a fault to be cut at, and nothing can happen only there.

@@ -50,11 +50,12 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     fn config(&self) -> ClientConfig {
-        let connection = match self.plain {
+        let mut config = ClientConfig::default();
+        config.connection = match self.plain {
             true => self.connection.plain_config(),
             false => self.connection.config(),
         };
-        ClientConfig { connection, ..ClientConfig::default() }
+        config
     }
 
     fn show(&self) -> Show {
@@ -148,9 +149,12 @@ fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
             (Exit::WrongServer, " (try --plain)")
         }
         ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => (Exit::WrongServer, ""),
-        ConnectError::Ended(_) => (Exit::NotClean, ""),
+        ConnectError::Ended(_) | _ => (Exit::NotClean, ""),
     };
-    let error = error.to_string();
+    let error = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
     // If the user gave an address, the message must name it only once.
     let error = address::without(server, &error).replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))

@@ -87,14 +87,12 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Err((exit, line)) => return fail(exit, &line),
     };
     let given = arguments.server_options.config();
-    let load = Load {
-        connections: arguments.connections.unwrap_or(kind.usual_connections()),
-        duration: Duration::from_secs_f64(arguments.seconds),
-        wire,
-        payload_limit: given.limit,
-        deadlines: given.deadlines,
-        ..Load::of(kind)
-    };
+    let mut load = Load::of(kind);
+    load.connections = arguments.connections.unwrap_or(load.connections);
+    load.duration = Duration::from_secs_f64(arguments.seconds);
+    load.wire = wire;
+    load.payload_limit = given.limit;
+    load.deadlines = given.deadlines;
     if load.connections == 0 {
         return fail(Exit::Usage, "--connections is 0: expected at least 1");
     }

@@ -26,16 +26,20 @@ impl ConnectionOptions {
 
     /// A plain client sends FIN before it has all answers, so its linger deadline must allow time for answers.
     pub(crate) fn plain_config(&self) -> Config {
-        let usual = Deadlines::default();
-        let shutdown = usual.shutdown + usual.answer;
-        self.config_with(Deadlines { linger: usual.answer, shutdown, ..usual })
+        let mut deadlines = Deadlines::default();
+        deadlines.linger = deadlines.answer;
+        deadlines.shutdown += deadlines.answer;
+        self.config_with(deadlines)
     }
 
     fn config_with(&self, mut deadlines: Deadlines) -> Config {
         for (deadline, length) in &self.deadlines {
             deadlines.set(*deadline, *length);
         }
-        Config { limit: self.max_message, deadlines, ..Config::default() }
+        let mut config = Config::default();
+        config.limit = self.max_message;
+        config.deadlines = deadlines;
+        config
     }
 }
 

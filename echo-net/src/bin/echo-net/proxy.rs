@@ -27,10 +27,15 @@ pub(crate) struct AcceptProxy(pub(crate) TcpListeners);
 
 impl Listener for AcceptProxy {
     type Stream = Proxied;
+    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> io::Result<(Proxied, String)> {
+    async fn accept(&mut self) -> io::Result<(Proxied, SocketAddr)> {
         let (stream, peer) = self.0.accept().await?;
-        Ok((Proxied { stream, peer: peer.clone(), header: Some(Vec::new()), behind: Vec::new() }, peer))
+        Ok((Proxied { stream, peer, header: Some(Vec::new()), behind: Vec::new() }, peer))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 
@@ -38,7 +43,7 @@ impl Listener for AcceptProxy {
 pub(crate) struct Proxied {
     stream: TcpStream,
     /// The balancer's address.
-    peer: String,
+    peer: SocketAddr,
     /// Received bytes of the header; `None` once it is complete.
     header: Option<Vec<u8>>,
     /// Bytes after the header, from the same read.
@@ -53,7 +58,7 @@ impl Proxied {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
                 if !header.is_empty() {
-                    return Poll::Ready(Err(refuse(&self.peer, "a part of it and then FIN")));
+                    return Poll::Ready(Err(refuse(self.peer, "a part of it and then FIN")));
                 }
                 // A health check ends without a header.
                 self.header = None;
@@ -64,20 +69,20 @@ impl Proxied {
                 Ok(Some(end)) if end <= header.len() => {
                     match client(&header[..end]) {
                         Ok(client) => info!("the connection from {} belongs to {client}", self.peer),
-                        Err(error) => return Poll::Ready(Err(refuse(&self.peer, &error))),
+                        Err(error) => return Poll::Ready(Err(refuse(self.peer, &error))),
                     }
                     self.behind = header.split_off(end);
                     self.header = None;
                 }
                 Ok(_) => (),
-                Err(error) => return Poll::Ready(Err(refuse(&self.peer, error))),
+                Err(error) => return Poll::Ready(Err(refuse(self.peer, error))),
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-fn refuse(peer: &str, error: &str) -> io::Error {
+fn refuse(peer: SocketAddr, error: &str) -> io::Error {
     warn!("the connection from {peer} is refused: expected a PROXY header (--accept-proxy), got {error}");
     io::Error::new(io::ErrorKind::InvalidData, "no PROXY header")
 }

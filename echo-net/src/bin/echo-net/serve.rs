@@ -10,7 +10,7 @@ use crate::signals::Signals;
 use crate::standard::STALLED;
 use crate::units;
 use clap::{Args, ValueEnum};
-use echo_net::echo_core::{Config, Role};
+use echo_net::echo_core::Role;
 use echo_net::{Clock, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -117,18 +117,17 @@ impl Arguments {
         let refusals = ServerConfig::default().max_refusals;
         let (max_connections, max_refusals) =
             limits::fit(self.max_connections, refusals).map_err(|error| (Exit::System, error))?;
-        let first_fin = match self.first_fin {
+        let mut config = ServerConfig::default();
+        config.connection = self.connection.config();
+        config.connection.quiet = self.quiet;
+        config.connection.first_fin = match self.first_fin {
             FirstFin::Client => Role::Client,
             FirstFin::Server => Role::Server,
         };
-        let config = ServerConfig {
-            connection: Config { quiet: self.quiet, first_fin, ..self.connection.config() },
-            clock: if self.utc { Clock::utc() } else { Clock::local() },
-            max_connections,
-            max_refusals,
-            max_memory: self.max_memory.saturating_mul(MEBIBYTE),
-            ..ServerConfig::default()
-        };
+        config.clock = if self.utc { Clock::utc() } else { Clock::local() };
+        config.max_connections = max_connections;
+        config.max_refusals = max_refusals;
+        config.max_memory = self.max_memory.saturating_mul(MEBIBYTE);
         match config.least_memory() {
             least if least > config.max_memory => {
                 let (given, limit, least) = (self.max_memory, config.connection.limit, least.div_ceil(MEBIBYTE));

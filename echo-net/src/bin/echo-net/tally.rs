@@ -22,8 +22,8 @@ impl Tally {
                 self.latency.add(answer.stamps.delay());
                 self.changed += usize::from(answer.payload != message);
             }
-            Err(RequestError::Refused | RequestError::TooBig { .. }) => self.refused += 1,
-            Err(RequestError::Unknown) => self.unknown += 1,
+            Err(RequestError::Refused { .. } | RequestError::TooBig { .. }) => self.refused += 1,
+            Err(_) => self.unknown += 1,
         }
     }
 

@@ -19,6 +19,13 @@ pub(crate) struct Server {
     thread: JoinHandle<Report>,
 }
 
+/// The default settings of a server, but for what `change` does.
+pub(crate) fn server_config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
+    let mut config = ServerConfig::default();
+    change(&mut config);
+    config
+}
+
 impl Server {
     pub(crate) fn start(config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

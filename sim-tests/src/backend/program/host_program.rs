@@ -76,10 +76,6 @@ impl<N: Net> HostProgram<N> {
         lock(&self.log).note(self.role, what);
     }
 
-    fn clock() -> Clock {
-        Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 }
-    }
-
     fn stream(&self, stream: N::Stream) -> (InstrumentedStream<N::Stream>, StreamControl<N::Stream>) {
         let (stream, handle) = InstrumentedStream::new(stream, self.role, &self.scenario, Arc::clone(&self.log));
         *lock(&self.handle) = Some(handle.clone());
@@ -95,7 +91,10 @@ impl<N: Net> HostProgram<N> {
     }
 
     fn client_config(&self) -> ClientConfig {
-        ClientConfig { connection: defaults::config(&self.scenario, self.role), clock: Self::clock() }
+        let mut config = ClientConfig::default();
+        config.connection = defaults::config(&self.scenario, self.role);
+        config.clock = Clock::simulated(|| defaults::EPOCH);
+        config
     }
 
     /// The framed client.
@@ -201,13 +200,11 @@ impl<N: Net> HostProgram<N> {
         let listener = self.net.bind().await?;
         let stop = Notify::new();
         let witness = self.clone();
-        let config = ServerConfig {
-            connection: defaults::config(&self.scenario, self.role),
-            clock: Self::clock(),
-            close_reason: defaults::server_close_reason(),
-            on_end: OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone()))),
-            ..ServerConfig::default()
-        };
+        let mut config = ServerConfig::default();
+        config.connection = defaults::config(&self.scenario, self.role);
+        config.clock = Clock::simulated(|| defaults::EPOCH);
+        config.close_reason = defaults::server_close_reason();
+        config.on_end = OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone())));
         let begin = Arc::new(Notify::new());
         let door = InstrumentedListener { listener, cast: self.clone(), begin: Arc::clone(&begin) };
         let mut serving = pin!(serve(door, config, stop.notified()));
@@ -255,11 +252,16 @@ struct InstrumentedListener<N: Net> {
 
 impl<N: Net> Listener for InstrumentedListener<N> {
     type Stream = InstrumentedStream<N::Stream>;
+    type Addr = &'static str;
 
-    async fn accept(&mut self) -> io::Result<(Self::Stream, String)> {
+    async fn accept(&mut self) -> io::Result<(Self::Stream, &'static str)> {
         let stream = N::accept(&mut self.listener).await?;
         let (stream, _) = self.cast.stream(stream);
         self.begin.notified().await;
-        Ok((stream, "client".to_owned()))
+        Ok((stream, "client"))
+    }
+
+    fn local_addr(&self) -> io::Result<&'static str> {
+        Ok("server")
     }
 }

@@ -1,5 +1,6 @@
 //! The setups: the kind of conversation, and how much of everything may happen in it.
 
+use echo_core::Config;
 use echo_core::Role::{self, Client, Server};
 use std::fmt;
 use std::time::Duration;
@@ -126,8 +127,15 @@ impl Setup {
         }
     }
 
+    /// Returns the settings of both ends.
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::default();
+        (config.first_fin, config.quiet) = (self.first_fin(), self.quiet());
+        config
+    }
+
     /// Returns the silence after which an incomplete line is a message; zero if each read is one.
-    pub(super) fn quiet(&self) -> Duration {
+    fn quiet(&self) -> Duration {
         match self.wire {
             ExplorerWire::Framed | ExplorerWire::FramedServerFin | ExplorerWire::Plain => Duration::from_millis(20),
             ExplorerWire::PlainReads => Duration::ZERO,

@@ -11,7 +11,7 @@ use super::search::Model;
 use super::setup::Setup;
 use super::unit::{Reach, reaches};
 use super::{claims, waits};
-use echo_core::{Config, Connection, Deadline, Role, Stamp};
+use echo_core::{Connection, Deadline, Role, Stamp};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -49,7 +49,7 @@ pub(super) enum Step {
 
 impl Single {
     pub(super) fn new(setup: Rc<Setup>, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
-        let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
+        let config = setup.config();
         let connection = match (role, setup.is_plain()) {
             (Role::Server, _) => Connection::server(config, Stamp(0)),
             (Role::Client, false) => Connection::client(config, Stamp(0)),

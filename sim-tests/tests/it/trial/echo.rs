@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-const CLOCK: Clock = Clock { wall: || defaults::EPOCH, steady: true, utc_offset: |_| 0 };
+const CLOCK: Clock = Clock::simulated(|| defaults::EPOCH);
 
 /// Deadlines eight times as long as in this crate's scenarios: the networks of a trial are slower.
 fn config() -> Config {
@@ -18,12 +18,16 @@ fn config() -> Config {
     for deadline in Deadline::ALL {
         deadlines.set(deadline, 8 * deadlines.length(deadline));
     }
-    Config { deadlines, ..Config::default() }
+    let mut config = Config::default();
+    config.deadlines = deadlines;
+    config
 }
 
 /// Two requests at once, and how many were answered.
 async fn client(stream: TrialStream) -> (usize, Outcome) {
-    let client = Client::start(stream, ClientConfig { connection: config(), clock: CLOCK });
+    let mut client_config = ClientConfig::default();
+    (client_config.connection, client_config.clock) = (config(), CLOCK);
+    let client = Client::start(stream, client_config);
     let (one, two) = tokio::join!(client.request("one"), client.request("two"));
     (usize::from(one.is_ok()) + usize::from(two.is_ok()), client.close().await)
 }
@@ -33,21 +37,27 @@ struct Door(Option<TrialStream>);
 
 impl Listener for Door {
     type Stream = TrialStream;
+    type Addr = &'static str;
 
-    async fn accept(&mut self) -> io::Result<(TrialStream, String)> {
+    async fn accept(&mut self) -> io::Result<(TrialStream, &'static str)> {
         match self.0.take() {
-            Some(stream) => Ok((stream, "client".to_owned())),
+            Some(stream) => Ok((stream, "client")),
             None => pending().await,
         }
+    }
+
+    fn local_addr(&self) -> io::Result<&'static str> {
+        Ok("server")
     }
 }
 
 async fn server(stream: TrialStream) -> Option<Outcome> {
     let (sender, mut inbox) = mpsc::unbounded_channel();
     let on_end = OnEnd::call(move |ended: &Ended| sender.send(ended.outcome.clone()).unwrap_or_default());
-    let config = ServerConfig { connection: config(), clock: CLOCK, on_end, ..ServerConfig::default() };
+    let mut server_config = ServerConfig::default();
+    (server_config.connection, server_config.clock, server_config.on_end) = (config(), CLOCK, on_end);
     let mut outcome = None;
-    serve(Door(Some(stream)), config, async { outcome = inbox.recv().await }).await;
+    serve(Door(Some(stream)), server_config, async { outcome = inbox.recv().await }).await;
     outcome
 }
 

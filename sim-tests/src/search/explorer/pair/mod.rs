@@ -14,7 +14,7 @@ use super::setup::{Setup, TransportFault};
 use super::unit::{Piece, reaches};
 use super::{claims, waits};
 use echo_core::Role::{self, Client, Server};
-use echo_core::{Config, Connection, Stamp};
+use echo_core::{Connection, Stamp};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -73,7 +73,7 @@ impl Hash for Pair {
 
 impl Pair {
     pub(super) fn new(setup: Rc<Setup>) -> Result<Self, ExplorerBreach> {
-        let config = Config { first_fin: setup.first_fin(), quiet: setup.quiet(), ..Config::default() };
+        let config = setup.config();
         let plain = setup.is_plain();
         let client = match plain {
             true => Connection::plain_client(config, Stamp(0)),
