@@ -22,7 +22,7 @@ pub(super) trait Wire {
     fn send(&mut self, from: Role, packet: StreamPacket<(Message, Part)>) -> usize;
     fn note_got(&mut self, side: Role, seen: Seen);
     /// What was got is acted upon.
-    fn note_heard(&mut self, side: Role, seen: Seen);
+    fn note_handled(&mut self, side: Role, seen: Seen);
     fn note_over(&mut self, side: Role);
     /// How many bytes of `side` wait in its kernel for the other end to take them.
     fn waiting(&self, side: Role) -> usize;
@@ -79,7 +79,7 @@ enum Program {
 /// What one read gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reads {
-    /// One word at most.
+    /// One message at most.
     OneByte,
     OnePacket,
     /// All that is there.
