@@ -31,11 +31,11 @@ pub struct Statistics {
 
 /// Returns for each sequence the index of the first one with the same canonical trace, which may be itself.
 fn first_with_same_trace() -> &'static [usize] {
-    static TELLERS: OnceLock<Vec<usize>> = OnceLock::new();
-    TELLERS.get_or_init(|| {
+    static FIRSTS: OnceLock<Vec<usize>> = OnceLock::new();
+    FIRSTS.get_or_init(|| {
         let mut known = HashMap::new();
-        let teller = |(index, sequence)| *known.entry(trace_hash(sequence)).or_insert(index);
-        all().iter().enumerate().map(teller).collect()
+        let first = |(index, sequence)| *known.entry(trace_hash(sequence)).or_insert(index);
+        all().iter().enumerate().map(first).collect()
     })
 }
 
@@ -54,23 +54,23 @@ impl Sequence {
     /// Returns the first sequence with the same canonical trace, unless this is the first.
     pub fn same_trace_as(&'static self) -> Option<&'static Self> {
         let index = all().iter().position(|one| std::ptr::eq(one, self))?;
-        let teller = first_with_same_trace()[index];
-        (teller != index).then(|| &all()[teller])
+        let first = first_with_same_trace()[index];
+        (first != index).then(|| &all()[first])
     }
 }
 
 /// Computes all figures. The first call runs the whole catalogue on the pair.
 pub fn statistics() -> Statistics {
-    let tellers = first_with_same_trace();
-    let distinct = tellers.iter().enumerate().filter(|(index, teller)| index == *teller).count();
+    let firsts = first_with_same_trace();
+    let distinct = firsts.iter().enumerate().filter(|(index, first)| index == *first).count();
     let product = product();
     Statistics {
         product: product.size,
         excluded: EXCLUSIONS.iter().zip(product.excluded.iter().copied()).collect(),
         extra: product.extra,
-        remaining: tellers.len(),
+        remaining: firsts.len(),
         distinct,
-        redundant: tellers.len() - distinct,
+        redundant: firsts.len() - distinct,
         pairs: None,
     }
 }

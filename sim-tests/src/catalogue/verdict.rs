@@ -6,7 +6,7 @@ use crate::check::contract_rule::ContractBreach;
 use crate::check::oracle::{self, Expectation, Reported};
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::scenario::network::{NetworkFault as Trouble, Rst};
+use crate::scenario::network::{NetworkFault, Rst};
 use crate::tcp::PacketFate;
 use echo_core::Role;
 use std::fmt;
@@ -58,10 +58,10 @@ pub fn check_run(record: &Record) -> Vec<Problem> {
 /// Returns whether data that is lost or waits for a window may never be sent. A program that is gone sends nothing
 /// again, and after a RST or a half-close below the protocol no data is awaited. Then the contract alone applies.
 fn is_lost_for_good(scenario: &Scenario) -> bool {
-    let is_loss = |fault: &Trouble| match fault {
-        Trouble::Packet { fate, .. } => !matches!(fate, PacketFate::Deliver | PacketFate::Twice(_)),
-        Trouble::Loss { .. } => true,
-        Trouble::Hold { .. } | Trouble::Cut { .. } => false,
+    let is_loss = |fault: &NetworkFault| match fault {
+        NetworkFault::Packet { fate, .. } => !matches!(fate, PacketFate::Deliver | PacketFate::Twice(_)),
+        NetworkFault::Loss { .. } => true,
+        NetworkFault::Hold { .. } | NetworkFault::Cut { .. } => false,
     };
     let network = &scenario.network;
     let misbehaves = scenario.misbehaves(Role::Client) || scenario.misbehaves(Role::Server);

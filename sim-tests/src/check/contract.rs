@@ -51,7 +51,7 @@ impl ContractChecker<'_> {
     }
 
     /// Returns the count in the clean CLOSE that `side` received, if any.
-    fn clean_word(&self, side: Role) -> Option<u64> {
+    fn clean_close(&self, side: Role) -> Option<u64> {
         self.record.got(side).find_map(|unit| match unit {
             Unit::Close { last, code, .. } if echo_core::CloseCode(*code).is_clean() => Some(*last),
             Unit::Close { .. } | Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => None,
@@ -68,7 +68,7 @@ impl ContractChecker<'_> {
         if !self.is_clean(Role::Server) {
             return;
         }
-        let Some(last) = self.clean_word(Role::Server) else {
+        let Some(last) = self.clean_close(Role::Server) else {
             return self.breach(ContractRule::ServersProof, "the server is clean without the client's CLOSE");
         };
         let accepted = self.record.accepted();
@@ -99,7 +99,7 @@ impl ContractChecker<'_> {
         if !self.is_clean(Role::Client) {
             return;
         }
-        let Some(last) = self.clean_word(Role::Client) else {
+        let Some(last) = self.clean_close(Role::Client) else {
             return self.breach(ContractRule::ClientsProof, "the client is clean without the server's CLOSE");
         };
         let handed = self.record.handed();
@@ -215,7 +215,7 @@ impl ContractChecker<'_> {
         if self.does(side, &[Action::Violate]) {
             return;
         }
-        let (mut word, mut fin, mut reset) = (false, false, false);
+        let (mut close, mut fin, mut reset) = (false, false, false);
         let mut wrong = Vec::new();
         for unit in self.record.sent(side) {
             match unit {
@@ -223,18 +223,18 @@ impl ContractChecker<'_> {
                 Unit::Fin if fin || reset => wrong.push(unit),
                 Unit::Fin => fin = true,
                 Unit::Close { .. } => {
-                    if word || fin || reset {
+                    if close || fin || reset {
                         wrong.push(unit);
                     }
-                    word = true;
+                    close = true;
                 }
                 Unit::Preface | Unit::Request(_) | Unit::Answer(_) | Unit::GoAway { .. } => {
-                    if word || fin || reset {
+                    if close || fin || reset {
                         wrong.push(unit);
                     }
                 }
                 Unit::Other(_) | Unit::Broken(_) => {
-                    if word || fin || reset {
+                    if close || fin || reset {
                         wrong.push(unit);
                     }
                 }

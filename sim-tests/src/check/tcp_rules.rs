@@ -161,7 +161,7 @@ fn gave_up_waiting(record: &Record, side: Role) -> bool {
     };
     let fin = defaults::deadlines_of(&record.scenario, side).fin.as_millis();
     match (at(is_close), at(is_fin)) {
-        (Some(word), Some(sent)) => u128::from(sent - word) >= fin,
+        (Some(close), Some(sent)) => u128::from(sent - close) >= fin,
         (_, _) => false,
     }
 }

@@ -45,9 +45,9 @@ fn plain(chosen: &[Chosen], redundant: bool) -> String {
     for one in chosen {
         let _ = writeln!(text, "{}", one.id());
         let Some(sequence) = one.of_product() else { continue };
-        let told_by = redundant.then(|| sequence.same_trace_as()).flatten();
-        if let Some(teller) = told_by {
-            let _ = writeln!(text, "    as {}", teller.id);
+        let same_trace = redundant.then(|| sequence.same_trace_as()).flatten();
+        if let Some(first) = same_trace {
+            let _ = writeln!(text, "    same trace as {}", first.id);
             continue;
         }
         for member in &sequence.expectation.allowed {
@@ -70,8 +70,8 @@ fn json(chosen: &[Chosen], redundant: bool) -> String {
     let one = |one: &Chosen| {
         let Some(sequence) = one.of_product() else { return json!({"id": one.id(), "members": []}) };
         let mut value = json!({"id": sequence.id, "members": members(&sequence.expectation)});
-        if let Some(teller) = redundant.then(|| sequence.same_trace_as()).flatten() {
-            value["as"] = json!(teller.id);
+        if let Some(first) = redundant.then(|| sequence.same_trace_as()).flatten() {
+            value["as"] = json!(first.id);
         }
         value
     };

@@ -40,7 +40,7 @@ struct Done {
     seeds: Vec<u64>,
     /// The number of scenarios that this backend does not support.
     left_out: usize,
-    hunt: SearchReport,
+    report: SearchReport,
     took: Duration,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         bar.set_position(batch.last().map_or(0, |last| options.seeds.position(*last)));
     }
     bar.finish_and_clear();
-    if all.iter().all(|done| done.hunt.scenarios == 0) && !stop.is_wanted() {
+    if all.iter().all(|done| done.report.scenarios == 0) && !stop.is_wanted() {
         return Err(Trouble::Usage(format!(
             "no selected backend can run any of the seeds {}: expected more seeds",
             options.seeds
@@ -91,13 +91,13 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "stopped by a signal after {tried} seeds");
     }
-    let good = all.iter().all(|done| done.hunt.broken.is_empty());
+    let good = all.iter().all(|done| done.report.broken.is_empty());
     Ok(Answer { text, good, stopped: stop.is_wanted() })
 }
 
 impl Done {
     fn nothing(backend: Backend) -> Self {
-        Self { backend, seeds: Vec::new(), left_out: 0, hunt: SearchReport::default(), took: Duration::ZERO }
+        Self { backend, seeds: Vec::new(), left_out: 0, report: SearchReport::default(), took: Duration::ZERO }
     }
 
     fn go_on(&mut self, seeds: &[u64], keep: bool) {
@@ -106,7 +106,7 @@ impl Done {
         let can = |seed: &u64| drawn(*seed).map_or(true, |scenario| backend.expresses(&scenario).is_ok());
         let (able, unable): (Vec<u64>, Vec<u64>) = seeds.iter().partition(|seed| can(seed));
         let began = Instant::now();
-        self.hunt.go_on(&|scenario| backend.run(scenario), &able, &|| ());
+        self.report.go_on(&|scenario| backend.run(scenario), &able, &|| ());
         self.took += began.elapsed();
         self.left_out += unable.len();
         if keep {
@@ -121,15 +121,15 @@ impl Done {
     }
 
     fn scenarios_per_second(&self) -> f64 {
-        self.per_second(self.hunt.scenarios as f64)
+        self.per_second(self.report.scenarios as f64)
     }
 
     fn simulated_per_second(&self) -> f64 {
-        self.per_second(self.hunt.simulated as f64 / 1000.0)
+        self.per_second(self.report.simulated as f64 / 1000.0)
     }
 
     fn text(&self, options: &Options) -> String {
-        let SearchReport { scenarios, broken, found, .. } = &self.hunt;
+        let SearchReport { scenarios, broken, found, .. } = &self.report;
         // Writing to a string cannot fail.
         let mut text = found.iter().map(|found| shown(found, self.backend)).collect::<String>();
         if broken.len() > found.len() {
@@ -148,7 +148,7 @@ impl Done {
         }
         let took = self.took.as_secs_f64();
         let _ = writeln!(text, "    {took:.1} s; {rate:.0} scenarios/s, each run twice; {simulated:.0} simulated s/s");
-        text + &self.hunt.pairs.to_string()
+        text + &self.report.pairs.to_string()
     }
 }
 
@@ -167,7 +167,7 @@ fn shown(found: &Found, backend: Backend) -> String {
 }
 
 fn suite(done: &Done) -> output::Suite {
-    let SearchReport { broken, found, .. } = &done.hunt;
+    let SearchReport { broken, found, .. } = &done.report;
     let faults = |seed: &u64| match found.iter().find(|found| found.seed == *seed) {
         Some(found) => vec![found.flaw.to_string(), shown(found, done.backend)],
         None if broken.contains(seed) => vec![format!("broken: echo-sim replay --seed {seed}")],
@@ -203,13 +203,13 @@ fn json(all: &[Done], options: &Options, stopped: bool) -> String {
     let one = |done: &Done| {
         json!({
             "backend": done.backend.id(),
-            "scenarios": done.hunt.scenarios,
+            "scenarios": done.report.scenarios,
             "left_out": done.left_out,
-            "simulated_ms": done.hunt.simulated,
+            "simulated_ms": done.report.simulated,
             "took_ms": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
-            "broken": done.hunt.broken,
-            "pairs": pairs(&done.hunt.pairs),
-            "found": done.hunt.found.iter().map(found).collect::<Vec<Value>>(),
+            "broken": done.report.broken,
+            "pairs": pairs(&done.report.pairs),
+            "found": done.report.found.iter().map(found).collect::<Vec<Value>>(),
         })
     };
     let runs: Vec<Value> = all.iter().map(one).collect();

@@ -20,8 +20,8 @@ pub(super) enum Seen {
 }
 
 impl Seen {
-    pub(super) fn of(word: Message) -> Self {
-        match word {
+    pub(super) fn of(message: Message) -> Self {
+        match message {
             Message::Request(2) => Self::Request2,
             Message::Answer(1) => Self::Answer1,
             Message::Answer(2) => Self::Answer2,

@@ -51,8 +51,8 @@ impl Wire for Way<'_> {
         let (seen, size) = match &packet {
             Packet::Data(pieces) => {
                 let whole = pieces.iter().filter(|(_, part)| *part != Part::Head);
-                let size = pieces.iter().map(|(word, part)| size(self.scenario, from, *word, *part)).sum();
-                (whole.map(|(word, _)| Seen::of(*word)).collect(), size)
+                let size = pieces.iter().map(|(message, part)| size(self.scenario, from, *message, *part)).sum();
+                (whole.map(|(message, _)| Seen::of(*message)).collect(), size)
             }
             Packet::Fin => (vec![Seen::Fin], 0),
             Packet::Reset => (vec![Seen::Reset], 0),
@@ -64,23 +64,23 @@ impl Wire for Way<'_> {
         self.under_way[from as usize] += 1;
         self.links.push(self.now, from, kind, size, packet);
         for seen in seen {
-            self.tell(from, 0, seen);
+            self.note(from, 0, seen);
             self.log.note_sent(from, seen);
         }
         size
     }
 
     fn note_got(&mut self, side: Role, seen: Seen) {
-        self.tell(side, 1, seen);
+        self.note(side, 1, seen);
         self.log.note_got(side, seen);
     }
 
-    fn note_heard(&mut self, side: Role, seen: Seen) {
-        self.tell(side, 2, seen);
+    fn note_handled(&mut self, side: Role, seen: Seen) {
+        self.note(side, 2, seen);
     }
 
     fn note_over(&mut self, side: Role) {
-        self.tell_event(u64::MAX - side as u64);
+        self.note_event(u64::MAX - side as u64);
     }
 
     fn waiting(&self, side: Role) -> usize {
@@ -105,11 +105,11 @@ impl Wire for Way<'_> {
 }
 
 impl Way<'_> {
-    fn tell(&mut self, side: Role, what: u64, seen: Seen) {
-        self.tell_event(seen as u64 * 6 + what * 2 + side as u64 + 1);
+    fn note(&mut self, side: Role, what: u64, seen: Seen) {
+        self.note_event(seen as u64 * 6 + what * 2 + side as u64 + 1);
     }
 
-    fn tell_event(&mut self, event: u64) {
+    fn note_event(&mut self, event: u64) {
         self.order = (self.order ^ event).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(7);
     }
 

@@ -18,13 +18,13 @@ pub(super) struct Side {
     pub(super) mutation: Option<Mutation>,
     pub(super) now: Millis,
     /// The close code, once it wants to leave.
-    pub(super) wish: Option<u16>,
+    pub(super) close_command: Option<u16>,
     /// Server: it left before it knew the wire (1.1).
     pub(super) bare: bool,
     /// Client: requests that its user made.
     pub(super) asked: u64,
-    pub(super) said: Said,
-    pub(super) heard: Heard,
+    pub(super) sent: Sent,
+    pub(super) received: Received,
     /// Messages that have not yet left.
     pub(super) out: VecDeque<Message>,
     /// Whether data that it sent was lost, because its transport takes no more.
@@ -46,7 +46,7 @@ pub(super) struct Side {
 
 /// What it has sent or queued.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Sent {
     pub(super) preface: bool,
     pub(super) requests: u64,
     pub(super) answers: u64,
@@ -57,7 +57,7 @@ pub(super) struct Said {
 
 /// What it has received and acted on.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct Received {
     /// Whether any byte was received.
     pub(super) begun: bool,
     pub(super) preface: bool,
@@ -95,11 +95,11 @@ impl Side {
             wire: scenario.wire,
             mutation,
             now: 0,
-            wish: None,
+            close_command: None,
             bare: false,
             asked: 0,
-            said: Said::default(),
-            heard: Heard::default(),
+            sent: Sent::default(),
+            received: Received::default(),
             out: VecDeque::new(),
             lost: false,
             left: 0,
@@ -123,10 +123,10 @@ impl Side {
 
     /// Returns whether the ending has begun (8.2).
     pub(super) fn is_ending(&self) -> bool {
-        let Said { goaway, close, fin, .. } = &self.said;
-        let said = goaway.is_some() || close.is_some() || *fin;
-        let heard = self.heard.goaway.is_some() || self.heard.close.is_some() || self.heard.fin;
-        self.wish.is_some() || said || heard || self.verdict.is_some()
+        let Sent { goaway, close, fin, .. } = &self.sent;
+        let sent = goaway.is_some() || close.is_some() || *fin;
+        let received = self.received.goaway.is_some() || self.received.close.is_some() || self.received.fin;
+        self.close_command.is_some() || sent || received || self.verdict.is_some()
     }
 
     /// Returns the side that sends FIN first by the setting, as far as this side knows (5.4).
@@ -136,7 +136,7 @@ impl Side {
         }
         match self.role {
             Role::Server => self.wire.first_fin().unwrap_or(Role::Client),
-            Role::Client if self.heard.close.is_some_and(|close| close.first_fin) => Role::Server,
+            Role::Client if self.received.close.is_some_and(|close| close.first_fin) => Role::Server,
             Role::Client => Role::Client,
         }
     }
@@ -144,47 +144,47 @@ impl Side {
     /// Returns the count for its CLOSE (clauses 5.2, 5.3 and 5.6).
     pub(super) fn count(&self) -> u64 {
         match self.role {
-            Role::Server => self.heard.accepted,
-            Role::Client => self.heard.answers,
+            Role::Server => self.received.accepted,
+            Role::Client => self.received.answers,
         }
     }
 
-    pub(super) fn say(&mut self, word: Message) {
-        match word {
-            Message::Preface => self.said.preface = true,
-            Message::Request(seq) => self.said.requests = seq,
-            Message::Answer(seq) => self.said.answers = seq,
-            Message::GoAway { code, .. } => self.said.goaway = Some(code),
+    pub(super) fn send(&mut self, message: Message) {
+        match message {
+            Message::Preface => self.sent.preface = true,
+            Message::Request(seq) => self.sent.requests = seq,
+            Message::Answer(seq) => self.sent.answers = seq,
+            Message::GoAway { code, .. } => self.sent.goaway = Some(code),
             Message::Close(close) => {
                 self.take_back();
-                self.said.close = Some(close);
+                self.sent.close = Some(close);
             }
-            Message::Text => self.said.answers += 1,
+            Message::Text => self.sent.answers += 1,
         }
-        self.out.push_back(word);
+        self.out.push_back(message);
     }
 
     /// Sends CLOSE with this code and its count.
-    pub(super) fn say_close(&mut self, code: u16) {
+    pub(super) fn send_close(&mut self, code: u16) {
         let first_fin = self.role == Role::Server && self.first_fin() == Role::Server;
-        self.say(Message::Close(Close { count: self.count(), code, first_fin }));
+        self.send(Message::Close(Close { count: self.count(), code, first_fin }));
     }
 
     /// Clause 5.8: takes back the requests of which no byte has left, before the CLOSE.
     pub(super) fn take_back(&mut self) {
         let left = self.left;
-        self.out.retain(|word| !matches!(word, Message::Request(seq) if *seq > left));
+        self.out.retain(|message| !matches!(message, Message::Request(seq) if *seq > left));
     }
 
     /// Its user or its plan wants to leave. This has no effect in an ending that has begun.
     pub(super) fn leave(&mut self, code: u16) {
         if !self.is_ending() {
-            self.wish = Some(code);
+            self.close_command = Some(code);
         }
     }
 
     /// RST arrived, or the transport takes no more and there is nothing left to read (9.3).
-    pub(super) fn hear_reset(&mut self) {
+    pub(super) fn receive_reset(&mut self) {
         self.clauses.push("9.3");
         self.verdict.get_or_insert(EndKind::Reset);
         self.out.clear();
@@ -199,79 +199,79 @@ impl Side {
     }
 
     /// Receives a part of a message.
-    pub(super) fn hear(&mut self, word: Message, part: Part) {
-        self.heard.begun = true;
+    pub(super) fn receive(&mut self, message: Message, part: Part) {
+        self.received.begun = true;
         if self.is_framed() {
             if part != Part::Head {
-                self.hear_word(word);
+                self.receive_framed(message);
             }
         } else {
-            self.hear_plain(word, part);
+            self.receive_plain(message, part);
         }
     }
 
-    fn hear_word(&mut self, word: Message) {
+    fn receive_framed(&mut self, message: Message) {
         // 5.6: a side that sent or received a CLOSE with an error code discards input.
-        if self.failed || self.over || (self.verdict.is_some() && self.heard.close.is_none()) {
+        if self.failed || self.over || (self.verdict.is_some() && self.received.close.is_none()) {
             return;
         }
-        if self.heard.close.is_some() {
+        if self.received.close.is_some() {
             // 5.10, 5.11: input after a CLOSE.
-            self.heard.wrong = true;
+            self.received.wrong = true;
             return;
         }
-        match (self.role, word) {
+        match (self.role, message) {
             (_, Message::Preface) => {
-                self.heard.preface = true;
+                self.received.preface = true;
                 self.waits.stir(echo_core::Deadline::Idle, self.now);
             }
-            (_, Message::Close(close)) => self.hear_close(close),
-            (Role::Server, Message::Request(seq)) => self.hear_request(seq),
+            (_, Message::Close(close)) => self.receive_close(close),
+            (Role::Server, Message::Request(seq)) => self.receive_request(seq),
             (Role::Client, Message::Answer(seq)) => {
-                self.heard.wrong |= seq != self.heard.answers + 1 || seq > self.said.requests;
-                if !self.heard.wrong {
-                    self.heard.answers = seq;
+                self.received.wrong |= seq != self.received.answers + 1 || seq > self.sent.requests;
+                if !self.received.wrong {
+                    self.received.answers = seq;
                     self.waits.stir(echo_core::Deadline::Idle, self.now);
                     self.waits.stir(echo_core::Deadline::Answer, self.now);
                 }
             }
             (_, Message::GoAway { last, code }) => {
-                let miscounts = self.role == Role::Server && last != self.heard.requests;
-                self.heard.wrong |= self.heard.goaway.is_some() || miscounts;
-                self.heard.goaway.get_or_insert(code);
+                let miscounts = self.role == Role::Server && last != self.received.requests;
+                self.received.wrong |= self.received.goaway.is_some() || miscounts;
+                self.received.goaway.get_or_insert(code);
             }
             (Role::Server, Message::Answer(_) | Message::Text)
             | (Role::Client, Message::Request(_) | Message::Text) => {
-                self.heard.wrong = true;
+                self.received.wrong = true;
             }
         }
     }
 
-    fn hear_request(&mut self, seq: u64) {
-        self.heard.wrong |= self.heard.goaway.is_some() || seq != self.heard.requests + 1;
-        if self.heard.wrong {
+    fn receive_request(&mut self, seq: u64) {
+        self.received.wrong |= self.received.goaway.is_some() || seq != self.received.requests + 1;
+        if self.received.wrong {
             return;
         }
-        self.heard.requests = seq;
+        self.received.requests = seq;
         self.waits.stir(echo_core::Deadline::Idle, self.now);
-        let drops = self.is_bent(Mutation::DrainDropsRequests) && self.said.goaway.is_some();
+        let drops = self.is_bent(Mutation::DrainDropsRequests) && self.sent.goaway.is_some();
         // 5.2: an ECHO that arrives after the CLOSE was sent is not accepted.
-        if self.said.close.is_none() && !drops {
-            self.heard.accepted = seq;
+        if self.sent.close.is_none() && !drops {
+            self.received.accepted = seq;
         }
     }
 
-    fn hear_close(&mut self, close: Close) {
+    fn receive_close(&mut self, close: Close) {
         let is_due = match self.role {
-            Role::Client => close.count == self.heard.answers,
+            Role::Client => close.count == self.received.answers,
             Role::Server => {
-                self.said.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left()
+                self.sent.close.is_some_and(|own| own.is_usual() && own.count == close.count) && self.has_left()
             }
         };
         if close.is_usual() && !is_due && !self.is_bent(Mutation::AnyCountIsProof) {
-            self.heard.wrong = true;
+            self.received.wrong = true;
         } else {
-            self.heard.close = Some(close);
+            self.received.close = Some(close);
         }
     }
 
@@ -280,52 +280,52 @@ impl Side {
         self.out.is_empty()
     }
 
-    fn hear_plain(&mut self, word: Message, part: Part) {
-        if self.over || (self.role == Role::Server && self.said.fin) {
+    fn receive_plain(&mut self, message: Message, part: Part) {
+        if self.over || (self.role == Role::Server && self.sent.fin) {
             return;
         }
         self.waits.stir_if(echo_core::Deadline::Idle, self.now, self.role == Role::Client || part != Part::Head);
         match (self.role, part) {
             (Role::Client, _) => {
-                self.heard.answers = self.said.requests;
+                self.received.answers = self.sent.requests;
             }
-            (Role::Server, Part::Head) => self.heard.piece = true,
+            (Role::Server, Part::Head) => self.received.piece = true,
             (Role::Server, Part::Whole | Part::Tail) => {
-                match word {
-                    Message::Request(_) if self.heard.piece || part == Part::Whole => self.heard.accepted += 1,
+                match message {
+                    Message::Request(_) if self.received.piece || part == Part::Whole => self.received.accepted += 1,
                     Message::Request(_) | Message::Preface | Message::Answer(_) | Message::GoAway { .. } => {
-                        self.heard.texts += 1
+                        self.received.texts += 1
                     }
-                    Message::Close(_) | Message::Text => self.heard.texts += 1,
+                    Message::Close(_) | Message::Text => self.received.texts += 1,
                 }
-                self.heard.piece = false;
+                self.received.piece = false;
             }
         }
     }
 
     /// Clause 2.2: takes an incomplete line as a message.
     pub(super) fn fall_quiet(&mut self) {
-        if std::mem::take(&mut self.heard.piece) {
-            self.heard.texts += 1;
+        if std::mem::take(&mut self.received.piece) {
+            self.received.texts += 1;
         }
     }
 
     /// Returns its account (clauses 7.2 and 7.3).
     pub(super) fn account(&self) -> Tally {
-        let close = self.heard.close.map(|close| close.count);
+        let close = self.received.close.map(|close| close.count);
         let (asked, answered, refused) = match (self.role, self.is_framed()) {
             (Role::Client, true) => {
-                let above = close.filter(|count| (self.heard.answers..=self.left).contains(count));
-                (self.asked, self.heard.answers, self.asked - above.unwrap_or(self.left))
+                let above = close.filter(|count| (self.received.answers..=self.left).contains(count));
+                (self.asked, self.received.answers, self.asked - above.unwrap_or(self.left))
             }
             (Role::Client, false) => (self.asked, 0, self.asked - self.left),
             (Role::Server, true) => {
-                let sent = self.said.answers;
+                let sent = self.sent.answers;
                 let acknowledged = close.filter(|count| *count <= sent).unwrap_or_default();
                 let answered = if self.is_bent(Mutation::SentIsAnswered) { sent } else { acknowledged };
-                (self.heard.requests, answered, self.heard.requests - self.heard.accepted)
+                (self.received.requests, answered, self.received.requests - self.received.accepted)
             }
-            (Role::Server, false) => (self.heard.accepted + self.heard.texts, 0, 0),
+            (Role::Server, false) => (self.received.accepted + self.received.texts, 0, 0),
         };
         let unknown = asked - answered - refused;
         match self.is_bent(Mutation::UnansweredIsRefused) {

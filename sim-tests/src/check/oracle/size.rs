@@ -10,9 +10,9 @@ use echo_core::{CloseCode, CloseReason, Role, frame, plain, preface};
 const HEAD: usize = 10;
 
 /// Returns the size of a part of a message from `from`, in bytes.
-pub(super) fn size(scenario: &Scenario, from: Role, word: Message, part: Part) -> usize {
-    let whole = whole(scenario, from, word);
-    let head = if word == Message::Preface { preface::LENGTH / 2 } else { HEAD.min(whole) };
+pub(super) fn size(scenario: &Scenario, from: Role, message: Message, part: Part) -> usize {
+    let whole = whole(scenario, from, message);
+    let head = if message == Message::Preface { preface::LENGTH / 2 } else { HEAD.min(whole) };
     match part {
         Part::Whole => whole,
         Part::Head => head,
@@ -20,11 +20,11 @@ pub(super) fn size(scenario: &Scenario, from: Role, word: Message, part: Part) -
     }
 }
 
-fn whole(scenario: &Scenario, from: Role, word: Message) -> usize {
+fn whole(scenario: &Scenario, from: Role, message: Message) -> usize {
     let payload = |seq| scenario.payload(seq).unwrap_or_default().len();
     let is_plain = scenario.wire == Wire::Plain;
     let mut bytes = Vec::new();
-    let more = match word {
+    let more = match message {
         Message::Preface => preface::LENGTH,
         Message::Request(seq) if is_plain => payload(seq),
         Message::Answer(seq) if is_plain => ctime() + payload(seq),

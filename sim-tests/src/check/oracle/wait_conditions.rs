@@ -7,39 +7,39 @@ use echo_core::Role;
 /// The conditions, in the order of [`Deadline::ALL`].
 const WAITS: [fn(&Side) -> bool; 10] = [
     // connect
-    |side| side.role == Role::Client && side.is_framed() && !side.heard.preface,
+    |side| side.role == Role::Client && side.is_framed() && !side.received.preface,
     // detect
-    |side| side.role == Role::Server && side.is_framed() && side.heard.begun && !side.heard.preface,
+    |side| side.role == Role::Server && side.is_framed() && side.received.begun && !side.received.preface,
     // answer
-    |side| side.role == Role::Client && !side.is_ending() && side.heard.answers < side.said.requests,
+    |side| side.role == Role::Client && !side.is_ending() && side.received.answers < side.sent.requests,
     // idle
     |side| {
-        let from_the_start = side.role == Role::Server && !side.heard.begun;
-        !side.is_ending() && (!side.is_framed() || from_the_start || side.heard.preface)
+        let from_the_start = side.role == Role::Server && !side.received.begun;
+        !side.is_ending() && (!side.is_framed() || from_the_start || side.received.preface)
     },
     // write
     |side| !side.out.is_empty() || side.lost,
     // drain
     |side| {
         let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Mutation::NoDrain);
-        waits && side.said.close.is_none() && (side.wish.is_some() || side.said.goaway.is_some())
+        waits && side.sent.close.is_none() && (side.close_command.is_some() || side.sent.goaway.is_some())
     },
     // close
     |side| {
-        let waits = side.role == Role::Server && side.said.close.is_some() && !side.is_bent(Mutation::NoClose);
+        let waits = side.role == Role::Server && side.sent.close.is_some() && !side.is_bent(Mutation::NoClose);
         waits && side.verdict.is_none()
     },
     // fin
-    |side| side.is_framed() && has_said_it_all(side) && !side.said.fin && !side.heard.fin,
+    |side| side.is_framed() && has_sent_all(side) && !side.sent.fin && !side.received.fin,
     // linger
-    |side| side.fin == Fin::Left && !side.heard.fin && !side.over,
+    |side| side.fin == Fin::Left && !side.received.fin && !side.over,
     // shutdown
     |side| side.is_ending() && !side.over,
 ];
 
 /// Returns whether both CLOSE frames were exchanged, or one with an error code was sent or received.
-pub(super) fn has_said_it_all(side: &Side) -> bool {
-    side.failed || (side.said.close.is_some() && side.heard.close.is_some())
+pub(super) fn has_sent_all(side: &Side) -> bool {
+    side.failed || (side.sent.close.is_some() && side.received.close.is_some())
 }
 
 impl Side {

@@ -21,7 +21,7 @@ impl Network {
         }
         let plain = Self { faults: Vec::new(), window: 0, reboot: None, earlier: false, ..self.clone() };
         self.faults.iter().fold(vec![plain], |networks, fault| {
-            let ways = fault.stands_for();
+            let ways = fault.stream_equivalents();
             let with = |network: &Self, way: &[NetworkFault]| Self {
                 faults: [&network.faults, way].concat(),
                 ..network.clone()
@@ -33,7 +33,7 @@ impl Network {
 
 impl NetworkFault {
     /// Returns the alternatives for this fault, each a list of stream-level faults.
-    fn stands_for(self) -> Vec<Vec<Self>> {
+    fn stream_equivalents(self) -> Vec<Vec<Self>> {
         let (which, fate) = match self {
             Self::Hold { .. } | Self::Cut { .. } => return vec![vec![self]],
             Self::Loss { .. } => return Vec::new(),

@@ -11,7 +11,7 @@ pub(super) fn check(client: &End, server: &End) -> Result<(), ExplorerBreach> {
         account(end, client, server)?;
     }
     // The server's CLOSE, with any code, promises that no request above its count runs.
-    let above = server.said.word.is_none_or(|(last, _)| server.ran <= last);
+    let above = server.sent.close.is_none_or(|(last, _)| server.ran <= last);
     ensure(above, ExplorerRule::Counts, || format!("{} requests ran, more than the server's CLOSE counts", server.ran))
 }
 
@@ -31,14 +31,14 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
 /// Checks a clean end (PROTOCOL.md, clause 5.3).
 fn clean(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
-    let word = end.got.word.filter(|(_, code, _)| code.is_clean());
-    ensure(word.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
+    let close = end.got.close.filter(|(_, code, _)| code.is_clean());
+    ensure(close.is_some(), ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
     let rule = match end.role {
         echo_core::Role::Client => ExplorerRule::ClientsProof,
         echo_core::Role::Server => ExplorerRule::ServersProof,
     };
     let (ran, held) = (server.ran, client.held);
-    let all = ran == held && word.is_some_and(|(last, ..)| last == held);
+    let all = ran == held && close.is_some_and(|(last, ..)| last == held);
     ensure(all, rule, || format!("the {who} is clean; {ran} requests ran, but the client holds {held} answers"))
 }
 
@@ -85,14 +85,14 @@ fn account(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> 
 pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
     let who = end.role.name();
     let machine = end.connection.machine();
-    let word = end.got.word;
+    let close = end.got.close;
     if let Some(Verdict::Clean(_)) = machine.verdict() {
-        let clean_word = word.is_some_and(|(_, code, _)| code.is_clean());
-        ensure(clean_word, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
-        ensure(!end.got.behind_word, ExplorerRule::Violation, || {
+        let clean_close = close.is_some_and(|(_, code, _)| code.is_clean());
+        ensure(clean_close, ExplorerRule::FinIsNoProof, || format!("the {who} is clean without the peer's CLOSE"))?;
+        ensure(!end.got.after_close, ExplorerRule::Violation, || {
             format!("the {who} is clean, but received input after the peer's CLOSE")
         })?;
-        let (last, _, in_time) = word.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
+        let (last, _, in_time) = close.unwrap_or((0, echo_core::CloseCode::NORMAL, false));
         match end.role {
             echo_core::Role::Client => ensure(last == end.held, ExplorerRule::ClientsProof, || {
                 format!("the client is clean after CLOSE {last}, but holds {} answers", end.held)
@@ -107,11 +107,11 @@ pub(super) fn check_alone(end: &End) -> Result<(), ExplorerBreach> {
     }
     let account = machine.account();
     for seq in 1..=account.asked {
-        let above = word.is_some_and(|(last, ..)| seq > last);
+        let above = close.is_some_and(|(last, ..)| seq > last);
         let holds = match (account.fate(seq), end.role) {
             (Fate::Answered, echo_core::Role::Client) => seq <= end.held,
-            (Fate::Answered, echo_core::Role::Server) => word.is_some() && seq <= end.said.replies,
-            (Fate::Refused, echo_core::Role::Client) => seq > end.held && (seq > end.said.requests || above),
+            (Fate::Answered, echo_core::Role::Server) => close.is_some() && seq <= end.sent.replies,
+            (Fate::Refused, echo_core::Role::Client) => seq > end.held && (seq > end.sent.requests || above),
             (Fate::Refused, echo_core::Role::Server) => seq > end.ran,
             (Fate::Unknown, _) => true,
         };

@@ -123,7 +123,7 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
         (Sample::NextRequest | Sample::OtherRequest | Sample::NextAnswer | Sample::OtherAnswer, _)
         | (Sample::RightGoAway | Sample::WrongGoAway | Sample::RightClose | Sample::RightCloseFinFirst, _)
         | (Sample::WrongClose | Sample::ErrorClose | Sample::ErrorCloseFinFirst | Sample::ErrorCloseThatCannotBe, _)
-        | (Sample::Other | Sample::Violation, _) => heard(subject, state, sample),
+        | (Sample::Other | Sample::Violation, _) => received(subject, state, sample),
     }
 }
 
@@ -140,7 +140,7 @@ fn first_byte(framed: bool, state: State) -> Option<&'static str> {
 }
 
 /// Returns why requests, answers, GOAWAY, CLOSE and violations cannot be received, or `None` if they can.
-fn heard(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
+fn received(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let lines = Some("lines have no numbers, and carry no answers to a server");
     match (subject, state.sent, state.heard) {
         (Subject::PlainClient, _, _) => Some("a plain client handles all input as text"),

@@ -25,7 +25,7 @@ pub(super) trait Model: Clone + Hash {
     fn check(&self, steps: &[Self::Step], notes: &mut Observations) -> Result<(), ExplorerBreach>;
 
     /// Describes a step, before it is taken.
-    fn tell(&self, step: Self::Step) -> String;
+    fn describe(&self, step: Self::Step) -> String;
 
     /// Describes the state.
     fn show(&self) -> String;
@@ -159,10 +159,10 @@ fn ladder<M: Model>(first: &M, path: &[M::Step]) -> Vec<String> {
     let mut state = first.clone();
     let mut lines = vec![format!("{:<58} {}", "at the start", state.show())];
     for step in path {
-        let told = state.tell(*step);
+        let description = state.describe(*step);
         // The last step causes the breach, so its error is expected.
         let _ = state.apply(*step, &mut Observations::default());
-        lines.push(format!("{told:<58} {}", state.show()));
+        lines.push(format!("{description:<58} {}", state.show()));
     }
     lines
 }
@@ -209,7 +209,7 @@ mod tests {
             ensure(self.at <= self.most, ExplorerRule::Counts, || format!("{} is over {}", self.at, self.most))
         }
 
-        fn tell(&self, step: u8) -> String {
+        fn describe(&self, step: u8) -> String {
             format!("+{step}")
         }
 

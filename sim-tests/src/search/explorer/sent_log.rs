@@ -17,9 +17,9 @@ pub(super) struct SentLog {
     pub(super) replies: u64,
     pub(super) goaway: bool,
     /// Count and code of the CLOSE, once its first byte has left.
-    pub(super) word: Option<(u64, CloseCode)>,
+    pub(super) close: Option<(u64, CloseCode)>,
     /// Whether the whole CLOSE has left.
-    pub(super) word_left: bool,
+    pub(super) close_left: bool,
     pub(super) fin: bool,
     pub(super) reset: bool,
 }
@@ -32,7 +32,7 @@ pub(super) struct Facts {
     /// Client: the number of answers that its user was given.
     pub(super) held: u64,
     /// The count in the peer's CLOSE.
-    pub(super) heard: Option<u64>,
+    pub(super) peer_close: Option<u64>,
 }
 
 impl SentLog {
@@ -44,8 +44,8 @@ impl SentLog {
             requests: 0,
             replies: 0,
             goaway: false,
-            word: None,
-            word_left: false,
+            close: None,
+            close_left: false,
             fin: false,
             reset: false,
         }
@@ -57,21 +57,21 @@ impl SentLog {
     }
 
     /// Records that a piece was sent.
-    pub(super) fn say(&mut self, piece: &Piece, facts: Facts) -> Result<(), ExplorerBreach> {
+    pub(super) fn record(&mut self, piece: &Piece, facts: Facts) -> Result<(), ExplorerBreach> {
         if piece.begins {
             self.begin(piece.unit, facts)?;
         }
         let at = self.open.map_or(0, |(_, at, _)| at) + piece.bytes.len();
         self.open = (!piece.ends).then_some((piece.unit, at, piece.length));
-        let word = matches!(piece.unit, Unit::Close { .. });
-        self.word_left |= word && piece.ends;
+        let close = matches!(piece.unit, Unit::Close { .. });
+        self.close_left |= close && piece.ends;
         Ok(())
     }
 
     /// Checks what may be sent next, and with which count (PROTOCOL.md, clauses 5.1, 5.2, 5.3, 5.6 and 5.10).
     fn begin(&mut self, unit: Unit, facts: Facts) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
-        self.ensure_may_speak(|| format!("the {who} sends {unit}"))?;
+        self.ensure_may_send(|| format!("the {who} sends {unit}"))?;
         let right = match (unit, self.role) {
             (Unit::Preface | Unit::Line, _) => true,
             (Unit::Echo(seq), Role::Client) => {
@@ -87,12 +87,12 @@ impl SentLog {
                 right && !std::mem::replace(&mut self.goaway, true)
             }
             (Unit::Close { last, code, .. }, Role::Server) => {
-                self.word = Some((last, code));
+                self.close = Some((last, code));
                 last == facts.ran && (!code.is_clean() || self.replies == facts.ran)
             }
             (Unit::Close { last, code, .. }, Role::Client) => {
-                self.word = Some((last, code));
-                last == facts.held && (!code.is_clean() || facts.heard == Some(last))
+                self.close = Some((last, code));
+                last == facts.held && (!code.is_clean() || facts.peer_close == Some(last))
             }
             (Unit::Echo(_), Role::Server) | (Unit::Reply(_), Role::Client) => false,
             (Unit::Unknown | Unit::Broken, _) => false,
@@ -107,13 +107,13 @@ impl SentLog {
     }
 
     /// Checks that nothing but FIN follows CLOSE, and nothing follows FIN (PROTOCOL.md, clause 5.10).
-    fn ensure_may_speak(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
-        ensure(self.word.is_none(), ExplorerRule::Close, || format!("{} after its CLOSE", what()))?;
+    fn ensure_may_send(&self, what: impl Fn() -> String) -> Result<(), ExplorerBreach> {
+        ensure(self.close.is_none(), ExplorerRule::Close, || format!("{} after its CLOSE", what()))?;
         ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("{} after its FIN or RST", what()))
     }
 
     /// Records that FIN was sent.
-    pub(super) fn say_fin(&mut self) -> Result<(), ExplorerBreach> {
+    pub(super) fn record_fin(&mut self) -> Result<(), ExplorerBreach> {
         let who = self.role.name();
         ensure(!self.fin && !self.reset, ExplorerRule::Close, || format!("the {who} sends FIN after its FIN or RST"))?;
         ensure(self.open.is_none(), ExplorerRule::Close, || format!("the {who} sends FIN inside a frame"))?;

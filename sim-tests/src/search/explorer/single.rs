@@ -35,14 +35,14 @@ impl Hash for Single {
 /// A possible step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Wish(Command),
+    Command(Command),
     Write(Reach, usize),
     WriteFails,
     GiveUp,
     Fin,
-    Say(PeerInput),
-    SayFin,
-    SayReset,
+    PeerInput(PeerInput),
+    PeerFin,
+    PeerReset,
     Quiet,
     Expire(Deadline),
 }
@@ -65,9 +65,9 @@ impl Single {
         while self.end.is_here() {
             match self.end.settle(self.setup.cuts, notes) {
                 Turn::Rest => return Ok(()),
-                Turn::Abort => self.end.said.reset = true,
+                Turn::Abort => self.end.sent.reset = true,
                 Turn::Ended(outcome) => {
-                    let aborted = self.end.said.reset || self.end.got.reset || self.end.connection.is_write_closed();
+                    let aborted = self.end.sent.reset || self.end.got.reset || self.end.connection.is_write_closed();
                     let may = self.end.got.fin || aborted || self.end.patience_over;
                     let who = self.end.role.name();
                     ensure(may, ExplorerRule::ReadingOn, || {
@@ -81,7 +81,7 @@ impl Single {
         Ok(())
     }
 
-    fn say(&mut self, input: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
+    fn receive_input(&mut self, input: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         self.inputs -= 1;
         let (bytes, unit) = match self.rest.take() {
             Some(rest) => rest,
@@ -112,7 +112,7 @@ impl Model for Single {
         if !end.is_here() {
             return steps;
         }
-        steps.extend(end.left.open().map(Step::Wish));
+        steps.extend(end.left.open().map(Step::Command));
         steps.extend(reaches(&end.outgoing).map(|(reach, count)| Step::Write(reach, count)));
         if end.fin_due {
             steps.push(Step::Fin);
@@ -122,8 +122,8 @@ impl Model for Single {
         }
         if end.connection.wants_input() {
             let alphabet = PeerInput::alphabet(self.setup.is_plain(), end, self.rest.is_some());
-            steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::Say(*input)));
-            steps.extend([Step::SayFin, Step::SayReset]);
+            steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::PeerInput(*input)));
+            steps.extend([Step::PeerFin, Step::PeerReset]);
             if end.connection.is_write_closed() {
                 steps.push(Step::GiveUp);
             }
@@ -139,16 +139,16 @@ impl Model for Single {
 
     fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         match step {
-            Step::Wish(wish) => self.end.wish(wish, notes),
+            Step::Command(command) => self.end.command(command, notes),
             Step::Write(_, count) => drop(self.end.write(count, notes)?),
             Step::WriteFails => self.end.fail_to_write(notes),
-            Step::GiveUp | Step::SayReset => self.end.read_reset(notes),
+            Step::GiveUp | Step::PeerReset => self.end.read_reset(notes),
             Step::Fin => {
                 self.end.connection.handle_fin_sent(NOW);
-                self.end.said.say_fin()?;
+                self.end.sent.record_fin()?;
             }
-            Step::Say(input) => self.say(input, notes)?,
-            Step::SayFin => self.end.read_fin(notes),
+            Step::PeerInput(input) => self.receive_input(input, notes)?,
+            Step::PeerFin => self.end.read_fin(notes),
             Step::Quiet => self.end.fall_quiet(notes),
             Step::Expire(deadline) => self.end.expire(deadline, notes),
         }
@@ -164,10 +164,10 @@ impl Model for Single {
         Ok(())
     }
 
-    fn tell(&self, step: Step) -> String {
+    fn describe(&self, step: Step) -> String {
         let who = self.end.role.name();
         match step {
-            Step::Wish(wish) => format!("{who}: {}", wish.name()),
+            Step::Command(command) => format!("{who}: {}", command.name()),
             Step::Write(_, count) => {
                 let units: Vec<String> =
                     self.end.outgoing.iter().take(count).map(|piece| piece.unit.to_string()).collect();
@@ -176,9 +176,9 @@ impl Model for Single {
             Step::WriteFails => format!("{who}: a write fails"),
             Step::GiveUp => format!("{who}: nothing to read after the failed write"),
             Step::Fin => format!("{who} sends FIN"),
-            Step::Say(input) => format!("the peer sends {input}"),
-            Step::SayFin => "the peer sends FIN".into(),
-            Step::SayReset => "the peer sends RST".into(),
+            Step::PeerInput(input) => format!("the peer sends {input}"),
+            Step::PeerFin => "the peer sends FIN".into(),
+            Step::PeerReset => "the peer sends RST".into(),
             Step::Quiet => format!("{who}: the quiet time passes"),
             Step::Expire(deadline) => format!("{who}: deadline {deadline}"),
         }

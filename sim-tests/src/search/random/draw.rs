@@ -43,7 +43,7 @@ struct Swarm {
     allowed: Allowed,
 }
 
-/// The kinds of trouble that a case may have.
+/// The kinds of faults that a case may have.
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
     chunks: bool,
@@ -155,16 +155,16 @@ fn alone(wire: Wire, network: Network, client: Plan) -> Scenario {
 
 fn network(swarm: &Swarm) -> BoxedStrategy<Network> {
     let Allowed { chunks, slow_readers, batches, relays, overtaking, .. } = swarm.allowed;
-    let trouble = !swarm.peace;
+    let has_faults = !swarm.peace;
     let size = move || {
         let some = prop_oneof![2 => Just(0_usize), 1 => 1..40_usize, 1 => 40..4000_usize];
         if chunks { some.boxed() } else { Just(0).boxed() }
     };
     let batch = if batches { prop_oneof![1 => Just(0), 1 => 1..30_u64].boxed() } else { Just(0).boxed() };
-    let rst = if trouble && overtaking { vec![Rst::InOrder, Rst::Overtakes] } else { vec![Rst::InOrder] };
-    let relay = if trouble && relays { relay().boxed() } else { Just(None).boxed() };
-    let faults = if trouble { faults(swarm) } else { Just(Vec::new()).boxed() };
-    let takes = if trouble && slow_readers { prop_oneof![Just(0), 1..500_usize].boxed() } else { Just(0).boxed() };
+    let rst = if has_faults && overtaking { vec![Rst::InOrder, Rst::Overtakes] } else { vec![Rst::InOrder] };
+    let relay = if has_faults && relays { relay().boxed() } else { Just(None).boxed() };
+    let faults = if has_faults { faults(swarm) } else { Just(Vec::new()).boxed() };
+    let takes = if has_faults && slow_readers { prop_oneof![Just(0), 1..500_usize].boxed() } else { Just(0).boxed() };
     (2..30_u64, size(), size(), takes, batch, select(rst), relay, faults)
         .prop_map(|(latency, reads, writes, takes, batch, rst, relay, faults)| Network {
             reads,

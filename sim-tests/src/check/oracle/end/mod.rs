@@ -22,7 +22,7 @@ pub(super) trait Wire {
     fn send(&mut self, from: Role, packet: StreamPacket<(Message, Part)>) -> usize;
     fn note_got(&mut self, side: Role, seen: Seen);
     /// Notes that the end acts on what it has read.
-    fn note_heard(&mut self, side: Role, seen: Seen);
+    fn note_handled(&mut self, side: Role, seen: Seen);
     fn note_over(&mut self, side: Role);
     /// Bytes of `side` that wait in its kernel, because the peer has not read them.
     fn waiting(&self, side: Role) -> usize;

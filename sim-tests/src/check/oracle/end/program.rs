@@ -39,7 +39,7 @@ impl End {
                 if !self.socket.can_write() {
                     self.side.out.clear();
                     self.side.lost = true;
-                    if self.side.said.fin {
+                    if self.side.sent.fin {
                         self.side.fin = Fin::Lost;
                     }
                     continue;
@@ -58,7 +58,7 @@ impl End {
                 }
                 continue;
             }
-            if !self.side.said.fin || self.side.fin != Fin::Due {
+            if !self.side.sent.fin || self.side.fin != Fin::Due {
                 return;
             }
             if !self.socket.is_open() {
@@ -77,30 +77,30 @@ impl End {
     pub(super) fn take(&mut self) -> Result<Vec<(Message, Part)>, Point> {
         let mut pieces = Vec::new();
         let mut stop = None;
-        while let Some(word) = self.side.out.front().copied() {
+        while let Some(message) = self.side.out.front().copied() {
             if self.front == Part::Tail {
-                if let Some(point) = self.stop_inside(word) {
+                if let Some(point) = self.stop_inside(message) {
                     stop = Some(point);
                     break;
                 }
-                pieces.push((word, Part::Tail));
-                self.has_left(word);
+                pieces.push((message, Part::Tail));
+                self.has_left(message);
                 continue;
             }
             if self.first_left && self.stops.contains(&Point::PeerNotReading) {
                 stop = Some(Point::PeerNotReading);
                 break;
             }
-            if self.stop_inside(word).is_some() {
+            if self.stop_inside(message).is_some() {
                 self.front = Part::Tail;
-                if let Message::Request(seq) = word {
+                if let Message::Request(seq) = message {
                     self.side.left = seq;
                 }
-                pieces.push((word, Part::Head));
+                pieces.push((message, Part::Head));
                 break;
             }
-            pieces.push((word, Part::Whole));
-            self.has_left(word);
+            pieces.push((message, Part::Whole));
+            self.has_left(message);
         }
         match stop {
             Some(point) if pieces.is_empty() => Err(point),
@@ -111,20 +111,20 @@ impl End {
         }
     }
 
-    pub(super) fn stop_inside(&self, word: Message) -> Option<Point> {
-        let point = if word == Message::Preface { Point::InPreface } else { Point::InsideFrame };
-        let may = word == Message::Preface || self.first_left;
+    pub(super) fn stop_inside(&self, message: Message) -> Option<Point> {
+        let point = if message == Message::Preface { Point::InPreface } else { Point::InsideFrame };
+        let may = message == Message::Preface || self.first_left;
         (may && self.stops.contains(&point)).then_some(point)
     }
 
-    pub(super) fn has_left(&mut self, word: Message) {
+    pub(super) fn has_left(&mut self, message: Message) {
         self.side.out.pop_front();
         self.front = Part::Whole;
-        match word {
+        match message {
             Message::Request(seq) => self.side.left = seq,
             Message::Preface | Message::Answer(_) | Message::GoAway { .. } | Message::Close(_) | Message::Text => (),
         }
-        self.first_left |= matches!(word, Message::Request(1) | Message::Answer(1));
+        self.first_left |= matches!(message, Message::Request(1) | Message::Answer(1));
     }
 
     pub(super) fn read(&mut self, wire: &mut impl Wire) -> bool {
@@ -138,7 +138,7 @@ impl End {
             Reading::UntilInput | Reading::Never => {
                 // A program that does not read gets a RST only from a failed write.
                 if self.side.lost {
-                    self.side.hear_reset();
+                    self.side.receive_reset();
                 }
                 return self.side.lost;
             }
@@ -150,10 +150,10 @@ impl End {
             self.read_some(wire);
             return true;
         }
-        if self.socket.has_fin() && !self.side.heard.fin {
+        if self.socket.has_fin() && !self.side.received.fin {
             wire.note_got(self.role(), Seen::Fin);
             if !self.catches(Point::AfterFin) {
-                self.side.heard.fin = true;
+                self.side.received.fin = true;
             }
             return true;
         }
@@ -162,7 +162,7 @@ impl End {
             wire.note_got(self.role(), Seen::Reset);
         }
         if reset_came || self.side.lost {
-            self.side.hear_reset();
+            self.side.receive_reset();
             return true;
         }
         false
@@ -181,7 +181,7 @@ impl End {
             .inbox()
             .range(news)
             .filter(|(_, part)| *part != Part::Head)
-            .map(|(word, _)| Seen::of(*word))
+            .map(|(message, _)| Seen::of(*message))
             .collect();
         for seen in &seen {
             wire.note_got(self.role(), *seen);
@@ -193,13 +193,13 @@ impl End {
             self.ahead = count;
             return;
         }
-        for (word, part) in self.socket.read(count) {
-            self.side.hear(word, part);
-            wire.note_heard(self.side.role, Seen::of(word));
+        for (message, part) in self.socket.read(count) {
+            self.side.receive(message, part);
+            wire.note_handled(self.side.role, Seen::of(message));
             self.side.follow_the_rules();
         }
         self.ahead = self.ahead.saturating_sub(count);
-        self.quiet = self.side.heard.piece.then(|| self.side.now + QUIET.as_millis() as Millis);
+        self.quiet = self.side.received.piece.then(|| self.side.now + QUIET.as_millis() as Millis);
     }
 
     pub(super) fn catches(&mut self, point: Point) -> bool {

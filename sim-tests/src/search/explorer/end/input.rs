@@ -21,23 +21,23 @@ impl End {
             let sample = units.as_slice().first().filter(|_| !discards).and_then(|unit| self.sample(*unit));
             let before = self.connection.machine().clone();
             let Some(event) = self.connection.handle_input(NOW, &mut input) else { return Ok(()) };
-            let heard = match event {
-                Event::Request { seq, .. } => Heard::Request(seq),
-                Event::Reply(reply) => Heard::Reply(reply.seq),
-                Event::Greeted { .. } => Heard::Preface,
-                Event::Close(_) => Heard::Word,
-                Event::Leaving(_) => Heard::GoAway,
-                Event::Text(_) | Event::Discarded => Heard::Other,
+            let reported = match event {
+                Event::Request { seq, .. } => Reported::Request(seq),
+                Event::Reply(reply) => Reported::Reply(reply.seq),
+                Event::Greeted { .. } => Reported::Preface,
+                Event::Close(_) => Reported::Close,
+                Event::Leaving(_) => Reported::GoAway,
+                Event::Text(_) | Event::Discarded => Reported::Other,
             };
             let unit = units.next().copied();
             if let Some(sample) = sample {
                 notes.pair(&before, sample);
-                self.got.behind_word |= self.got.word.is_some();
+                self.got.after_close |= self.got.close.is_some();
             }
             if sample == Some(Sample::NextRequest) && self.role == Role::Server {
-                notes.see_if(!matches!(heard, Heard::Request(_)), Goal::NotRun);
+                notes.see_if(!matches!(reported, Reported::Request(_)), Goal::NotRun);
             }
-            self.hear(heard, unit, &before, notes)?;
+            self.receive(reported, unit, &before, notes)?;
         }
     }
 
@@ -56,10 +56,10 @@ impl End {
             Unit::GoAway(last) => close::MachineEvent::GoAway { last },
             Unit::Close { last, code, fin_first } => {
                 let server = self.role == Role::Server;
-                let unsent = server && machine.sent() == close::HalfState::Closed && !self.said.word_left;
+                let unsent = server && machine.sent() == close::HalfState::Closed && !self.sent.close_left;
                 let first_fin = if fin_first { Role::Server } else { Role::Client };
                 // A connection treats a count of answers that have not left as impossible.
-                let last = if server && last > self.said.replies { u64::MAX } else { last };
+                let last = if server && last > self.sent.replies { u64::MAX } else { last };
                 match unsent && code.is_clean() {
                     true => violation,
                     false => close::MachineEvent::Close { last, close_reason: CloseReason::new(code, ""), first_fin },
@@ -71,42 +71,42 @@ impl End {
         Some(Sample::meaning(&event, machine))
     }
 
-    fn hear(
+    fn receive(
         &mut self,
-        heard: Heard,
+        reported: Reported,
         unit: Option<Unit>,
         before: &close::Machine,
         notes: &mut Observations,
     ) -> Result<(), ExplorerBreach> {
-        match heard {
-            Heard::Request(seq) => {
+        match reported {
+            Reported::Request(seq) => {
                 notes.pair_owing(before);
                 self.ran += 1;
                 ensure(seq == self.ran, ExplorerRule::Answers, || format!("request {seq} runs as number {}", self.ran))
             }
-            Heard::Reply(seq) => {
+            Reported::Reply(seq) => {
                 self.held += 1;
                 ensure(seq == self.held, ExplorerRule::Answers, || {
                     format!("answer {seq} arrives as number {}", self.held)
                 })
             }
-            Heard::Preface => {
+            Reported::Preface => {
                 self.got.preface = true;
                 Ok(())
             }
-            Heard::Word => {
+            Reported::Close => {
                 if let Some(Unit::Close { last, code, .. }) = unit {
-                    self.got.word = Some((last, code, self.said.word_left));
+                    self.got.close = Some((last, code, self.sent.close_left));
                     notes.see_if(self.connection.is_write_closed(), Goal::WordBehindFailure(self.role));
                 }
                 Ok(())
             }
-            Heard::GoAway => {
+            Reported::GoAway => {
                 // The client sent GOAWAY unasked, so it sent it before it could read the server's.
-                notes.see_if(self.role == Role::Client && self.said.goaway, Goal::CrossingGoAways);
+                notes.see_if(self.role == Role::Client && self.sent.goaway, Goal::CrossingGoAways);
                 Ok(())
             }
-            Heard::Other => Ok(()),
+            Reported::Other => Ok(()),
         }
     }
 
@@ -137,11 +137,11 @@ impl End {
 }
 
 /// What a connection reports about its input.
-enum Heard {
+enum Reported {
     Preface,
     Request(u64),
     Reply(u64),
     GoAway,
-    Word,
+    Close,
     Other,
 }

@@ -64,7 +64,7 @@ impl Commands {
             (self.fail > 0, Command::Fail),
             (self.abort > 0, Command::Abort),
         ];
-        all.into_iter().filter_map(|(open, wish)| open.then_some(wish))
+        all.into_iter().filter_map(|(open, command)| open.then_some(command))
     }
 }
 
@@ -74,9 +74,9 @@ pub(super) struct Got {
     /// Whether the peer's preface was received.
     pub(super) preface: bool,
     /// Count and code of the peer's CLOSE, and whether this side's own CLOSE had left before.
-    pub(super) word: Option<(u64, CloseCode, bool)>,
+    pub(super) close: Option<(u64, CloseCode, bool)>,
     /// Whether anything followed that CLOSE.
-    pub(super) behind_word: bool,
+    pub(super) after_close: bool,
     pub(super) fin: bool,
     pub(super) reset: bool,
     /// Whether the input ends inside a unit.
@@ -106,7 +106,7 @@ pub(super) struct End {
     pub(super) connection: Connection,
     pub(super) place: Place,
     pub(super) left: Commands,
-    pub(super) said: SentLog,
+    pub(super) sent: SentLog,
     pub(super) got: Got,
     /// Server: the number of requests that ran.
     pub(super) ran: u64,
@@ -129,9 +129,9 @@ pub(super) struct End {
 impl Hash for End {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.place {
-            Place::Here => (&self.connection, self.left, &self.said, self.got, self.half_closed).hash(state),
-            Place::Over(outcome) => (1, outcome, self.connection.machine().account(), self.said.word).hash(state),
-            Place::Gone => (2, self.said.word).hash(state),
+            Place::Here => (&self.connection, self.left, &self.sent, self.got, self.half_closed).hash(state),
+            Place::Over(outcome) => (1, outcome, self.connection.machine().account(), self.sent.close).hash(state),
+            Place::Gone => (2, self.sent.close).hash(state),
         }
         (self.ran, self.held).hash(state);
     }
@@ -144,7 +144,7 @@ impl End {
             connection,
             place: Place::Here,
             left,
-            said: SentLog::new(role, plain),
+            sent: SentLog::new(role, plain),
             got: Got::default(),
             ran: 0,
             held: 0,
@@ -174,7 +174,7 @@ impl End {
 
     /// Returns whether its sending half is closed.
     pub(super) fn has_shut(&self) -> bool {
-        self.said.fin || self.half_closed
+        self.sent.fin || self.half_closed
     }
 
     /// Describes the state.
@@ -194,8 +194,8 @@ impl End {
 
     // ---- commands ----
 
-    pub(super) fn wish(&mut self, wish: Command, notes: &mut Observations) {
-        match wish {
+    pub(super) fn command(&mut self, command: Command, notes: &mut Observations) {
+        match command {
             Command::Send => {
                 self.note(Sample::Send, notes);
                 self.left.requests -= 1;
@@ -242,7 +242,7 @@ impl End {
             match self.connection.poll_output(NOW) {
                 Output::Transmit { .. } if self.half_closed => self.fail_to_write(notes),
                 Output::Transmit { header, payload } => {
-                    self.outgoing = self.said.pieces(&[header, payload].concat(), cuts);
+                    self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts);
                     return Turn::Rest;
                 }
                 Output::Fin => {
@@ -263,9 +263,9 @@ impl End {
     pub(super) fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
         let before = self.connection.machine().clone();
         let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
-        let facts = Facts { ran: self.ran, held: self.held, heard: self.got.word.map(|(last, ..)| last) };
+        let facts = Facts { ran: self.ran, held: self.held, peer_close: self.got.close.map(|(last, ..)| last) };
         for piece in &pieces {
-            self.said.say(piece, facts)?;
+            self.sent.record(piece, facts)?;
         }
         self.connection.handle_sent(NOW, pieces.iter().map(|piece| piece.bytes.len()).sum());
         self.note_first_byte(&before, notes);

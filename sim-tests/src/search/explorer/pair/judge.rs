@@ -9,9 +9,9 @@ use echo_core::{Deadline, End as Verdict};
 impl Pair {
     pub(super) fn is_peaceful(&self, step: Step) -> bool {
         match step {
-            Step::Wish(Server, Command::Leave) => self.end(Server).connection.is_plain().is_some(),
-            Step::Wish(_, Command::Send | Command::Leave) => true,
-            Step::Wish(_, Command::Fail | Command::Abort) | Step::Fault(_) => false,
+            Step::Command(Server, Command::Leave) => self.end(Server).connection.is_plain().is_some(),
+            Step::Command(_, Command::Send | Command::Leave) => true,
+            Step::Command(_, Command::Fail | Command::Abort) | Step::Fault(_) => false,
             Step::Expire(role, Deadline::Idle) => self.end(role).connection.is_plain() == Some(false),
             Step::Expire(..) => false,
             Step::Write(..) | Step::Fin(_) | Step::Read(..) | Step::ReadFin(_) | Step::ReadReset(_) => true,

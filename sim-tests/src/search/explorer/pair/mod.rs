@@ -20,10 +20,10 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use step::Step;
 
+mod description;
 mod judge;
 mod step;
 mod transport;
-mod words;
 
 /// The socket of an end in its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,11 +80,11 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let wishes = |role| Commands::of(&setup, role);
+        let commands = |role| Commands::of(&setup, role);
         let mut pair = Self {
             ends: [
-                Rc::new(End::new(Client, client, plain, wishes(Client))),
-                Rc::new(End::new(Server, server, plain, wishes(Server))),
+                Rc::new(End::new(Client, client, plain, commands(Client))),
+                Rc::new(End::new(Server, server, plain, commands(Server))),
             ],
             sockets: [Socket::Open; 2],
             inboxes: Default::default(),
@@ -152,7 +152,7 @@ impl Pair {
         if end.half_closed {
             return Ok(());
         }
-        end.said.say_fin()?;
+        end.sent.record_fin()?;
         self.push_fin(role);
         if self.peace && !self.setup.is_plain() && !std::mem::replace(&mut self.first_fin, true) {
             let named = self.setup.first_fin() == role;
@@ -204,7 +204,7 @@ impl Model for Pair {
     fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         self.peace &= self.is_peaceful(step);
         match step {
-            Step::Wish(role, wish) => self.end_mut(role).wish(wish, notes),
+            Step::Command(role, command) => self.end_mut(role).command(command, notes),
             Step::Write(role, _, count) => self.write(role, count, notes)?,
             Step::Fin(role) => self.fin(role)?,
             Step::WriteFails(role) => self.end_mut(role).fail_to_write(notes),
@@ -241,8 +241,8 @@ impl Model for Pair {
         Ok(())
     }
 
-    fn tell(&self, step: Step) -> String {
-        self.words(step)
+    fn describe(&self, step: Step) -> String {
+        self.describe_step(step)
     }
 
     fn show(&self) -> String {
@@ -253,7 +253,7 @@ impl Model for Pair {
 impl Pair {
     fn steps_of(&self, role: Role, steps: &mut Vec<Step>) {
         let (end, inbox) = (self.end(role), &self.inboxes[role as usize]);
-        steps.extend(end.left.open().map(|wish| Step::Wish(role, wish)));
+        steps.extend(end.left.open().map(|command| Step::Command(role, command)));
         steps.extend(reaches(&end.outgoing).map(|(reach, count)| Step::Write(role, reach, count)));
         if end.fin_due {
             steps.push(Step::Fin(role));

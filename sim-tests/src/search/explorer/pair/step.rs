@@ -9,7 +9,7 @@ use echo_core::Role::{self, Client, Server};
 /// A step of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
-    Wish(Role, Command),
+    Command(Role, Command),
     Write(Role, Reach, usize),
     Fin(Role),
     WriteFails(Role),
@@ -27,7 +27,7 @@ impl Step {
     /// Returns the ends whose state it may change.
     pub(super) fn touches(self) -> &'static [Role] {
         let role = match self {
-            Self::Wish(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
+            Self::Command(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
             Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => role,
             Self::Quiet(role) | Self::Expire(role, _) => role,
             Self::Fault(
@@ -51,7 +51,7 @@ impl Step {
         match self {
             Self::Write(..) | Self::Fin(_) | Self::Read(..) | Self::ReadFin(_) | Self::ReadReset(_) => true,
             Self::WriteFails(_) | Self::GiveUp(_) => true,
-            Self::Wish(..) | Self::Quiet(_) | Self::Expire(..) | Self::Fault(_) => false,
+            Self::Command(..) | Self::Quiet(_) | Self::Expire(..) | Self::Fault(_) => false,
         }
     }
 }

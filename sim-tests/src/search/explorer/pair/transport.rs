@@ -19,7 +19,7 @@ impl Pair {
         notes.see(Goal::Ended(role, outcome.end.name()));
         notes.see_if(outcome.account.refused > 0, Goal::Refused(role));
         notes.see_if(outcome.account.unknown > 0, Goal::Unknown(role));
-        let in_part = matches!(self.end(role).said.open, Some((Unit::Echo(_), ..)));
+        let in_part = matches!(self.end(role).sent.open, Some((Unit::Echo(_), ..)));
         notes.see_if(in_part && outcome.account.unknown > 0, Goal::SentInPart);
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
@@ -53,7 +53,7 @@ impl Pair {
     /// Sends RST if the socket is open, and removes it.
     pub(super) fn reset(&mut self, role: Role) {
         if self.sockets[role as usize] == Socket::Open {
-            self.end_mut(role).said.reset = true;
+            self.end_mut(role).sent.reset = true;
             self.push_reset(role);
         }
         self.sockets[role as usize] = Socket::None;

@@ -5,7 +5,7 @@ use super::{Pair, Step};
 
 impl Pair {
     /// Describes a step.
-    pub(super) fn words(&self, step: Step) -> String {
+    pub(super) fn describe_step(&self, step: Step) -> String {
         let units = |pieces: &mut dyn Iterator<Item = &Piece>| {
             let part = |piece: &Piece| match (piece.begins, piece.ends) {
                 (true, true) => piece.unit.to_string(),
@@ -16,7 +16,7 @@ impl Pair {
             pieces.map(part).collect::<Vec<_>>().join(", ")
         };
         match step {
-            Step::Wish(role, wish) => format!("{}: {}", role.name(), wish.name()),
+            Step::Command(role, command) => format!("{}: {}", role.name(), command.name()),
             Step::Write(role, _, count) => {
                 format!("{} writes {}", role.name(), units(&mut self.end(role).outgoing.iter().take(count)))
             }
