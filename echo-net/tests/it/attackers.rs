@@ -6,7 +6,7 @@ use crate::support::server::{ClosedPort, fake, swallow};
 use crate::support::{eventually, within};
 use echo_net::echo_core::Deadline;
 use echo_net::misbehave::{Ending, Kind, Load, MisbehaveReport, StreamEnd, Wire, run};
-use echo_net::{Client, ClientConfig};
+use echo_net::{Client, ClientConfig, RequestError};
 use procfs::process::Process;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -187,8 +187,8 @@ impl Bystanders {
         let mut tasks = JoinSet::new();
         for _ in 0..BYSTANDERS {
             let client = within(Client::connect(address, ClientConfig::default())).await.expect("the server accepts");
-            ask(&client, 0).await;
-            tasks.spawn(talk(client, stopped.clone()));
+            assert!(ask(&client, 0).await, "an answer");
+            tasks.spawn(talk(address, client, stopped.clone()));
         }
         Self { stop, tasks }
     }
@@ -201,21 +201,38 @@ impl Bystanders {
     }
 }
 
-async fn talk(client: Client, mut stopped: watch::Receiver<bool>) {
-    let mut asked = 1;
+async fn talk(address: SocketAddr, mut client: Client, mut stopped: watch::Receiver<bool>) {
+    let mut answered = 1;
     // This is only the client's rate; no check depends on it.
     while tokio::time::timeout(Duration::from_millis(20), stopped.wait_for(|stopped| *stopped)).await.is_err() {
-        ask(&client, asked).await;
-        asked += 1;
+        if ask(&client, answered).await {
+            answered += 1;
+        } else {
+            ended_clean(&client, answered).await;
+            client = within(Client::connect(address, ClientConfig::default())).await.expect("the server accepts");
+            answered = 0;
+        }
     }
-    let outcome = within(client.close()).await;
-    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", asked), "{outcome}");
+    ended_clean(&client, answered).await;
 }
 
-async fn ask(client: &Client, number: u64) {
+async fn ended_clean(client: &Client, answered: u64) {
+    let outcome = within(client.close()).await;
+    assert_eq!((outcome.end.name(), outcome.account.answered), ("clean", answered), "{outcome}");
+}
+
+/// Returns whether there is an answer. If this process does not run for as long as the idle deadline, the server asks
+/// the client to leave: then the request is refused, and nothing is lost.
+async fn ask(client: &Client, number: u64) -> bool {
     let payload = number.to_be_bytes();
-    let answer = within(client.request(payload)).await.expect("an answer");
-    assert_eq!((answer.seq, answer.payload), (number + 1, payload.to_vec()));
+    match within(client.request(payload)).await {
+        Ok(answer) => {
+            assert_eq!((answer.seq, answer.payload), (number + 1, payload.to_vec()));
+            true
+        }
+        Err(RequestError::Refused { .. }) => false,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 // ---- the command ----

@@ -121,12 +121,17 @@ fn an_output_that_nobody_reads_does_not_keep_a_client() {
         eventually("a connection", || client().established() > 0);
         eventually("a handler", || catches(kid.id(), 2));
         kid.signal("INT");
+        // Nothing shows that the plain client has taken the first signal, and two equal ones can become one. So the
+        // second is another one there, and either may be taken first.
+        let second = if options.is_empty() { "INT" } else { "TERM" };
         if options.is_empty() {
             serve.kid.logs("ends: clean");
         }
-        kid.signal("INT");
-        assert_eq!(kid.wait().code(), Some(130), "{options:?}: {}", kid.stderr());
-        assert!(kid.stderr().contains("failed: stopped by SIGINT; "), "{}", kid.stderr());
+        kid.signal(second);
+        let (code, stderr) = (kid.wait().code(), kid.stderr());
+        let by_int = code == Some(130) && stderr.contains("failed: stopped by SIGINT; ");
+        let by_term = second == "TERM" && code == Some(143) && stderr.contains("failed: stopped by SIGTERM; ");
+        assert!(by_int || by_term, "{options:?}: {code:?}: {stderr}");
         writer.join().expect("no panic");
     }
 }

@@ -34,7 +34,7 @@ pub fn ladder(record: &Record, times: bool) -> String {
 pub fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Outcome(outcome) => outcome.to_string(),
-        Ending::Killed(action) => format!("gone ({})", action.id()),
+        Ending::Killed(action) => format!("killed ({})", action.id()),
         Ending::Open => "still open".to_owned(),
     }
 }

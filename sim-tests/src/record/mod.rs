@@ -56,11 +56,11 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Returns [`echo_core::End::name`], "gone" or "open".
+    /// Returns [`echo_core::End::name`], "killed" or "open".
     pub fn name(&self) -> &'static str {
         match self {
             Self::Outcome(outcome) => outcome.end.name(),
-            Self::Killed(_) => "gone",
+            Self::Killed(_) => "killed",
             Self::Open => "open",
         }
     }

@@ -80,7 +80,7 @@ impl fmt::Display for Reported {
             Self::Outcome(verdict, Tally { answered, refused, unknown }) => {
                 write!(f, "{verdict} ({answered}/{refused}/{unknown})")
             }
-            Self::Killed => f.write_str("gone"),
+            Self::Killed => f.write_str("killed"),
             Self::Open => f.write_str("open"),
         }
     }

@@ -143,13 +143,13 @@ impl Kernel {
         self.socket_mut(side).events += 1;
         if self.socket(side).events > MAX_EVENTS && self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::OverEventLimit;
-            self.note(side, TrialEvent::RanAway);
+            self.note(side, TrialEvent::TooManyEvents);
         }
         self.inject_if_due(side);
     }
 
     fn inject_if_due(&mut self, side: Role) {
-        let Some(injection) = self.scenario.strike else { return };
+        let Some(injection) = self.scenario.injection else { return };
         if injection.side == side && injection.event == self.socket(side).events {
             self.inject(injection);
         }
@@ -160,7 +160,7 @@ impl Kernel {
         if fault.needs_a_stream() && !holds {
             return;
         }
-        self.note(side, TrialEvent::Struck(fault));
+        self.note(side, TrialEvent::Injected(fault));
         match fault {
             InjectedFault::Drop => self.close(side),
             InjectedFault::DropUnread if self.socket(side).kernel.inbox().is_empty() => {

@@ -60,9 +60,9 @@ fn describe(what: &TrialEvent) -> String {
         | TrialEvent::Dropped
         | TrialEvent::SentFin
         | TrialEvent::SentReset => what.to_string(),
-        TrialEvent::Panicked(_) | TrialEvent::RanAway => format!("! {what}"),
+        TrialEvent::Panicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
         TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
-        TrialEvent::Struck(fault) => format!("* {}", fault.id()),
+        TrialEvent::Injected(fault) => format!("* {}", fault.id()),
         TrialEvent::Cut => format!("* {what}"),
     }
 }
@@ -77,10 +77,10 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         | TrialEvent::Dropped
         | TrialEvent::Returned(_)
         | TrialEvent::Panicked(_) => None,
-        TrialEvent::RanAway
+        TrialEvent::TooManyEvents
         | TrialEvent::RelayedFin
         | TrialEvent::RelayedReset
-        | TrialEvent::Struck(_)
+        | TrialEvent::Injected(_)
         | TrialEvent::Cut => None,
     }
 }

@@ -34,7 +34,7 @@ pub enum TrialEnding<T> {
     /// It returned this value.
     Returned(T),
     /// A fault ended it, so there is no result.
-    TakenAway,
+    Killed,
     /// It panicked with this message.
     Panicked(String),
     /// It had not returned when the time or the number of I/O events was used up.
@@ -46,7 +46,7 @@ impl<T> TrialEnding<T> {
     pub fn returned(&self) -> Option<&T> {
         match self {
             Self::Returned(outcome) => Some(outcome),
-            Self::TakenAway | Self::Panicked(_) | Self::NeverEnded => None,
+            Self::Killed | Self::Panicked(_) | Self::NeverEnded => None,
         }
     }
 }
@@ -55,7 +55,7 @@ impl<T: Debug> fmt::Display for TrialEnding<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Returned(outcome) => write!(f, "{outcome:?}"),
-            Self::TakenAway => f.write_str("taken away"),
+            Self::Killed => f.write_str("killed"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::NeverEnded => f.write_str("never ended"),
         }
@@ -95,7 +95,7 @@ pub enum TrialEvent {
     /// I/O event: the future panicked with this message.
     Panicked(String),
     /// The side was stopped, because it had too many I/O events.
-    RanAway,
+    TooManyEvents,
     /// The side sent FIN, because of its program, its kernel or a fault.
     SentFin,
     /// The side sent RST, because of its program, its kernel or a fault.
@@ -105,7 +105,7 @@ pub enum TrialEvent {
     /// A RST arrived that a relay had made.
     RelayedReset,
     /// A fault was injected.
-    Struck(InjectedFault),
+    Injected(InjectedFault),
     /// The network was cut.
     Cut,
 }
@@ -116,8 +116,8 @@ impl TrialEvent {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
             Self::ShutDown | Self::Dropped | Self::Returned(_) | Self::Panicked(_) => true,
-            Self::RanAway | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
-            Self::Struck(_) | Self::Cut => false,
+            Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
+            Self::Injected(_) | Self::Cut => false,
         }
     }
 
@@ -150,12 +150,12 @@ impl fmt::Display for TrialEvent {
             Self::Dropped => f.write_str("dropped its stream"),
             Self::Returned(outcome) => write!(f, "returned {outcome}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::RanAway => f.write_str("too many I/O events"),
+            Self::TooManyEvents => f.write_str("too many I/O events"),
             Self::SentFin => f.write_str("FIN"),
             Self::SentReset => f.write_str("RST"),
             Self::RelayedFin => f.write_str("FIN of a relay"),
             Self::RelayedReset => f.write_str("RST of a relay"),
-            Self::Struck(fault) => write!(f, "struck by {}", fault.id()),
+            Self::Injected(fault) => write!(f, "injected {}", fault.id()),
             Self::Cut => f.write_str("the network is cut"),
         }
     }
@@ -183,9 +183,9 @@ impl<C, S> TrialRun<C, S> {
     }
 
     /// Returns the number of I/O events of its side before the fault was injected; `None` if it never was.
-    pub fn struck_at(&self) -> Option<usize> {
-        let side = self.scenario.strike?.side;
-        let index = self.of(side).position(|what| matches!(what, TrialEvent::Struck(_)))?;
+    pub fn injected_at(&self) -> Option<usize> {
+        let side = self.scenario.injection?.side;
+        let index = self.of(side).position(|what| matches!(what, TrialEvent::Injected(_)))?;
         Some(self.of(side).take(index).filter(|what| what.is_event()).count())
     }
 

@@ -15,7 +15,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrialScenario {
     /// The fault to inject; `None` for an undisturbed run.
-    pub strike: Option<Injection>,
+    pub injection: Option<Injection>,
     /// The network between the two ends.
     pub network: TrialNetwork,
 }
@@ -198,7 +198,7 @@ crate::support::serde_as_text!(TrialScenario);
 impl TrialScenario {
     /// Checks that it can run: a network with a cut needs a fault, and the fault `nothing` needs a network with a cut.
     fn check(self) -> Result<Self, ScenarioError> {
-        match self.strike {
+        match self.injection {
             None if self.network.is_cut() => Err(ScenarioError::Parse(format!(
                 "{} is cut when a fault strikes, such as client:nothing@0",
                 self.network.id()
@@ -216,7 +216,7 @@ impl TrialScenario {
 
 impl fmt::Display for TrialScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.strike {
+        match self.injection {
             None => f.write_str("undisturbed")?,
             Some(Injection { side, fault, event }) => write!(f, "{}:{}@{event}", side.name(), fault.id())?,
         }
@@ -233,7 +233,7 @@ impl FromStr for TrialScenario {
         })?;
         let injection = if injection == "undisturbed" { None } else { Some(injection.parse()?) };
         let network = pick("network", network, &TrialNetwork::ALL, TrialNetwork::id)?;
-        Self { strike: injection, network }.check()
+        Self { injection, network }.check()
     }
 }
 

@@ -142,7 +142,7 @@ fn ending<T>(slot: &Slot<T>, kernel: &Shared, side: Role, error: Option<&str>) -
         (Some(Ok(outcome)), _) => TrialEnding::Returned(outcome),
         (Some(Err(message)), _) => TrialEnding::Panicked(message),
         (None, Some(message)) => TrialEnding::Panicked(message.to_owned()),
-        (None, None) if kernel.with(|kernel| kernel.is_ended_by_fault(side)) => TrialEnding::TakenAway,
+        (None, None) if kernel.with(|kernel| kernel.is_ended_by_fault(side)) => TrialEnding::Killed,
         (None, None) => TrialEnding::NeverEnded,
     }
 }

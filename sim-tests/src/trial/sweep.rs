@@ -39,7 +39,7 @@ pub enum TimeWait {
     /// The server.
     Server,
     /// Either side: nothing is checked.
-    Anyone,
+    Any,
 }
 
 impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
@@ -63,7 +63,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             check: Box::new(check),
             networks: TrialNetwork::ALL.to_vec(),
             faults: InjectedFault::ALL.to_vec(),
-            time_wait: TimeWait::Anyone,
+            time_wait: TimeWait::Any,
             budget: 30_000,
             buffer: 64 << 10,
             may_hang: false,
@@ -128,7 +128,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         let mut orders = HashSet::new();
         for network in &self.networks {
             let undisturbed = if network.is_cut() { TrialNetwork::Clear } else { *network };
-            let base = self.run_scenario(TrialScenario { strike: None, network: undisturbed });
+            let base = self.run_scenario(TrialScenario { injection: None, network: undisturbed });
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
@@ -143,7 +143,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                             continue;
                         }
                         let injection = Some(Injection { side, fault: *fault, event });
-                        let run = self.run_scenario(TrialScenario { strike: injection, network: *network });
+                        let run = self.run_scenario(TrialScenario { injection, network: *network });
                         self.add(&mut report, &mut orders, &run);
                     }
                 }
@@ -159,11 +159,11 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// A [`ScenarioError`] if there is no such scenario, or its I/O event does not occur.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
         let run = self.run_scenario(id.parse()?);
-        match (run.scenario.strike, run.struck_at()) {
+        match (run.scenario.injection, run.injected_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
                 Err(ScenarioError::Parse(format!(
-                    "{} never struck at event {event}: the {side} had {count}",
+                    "{} was never injected at event {event}: the {side} had {count}",
                     fault.id()
                 )))
             }
@@ -172,11 +172,11 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 
     /// Returns everything that is wrong with a run.
-    pub fn judge(&self, run: &TrialRun<C, S>) -> Vec<Finding> {
+    pub fn findings(&self, run: &TrialRun<C, S>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut find = |kind, what| findings.push(Finding { kind, what });
-        if run.scenario.strike.is_some() && run.struck_at().is_none() {
-            find(FindingKind::Unreached, "the I/O event at which the fault should strike never came".to_owned());
+        if run.scenario.injection.is_some() && run.injected_at().is_none() {
+            find(FindingKind::Unreached, "the I/O event at which the fault should injection never came".to_owned());
         }
         for (side, bad) in [(Role::Client, bad_ending(&run.client)), (Role::Server, bad_ending(&run.server))] {
             match bad {
@@ -203,9 +203,9 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         let expected = match self.time_wait {
             TimeWait::Client => Role::Client,
             TimeWait::Server => Role::Server,
-            TimeWait::Anyone => return None,
+            TimeWait::Any => return None,
         };
-        if run.scenario.strike.is_some() || run.scenario.network.is_relay() || run.time_wait == [expected] {
+        if run.scenario.injection.is_some() || run.scenario.network.is_relay() || run.time_wait == [expected] {
             return None;
         }
         let holder = match run.time_wait[..] {
@@ -224,7 +224,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         report.runs += 1;
         report.hashes.push((run.scenario, run.hash()));
         orders.insert(run.order());
-        let mut findings = self.judge(run);
+        let mut findings = self.findings(run);
         if self.strict {
             findings.extend(difference(run, &self.run_scenario(run.scenario)));
         }
@@ -254,7 +254,7 @@ fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
 /// What is wrong with the end of a side, if anything.
 fn bad_ending<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
-        TrialEnding::Returned(_) | TrialEnding::TakenAway => None,
+        TrialEnding::Returned(_) | TrialEnding::Killed => None,
         TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),
         TrialEnding::NeverEnded => Some((FindingKind::NeverEnds, "never ended".to_owned())),
     }

@@ -75,7 +75,7 @@ Outcomes, as each side reports its own end:
   reset      RST
   timed out  a deadline passed
   violation  the peer broke the protocol
-  gone       its plan stopped it, so it reports nothing
+  killed     its plan stopped it, so it reports nothing
 ";
 
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {

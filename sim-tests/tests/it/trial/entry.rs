@@ -33,8 +33,8 @@ where
 fn without_outcomes<C, S>(run: &TrialRun<C, S>) -> TrialRun<(), ()> {
     TrialRun {
         scenario: run.scenario,
-        client: TrialEnding::TakenAway,
-        server: TrialEnding::TakenAway,
+        client: TrialEnding::Killed,
+        server: TrialEnding::Killed,
         log: run.log.clone(),
         over_at: run.over_at,
         time_wait: run.time_wait.clone(),
@@ -61,7 +61,8 @@ fn every_fault_strikes_at_every_event() {
     let runs = runs.borrow();
     let expected = |network: TrialNetwork, side: Role| {
         let calm = if network.is_cut() { TrialNetwork::Clear } else { network };
-        let base = runs.iter().find(|run| run.scenario == TrialScenario { strike: None, network: calm }).expect("run");
+        let base =
+            runs.iter().find(|run| run.scenario == TrialScenario { injection: None, network: calm }).expect("run");
         let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == TrialEvent::Dropped);
         let drop = drop.expect("both drop their streams");
         let all = (0..=base.events(side)).flat_map(|event| InjectedFault::ALL.map(|fault| (event, fault)));
@@ -77,15 +78,16 @@ fn every_fault_strikes_at_every_event() {
     for network in TrialNetwork::ALL {
         for side in Role::BOTH {
             let of = |run: &&TrialRun<(), ()>| {
-                run.scenario.network == network && run.scenario.strike.is_some_and(|strike| strike.side == side)
+                run.scenario.network == network
+                    && run.scenario.injection.is_some_and(|injection| injection.side == side)
             };
-            let struck = runs.iter().filter(of).map(|run| {
+            let injected = runs.iter().filter(of).map(|run| {
                 let fault = run
                     .of(side)
-                    .find_map(|what| if let TrialEvent::Struck(fault) = what { Some(*fault) } else { None });
-                (run.struck_at().expect("it struck"), fault.expect("it struck"))
+                    .find_map(|what| if let TrialEvent::Injected(fault) = what { Some(*fault) } else { None });
+                (run.injected_at().expect("it was injected"), fault.expect("it was injected"))
             });
-            assert_eq!(struck.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network.id());
+            assert_eq!(injected.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network.id());
         }
     }
     assert!(report.distinct * 3 > report.runs, "{report}");
@@ -162,7 +164,7 @@ fn a_panic_is_a_failure_with_its_scenario() {
     for failure in report.of(FindingKind::Panic) {
         assert!(failure.finding.what.starts_with("the client panicked: a"), "{failure}");
         assert!(failure.ladder.contains("! panicked"), "{failure}");
-        assert!(failure.all.iter().all(|scenario| scenario.strike.is_some()), "{failure}");
+        assert!(failure.all.iter().all(|scenario| scenario.injection.is_some()), "{failure}");
     }
 }
 
@@ -213,7 +215,7 @@ fn who_holds_time_wait_is_checked() {
         let trial = Trial::new(ask, answer, whole_or_nothing).time_wait(side).faults(&[]);
         trial.networks(&[TrialNetwork::Clear, TrialNetwork::RelayClosesBoth]).run()
     };
-    assert!(says(TimeWait::Client).is_clean() && says(TimeWait::Anyone).is_clean());
+    assert!(says(TimeWait::Client).is_clean() && says(TimeWait::Any).is_clean());
     let wrong = only(&says(TimeWait::Server), FindingKind::TimeWait);
     assert_eq!(wrong, "TIME_WAIT: TIME_WAIT should be the server's, and is held by: client | undisturbed/clear");
 }
@@ -259,7 +261,7 @@ fn a_crash_takes_every_task_along() {
     let trial = unchecked(client, |_| sleep(2 * PATIENCE));
     for (id, survives) in [("client:drop@1/clear", 1), ("client:crash@1/clear", 0), ("client:vanish@1/clear", 0)] {
         survivors.set(0);
-        assert_eq!(trial.replay(id).expect("an id").client, TrialEnding::TakenAway);
+        assert_eq!(trial.replay(id).expect("an id").client, TrialEnding::Killed);
         assert_eq!(survivors.get(), survives, "{id}");
     }
 }

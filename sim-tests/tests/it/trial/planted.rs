@@ -61,7 +61,7 @@ where
     let report = Trial::new(client, server, whole_or_nothing).run();
     let all = report.of(FindingKind::Check).flat_map(|failure| &failure.all);
     let mut networks: Vec<_> =
-        all.filter(|scenario| scenario.strike.is_none() || !undisturbed).map(|scenario| scenario.network).collect();
+        all.filter(|scenario| scenario.injection.is_none() || !undisturbed).map(|scenario| scenario.network).collect();
     networks.sort();
     networks.dedup();
     networks
