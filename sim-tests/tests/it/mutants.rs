@@ -170,8 +170,11 @@ fn plant(folder: &Path) {
     for number in 0..=MUTANTS.len() {
         let home = folder.join(format!("m{number}"));
         let package = |name: &str| format!("[package]\nname = \"{name}-{number}\"\nedition = \"2024\"\n");
-        let library =
-            format!("{}\n[lib]\nname = \"echo_core\"\ndoctest = false\n\n[dependencies]\n{chrono}\n", package("core"));
+        let library = format!(
+            "{}\n[lib]\nname = \"echo_core\"\ndoctest = false\n\n[features]\ndefault = [\"explore\"]\nexplore = []\n\n\
+             [dependencies]\n{chrono}\n",
+            package("core")
+        );
         write(&home.join("core/Cargo.toml"), &library);
         let depends = format!("echo-core = {{ path = \"../core\", package = \"core-{number}\" }}");
         write(&home.join("explorer/Cargo.toml"), &format!("{}\n[dependencies]\n{depends}\n", package("explorer")));

@@ -141,7 +141,7 @@ fn what_is_left_out_is_told_with_its_reason() {
 
 #[test]
 fn where_nothing_was_run_nothing_holds() {
-    let reason = "sequences: the network relay-closes-both: the backend packet has no third host";
+    let reason = "sequences was run: the network relay-closes-both: the backend packet has no third host";
     let output = echo_sim(&["check", "--backend", "packet", "relay-closes-both"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains(reason), "{}", stderr(&output));
@@ -303,7 +303,7 @@ fn a_bad_file_is_named_with_its_line() {
     };
     bad("field.scenario", &FILE.replace("wire", "weather"), "line 2: no field \"weather\"; there are wire, client");
     bad("cut.scenario", &FILE[..FILE.len() - 6], "line 5: no network \"clea\"; there are clear, slow");
-    bad("short.scenario", FILE.trim_end_matches("end\n"), "line 5: the file stops here, without the line end");
+    bad("short.scenario", FILE.trim_end_matches("end\n"), "line 5: expected the line \"end\", got the end of the file");
     bad("draining.scenario", &FILE.replace("idle", "draining"), "line 6: the plain wire has no point draining");
     bad("old.scenario", include_str!("../version-0.scenario"), "line 1: version 0 is unsupported: this program reads");
     refused(&["replay", "no-such.scenario"], 3, "no-such.scenario: No such file");
