@@ -13,8 +13,8 @@ impl Machine {
         if self.owes() || !matches!(self.sent, Open | Leaving) {
             return;
         }
-        match (self.role, self.policy.words, self.heard) {
-            (_, CloseHandshake::None, _) if self.sent == Leaving || self.heard == Finished => {
+        match (self.role, self.policy.handshake, self.received) {
+            (_, CloseHandshake::None, _) if self.sent == Leaving || self.received == Finished => {
                 self.sent = Closed;
                 self.fin_if_due(out);
             }
@@ -52,7 +52,7 @@ impl Machine {
     /// after the peer's FIN.
     pub(super) fn fin_if_due(&mut self, out: &mut Actions) {
         let first = self.policy.first_fin == self.role;
-        let due = match (self.policy.words, self.sent, self.heard) {
+        let due = match (self.policy.handshake, self.sent, self.received) {
             (_, Open | Leaving | Finished, _) => false,
             (CloseHandshake::None, Closed | Failed, _) => true,
             (_, Closed | Failed, Finished) => true,
@@ -95,7 +95,7 @@ impl Machine {
     }
 
     pub(super) fn receiving(&self) -> Receiving {
-        match (self.sent, self.heard) {
+        match (self.sent, self.received) {
             // Without CLOSE frames a client sends FIN to leave, and still waits for its answers (clause 2.7).
             (Finished, Open) if self.receives_after_fin() => Receiving::Open,
             (_, Finished) | (Failed, _) | (Finished, Open | Leaving | Failed) => Receiving::Discarding,
@@ -106,7 +106,7 @@ impl Machine {
     }
 
     pub(super) fn receives_after_fin(&self) -> bool {
-        self.role == Role::Client && self.policy.words == CloseHandshake::None && self.end.is_none()
+        self.role == Role::Client && self.policy.handshake == CloseHandshake::None && self.end.is_none()
     }
 
     pub(super) fn unexpected_answer(&self, seq: u64) -> Option<String> {

@@ -34,7 +34,7 @@ pub struct Machine {
     role: Role,
     policy: Policy,
     sent: HalfState,
-    heard: HalfState,
+    received: HalfState,
     /// The code and reason for this side's GOAWAY or CLOSE.
     close_reason: CloseReason,
     /// The verdict, once there is one.
@@ -68,7 +68,7 @@ impl Machine {
             role,
             policy,
             sent: Open,
-            heard: Open,
+            received: Open,
             close_reason: CloseReason::normal(),
             end: None,
             began: None,
@@ -130,7 +130,7 @@ impl Machine {
     }
 
     fn on_leave(&mut self, close_reason: CloseReason, out: &mut Actions) {
-        match (self.sent, self.heard) {
+        match (self.sent, self.received) {
             (Open, Open | Leaving | Finished) => {
                 self.begin(Side::Local);
                 self.close_reason = if close_reason.code.is_clean() {
@@ -139,10 +139,10 @@ impl Machine {
                     CloseReason { code: CloseCode::GOING_AWAY, ..close_reason }
                 };
                 self.sent = Leaving;
-                match self.policy.words {
+                match self.policy.handshake {
                     CloseHandshake::None => self.close_if_due(out),
                     CloseHandshake::Server | CloseHandshake::Acknowledged => {
-                        if self.heard == Open {
+                        if self.received == Open {
                             out.push(Action::GoAway);
                         }
                     }
@@ -178,14 +178,14 @@ impl Machine {
     /// holds.
     fn let_go(&mut self, end: End, side: Side, out: &mut Actions) {
         self.finish(end, side);
-        out.push(Action::LetGo);
+        out.push(Action::CloseTransport);
     }
 
     /// Ends both directions.
     fn finish(&mut self, end: End, side: Side) {
         self.settle(end, side);
         self.sent = Finished;
-        self.heard = Finished;
+        self.received = Finished;
     }
 
     fn on_deadline(&mut self, deadline: Deadline, out: &mut Actions) {
@@ -210,7 +210,7 @@ impl Machine {
 
     /// Asks an idle client to leave; the end can still be clean (clause 5.12). Without CLOSE frames it sends FIN.
     fn on_idle(&mut self, out: &mut Actions) {
-        if self.policy.words == CloseHandshake::None && self.sent == Open {
+        if self.policy.handshake == CloseHandshake::None && self.sent == Open {
             self.settle(End::TimedOut(Deadline::Idle), Side::Local);
         }
         self.on_leave(CloseReason::new(CloseCode::GOING_AWAY, "idle"), out);

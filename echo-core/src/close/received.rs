@@ -58,12 +58,12 @@ impl Machine {
             }
             (Role::Server, Receiving::Open) => {
                 self.begin(Side::Peer);
-                self.heard = Leaving;
+                self.received = Leaving;
                 self.close_if_due(out);
             }
             (Role::Client, Receiving::Open) => {
                 self.begin(Side::Peer);
-                self.heard = Leaving;
+                self.received = Leaving;
                 if self.sent == Open {
                     self.sent = Leaving;
                     out.push(Action::GoAway);
@@ -79,7 +79,7 @@ impl Machine {
         match self.receiving() {
             Receiving::Open | Receiving::Leaving if !close_reason.code.is_clean() => {
                 self.note_close(last, first_fin);
-                self.heard = Failed;
+                self.received = Failed;
                 self.settle(End::Failed { code: close_reason.code, reason: close_reason.text }, Side::Peer);
                 self.sent = Failed;
                 self.fin_if_due(out);
@@ -106,10 +106,10 @@ impl Machine {
             return self.violate(expected, format!("CLOSE {last}"), out);
         }
         self.note_close(last, first_fin);
-        self.heard = Closed;
+        self.received = Closed;
         self.sent = Closed;
         self.settle(End::Clean(code), Side::Peer);
-        match self.policy.words {
+        match self.policy.handshake {
             CloseHandshake::Acknowledged => out.push(Action::Close),
             CloseHandshake::Server | CloseHandshake::None => (),
         }
@@ -117,7 +117,7 @@ impl Machine {
     }
 
     pub(super) fn on_clients_close(&mut self, last: u64, out: &mut Actions) {
-        match self.policy.words {
+        match self.policy.handshake {
             CloseHandshake::Server | CloseHandshake::None => {
                 return self.violate("FIN, no word of the client's", "CLOSE", out);
             }
@@ -127,7 +127,7 @@ impl Machine {
             CloseHandshake::Acknowledged => (),
         }
         self.account.answered = Watermark::through(last);
-        self.heard = Closed;
+        self.received = Closed;
         self.settle(End::Clean(self.close_reason.code), Side::Peer);
         self.fin_if_due(out);
     }
@@ -158,8 +158,8 @@ impl Machine {
             Receiving::Open | Receiving::Leaving | Receiving::Over => {
                 let close_reason = CloseReason::new(violation.code(), violation.to_string());
                 self.settle(End::Violation(violation), Side::Peer);
-                if self.heard == Closed {
-                    self.heard = Failed;
+                if self.received == Closed {
+                    self.received = Failed;
                 }
                 self.close_out_of_order(close_reason, out);
             }
@@ -168,8 +168,8 @@ impl Machine {
     }
 
     pub(super) fn on_fin(&mut self, out: &mut Actions) {
-        match self.heard {
-            Open | Leaving => match (self.policy.words, self.sent) {
+        match self.received {
+            Open | Leaving => match (self.policy.handshake, self.sent) {
                 // No CLOSE is expected: on the plain wire, or if the client does not acknowledge the server's CLOSE.
                 (CloseHandshake::None, _) | (CloseHandshake::Server, Closed | Finished) => self.begin(Side::Peer),
                 (CloseHandshake::Server, Open | Leaving | Failed) | (CloseHandshake::Acknowledged, _) => {
@@ -178,7 +178,7 @@ impl Machine {
             },
             Closed | Failed | Finished => (),
         }
-        self.heard = Finished;
+        self.received = Finished;
         self.close_if_due(out);
         self.fin_if_due(out);
     }

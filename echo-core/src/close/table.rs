@@ -98,7 +98,9 @@ impl Sample {
 
     /// Returns the samples that can occur under `policy`: a policy without CLOSE has no frames.
     pub fn of(policy: Policy) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |sample| policy.words != CloseHandshake::None || !sample.is_control_frame())
+        Self::ALL
+            .into_iter()
+            .filter(move |sample| policy.handshake != CloseHandshake::None || !sample.is_control_frame())
     }
 
     fn is_control_frame(self) -> bool {
@@ -287,7 +289,7 @@ pub struct State {
     /// State of this side's direction.
     pub sent: HalfState,
     /// State of the peer's direction.
-    pub heard: HalfState,
+    pub received: HalfState,
     /// Whether a server owes answers, or a client waits for some.
     pub owes: bool,
     /// The kind of verdict.
@@ -303,13 +305,13 @@ impl State {
             Some(End::Unproven | End::Failed { .. } | End::Truncated | End::Reset) => Verdict::Other,
             Some(End::TimedOut(_) | End::Violation(_)) => Verdict::Other,
         };
-        Self { sent: machine.sent(), heard: machine.heard(), owes: machine.is_owing(), verdict }
+        Self { sent: machine.sent(), received: machine.received(), owes: machine.is_owing(), verdict }
     }
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} / {:?}", self.sent, self.heard)?;
+        write!(f, "{:?} / {:?}", self.sent, self.received)?;
         if self.owes {
             write!(f, ", owing")?;
         }

@@ -73,7 +73,7 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Policy {
     /// The protocol's CLOSE frames.
-    pub words: CloseHandshake,
+    pub handshake: CloseHandshake,
     /// The order of the protocol's answers.
     pub order: Order,
     /// The side that sends FIN first, and so holds TIME_WAIT (RFC 9293 section 3.6). A client learns it from the
@@ -83,9 +83,10 @@ pub struct Policy {
 
 impl Policy {
     /// echo/1: acknowledged CLOSE frames, answers in order, the client sends FIN first.
-    pub const FRAMED: Self = Self { words: CloseHandshake::Acknowledged, order: Order::Asked, first_fin: Role::Client };
+    pub const FRAMED: Self =
+        Self { handshake: CloseHandshake::Acknowledged, order: Order::Asked, first_fin: Role::Client };
     /// The plain wire: no CLOSE, a side sends FIN to leave.
-    pub const PLAIN: Self = Self { words: CloseHandshake::None, order: Order::Asked, first_fin: Role::Client };
+    pub const PLAIN: Self = Self { handshake: CloseHandshake::None, order: Order::Asked, first_fin: Role::Client };
 }
 
 /// Why a side ends the conversation: the body of GOAWAY and CLOSE.
@@ -170,7 +171,7 @@ pub enum Action {
     Fin,
     /// Drop queued output and close the transport without an abort. The transport still delivers the bytes it has
     /// taken, and then sends FIN.
-    LetGo,
+    CloseTransport,
     /// Drop queued output and abort the transport: it deletes the bytes it has taken, and sends RST if it can.
     Abort,
 }

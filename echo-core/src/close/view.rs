@@ -13,8 +13,8 @@ impl Machine {
     }
 
     /// Returns the state of the peer's direction.
-    pub fn heard(&self) -> HalfState {
-        self.heard
+    pub fn received(&self) -> HalfState {
+        self.received
     }
 
     /// Returns which end this is.
@@ -65,10 +65,10 @@ impl Machine {
 
     /// Returns the deadline of the present wait, if the machine is in the ending.
     pub fn waiting(&self) -> Option<Deadline> {
-        match (self.sent, self.heard) {
+        match (self.sent, self.received) {
             (Open, Open) | (Finished, Finished) => None,
             (Leaving, _) | (Open, Leaving | Closed | Failed | Finished) => Some(Deadline::Drain),
-            (Closed, Open | Leaving) => match self.policy.words {
+            (Closed, Open | Leaving) => match self.policy.handshake {
                 CloseHandshake::Acknowledged => Some(Deadline::Close),
                 CloseHandshake::Server | CloseHandshake::None => Some(Deadline::Fin),
             },
@@ -79,7 +79,7 @@ impl Machine {
 
     /// Returns the outcome once both directions are finished.
     pub fn outcome(&self) -> Option<Outcome> {
-        match (self.sent, self.heard) {
+        match (self.sent, self.received) {
             (Finished, Finished) => Some(Outcome {
                 end: self.end.clone().unwrap_or(End::Unproven),
                 began: self.began.unwrap_or(Side::Peer),

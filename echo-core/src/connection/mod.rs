@@ -209,7 +209,7 @@ impl Connection {
     /// If the peer's FIN was read before, no bytes are left, and this is a reset at once.
     pub fn handle_write_failed(&mut self, now: Duration) {
         self.session.write_failed();
-        if self.session.machine().heard() == HalfState::Finished {
+        if self.session.machine().received() == HalfState::Finished {
             self.handle_reset(now);
         }
     }

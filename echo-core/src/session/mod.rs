@@ -181,7 +181,7 @@ impl Session {
                 Action::Deliver | Action::Discard => (),
                 Action::GoAway | Action::Close => self.emit(action),
                 Action::Fin => self.fin = Fin::Due,
-                Action::LetGo => {
+                Action::CloseTransport => {
                     // The transport sends FIN after the bytes it holds.
                     self.fin = Fin::Sent;
                     self.drop_output();
@@ -238,7 +238,7 @@ impl Session {
     /// leave before CLOSE or FIN, nor after the server's error while FIN is awaited (clauses 5.6 and 5.8). On the plain
     /// wire they still leave, before FIN: there FIN is how a client leaves, not a CLOSE.
     fn take_back_requests(&mut self) {
-        if self.role() == Role::Server || self.machine.policy().words == CloseHandshake::None {
+        if self.role() == Role::Server || self.machine.policy().handshake == CloseHandshake::None {
             return;
         }
         if let Some((_, mark)) = self.starts.front() {
@@ -319,7 +319,7 @@ impl Session {
     /// read while its output is full (clause 4.9). Input without an answer is always read: unread input makes the
     /// kernel send RST at close (clause 5.9).
     pub(crate) fn wants_input(&self) -> bool {
-        let open = self.machine.heard() != HalfState::Finished;
+        let open = self.machine.received() != HalfState::Finished;
         let answers = self.role() == Role::Server
             && !self.machine.is_discarding()
             && matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving);

@@ -16,7 +16,7 @@ impl Session {
             self.restart_idle(now);
         }
         self.starts.push_back((seq, self.outbox.mark()));
-        let answer_due = if self.machine.policy().words == CloseHandshake::None {
+        let answer_due = if self.machine.policy().handshake == CloseHandshake::None {
             self.outbox.payload(payload);
             !payload.is_empty()
         } else {

@@ -68,7 +68,7 @@ fn fates() {
 }
 
 fn unordered() -> Policy {
-    Policy { order: Order::Any, words: CloseHandshake::Acknowledged, first_fin: Role::Client }
+    Policy { order: Order::Any, handshake: CloseHandshake::Acknowledged, first_fin: Role::Client }
 }
 
 fn client_with(policy: Policy, asked: u64, answers: &[u64]) -> Machine {
@@ -150,7 +150,7 @@ fn a_server_that_owes_aborts() {
 #[test]
 fn only_the_servers_word() {
     for first_fin in Role::BOTH {
-        let policy = Policy { words: CloseHandshake::Server, order: Order::Asked, first_fin };
+        let policy = Policy { handshake: CloseHandshake::Server, order: Order::Asked, first_fin };
         let mut server = Machine::new(Role::Server, policy);
         let close = server.handle(MachineEvent::GoAway { last: 0 });
         assert!(close.contains(Action::Close));

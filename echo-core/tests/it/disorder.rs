@@ -36,14 +36,14 @@ fn fin_order_after_an_error() {
         let failed = End::Failed { code: CloseCode::INTERNAL, reason: "because".into() };
         assert_eq!((&client.end, &server.end), (&failed, &failed));
         assert_eq!((client.account, client.began, server.began), (tally(1, 0, 0), Side::Peer, Side::Local));
-        assert_eq!(pair.client.words(), [(ECHO, 1)], "who gets an error says no CLOSE");
+        assert_eq!(pair.client.frame_numbers(), [(ECHO, 1)], "who gets an error says no CLOSE");
     }
     let mut pair = Pair::new();
     pair.exchange(usize::MAX);
     fail(&mut pair.client, CloseCode::INTERNAL);
     assert!(pair.client.fin.is_some());
     pair.carry_to_server(WELCOME.len() + raw_farewell(CLOSE, 0, 0, 0, b"because").len());
-    assert_eq!((pair.server.fin, pair.server.words()), (None, vec![]), "the server waits for the client's FIN");
+    assert_eq!((pair.server.fin, pair.server.frame_numbers()), (None, vec![]), "the server waits for the client's FIN");
     let (client, server) = pair.finish(1);
     assert_eq!((client.end.name(), server.end.name()), ("failed", "failed"));
 }
@@ -71,7 +71,7 @@ fn half_close() {
     let cut = raw_echo(3, b"cut short");
     server.feed(&[raw_echo(1, b"a"), raw_echo(2, b"b"), cut[..cut.len() - 1].to_vec()].concat());
     server.feed_fin();
-    assert_eq!(server.words(), [(REPLY, 1), (REPLY, 2), (CLOSE, 2)]);
+    assert_eq!(server.frame_numbers(), [(REPLY, 1), (REPLY, 2), (CLOSE, 2)]);
     let (_, _, body) = server.frames().pop().expect("CLOSE");
     assert_eq!(body, [&1002_u16.to_be_bytes()[..], &[0], b"FIN before CLOSE"].concat());
     let outcome = server.wait_for_end();
@@ -87,7 +87,7 @@ fn servers_fin() {
     client.feed_fin();
     let outcome = client.wait_for_end();
     assert_eq!((outcome.end, outcome.account), (End::Truncated, tally(1, 0, 1)));
-    assert_eq!(client.words().last(), Some(&(CLOSE, 1)));
+    assert_eq!(client.frame_numbers().last(), Some(&(CLOSE, 1)));
     let mut client = greeted_client(0);
     client.feed(&close(0, 1001));
     client.feed_fin();
@@ -108,7 +108,7 @@ fn unsent_requests_are_taken_back() {
     client.feed(&[raw_reply(1, b"message"), close(1, 1001)].concat());
     client.stalled = false;
     client.settle();
-    assert_eq!(client.words(), [(ECHO, 1), (CLOSE, 1)], "neither the requests nor their GOAWAY");
+    assert_eq!(client.frame_numbers(), [(ECHO, 1), (CLOSE, 1)], "neither the requests nor their GOAWAY");
     client.feed_fin();
     assert_eq!(client.wait_for_end().account, tally(1, 2, 0));
 }
@@ -169,14 +169,14 @@ fn a_server_never_waits_without_a_deadline() {
 fn one_close() {
     let mut server = greeted_server();
     server.feed(&goaway(0, 1000));
-    assert_eq!(server.words(), [(CLOSE, 0)]);
+    assert_eq!(server.frame_numbers(), [(CLOSE, 0)]);
     server.feed(&raw_echo(1, b"against the rules"));
     fail(&mut server, CloseCode::INTERNAL);
     leave(&mut server);
     server.feed(&[0xFF; 40]);
     server.feed_fin();
     let outcome = server.wait_for_end();
-    assert_eq!(server.words(), [(CLOSE, 0)]);
+    assert_eq!(server.frame_numbers(), [(CLOSE, 0)]);
     assert_eq!(outcome.end.to_string(), "violation (expected CLOSE or FIN, got request 1)", "the first verdict stands");
 }
 
@@ -315,7 +315,11 @@ fn an_error_with_the_fin_flag_takes_back_what_has_not_left() {
         assert_eq!(client.connection.waiting_output(), 0);
         client.stalled = false;
         client.settle();
-        assert_eq!((client.words(), client.fin), (vec![], None), "it waits for the server's FIN, and says nothing");
+        assert_eq!(
+            (client.frame_numbers(), client.fin),
+            (vec![], None),
+            "it waits for the server's FIN, and says nothing"
+        );
         client.feed_fin();
         assert_eq!(client.wait_for_end().account, tally(0, 1, 0));
     }

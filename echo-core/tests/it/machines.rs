@@ -20,8 +20,8 @@ impl Setup {
     }
 }
 
-const fn policy(words: CloseHandshake, first_fin: Role) -> Policy {
-    Policy { words, order: Order::Asked, first_fin }
+const fn policy(handshake: CloseHandshake, first_fin: Role) -> Policy {
+    Policy { handshake, order: Order::Asked, first_fin }
 }
 
 /// All setups with different tables.
@@ -56,7 +56,7 @@ pub(crate) const SETUPS: [Setup; 8] = [
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Effect {
     pub(crate) sent: HalfState,
-    pub(crate) heard: HalfState,
+    pub(crate) received: HalfState,
     pub(crate) actions: Vec<&'static str>,
     /// The verdict, if this event changed it.
     pub(crate) verdict: Option<String>,
@@ -69,7 +69,7 @@ fn action_names(actions: Actions) -> Vec<&'static str> {
         Action::GoAway => "GOAWAY",
         Action::Close => "CLOSE",
         Action::Fin => "FIN",
-        Action::LetGo => "let go",
+        Action::CloseTransport => "close transport",
         Action::Abort => "abort",
     };
     actions.into_iter().map(name).collect()
@@ -98,7 +98,7 @@ pub(crate) fn step(machine: &Machine, sample: Sample) -> (Machine, Effect) {
         }
     };
     let verdict = next.verdict().filter(|_| next.verdict() != machine.verdict()).map(verdict_name);
-    let effect = Effect { sent: next.sent(), heard: next.heard(), actions: action_names(actions), verdict };
+    let effect = Effect { sent: next.sent(), received: next.received(), actions: action_names(actions), verdict };
     (next, effect)
 }
 

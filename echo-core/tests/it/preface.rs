@@ -78,14 +78,14 @@ fn corrupt_at_each_byte() {
             let mut server = Solo::server();
             server.feed(&bytes);
             assert_eq!(server.sent[..8], WELCOME);
-            assert_eq!(server.words(), [(CLOSE, 0)], "byte {at}");
+            assert_eq!(server.frame_numbers(), [(CLOSE, 0)], "byte {at}");
             let (_, _, body) = server.frames().remove(0);
             assert_eq!(body[..2], 1002_u16.to_be_bytes());
             assert_eq!(server.fin, None, "the client is to send FIN first");
             server.feed(b"more of whatever it is");
             server.feed_fin();
             assert_eq!(server.wait_for_end().end.name(), "violation");
-            assert_eq!(server.words(), [(CLOSE, 0)]);
+            assert_eq!(server.frame_numbers(), [(CLOSE, 0)]);
         }
     }
 }
@@ -97,11 +97,14 @@ fn cut_at_each_byte() {
         let mut server = Solo::server();
         server.feed(&HELLO[..at]);
         server.feed_fin();
-        assert_eq!((server.words(), server.wait_for_end().end.name()), (vec![(CLOSE, 0)], "truncated"));
+        assert_eq!((server.frame_numbers(), server.wait_for_end().end.name()), (vec![(CLOSE, 0)], "truncated"));
         let mut server = Solo::server();
         server.feed(&HELLO[..at]);
         let outcome = server.wait_for_end();
-        assert_eq!((server.words(), outcome.end.to_string()), (vec![(CLOSE, 0)], "timed out (detect)".to_owned()));
+        assert_eq!(
+            (server.frame_numbers(), outcome.end.to_string()),
+            (vec![(CLOSE, 0)], "timed out (detect)".to_owned())
+        );
     }
 }
 
@@ -140,7 +143,7 @@ fn requests_are_held_back() {
     assert_eq!(client.sent, HELLO);
     assert!(client.connection.waiting_output() > 0);
     client.feed_slowly(&WELCOME);
-    assert_eq!(client.words(), [(1, 1), (3, 1)]);
+    assert_eq!(client.frame_numbers(), [(1, 1), (3, 1)]);
     let mut leaving = Solo::client();
     leaving.stalled = true;
     leaving.wish(|client, now| client.leave(now, echo_core::CloseReason::normal()));

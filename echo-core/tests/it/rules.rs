@@ -66,8 +66,8 @@ fn client_leaves_clean() {
     send(&mut pair, 3);
     leave(&mut pair.client);
     let (client, server) = pair.finish(usize::MAX);
-    assert_eq!(pair.client.words(), [(ECHO, 1), (ECHO, 2), (ECHO, 3), (GOAWAY, 3), (CLOSE, 3)]);
-    assert_eq!(pair.server.words(), [(REPLY, 1), (REPLY, 2), (REPLY, 3), (CLOSE, 3)]);
+    assert_eq!(pair.client.frame_numbers(), [(ECHO, 1), (ECHO, 2), (ECHO, 3), (GOAWAY, 3), (CLOSE, 3)]);
+    assert_eq!(pair.server.frame_numbers(), [(REPLY, 1), (REPLY, 2), (REPLY, 3), (CLOSE, 3)]);
     assert_eq!(
         (client.end, client.began, client.account),
         (End::Clean(CloseCode::NORMAL), Side::Local, tally(3, 0, 0))
@@ -83,8 +83,8 @@ fn server_leaves_clean() {
     pair.exchange(7);
     pair.server.wish(|server, now| server.leave(now, CloseReason::new(CloseCode::RESTART, "update")));
     let (client, server) = pair.finish(7);
-    assert_eq!(pair.server.words(), [(REPLY, 1), (REPLY, 2), (GOAWAY, 0), (CLOSE, 2)]);
-    assert_eq!(pair.client.words(), [(ECHO, 1), (ECHO, 2), (GOAWAY, 2), (CLOSE, 2)]);
+    assert_eq!(pair.server.frame_numbers(), [(REPLY, 1), (REPLY, 2), (GOAWAY, 0), (CLOSE, 2)]);
+    assert_eq!(pair.client.frame_numbers(), [(ECHO, 1), (ECHO, 2), (GOAWAY, 2), (CLOSE, 2)]);
     assert_eq!((client.end, client.began), (End::Clean(CloseCode::RESTART), Side::Peer));
     assert_eq!((server.end, server.began), (End::Clean(CloseCode::RESTART), Side::Local));
     assert!(pair.client.seen.contains(&Seen::Leaving(1012)));
@@ -99,8 +99,8 @@ fn both_leave_at_once() {
     leave(&mut pair.client);
     leave(&mut pair.server);
     let (client, server) = pair.finish(1);
-    assert_eq!(pair.client.words().iter().filter(|word| word.0 == GOAWAY).count(), 1);
-    assert_eq!(pair.server.words().iter().filter(|word| word.0 == GOAWAY).count(), 1);
+    assert_eq!(pair.client.frame_numbers().iter().filter(|word| word.0 == GOAWAY).count(), 1);
+    assert_eq!(pair.server.frame_numbers().iter().filter(|word| word.0 == GOAWAY).count(), 1);
     assert!(clean(&client) && clean(&server));
     assert_eq!((client.began, server.began), (Side::Local, Side::Local));
 }
@@ -131,9 +131,9 @@ fn drain_deadline_closes_and_runs_nothing_later() {
     server.feed(&raw_echo(1, b"in time"));
     leave(&mut server);
     server.advance(Duration::from_millis(3_999));
-    assert_eq!(server.words(), [(REPLY, 1), (GOAWAY, 0)]);
+    assert_eq!(server.frame_numbers(), [(REPLY, 1), (GOAWAY, 0)]);
     server.advance(Duration::from_millis(1));
-    assert_eq!(server.words(), [(REPLY, 1), (GOAWAY, 0), (CLOSE, 1)]);
+    assert_eq!(server.frame_numbers(), [(REPLY, 1), (GOAWAY, 0), (CLOSE, 1)]);
     server.feed(&raw_echo(2, b"late"));
     assert_eq!(server.numbers(), [1]);
     server.feed(&close(1, 1000));
@@ -191,7 +191,7 @@ fn lost_close() {
     let mut pair = Pair::new();
     send(&mut pair, 1);
     leave(&mut pair.client);
-    while pair.server.words().last() != Some(&(CLOSE, 1)) {
+    while pair.server.frame_numbers().last() != Some(&(CLOSE, 1)) {
         pair.carry_to_server(1);
         pair.carry_to_client(1);
     }

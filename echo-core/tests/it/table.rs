@@ -12,9 +12,9 @@ type Row = BTreeMap<Sample, BTreeSet<Effect>>;
 
 fn effect_name(state: State, effect: &Effect) -> String {
     let mut text = effect.actions.join(" ");
-    if (effect.sent, effect.heard) != (state.sent, state.heard) {
+    if (effect.sent, effect.received) != (state.sent, state.received) {
         let space = if text.is_empty() { "" } else { " " };
-        let _ = write!(text, "{space}→ {:?} / {:?}", effect.sent, effect.heard);
+        let _ = write!(text, "{space}→ {:?} / {:?}", effect.sent, effect.received);
     }
     if let Some(verdict) = &effect.verdict {
         let comma = if text.is_empty() { "" } else { ", " };
@@ -66,9 +66,9 @@ fn every_state_and_event() {
             }
         }
         text += "\nNever:\n";
-        for (sent, heard) in pairs() {
-            if let Some(reason) = unreachable(setup, sent, heard) {
-                let _ = writeln!(text, "    {sent:?} / {heard:?}: {reason}");
+        for (sent, received) in pairs() {
+            if let Some(reason) = unreachable(setup, sent, received) {
+                let _ = writeln!(text, "    {sent:?} / {received:?}: {reason}");
             }
         }
         insta::assert_snapshot!(setup.name.replace(' ', "_"), text);
@@ -77,13 +77,13 @@ fn every_state_and_event() {
 
 fn pairs() -> impl Iterator<Item = (HalfState, HalfState)> {
     let all = [Open, Leaving, Closed, Failed, Finished];
-    all.into_iter().flat_map(move |sent| all.into_iter().map(move |heard| (sent, heard)))
+    all.into_iter().flat_map(move |sent| all.into_iter().map(move |received| (sent, received)))
 }
 
 /// Why a state is not reachable; `None` if it is.
-fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'static str> {
+fn unreachable(setup: Setup, sent: HalfState, received: HalfState) -> Option<&'static str> {
     let fin_first = setup.role == setup.policy.first_fin;
-    match (setup.policy.words, setup.role, sent, heard) {
+    match (setup.policy.handshake, setup.role, sent, received) {
         (CloseHandshake::None, _, _, Leaving | Closed | Failed) => Some("the plain wire has no words"),
         (CloseHandshake::None, _, Closed | Failed, _) => Some("without words, FIN follows at once"),
         (CloseHandshake::None, Role::Client, Leaving, _) => Some("a plain client owes nothing, so FIN follows at once"),
@@ -109,11 +109,11 @@ fn unreachable(setup: Setup, sent: HalfState, heard: HalfState) -> Option<&'stat
 #[test]
 fn unreachable_states_have_a_reason() {
     for setup in SETUPS {
-        let reached: BTreeSet<_> = table(setup).into_keys().map(|state| (state.sent, state.heard)).collect();
-        for (sent, heard) in pairs() {
-            let reason = unreachable(setup, sent, heard);
-            let is_reached = reached.contains(&(sent, heard));
-            assert_eq!(is_reached, reason.is_none(), "{}: {sent:?} / {heard:?}, {reason:?}", setup.name);
+        let reached: BTreeSet<_> = table(setup).into_keys().map(|state| (state.sent, state.received)).collect();
+        for (sent, received) in pairs() {
+            let reason = unreachable(setup, sent, received);
+            let is_reached = reached.contains(&(sent, received));
+            assert_eq!(is_reached, reason.is_none(), "{}: {sent:?} / {received:?}, {reason:?}", setup.name);
         }
     }
 }
@@ -126,9 +126,10 @@ fn some_events_end_everything() {
             for (sample, effects) in row {
                 if lets_go(sample) {
                     for effect in effects {
-                        let action = if sample == Sample::Deadline(Deadline::Shutdown) { "let go" } else { "abort" };
+                        let action =
+                            if sample == Sample::Deadline(Deadline::Shutdown) { "close transport" } else { "abort" };
                         assert_eq!(effect.actions, [action], "{sample} in {state}");
-                        assert_eq!((effect.sent, effect.heard), (Finished, Finished));
+                        assert_eq!((effect.sent, effect.received), (Finished, Finished));
                         assert!(effect.verdict.is_none() || state.verdict == Verdict::None, "the first verdict stands");
                     }
                 }
@@ -166,7 +167,7 @@ fn without_details(mut row: Row) -> Row {
 
 /// Section 9 of PROTOCOL.md for one role on the framed wire: only events that change something.
 fn printed(setup: Setup) -> String {
-    let mut text = String::from("| sent / heard | what happens | what follows |\n|---|---|---|\n");
+    let mut text = String::from("| sent / received | what happens | what follows |\n|---|---|---|\n");
     for (state, row) in table(setup) {
         let mut name = state.to_string();
         for (mut samples, effect) in grouped(state, &without_details(row)) {

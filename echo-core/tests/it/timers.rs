@@ -198,7 +198,7 @@ fn a_client_that_says_nothing() {
         (308, vec![(GOAWAY, 0), (CLOSE, 0)], true),
     ] {
         server.advance_to(at * SECOND);
-        assert_eq!((server.words(), server.fin.is_some()), (words, fin), "at {at} s");
+        assert_eq!((server.frame_numbers(), server.fin.is_some()), (words, fin), "at {at} s");
     }
     assert_eq!(server.frames()[1].2, raw_farewell(CLOSE, 0, 1001, 0, b"idle")[12..]);
     server.advance_to(310 * SECOND);

@@ -16,16 +16,16 @@ pub(super) fn deadlines(solo: &Solo) {
     }
     let machine = connection.machine();
     let runs = |deadline| connection.running_deadlines().any(|other| other == deadline);
-    let (sent, heard) = (machine.sent(), machine.heard());
+    let (sent, received) = (machine.sent(), machine.received());
     if !connection.is_write_closed() {
-        assert!(connection.next_time().is_some(), "{sent:?} / {heard:?}: nothing is waited for");
-        assert!(!machine.is_ending() || runs(Deadline::Shutdown), "{sent:?} / {heard:?}: an ending without a cap");
+        assert!(connection.next_time().is_some(), "{sent:?} / {received:?}: nothing is waited for");
+        assert!(!machine.is_ending() || runs(Deadline::Shutdown), "{sent:?} / {received:?}: an ending without a cap");
         let waits = connection.waiting_output() > 0 && solo.stalled;
         let held = runs(Deadline::Connect);
-        assert!(!waits || held || runs(Deadline::Write), "{sent:?} / {heard:?}: output waits without a deadline");
+        assert!(!waits || held || runs(Deadline::Write), "{sent:?} / {received:?}: output waits without a deadline");
     }
     for deadline in [Deadline::Idle, Deadline::Answer] {
-        assert!(!(machine.is_ending() && runs(deadline)), "{sent:?} / {heard:?}: {deadline} runs in the ending");
+        assert!(!(machine.is_ending() && runs(deadline)), "{sent:?} / {received:?}: {deadline} runs in the ending");
     }
 }
 

@@ -268,7 +268,7 @@ impl Solo {
     }
 
     /// Returns kind and number of each frame sent.
-    pub fn words(&self) -> Vec<(u8, u64)> {
+    pub fn frame_numbers(&self) -> Vec<(u8, u64)> {
         self.frames().into_iter().map(|(kind, seq, _)| (kind, seq)).collect()
     }
 }

@@ -220,7 +220,7 @@ impl fmt::Display for LogEvent {
             Self::Accepted(seq) => write!(f, "accepted request {seq}"),
             Self::Handed(seq) => write!(f, "handed over answer {seq}"),
             Self::Ended(outcome) => write!(f, "ended {outcome}"),
-            Self::DroppedUnread => f.write_str("lets go"),
+            Self::DroppedUnread => f.write_str("closes unread"),
             Self::Stalled(point) => write!(f, "can say no more ({})", point.id()),
             Self::Relayed(unit) => write!(f, "is sent {unit} by the relay"),
             Self::Held => f.write_str("is held from here on"),

@@ -56,7 +56,7 @@ fn step(side: Role, what: &LogEvent) -> Option<(String, String)> {
         LogEvent::Sent(unit) => put(right_aligned(format!("{unit} ─▶")), format!("◀─ {unit}")),
         LogEvent::Got(unit) => put(right_aligned(format!("{unit} ◀")), format!("▶ {unit}")),
         LogEvent::Did(action) => put(format!("* {}", action.id()), format!("* {}", action.id())),
-        LogEvent::DroppedUnread => put("* lets go".into(), "* lets go".into()),
+        LogEvent::DroppedUnread => put("* closes unread".into(), "* closes unread".into()),
         LogEvent::Stalled(point) => put(format!("~ {}", point.id()), format!("~ {}", point.id())),
         LogEvent::Relayed(unit) => put(format!("~ {unit} from the relay"), format!("~ {unit} from the relay")),
         LogEvent::Held => put("~ held on the way from here".into(), "~ held on the way from here".into()),

@@ -41,9 +41,9 @@ impl Pairs {
     /// Returns an index for each pair, below [`Pairs::COUNT`]. It is the same in every process.
     pub fn indices(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|(subject, state, sample)| {
-            let State { sent, heard, owes, verdict } = *state;
+            let State { sent, received, owes, verdict } = *state;
             let place = Sample::ALL.iter().position(|other| other == sample).unwrap_or_default();
-            let state = ((*subject as usize * 5 + sent as usize) * 5 + heard as usize) * 2 + usize::from(owes);
+            let state = ((*subject as usize * 5 + sent as usize) * 5 + received as usize) * 2 + usize::from(owes);
             (state * 3 + verdict as usize) * Sample::ALL.len() + place
         })
     }
@@ -70,7 +70,7 @@ impl Subject {
         [Self::FramedServer, Self::FramedServerFinFirst, Self::FramedClient, Self::PlainServer, Self::PlainClient];
 
     pub(crate) fn of(machine: &Machine) -> Self {
-        match (machine.role(), machine.policy().words, machine.policy().first_fin) {
+        match (machine.role(), machine.policy().handshake, machine.policy().first_fin) {
             (Role::Server, CloseHandshake::None, _) => Self::PlainServer,
             (Role::Client, CloseHandshake::None, _) => Self::PlainClient,
             (Role::Server, CloseHandshake::Server | CloseHandshake::Acknowledged, Role::Client) => Self::FramedServer,

@@ -177,10 +177,10 @@ fn a_network_of_packets_stands_for_networks_of_streams() {
     let fin = |millis| Network { faults: vec![hold(Sender::First, HeldContent::Fin, millis)], ..Network::clear(4) };
     let word = |millis| Network { faults: vec![hold(Sender::Client, HeldContent::Close, millis)], ..Network::clear(4) };
     let clear = || Network::clear(4);
-    assert_eq!(network("fin-lost").stands_for(), [clear(), fin(40), fin(500)]);
-    assert_eq!(network("client-close-lost").stands_for(), [clear(), word(40), word(500)]);
+    assert_eq!(network("fin-lost").stream_equivalents(), [clear(), fin(40), fin(500)]);
+    assert_eq!(network("client-close-lost").stream_equivalents(), [clear(), word(40), word(500)]);
     for name in ["last-ack-lost", "data-behind-fin", "fin-twice", "old-duplicate", "port-reused"] {
-        assert_eq!(network(name).stands_for(), [clear()], "{name}");
+        assert_eq!(network(name).stream_equivalents(), [clear()], "{name}");
     }
     for name in [
         "rst-lost",
@@ -190,13 +190,13 @@ fn a_network_of_packets_stands_for_networks_of_streams() {
         "loss-30-seed-17",
         "packet-first-fin-lose+packet-3-lose",
     ] {
-        assert_eq!(network(name).stands_for(), [], "{name}");
+        assert_eq!(network(name).stream_equivalents(), [], "{name}");
     }
-    assert_eq!(network("packet-first-fin-late-5+packet-client-close-behind").stands_for().len(), 9);
+    assert_eq!(network("packet-first-fin-late-5+packet-client-close-behind").stream_equivalents().len(), 9);
     for (name, _) in Network::NAMED {
-        assert_eq!(network(name).stands_for(), [network(name)], "{name}");
+        assert_eq!(network(name).stream_equivalents(), [network(name)], "{name}");
     }
-    let all = Network::PACKETS.into_iter().flat_map(|(name, _)| network(name).stands_for());
+    let all = Network::PACKETS.into_iter().flat_map(|(name, _)| network(name).stream_equivalents());
     assert!(all.into_iter().all(|network| !network.has_packets() && network.rst == Rst::InOrder));
 }
 

@@ -63,8 +63,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "drain that drops the queue",
         file: "session/mod.rs",
-        find: "        if self.role() == Role::Server || self.machine.policy().words == CloseHandshake::None {\n            return;",
-        replace: "        if self.machine.policy().words == CloseHandshake::None {\n            return;",
+        find: "        if self.role() == Role::Server || self.machine.policy().handshake == CloseHandshake::None {\n            return;",
+        replace: "        if self.machine.policy().handshake == CloseHandshake::None {\n            return;",
     },
     Mutant {
         name: "FIN taken as clean",
@@ -87,8 +87,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "a clean server whose client crashed",
         file: "close/received.rs",
-        find: "            Open | Leaving => match (self.policy.words, self.sent) {\n",
-        replace: "            Open | Leaving => match (self.policy.words, self.sent) {\n                (_, Closed) if self.role == Role::Server => {\n                    self.settle(End::Clean(self.close_reason.code), Side::Peer);\n                }\n",
+        find: "            Open | Leaving => match (self.policy.handshake, self.sent) {\n",
+        replace: "            Open | Leaving => match (self.policy.handshake, self.sent) {\n                (_, Closed) if self.role == Role::Server => {\n                    self.settle(End::Clean(self.close_reason.code), Side::Peer);\n                }\n",
     },
     Mutant {
         name: "an acknowledgement of what has not left",

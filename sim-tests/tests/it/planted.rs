@@ -30,7 +30,7 @@ const NO_LINGER: Bug = Bug {
 /// At a deadline, sends RST, which deletes what the peer has not read (against clause 5.9).
 const RESET: Bug = Bug {
     file: "echo-core/src/close/mod.rs",
-    whole: "        out.push(Action::LetGo);",
+    whole: "        out.push(Action::CloseTransport);",
     broken: "        out.push(Action::Abort);",
 };
 

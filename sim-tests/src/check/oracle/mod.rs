@@ -32,11 +32,11 @@ pub fn expect(scenario: &Scenario) -> Expectation {
 }
 
 /// Returns what the contract allows for `scenario` on a network of packets: all that it allows on the stream-level
-/// equivalents ([`Network::stands_for`](crate::Network::stands_for)). `None` if there are none, so that only the
+/// equivalents ([`Network::stream_equivalents`](crate::Network::stream_equivalents)). `None` if there are none, so that only the
 /// contract's rules apply.
 pub fn expect_of_packets(scenario: &Scenario) -> Option<Expectation> {
     let on = |network| expect(&Scenario { network, ..scenario.clone() });
-    scenario.network.stands_for().into_iter().map(on).reduce(|mut whole, one| {
+    scenario.network.stream_equivalents().into_iter().map(on).reduce(|mut whole, one| {
         whole.merge(one.allowed);
         whole
     })

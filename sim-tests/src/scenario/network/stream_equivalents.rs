@@ -15,7 +15,7 @@ impl Network {
     /// The result is empty if the contract alone decides which endings are allowed. This is so where chance or a packet
     /// number selects the lost packet, where a RST is lost (TCP does not retransmit it), where a rebooted host answers
     /// with RST, and where each piece waits for a window, so that any deadline may pass.
-    pub fn stands_for(&self) -> Vec<Self> {
+    pub fn stream_equivalents(&self) -> Vec<Self> {
         if self.reboot.is_some() || self.window > 0 {
             return Vec::new();
         }

@@ -98,9 +98,9 @@ impl Coverage {
 /// Returns why a connection's machine never receives `sample` in `state`, or `None` if it can.
 fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let (role, policy) = subject.machine();
-    let framed = policy.words == CloseHandshake::Acknowledged;
+    let framed = policy.handshake == CloseHandshake::Acknowledged;
     if role == Server && state.owes {
-        return match (sample, state.sent, state.heard) {
+        return match (sample, state.sent, state.received) {
             (Sample::Answered, Open, Open) => None,
             (Sample::Answered, Leaving, Open) if framed => None,
             _ => Some("a connection answers in the call that accepts, so no other event comes while it owes an answer"),
@@ -113,8 +113,10 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
         (Sample::AnsweredTooMuch, Server) => Some("a connection answers what it accepted"),
         (Sample::FirstByteLeft, Client) => first_byte(framed, state),
         (Sample::Deadline(deadline), _) => waits(subject, state, deadline),
-        (Sample::Fin, _) if state.heard == Finished => BEHIND_FIN,
-        (Sample::Reset, Server) if (state.sent, state.heard, state.verdict) == (Finished, Finished, Verdict::Clean) => {
+        (Sample::Fin, _) if state.received == Finished => BEHIND_FIN,
+        (Sample::Reset, Server)
+            if (state.sent, state.received, state.verdict) == (Finished, Finished, Verdict::Clean) =>
+        {
             Some(
                 "nothing is read any more, and no write can fail: a server is clean only after all its output was sent",
             )
@@ -131,7 +133,7 @@ const DROPPED: Option<&str> = Some("input is discarded unread");
 const BEHIND_FIN: Option<&str> = Some("nothing is read after FIN");
 
 fn first_byte(framed: bool, state: State) -> Option<&'static str> {
-    match (framed, state.sent, state.heard) {
+    match (framed, state.sent, state.received) {
         // A plain client sends FIN after all earlier requests.
         (_, Open, _) | (true, Leaving, _) | (false, Finished, _) => None,
         (true, _, _) => Some("requests without a sent byte are removed before a CLOSE and before FIN"),
@@ -142,7 +144,7 @@ fn first_byte(framed: bool, state: State) -> Option<&'static str> {
 /// Returns why requests, answers, GOAWAY, CLOSE and violations cannot be received, or `None` if they can.
 fn received(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let lines = Some("lines have no numbers, and carry no answers to a server");
-    match (subject, state.sent, state.heard) {
+    match (subject, state.sent, state.received) {
         (Subject::PlainClient, _, _) => Some("a plain client handles all input as text"),
         (Subject::PlainServer, _, _) if !matches!(sample, Sample::NextRequest | Sample::Violation) => lines,
         (_, _, Finished) => BEHIND_FIN,
@@ -155,10 +157,10 @@ fn received(subject: Subject, state: State, sample: Sample) -> Option<&'static s
 /// Returns why a deadline does not run (clause 8.4), or `None` if it does. A running deadline can pass.
 fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static str> {
     let (role, policy) = subject.machine();
-    let framed = policy.words == CloseHandshake::Acknowledged;
-    let State { sent, heard, owes, verdict } = state;
+    let framed = policy.handshake == CloseHandshake::Acknowledged;
+    let State { sent, received, owes, verdict } = state;
     let clean = verdict == Verdict::Clean;
-    let at_first = !owes && !clean && (heard == Open || (sent, heard) == (Finished, Finished));
+    let at_first = !owes && !clean && (received == Open || (sent, received) == (Finished, Finished));
     let (runs, reason) = match deadline {
         Deadline::Connect if !framed || role == Server => (false, "only a framed client waits for a server's preface"),
         Deadline::Connect => (at_first, "the server's preface has been read"),
@@ -166,23 +168,23 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         Deadline::Detect => (at_first, "the client's preface has been read"),
         Deadline::Answer if role == Server => (false, "only a client waits for answers"),
         Deadline::Answer | Deadline::Idle => {
-            ((sent, heard) == (Open, Open), "the ending has begun, which ends this wait")
+            ((sent, received) == (Open, Open), "the ending has begun, which ends this wait")
         }
         Deadline::Write if role == Server && clean => (false, "a server is clean only after all its output was sent"),
         Deadline::Write => (true, ""),
         Deadline::Drain => (framed && sent == Leaving, "the side does not wait for the peer's CLOSE"),
         Deadline::Close => {
-            let waits = framed && role == Server && sent == Closed && matches!(heard, Open | Leaving);
+            let waits = framed && role == Server && sent == Closed && matches!(received, Open | Leaving);
             (waits, "the side does not wait for a client's CLOSE")
         }
         Deadline::Fin => {
-            let waits = matches!((sent, heard), (Closed, Closed) | (Failed, _));
+            let waits = matches!((sent, received), (Closed, Closed) | (Failed, _));
             (waits, "the side does not wait for the peer's FIN, or has sent its own and waits with linger")
         }
         Deadline::Linger => {
-            (sent == Finished && heard != Finished, "the side has not sent its FIN, or has received the peer's")
+            (sent == Finished && received != Finished, "the side has not sent its FIN, or has received the peer's")
         }
-        Deadline::Shutdown => ((sent, heard) != (Open, Open), "the ending has not begun"),
+        Deadline::Shutdown => ((sent, received) != (Open, Open), "the ending has not begun"),
     };
     (!runs).then_some(reason)
 }

@@ -15,7 +15,7 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
     for (waits, deadline) in waits(end) {
         ensure(!waits || !waiting || runs(deadline), ExplorerRule::Deadlines, || {
             let machine = end.connection.machine();
-            let (sent, heard) = (machine.sent(), machine.heard());
+            let (sent, heard) = (machine.sent(), machine.received());
             format!("the {} waits in {sent:?} / {heard:?}, but deadline {deadline} does not run", end.role.name())
         })?;
     }
@@ -26,8 +26,8 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
 /// Returns for each deadline whether the side waits for what it limits.
 fn waits(end: &End) -> [(bool, Deadline); 10] {
     let machine = end.connection.machine();
-    let (role, sent, heard) = (end.role, machine.sent(), machine.heard());
-    let acknowledged = machine.policy().words == CloseHandshake::Acknowledged;
+    let (role, sent, heard) = (end.role, machine.sent(), machine.received());
+    let acknowledged = machine.policy().handshake == CloseHandshake::Acknowledged;
     let ending = machine.is_ending();
     let greeted = end.got.preface;
     let due = machine.account().answered.count() < machine.account().asked;

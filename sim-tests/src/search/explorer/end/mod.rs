@@ -182,7 +182,7 @@ impl End {
         let machine = self.connection.machine();
         let verdict = machine.verdict().map(|end| format!(" ({})", end.name())).unwrap_or_default();
         match &self.place {
-            Place::Here => format!("{} {:?}/{:?}{verdict}", self.role.name(), machine.sent(), machine.heard()),
+            Place::Here => format!("{} {:?}/{:?}{verdict}", self.role.name(), machine.sent(), machine.received()),
             Place::Over(outcome) => format!("{} ended: {outcome}", self.role.name()),
             Place::Gone => format!("{} is gone", self.role.name()),
         }
@@ -280,7 +280,7 @@ impl End {
 
     pub(super) fn fail_to_write(&mut self, notes: &mut Observations) {
         notes.see(Goal::WriteFailed(self.role));
-        if self.connection.machine().heard() == close::HalfState::Finished {
+        if self.connection.machine().received() == close::HalfState::Finished {
             self.note(Sample::Reset, notes);
         }
         self.connection.handle_write_failed(NOW);
