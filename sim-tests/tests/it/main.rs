@@ -19,6 +19,7 @@ mod packets;
 mod planted;
 mod program;
 mod program_output;
+mod program_runs;
 mod random;
 mod regressions;
 mod serialization;
