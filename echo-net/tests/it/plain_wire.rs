@@ -124,12 +124,16 @@ fn a_client_that_leaves_without_a_word_hears_only_fin() {
 /// After a signal, the plain client also ends within the shutdown deadline, however slow the server is.
 #[test]
 fn a_plain_client_that_is_told_to_end_waits_no_longer_than_an_ending() {
-    let (address, server) = fake(|mut raw| {
-        assert_eq!(raw.rest(), b"hello\n");
+    let (arrived, arrival) = std::sync::mpsc::channel();
+    let (address, server) = fake(move |mut raw| {
+        assert_eq!(raw.bytes(6), b"hello\n");
+        arrived.send(()).expect("the test waits for it");
+        assert_eq!(raw.rest(), b"");
         raw
     });
     let mut kid = Kid::echo_net(&["connect", "--plain", "--deadline", "shutdown=0.2", &address.to_string()]);
     kid.write(b"hello\n");
+    arrival.recv_timeout(crate::support::PATIENCE).expect("the line arrives");
     eventually("a handler", || crate::signals::catches(kid.id(), 15));
     kid.signal("TERM");
     // Joined, not dropped: the connection stays open.
