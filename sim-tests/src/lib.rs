@@ -11,6 +11,7 @@
 //!   Backend       pair: two cores of echo-core and a queue of packets
 //!        │        turmoil: echo-net's client and server on a simulated network of streams
 //!        │        packet: the same, each on a TCP stack of its own, packet by packet
+//!        │        linux:  the same on the kernel, in a network namespace of its own
 //!        ▼
 //!   Record        what happened, in order  ──▶  ladder, pcapng, baseline
 //!        │
@@ -23,6 +24,7 @@
 //! - **One conversation of echo/1**: [`Scenario`], [`Backend::run`], [`check()`], [`ladder::ladder`].
 //! - **All of them**: [`catalogue`]; every state of the protocol: [`explorer`]; random ones: `random` (feature
 //!   `random`); every fate of one packet and of two: `packet_sweep` (feature `packet`).
+//! - **The Linux kernel as the judge**: `linux` and `run_on_linux` (feature `linux`, on Linux).
 //! - **Bytes**: `fuzz` (feature `fuzz`) has checks for fuzzers and property tests.
 //!
 //! ```
@@ -35,8 +37,8 @@
 //! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
-//! Everything is deterministic: time is virtual, no backend draws a number, and the same scenario gives the same record
-//! in every process. Random schedules are random *scenarios*, which are plain values with an id.
+//! Everything but the kernel is deterministic: time is virtual, no backend draws a number, and the same scenario gives
+//! the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
 #![forbid(unsafe_code)]
 
 mod backend;
@@ -45,6 +47,8 @@ mod check;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod in_memory;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub mod linux;
 mod network;
 #[cfg(feature = "packet")]
 pub mod packet;
@@ -58,6 +62,8 @@ pub mod trial;
 
 #[cfg(feature = "turmoil")]
 pub use backend::every_order;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use backend::{LinuxNetwork, linux_worker, run_on_linux};
 pub use check::contract::check;
 pub use check::contract_rule::{ContractBreach, ContractRule};
 pub use check::oracle;

@@ -1,16 +1,20 @@
 //! Backends: the simulators that run a scenario.
 
 mod faulty_links;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod linux;
 #[cfg(feature = "packet")]
 mod packet;
 mod pair;
-#[cfg(any(feature = "turmoil", feature = "packet"))]
+#[cfg(any(feature = "turmoil", feature = "packet", feature = "linux"))]
 mod program;
 mod read_pause;
 #[cfg(feature = "turmoil")]
 mod turmoil;
 mod write_limit;
 
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use linux::{LinuxNetwork, linux_worker, run_on_linux};
 #[cfg(feature = "turmoil")]
 pub use turmoil::every_order;
 
@@ -18,7 +22,7 @@ use crate::record::Record;
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::Rst;
+use crate::scenario::network::{NetworkFault, Rst};
 use crate::support::{Millis, ScenarioError};
 
 /// Stub for a build without the feature: the backend has an id, and cannot run.
@@ -62,6 +66,9 @@ impl Backend {
             Self::Pair => Ok(pair::run(scenario, budget)),
             Self::Turmoil => turmoil::run(scenario, budget),
             Self::Packet => packet::run(scenario, budget),
+            Self::Linux => Err(ScenarioError::Unsupported(
+                "the backend linux runs only in a network namespace of its own (sim_tests::linux)".into(),
+            )),
         }
     }
 
@@ -80,6 +87,16 @@ impl Backend {
                 "takes no RST before what was sent before it; pair or turmoil expected"
             }
             Self::Packet => return Ok(()),
+            Self::Linux if network.relay.is_some() => "has no relay; pair or turmoil expected",
+            Self::Linux if network.rst == Rst::Overtakes => {
+                "decides itself what a RST destroys; pair or turmoil expected"
+            }
+            Self::Linux if network.writes > 0 || network.batch > 0 => "delivers what is written at once",
+            Self::Linux if network.reboot.is_some() || network.earlier => "cannot start a host again; packet expected",
+            Self::Linux if network.faults.iter().any(|fault| !matches!(fault, NetworkFault::Cut { .. })) => {
+                "cannot choose single packets; packet expected"
+            }
+            Self::Linux => return Ok(()),
         };
         Err(ScenarioError::Unsupported(format!("the network {network}: the backend {} {why}", self.id())))
     }

@@ -13,10 +13,12 @@ pub enum Backend {
     Turmoil,
     /// The real client and server of `echo-net`, each on its own TCP stack, over a simulated link.
     Packet,
+    /// The real client and server of `echo-net` on the Linux kernel, in a network namespace of the harness's own.
+    Linux,
 }
 
 impl Backend {
-    /// All backends.
+    /// The simulators.
     pub const ALL: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
 
     /// The backends without packets. Data arrives in order, possibly late, or never.
@@ -28,6 +30,7 @@ impl Backend {
             Self::Pair => "pair",
             Self::Turmoil => "turmoil",
             Self::Packet => "packet",
+            Self::Linux => "linux",
         }
     }
 }

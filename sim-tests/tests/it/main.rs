@@ -12,6 +12,8 @@ mod file;
 mod fuzz;
 mod http1;
 mod ladders;
+#[cfg(target_os = "linux")]
+mod linux;
 mod mutants;
 mod numbers;
 mod orders;

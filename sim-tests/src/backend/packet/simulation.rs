@@ -1,11 +1,10 @@
 //! One simulation: both programs on their hosts, the network between them, and the controller.
 
 use super::fault_injector::{ScenarioFaultInjector, Waiting};
-use crate::backend::program::{Controller, HostCommand, HostProgram, Net as Network, SharedLog, Slot, lock};
+use crate::backend::program::{Controller, HostCommand, HostProgram, Net as Network, SharedLog, Slot, Watch, lock};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
-use crate::record::event_log::Observer;
-use crate::record::{Ending, Record, ending};
+use crate::record::Record;
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
@@ -15,9 +14,8 @@ use echo_core::Role;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::task::{JoinHandle, spawn_local, yield_now};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{sleep, timeout};
 
 const PORT: u16 = 2012;
 /// The client's port if two conversations follow each other on the same ports.
@@ -39,28 +37,8 @@ pub(super) struct Simulation {
     /// By [`Role`].
     programs: [JoinHandle<io::Result<()>>; 2],
     reboot: Option<Millis>,
-    /// Notified when an event is logged.
-    stirred: Arc<Notify>,
-    begun: Instant,
     /// The network's time at the beginning.
     offset: Millis,
-}
-
-/// The clock of the event log. It wakes the simulation when an event is logged.
-#[derive(Debug)]
-struct Watch {
-    begun: Instant,
-    stirred: Arc<Notify>,
-}
-
-impl Observer for Watch {
-    fn now(&self) -> Millis {
-        Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
-    }
-
-    fn noted(&self) {
-        self.stirred.notify_one();
-    }
 }
 
 /// The network as the programs use it.
@@ -121,24 +99,14 @@ impl Simulation {
         // The server starts first, because it has to listen before the client connects.
         let server = start(Role::Server, for_server);
         let client = start(Role::Client, for_client);
-        let mut simulation = Self {
-            net,
-            log,
-            controller,
-            waiting,
-            programs: [client, server],
-            reboot: network.reboot,
-            stirred: Arc::new(Notify::new()),
-            begun: Instant::now(),
-            offset: 0,
-        };
+        let simulation =
+            Self { net, log, controller, waiting, programs: [client, server], reboot: network.reboot, offset: 0 };
         if timeout(CONNECTING, simulation.connected()).await.is_err() {
             return Err(ScenarioError::Run("packet: the connection did not come about".into()));
         }
         for side in Role::BOTH.into_iter().filter(|_| network.takes > 0) {
             simulation.controller.with_stream(side, |stream| stream.slow_down(network.takes));
         }
-        simulation.begin();
         Ok(simulation)
     }
 
@@ -148,40 +116,17 @@ impl Simulation {
         }
     }
 
-    fn begin(&mut self) {
-        self.begun = Instant::now();
-        self.offset = self.net.now();
-        let watch = Watch { begun: self.begun, stirred: Arc::clone(&self.stirred) };
-        lock(&self.log).watch(Arc::new(watch));
-        self.controller.begin();
-        self.carry_out();
-    }
-
     /// Runs until both ends have ended and their sockets are gone. Returns when both had ended, `None` after `budget`.
     pub(super) async fn run(&mut self, budget: Millis) -> Option<Millis> {
-        let end = self.begun + Duration::from_millis(budget);
-        loop {
-            // The programs run first: they have to read what has arrived before they get a command.
-            yield_now().await;
-            if self.carry_out() {
-                continue;
-            }
-            if self.is_over() {
-                let over_at = lock(&self.log).now();
-                // Only the kernels still have work to do.
-                let _ = timeout(ENDING, self.net.idle()).await;
-                return Some(over_at);
-            }
-            tokio::select! { biased;
-                () = self.stirred.notified() => (),
-                () = tokio::time::sleep_until(end) => return None,
-            }
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        let log = lock(&self.log);
-        Role::BOTH.into_iter().all(|side| ending(log.entries(), side) != Ending::Open)
+        self.offset = self.net.now();
+        let watch = Watch::begin(&self.log, 1);
+        self.controller.begin();
+        self.carry_out();
+        let log = Arc::clone(&self.log);
+        let over_at = watch.run(&log, budget, || self.carry_out()).await?;
+        // Only the kernels still have work to do.
+        let _ = timeout(ENDING, self.net.idle()).await;
+        Some(over_at)
     }
 
     /// Returns the record of the run.

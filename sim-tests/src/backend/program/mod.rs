@@ -4,12 +4,16 @@ mod controller;
 mod host_program;
 mod instrumented_stream;
 mod pace;
+#[cfg(any(feature = "packet", feature = "linux"))]
+mod watch;
 
 pub(super) use controller::{Controller, HostCommand};
 #[cfg(feature = "turmoil")]
 pub(super) use host_program::Inbox;
 pub(super) use host_program::{HostProgram, Slot};
 pub(super) use instrumented_stream::{SharedLog, lock};
+#[cfg(any(feature = "packet", feature = "linux"))]
+pub(super) use watch::Watch;
 
 use echo_net::Transport;
 use std::future::Future;

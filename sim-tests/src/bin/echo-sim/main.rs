@@ -8,6 +8,8 @@ mod fuzz;
 mod generate;
 mod hash;
 mod inherited;
+#[cfg(target_os = "linux")]
+mod linux_worker;
 mod list;
 mod output;
 mod random;
@@ -58,6 +60,10 @@ enum Command {
     Hash(hash::Options),
     /// Compare the runs that two versions have saved (check --save)
     Diff(diff::Options),
+    /// Run scenarios on the kernel, in a network namespace of its own (for other commands)
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    LinuxWorker,
     /// Write completions for bash, fish and zsh, and manual pages, to a directory
     #[command(hide = true)]
     Generate(generate::Options),
@@ -78,6 +84,8 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
+        #[cfg(target_os = "linux")]
+        Command::LinuxWorker => linux_worker::run(),
         Command::Generate(options) => generate::run(&options, Program::command()),
     };
     match answer.and_then(Answer::print) {

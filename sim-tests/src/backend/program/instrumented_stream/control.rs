@@ -1,10 +1,12 @@
 //! What the harness does with a stream, without its program.
 
-#[cfg(feature = "packet")]
+#[cfg(any(feature = "packet", feature = "linux"))]
 use super::super::pace::Pace;
+#[cfg(any(feature = "turmoil", feature = "packet"))]
+use super::PeerReset;
 #[cfg(feature = "turmoil")]
 use super::{Buffered, Outgoing, RelayFin};
-use super::{PeerReset, State, StreamControl, lock};
+use super::{State, StreamControl, lock};
 use crate::record::event_log::LogEvent;
 use crate::scenario::plan::{Action, Point, Step};
 use crate::scenario::reading::Reading;
@@ -62,8 +64,8 @@ impl<S: Transport> StreamControl<S> {
     }
 }
 
-/// What the packet network needs.
-#[cfg(feature = "packet")]
+/// For networks whose readers are slow by themselves.
+#[cfg(any(feature = "packet", feature = "linux"))]
 impl<S: Transport> StreamControl<S> {
     /// Limits the program to `takes` bytes in every [`READ_INTERVAL`](crate::network::READ_INTERVAL). From then on the
     /// transport is asked how much the peer has acknowledged.
@@ -71,7 +73,11 @@ impl<S: Transport> StreamControl<S> {
         let mut inner = lock(&self.0);
         inner.pace = Some(Pace::new(takes));
     }
+}
 
+/// What the packet network needs.
+#[cfg(feature = "packet")]
+impl<S: Transport> StreamControl<S> {
     /// Notes that the peer's RST has arrived: a program that waits to write no longer waits for its write limit.
     pub(in crate::backend) fn break_off(&self) {
         let mut inner = lock(&self.0);

@@ -1,0 +1,16 @@
+//! The real client and server of `echo-net` on the Linux kernel: real sockets, real time, in a network namespace of the
+//! harness's own.
+//!
+//! All deadlines are [`SLOWER`] times as long as on the simulators, because a process of a busy machine may stand still
+//! for tens of milliseconds. The times of a record are divided by the same number, so that they can be compared.
+
+mod history;
+mod net;
+mod run;
+mod worker;
+
+pub use run::LinuxNetwork;
+pub use worker::{linux_worker, run_on_linux};
+
+/// How many times longer than on the simulators a deadline or a limited fault is.
+const SLOWER: u32 = 5;

@@ -1,0 +1,133 @@
+//! A process in a network namespace of its own that runs scenarios, and the process that gives them to it.
+//!
+//! A job is a line with the id of a scenario. A result is a line of JSON: the number of the job, and its record or the
+//! error. The worker ends when its standard input ends, so nothing of it stays behind when its parent is killed.
+
+use super::LinuxNetwork;
+use crate::linux::Isolated;
+use crate::record::Record;
+use crate::scenario::Scenario;
+use crate::support::ScenarioError;
+use serde_json::{Value, json};
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+use tokio::task::{LocalSet, spawn_local};
+
+/// Maximum number of conversations at a time. More of them disturb each other's deadlines.
+const AT_ONCE: usize = 48;
+/// A worker that gives no result for this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs the jobs of standard input, and prints their results, until standard input ends. Then the process exits.
+///
+/// # Errors
+/// The namespace cannot be set up, or standard output cannot be written.
+pub fn linux_worker(isolated: Isolated) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (sender, mut jobs) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
+                break;
+            }
+        }
+        // The parent has all results, or is no more.
+        std::process::exit(0);
+    });
+    LocalSet::new().block_on(&runtime, async {
+        let network = LinuxNetwork::new(isolated)?;
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        for number in 0_usize.. {
+            let Some(id) = jobs.recv().await else { break };
+            // The semaphore is never closed.
+            let place = Arc::clone(&places).acquire_owned().await;
+            let network = network.clone();
+            spawn_local(async move {
+                let result = one(&network, number, &id).await;
+                drop(place);
+                // If standard output is closed, the parent is no more, and standard input ends as well.
+                let _ = writeln!(io::stdout().lock(), "{result}");
+            });
+        }
+        Ok(())
+    })
+}
+
+async fn one(network: &LinuxNetwork, number: usize, id: &str) -> Value {
+    let record = match id.parse::<Scenario>() {
+        Ok(scenario) => network.run(&scenario).await,
+        Err(error) => Err(error),
+    };
+    match record {
+        Ok(record) => json!({"job": number, "record": record}),
+        Err(error) => json!({"job": number, "error": error.to_string()}),
+    }
+}
+
+/// Runs each scenario in a worker: `worker` is a command of [`isolated_command`](crate::linux::isolated_command) whose
+/// program calls [`linux_worker`]. Calls `done` after each.
+///
+/// # Errors
+/// The worker cannot be started, ends early, or gives no result for two minutes; or a job failed, with its scenario.
+pub fn run_on_linux(mut worker: Command, jobs: &[Scenario], mut done: impl FnMut()) -> io::Result<Vec<Record>> {
+    let child = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut worker = Worker(child);
+    let lines: String = jobs.iter().map(|scenario| format!("{scenario}\n")).collect();
+    let mut input = worker.0.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let output = worker.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (sender, results) = mpsc::channel();
+    std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| sender.send(line)));
+    // Its end would end the worker, so it stays open until all results are there.
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).map(|()| input));
+    let mut records = vec![None; jobs.len()];
+    for _ in jobs {
+        let line = match results.recv_timeout(PATIENCE) {
+            Ok(line) => line?,
+            Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("the worker gives no result for 120 s")),
+            Err(RecvTimeoutError::Disconnected) => return Err(worker.last_words()),
+        };
+        let (number, record) = result(&line)?;
+        let slot = records.get_mut(number).ok_or_else(|| io::Error::other(format!("no job {number}")))?;
+        let record = record.map_err(|error| io::Error::other(format!("{}: {error}", jobs[number])))?;
+        *slot = Some(record);
+        done();
+    }
+    drop(writer);
+    records.into_iter().map(|record| record.ok_or_else(|| io::Error::other("a job has no result"))).collect()
+}
+
+fn result(line: &str) -> io::Result<(usize, Result<Record, ScenarioError>)> {
+    let mut value: Value = serde_json::from_str(line)?;
+    let number = value["job"].as_u64().and_then(|number| usize::try_from(number).ok());
+    let number = number.ok_or_else(|| io::Error::other(format!("no result of a job: {line:?}")))?;
+    match value["error"].as_str() {
+        Some(error) => Ok((number, Err(ScenarioError::Run(error.to_owned())))),
+        None => Ok((number, Ok(serde_json::from_value(value["record"].take())?))),
+    }
+}
+
+/// Killed when it is dropped. Its own processes and its namespaces end with it.
+struct Worker(Child);
+
+impl Worker {
+    /// Returns the error of a worker that has ended early.
+    fn last_words(&mut self) -> io::Error {
+        let mut text = String::new();
+        if let Some(mut stderr) = self.0.stderr.take() {
+            let _ = io::Read::read_to_string(&mut stderr, &mut text);
+        }
+        io::Error::other(format!("the worker has ended: {}", text.lines().last().unwrap_or("it said nothing")))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
