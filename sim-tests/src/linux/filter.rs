@@ -1,26 +1,24 @@
-//! A packet filter that loses packets: all of an address, or its FINs. It exists only in a namespace of its own.
+//! A packet filter that loses the packets of an address. It exists only in a namespace of its own.
 
 use super::Isolated;
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
 
-/// The packets that arrive at these addresses' hosts, or come from them, are lost.
+/// Loses the packets that arrive at an address, or come from it.
 ///
 /// It works where packets arrive, so a sender cannot know that its packets are lost.
 #[derive(Debug)]
 pub struct PacketFilter(());
 
-/// The table. `dark` loses every packet of an address, in both directions; `finless` loses its FINs.
+/// The table. `dark` loses every packet of an address, in both directions.
 const TABLE: &str = "
 table ip echo {
     set dark { type ipv4_addr; }
-    set finless { type ipv4_addr; }
     chain arrival {
         type filter hook input priority 0;
         ip saddr @dark drop
         ip daddr @dark drop
-        ip saddr @finless tcp flags & fin == fin drop
     }
 }
 ";
@@ -50,32 +48,6 @@ impl PacketFilter {
     /// As [`PacketFilter::new`].
     pub fn heal(&self, address: Ipv4Addr) -> io::Result<()> {
         run(Command::new("nft").arg(format!("delete element ip echo dark {{ {address} }}")))
-    }
-
-    /// Loses every FIN from `address` from now on.
-    ///
-    /// # Errors
-    /// As [`PacketFilter::new`].
-    pub fn lose_fins(&self, address: Ipv4Addr) -> io::Result<()> {
-        run(Command::new("nft").arg(format!("add element ip echo finless {{ {address} }}")))
-    }
-
-    /// Ends what [`PacketFilter::lose_fins`] began.
-    ///
-    /// # Errors
-    /// As [`PacketFilter::new`].
-    pub fn pass_fins(&self, address: Ipv4Addr) -> io::Result<()> {
-        run(Command::new("nft").arg(format!("delete element ip echo finless {{ {address} }}")))
-    }
-
-    /// Slows loopback down to `bits` per second, so that packets cross each other.
-    ///
-    /// # Errors
-    /// As [`PacketFilter::new`].
-    pub fn slow_down(&self, bits: u32) -> io::Result<()> {
-        let rate = format!("{bits}bit");
-        let shape = ["qdisc", "replace", "dev", "lo", "root", "tbf", "rate", &rate, "burst", "80", "limit", "100000"];
-        run(Command::new("tc").args(shape))
     }
 }
 

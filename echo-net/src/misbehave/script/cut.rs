@@ -4,8 +4,8 @@ use super::{Played, ScriptEnd};
 use crate::misbehave::peer::Peer;
 use crate::misbehave::{Wire, frames};
 
-/// Cuts the conversation after byte `turn + 1`, modulo its length. `close_reason` is how it ends.
-pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_reason: ScriptEnd) -> Played {
+/// Cuts the conversation after byte `turn + 1`, modulo its length. `end` is how it ends.
+pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, end: ScriptEnd) -> Played {
     let (first, last) = match wire {
         Wire::Framed => framed(),
         Wire::Plain => (b"a line\nand half a line".to_vec(), Vec::new()),
@@ -17,7 +17,7 @@ pub(super) async fn conversation(peer: &mut Peer, wire: Wire, turn: u64, close_r
         peer.read_until(|scanner| scanner.close_frame.is_some()).await?;
         peer.send(&last[..behind]).await?;
     }
-    Ok(close_reason)
+    Ok(end)
 }
 
 /// Returns the preface, a request and GOAWAY; and the CLOSE, which must wait for the server's.

@@ -23,7 +23,9 @@ impl History {
     /// Samples for ever.
     pub(super) async fn sample(self) {
         loop {
-            if let Ok(table) = SocketTable::now() {
+            // The table is read only while a connection is watched.
+            let is_watching = !self.0.borrow().is_empty();
+            if let Some(table) = is_watching.then(SocketTable::now).and_then(Result::ok) {
                 let now = Instant::now();
                 for (pair, states) in self.0.borrow_mut().iter_mut() {
                     let current = table.states(*pair);

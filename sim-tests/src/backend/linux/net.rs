@@ -1,6 +1,6 @@
 //! The programs' sockets: TCP on loopback, at addresses that only one run uses.
 
-use crate::backend::program::Net;
+use crate::backend::program::{Net, lock};
 use crate::linux::SocketPair;
 use echo_net::Transport;
 use std::io;
@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -70,7 +70,7 @@ impl Net for Hosts {
         let server = SocketAddr::from((self.addresses[1], PORT));
         let stream = socket.connect(server).await?;
         let pair = SocketPair { client: stream.local_addr()?, server };
-        *self.pair.lock().unwrap_or_else(PoisonError::into_inner) = Some(pair);
+        *lock(&self.pair) = Some(pair);
         LinuxStream::new(stream, self.crashes[0])
     }
 }

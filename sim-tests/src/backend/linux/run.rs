@@ -3,7 +3,7 @@
 use super::SLOWER;
 use super::history::History;
 use super::net::{Hosts, LinuxStream};
-use crate::backend::program::{Controller, HostCommand, HostProgram, SharedLog, Slot, Watch, lock};
+use crate::backend::program::{Controller, HostCommand, SharedLog, Slot, Watch, lock, start_programs};
 use crate::linux::{Isolated, PacketFilter};
 use crate::record::Record;
 use crate::record::event_log::{LogEntry, LogEvent, Unit};
@@ -15,13 +15,13 @@ use echo_core::{Deadline, Role};
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// Limit for connecting.
-const LIMIT: Duration = Duration::from_secs(5);
+const CONNECTING: Duration = Duration::from_secs(5);
 /// Time for the sockets to end after the programs. Those of a host that has vanished do not.
 const SETTLING: Duration = Duration::from_millis(500);
 
@@ -55,17 +55,11 @@ impl LinuxNetwork {
         let failed = |error: io::Error| ScenarioError::Run(format!("linux: {error}"));
         let number = self.runs.get();
         self.runs.set(number.checked_add(1).ok_or_else(|| failed(io::Error::other("too many runs in one namespace")))?);
-        let slower = slower(scenario);
-        let mut run = Run::start(scenario, &slower, number, Rc::clone(&self.filter));
-        let connected = async {
-            while !run.controller.is_connected() {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        if timeout(LIMIT, connected).await.is_err() {
+        let mut run = Run::start(scenario, number, Rc::clone(&self.filter));
+        if !run.controller.connected(CONNECTING).await {
             return Err(ScenarioError::Run("linux: no connection within 5 s".into()));
         }
-        let pair = *run.hosts.pair.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = *lock(&run.hosts.pair);
         let pair = pair.ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
         self.history.watch(pair);
         let begun = Instant::now();
@@ -75,7 +69,6 @@ impl LinuxNetwork {
         if let Some(error) = run.failure.take() {
             return Err(failed(error));
         }
-        run.stop();
         let entries = complete(std::mem::take(&mut *lock(&run.log)).into_entries());
         let unreached = run.controller.left();
         Ok(Record { scenario: scenario.clone(), backend: Backend::Linux, entries, over_at, budget, unreached, packets })
@@ -122,8 +115,8 @@ struct Run {
 }
 
 impl Run {
-    /// Starts both programs, the server first: it listens before the client connects.
-    fn start(scenario: &Scenario, slower: &Scenario, number: u16, filter: Rc<PacketFilter>) -> Self {
+    /// Starts both programs.
+    fn start(scenario: &Scenario, number: u16, filter: Rc<PacketFilter>) -> Self {
         let crashes = |side| scenario.plan(side).steps.iter().any(|step| step.action == Action::Crash);
         let hosts = Hosts {
             addresses: Hosts::addresses(number),
@@ -133,23 +126,14 @@ impl Run {
         };
         let log = SharedLog::default();
         let streams = Role::BOTH.map(|_| Slot::default());
-        let (controller, [for_client, for_server]) = Controller::new(scenario, Arc::clone(&log), streams.clone());
-        let start = |role: Role, inbox| {
-            let stream = Arc::clone(&streams[role as usize]);
-            let program = HostProgram::new(role, slower, Arc::clone(&log), stream, hosts.clone());
-            spawn_local(async move { program.play(inbox).await })
-        };
-        let server = start(Role::Server, for_server);
-        let client = start(Role::Client, for_client);
-        Self { hosts, log, controller, programs: [client, server], filter, failure: None }
+        let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
+        let programs = start_programs(&slower(scenario), &log, &streams, inboxes, &hosts);
+        Self { hosts, log, controller, programs, filter, failure: None }
     }
 
     /// Runs until both programs have ended.
     async fn converse(&mut self, scenario: &Scenario, budget: Millis) -> Option<Millis> {
-        let takes = scenario.network.takes;
-        for side in Role::BOTH.into_iter().filter(|_| takes > 0) {
-            self.controller.with_stream(side, |stream| stream.slow_down(takes));
-        }
+        self.controller.slow_down(scenario.network.takes);
         let log = Arc::clone(&self.log);
         let watch = Watch::begin(&log, SLOWER);
         self.controller.begin();
@@ -185,9 +169,11 @@ impl Run {
             }
         })
     }
+}
 
-    /// Ends what is left of the programs, the server's listener among them.
-    fn stop(&self) {
+/// Ends what is left of the programs, the server's listener among them, also after an error.
+impl Drop for Run {
+    fn drop(&mut self) {
         self.programs.iter().for_each(JoinHandle::abort);
     }
 }

@@ -89,7 +89,7 @@ pub fn run_on_linux(mut worker: Command, jobs: &[Scenario], mut done: impl FnMut
         let line = match results.recv_timeout(PATIENCE) {
             Ok(line) => line?,
             Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("the worker gives no result for 120 s")),
-            Err(RecvTimeoutError::Disconnected) => return Err(worker.last_words()),
+            Err(RecvTimeoutError::Disconnected) => return Err(worker.early_end()),
         };
         let (number, record) = result(&line)?;
         let slot = records.get_mut(number).ok_or_else(|| io::Error::other(format!("no job {number}")))?;
@@ -116,12 +116,12 @@ struct Worker(Child);
 
 impl Worker {
     /// Returns the error of a worker that has ended early.
-    fn last_words(&mut self) -> io::Error {
+    fn early_end(&mut self) -> io::Error {
         let mut text = String::new();
         if let Some(mut stderr) = self.0.stderr.take() {
             let _ = io::Read::read_to_string(&mut stderr, &mut text);
         }
-        io::Error::other(format!("the worker has ended: {}", text.lines().last().unwrap_or("it said nothing")))
+        io::Error::other(format!("the worker has ended: {}", text.lines().last().unwrap_or("it printed no error")))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One simulation: both programs on their hosts, the network between them, and the controller.
 
 use super::fault_injector::{ScenarioFaultInjector, Waiting};
-use crate::backend::program::{Controller, HostCommand, HostProgram, Net as Network, SharedLog, Slot, Watch, lock};
+use crate::backend::program::{Controller, HostCommand, Net as Network, SharedLog, Slot, Watch, lock, start_programs};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
 use crate::record::Record;
@@ -89,31 +89,15 @@ impl Simulation {
                 .map_err(|error| ScenarioError::Run(format!("packet: no earlier conversation: {error}")))?;
         }
         net.begin(Box::new(fault_injector));
-        let (controller, [for_client, for_server]) = Controller::new(scenario, Arc::clone(&log), streams.clone());
-        let port = network.earlier.then_some(REUSED);
-        let start = |role: Role, inbox| {
-            let (stream, wires) = (Arc::clone(&streams[role as usize]), Wires { net: net.clone(), port });
-            let program = HostProgram::new(role, scenario, Arc::clone(&log), stream, wires);
-            spawn_local(async move { program.play(inbox).await })
-        };
-        // The server starts first, because it has to listen before the client connects.
-        let server = start(Role::Server, for_server);
-        let client = start(Role::Client, for_client);
-        let simulation =
-            Self { net, log, controller, waiting, programs: [client, server], reboot: network.reboot, offset: 0 };
-        if timeout(CONNECTING, simulation.connected()).await.is_err() {
+        let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
+        let wires = Wires { net: net.clone(), port: network.earlier.then_some(REUSED) };
+        let programs = start_programs(scenario, &log, &streams, inboxes, &wires);
+        let simulation = Self { net, log, controller, waiting, programs, reboot: network.reboot, offset: 0 };
+        if !simulation.controller.connected(CONNECTING).await {
             return Err(ScenarioError::Run("packet: the connection did not come about".into()));
         }
-        for side in Role::BOTH.into_iter().filter(|_| network.takes > 0) {
-            simulation.controller.with_stream(side, |stream| stream.slow_down(network.takes));
-        }
+        simulation.controller.slow_down(network.takes);
         Ok(simulation)
-    }
-
-    async fn connected(&self) {
-        while !self.controller.is_connected() {
-            sleep(Duration::from_millis(1)).await;
-        }
     }
 
     /// Runs until both ends have ended and their sockets are gone. Returns when both had ended, `None` after `budget`.

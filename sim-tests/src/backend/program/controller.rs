@@ -10,6 +10,8 @@ use crate::scenario::plan::{Action, Point, Step};
 use crate::scenario::scheduler::{Command, StepScheduler};
 use echo_core::Role;
 use echo_net::Transport;
+#[cfg(any(feature = "packet", feature = "linux"))]
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A command that the backend itself carries out, because it concerns a host or the network.
@@ -47,6 +49,25 @@ impl<S: Transport> Controller<S> {
     /// Whether both programs are connected.
     pub(in crate::backend) fn is_connected(&self) -> bool {
         self.streams.iter().all(|stream| lock(stream).is_some())
+    }
+
+    /// Waits until both programs have their stream, at most for `limit`. Returns whether they have.
+    #[cfg(any(feature = "packet", feature = "linux"))]
+    pub(in crate::backend) async fn connected(&self, limit: Duration) -> bool {
+        let connected = async {
+            while !self.is_connected() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(limit, connected).await.is_ok()
+    }
+
+    /// Limits both programs to `takes` bytes in every [`READ_INTERVAL`](crate::network::READ_INTERVAL); 0 is no limit.
+    #[cfg(any(feature = "packet", feature = "linux"))]
+    pub(in crate::backend) fn slow_down(&self, takes: usize) {
+        for side in Role::BOTH.into_iter().filter(|_| takes > 0) {
+            self.with_stream(side, |stream| stream.slow_down(takes));
+        }
     }
 
     /// Starts both programs.

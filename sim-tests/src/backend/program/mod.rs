@@ -9,11 +9,13 @@ mod watch;
 
 pub(super) use controller::{Controller, HostCommand};
 #[cfg(feature = "turmoil")]
+pub(super) use host_program::HostProgram;
+#[cfg(feature = "turmoil")]
 pub(super) use host_program::Inbox;
-pub(super) use host_program::{HostProgram, Slot};
+pub(super) use host_program::Slot;
 pub(super) use instrumented_stream::{SharedLog, lock};
 #[cfg(any(feature = "packet", feature = "linux"))]
-pub(super) use watch::Watch;
+pub(super) use watch::{Watch, start_programs};
 
 use echo_net::Transport;
 use std::future::Future;

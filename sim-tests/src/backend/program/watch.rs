@@ -1,15 +1,36 @@
-//! Runs both programs until they have ended: woken by each event that is logged.
+//! Runs both programs as local tasks until they have ended: woken by each event that is logged.
 
+use super::Net;
+use super::host_program::{HostProgram, Inbox, Slot};
 use super::instrumented_stream::{SharedLog, lock};
 use crate::record::event_log::Observer;
 use crate::record::{Ending, ending};
+use crate::scenario::Scenario;
 use crate::support::Millis;
 use echo_core::Role;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until};
+
+/// Starts both programs, the server first: it has to listen before the client connects. Returns them by [`Role`].
+pub(in crate::backend) fn start_programs<N: Net>(
+    scenario: &Scenario,
+    log: &SharedLog,
+    streams: &[Slot<N::Stream>; 2],
+    [for_client, for_server]: [Inbox; 2],
+    net: &N,
+) -> [JoinHandle<io::Result<()>>; 2] {
+    let start = |role: Role, inbox| {
+        let stream = Arc::clone(&streams[role as usize]);
+        let program = HostProgram::new(role, scenario, Arc::clone(log), stream, net.clone());
+        spawn_local(async move { program.play(inbox).await })
+    };
+    let server = start(Role::Server, for_server);
+    [start(Role::Client, for_client), server]
+}
 
 /// The clock of an event log. It wakes the run when an event is logged.
 #[derive(Clone, Debug)]
