@@ -44,6 +44,8 @@
 mod backend;
 pub mod catalogue;
 mod check;
+#[cfg(all(feature = "linux", feature = "turmoil", target_os = "linux"))]
+pub mod fidelity;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod in_memory;

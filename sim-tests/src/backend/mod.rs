@@ -1,12 +1,14 @@
 //! Backends: the simulators that run a scenario.
 
+#[cfg(feature = "packet")]
+mod fault_injector;
 mod faulty_links;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod linux;
 #[cfg(feature = "packet")]
 mod packet;
 mod pair;
-#[cfg(any(feature = "turmoil", feature = "packet", feature = "linux"))]
+#[cfg(any(feature = "turmoil", feature = "packet"))]
 mod program;
 mod read_pause;
 #[cfg(feature = "turmoil")]
@@ -22,8 +24,11 @@ use crate::record::Record;
 use crate::scenario::Backend;
 use crate::scenario::Scenario;
 use crate::scenario::defaults;
-use crate::scenario::network::{NetworkFault, Rst};
+use crate::scenario::network::Rst;
 use crate::support::{Millis, ScenarioError};
+
+/// The smallest receive buffer that Linux gives to a program that asks for less, in bytes (tcp(7), `SO_RCVBUF`).
+const SMALLEST_WINDOW: usize = 1_152;
 
 /// Stub for a build without the feature: the backend has an id, and cannot run.
 #[cfg(not(feature = "turmoil"))]
@@ -89,12 +94,13 @@ impl Backend {
             Self::Packet => return Ok(()),
             Self::Linux if network.relay.is_some() => "has no relay; pair or turmoil expected",
             Self::Linux if network.rst == Rst::Overtakes => {
-                "decides itself what a RST destroys; pair or turmoil expected"
+                "takes no RST before what was sent before it; pair or turmoil expected"
             }
-            Self::Linux if network.writes > 0 || network.batch > 0 => "delivers what is written at once",
-            Self::Linux if network.reboot.is_some() || network.earlier => "cannot start a host again; packet expected",
-            Self::Linux if network.faults.iter().any(|fault| !matches!(fault, NetworkFault::Cut { .. })) => {
-                "cannot choose single packets; packet expected"
+            Self::Linux if network.takes > 0 => {
+                "has no receive buffer small enough for slow readers to matter; pair, turmoil or packet expected"
+            }
+            Self::Linux if (1..SMALLEST_WINDOW).contains(&network.window) => {
+                "has no receive buffer of less than 1,152 bytes; packet expected"
             }
             Self::Linux => return Ok(()),
         };

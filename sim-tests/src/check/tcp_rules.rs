@@ -3,7 +3,7 @@
 use crate::record::event_log::{LogEntry, LogEvent, Unit, is_close, is_fin};
 use crate::record::segments::{beyond, segments};
 use crate::record::{Ending, Record};
-use crate::scenario::defaults;
+use crate::scenario::{Backend, defaults};
 use crate::scenario::plan::Action;
 use crate::support::{Breach, Rule};
 use crate::tcp::{Cause, Edge, Flags, PacketFate, Segment, SocketId, TcpEvent, TcpState};
@@ -17,7 +17,7 @@ pub enum TcpRule {
     Diagram,
     /// Each state change of a socket starts from the state that the previous one ended in.
     Path,
-    /// Every socket is closed at the end.
+    /// Every socket is closed at the end, or on Linux left to its kernel.
     Closed,
     /// TIME-WAIT is only at the side that the setting names.
     TimeWait,
@@ -84,15 +84,37 @@ pub(crate) fn edges(record: &Record) -> Vec<Result<Edge, String>> {
     for (segment, _) in segments(record).filter(|(segment, _)| segment.flags.has(Flags::FIN)) {
         fins[segment.from as usize] = Some(segment.seq.wrapping_add(segment.space()));
     }
-    let edge = |change: Change| {
-        let arrived = match change.cause {
-            Cause::Arrival(index) => sent.get(&index).copied(),
-            Cause::Timer | Cause::Program => None,
-        };
-        let edge = Edge::of(change.from, change.to, change.cause, arrived, fins[change.side as usize]);
-        edge.map_err(|what| format!("the {}'s socket {}: {what}", change.side.name(), change.socket))
-    };
-    changes(record).map(edge).collect()
+    // By sender: its FIN has arrived, perhaps before data that was sent before it. Then that data completes it.
+    let mut fin_arrived = [false; 2];
+    let mut edges = Vec::new();
+    for moment in &record.packets {
+        match &moment.event {
+            TcpEvent::Arrived { index, .. } => {
+                if let Some(segment) = sent.get(index).filter(|segment| segment.flags.has(Flags::FIN)) {
+                    fin_arrived[segment.from as usize] = true;
+                }
+            }
+            TcpEvent::Changed { side, socket, from, to, cause } => {
+                let arrived = match cause {
+                    Cause::Arrival(index) => sent.get(index).map(|segment| completed(segment, fin_arrived)),
+                    Cause::Timer | Cause::Program => None,
+                };
+                let edge = Edge::of(*from, *to, *cause, arrived.as_ref(), fins[*side as usize]);
+                edges.push(edge.map_err(|what| format!("the {}'s socket {socket}: {what}", side.name())));
+            }
+            TcpEvent::Sent { .. } => (),
+        }
+    }
+    edges
+}
+
+/// Returns the segment, with the FIN that it completes.
+fn completed(segment: &Segment, fin_arrived: [bool; 2]) -> Segment {
+    let mut segment = segment.clone();
+    if segment.length > 0 && fin_arrived[segment.from as usize] {
+        segment.flags.0 |= Flags::FIN;
+    }
+    segment
 }
 
 /// Returns the last state of each socket.
@@ -124,7 +146,12 @@ fn unclosed(record: &Record) -> Vec<String> {
         format!("the {side}'s socket {socket} stays in {state}")
     };
     let states = last_states(record);
-    let left = states.iter().filter(|(_, state)| !matches!(state, TcpState::Closed | TcpState::Listen));
+    let is_left = |state: &TcpState| match record.backend {
+        // Linux ends these by itself, after up to two minutes.
+        Backend::Linux => matches!(state, TcpState::Established | TcpState::CloseWait),
+        Backend::Pair | Backend::Turmoil | Backend::Packet => !matches!(state, TcpState::Closed | TcpState::Listen),
+    };
+    let left = states.iter().filter(|(_, state)| is_left(state));
     if record.over_at.is_none() { Vec::new() } else { left.map(open).collect() }
 }
 

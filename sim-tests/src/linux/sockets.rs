@@ -1,60 +1,111 @@
-//! The TCP states of sockets, as the kernel shows them: also those without a process, and in TIME-WAIT.
+//! The TCP states of sockets, as the kernel shows them by `sock_diag`: also those without a process, and in TIME-WAIT.
 
 use crate::tcp::TcpState;
-use procfs::ProcError;
-use procfs::net::TcpState as Kernel;
-use procfs::process::Process;
-use std::collections::BTreeMap;
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{
+    AF_INET, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK,
+    TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT, TCP_TIME_WAIT,
+};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddrV4};
+
+/// A request socket: SYN and its answer were sent, and no program has the connection yet (`TCP_NEW_SYN_RECV`).
+const NEW_SYN_RECV: u8 = 12;
+/// A kernel's answer about one socket is shorter.
+const ANSWER: usize = 4096;
 
 /// Two sockets of one connection, by their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SocketPair {
     /// The client's address.
-    pub client: SocketAddr,
+    pub client: SocketAddrV4,
     /// The server's address.
-    pub server: SocketAddr,
+    pub server: SocketAddrV4,
 }
 
-/// All TCP sockets of this network namespace over IPv4, at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct SocketTable(BTreeMap<(SocketAddr, SocketAddr), TcpState>);
+/// Asks the kernel for the states of sockets of this network namespace.
+#[derive(Debug)]
+pub struct SocketStates(Socket);
 
-impl SocketTable {
-    /// Reads the table.
+impl SocketStates {
+    /// Opens the connection to the kernel. It needs no privilege.
     ///
     /// # Errors
-    /// `/proc/self/net/tcp` cannot be read.
-    pub fn now() -> io::Result<Self> {
-        let entries = Process::myself().and_then(|own| own.tcp()).map_err(|error| match error {
-            ProcError::Io(error, _) => error,
-            other => io::Error::other(other),
-        })?;
-        let row = |entry: procfs::net::TcpNetEntry| ((entry.local_address, entry.remote_address), state(&entry.state));
-        Ok(Self(entries.into_iter().map(row).collect()))
+    /// The kernel has no `sock_diag` for TCP.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self(socket))
     }
 
-    /// Returns the states of a connection's sockets, the client's first. A socket that the kernel does not show is
-    /// [`TcpState::Closed`].
-    pub fn states(&self, pair: SocketPair) -> [TcpState; 2] {
-        let of = |local, remote| self.0.get(&(local, remote)).copied().unwrap_or(TcpState::Closed);
-        [of(pair.client, pair.server), of(pair.server, pair.client)]
+    /// Returns the states of a connection's sockets now, the client's first. A socket that does not exist is
+    /// [`TcpState::Closed`], or [`TcpState::Listen`] if one listens at its address.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn of(&self, pair: SocketPair) -> io::Result<[TcpState; 2]> {
+        Ok([self.state(pair.client, pair.server)?, self.state(pair.server, pair.client)?])
+    }
+
+    fn state(&self, local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<TcpState> {
+        let request = request(local, remote);
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        self.0.send(&bytes, 0)?;
+        let mut answer = Vec::with_capacity(ANSWER);
+        self.0.recv(&mut answer, 0)?;
+        let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
+        match answer.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => state(socket.header.state),
+            // There is no such socket.
+            NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => Ok(TcpState::Closed),
+            NetlinkPayload::Error(error) => Err(error.to_io()),
+            other => Err(io::Error::other(format!("sock_diag: {other:?}"))),
+        }
     }
 }
 
-fn state(state: &Kernel) -> TcpState {
-    match state {
-        Kernel::Established => TcpState::Established,
-        Kernel::SynSent => TcpState::SynSent,
-        Kernel::SynRecv | Kernel::NewSynRecv => TcpState::SynReceived,
-        Kernel::FinWait1 => TcpState::FinWait1,
-        Kernel::FinWait2 => TcpState::FinWait2,
-        Kernel::TimeWait => TcpState::TimeWait,
-        Kernel::Close => TcpState::Closed,
-        Kernel::CloseWait => TcpState::CloseWait,
-        Kernel::LastAck => TcpState::LastAck,
-        Kernel::Listen => TcpState::Listen,
-        Kernel::Closing => TcpState::Closing,
-    }
+fn request(local: SocketAddrV4, remote: SocketAddrV4) -> NetlinkMessage<SockDiagMessage> {
+    let socket_id = SocketId {
+        source_port: local.port(),
+        destination_port: remote.port(),
+        source_address: IpAddr::V4(*local.ip()),
+        destination_address: IpAddr::V4(*remote.ip()),
+        interface_id: 0,
+        // Any.
+        cookie: [0xff; 8],
+    };
+    let request = InetRequest {
+        family: AF_INET,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all(),
+        socket_id,
+    };
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST;
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    message
+}
+
+fn state(state: u8) -> io::Result<TcpState> {
+    Ok(match state {
+        TCP_ESTABLISHED => TcpState::Established,
+        TCP_SYN_SENT => TcpState::SynSent,
+        TCP_SYN_RECV | NEW_SYN_RECV => TcpState::SynReceived,
+        TCP_FIN_WAIT1 => TcpState::FinWait1,
+        TCP_FIN_WAIT2 => TcpState::FinWait2,
+        TCP_TIME_WAIT => TcpState::TimeWait,
+        TCP_CLOSE_WAIT => TcpState::CloseWait,
+        TCP_LAST_ACK => TcpState::LastAck,
+        TCP_CLOSING => TcpState::Closing,
+        TCP_LISTEN => TcpState::Listen,
+        _ => TcpState::Closed,
+    })
 }

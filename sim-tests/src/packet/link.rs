@@ -12,14 +12,14 @@ const ALONE: Millis = 50;
 
 /// A packet in flight.
 #[derive(Clone, Debug)]
-pub(super) struct Packet {
-    pub(super) index: u32,
-    pub(super) to: Role,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Packet {
+    pub(crate) index: u32,
+    pub(crate) to: Role,
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     latency: Millis,
     /// Packets arrive only at multiples of this time; 0 is at any time.
     batch: Millis,
@@ -33,13 +33,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(latency: Millis, batch: Millis) -> Self {
+    pub(crate) fn new(latency: Millis, batch: Millis) -> Self {
         let (under_way, behind) = (BTreeMap::new(), [None, None]);
         Self { latency, batch, under_way, departures: 0, floors: [0, 0], behind }
     }
 
     /// Takes a packet from `from`, and puts it on its way according to its fate.
-    pub(super) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: PacketFate) {
+    pub(crate) fn take(&mut self, now: Millis, from: Role, index: u32, bytes: Vec<u8>, fate: PacketFate) {
         let packet = Packet { index, to: from.peer(), bytes };
         let waiting = self.behind[from as usize].take().and_then(|key| self.under_way.remove(&key));
         let at = now.saturating_add(self.latency);
@@ -77,13 +77,13 @@ impl Link {
     }
 
     /// Holds what `from` sends from now on: it arrives at `until` or later; `None` is never.
-    pub(super) fn hold(&mut self, from: Role, until: Option<Millis>) {
+    pub(crate) fn hold(&mut self, from: Role, until: Option<Millis>) {
         let floor = &mut self.floors[from as usize];
         *floor = (*floor).max(until.unwrap_or(NEVER));
     }
 
     /// Blocks both directions until `until`, packets in flight included; `None` is for ever.
-    pub(super) fn cut(&mut self, until: Option<Millis>) {
+    pub(crate) fn cut(&mut self, until: Option<Millis>) {
         for from in Role::BOTH {
             self.hold(from, until);
         }
@@ -93,7 +93,7 @@ impl Link {
     }
 
     /// Removes and returns the next packet that arrives by `now`.
-    pub(super) fn pop(&mut self, now: Millis) -> Option<Packet> {
+    pub(crate) fn pop(&mut self, now: Millis) -> Option<Packet> {
         let entry = self.under_way.first_entry()?;
         if entry.key().0 > now {
             return None;
@@ -102,7 +102,7 @@ impl Link {
     }
 
     /// Returns when the next packet arrives.
-    pub(super) fn due(&self) -> Option<Millis> {
+    pub(crate) fn due(&self) -> Option<Millis> {
         self.under_way.first_key_value().map(|((at, _), _)| *at)
     }
 }

@@ -16,6 +16,8 @@ mod simulation;
 mod socket;
 mod stream;
 
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub(crate) use link::{Link, Packet};
 pub use net::Net;
 pub use simulation::{Build, FaultInjector, PacketDecision};
 pub use stream::{PacketListener, PacketStream};

@@ -112,7 +112,7 @@ impl EventLog {
     }
 
     /// Takes the time from `witness` from now on, and notifies it of every entry.
-    #[cfg(any(feature = "packet", feature = "linux"))]
+    #[cfg(feature = "packet")]
     pub(crate) fn watch(&mut self, witness: Arc<dyn Observer>) {
         self.witness = Some(witness);
     }

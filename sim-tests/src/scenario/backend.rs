@@ -18,8 +18,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// The simulators.
-    pub const ALL: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
+    /// All backends.
+    pub const ALL: [Self; 4] = [Self::Pair, Self::Turmoil, Self::Packet, Self::Linux];
+
+    /// The backends with virtual time. They are deterministic.
+    pub const SIMULATORS: [Self; 3] = [Self::Pair, Self::Turmoil, Self::Packet];
 
     /// The backends without packets. Data arrives in order, possibly late, or never.
     pub const STREAMS: [Self; 2] = [Self::Pair, Self::Turmoil];

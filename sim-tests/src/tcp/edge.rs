@@ -127,6 +127,9 @@ impl Edge {
         let fits = |trigger: &Trigger| match (trigger, cause, arrived) {
             (Trigger::Open | Trigger::Close | Trigger::Abort, Cause::Program, _) => true,
             (Trigger::TimeWaitOver | Trigger::GiveUp, Cause::Timer, _) => true,
+            // A kernel answers data for a program that has closed with RST (RFC 1122 section 4.2.2.13), and also a FIN
+            // that shows that there was data before it.
+            (Trigger::Abort, Cause::Arrival(_), Some(segment)) => segment.space() > 0,
             (_, Cause::Arrival(_), Some(segment)) => trigger.is_made_by(segment, fin),
             (_, Cause::Program | Cause::Timer | Cause::Arrival(_), _) => false,
         };

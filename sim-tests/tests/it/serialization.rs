@@ -30,7 +30,7 @@ fn parts_of_an_id_are_written_as_in_the_id() {
     for wire in Wire::ALL {
         assert_eq!(text(json!(wire)).as_deref(), Some(wire.id()));
     }
-    for backend in Backend::ALL {
+    for backend in Backend::SIMULATORS {
         assert_eq!(text(json!(backend)).as_deref(), Some(backend.id()));
     }
     for network in TrialNetwork::ALL {
@@ -49,7 +49,7 @@ fn a_record_can_be_read_again() {
         "plain/client:drop-unread@idle/server:none/clear",
     ] {
         let scenario: Scenario = id.parse().unwrap_or_else(|error| panic!("{id}: {error}"));
-        for backend in Backend::ALL.into_iter().filter(|backend| backend.expresses(&scenario).is_ok()) {
+        for backend in Backend::SIMULATORS.into_iter().filter(|backend| backend.expresses(&scenario).is_ok()) {
             let record = backend.run(&scenario).expect("it runs");
             assert!(!record.entries.is_empty());
             let text = to_string(&record).expect("JSON");

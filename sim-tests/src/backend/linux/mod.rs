@@ -1,11 +1,12 @@
 //! The real client and server of `echo-net` on the Linux kernel: real sockets, real time, in a network namespace of the
-//! harness's own.
+//! harness's own. Every packet passes through the harness, which delays, loses or cuts off what the scenario says.
 //!
 //! All deadlines are [`SLOWER`] times as long as on the simulators, because a process of a busy machine may stand still
 //! for tens of milliseconds. The times of a record are divided by the same number, so that they can be compared.
 
-mod history;
+mod connection;
 mod net;
+mod router;
 mod run;
 mod worker;
 

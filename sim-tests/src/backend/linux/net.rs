@@ -1,52 +1,87 @@
-//! The programs' sockets: TCP on loopback, at addresses that only one run uses.
+//! The programs' sockets: TCP of the kernel, at addresses that only one run uses.
 
-use crate::backend::program::{Net, lock};
-use crate::linux::SocketPair;
+use super::router::{RunNumber, addresses_of};
+use crate::backend::program::Net;
 use echo_net::Transport;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 const PORT: u16 = 2012;
+/// The client's port if two conversations follow each other on the same ports.
+const REUSED: u16 = 50_000;
 
 /// The two hosts of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
-    /// By [`Role`](echo_core::Role).
+    /// By [`Role`](echo_core::Role), as all arrays here.
     pub(super) addresses: [Ipv4Addr; 2],
     /// Size of the receive buffers in bytes; 0 is the system's default.
-    pub(super) window: usize,
-    /// By [`Role`](echo_core::Role): the program crashes, so its socket belongs to a process that can be killed.
-    pub(super) crashes: [bool; 2],
-    pub(super) pair: Arc<Mutex<Option<SocketPair>>>,
+    window: usize,
+    /// The client's port; 0 is any.
+    port: u16,
+    /// The program crashes, so its socket belongs to a process that can be killed.
+    crashes: [bool; 2],
+    /// Set when the host loses its power.
+    dark: [Arc<AtomicBool>; 2],
 }
 
 impl Hosts {
-    /// Returns the addresses of run `number`.
-    pub(super) fn addresses(number: u16) -> [Ipv4Addr; 2] {
-        let [high, low] = number.to_be_bytes();
-        [2, 1].map(|host| Ipv4Addr::new(127, 1 + high, low, host))
+    pub(super) fn new(number: RunNumber, window: usize, crashes: [bool; 2]) -> Self {
+        Self { addresses: addresses_of(number), window, port: 0, crashes, dark: Default::default() }
     }
 
-    fn socket(&self) -> io::Result<TcpSocket> {
+    /// Loses the power of `side`: its sockets go without a packet.
+    pub(super) fn power_down(&self, side: echo_core::Role) {
+        self.dark[side as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// Runs an earlier conversation on the ports of the next one. The server closes first, so its socket is in
+    /// TIME-WAIT.
+    pub(super) async fn rehearse(&mut self) -> io::Result<()> {
+        self.port = REUSED;
+        let listener = self.listen()?;
+        let client = self.socket(self.addresses[0], self.port)?.connect((self.addresses[1], PORT).into());
+        let (client, server) = tokio::join!(client, listener.accept());
+        drop(server?);
+        let mut client = client?;
+        client.read(&mut [0]).await?;
+        Ok(())
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        self.socket(self.addresses[1], PORT)?.listen(8)
+    }
+
+    fn socket(&self, address: Ipv4Addr, port: u16) -> io::Result<TcpSocket> {
         let socket = TcpSocket::new_v4()?;
+        // The port of an earlier conversation can be used again.
+        socket.set_reuseaddr(true)?;
         if self.window > 0 {
             socket.set_recv_buffer_size(u32::try_from(self.window).unwrap_or(u32::MAX))?;
         }
+        socket.bind((address, port).into())?;
         Ok(socket)
+    }
+
+    fn stream(&self, stream: TcpStream, side: usize) -> io::Result<LinuxStream> {
+        stream.set_nodelay(true)?;
+        let holder = if self.crashes[side] { Some(hold(&stream)?) } else { None };
+        Ok(LinuxStream { stream: Some(stream), holder, dark: Arc::clone(&self.dark[side]) })
     }
 }
 
 #[derive(Debug)]
 pub(super) struct LinuxListener {
     listener: TcpListener,
-    crashes: bool,
+    hosts: Hosts,
 }
 
 impl Net for Hosts {
@@ -54,24 +89,17 @@ impl Net for Hosts {
     type Listener = LinuxListener;
 
     async fn bind(&self) -> io::Result<LinuxListener> {
-        let socket = self.socket()?;
-        socket.bind((self.addresses[1], PORT).into())?;
-        Ok(LinuxListener { listener: socket.listen(8)?, crashes: self.crashes[1] })
+        Ok(LinuxListener { listener: self.listen()?, hosts: self.clone() })
     }
 
     async fn accept(listener: &mut LinuxListener) -> io::Result<LinuxStream> {
         let (stream, _) = listener.listener.accept().await?;
-        LinuxStream::new(stream, listener.crashes)
+        listener.hosts.stream(stream, 1)
     }
 
     async fn connect(&self) -> io::Result<LinuxStream> {
-        let socket = self.socket()?;
-        socket.bind((self.addresses[0], 0).into())?;
-        let server = SocketAddr::from((self.addresses[1], PORT));
-        let stream = socket.connect(server).await?;
-        let pair = SocketPair { client: stream.local_addr()?, server };
-        *lock(&self.pair) = Some(pair);
-        LinuxStream::new(stream, self.crashes[0])
+        let socket = self.socket(self.addresses[0], self.port)?;
+        self.stream(socket.connect((self.addresses[1], PORT).into()).await?, 0)
     }
 }
 
@@ -81,15 +109,11 @@ impl Net for Hosts {
 pub(super) struct LinuxStream {
     stream: Option<TcpStream>,
     holder: Option<Child>,
+    /// The host has lost its power: the kernel must forget the socket.
+    dark: Arc<AtomicBool>,
 }
 
 impl LinuxStream {
-    fn new(stream: TcpStream, crashes: bool) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        let holder = if crashes { Some(hold(&stream)?) } else { None };
-        Ok(Self { stream: Some(stream), holder })
-    }
-
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
@@ -103,7 +127,11 @@ fn hold(stream: &TcpStream) -> io::Result<Child> {
 
 impl Drop for LinuxStream {
     fn drop(&mut self) {
-        drop(self.stream.take());
+        match self.stream.take() {
+            // Its RST is lost, because the host has no power.
+            Some(stream) if self.dark.load(Ordering::Relaxed) => stream.abort(),
+            other => drop(other),
+        }
         if let Some(holder) = &mut self.holder {
             // It fails only if the process has ended, and then its socket is closed, too.
             let _ = holder.kill();

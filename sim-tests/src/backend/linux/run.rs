@@ -1,51 +1,55 @@
 //! One conversation on the kernel.
 
 use super::SLOWER;
-use super::history::History;
+use super::connection::Connection;
 use super::net::{Hosts, LinuxStream};
+use super::router::{Router, RunNumber};
+use crate::backend::fault_injector::{ScenarioFaultInjector, WaitingFaults};
 use crate::backend::program::{Controller, HostCommand, SharedLog, Slot, Watch, lock, start_programs};
-use crate::linux::{Isolated, PacketFilter};
+use crate::linux::Isolated;
 use crate::record::Record;
-use crate::record::event_log::{LogEntry, LogEvent, Unit};
-use crate::scenario::network::Span;
 use crate::scenario::plan::Action;
 use crate::scenario::{Backend, Scenario, defaults};
 use crate::support::{Millis, ScenarioError};
-use echo_core::{Deadline, Role};
+use crate::tcp::TimedEvent;
+use echo_core::Role;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
-/// Limit for connecting.
-const CONNECTING: Duration = Duration::from_secs(5);
+/// Limit for connecting: several SYNs may be lost, and the kernel sends the next after 1, 3 and 7 s.
+const CONNECTING: Duration = Duration::from_secs(20);
 /// Time for the sockets to end after the programs. Those of a host that has vanished do not.
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// A network namespace in which conversations run, several at once if asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LinuxNetwork {
-    filter: Rc<PacketFilter>,
-    history: History,
-    runs: Rc<Cell<u16>>,
+    router: Router,
+    runs: Rc<Cell<RunNumber>>,
+}
+
+impl std::fmt::Debug for LinuxNetwork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinuxNetwork").field("runs", &self.runs.get()).finish_non_exhaustive()
+    }
 }
 
 impl LinuxNetwork {
-    /// Sets the namespace up. Must be called in a `LocalSet`, where it samples the states of sockets from then on.
+    /// Sets the namespace up. Must be called in a `LocalSet`, where it passes packets from then on.
     ///
     /// # Errors
-    /// As [`PacketFilter::new`].
+    /// The errors of [`PacketDevice::new`](crate::linux::PacketDevice::new) and of
+    /// [`SocketStates::open`](crate::linux::SocketStates::open).
     pub fn new(isolated: Isolated) -> io::Result<Self> {
-        let filter = Rc::new(PacketFilter::new(isolated)?);
-        let history = History::default();
-        spawn_local(history.clone().sample());
-        Ok(Self { filter, history, runs: Rc::default() })
+        Ok(Self { router: Router::new(isolated)?, runs: Rc::default() })
     }
 
-    /// Runs `scenario`. The record's `packets` are the sockets' changes of state, as far as samples show them.
+    /// Runs `scenario`. The record's `packets` are the packets of the kernel, and the changes of its sockets' states.
     ///
     /// # Errors
     /// A [`ScenarioError`] if the scenario makes no sense, the kernel cannot express it, or the system fails.
@@ -55,84 +59,57 @@ impl LinuxNetwork {
         let failed = |error: io::Error| ScenarioError::Run(format!("linux: {error}"));
         let number = self.runs.get();
         self.runs.set(number.checked_add(1).ok_or_else(|| failed(io::Error::other("too many runs in one namespace")))?);
-        let mut run = Run::start(scenario, number, Rc::clone(&self.filter));
+        let mut run = Run::start(scenario, number, self.router.clone()).await.map_err(failed)?;
         if !run.controller.connected(CONNECTING).await {
-            return Err(ScenarioError::Run("linux: no connection within 5 s".into()));
+            return Err(ScenarioError::Run("linux: no connection within 20 s".into()));
         }
-        let pair = *lock(&run.hosts.pair);
-        let pair = pair.ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
-        self.history.watch(pair);
-        let begun = Instant::now();
         let budget = defaults::budget(scenario);
         let over_at = run.converse(scenario, budget).await;
-        let packets = self.history.settle(pair, begun, SETTLING).await;
-        if let Some(error) = run.failure.take() {
+        run.router.settle(number, SETTLING).await;
+        if let Some(error) = run.router.failure() {
             return Err(failed(error));
         }
-        let entries = complete(std::mem::take(&mut *lock(&run.log)).into_entries());
-        let unreached = run.controller.left();
-        Ok(Record { scenario: scenario.clone(), backend: Backend::Linux, entries, over_at, budget, unreached, packets })
+        Ok(run.record(scenario, over_at, budget))
     }
-}
-
-/// Adds the FINs and RSTs that a kernel has sent by itself. Nothing shows them before they arrive.
-fn complete(entries: Vec<LogEntry>) -> Vec<LogEntry> {
-    let mut complete: Vec<LogEntry> = Vec::new();
-    for entry in entries {
-        if let LogEvent::Got(unit @ (Unit::Fin | Unit::Reset)) = &entry.what {
-            let sent = LogEntry { at: entry.at, side: entry.side.peer(), what: LogEvent::Sent(unit.clone()) };
-            let is_known = complete.iter().any(|known| (known.side, &known.what) == (sent.side, &sent.what));
-            if !is_known {
-                complete.push(sent);
-            }
-        }
-        complete.push(entry);
-    }
-    complete
-}
-
-/// The scenario with deadlines for real time.
-fn slower(scenario: &Scenario) -> Scenario {
-    let mut slower = scenario.clone();
-    let server = defaults::deadlines_of(scenario, Role::Server);
-    slower.overrides.deadlines = Deadline::ALL
-        .into_iter()
-        .map(|deadline| {
-            (deadline, u64::from(SLOWER) * Millis::try_from(server.length(deadline).as_millis()).unwrap_or(Millis::MAX))
-        })
-        .collect();
-    slower
 }
 
 struct Run {
+    number: RunNumber,
+    router: Router,
     hosts: Hosts,
     log: SharedLog,
     controller: Controller<LinuxStream>,
+    waiting: WaitingFaults,
     /// By [`Role`].
     programs: [JoinHandle<io::Result<()>>; 2],
-    filter: Rc<PacketFilter>,
-    failure: Option<io::Error>,
+    reboot: Option<Millis>,
+    /// The connection's time at the beginning.
+    offset: Millis,
 }
 
 impl Run {
     /// Starts both programs.
-    fn start(scenario: &Scenario, number: u16, filter: Rc<PacketFilter>) -> Self {
+    async fn start(scenario: &Scenario, number: RunNumber, router: Router) -> io::Result<Self> {
+        let network = &scenario.network;
         let crashes = |side| scenario.plan(side).steps.iter().any(|step| step.action == Action::Crash);
-        let hosts = Hosts {
-            addresses: Hosts::addresses(number),
-            window: scenario.network.window,
-            crashes: Role::BOTH.map(crashes),
-            pair: Arc::new(Mutex::new(None)),
-        };
+        let mut hosts = Hosts::new(number, network.window, Role::BOTH.map(crashes));
         let log = SharedLog::default();
         let streams = Role::BOTH.map(|_| Slot::default());
+        router.add(number, Connection::new(hosts.addresses, network.latency, network.batch));
+        if network.earlier {
+            timeout(CONNECTING, hosts.rehearse()).await??;
+            router.settle(number, CONNECTING).await;
+        }
+        let (injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), streams.clone());
+        router.with(number, |connection| connection.begin(Box::new(injector)));
         let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
-        let programs = start_programs(&slower(scenario), &log, &streams, inboxes, &hosts);
-        Self { hosts, log, controller, programs, filter, failure: None }
+        let programs = start_programs(scenario, SLOWER, &log, &streams, inboxes, &hosts);
+        Ok(Self { number, router, hosts, log, controller, waiting, programs, reboot: network.reboot, offset: 0 })
     }
 
     /// Runs until both programs have ended.
     async fn converse(&mut self, scenario: &Scenario, budget: Millis) -> Option<Millis> {
+        self.offset = self.router.with(self.number, |connection| connection.now()).unwrap_or_default();
         self.controller.slow_down(scenario.network.takes);
         let log = Arc::clone(&self.log);
         let watch = Watch::begin(&log, SLOWER);
@@ -141,31 +118,34 @@ impl Run {
         watch.run(&log, budget, || self.carry_out()).await
     }
 
+    fn record(self, scenario: &Scenario, over_at: Option<Millis>, budget: Millis) -> Record {
+        let entries = std::mem::take(&mut *lock(&self.log)).into_entries();
+        let waiting = lock(&self.waiting).iter().map(ToString::to_string).collect();
+        let unreached = [self.controller.left(), waiting].concat();
+        let moment = |moment: TimedEvent| TimedEvent { at: moment.at.saturating_sub(self.offset), ..moment };
+        let packets = self.router.remove(self.number).into_iter().map(moment).collect();
+        Record { scenario: scenario.clone(), backend: Backend::Linux, entries, over_at, budget, unreached, packets }
+    }
+
     /// Carries out the commands that are due. Returns whether there were any.
     fn carry_out(&mut self) -> bool {
-        let Self { hosts, controller, programs, filter, failure, .. } = self;
-        let mut keep = |result: io::Result<()>| {
-            if let Err(error) = result {
-                failure.get_or_insert(error);
-            }
-        };
+        let Self { number, router, hosts, controller, programs, reboot, .. } = self;
         controller.carry_out(|command| match command {
             HostCommand::Crash(side) => programs[side as usize].abort(),
             HostCommand::Vanish(side) => {
-                keep(filter.cut(hosts.addresses[side as usize]));
+                router.with(*number, |connection| connection.set_dark(side, true));
+                hosts.power_down(side);
                 programs[side as usize].abort();
-            }
-            HostCommand::Cut(span) => {
-                let server = hosts.addresses[Role::Server as usize];
-                keep(filter.cut(server));
-                if let Span::For(span) = span {
-                    let filter = Rc::clone(filter);
+                if let Some(span) = *reboot {
+                    let (number, router) = (*number, router.clone());
                     spawn_local(async move {
                         sleep(Duration::from_millis(u64::from(SLOWER) * span)).await;
-                        // A failure shows: the conversation stays cut.
-                        let _ = filter.heal(server);
+                        router.with(number, |connection| connection.set_dark(side, false));
                     });
                 }
+            }
+            HostCommand::Cut(span) => {
+                router.with(*number, |connection| connection.cut(span.after(connection.now())));
             }
         })
     }
@@ -175,5 +155,6 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.programs.iter().for_each(JoinHandle::abort);
+        self.router.remove(self.number);
     }
 }

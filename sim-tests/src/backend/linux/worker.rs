@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 
 /// Maximum number of conversations at a time. More of them disturb each other's deadlines.
-const AT_ONCE: usize = 48;
+const AT_ONCE: usize = 200;
 /// A worker that gives no result for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 

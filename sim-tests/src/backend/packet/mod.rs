@@ -4,7 +4,6 @@
 //! [`defaults::TCP_TIME_SCALE`](crate::scenario::defaults::TCP_TIME_SCALE) times as fast, because the harness's
 //! deadlines are that much shorter than real ones.
 
-mod fault_injector;
 mod simulation;
 
 use self::simulation::Simulation;

@@ -1,6 +1,6 @@
 //! One simulation: both programs on their hosts, the network between them, and the controller.
 
-use super::fault_injector::{ScenarioFaultInjector, Waiting};
+use crate::backend::fault_injector::{ScenarioFaultInjector, WaitingFaults};
 use crate::backend::program::{Controller, HostCommand, Net as Network, SharedLog, Slot, Watch, lock, start_programs};
 use crate::network::READ_INTERVAL;
 use crate::packet::{Build, Net, PacketListener, PacketStream};
@@ -33,7 +33,7 @@ pub(super) struct Simulation {
     net: Net,
     log: SharedLog,
     controller: Controller<PacketStream>,
-    waiting: Waiting,
+    waiting: WaitingFaults,
     /// By [`Role`].
     programs: [JoinHandle<io::Result<()>>; 2],
     reboot: Option<Millis>,
@@ -91,7 +91,7 @@ impl Simulation {
         net.begin(Box::new(fault_injector));
         let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
         let wires = Wires { net: net.clone(), port: network.earlier.then_some(REUSED) };
-        let programs = start_programs(scenario, &log, &streams, inboxes, &wires);
+        let programs = start_programs(scenario, 1, &log, &streams, inboxes, &wires);
         let simulation = Self { net, log, controller, waiting, programs, reboot: network.reboot, offset: 0 };
         if !simulation.controller.connected(CONNECTING).await {
             return Err(ScenarioError::Run("packet: the connection did not come about".into()));

@@ -10,7 +10,7 @@ use crate::scenario::plan::{Action, Point, Step};
 use crate::scenario::scheduler::{Command, StepScheduler};
 use echo_core::Role;
 use echo_net::Transport;
-#[cfg(any(feature = "packet", feature = "linux"))]
+#[cfg(feature = "packet")]
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -52,7 +52,7 @@ impl<S: Transport> Controller<S> {
     }
 
     /// Waits until both programs have their stream, at most for `limit`. Returns whether they have.
-    #[cfg(any(feature = "packet", feature = "linux"))]
+    #[cfg(feature = "packet")]
     pub(in crate::backend) async fn connected(&self, limit: Duration) -> bool {
         let connected = async {
             while !self.is_connected() {
@@ -63,7 +63,7 @@ impl<S: Transport> Controller<S> {
     }
 
     /// Limits both programs to `takes` bytes in every [`READ_INTERVAL`](crate::network::READ_INTERVAL); 0 is no limit.
-    #[cfg(any(feature = "packet", feature = "linux"))]
+    #[cfg(feature = "packet")]
     pub(in crate::backend) fn slow_down(&self, takes: usize) {
         for side in Role::BOTH.into_iter().filter(|_| takes > 0) {
             self.with_stream(side, |stream| stream.slow_down(takes));

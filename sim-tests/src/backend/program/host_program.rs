@@ -8,7 +8,7 @@ use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
-use echo_core::Role;
+use echo_core::{Config, Deadline, Role};
 use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
 use std::future::{pending, poll_fn};
 use std::io;
@@ -39,6 +39,8 @@ pub(in crate::backend) type Inbox = mpsc::UnboundedReceiver<ProgramCommand>;
 /// The program of a host, and what it needs to run.
 pub(in crate::backend) struct HostProgram<N: Net> {
     scenario: Scenario,
+    /// How many milliseconds of the program's clock are one of the scenario.
+    scale: u32,
     log: SharedLog,
     handle: Slot<N::Stream>,
     role: Role,
@@ -47,8 +49,8 @@ pub(in crate::backend) struct HostProgram<N: Net> {
 
 impl<N: Net> Clone for HostProgram<N> {
     fn clone(&self) -> Self {
-        let Self { scenario, log, handle, role, net } = self;
-        Self::new(*role, scenario, Arc::clone(log), Arc::clone(handle), net.clone())
+        let Self { scenario, scale, log, handle, role, net } = self;
+        Self::new(*role, scenario, *scale, Arc::clone(log), Arc::clone(handle), net.clone())
     }
 }
 
@@ -56,11 +58,12 @@ impl<N: Net> HostProgram<N> {
     pub(in crate::backend) fn new(
         role: Role,
         scenario: &Scenario,
+        scale: u32,
         log: SharedLog,
         handle: Slot<N::Stream>,
         net: N,
     ) -> Self {
-        Self { scenario: scenario.clone(), log, handle, role, net }
+        Self { scenario: scenario.clone(), scale, log, handle, role, net }
     }
 
     /// Runs the program until its host ends.
@@ -90,9 +93,18 @@ impl<N: Net> HostProgram<N> {
         Ok(self.stream(self.net.connect().await?))
     }
 
+    fn config(&self) -> Config {
+        let mut config = defaults::config(&self.scenario, self.role);
+        for deadline in Deadline::ALL {
+            config.deadlines.set(deadline, self.scale * config.deadlines.length(deadline));
+        }
+        config.quiet *= self.scale;
+        config
+    }
+
     fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
-        config.connection = defaults::config(&self.scenario, self.role);
+        config.connection = self.config();
         config.clock = Clock::simulated(|| defaults::EPOCH);
         config
     }
@@ -201,7 +213,7 @@ impl<N: Net> HostProgram<N> {
         let stop = Notify::new();
         let witness = self.clone();
         let mut config = ServerConfig::default();
-        config.connection = defaults::config(&self.scenario, self.role);
+        config.connection = self.config();
         config.clock = Clock::simulated(|| defaults::EPOCH);
         config.close_reason = defaults::server_close_reason();
         config.on_end = OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone())));

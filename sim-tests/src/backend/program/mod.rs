@@ -4,7 +4,7 @@ mod controller;
 mod host_program;
 mod instrumented_stream;
 mod pace;
-#[cfg(any(feature = "packet", feature = "linux"))]
+#[cfg(feature = "packet")]
 mod watch;
 
 pub(super) use controller::{Controller, HostCommand};
@@ -14,7 +14,7 @@ pub(super) use host_program::HostProgram;
 pub(super) use host_program::Inbox;
 pub(super) use host_program::Slot;
 pub(super) use instrumented_stream::{SharedLog, lock};
-#[cfg(any(feature = "packet", feature = "linux"))]
+#[cfg(feature = "packet")]
 pub(super) use watch::{Watch, start_programs};
 
 use echo_net::Transport;

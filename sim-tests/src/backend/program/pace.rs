@@ -16,7 +16,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Allows `takes` bytes in every [`READ_INTERVAL`].
-    #[cfg(any(feature = "packet", feature = "linux"))]
+    #[cfg(feature = "packet")]
     pub(super) fn new(takes: usize) -> Self {
         Self { takes, next: Box::pin(tokio::time::sleep_until(Instant::now())) }
     }

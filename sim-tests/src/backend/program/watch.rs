@@ -15,9 +15,11 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-/// Starts both programs, the server first: it has to listen before the client connects. Returns them by [`Role`].
+/// Starts both programs, the server first: it has to listen before the client connects. `scale` milliseconds of
+/// tokio's time are one of the scenario. Returns the programs by [`Role`].
 pub(in crate::backend) fn start_programs<N: Net>(
     scenario: &Scenario,
+    scale: u32,
     log: &SharedLog,
     streams: &[Slot<N::Stream>; 2],
     [for_client, for_server]: [Inbox; 2],
@@ -25,7 +27,7 @@ pub(in crate::backend) fn start_programs<N: Net>(
 ) -> [JoinHandle<io::Result<()>>; 2] {
     let start = |role: Role, inbox| {
         let stream = Arc::clone(&streams[role as usize]);
-        let program = HostProgram::new(role, scenario, Arc::clone(log), stream, net.clone());
+        let program = HostProgram::new(role, scenario, scale, Arc::clone(log), stream, net.clone());
         spawn_local(async move { program.play(inbox).await })
     };
     let server = start(Role::Server, for_server);

@@ -77,7 +77,7 @@ impl Simulation {
         let streams = Role::BOTH.map(|_| Slot::default());
         let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
         for ((role, stream), inbox) in Role::BOTH.into_iter().zip(streams).zip(inboxes) {
-            start_host(&mut sim, HostProgram::new(role, scenario, Arc::clone(&log), stream, Hosts), role, inbox);
+            start_host(&mut sim, HostProgram::new(role, scenario, 1, Arc::clone(&log), stream, Hosts), role, inbox);
         }
         sim.hold("client", "server");
         Self {

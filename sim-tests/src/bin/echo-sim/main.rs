@@ -9,6 +9,8 @@ mod generate;
 mod hash;
 mod inherited;
 #[cfg(target_os = "linux")]
+mod fidelity;
+#[cfg(target_os = "linux")]
 mod linux_worker;
 mod list;
 mod output;
@@ -60,6 +62,9 @@ enum Command {
     Hash(hash::Options),
     /// Compare the runs that two versions have saved (check --save)
     Diff(diff::Options),
+    /// Compare the simulated networks with Linux
+    #[cfg(target_os = "linux")]
+    Fidelity(fidelity::Options),
     /// Run scenarios on the kernel, in a network namespace of its own (for other commands)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -84,6 +89,8 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Hash(options) => hash::run(&options),
         Command::Diff(options) => diff::run(&options),
+        #[cfg(target_os = "linux")]
+        Command::Fidelity(options) => fidelity::run(&options),
         #[cfg(target_os = "linux")]
         Command::LinuxWorker => linux_worker::run(),
         Command::Generate(options) => generate::run(&options, Program::command()),

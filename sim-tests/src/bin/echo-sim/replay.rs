@@ -21,8 +21,8 @@ pub(crate) struct Options {
     /// way (0 or 1; otherwise all are shown)
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Run on this backend: pair, turmoil or packet (default: the file's, or else pair, or packet if the network needs
-    /// packets)
+    /// Run on this backend: pair, turmoil, packet, or linux, the kernel of this machine (default: the file's, or else
+    /// pair, or packet if the network needs packets)
     #[arg(long)]
     backend: Option<Backend>,
     /// Print JSON (see SCHEMA.md)
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "MS")]
     budget: Option<u64>,
     /// Write every packet to FILE in pcapng, lost ones too, each with its fate and both TCP states as a comment; only
-    /// with the backend packet
+    /// with the backend packet or linux
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
 }
@@ -58,8 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
             || Trouble::Usage(format!("no run {seed} of {}: expected a number below {}", saved.scenario, runs.len()));
         runs = vec![runs[chosen.ok_or_else(none)?].clone()];
     }
-    if options.pcap.is_some() && backend != Backend::Packet {
-        return Err(Trouble::Usage(format!("--pcap needs --backend packet: {} has no packets", backend.id())));
+    if options.pcap.is_some() && !matches!(backend, Backend::Packet | Backend::Linux) {
+        return Err(Trouble::Usage(format!("--pcap needs --backend packet or linux: {} has no packets", backend.id())));
     }
     let mut shown = Shown { text: String::new(), json: Vec::new(), good: true };
     for scenario in runs.iter().filter(|scenario| runs.len() == 1 || backend.expresses(scenario).is_ok()) {
@@ -99,7 +99,10 @@ struct Shown {
 impl Shown {
     fn show(&mut self, scenario: &Scenario, backend: Backend, options: &Options) -> Result<(), Trouble> {
         let budget = options.budget.unwrap_or_else(|| defaults::budget(scenario));
-        let record = backend.run_within(scenario, budget)?;
+        let record = match backend {
+            Backend::Linux => on_linux(scenario, options)?,
+            Backend::Pair | Backend::Turmoil | Backend::Packet => backend.run_within(scenario, budget)?,
+        };
         if let Some(path) = &options.pcap {
             let mut capture = Vec::new();
             pcapng::write(&record, &mut capture)
@@ -128,6 +131,21 @@ impl Shown {
         }
         Ok(())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn on_linux(scenario: &Scenario, options: &Options) -> Result<Record, Trouble> {
+    if options.budget.is_some() {
+        return Err(Trouble::Usage("--budget needs a simulator: on the backend linux time is real".into()));
+    }
+    Backend::Linux.expresses(scenario)?;
+    let mut records = crate::linux_worker::records(std::slice::from_ref(scenario), || ())?;
+    records.pop().ok_or_else(|| Trouble::Failed("the worker gave no record".into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_linux(scenario: &Scenario, _: &Options) -> Result<Record, Trouble> {
+    Ok(Backend::Linux.run(scenario)?)
 }
 
 /// Returns the rules that are broken.

@@ -156,7 +156,7 @@ impl std::str::FromStr for Seeds {
 
 /// Returns one backend, or all.
 pub(crate) fn backends(one: Option<Backend>) -> Vec<Backend> {
-    one.map_or(Backend::ALL.to_vec(), |one| vec![one])
+    one.map_or(Backend::SIMULATORS.to_vec(), |one| vec![one])
 }
 
 /// Returns the runs of a sequence, each with the arguments of `replay` for it.

@@ -1,6 +1,6 @@
 //! What the harness does with a stream, without its program.
 
-#[cfg(any(feature = "packet", feature = "linux"))]
+#[cfg(feature = "packet")]
 use super::super::pace::Pace;
 #[cfg(any(feature = "turmoil", feature = "packet"))]
 use super::PeerReset;
@@ -65,7 +65,7 @@ impl<S: Transport> StreamControl<S> {
 }
 
 /// For networks whose readers are slow by themselves.
-#[cfg(any(feature = "packet", feature = "linux"))]
+#[cfg(feature = "packet")]
 impl<S: Transport> StreamControl<S> {
     /// Limits the program to `takes` bytes in every [`READ_INTERVAL`](crate::network::READ_INTERVAL). From then on the
     /// transport is asked how much the peer has acknowledged.

@@ -2,7 +2,7 @@
 
 use crate::backend::faulty_links::carries;
 use crate::backend::program::{SharedLog, Slot, lock};
-use crate::packet::{FaultInjector, PacketDecision, PacketStream};
+use crate::packet::{FaultInjector, PacketDecision};
 use crate::record::event_log::{LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk as Piece, WireDecoder};
 use crate::scenario::Scenario;
@@ -10,16 +10,17 @@ use crate::scenario::network::{NetworkFault, PacketContent, PacketSelector};
 use crate::support::Millis;
 use crate::tcp::{Flags, PacketFate, Segment, TcpState};
 use echo_core::Role;
+use echo_net::Transport;
 use std::sync::{Arc, Mutex};
 
 /// The faults that wait for their segment.
-pub(super) type Waiting = Arc<Mutex<Vec<NetworkFault>>>;
+pub(super) type WaitingFaults = Arc<Mutex<Vec<NetworkFault>>>;
 
-pub(super) struct ScenarioFaultInjector {
+pub(super) struct ScenarioFaultInjector<S> {
     log: SharedLog,
     /// The instrumented streams of both programs; by [`Role`].
-    taps: [Slot<PacketStream>; 2],
-    waiting: Waiting,
+    taps: [Slot<S>; 2],
+    waiting: WaitingFaults,
     requests: u64,
     /// By [`Role`].
     decoders: [WireDecoder; 2],
@@ -29,14 +30,14 @@ pub(super) struct ScenarioFaultInjector {
     loss: Option<(u8, u64)>,
 }
 
-impl ScenarioFaultInjector {
-    pub(super) fn new(scenario: &Scenario, log: SharedLog, taps: [Slot<PacketStream>; 2]) -> (Self, Waiting) {
+impl<S: Transport> ScenarioFaultInjector<S> {
+    pub(super) fn new(scenario: &Scenario, log: SharedLog, taps: [Slot<S>; 2]) -> (Self, WaitingFaults) {
         let faults = scenario.network.faults.iter().copied();
         let waits = |fault: &NetworkFault| match fault {
             NetworkFault::Hold { .. } | NetworkFault::Packet { .. } => true,
             NetworkFault::Cut { .. } | NetworkFault::Loss { .. } => false,
         };
-        let waiting: Waiting = Arc::new(Mutex::new(faults.clone().filter(waits).collect()));
+        let waiting: WaitingFaults = Arc::new(Mutex::new(faults.clone().filter(waits).collect()));
         let loss = faults.into_iter().find_map(|fault| match fault {
             NetworkFault::Loss { percent, seed } => Some((percent, seed)),
             NetworkFault::Hold { .. } | NetworkFault::Packet { .. } | NetworkFault::Cut { .. } => None,
@@ -117,7 +118,7 @@ impl ScenarioFaultInjector {
     }
 }
 
-impl FaultInjector for ScenarioFaultInjector {
+impl<S: Transport> FaultInjector for ScenarioFaultInjector<S> {
     fn judge(&mut self, now: Millis, segment: &Segment, sender: TcpState) -> PacketDecision {
         let units = self.hear(segment);
         self.note(segment.from, &units);

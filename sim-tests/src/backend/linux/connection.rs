@@ -1,0 +1,188 @@
+//! The packets of one run: what the kernel sends, what the network does with it, and the states of both sockets.
+
+use crate::linux::{SocketPair, SocketStates};
+use crate::packet::{FaultInjector, Link, Packet, PacketDecision};
+use crate::support::Millis;
+use crate::tcp::{Cause, PacketFate, SocketId, TcpEvent, TcpState, TimedEvent, parse};
+use echo_core::Role;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A run's connection, packet by packet. Its time is the harness's, [`SLOWER`](super::SLOWER) than the kernel's.
+pub(super) struct Connection {
+    started: Instant,
+    /// The hosts' addresses; by [`Role`].
+    addresses: [Ipv4Addr; 2],
+    link: Link,
+    injector: Box<dyn FaultInjector>,
+    segments: u32,
+    log: Vec<TimedEvent>,
+    /// Known from the first packet on.
+    pair: Option<SocketPair>,
+    sockets: [Seen; 2],
+    /// The hosts without power; by [`Role`].
+    dark: [bool; 2],
+}
+
+/// The last known state of a socket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    id: SocketId,
+    /// `None` before the first look.
+    state: Option<TcpState>,
+}
+
+/// Delivers everything.
+struct NoFaults;
+
+impl FaultInjector for NoFaults {
+    fn judge(&mut self, _: Millis, _: &crate::tcp::Segment, _: TcpState) -> PacketDecision {
+        PacketDecision { fate: PacketFate::Deliver, hold: None }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(addresses: [Ipv4Addr; 2], latency: Millis, batch: Millis) -> Self {
+        Self {
+            started: Instant::now(),
+            addresses,
+            link: Link::new(latency, batch),
+            injector: Box::new(NoFaults),
+            segments: 0,
+            log: Vec::new(),
+            pair: None,
+            sockets: [Seen::default(); 2],
+            dark: [false; 2],
+        }
+    }
+
+    /// Clears the log, and counts segments from 0. From now on `injector` decides the fate of each.
+    pub(super) fn begin(&mut self, injector: Box<dyn FaultInjector>) {
+        (self.injector, self.segments) = (injector, 0);
+        self.log.clear();
+    }
+
+    /// Returns the time since it was created.
+    pub(super) fn now(&self) -> Millis {
+        Millis::try_from((self.started.elapsed() / super::SLOWER).as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Returns when the next packet arrives.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let due = self.link.due()?;
+        self.started.checked_add(Duration::from_millis(due.saturating_mul(u64::from(super::SLOWER))))
+    }
+
+    /// Returns all events since [`Connection::begin`].
+    pub(super) fn into_log(self) -> Vec<TimedEvent> {
+        self.log
+    }
+
+    /// Blocks both directions until `until`; `None` is for ever.
+    pub(super) fn cut(&mut self, until: Option<Millis>) {
+        self.link.cut(until);
+    }
+
+    /// Cuts the power of `side`, or restores it. A dark host sends and receives nothing.
+    pub(super) fn set_dark(&mut self, side: Role, dark: bool) {
+        self.dark[side as usize] = dark;
+    }
+
+    /// Returns whether both sockets are closed, or in TIME-WAIT, which lasts for a minute.
+    pub(super) fn is_settled(&self) -> bool {
+        let ends = |seen: &Seen| {
+            matches!(seen.state, None | Some(TcpState::Closed | TcpState::Listen | TcpState::TimeWait))
+        };
+        self.sockets.iter().all(ends)
+    }
+
+    /// Takes a packet that the kernel has sent, and puts it on its way.
+    pub(super) fn take(&mut self, from: Role, bytes: Vec<u8>, kernel: &SocketStates) -> io::Result<()> {
+        let Some(segment) = parse(self.segments, from, bytes).filter(|_| !self.dark[from as usize]) else {
+            return Ok(());
+        };
+        if segment.is_first_syn() {
+            let [client, server] = segment.ports;
+            let address = |side: Role, port| SocketAddrV4::new(self.addresses[side as usize], port);
+            let (client, server) = (address(Role::Client, client), address(Role::Server, server));
+            self.pair = Some(SocketPair { client, server });
+        }
+        self.segments += 1;
+        self.observe(kernel, Cause::Program)?;
+        let (now, states) = (self.now(), self.states());
+        let decision = self.injector.judge(now, &segment, states[from as usize]);
+        if let Some(until) = decision.hold {
+            self.link.hold(from, until);
+        }
+        self.link.take(now, from, segment.index, segment.bytes.clone(), decision.fate);
+        self.log.push(TimedEvent { at: now, event: TcpEvent::Sent { segment, fate: decision.fate, states } });
+        Ok(())
+    }
+
+    /// Returns the next packet that is due, if its host has power.
+    pub(super) fn next_due(&mut self) -> Option<Packet> {
+        let now = self.now();
+        std::iter::from_fn(|| self.link.pop(now)).find(|packet| !self.dark[packet.to as usize])
+    }
+
+    /// Notes that the kernel has processed `packet`.
+    pub(super) fn arrived(&mut self, packet: &Packet, kernel: &SocketStates) -> io::Result<()> {
+        let place = self.log.len();
+        self.observe(kernel, Cause::Arrival(packet.index))?;
+        let event = TcpEvent::Arrived { index: packet.index, states: self.states() };
+        // The changes come after the arrival that caused them.
+        self.log.insert(place, TimedEvent { at: self.now(), event });
+        if let Some(segment) = parse(packet.index, packet.to.peer(), packet.bytes.clone()) {
+            self.injector.arrived(&segment);
+        }
+        Ok(())
+    }
+
+    /// Asks the kernel for both sockets' states, and logs the changes.
+    pub(super) fn observe(&mut self, kernel: &SocketStates, cause: Cause) -> io::Result<()> {
+        let Some(pair) = self.pair else { return Ok(()) };
+        let states = kernel.of(pair)?;
+        let at = self.now();
+        for side in Role::BOTH {
+            let events = self.sockets[side as usize].changes(side, states[side as usize], cause);
+            self.log.extend(events.into_iter().map(|event| TimedEvent { at, event }));
+        }
+        Ok(())
+    }
+
+    fn states(&self) -> [TcpState; 2] {
+        self.sockets.map(|seen| seen.state.unwrap_or(TcpState::Closed))
+    }
+}
+
+impl Seen {
+    /// Takes the kernel's answer. Returns the changes that it shows.
+    fn changes(&mut self, side: Role, answer: TcpState, cause: Cause) -> Vec<TcpEvent> {
+        let last = self.state.unwrap_or(TcpState::Closed);
+        let now = match (answer, self.state) {
+            // The kernel answers with the listener if there is no socket of the connection, also when it has ended.
+            (TcpState::Listen, None | Some(TcpState::Listen)) | (TcpState::Closed, _) => answer,
+            (TcpState::Listen, Some(_)) => TcpState::Closed,
+            (_, _) => answer,
+        };
+        let mut events = Vec::new();
+        let mut change = |socket, from, to, cause| {
+            if from != to {
+                events.push(TcpEvent::Changed { side, socket, from, to, cause });
+            }
+        };
+        if last == TcpState::TimeWait && !matches!(now, TcpState::TimeWait | TcpState::Closed) {
+            // A new connection has taken the place of the old one (RFC 9293 section 3.6.1).
+            change(self.id, last, TcpState::Closed, cause);
+            self.id += 1;
+            change(self.id, TcpState::Closed, TcpState::Listen, Cause::Program);
+            change(self.id, TcpState::Listen, now, cause);
+        } else {
+            change(self.id, last, now, cause);
+        }
+        self.state = Some(now);
+        events
+    }
+}
