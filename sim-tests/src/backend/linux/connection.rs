@@ -13,6 +13,10 @@ use tokio::time::Instant;
 /// A run's connection, packet by packet. Its time is the harness's, [`SLOWER`](super::SLOWER) than the kernel's.
 pub(super) struct Connection {
     started: Instant,
+    instant: Instant,
+    /// The last event, and its time.
+    last: (Instant, Millis),
+    lateness: Duration,
     /// The hosts' addresses; by [`Role`].
     addresses: [Ipv4Addr; 2],
     link: Link,
@@ -45,8 +49,12 @@ impl FaultInjector for NoFaults {
 
 impl Connection {
     pub(super) fn new(addresses: [Ipv4Addr; 2], latency: Millis, batch: Millis) -> Self {
+        let now = Instant::now();
         Self {
-            started: Instant::now(),
+            started: now,
+            instant: now,
+            last: (now, 0),
+            lateness: Duration::ZERO,
             addresses,
             link: Link::new(latency, batch),
             injector: Box::new(NoFaults),
@@ -60,19 +68,48 @@ impl Connection {
 
     /// Clears the log, and counts segments from 0. From now on `injector` decides the fate of each.
     pub(super) fn begin(&mut self, injector: Box<dyn FaultInjector>) {
-        (self.injector, self.segments) = (injector, 0);
+        (self.injector, self.segments, self.lateness) = (injector, 0, Duration::ZERO);
         self.log.clear();
     }
 
-    /// Returns the time since it was created.
+    /// Returns the connection's time at the instant that [`Connection::tick`] was last given.
     pub(super) fn now(&self) -> Millis {
-        Millis::try_from((self.started.elapsed() / super::SLOWER).as_millis()).unwrap_or(Millis::MAX)
+        self.at(self.instant)
+    }
+
+    /// Sets the instant at which everything happens until the next call.
+    pub(super) fn tick(&mut self, instant: Instant) {
+        self.instant = instant;
+    }
+
+    /// Returns by how much packets arrived too late, because this process was not running.
+    pub(super) fn lateness(&self) -> Duration {
+        self.lateness
+    }
+
+    fn at(&self, instant: Instant) -> Millis {
+        let elapsed = instant.saturating_duration_since(self.started) / super::SLOWER;
+        Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn instant_of(&self, at: Millis) -> Option<Instant> {
+        self.started.checked_add(Duration::from_millis(at.saturating_mul(u64::from(super::SLOWER))))
+    }
+
+    /// Returns the time of a packet that is sent now. What a program sends within a millisecond of another event, it
+    /// sends at the time of that event: programs take no time, as on the simulators.
+    fn departure(&mut self) -> Millis {
+        let (last, at) = self.last;
+        if self.instant.saturating_duration_since(last) >= super::SLOWER * Duration::from_millis(1) {
+            self.last = (self.instant, self.now());
+            return self.now();
+        }
+        at
     }
 
     /// Returns when the next packet arrives.
     pub(super) fn due(&self) -> Option<Instant> {
-        let due = self.link.due()?;
-        self.started.checked_add(Duration::from_millis(due.saturating_mul(u64::from(super::SLOWER))))
+        self.instant_of(self.link.due()?)
     }
 
     /// Returns all events since [`Connection::begin`].
@@ -111,7 +148,7 @@ impl Connection {
         }
         self.segments += 1;
         self.observe(kernel, Cause::Program)?;
-        let (now, states) = (self.now(), self.states());
+        let (now, states) = (self.departure(), self.states());
         let decision = self.injector.judge(now, &segment, states[from as usize]);
         if let Some(until) = decision.hold {
             self.link.hold(from, until);
@@ -124,7 +161,11 @@ impl Connection {
     /// Returns the next packet that is due, if its host has power.
     pub(super) fn next_due(&mut self) -> Option<Packet> {
         let now = self.now();
-        std::iter::from_fn(|| self.link.pop(now)).find(|packet| !self.dark[packet.to as usize])
+        let due = self.due()?;
+        let packet = std::iter::from_fn(|| self.link.pop(now)).find(|packet| !self.dark[packet.to as usize])?;
+        self.lateness = self.lateness.max(self.instant.saturating_duration_since(due));
+        self.last = (self.instant, now);
+        Some(packet)
     }
 
     /// Notes that the kernel has processed `packet`.

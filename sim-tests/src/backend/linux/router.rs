@@ -77,6 +77,7 @@ impl Router {
 
     /// Calls `act` with the connection of run `number`, after all that the kernel has sent was taken.
     pub(super) fn with<T>(&self, number: RunNumber, act: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        self.tick();
         self.collect();
         let result = self.0.connections.borrow_mut().get_mut(&number).map(act);
         self.0.stirred.notify_one();
@@ -112,6 +113,7 @@ impl Router {
     /// Passes packets for ever.
     async fn forward(self) {
         loop {
+            self.tick();
             self.collect();
             self.deliver();
             let due = self.0.connections.borrow().values().filter_map(Connection::due).min();
@@ -129,6 +131,11 @@ impl Router {
                 () = arrives => (),
             }
         }
+    }
+
+    fn tick(&self) {
+        let now = Instant::now();
+        self.0.connections.borrow_mut().values_mut().for_each(|connection| connection.tick(now));
     }
 
     /// Takes all packets that the kernel has sent.

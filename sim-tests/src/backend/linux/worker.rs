@@ -8,6 +8,7 @@ use crate::linux::Isolated;
 use crate::record::Record;
 use crate::scenario::Scenario;
 use crate::support::ScenarioError;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -17,9 +18,14 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::sleep;
 
 /// Maximum number of conversations at a time. More of them disturb each other's deadlines.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 600;
+/// The pause between two starts. Conversations that begin together would act together, and be late together.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Descriptors that a conversation needs at most: a listener, two sockets, and their copies in other processes.
+const DESCRIPTORS: usize = 6;
 /// A worker that gives no result for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -39,13 +45,14 @@ pub fn linux_worker(isolated: Isolated) -> io::Result<()> {
         // The parent has all results, or is no more.
         std::process::exit(0);
     });
+    let places = Arc::new(Semaphore::new(AT_ONCE.min(descriptors() / DESCRIPTORS).max(1)));
     LocalSet::new().block_on(&runtime, async {
         let network = LinuxNetwork::new(isolated)?;
-        let places = Arc::new(Semaphore::new(AT_ONCE));
         for number in 0_usize.. {
             let Some(id) = jobs.recv().await else { break };
             // The semaphore is never closed.
             let place = Arc::clone(&places).acquire_owned().await;
+            sleep(PAUSE).await;
             let network = network.clone();
             spawn_local(async move {
                 let result = one(&network, number, &id).await;
@@ -56,6 +63,14 @@ pub fn linux_worker(isolated: Isolated) -> io::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Raises the limit of open descriptors as far as this process may, and returns it.
+fn descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let limit = setrlimit(Resource::Nofile, raised).map_or(limit.current, |()| limit.maximum);
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 async fn one(network: &LinuxNetwork, number: usize, id: &str) -> Value {
