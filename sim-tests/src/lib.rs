@@ -65,7 +65,7 @@ pub mod trial;
 #[cfg(feature = "turmoil")]
 pub use backend::every_order;
 #[cfg(all(feature = "linux", target_os = "linux"))]
-pub use backend::{LinuxNetwork, linux_worker, run_on_linux};
+pub use backend::{LinuxNetwork, PairNetwork, do_on_linux, linux_worker, run_on_linux, run_scenario};
 pub use check::contract::check;
 pub use check::contract_rule::{ContractBreach, ContractRule};
 pub use check::oracle;

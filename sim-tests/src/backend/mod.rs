@@ -16,7 +16,7 @@ mod turmoil;
 mod write_limit;
 
 #[cfg(all(feature = "linux", target_os = "linux"))]
-pub use linux::{LinuxNetwork, linux_worker, run_on_linux};
+pub use linux::{LinuxNetwork, PairNetwork, do_on_linux, linux_worker, run_on_linux, run_scenario};
 #[cfg(feature = "turmoil")]
 pub use turmoil::every_order;
 

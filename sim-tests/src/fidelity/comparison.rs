@@ -1,4 +1,4 @@
-//! A scenario on all networks, and how it ended on each.
+//! A scenario on all networks: how it ended on each, and the TCP states.
 
 use crate::record::Record;
 use crate::record::reported::Reported;
@@ -7,27 +7,41 @@ use crate::support::ScenarioError;
 use crate::support::parallel::parallel_map;
 use crate::tcp::{TcpEvent, TcpState};
 use echo_core::Role;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// How a scenario ended on each network that can express it.
+/// How often each of several results came.
+pub type Distribution = BTreeMap<String, usize>;
+
+/// What a scenario came to on each network that can express it. A simulator has one result, or one for each run of a
+/// race; Linux has one for each try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
     /// The scenario.
     pub scenario: Scenario,
-    /// By network: how often each ending came. A simulator gives one, or one for each run of a race.
-    pub endings: BTreeMap<Backend, BTreeMap<String, usize>>,
-    /// The same for the TCP states of both sockets, on the networks that have packets.
-    pub states: BTreeMap<Backend, BTreeMap<String, usize>>,
+    /// How both ends ended, and what was never reached.
+    pub endings: BTreeMap<Backend, Distribution>,
+    /// The TCP states of both sockets after ESTABLISHED, on the networks that have packets. They end with TIME-WAIT, or
+    /// where the record ends.
+    pub states: BTreeMap<Backend, Distribution>,
 }
 
 impl Comparison {
-    /// Compares the records of the kernel with those of the simulators, which are run here. `linux` holds the records of
-    /// each scenario, in the order of `scenarios`.
+    /// Compares the records of Linux with those of the simulators, which are run here. `linux` holds the records of each
+    /// scenario, in the order of `scenarios`. Calls `done` after each.
     ///
     /// # Errors
     /// A simulator fails, with the scenario.
-    pub fn all(scenarios: &[Scenario], linux: &[&[Record]]) -> Result<Vec<Self>, ScenarioError> {
-        parallel_map(scenarios.len(), |index| Self::of(&scenarios[index], linux[index])).into_iter().collect()
+    pub fn all(
+        scenarios: &[Scenario],
+        linux: &[&[Record]],
+        done: impl Fn() + Sync,
+    ) -> Result<Vec<Self>, ScenarioError> {
+        let one = |index: usize| {
+            let comparison = Self::of(&scenarios[index], linux[index]);
+            done();
+            comparison
+        };
+        parallel_map(scenarios.len(), one).into_iter().collect()
     }
 
     fn of(scenario: &Scenario, linux: &[Record]) -> Result<Self, ScenarioError> {
@@ -50,13 +64,45 @@ impl Comparison {
         }
     }
 
-    /// Returns the networks whose endings are not those of Linux.
-    pub fn different(&self) -> BTreeSet<Backend> {
-        let kinds = |backend| self.endings.get(&backend).map(|endings| endings.keys().collect::<Vec<_>>());
-        let linux = kinds(Backend::Linux);
-        let differs = |backend: &Backend| kinds(*backend).is_some_and(|kinds| Some(kinds) != linux);
+    /// Returns the simulators whose endings are not the one that Linux has in most tries.
+    pub fn different(&self) -> Vec<Backend> {
+        let usual = self.endings.get(&Backend::Linux).and_then(most);
+        let differs = |backend: &Backend| {
+            self.endings.get(backend).is_some_and(|endings| endings.keys().any(|ending| Some(ending) != usual))
+        };
         Backend::SIMULATORS.into_iter().filter(differs).collect()
     }
+
+    /// Returns the states of the packet network and of Linux, each as in [`Comparison::states`], for each side for which
+    /// they differ.
+    pub fn different_states(&self) -> Vec<[String; 2]> {
+        let usual = |backend| self.states.get(&backend).and_then(most);
+        let (Some(packet), Some(linux)) = (usual(Backend::Packet), usual(Backend::Linux)) else { return Vec::new() };
+        let sides = packet.split("; ").zip(linux.split("; "));
+        let pairs = sides.map(|(packet, linux)| [packet, linux].map(without_side));
+        pairs.filter(|[packet, linux]| !is_same(packet, linux)).map(|pair| pair.map(str::to_owned)).collect()
+    }
+
+    /// Returns the endings of Linux, if there are several.
+    pub fn varying(&self) -> Option<&Distribution> {
+        self.endings.get(&Backend::Linux).filter(|endings| endings.len() > 1)
+    }
+}
+
+/// Returns the most frequent result; of several, the first.
+fn most(results: &Distribution) -> Option<&String> {
+    results.iter().max_by_key(|(text, count)| (**count, std::cmp::Reverse(*text))).map(|(text, _)| text)
+}
+
+fn without_side(states: &str) -> &str {
+    states.split_once(": ").map_or(states, |(_, states)| states)
+}
+
+/// Returns whether the states are the same, as far as a record of Linux shows them: it ends soon after the programs,
+/// and the kernel keeps the sockets of programs that have ended for up to two minutes.
+fn is_same(packet: &str, linux: &str) -> bool {
+    let is_kept = ["FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK"].iter().any(|state| linux.ends_with(state));
+    packet == linux || is_kept && packet.strip_prefix(linux).is_some_and(|rest| rest.starts_with(", "))
 }
 
 /// Returns how both ends ended, and what was never reached.
@@ -66,21 +112,19 @@ fn ending(record: &Record) -> String {
     format!("client {client}, server {server}{unreached}")
 }
 
-/// Returns the states of both sockets after ESTABLISHED, up to TIME-WAIT.
 fn states_of(record: &Record) -> String {
     let of = |side: Role| {
-        let mut states: Vec<TcpState> = Vec::new();
-        for moment in &record.packets {
-            if let TcpEvent::Changed { side: whose, from, to, .. } = &moment.event
-                && *whose == side
-                && !matches!(from, TcpState::TimeWait | TcpState::Closed | TcpState::Listen)
-                && !matches!(to, TcpState::Established | TcpState::Listen)
-            {
-                states.push(*to);
+        let entered = |event: &TcpEvent| match event {
+            TcpEvent::Changed { side: whose, from, to, .. } if *whose == side => {
+                // Before, and after the last state that is compared.
+                let is_open = matches!(from, TcpState::TimeWait | TcpState::Closed | TcpState::Listen)
+                    || matches!(to, TcpState::SynReceived | TcpState::Established | TcpState::Listen);
+                if is_open { None } else { Some(to.name()) }
             }
-        }
-        let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
-        format!("{} {}", side.name(), names.join(" "))
+            TcpEvent::Changed { .. } | TcpEvent::Sent { .. } | TcpEvent::Arrived { .. } => None,
+        };
+        let states: Vec<&str> = record.packets.iter().filter_map(|moment| entered(&moment.event)).collect();
+        format!("{}: {}", side.name(), states.join(", "))
     };
     Role::BOTH.map(of).join("; ")
 }

@@ -33,12 +33,11 @@ const ROUTES: [&str; 8] = [
 /// Settings of this namespace: packets whose source is an address of its own are accepted, and small writes that follow
 /// each other leave as packets of their own (otherwise the kernel joins them while the device has one, which here it
 /// always has).
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 4] = [
     ("ipv4/tcp_autocorking", "0"),
     ("ipv4/conf/wire/accept_local", "1"),
     ("ipv4/conf/wire/rp_filter", "0"),
     ("ipv4/conf/all/rp_filter", "0"),
-    ("ipv6/conf/wire/disable_ipv6", "1"),
 ];
 
 /// The device. All addresses of 10.0.0.0/8 belong to this namespace, and all packets between them pass through it.
@@ -55,11 +54,11 @@ impl PacketDevice {
     ///
     /// # Errors
     /// `/dev/net/tun` cannot be opened; or `ip` (iproute2) is missing or fails, with the line that it printed.
-    pub fn new(_: Isolated) -> io::Result<Self> {
+    pub fn new(isolated: Isolated) -> io::Result<Self> {
         let opened = DeviceBuilder::new().name(NAME).layer(Layer::L3).mtu(MTU).build_async();
         let device = opened.map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun: {error}")))?;
         for (name, value) in SETTINGS {
-            set(name, value)?;
+            set(isolated, name, value)?;
         }
         for route in ROUTES {
             run(Command::new("ip").args(route.split(' ')))?;
@@ -113,12 +112,12 @@ pub fn addresses(packet: &[u8]) -> Option<[Ipv4Addr; 2]> {
     if is_v4 { Some([octets(12)?.into(), octets(16)?.into()]) } else { None }
 }
 
-fn set(name: &str, value: &str) -> io::Result<()> {
+/// Changes a setting of the namespace: `name` is its path below `/proc/sys/net`.
+///
+/// # Errors
+/// There is no such setting, or it does not take the value.
+pub fn set(_: Isolated, name: &str, value: &str) -> io::Result<()> {
     let path = Path::new("/proc/sys/net").join(name);
-    // A kernel without IPv6 has no settings for it.
-    if !path.exists() && name.starts_with("ipv6") {
-        return Ok(());
-    }
     std::fs::write(&path, value).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 

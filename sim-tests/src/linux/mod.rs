@@ -7,6 +7,6 @@ mod device;
 mod namespace;
 mod sockets;
 
-pub use device::{PacketDevice, addresses};
+pub use device::{PacketDevice, addresses, set};
 pub use namespace::{Isolated, NotIsolated, isolated_command, why_not};
 pub use sockets::{SocketPair, SocketStates};

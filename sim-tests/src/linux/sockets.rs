@@ -12,6 +12,7 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr};
 use std::io;
 use std::net::{IpAddr, SocketAddrV4};
+use std::time::Duration;
 
 /// A request socket: SYN and its answer were sent, and no program has the connection yet (`TCP_NEW_SYN_RECV`).
 const NEW_SYN_RECV: u8 = 12;
@@ -52,21 +53,43 @@ impl SocketStates {
         Ok([self.state(pair.client, pair.server)?, self.state(pair.server, pair.client)?])
     }
 
+    /// Returns the time until the timer of the socket with these addresses expires, and removes the socket or sends
+    /// something again; `None` if there is no such socket or timer.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn timer(&self, local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<Option<Duration>> {
+        /// Where `struct inet_diag_msg` (linux/inet_diag.h) has `idiag_timer` and `idiag_expires`, after the header. The
+        /// parser keeps no time for a socket in TIME-WAIT.
+        const TIMER: usize = 16 + 2;
+        const EXPIRES: usize = 16 + 52;
+        let answer = self.ask(local, remote)?;
+        let expires = answer.get(EXPIRES..EXPIRES + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+        let runs = answer.get(TIMER).is_some_and(|timer| *timer != 0);
+        Ok(expires.filter(|_| runs).map(|millis| Duration::from_millis(millis.into())))
+    }
+
     fn state(&self, local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<TcpState> {
+        let answer = self.ask(local, remote)?;
+        let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
+        match answer.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => Ok(state(socket.header.state)),
+            // There is no such socket.
+            NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => Ok(TcpState::Closed),
+            NetlinkPayload::Error(error) => Err(error.to_io()),
+            other => Err(io::Error::other(format!("sock_diag: {other:?}"))),
+        }
+    }
+
+    /// Asks about one socket. Returns the kernel's message.
+    fn ask(&self, local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<Vec<u8>> {
         let request = request(local, remote);
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
         self.0.send(&bytes, 0)?;
         let mut answer = Vec::with_capacity(ANSWER);
         self.0.recv(&mut answer, 0)?;
-        let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
-        match answer.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => state(socket.header.state),
-            // There is no such socket.
-            NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => Ok(TcpState::Closed),
-            NetlinkPayload::Error(error) => Err(error.to_io()),
-            other => Err(io::Error::other(format!("sock_diag: {other:?}"))),
-        }
+        Ok(answer)
     }
 }
 
@@ -94,8 +117,8 @@ fn request(local: SocketAddrV4, remote: SocketAddrV4) -> NetlinkMessage<SockDiag
     message
 }
 
-fn state(state: u8) -> io::Result<TcpState> {
-    Ok(match state {
+fn state(state: u8) -> TcpState {
+    match state {
         TCP_ESTABLISHED => TcpState::Established,
         TCP_SYN_SENT => TcpState::SynSent,
         TCP_SYN_RECV | NEW_SYN_RECV => TcpState::SynReceived,
@@ -107,5 +130,5 @@ fn state(state: u8) -> io::Result<TcpState> {
         TCP_CLOSING => TcpState::Closing,
         TCP_LISTEN => TcpState::Listen,
         _ => TcpState::Closed,
-    })
+    }
 }

@@ -10,6 +10,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The time within which a program reacts to an event.
+const REACTION: Duration = Duration::from_millis(2);
+
 /// A run's connection, packet by packet. Its time is the harness's, [`SLOWER`](super::SLOWER) than the kernel's.
 pub(super) struct Connection {
     started: Instant,
@@ -68,7 +71,7 @@ impl Connection {
 
     /// Clears the log, and counts segments from 0. From now on `injector` decides the fate of each.
     pub(super) fn begin(&mut self, injector: Box<dyn FaultInjector>) {
-        (self.injector, self.segments, self.lateness) = (injector, 0, Duration::ZERO);
+        (self.injector, self.segments) = (injector, 0);
         self.log.clear();
     }
 
@@ -82,7 +85,20 @@ impl Connection {
         self.instant = instant;
     }
 
-    /// Returns by how much packets arrived too late, because this process was not running.
+    /// Forgets what came too late so far.
+    pub(super) fn forget_lateness(&mut self) {
+        self.lateness = Duration::ZERO;
+    }
+
+    /// Notes that this process was not running for some time, which began at `since`. It matters if a program was about
+    /// to react to an event.
+    pub(super) fn note_stall(&mut self, since: Instant, lasted: Duration) {
+        if self.last.0 + REACTION >= since {
+            self.lateness = self.lateness.max(lasted);
+        }
+    }
+
+    /// Returns by how much packets or reactions came too late, because this process was not running.
     pub(super) fn lateness(&self) -> Duration {
         self.lateness
     }

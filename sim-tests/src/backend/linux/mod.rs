@@ -6,12 +6,14 @@
 
 mod connection;
 mod net;
+mod pair;
 mod router;
 mod run;
 mod worker;
 
+pub use pair::PairNetwork;
 pub use run::LinuxNetwork;
-pub use worker::{linux_worker, run_on_linux};
+pub use worker::{do_on_linux, linux_worker, run_on_linux, run_scenario};
 
 /// How many times longer than on the simulators a deadline or a limited fault is.
 const SLOWER: u32 = 5;

@@ -71,9 +71,9 @@ impl Hosts {
         Ok(socket)
     }
 
-    fn stream(&self, stream: TcpStream, side: usize) -> io::Result<LinuxStream> {
+    async fn stream(&self, stream: TcpStream, side: usize) -> io::Result<LinuxStream> {
         stream.set_nodelay(true)?;
-        let holder = if self.crashes[side] { Some(hold(&stream)?) } else { None };
+        let holder = if self.crashes[side] { Some(hold(&stream).await?) } else { None };
         Ok(LinuxStream { stream: Some(stream), holder, dark: Arc::clone(&self.dark[side]) })
     }
 }
@@ -94,12 +94,12 @@ impl Net for Hosts {
 
     async fn accept(listener: &mut LinuxListener) -> io::Result<LinuxStream> {
         let (stream, _) = listener.listener.accept().await?;
-        listener.hosts.stream(stream, 1)
+        listener.hosts.stream(stream, 1).await
     }
 
     async fn connect(&self) -> io::Result<LinuxStream> {
         let socket = self.socket(self.addresses[0], self.port)?;
-        self.stream(socket.connect((self.addresses[1], PORT).into()).await?, 0)
+        self.stream(socket.connect((self.addresses[1], PORT).into()).await?, 0).await
     }
 }
 
@@ -119,10 +119,13 @@ impl LinuxStream {
     }
 }
 
-/// Starts a process whose standard input is the socket.
-fn hold(stream: &TcpStream) -> io::Result<Child> {
+/// Starts a process whose standard input is the socket. It takes some milliseconds, so another thread does it.
+async fn hold(stream: &TcpStream) -> io::Result<Child> {
     let socket = stream.as_fd().try_clone_to_owned()?;
-    Command::new("sleep").arg("600").stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    let start = move || {
+        Command::new("sleep").arg("600").stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    };
+    tokio::task::spawn_blocking(start).await?
 }
 
 impl Drop for LinuxStream {
@@ -132,10 +135,11 @@ impl Drop for LinuxStream {
             Some(stream) if self.dark.load(Ordering::Relaxed) => stream.abort(),
             other => drop(other),
         }
-        if let Some(holder) = &mut self.holder {
+        if let Some(mut holder) = self.holder.take() {
             // It fails only if the process has ended, and then its socket is closed, too.
             let _ = holder.kill();
-            let _ = holder.wait();
+            // The kernel closes the socket; nothing else has to wait for it.
+            std::thread::spawn(move || holder.wait());
         }
     }
 }

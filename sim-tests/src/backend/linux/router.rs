@@ -17,6 +17,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// The pause between two looks at sockets that are about to end.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// A longer pause of this process can change the order of events: on the simulators, programs react within a
+/// millisecond.
+pub(super) const STALL: Duration = Duration::from_millis(super::SLOWER as u64 - 1);
+
 /// The number of a run. Its hosts have addresses of their own.
 pub(super) type RunNumber = u16;
 
@@ -62,7 +66,12 @@ impl Router {
         let router =
             Self(Rc::new(Shared { device, kernel, connections, failure: RefCell::default(), stirred: Notify::new() }));
         spawn_local(router.clone().forward());
+        spawn_local(router.clone().watch());
         Ok(router)
+    }
+
+    pub(super) fn kernel(&self) -> &SocketStates {
+        &self.0.kernel
     }
 
     /// Adds the connection of run `number`.
@@ -129,6 +138,20 @@ impl Router {
                 },
                 () = self.0.stirred.notified() => (),
                 () = arrives => (),
+            }
+        }
+    }
+
+    /// Notes for ever when this process was not running for longer than [`STALL`].
+    async fn watch(self) {
+        loop {
+            let begun = Instant::now();
+            sleep(PAUSE).await;
+            let late = begun.elapsed().saturating_sub(PAUSE);
+            if late > STALL {
+                let since = begun + PAUSE;
+                let mut connections = self.0.connections.borrow_mut();
+                connections.values_mut().for_each(|connection| connection.note_stall(since, late));
             }
         }
     }

@@ -3,10 +3,10 @@
 use super::SLOWER;
 use super::connection::Connection;
 use super::net::{Hosts, LinuxStream};
-use super::router::{Router, RunNumber};
+use super::router::{Router, RunNumber, STALL};
 use crate::backend::fault_injector::{ScenarioFaultInjector, WaitingFaults};
 use crate::backend::program::{Controller, HostCommand, SharedLog, Slot, Watch, lock, start_programs};
-use crate::linux::Isolated;
+use crate::linux::{Isolated, set};
 use crate::record::Record;
 use crate::scenario::plan::Action;
 use crate::scenario::{Backend, Scenario, defaults};
@@ -18,7 +18,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 /// Limit for connecting: several SYNs may be lost, and the kernel sends the next after 1, 3 and 7 s.
@@ -26,15 +26,13 @@ const CONNECTING: Duration = Duration::from_secs(20);
 /// Time for the sockets to end after the programs. Those of a host that has vanished do not.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// The longest time that a packet may arrive too late: 3 ms of the scenario's time, which is less than the latency of
-/// any network of the catalogue.
-const LATENESS: Duration = Duration::from_millis(3 * SLOWER as u64);
 /// How often a run is tried.
 const TRIES: usize = 20;
 
 /// A network namespace in which conversations run, several at once if asked for.
 #[derive(Clone)]
 pub struct LinuxNetwork {
+    isolated: Isolated,
     router: Router,
     runs: Rc<Cell<RunNumber>>,
 }
@@ -52,7 +50,7 @@ impl LinuxNetwork {
     /// The errors of [`PacketDevice::new`](crate::linux::PacketDevice::new) and of
     /// [`SocketStates::open`](crate::linux::SocketStates::open).
     pub fn new(isolated: Isolated) -> io::Result<Self> {
-        Ok(Self { router: Router::new(isolated)?, runs: Rc::default() })
+        Ok(Self { isolated, router: Router::new(isolated)?, runs: Rc::default() })
     }
 
     /// Runs `scenario`. The record's `packets` are the packets of the kernel, and the changes of its sockets' states.
@@ -65,6 +63,11 @@ impl LinuxNetwork {
     pub async fn run(&self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         scenario.check()?;
         Backend::Linux.expresses(scenario)?;
+        // Tasks of its own, so that the programs' tasks run in the same order, however many other runs there are.
+        LocalSet::new().run_until(self.try_in_time(scenario)).await
+    }
+
+    async fn try_in_time(&self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         let failed = |error: io::Error| ScenarioError::Run(format!("linux: {error}"));
         for _ in 0..TRIES {
             let number = self.next_number().map_err(failed)?;
@@ -79,14 +82,26 @@ impl LinuxNetwork {
             if let Some(error) = self.router.failure() {
                 return Err(failed(error));
             }
-            if lateness <= LATENESS {
+            if lateness <= STALL {
                 return Ok(run.record(scenario, over_at, budget));
             }
         }
         Err(ScenarioError::Run(format!("linux: the machine is too busy: in {TRIES} runs, this process stood still")))
     }
 
-    fn next_number(&self) -> io::Result<RunNumber> {
+    /// Changes a setting of the namespace: `name` is its path below `/proc/sys/net`.
+    ///
+    /// # Errors
+    /// There is no such setting, or it does not take the value.
+    pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
+        set(self.isolated, name, value)
+    }
+
+    pub(super) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub(super) fn next_number(&self) -> io::Result<RunNumber> {
         let number = self.runs.get();
         let next = number.checked_add(1).ok_or_else(|| io::Error::other("too many runs in one namespace"))?;
         self.runs.set(next);
@@ -130,7 +145,12 @@ impl Run {
 
     /// Runs until both programs have ended.
     async fn converse(&mut self, scenario: &Scenario, budget: Millis) -> Option<Millis> {
-        self.offset = self.router.with(self.number, |connection| connection.now()).unwrap_or_default();
+        let begin = |connection: &mut Connection| {
+            // Starting the processes that hold sockets takes time.
+            connection.forget_lateness();
+            connection.now()
+        };
+        self.offset = self.router.with(self.number, begin).unwrap_or_default();
         self.controller.slow_down(scenario.network.takes);
         let log = Arc::clone(&self.log);
         let watch = Watch::begin(&log, SLOWER);

@@ -1,17 +1,18 @@
-//! A process in a network namespace of its own that runs scenarios, and the process that gives them to it.
+//! A process in a network namespace of its own that does jobs, and the process that gives them to it.
 //!
-//! A job is a line with the id of a scenario. A result is a line of JSON: the number of the job, and its record or the
-//! error. The worker ends when its standard input ends, so nothing of it stays behind when its parent is killed.
+//! A job is a line of text. A result is a line of JSON: the number of the job, and its result or the error. The worker
+//! ends when its standard input ends, so nothing of it stays behind when its parent is killed.
 
 use super::LinuxNetwork;
 use crate::linux::Isolated;
 use crate::record::Record;
 use crate::scenario::Scenario;
-use crate::support::ScenarioError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use std::future::Future;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -29,11 +30,16 @@ const DESCRIPTORS: usize = 6;
 /// A worker that gives no result for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs the jobs of standard input, and prints their results, until standard input ends. Then the process exits.
+/// Does the jobs of standard input by `work`, many at a time, and prints their results, until standard input ends. Then
+/// the process exits. [`run_scenario`] is the work for scenarios.
 ///
 /// # Errors
-/// The namespace cannot be set up, or standard output cannot be written.
-pub fn linux_worker(isolated: Isolated) -> io::Result<()> {
+/// The namespace cannot be set up.
+pub fn linux_worker<F, R>(isolated: Isolated, work: F) -> io::Result<()>
+where
+    F: Fn(LinuxNetwork, String) -> R + 'static,
+    R: Future<Output = Result<Value, String>>,
+{
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (sender, mut jobs) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -46,23 +52,37 @@ pub fn linux_worker(isolated: Isolated) -> io::Result<()> {
         std::process::exit(0);
     });
     let places = Arc::new(Semaphore::new(AT_ONCE.min(descriptors() / DESCRIPTORS).max(1)));
+    let work = Rc::new(work);
     LocalSet::new().block_on(&runtime, async {
         let network = LinuxNetwork::new(isolated)?;
         for number in 0_usize.. {
-            let Some(id) = jobs.recv().await else { break };
+            let Some(job) = jobs.recv().await else { break };
             // The semaphore is never closed.
             let place = Arc::clone(&places).acquire_owned().await;
             sleep(PAUSE).await;
-            let network = network.clone();
+            let (network, work) = (network.clone(), Rc::clone(&work));
             spawn_local(async move {
-                let result = one(&network, number, &id).await;
+                let line = match work(network, job).await {
+                    Ok(result) => json!({"job": number, "result": result}),
+                    Err(error) => json!({"job": number, "error": error}),
+                };
                 drop(place);
                 // If standard output is closed, the parent is no more, and standard input ends as well.
-                let _ = writeln!(io::stdout().lock(), "{result}");
+                let _ = writeln!(io::stdout().lock(), "{line}");
             });
         }
         Ok(())
     })
+}
+
+/// Runs the scenario with this id. Returns its record.
+///
+/// # Errors
+/// The text of a [`ScenarioError`](crate::ScenarioError).
+pub async fn run_scenario(network: LinuxNetwork, id: String) -> Result<Value, String> {
+    let scenario: Scenario = id.parse().map_err(|error: crate::ScenarioError| error.to_string())?;
+    let record = network.run(&scenario).await.map_err(|error| error.to_string())?;
+    serde_json::to_value(record).map_err(|error| error.to_string())
 }
 
 /// Raises the limit of open descriptors as far as this process may, and returns it.
@@ -73,57 +93,53 @@ fn descriptors() -> usize {
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-async fn one(network: &LinuxNetwork, number: usize, id: &str) -> Value {
-    let record = match id.parse::<Scenario>() {
-        Ok(scenario) => network.run(&scenario).await,
-        Err(error) => Err(error),
-    };
-    match record {
-        Ok(record) => json!({"job": number, "record": record}),
-        Err(error) => json!({"job": number, "error": error.to_string()}),
-    }
-}
-
-/// Runs each scenario in a worker: `worker` is a command of [`isolated_command`](crate::linux::isolated_command) whose
-/// program calls [`linux_worker`]. Calls `done` after each.
+/// Runs each scenario in a worker whose work is [`run_scenario`]. Calls `done` after each.
 ///
 /// # Errors
-/// The worker cannot be started, ends early, or gives no result for two minutes; or a job failed, with its scenario.
-pub fn run_on_linux(mut worker: Command, jobs: &[Scenario], mut done: impl FnMut()) -> io::Result<Vec<Record>> {
+/// The errors of [`do_on_linux`].
+pub fn run_on_linux(worker: Command, scenarios: &[Scenario], done: impl FnMut()) -> io::Result<Vec<Record>> {
+    let jobs: Vec<String> = scenarios.iter().map(ToString::to_string).collect();
+    let results = do_on_linux(worker, &jobs, done)?;
+    results.into_iter().map(|result| serde_json::from_value(result).map_err(io::Error::from)).collect()
+}
+
+/// Does each job in a worker: `worker` is a command of [`isolated_command`](crate::linux::isolated_command) whose
+/// program calls [`linux_worker`]. Calls `done` after each. Returns the results in the order of the jobs.
+///
+/// # Errors
+/// The worker cannot be started, ends early, or gives no result for two minutes; or a job failed, with the job.
+pub fn do_on_linux(mut worker: Command, jobs: &[String], mut done: impl FnMut()) -> io::Result<Vec<Value>> {
     let child = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut worker = Worker(child);
-    let lines: String = jobs.iter().map(|scenario| format!("{scenario}\n")).collect();
+    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
     let mut input = worker.0.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let output = worker.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let (sender, results) = mpsc::channel();
     std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| sender.send(line)));
     // Its end would end the worker, so it stays open until all results are there.
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).map(|()| input));
-    let mut records = vec![None; jobs.len()];
+    let mut all = vec![Value::Null; jobs.len()];
     for _ in jobs {
         let line = match results.recv_timeout(PATIENCE) {
             Ok(line) => line?,
             Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("the worker gives no result for 120 s")),
             Err(RecvTimeoutError::Disconnected) => return Err(worker.early_end()),
         };
-        let (number, record) = result(&line)?;
-        let slot = records.get_mut(number).ok_or_else(|| io::Error::other(format!("no job {number}")))?;
-        let record = record.map_err(|error| io::Error::other(format!("{}: {error}", jobs[number])))?;
-        *slot = Some(record);
+        let (number, result) = result(&line)?;
+        let job = jobs.get(number).ok_or_else(|| io::Error::other(format!("no job {number}")))?;
+        all[number] = result.map_err(|error| io::Error::other(format!("{job}: {error}")))?;
         done();
     }
     drop(writer);
-    records.into_iter().map(|record| record.ok_or_else(|| io::Error::other("a job has no result"))).collect()
+    Ok(all)
 }
 
-fn result(line: &str) -> io::Result<(usize, Result<Record, ScenarioError>)> {
+fn result(line: &str) -> io::Result<(usize, Result<Value, String>)> {
     let mut value: Value = serde_json::from_str(line)?;
     let number = value["job"].as_u64().and_then(|number| usize::try_from(number).ok());
     let number = number.ok_or_else(|| io::Error::other(format!("no result of a job: {line:?}")))?;
-    match value["error"].as_str() {
-        Some(error) => Ok((number, Err(ScenarioError::Run(error.to_owned())))),
-        None => Ok((number, Ok(serde_json::from_value(value["record"].take())?))),
-    }
+    let error = value["error"].as_str().map(str::to_owned);
+    Ok((number, error.map_or_else(|| Ok(value["result"].take()), Err)))
 }
 
 /// Killed when it is dropped. Its own processes and its namespaces end with it.

@@ -1,41 +1,197 @@
-//! prototype
+//! `echo-sim fidelity`: the same sequences on all networks and on Linux, and where they differ.
+
 use crate::linux_worker;
-use crate::output::{Answer, Trouble};
-use sim_tests::fidelity::Comparison;
-use sim_tests::{Backend, Scenario, catalogue};
+use crate::output::{self, Answer, Trouble};
+use serde_json::{Value, json};
+use sim_tests::fidelity::{Comparison, Differences, Kind, Mismatch, PROGRAMS, TABLE};
+use sim_tests::{Backend, Record, Scenario, catalogue, check, check_tcp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    #[arg(long, default_value_t = 3)]
-    tries: usize,
-    #[arg(long, default_value_t = 1)]
-    steps: usize,
-    #[arg(long, default_value_t = 1)]
-    every: usize,
+    /// Only sequences whose id contains each of these, such as server:close or /cut-idle
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+    /// How often Linux runs each sequence
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    tries: u16,
+    /// The table of known differences (default: sim-tests/FIDELITY.md, as it was when this program was built)
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Print all differences, also those that the table has
+    #[arg(long)]
+    verbose: bool,
+    /// Print JSON (see SCHEMA.md)
+    #[arg(long)]
+    json: bool,
 }
+
+/// What was found.
+struct Found {
+    comparisons: Vec<Comparison>,
+    differences: Differences,
+    runs: usize,
+    /// Runs of Linux that break the contract, or RFC 9293.
+    broken: Vec<String>,
+    mismatches: Vec<Mismatch>,
+}
+
 pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
-    let scenarios: Vec<Scenario> = catalogue::all().iter().map(|s| &s.scenario).chain(catalogue::packets().iter().map(|s| &s.scenario))
-        .filter(|s| s.client.steps.len() + s.server.steps.len() <= options.steps)
-        .filter(|s| Backend::Linux.expresses(s).is_ok()).step_by(options.every).cloned().collect();
-    let jobs: Vec<Scenario> = scenarios.iter().flat_map(|s| std::iter::repeat_n(s.clone(), options.tries)).collect();
-    let t = std::time::Instant::now();
-    let records = linux_worker::records(&jobs, || ())?;
-    let t1 = t.elapsed();
-    let linux: Vec<&[_]> = records.chunks(options.tries).collect();
-    let all = Comparison::all(&scenarios, &linux)?;
-    let mut text = String::new();
-    for c in &all {
-        if !c.different().is_empty() {
-            let _ = writeln!(text, "DIFF {}", c.scenario);
-            for (b, e) in &c.endings { let _ = writeln!(text, "   {:8} {:?}", b.id(), e); }
-        }
-        if c.states.len() == 2 && c.states[&Backend::Packet].keys().collect::<Vec<_>>() != c.states[&Backend::Linux].keys().collect::<Vec<_>>() {
-            let _ = writeln!(text, "STATES {}", c.scenario);
-            for (b, e) in &c.states { let _ = writeln!(text, "   {:8} {:?}", b.id(), e); }
+    let table = match &options.table {
+        Some(path) => output::read(path)?,
+        None => TABLE.to_owned(),
+    };
+    let table = Differences::read(&table)?;
+    let scenarios = scenarios(&options.filters)?;
+    let found = find(&scenarios, options, table)?;
+    let good = found.broken.is_empty() && found.mismatches.is_empty();
+    let text = if options.json { format!("{:#}\n", as_json(&found)) } else { text(&found, options.verbose) };
+    Ok(Answer::new(text, good))
+}
+
+/// Returns the sequences that Linux can express, in which at most one side acts.
+fn scenarios(filters: &[String]) -> Result<Vec<Scenario>, Trouble> {
+    let product = catalogue::all().iter().map(|sequence| (&sequence.id, &sequence.scenario));
+    let packets = catalogue::packets().iter().map(|sequence| (&sequence.id, &sequence.scenario));
+    let chosen: Vec<Scenario> = product
+        .chain(packets)
+        .filter(|(id, _)| filters.iter().all(|filter| id.contains(filter)))
+        .filter(|(_, scenario)| scenario.client.steps.len() + scenario.server.steps.len() <= 1)
+        .filter(|(_, scenario)| Backend::Linux.expresses(scenario).is_ok())
+        .map(|(_, scenario)| scenario.clone())
+        .collect();
+    match chosen.is_empty() {
+        true => Err(Trouble::Usage(format!(
+            "no sequence that Linux can express and in which at most one side acts has an id with {}",
+            filters.join(" and ")
+        ))),
+        false => Ok(chosen),
+    }
+}
+
+fn find(scenarios: &[Scenario], options: &Options, table: Differences) -> Result<Found, Trouble> {
+    let tries = usize::from(options.tries);
+    let jobs: Vec<Scenario> = scenarios.iter().flat_map(|one| std::iter::repeat_n(one.clone(), tries)).collect();
+    let bar = output::progress_of(Some(jobs.len() as u64));
+    let records = linux_worker::records(&jobs, || bar.inc(1))?;
+    bar.finish_and_clear();
+    let linux: Vec<&[Record]> = records.chunks(tries).collect();
+    let comparisons = Comparison::all(scenarios, &linux, || ())?;
+    let mut differences = Differences::found(&comparisons);
+    let is_whole = options.filters.is_empty();
+    if is_whole {
+        add_stacks(&mut differences)?;
+    }
+    // Of a part, only what it can show is compared.
+    let ids: BTreeSet<String> = scenarios.iter().map(ToString::to_string).collect();
+    let is_shown = |kind, line: &str| match kind {
+        Kind::Endings => line.split_once(": ").is_some_and(|(_, id)| ids.contains(id)),
+        Kind::States | Kind::Stacks => false,
+    };
+    let known = if is_whole { table.clone() } else { table.clone().only(is_shown) };
+    let mut mismatches = Differences::mismatches(&known, &differences);
+    if !is_whole {
+        // A state that the table has, and that this part does not show, is no mismatch; one that it lacks is.
+        let all: BTreeSet<&str> = table.lines(Kind::States).collect();
+        mismatches.retain(|one| !matches!(one, Mismatch::NotInTable(Kind::States, line) if all.contains(&**line)));
+    }
+    let broken = records.iter().flat_map(broken).collect();
+    Ok(Found { comparisons, differences, runs: records.len(), broken, mismatches })
+}
+
+/// Adds the differences of the simulators' own stacks.
+fn add_stacks(differences: &mut Differences) -> Result<(), Trouble> {
+    for (program, linux) in PROGRAMS.iter().zip(linux_worker::stacks(&PROGRAMS)?) {
+        let simulator = program.on_simulator();
+        if simulator != linux {
+            let name = format!("{} {}", program.simulator, program.name);
+            differences.add(Kind::Stacks, format!("{name}: {simulator} | linux: {linux}"));
         }
     }
-    for r in &records { for b in sim_tests::check(r) { let _ = writeln!(text, "CONTRACT {} {}", r.scenario, b); } for b in sim_tests::check_tcp(r) { let _ = writeln!(text, "TCP {} {}", r.scenario, b); } }
-    let _ = writeln!(text, "{} sequences, {} runs, {:?} linux, {:?} all", scenarios.len(), records.len(), t1, t.elapsed());
-    Ok(Answer::new(text, true))
+    Ok(())
+}
+
+/// Returns the rules that a record of Linux breaks.
+fn broken(record: &Record) -> Vec<String> {
+    let contract = check(record).into_iter().map(|breach| breach.to_string());
+    let tcp = check_tcp(record).into_iter().map(|breach| breach.to_string());
+    contract.chain(tcp).map(|what| format!("{}: {what}", record.scenario)).collect()
+}
+
+fn text(found: &Found, verbose: bool) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    if verbose {
+        for kind in Kind::ALL {
+            let lines: String = found.differences.lines(kind).map(|line| format!("{line}\n")).collect();
+            let _ = writeln!(text, "```{}\n{lines}```\n", kind.id());
+        }
+    }
+    if verbose {
+        text.push_str(&examples(&found.comparisons));
+    }
+    for comparison in &found.comparisons {
+        if let Some(varying) = comparison.varying() {
+            let endings: Vec<String> = varying.iter().map(|(ending, count)| format!("{count}: {ending}")).collect();
+            let _ = writeln!(text, "varies on linux: {}\n    {}", comparison.scenario, endings.join("\n    "));
+        }
+    }
+    for broken in &found.broken {
+        let _ = writeln!(text, "BROKEN: {broken}");
+    }
+    for mismatch in &found.mismatches {
+        let _ = writeln!(text, "DIFFERS: {mismatch}");
+    }
+    let count = |kind| found.differences.lines(kind).count();
+    let _ = writeln!(
+        text,
+        "{} sequences on Linux, {} runs: {} end in another way on a simulator, {} state paths and {} behaviours of the \
+         simulators' own stacks differ.",
+        found.comparisons.len(),
+        found.runs,
+        count(Kind::Endings),
+        count(Kind::States),
+        count(Kind::Stacks),
+    );
+    let _ = match (found.broken.len(), found.mismatches.len()) {
+        (0, 0) => writeln!(text, "The contract and RFC 9293 hold in all of them, and the table explains each difference."),
+        (broken, mismatches) => writeln!(text, "{broken} BROKEN, {mismatches} DIFFER from the table."),
+    };
+    text
+}
+
+/// Returns for each difference of state paths the number of sequences that have it, and one of them.
+fn examples(comparisons: &[Comparison]) -> String {
+    let mut examples: BTreeMap<[String; 2], (usize, String)> = BTreeMap::new();
+    for comparison in comparisons {
+        for pair in comparison.different_states() {
+            examples.entry(pair).or_insert_with(|| (0, comparison.scenario.to_string())).0 += 1;
+        }
+    }
+    let line = |([packet, linux], (count, id)): (&[String; 2], &(usize, String))| {
+        format!("{count} times: packet {packet} | linux {linux}\n    such as {id}\n")
+    };
+    examples.iter().map(line).collect()
+}
+
+fn as_json(found: &Found) -> Value {
+    let lines = |kind| found.differences.lines(kind).collect::<Vec<_>>();
+    let varying = found.comparisons.iter().filter_map(|comparison| {
+        let endings = comparison.varying()?;
+        Some(json!({"id": comparison.scenario.to_string(), "endings": endings}))
+    });
+    json!({
+        "schema": "echo-sim/fidelity",
+        "version": 1,
+        "sequences": found.comparisons.len(),
+        "runs": found.runs,
+        "endings": lines(Kind::Endings),
+        "states": lines(Kind::States),
+        "stacks": lines(Kind::Stacks),
+        "varying": varying.collect::<Vec<_>>(),
+        "broken": found.broken,
+        "mismatches": found.mismatches.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
 }

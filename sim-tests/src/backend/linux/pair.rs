@@ -1,0 +1,111 @@
+//! Two connected sockets of the kernel for any program, with the network between them.
+
+use super::connection::Connection;
+use super::router::{Router, RunNumber, addresses_of};
+use super::run::LinuxNetwork;
+use crate::linux::SocketPair;
+use crate::support::Millis;
+use crate::tcp::{TcpState, TimedEvent};
+use echo_core::Role;
+use std::io;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+/// Limit for connecting.
+const CONNECTING: Duration = Duration::from_secs(20);
+
+/// The network between two sockets. When it is dropped, it loses every packet.
+pub struct PairNetwork {
+    number: RunNumber,
+    router: Router,
+    pair: SocketPair,
+}
+
+impl LinuxNetwork {
+    /// Returns a connected client and server, and the network between them. A packet takes `latency`, in the kernel's
+    /// milliseconds. `window` is the size of the receive buffers as `SO_RCVBUF` takes it; 0 is the system's.
+    ///
+    /// # Errors
+    /// The system has no more sockets, or there is no connection within 20 s.
+    pub async fn pair(&self, latency: Millis, window: u32) -> io::Result<(TcpStream, TcpStream, PairNetwork)> {
+        let (number, router) = (self.next_number()?, self.router());
+        let [client, server] = addresses_of(number);
+        router.add(number, Connection::new([client, server], latency.div_ceil(u64::from(super::SLOWER)), 0));
+        let socket = |address| {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            if window > 0 {
+                socket.set_recv_buffer_size(window)?;
+            }
+            socket.bind(SocketAddrV4::new(address, 0).into())?;
+            io::Result::Ok(socket)
+        };
+        let listener = socket(server)?.listen(8)?;
+        let connect = socket(client)?.connect(listener.local_addr()?);
+        let both = timeout(CONNECTING, async { tokio::join!(connect, listener.accept()) });
+        let (connected, accepted) = both.await?;
+        let (client, (server, _)) = (connected?, accepted?);
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let v4 = |address: io::Result<std::net::SocketAddr>| match address? {
+            std::net::SocketAddr::V4(address) => Ok(address),
+            std::net::SocketAddr::V6(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        };
+        let pair = SocketPair { client: v4(client.local_addr())?, server: v4(server.local_addr())? };
+        Ok((client, server, PairNetwork { number, router, pair }))
+    }
+}
+
+impl PairNetwork {
+    /// Returns the addresses of both sockets.
+    pub fn addresses(&self) -> SocketPair {
+        self.pair
+    }
+
+    /// Loses every packet from now on, or delivers them again.
+    pub fn set_cut(&self, is_cut: bool) {
+        let set = |connection: &mut Connection| {
+            Role::BOTH.into_iter().for_each(|side| connection.set_dark(side, is_cut));
+        };
+        self.router.with(self.number, set);
+    }
+
+    /// Returns the states of both sockets, the client's first.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn states(&self) -> io::Result<[TcpState; 2]> {
+        self.router.kernel().of(self.pair)
+    }
+
+    /// Returns the time until the timer of a socket expires; `None` if none runs.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn timer(&self, side: Role) -> io::Result<Option<Duration>> {
+        let SocketPair { client, server } = self.pair;
+        match side {
+            Role::Client => self.router.kernel().timer(client, server),
+            Role::Server => self.router.kernel().timer(server, client),
+        }
+    }
+
+    /// Returns all packets and changes of state, and loses every packet from now on.
+    pub fn into_events(self) -> Vec<TimedEvent> {
+        self.router.remove(self.number)
+    }
+}
+
+impl Drop for PairNetwork {
+    fn drop(&mut self) {
+        self.router.remove(self.number);
+    }
+}
+
+impl std::fmt::Debug for PairNetwork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PairNetwork").field("pair", &self.pair).finish_non_exhaustive()
+    }
+}
