@@ -1,7 +1,7 @@
 //! The table of known differences, FIDELITY.md, and its comparison with what was found.
 //!
 //! The table is a document for people. What is compared are the lines of its code blocks, by the word after the
-//! opening fence: `endings`, `states` or `stacks`.
+//! opening fence: `endings`, `states`, `sometimes` or `stacks`.
 
 use super::Comparison;
 use crate::support::ScenarioError;
@@ -18,19 +18,23 @@ pub enum Kind {
     Endings,
     /// A socket passes through other states: those of the packet network, and those of Linux.
     States,
+    /// Like [`Kind::States`], but by timers that expire within a few milliseconds of each other, so that it need not
+    /// happen each time.
+    Sometimes,
     /// A simulator's own stack behaves in another way: what it does, or what Linux does.
     Stacks,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Endings, Self::States, Self::Stacks];
+    pub const ALL: [Self; 4] = [Self::Endings, Self::States, Self::Sometimes, Self::Stacks];
 
     /// Returns the word after the opening fence.
     pub fn id(self) -> &'static str {
         match self {
             Self::Endings => "endings",
             Self::States => "states",
+            Self::Sometimes => "sometimes",
             Self::Stacks => "stacks",
         }
     }
@@ -56,7 +60,7 @@ impl Differences {
                 (Some(word), None) => {
                     let kind = Kind::ALL.into_iter().find(|kind| kind.id() == word);
                     block = Some(kind.ok_or_else(|| {
-                        wrong(format!("a block of {word:?}; expected endings, states or stacks"))
+                        wrong(format!("a block of {word:?}; expected endings, states, sometimes or stacks"))
                     })?);
                 }
                 (None, Some(kind)) if !differences.add(kind, line.to_owned()) => {
@@ -107,14 +111,15 @@ impl Differences {
 
     /// Compares a table with what was found. Returns all mismatches.
     pub fn mismatches(table: &Self, found: &Self) -> Vec<Mismatch> {
-        let missing = |one: &Self, other: &Self, kind| -> Vec<String> {
-            let known: BTreeSet<&str> = other.lines(kind).collect();
-            one.lines(kind).filter(|line| !known.contains(line)).map(str::to_owned).collect()
+        let has = |one: &Self, kind: Kind, line: &str| one.lines(kind).any(|other| other == line);
+        let explains = |kind, line: &str| {
+            has(table, kind, line) || kind == Kind::States && has(table, Kind::Sometimes, line)
         };
         let of = |kind| {
-            let new = missing(found, table, kind).into_iter().map(move |line| Mismatch::NotInTable(kind, line));
-            let old = missing(table, found, kind).into_iter().map(move |line| Mismatch::NoLonger(kind, line));
-            new.chain(old)
+            let new = found.lines(kind).filter(move |line| !explains(kind, line));
+            let new = new.map(move |line| Mismatch::NotInTable(kind, line.to_owned()));
+            let old = table.lines(kind).filter(move |line| kind != Kind::Sometimes && !has(found, kind, line));
+            new.chain(old.map(move |line| Mismatch::NoLonger(kind, line.to_owned())))
         };
         Kind::ALL.into_iter().flat_map(of).collect()
     }
@@ -142,15 +147,17 @@ impl fmt::Display for Mismatch {
 mod tests {
     use super::*;
 
-    const SMALL: &str = "text\n```endings\npair: a\nturmoil: b\n```\n```states\nx | y\n```\n";
+    const SMALL: &str = "text\n```endings\npair: a\nturmoil: b\n```\n```states\nx | y\n```\n```sometimes\nz | y\n```\n";
 
     #[test]
     fn a_missing_and_an_invented_entry_are_mismatches() {
         let table = Differences::read(SMALL).expect("a table");
-        assert_eq!(Differences::mismatches(&table, &table), []);
+        assert_eq!(Differences::mismatches(&table, &table.clone().only(|kind, _| kind != Kind::Sometimes)), []);
         let mut found = table.clone();
         found.add(Kind::States, "new".to_owned());
-        let found = found.only(|_, line| line != "pair: a");
+        // Known, and it need not happen.
+        found.add(Kind::States, "z | y".to_owned());
+        let found = found.only(|kind, line| line != "pair: a" && kind != Kind::Sometimes);
         let texts: Vec<String> = Differences::mismatches(&table, &found).iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["no longer happens (endings): pair: a", "not in the table (states): new"]);
     }
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn a_malformed_table_is_refused_with_its_line() {
         for (table, error) in [
-            ("```shell\n```", "line 1 of the table: a block of \"shell\"; expected endings, states or stacks"),
+            ("```shell\n```", "line 1 of the table: a block of \"shell\"; expected endings, states, sometimes or stacks"),
             ("```states\na\na\n```", "line 3 of the table: \"a\" is there twice"),
             ("```states\na", "the table: the last block of states has no end"),
             ("```states\n```states\n", "line 2 of the table: a block begins inside another"),

@@ -15,6 +15,8 @@ pub struct StackProgram {
     /// Its name, and that of its file in `sim-tests/src/fidelity/stacks/SIMULATOR`.
     pub name: &'static str,
     run: Run,
+    /// The text of its file.
+    text: &'static str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,31 +25,47 @@ enum Run {
     Smoltcp(fn() -> String),
 }
 
-const fn turmoil(name: &'static str, run: fn() -> Result<String, Box<dyn Error>>) -> StackProgram {
-    StackProgram { simulator: "turmoil", name, run: Run::Turmoil(run) }
+/// A program of turmoil, by the name of its file.
+macro_rules! turmoil {
+    ($name:ident) => {
+        StackProgram {
+            simulator: "turmoil",
+            name: stringify!($name),
+            run: Run::Turmoil(turmoil::$name::on_turmoil),
+            text: include_str!(concat!("turmoil/", stringify!($name), ".rs")),
+        }
+    };
 }
 
-const fn smoltcp(name: &'static str, run: fn() -> String) -> StackProgram {
-    StackProgram { simulator: "smoltcp", name, run: Run::Smoltcp(run) }
+/// A program of smoltcp, by the name of its file.
+macro_rules! smoltcp {
+    ($name:ident) => {
+        StackProgram {
+            simulator: "smoltcp",
+            name: stringify!($name),
+            run: Run::Smoltcp(smoltcp::$name::on_smoltcp),
+            text: include_str!(concat!("smoltcp/", stringify!($name), ".rs")),
+        }
+    };
 }
 
 /// All programs.
 pub static PROGRAMS: [StackProgram; 15] = [
-    turmoil("dropped_read_half", turmoil::dropped_read_half::on_turmoil),
-    turmoil("fin_at_capacity", turmoil::fin_at_capacity::on_turmoil),
-    turmoil("no_send_buffer", turmoil::no_send_buffer::on_turmoil),
-    turmoil("partition_stalls", turmoil::partition_stalls::on_turmoil),
-    turmoil("read_after_reset", turmoil::read_after_reset::on_turmoil),
-    turmoil("reset_overtakes", turmoil::reset_overtakes::on_turmoil),
-    turmoil("second_shutdown", turmoil::second_shutdown::on_turmoil),
-    turmoil("write_after_reset", turmoil::write_after_reset::on_turmoil),
-    smoltcp("close_with_unread", smoltcp::close_with_unread::on_smoltcp),
-    smoltcp("fin_wait_2", smoltcp::fin_wait_2::on_smoltcp),
-    smoltcp("first_retransmission", smoltcp::first_retransmission::on_smoltcp),
-    smoltcp("late_data", smoltcp::late_data::on_smoltcp),
-    smoltcp("retransmissions", smoltcp::retransmissions::on_smoltcp),
-    smoltcp("syn_to_time_wait", smoltcp::syn_to_time_wait::on_smoltcp),
-    smoltcp("time_wait", smoltcp::time_wait::on_smoltcp),
+    turmoil!(dropped_read_half),
+    turmoil!(fin_at_capacity),
+    turmoil!(no_send_buffer),
+    turmoil!(partition_stalls),
+    turmoil!(read_after_reset),
+    turmoil!(reset_overtakes),
+    turmoil!(second_shutdown),
+    turmoil!(write_after_reset),
+    smoltcp!(close_with_unread),
+    smoltcp!(fin_wait_2),
+    smoltcp!(first_retransmission),
+    smoltcp!(late_data),
+    smoltcp!(retransmissions),
+    smoltcp!(syn_to_time_wait),
+    smoltcp!(time_wait),
 ];
 
 impl StackProgram {
@@ -57,6 +75,26 @@ impl StackProgram {
             Run::Turmoil(run) => run().unwrap_or_else(|error| format!("fails: {error}")),
             Run::Smoltcp(run) => run(),
         }
+    }
+
+    /// Returns the program as one file, which needs nothing of this repository.
+    pub fn source(&self) -> String {
+        let (needs, module, shared, run) = match self.run {
+            Run::Turmoil(_) => (
+                "cargo add turmoil@=0.7.2 && cargo add tokio@1 --features io-util,time",
+                "between",
+                include_str!("turmoil/between.rs"),
+                "on_turmoil().unwrap()",
+            ),
+            Run::Smoltcp(_) => {
+                ("cargo add smoltcp@=0.14.0", "pair", include_str!("smoltcp/pair.rs"), "on_smoltcp()")
+            }
+        };
+        let Self { name, text, .. } = self;
+        format!(
+            "// {needs}\n\nfn main() {{\n    println!(\"{{}}\", {name}::{run});\n}}\n\n#[allow(dead_code)]\nmod {name} \
+             {{\n{text}}}\n\n#[allow(dead_code)]\nmod {module} {{\n{shared}}}\n"
+        )
     }
 
     /// Returns the job of a worker that runs it on Linux.
