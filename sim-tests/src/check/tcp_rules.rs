@@ -3,8 +3,8 @@
 use crate::record::event_log::{LogEntry, LogEvent, Unit, is_close, is_fin};
 use crate::record::segments::{beyond, segments};
 use crate::record::{Ending, Record};
-use crate::scenario::{Backend, defaults};
 use crate::scenario::plan::Action;
+use crate::scenario::{Backend, defaults};
 use crate::support::{Breach, Rule};
 use crate::tcp::{Cause, Edge, Flags, PacketFate, Segment, SocketId, TcpEvent, TcpState};
 use echo_core::{End, Role};

@@ -112,9 +112,8 @@ impl Differences {
     /// Compares a table with what was found. Returns all mismatches.
     pub fn mismatches(table: &Self, found: &Self) -> Vec<Mismatch> {
         let has = |one: &Self, kind: Kind, line: &str| one.lines(kind).any(|other| other == line);
-        let explains = |kind, line: &str| {
-            has(table, kind, line) || kind == Kind::States && has(table, Kind::Sometimes, line)
-        };
+        let explains =
+            |kind, line: &str| has(table, kind, line) || kind == Kind::States && has(table, Kind::Sometimes, line);
         let of = |kind| {
             let new = found.lines(kind).filter(move |line| !explains(kind, line));
             let new = new.map(move |line| Mismatch::NotInTable(kind, line.to_owned()));
@@ -165,7 +164,10 @@ mod tests {
     #[test]
     fn a_malformed_table_is_refused_with_its_line() {
         for (table, error) in [
-            ("```shell\n```", "line 1 of the table: a block of \"shell\"; expected endings, states, sometimes or stacks"),
+            (
+                "```shell\n```",
+                "line 1 of the table: a block of \"shell\"; expected endings, states, sometimes or stacks",
+            ),
             ("```states\na\na\n```", "line 3 of the table: \"a\" is there twice"),
             ("```states\na", "the table: the last block of states has no end"),
             ("```states\n```states\n", "line 2 of the table: a block begins inside another"),

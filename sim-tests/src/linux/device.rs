@@ -11,7 +11,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use tun_rs::{DeviceBuilder, Layer, AsyncDevice};
+use tun_rs::{AsyncDevice, DeviceBuilder, Layer};
 
 const NAME: &str = "wire";
 /// Largest IP packet, in bytes.

@@ -1,10 +1,12 @@
-//! The Linux kernel: the catalogue's sequences in a network namespace of their own, and nothing outside it.
+//! The Linux kernel: the catalogue's sequences, the TCP states, the table of differences, and nothing outside the
+//! namespace.
 
+use crate::linux_worker::{possible, run, worker};
 use sim_tests::catalogue::{self, Sequence};
-use sim_tests::linux::{isolated_command, why_not};
-use sim_tests::{Backend, Record, Scenario, run_on_linux};
-use std::collections::BTreeMap;
-use std::io::Write;
+use sim_tests::fidelity::{Comparison, Differences, Kind, Mismatch, PROGRAMS, StackProgram, TABLE};
+use sim_tests::tcp::{TcpEvent, TcpState};
+use sim_tests::{Backend, Record, Scenario, check_tcp, do_on_linux};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -13,36 +15,23 @@ use std::time::{Duration, Instant};
 /// Each sequence runs so many times.
 const TRIES: usize = 5;
 
-/// Whether this machine allows namespaces, and has the programs for their filters. If not, a person is told and the
-/// test passes; in CI it fails.
-fn possible() -> bool {
-    let missing = ["ip", "nft", "tc"].into_iter().find(|program| {
-        let found = Command::new("sh").args(["-c", "command -v \"$0\" > /dev/null", program]).status();
-        !found.is_ok_and(|status| status.success())
-    });
-    let why = why_not().or(missing.map(|program| format!("{program} is missing")));
-    let Some(why) = why else { return true };
-    assert!(std::env::var_os("CI").is_none(), "CI has to allow network namespaces: {why}");
-    let _ = std::io::stderr().write_all(format!("SKIPPED: no network namespace: {why}\n").as_bytes());
-    false
+/// The sequences that the table says end in another way on Linux.
+fn different() -> BTreeSet<String> {
+    let table = Differences::read(TABLE).expect("the table is sound");
+    table.lines(Kind::Endings).filter_map(|line| Some(line.split_once(": ")?.1.to_owned())).collect()
 }
 
-fn worker() -> Command {
-    let mut worker = isolated_command(env!("CARGO_BIN_EXE_echo-sim")).expect("/proc is there");
-    worker.arg("linux-worker");
-    worker
-}
-
-fn run(jobs: &[Scenario]) -> Vec<Record> {
-    run_on_linux(worker(), jobs, || ()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The sequences in which one side has one step, or none has, on every network that a kernel can have.
+/// The sequences in which at most one side acts, on the network without faults, on two that are cut, and on one that
+/// delivers several packets at once.
 fn sequences() -> Vec<&'static Sequence> {
+    let different = different();
     catalogue::all()
         .iter()
         .filter(|sequence| sequence.scenario.client.steps.len() + sequence.scenario.server.steps.len() <= 1)
-        .filter(|sequence| Backend::Linux.expresses(&sequence.scenario).is_ok())
+        .filter(|sequence| {
+            ["/clear", "/coalesced", "/cut-idle", "/cut-healed"].iter().any(|end| sequence.id.ends_with(end))
+        })
+        .filter(|sequence| !different.contains(&sequence.id))
         .collect()
 }
 
@@ -52,19 +41,141 @@ fn linux_ends_as_the_oracle_allows() {
         return;
     }
     let sequences = sequences();
-    assert!(sequences.len() >= 150, "{}", sequences.len());
+    assert!(sequences.len() >= 1000, "{}", sequences.len());
     let jobs: Vec<Scenario> =
         sequences.iter().flat_map(|sequence| std::iter::repeat_n(sequence.scenario.clone(), TRIES)).collect();
     let records = run(&jobs);
     assert_eq!(records.len(), TRIES * sequences.len());
     let mut problems: BTreeMap<String, usize> = BTreeMap::new();
     for (sequence, records) in sequences.iter().zip(records.chunks(TRIES)) {
-        for problem in records.iter().flat_map(|record| sequence.judge(record)) {
-            *problems.entry(format!("{}: {problem}", sequence.id)).or_default() += 1;
+        for record in records {
+            let breaches = check_tcp(record).into_iter().map(|breach| breach.to_string());
+            let wrong = sequence.judge(record).into_iter().map(|problem| problem.to_string());
+            for problem in wrong.chain(breaches) {
+                *problems.entry(format!("{}: {problem}", sequence.id)).or_default() += 1;
+            }
         }
     }
     let shown: Vec<String> = problems.iter().map(|(what, count)| format!("{count} of {TRIES} {what}")).collect();
     assert!(problems.is_empty(), "of {} sequences:\n{}", sequences.len(), shown.join("\n"));
+}
+
+/// Whether a socket of `side` is in `state` at some time.
+fn passes(record: &Record, side: usize, state: TcpState) -> bool {
+    record.packets.iter().any(|moment| {
+        matches!(&moment.event, TcpEvent::Changed { side: whose, to, .. } if *whose as usize == side && *to == state)
+    })
+}
+
+/// Whether both sockets are in CLOSING at the same time.
+fn both_closing(record: &Record) -> bool {
+    record.packets.iter().any(|moment| match &moment.event {
+        TcpEvent::Arrived { states, .. } | TcpEvent::Sent { states, .. } => *states == [TcpState::Closing; 2],
+        TcpEvent::Changed { .. } => false,
+    })
+}
+
+/// Each closing state of RFC 9293, in a sequence that leads to it: in 20 of 20 tries.
+#[test]
+fn each_closing_state_is_seen_each_time() {
+    const TRIES: usize = 20;
+    const CLIENT: usize = 0;
+    const SERVER: usize = 1;
+    if !possible() {
+        return;
+    }
+    let closes = "framed/client:close@idle/server:none/clear";
+    let crosses = "framed/client:half-close@idle/server:half-close@idle/clear";
+    let one_lost = "framed/client:half-close@idle/server:half-close@idle/fin-lost";
+    let not_yet_closed = "framed/client:drop-unread@after-close/server:none/clear";
+    let has = |side, state| move |record: &Record| passes(record, side, state);
+    let cases: [(&str, &str, Box<dyn Fn(&Record) -> bool>); 7] = [
+        ("FIN-WAIT-1", closes, Box::new(has(CLIENT, TcpState::FinWait1))),
+        ("CLOSE-WAIT", closes, Box::new(has(SERVER, TcpState::CloseWait))),
+        ("LAST-ACK", closes, Box::new(has(SERVER, TcpState::LastAck))),
+        ("TIME-WAIT", closes, Box::new(has(CLIENT, TcpState::TimeWait))),
+        ("FIN-WAIT-2", not_yet_closed, Box::new(has(SERVER, TcpState::FinWait2))),
+        ("CLOSING at both", crosses, Box::new(both_closing)),
+        (
+            "CLOSING at one",
+            one_lost,
+            Box::new(|record| {
+                let closing = [CLIENT, SERVER].map(|side| passes(record, side, TcpState::Closing));
+                closing.into_iter().filter(|is_closing| *is_closing).count() == 1
+            }),
+        ),
+    ];
+    let jobs: Vec<Scenario> = cases
+        .iter()
+        .flat_map(|(_, id, _)| std::iter::repeat_n(id.parse::<Scenario>().expect("an id"), TRIES))
+        .collect();
+    let records = run(&jobs);
+    for ((name, _, is_seen), records) in cases.iter().zip(records.chunks(TRIES)) {
+        let seen = records.iter().filter(|record| is_seen(record)).count();
+        assert_eq!(seen, TRIES, "{name}");
+    }
+}
+
+// ---- the table of differences ----
+
+/// A part of the sequences: enough for each kind of difference of endings.
+fn compared() -> Vec<Scenario> {
+    let product = catalogue::all().iter().map(|sequence| &sequence.scenario);
+    let packets = catalogue::packets().iter().map(|sequence| &sequence.scenario);
+    let different = different();
+    let of_table = |scenario: &Scenario| different.contains(&scenario.to_string());
+    let others = product.clone().filter(|scenario| Backend::Linux.expresses(scenario).is_ok());
+    let others = others.filter(|scenario| scenario.client.steps.len() + scenario.server.steps.len() <= 1);
+    let others = others.step_by(17).filter(|scenario| !of_table(scenario));
+    product.chain(packets).filter(|scenario| of_table(scenario)).chain(others).cloned().collect()
+}
+
+/// The whole table is checked by `echo-sim fidelity`, which CI runs. Here it is checked that it would be noticed if an
+/// entry were removed, or invented.
+#[test]
+fn a_removed_and_an_invented_entry_are_noticed() {
+    if !possible() {
+        return;
+    }
+    let scenarios = compared();
+    let jobs: Vec<Scenario> = scenarios.iter().flat_map(|scenario| std::iter::repeat_n(scenario.clone(), 3)).collect();
+    let records = run(&jobs);
+    let linux: Vec<&[Record]> = records.chunks(3).collect();
+    let comparisons = Comparison::all(&scenarios, &linux, || ()).expect("the simulators run");
+    let found = Differences::found(&comparisons);
+    let ids: BTreeSet<String> = scenarios.iter().map(ToString::to_string).collect();
+    let table = || {
+        let all = Differences::read(TABLE).expect("the table is sound");
+        all.only(|kind, line| kind == Kind::Endings && ids.contains(line.split_once(": ").expect("an id").1))
+    };
+    let found = found.only(|kind, _| kind == Kind::Endings);
+    assert_eq!(Differences::mismatches(&table(), &found), []);
+
+    let entry = table().lines(Kind::Endings).next().expect("an entry").to_owned();
+    let without = table().only(|_, line| line != entry);
+    assert_eq!(Differences::mismatches(&without, &found), [Mismatch::NotInTable(Kind::Endings, entry)]);
+    let mut with = table();
+    let invented = "packet: framed/client:close@idle/server:none/clear".to_owned();
+    with.add(Kind::Endings, invented.clone());
+    assert_eq!(Differences::mismatches(&with, &found), [Mismatch::NoLonger(Kind::Endings, invented)]);
+}
+
+/// What the simulators' own stacks do, and Linux, is what the table says.
+#[test]
+fn the_stacks_do_what_the_table_says() {
+    if !possible() {
+        return;
+    }
+    let jobs: Vec<String> = PROGRAMS.iter().map(StackProgram::job).collect();
+    let linux = do_on_linux(worker(), &jobs, || ()).unwrap_or_else(|error| panic!("{error}"));
+    let mut found = Differences::default();
+    for (program, linux) in PROGRAMS.iter().zip(linux) {
+        let (simulator, linux) = (program.on_simulator(), linux.as_str().expect("a text").to_owned());
+        assert_ne!(simulator, linux, "{} is no difference", program.name);
+        found.add(Kind::Stacks, format!("{} {}: {simulator} | linux: {linux}", program.simulator, program.name));
+    }
+    let table = Differences::read(TABLE).expect("the table is sound").only(|kind, _| kind == Kind::Stacks);
+    assert_eq!(Differences::mismatches(&table, &found), []);
 }
 
 // ---- nothing outside the namespace ----
@@ -75,6 +186,8 @@ fn machine() -> Vec<String> {
         &["tc", "qdisc", "show"][..],
         &["nft", "list", "ruleset"],
         &["ip", "-brief", "link"],
+        &["ip", "rule"],
+        &["ip", "route", "show", "table", "all"],
         &["sysctl", "-a", "--pattern", "^net\\.ipv4\\.tcp_(fin_timeout|orphan_retries|retries2)"],
     ]
     .into_iter()
@@ -90,6 +203,18 @@ fn machine() -> Vec<String> {
 fn refusal(output: &Output) -> String {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A run with routes, a device and settings of its own leaves the machine's as they were.
+#[test]
+fn a_run_changes_nothing_outside() {
+    if !possible() {
+        return;
+    }
+    let before = machine();
+    let scenario: Scenario = "framed/client:vanish@idle/server:none/cut-idle".parse().expect("an id");
+    assert_eq!(run(&[scenario]).len(), 1);
+    assert_eq!(machine(), before);
 }
 
 /// Whatever it is told, and whoever runs it.

@@ -14,6 +14,10 @@ mod http1;
 mod ladders;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod linux_closing;
+#[cfg(target_os = "linux")]
+mod linux_worker;
 mod mutants;
 mod numbers;
 mod orders;

@@ -145,9 +145,8 @@ impl Connection {
 
     /// Returns whether both sockets are closed, or in TIME-WAIT, which lasts for a minute.
     pub(super) fn is_settled(&self) -> bool {
-        let ends = |seen: &Seen| {
-            matches!(seen.state, None | Some(TcpState::Closed | TcpState::Listen | TcpState::TimeWait))
-        };
+        let ends =
+            |seen: &Seen| matches!(seen.state, None | Some(TcpState::Closed | TcpState::Listen | TcpState::TimeWait));
         self.sockets.iter().all(ends)
     }
 

@@ -122,9 +122,8 @@ impl LinuxStream {
 /// Starts a process whose standard input is the socket. It takes some milliseconds, so another thread does it.
 async fn hold(stream: &TcpStream) -> io::Result<Child> {
     let socket = stream.as_fd().try_clone_to_owned()?;
-    let start = move || {
-        Command::new("sleep").arg("600").stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
-    };
+    let start =
+        move || Command::new("sleep").arg("600").stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     tokio::task::spawn_blocking(start).await?
 }
 

@@ -171,7 +171,9 @@ fn text(found: &Found, verbose: bool) -> String {
         count(Kind::Stacks),
     );
     let _ = match (found.broken.len(), found.mismatches.len()) {
-        (0, 0) => writeln!(text, "The contract and RFC 9293 hold in all of them, and the table explains each difference."),
+        (0, 0) => {
+            writeln!(text, "The contract and RFC 9293 hold in all of them, and the table explains each difference.")
+        }
         (broken, mismatches) => writeln!(text, "{broken} BROKEN, {mismatches} DIFFER from the table."),
     };
     text

@@ -1,8 +1,8 @@
 //! `echo-sim linux-worker`: the process in a network namespace of its own that other commands start; and how they do.
 
 use crate::output::{Answer, Trouble};
-use sim_tests::linux::{Isolated, isolated_command, why_not};
 use sim_tests::fidelity::StackProgram;
+use sim_tests::linux::{Isolated, isolated_command, why_not};
 use sim_tests::{Record, Scenario, do_on_linux, fidelity, linux_worker, run_on_linux};
 use std::process::Command;
 

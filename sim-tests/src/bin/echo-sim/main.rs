@@ -4,12 +4,12 @@ mod check;
 mod coverage;
 mod diff;
 mod explore;
+#[cfg(target_os = "linux")]
+mod fidelity;
 mod fuzz;
 mod generate;
 mod hash;
 mod inherited;
-#[cfg(target_os = "linux")]
-mod fidelity;
 #[cfg(target_os = "linux")]
 mod linux_worker;
 mod list;

@@ -146,7 +146,11 @@ async fn first_retransmission(mut client: TcpStream, wire: &PairNetwork) -> io::
     let due = wire.timer(Role::Client)?.unwrap_or_default();
     // The exact time depends on the measured round trips.
     let is_soon = !due.is_zero() && due < Duration::from_millis(300);
-    Ok(if is_soon { "it comes after less than 300 ms".into() } else { format!("it comes after {} ms", due.as_millis()) })
+    Ok(if is_soon {
+        "it comes after less than 300 ms".into()
+    } else {
+        format!("it comes after {} ms", due.as_millis())
+    })
 }
 
 async fn retransmissions(mut client: TcpStream, network: &LinuxNetwork, wire: &PairNetwork) -> io::Result<String> {

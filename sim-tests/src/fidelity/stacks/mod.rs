@@ -86,9 +86,7 @@ impl StackProgram {
                 include_str!("turmoil/between.rs"),
                 "on_turmoil().unwrap()",
             ),
-            Run::Smoltcp(_) => {
-                ("cargo add smoltcp@=0.14.0", "pair", include_str!("smoltcp/pair.rs"), "on_smoltcp()")
-            }
+            Run::Smoltcp(_) => ("cargo add smoltcp@=0.14.0", "pair", include_str!("smoltcp/pair.rs"), "on_smoltcp()"),
         };
         let Self { name, text, .. } = self;
         format!(
@@ -114,4 +112,3 @@ pub(super) async fn observe(network: &LinuxNetwork, job: &str) -> Option<Result<
     };
     Some(linux::on_linux(program, network).await.map_err(|error| error.to_string()))
 }
-
