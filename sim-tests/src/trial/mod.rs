@@ -49,6 +49,10 @@
 mod calls;
 mod kernel;
 mod ladder;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod linux;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+mod linux_sides;
 mod report;
 mod run;
 mod scenario;
@@ -58,7 +62,9 @@ mod stream;
 mod sweep;
 
 pub use echo_core::Role;
-pub use report::{Failure, Finding, FindingKind, TrialReport};
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use linux::ConfirmedTrial;
+pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
 pub use scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
 pub use stream::TrialStream;

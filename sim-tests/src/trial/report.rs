@@ -67,6 +67,8 @@ pub struct Failure {
     pub ladder: String,
     /// All scenarios with this finding, in the order of the trial.
     pub all: Vec<TrialScenario>,
+    /// What Linux says about it, if it was asked (`Trial::confirm_on_linux`, with the feature `linux`).
+    pub on_linux: Option<OnLinux>,
     /// Number of entries in the log of the shortest run.
     length: usize,
 }
@@ -76,6 +78,31 @@ impl Failure {
     pub fn networks(&self) -> BTreeSet<TrialNetwork> {
         self.all.iter().map(|scenario| scenario.network).collect()
     }
+}
+
+/// What Linux says about a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum OnLinux {
+    /// The same is found there.
+    Confirmed {
+        /// The scenario, one of the finding's.
+        scenario: TrialScenario,
+        /// Its run on Linux as a ladder; the times are real.
+        ladder: String,
+    },
+    /// It is not found there.
+    NotConfirmed {
+        /// The scenario, one of the finding's.
+        scenario: TrialScenario,
+        /// Its run on Linux as a ladder; the times are real.
+        ladder: String,
+    },
+    /// Linux cannot run any scenario of the finding; with the reason.
+    NotExpressible(String),
+    /// Nothing was tried, because this machine does not allow it; with the reason.
+    NotTried(String),
 }
 
 /// The result of a trial.
@@ -117,7 +144,14 @@ impl TrialReport {
         let same = |failure: &&mut Failure| is_alike(&failure.finding, &finding);
         let Some(failure) = self.failures.iter_mut().find(same) else {
             let all = vec![scenario];
-            return self.failures.push(Failure { finding, scenario, ladder: ladder(), all, length });
+            return self.failures.push(Failure {
+                finding,
+                scenario,
+                ladder: ladder(),
+                all,
+                on_linux: None,
+                length,
+            });
         };
         failure.all.push(scenario);
         if length < failure.length {
@@ -130,7 +164,7 @@ impl TrialReport {
 }
 
 /// Whether two findings differ only in numbers. Findings of [`FindingKind::NotDeterministic`] always count as equal.
-fn is_alike(one: &Finding, other: &Finding) -> bool {
+pub(super) fn is_alike(one: &Finding, other: &Finding) -> bool {
     if one.kind == FindingKind::NotDeterministic {
         return other.kind == one.kind;
     }
@@ -147,6 +181,17 @@ impl fmt::Display for Finding {
     }
 }
 
+impl fmt::Display for OnLinux {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confirmed { scenario, .. } => write!(f, "confirmed ({scenario})"),
+            Self::NotConfirmed { scenario, .. } => write!(f, "not confirmed ({scenario})"),
+            Self::NotExpressible(why) => write!(f, "not expressible: {why}"),
+            Self::NotTried(why) => write!(f, "NOT TRIED: {why}"),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks: Vec<_> = self.networks().into_iter().map(TrialNetwork::id).collect();
@@ -155,7 +200,11 @@ impl fmt::Display for Failure {
         for line in self.ladder.lines() {
             writeln!(f, "    {line}")?;
         }
-        write!(f, "\nreplay: {HOW_TO_REPLAY}(\"{}\")", self.scenario)
+        write!(f, "\nreplay: {HOW_TO_REPLAY}(\"{}\")", self.scenario)?;
+        if let Some(on_linux) = &self.on_linux {
+            write!(f, "\non Linux: {on_linux}")?;
+        }
+        Ok(())
     }
 }
 

@@ -94,7 +94,8 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
         let (parts, result, kernel) = (parts.borrow_mut().take(), Rc::clone(&result), kernel.clone());
         async move {
             if let Some((program, stream)) = parts {
-                let outcome = run_program(program, stream, side, &kernel).await;
+                let is_stopped = || kernel.with(|kernel| kernel.is_stopped(side));
+                let outcome = run_program(program, stream, is_stopped).await;
                 kernel.with(|kernel| kernel.finish(side, ending_event(&outcome)));
                 *result.borrow_mut() = Some(outcome);
             }
@@ -106,10 +107,13 @@ fn start<T: Debug + 'static>(sim: &mut Sim<'static>, side: Role, program: &Progr
 }
 
 /// Runs a program until it returns or panics. Never returns if a fault or the limit stops the program.
-async fn run_program<T>(program: Program<T>, stream: TrialStream, side: Role, kernel: &Shared) -> Result<T, String> {
+pub(super) async fn run_program<T>(
+    program: Program<T>,
+    stream: TrialStream,
+    is_stopped: impl Fn() -> bool,
+) -> Result<T, String> {
     let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
     poll_fn(|cx| {
-        let is_stopped = || kernel.with(|kernel| kernel.is_stopped(side));
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = match &mut future {
                 Some(running) if !is_stopped() => running.as_mut().poll(cx),
@@ -130,7 +134,7 @@ async fn run_program<T>(program: Program<T>, stream: TrialStream, side: Role, ke
     .await
 }
 
-fn ending_event<T: Debug>(outcome: &Result<T, String>) -> TrialEvent {
+pub(super) fn ending_event<T: Debug>(outcome: &Result<T, String>) -> TrialEvent {
     match outcome {
         Ok(outcome) => TrialEvent::Returned(format!("{outcome:?}")),
         Err(message) => TrialEvent::Panicked(message.clone()),

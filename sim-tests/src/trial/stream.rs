@@ -14,13 +14,34 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// It behaves like tokio's TCP stream on Linux. After a fault has ended its program, all calls stay pending.
 #[derive(Debug)]
 pub struct TrialStream {
-    kernel: Shared,
+    socket: Socket,
     side: Role,
+}
+
+/// What is beneath a stream.
+#[derive(Debug)]
+enum Socket {
+    Simulated(Shared),
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    Linux(super::linux_sides::Sides),
 }
 
 impl TrialStream {
     pub(super) fn new(kernel: Shared, side: Role) -> Self {
-        Self { kernel, side }
+        Self { socket: Socket::Simulated(kernel), side }
+    }
+
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(super) fn on_linux(sides: super::linux_sides::Sides, side: Role) -> Self {
+        Self { socket: Socket::Linux(sides), side }
+    }
+
+    fn write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => sides.poll_write(self.side, cx, bytes),
+        }
     }
 }
 
@@ -46,13 +67,17 @@ impl Shared {
 
 impl AsyncRead for TrialStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.kernel.with(|kernel| kernel.poll_read(self.side, cx, buffer))
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_read(self.side, cx, buffer)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => sides.poll_read(self.side, cx, buffer),
+        }
     }
 }
 
 impl AsyncWrite for TrialStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes))
+        self.write(cx, bytes)
     }
 
     /// Joins all slices to one write, as the kernel does.
@@ -62,7 +87,7 @@ impl AsyncWrite for TrialStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.kernel.with(|kernel| kernel.poll_write(self.side, cx, &bytes))
+        self.write(cx, &bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -73,21 +98,34 @@ impl AsyncWrite for TrialStream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.kernel.with(|kernel| kernel.poll_shutdown(self.side))
+    #[cfg_attr(not(feature = "linux"), expect(unused_variables, reason = "a simulated shutdown never waits"))]
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_shutdown(self.side)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => sides.poll_shutdown(self.side, cx),
+        }
     }
 }
 
 /// `abort` sends RST.
 impl Transport for TrialStream {
     fn abort(self) {
-        self.kernel.with(|kernel| kernel.abort_stream(self.side));
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.abort_stream(self.side)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => sides.abort_stream(self.side),
+        }
     }
 }
 
 /// Closes the stream.
 impl Drop for TrialStream {
     fn drop(&mut self) {
-        self.kernel.with(|kernel| kernel.drop_stream(self.side));
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.drop_stream(self.side)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => sides.drop_stream(self.side),
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-type Check<C, S> = Box<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
+type Check<C, S> = Rc<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
 
 /// Two programs, the check of their runs, and the settings.
 pub struct Trial<C, S> {
@@ -60,7 +60,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Self {
             client: Rc::new(move |stream| Box::pin(client(stream))),
             server: Rc::new(move |stream| Box::pin(server(stream))),
-            check: Box::new(check),
+            check: Rc::new(check),
             networks: TrialNetwork::ALL.to_vec(),
             faults: InjectedFault::ALL.to_vec(),
             time_wait: TimeWait::Any,
@@ -216,6 +216,12 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
+    /// Returns the closures, and the limit of time for one run.
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(super) fn programs(&self) -> (&Program<C>, &Program<S>, Millis) {
+        (&self.client, &self.server, self.budget)
+    }
+
     fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
         simulation::run(scenario, &self.client, &self.server, self.budget, self.buffer)
     }
@@ -265,6 +271,15 @@ fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Find
     let (number, left, right) = first_difference(&one, &other)?;
     let what = format!("line {number} of the timeline was {left:?}, and {right:?} when it was run again");
     Some(Finding { kind: FindingKind::NotDeterministic, what })
+}
+
+/// Clones share the closures.
+impl<C, S> Clone for Trial<C, S> {
+    fn clone(&self) -> Self {
+        let (client, server, check) = (Rc::clone(&self.client), Rc::clone(&self.server), Rc::clone(&self.check));
+        let (networks, faults) = (self.networks.clone(), self.faults.clone());
+        Self { client, server, check, networks, faults, ..*self }
+    }
 }
 
 impl<C, S> Debug for Trial<C, S> {

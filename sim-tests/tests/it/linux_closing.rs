@@ -69,7 +69,7 @@ const ANSWER: usize = 64 << 10;
 
 /// A server answers, and closes with unread input: at once, or politely.
 async fn with_unread_input(network: &LinuxNetwork, lingers: bool) -> io::Result<u64> {
-    let (mut client, mut server, _wire) = network.pair(LATENCY, WINDOW).await?;
+    let (mut client, mut server, _wire) = network.pair(LATENCY, 0, WINDOW).await?;
     let server = async move {
         server.read_exact(&mut [0; 100]).await?;
         server.write_all(&vec![b'a'; ANSWER]).await?;
@@ -115,7 +115,7 @@ const LETTER: u8 = b'x';
 /// the server's send buffer. Returns how many bytes of the lines came back. (How many answers they are in depends on how
 /// the lines arrive.)
 async fn with_a_full_send_buffer(network: &LinuxNetwork, aborts: bool) -> io::Result<u64> {
-    let (mut client, server, wire) = network.pair(LATENCY, WINDOW).await?;
+    let (mut client, server, wire) = network.pair(LATENCY, 0, WINDOW).await?;
     let listener = Once(Some(Closing { stream: Some(server), aborts }));
     let serving = tokio::task::spawn_local(serve(listener, ServerConfig::default(), std::future::pending::<()>()));
     let line = [&[LETTER; LINE - 1][..], b"\n"].concat();

@@ -24,15 +24,21 @@ pub struct PairNetwork {
 }
 
 impl LinuxNetwork {
-    /// Returns a connected client and server, and the network between them. A packet takes `latency`, in the kernel's
-    /// milliseconds. `window` is the size of the receive buffers as `SO_RCVBUF` takes it; 0 is the system's.
+    /// Returns a connected client and server, and the network between them. A packet takes `latency`, and arrives only at
+    /// multiples of `batch` (0 is at any time), in milliseconds of real time. `window` is the size of the receive buffers as `SO_RCVBUF` takes it; 0 is the system's.
     ///
     /// # Errors
     /// The system has no more sockets, or there is no connection within 20 s.
-    pub async fn pair(&self, latency: Millis, window: u32) -> io::Result<(TcpStream, TcpStream, PairNetwork)> {
+    pub async fn pair(
+        &self,
+        latency: Millis,
+        batch: Millis,
+        window: u32,
+    ) -> io::Result<(TcpStream, TcpStream, PairNetwork)> {
         let (number, router) = (self.next_number()?, self.router());
         let [client, server] = addresses_of(number);
-        router.add(number, Connection::new([client, server], latency.div_ceil(u64::from(super::SLOWER)), 0));
+        let [latency, batch] = [latency, batch].map(|span| span.div_ceil(u64::from(super::SLOWER)));
+        router.add(number, Connection::new([client, server], latency, batch));
         let socket = |address| {
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
@@ -90,6 +96,11 @@ impl PairNetwork {
             Role::Client => self.router.kernel().timer(client, server),
             Role::Server => self.router.kernel().timer(server, client),
         }
+    }
+
+    /// Waits until both sockets are closed or in TIME-WAIT, for at most `limit`.
+    pub async fn settle(&self, limit: Duration) {
+        self.router.settle(self.number, limit).await;
     }
 
     /// Returns all packets and changes of state, and loses every packet from now on.

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs the program. Returns what it observes.
 pub(super) async fn on_linux(program: &StackProgram, network: &LinuxNetwork) -> io::Result<String> {
-    let (client, server, wire) = network.pair(LATENCY, 0).await?;
+    let (client, server, wire) = network.pair(LATENCY, 0, 0).await?;
     match program.name {
         "dropped_read_half" => {
             let (reader, writer) = server.into_split();
@@ -87,7 +87,7 @@ async fn reaches(wire: &PairNetwork, side: Role, state: TcpState) -> io::Result<
 
 async fn reset_overtakes(network: &LinuxNetwork) -> io::Result<String> {
     let run = |network: LinuxNetwork| async move {
-        let (client, server, _wire) = network.pair(LATENCY, 0).await?;
+        let (client, server, _wire) = network.pair(LATENCY, 0, 0).await?;
         both(reset_overtakes::server(server), reset_overtakes::client(client)).await
     };
     let runs: Vec<_> = (0..reset_overtakes::RUNS).map(|_| spawn_local(run(network.clone()))).collect();
