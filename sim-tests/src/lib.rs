@@ -41,8 +41,8 @@
 //! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
-//! Everything but the backend linux is deterministic: time is virtual, no backend draws a number, and the same scenario gives
-//! the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
+//! Everything but the backend linux is deterministic: time is virtual, no backend draws a number, and the same scenario
+//! gives the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
 #![forbid(unsafe_code)]
 
 mod backend;
