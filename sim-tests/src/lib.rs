@@ -11,12 +11,13 @@
 //!   Backend       pair: two cores of echo-core and a queue of packets
 //!        │        turmoil: echo-net's client and server on a simulated network of streams
 //!        │        packet: the same, each on a TCP stack of its own, packet by packet
-//!        │        linux:  the same on the kernel, in a network namespace of its own
+//!        │        linux: the same on real sockets of the Linux kernel, packet by packet
 //!        ▼
 //!   Record        what happened, in order  ──▶  ladder, pcapng, baseline
 //!        │
 //!        ▼
 //!   check         the close contract, RFC 9293, and the oracle's allowed endings
+//!   fidelity      where the first three backends differ from Linux
 //! ```
 //!
 //! - **Your own protocol**: `trial` (feature `turmoil`) runs two closures over a stream, and injects each fault at each
@@ -24,7 +25,10 @@
 //! - **One conversation of echo/1**: [`Scenario`], [`Backend::run`], [`check()`], [`ladder::ladder`].
 //! - **All of them**: [`catalogue`]; every state of the protocol: [`explorer`]; random ones: `random` (feature
 //!   `random`); every fate of one packet and of two: `packet_sweep` (feature `packet`).
-//! - **The Linux kernel as the judge**: `linux` and `run_on_linux` (feature `linux`, on Linux).
+//! - **The Linux kernel**, in a network namespace of its own, whose packets pass through the harness: `linux`,
+//!   `run_on_linux`, and `LinuxNetwork` for two sockets of any program (feature `linux`, on Linux).
+//! - **How far the simulators are like Linux**: `fidelity` (features `linux` and `turmoil`, on Linux), and the table
+//!   FIDELITY.md.
 //! - **Bytes**: `fuzz` (feature `fuzz`) has checks for fuzzers and property tests.
 //!
 //! ```
@@ -37,8 +41,8 @@
 //! # Ok::<(), sim_tests::ScenarioError>(())
 //! ```
 //!
-//! Everything but the kernel is deterministic: time is virtual, no backend draws a number, and the same scenario gives
-//! the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
+//! Everything but the backend linux is deterministic: time is virtual, no backend draws a number, and the same scenario
+//! gives the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
 #![forbid(unsafe_code)]
 
 mod backend;

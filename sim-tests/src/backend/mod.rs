@@ -1,4 +1,4 @@
-//! Backends: the simulators that run a scenario.
+//! Backends: what runs a scenario. Three are simulators, the fourth is the Linux kernel.
 
 #[cfg(feature = "packet")]
 mod fault_injector;
