@@ -40,7 +40,7 @@ mod turmoil {
     }
 }
 
-/// The same stub for the other backend.
+/// The same stub for the packet backend.
 #[cfg(not(feature = "packet"))]
 mod packet {
     use super::{Millis, Record, Scenario, ScenarioError};
@@ -84,7 +84,7 @@ impl Backend {
     pub fn expresses(self, scenario: &Scenario) -> Result<(), ScenarioError> {
         let network = &scenario.network;
         let why = match self {
-            Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; only the backend packet has",
+            Self::Pair | Self::Turmoil if network.has_packets() => "has no packets; packet or linux expected",
             Self::Pair | Self::Turmoil => return Ok(()),
             Self::Packet if network.relay.is_some() => "has no third host for a relay; pair or turmoil expected",
             // TCP answers a RST beyond the received data with a challenge ACK (RFC 9293 3.10.7.4, RFC 5961 section 3).

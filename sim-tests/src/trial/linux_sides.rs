@@ -37,6 +37,8 @@ pub(super) struct Inner {
 pub(super) enum Wanted {
     /// Lose every packet, for this time; `None` is for ever.
     Cut(Option<Millis>),
+    /// Cut the power of this side's host, and then [`Inner::forget`] its socket.
+    PowerDown(Role),
 }
 
 #[derive(Debug)]
@@ -77,21 +79,11 @@ impl Sides {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn poll_read(
-        &self,
-        side: Role,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(&self, side: Role, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.lock().poll_read(side, cx, buffer)
     }
 
-    pub(super) fn poll_write(
-        &self,
-        side: Role,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(&self, side: Role, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.lock().poll_write(side, cx, bytes)
     }
 
@@ -132,11 +124,14 @@ impl Inner {
         let result = std::task::ready!(stream.poll_read(cx, &mut part));
         let filled = part.filled();
         buffer.put_slice(filled);
-        self.event(side, match &result {
-            Ok(()) if filled.is_empty() => TrialEvent::ReadEnd,
-            Ok(()) => TrialEvent::Read(filled.len()),
-            Err(error) => TrialEvent::ReadFailed(error.kind()),
-        });
+        self.event(
+            side,
+            match &result {
+                Ok(()) if filled.is_empty() => TrialEvent::ReadEnd,
+                Ok(()) => TrialEvent::Read(filled.len()),
+                Err(error) => TrialEvent::ReadFailed(error.kind()),
+            },
+        );
         Poll::Ready(result)
     }
 
@@ -209,9 +204,11 @@ impl Inner {
             }
             InjectedFault::Abort => self.end(side, Transport::abort),
             InjectedFault::Vanish => {
-                // Its RST is lost with everything else.
-                self.end(side, Transport::abort);
-                self.wanted = Some(Wanted::Cut(None));
+                // Its socket stays until the power is off, so that it sends no FIN and no RST.
+                let stream = self.side(side).stream.take();
+                self.end(side, drop);
+                self.side(side).stream = stream;
+                self.wanted = Some(Wanted::PowerDown(side));
             }
             InjectedFault::Nothing => (),
         }
@@ -239,6 +236,11 @@ impl Inner {
     }
 
     // ---- for the run ----
+
+    /// Removes the socket of a host without power. Its RST is lost.
+    pub(super) fn forget(&mut self, side: Role) {
+        self.side(side).stream.take().into_iter().for_each(Transport::abort);
+    }
 
     /// Closes the streams of programs that read no more, once there is unread input.
     pub(super) fn close_unread(&mut self) {

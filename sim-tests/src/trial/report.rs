@@ -144,14 +144,7 @@ impl TrialReport {
         let same = |failure: &&mut Failure| is_alike(&failure.finding, &finding);
         let Some(failure) = self.failures.iter_mut().find(same) else {
             let all = vec![scenario];
-            return self.failures.push(Failure {
-                finding,
-                scenario,
-                ladder: ladder(),
-                all,
-                on_linux: None,
-                length,
-            });
+            return self.failures.push(Failure { finding, scenario, ladder: ladder(), all, on_linux: None, length });
         };
         failure.all.push(scenario);
         if length < failure.length {

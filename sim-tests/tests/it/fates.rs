@@ -158,7 +158,7 @@ fn a_backend_refuses_what_it_cannot_do() {
                 continue;
             }
             let expected =
-                format!("the network {name}: the backend {} has no packets; only the backend packet has", backend.id());
+                format!("the network {name}: the backend {} has no packets; packet or linux expected", backend.id());
             assert_eq!(backend.expresses(&scenario).expect_err(name).to_string(), expected);
             assert_eq!(backend.run(&scenario).expect_err(name).to_string(), expected);
         }

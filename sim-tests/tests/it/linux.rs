@@ -75,6 +75,9 @@ fn both_closing(record: &Record) -> bool {
     })
 }
 
+/// Whether a record shows a state.
+type Shows = Box<dyn Fn(&Record) -> bool>;
+
 /// Each closing state of RFC 9293, in a sequence that leads to it: in 20 of 20 tries.
 #[test]
 fn each_closing_state_is_seen_each_time() {
@@ -89,7 +92,7 @@ fn each_closing_state_is_seen_each_time() {
     let one_lost = "framed/client:half-close@idle/server:half-close@idle/fin-lost";
     let not_yet_closed = "framed/client:drop-unread@after-close/server:none/clear";
     let has = |side, state| move |record: &Record| passes(record, side, state);
-    let cases: [(&str, &str, Box<dyn Fn(&Record) -> bool>); 7] = [
+    let cases: [(&str, &str, Shows); 7] = [
         ("FIN-WAIT-1", closes, Box::new(has(CLIENT, TcpState::FinWait1))),
         ("CLOSE-WAIT", closes, Box::new(has(SERVER, TcpState::CloseWait))),
         ("LAST-ACK", closes, Box::new(has(SERVER, TcpState::LastAck))),
@@ -180,7 +183,7 @@ fn the_stacks_do_what_the_table_says() {
 
 // ---- nothing outside the namespace ----
 
-/// What a filter, a queue or a setting would change on this machine.
+/// What routes, devices, rules, filters, queues or settings would change on this machine.
 fn machine() -> Vec<String> {
     let mut state: Vec<String> = [
         &["tc", "qdisc", "show"][..],

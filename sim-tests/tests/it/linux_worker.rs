@@ -1,6 +1,7 @@
 //! Processes in a network namespace of their own, for the tests.
 
 use sim_tests::linux::{isolated_command, why_not};
+use sim_tests::trial::{OnLinux, TrialReport};
 use sim_tests::{Record, Scenario, run_on_linux};
 use std::io::Write;
 use std::path::Path;
@@ -29,4 +30,16 @@ pub(crate) fn worker() -> Command {
 
 pub(crate) fn run(jobs: &[Scenario]) -> Vec<Record> {
     run_on_linux(worker(), jobs, || ()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Checks that a trial has this finding and no other, and that Linux confirms it.
+#[track_caller]
+pub(crate) fn all_confirmed(report: &TrialReport, finding: &str) {
+    let [failure] = &report.failures[..] else { panic!("one finding expected: {report}") };
+    assert_eq!(failure.finding.what, finding);
+    match &failure.on_linux {
+        Some(OnLinux::Confirmed { .. }) => (),
+        Some(OnLinux::NotConfirmed { ladder, .. }) => panic!("{report}\non Linux:\n{ladder}"),
+        other => panic!("{report}: {other:?}"),
+    }
 }

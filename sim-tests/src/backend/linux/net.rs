@@ -52,7 +52,7 @@ impl Hosts {
         let (client, server) = tokio::join!(client, listener.accept());
         drop(server?);
         let mut client = client?;
-        client.read(&mut [0]).await?;
+        client.read_to_end(&mut Vec::new()).await?;
         Ok(())
     }
 

@@ -70,12 +70,15 @@ impl PairNetwork {
         self.pair
     }
 
-    /// Loses every packet from now on, or delivers them again.
+    /// Loses every packet from now on, those in flight included, or delivers them again.
     pub fn set_cut(&self, is_cut: bool) {
-        let set = |connection: &mut Connection| {
-            Role::BOTH.into_iter().for_each(|side| connection.set_dark(side, is_cut));
-        };
-        self.router.with(self.number, set);
+        Role::BOTH.into_iter().for_each(|side| self.set_dark(side, is_cut));
+    }
+
+    /// Cuts the power of the host of `side`, or restores it: it sends and receives no packet. What it has sent before
+    /// arrives.
+    pub fn set_dark(&self, side: Role, is_dark: bool) {
+        self.router.with(self.number, |connection| connection.set_dark(side, is_dark));
     }
 
     /// Returns the states of both sockets, the client's first.

@@ -39,8 +39,8 @@ struct Program {
 }
 
 /// The names of the commands, for suggestions on a mistyped one.
-pub(crate) const COMMANDS: [&str; 9] =
-    ["check", "list", "replay", "explore", "coverage", "random", "fuzz", "hash", "diff"];
+pub(crate) const COMMANDS: [&str; 10] =
+    ["check", "list", "replay", "explore", "coverage", "random", "fuzz", "hash", "diff", "fidelity"];
 
 #[derive(Subcommand)]
 enum Command {

@@ -164,7 +164,7 @@ async fn retransmissions(mut client: TcpStream, network: &LinuxNetwork, wire: &P
 
 async fn syn_to_time_wait(mut client: TcpStream, server: TcpStream, wire: &PairNetwork) -> io::Result<String> {
     drop(server);
-    client.read(&mut [0]).await?;
+    client.read_to_end(&mut Vec::new()).await?;
     drop(client);
     reaches(wire, Role::Server, TcpState::TimeWait).await?;
     reaches(wire, Role::Client, TcpState::Closed).await?;

@@ -17,9 +17,7 @@ pub(super) async fn relay(kind: Relay, mut client: TcpStream, mut server: TcpStr
         () = &mut up => true,
         () = &mut down => false,
     };
-    let rest = async {
-        if is_up { down.await } else { up.await }
-    };
+    let rest = async { if is_up { down.await } else { up.await } };
     match kind {
         Relay::PassesHalfClose => rest.await,
         Relay::ClosesBoth => (),

@@ -43,9 +43,19 @@ pub(super) async fn run<C: Debug + 'static, S: Debug + 'static>(
     let mut healed_at: Option<Instant> = None;
     while !sides.lock().is_over() && Instant::now() < end {
         sides.lock().close_unread();
-        if let Some(Wanted::Cut(span)) = sides.lock().wanted.take() {
-            wires.iter().for_each(|wire| wire.set_cut(true));
-            healed_at = span.map(|span| Instant::now() + Duration::from_millis(span));
+        let wanted = sides.lock().wanted.take();
+        match wanted {
+            Some(Wanted::Cut(span)) => {
+                wires.iter().for_each(|wire| wire.set_cut(true));
+                healed_at = span.map(|span| Instant::now() + Duration::from_millis(span));
+            }
+            Some(Wanted::PowerDown(side)) => {
+                // With a relay, each side has a connection of its own.
+                let own = if side == Role::Client { wires.first() } else { wires.last() };
+                own.into_iter().for_each(|wire| wire.set_dark(side, true));
+                sides.lock().forget(side);
+            }
+            None => (),
         }
         if healed_at.is_some_and(|at| Instant::now() >= at) {
             wires.iter().for_each(|wire| wire.set_cut(false));

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Waits for the end.
 pub(crate) async fn server(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    stream.read(&mut [0]).await?;
+    stream.read_to_end(&mut Vec::new()).await?;
     Ok(())
 }
 
