@@ -43,6 +43,9 @@
 //! rules: `select!` is `biased`, time is tokio's, and nothing depends on the order of a hash map. [`Trial::strict`]
 //! reports runs that differ.
 //!
+//! With the feature `linux`, `Trial::confirm_on_linux` runs one scenario of each finding on the Linux kernel, too: the
+//! same closures on real sockets in a network namespace of its own, with the fault done for real.
+//!
 //! The client and the server run on two hosts of turmoil, each with its own runtime and virtual clock. The sockets are
 //! this module's own, because turmoil's differ from Linux's where a conversation ends.
 
