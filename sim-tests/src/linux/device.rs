@@ -9,7 +9,7 @@ use super::Isolated;
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::process::{Command, Output, Stdio};
 use tun_rs::{AsyncDevice, DeviceBuilder, Layer};
 
@@ -115,8 +115,15 @@ pub fn addresses(packet: &[u8]) -> Option<[Ipv4Addr; 2]> {
 /// Changes a setting of the namespace: `name` is its path below `/proc/sys/net`.
 ///
 /// # Errors
-/// There is no such setting, or it does not take the value.
+/// There is no such setting, it does not take the value, or the path leads elsewhere.
 pub fn set(_: Isolated, name: &str, value: &str) -> io::Result<()> {
+    // Other settings than those of networks are the whole machine's.
+    if Path::new(name).components().any(|part| !matches!(part, Component::Normal(_))) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a path below /proc/sys/net expected, not {name:?}"),
+        ));
+    }
     let path = Path::new("/proc/sys/net").join(name);
     std::fs::write(&path, value).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

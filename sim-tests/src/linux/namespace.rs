@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,6 +10,8 @@ use std::process::{Command, Stdio};
 /// The environment variable with the network namespace of the process that started this one.
 const PARENT: &str = "ECHO_PARENT_NETNS";
 const OWN: &str = "/proc/self/ns/net";
+/// The driver of TUN devices.
+const TUN: &str = "/dev/net/tun";
 
 /// Proof that this process is in a network namespace of its own, which holds nothing but loopback.
 ///
@@ -31,25 +34,50 @@ impl std::error::Error for NotIsolated {}
 /// Returns a command that runs `program` in new user, network, process and mount namespaces. It needs no privilege.
 ///
 /// The program is the first process of its namespace: when it ends, the kernel ends everything it has started, and
-/// removes its network. It ends itself when its standard input ends, so it must read that.
+/// removes its network. It is killed when the thread that has started it ends.
 ///
 /// # Errors
 /// This process's own namespace cannot be read, for example because `/proc` is missing.
 pub fn isolated_command(program: impl AsRef<OsStr>) -> io::Result<Command> {
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
+    // It dies with the thread that starts it, also before it reads its input.
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child=KILL",
+        "--mount-proc",
+    ]);
     command.arg("--").arg(program).env(PARENT, identity(OWN)?);
     Ok(command)
 }
 
-/// Returns why [`isolated_command`] cannot work on this machine, or `None` if it can.
+/// Returns why nothing of this module can work on this machine, in one line; `None` if it can.
 pub fn why_not() -> Option<String> {
-    let attempt = isolated_command("true").and_then(|mut command| command.stdin(Stdio::null()).output());
-    match attempt {
-        Ok(output) if output.status.success() => None,
-        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Some(format!("unshare (util-linux): {error}")),
-    }
+    let runs = |what: &str, command: io::Result<Command>| {
+        let output = command.and_then(|mut command| command.stdin(Stdio::null()).output());
+        match output {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stderr);
+                Some(format!("{what}: {}", text.lines().next().unwrap_or("it fails")))
+            }
+            Err(error) => Some(format!("{what}: {error}")),
+        }
+    };
+    let device = OpenOptions::new().read(true).write(true).open(TUN);
+    runs("setpriv and unshare (util-linux)", isolated_command("true"))
+        .or_else(|| {
+            let mut ip = Command::new("ip");
+            ip.arg("-V");
+            runs("ip (iproute2)", Ok(ip))
+        })
+        .or_else(|| device.err().map(|error| format!("{TUN}: {error}")))
 }
 
 impl Isolated {

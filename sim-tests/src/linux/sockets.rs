@@ -64,6 +64,9 @@ impl SocketStates {
         const TIMER: usize = 16 + 2;
         const EXPIRES: usize = 16 + 52;
         let answer = self.ask(local, remote)?;
+        if self.state(local, remote)? == TcpState::Closed {
+            return Ok(None);
+        }
         let expires = answer.get(EXPIRES..EXPIRES + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
         let runs = answer.get(TIMER).is_some_and(|timer| *timer != 0);
         Ok(expires.filter(|_| runs).map(|millis| Duration::from_millis(millis.into())))

@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// How long [`InjectedFault::DropUnread`] waits for unread input.
 const DROP_UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Maximum number of I/O events of a side, as on the simulated network.
+const MAX_EVENTS: usize = 10_000;
+
 /// Both sides, shared by their streams and the run.
 #[derive(Clone, Debug)]
 pub(super) struct Sides(Arc<Mutex<Inner>>);
@@ -28,14 +31,14 @@ pub(super) struct Inner {
     log: Vec<TrialEntry>,
     /// By [`Role`].
     sides: [Side; 2],
-    /// What the run has to do to the network.
-    pub(super) wanted: Option<Wanted>,
+    /// What the run has to do to the network, in order.
+    pub(super) wanted: Vec<Wanted>,
 }
 
 /// What a fault does to the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Lose every packet, for this time; `None` is for ever.
+    /// Hold every packet for this time, those in flight included; `None` is for ever.
     Cut(Option<Millis>),
     /// Cut the power of this side's host, and then [`Inner::forget`] its socket.
     PowerDown(Role),
@@ -57,6 +60,8 @@ enum Holder {
     /// The program reads no more. Its stream is closed as soon as there is unread input, or at this time.
     NotReading(Instant),
     EndedByFault,
+    /// The program was stopped, because it had too many I/O events.
+    OverEventLimit,
     Dropped,
 }
 
@@ -69,7 +74,7 @@ impl Sides {
             returned: false,
             shut: false,
         });
-        let inner = Inner { scenario, begun: Instant::now(), log: Vec::new(), sides, wanted: None };
+        let inner = Inner { scenario, begun: Instant::now(), log: Vec::new(), sides, wanted: Vec::new() };
         let all = Self(Arc::new(Mutex::new(inner)));
         Role::BOTH.into_iter().for_each(|side| all.lock().inject_if_due(side));
         all
@@ -174,6 +179,10 @@ impl Inner {
     fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.side(side).events += 1;
+        if self.side(side).events > MAX_EVENTS && self.side(side).holder == Holder::Program {
+            self.side(side).holder = Holder::OverEventLimit;
+            self.note(side, TrialEvent::TooManyEvents);
+        }
         self.inject_if_due(side);
     }
 
@@ -208,13 +217,13 @@ impl Inner {
                 let stream = self.side(side).stream.take();
                 self.end(side, drop);
                 self.side(side).stream = stream;
-                self.wanted = Some(Wanted::PowerDown(side));
+                self.wanted.push(Wanted::PowerDown(side));
             }
             InjectedFault::Nothing => (),
         }
         if let Some(span) = self.scenario.network.cut() {
             self.note(side, TrialEvent::Cut);
-            self.wanted = Some(Wanted::Cut(span));
+            self.wanted.push(Wanted::Cut(span));
         }
     }
 
@@ -253,9 +262,19 @@ impl Inner {
         }
     }
 
-    /// Returns whether the program of `side` was stopped by a fault.
+    /// Returns whether the program of `side` was stopped, by a fault or by the limit of I/O events.
     pub(super) fn is_stopped(&self, side: Role) -> bool {
+        self.is_ended_by_fault(side) || self.sides[side as usize].holder == Holder::OverEventLimit
+    }
+
+    /// Returns whether a fault ended the program of `side`.
+    pub(super) fn is_ended_by_fault(&self, side: Role) -> bool {
         matches!(self.sides[side as usize].holder, Holder::EndedByFault | Holder::NotReading(_))
+    }
+
+    /// Returns whether a side was stopped because it had too many I/O events.
+    pub(super) fn is_over_event_limit(&self) -> bool {
+        self.sides.iter().any(|side| side.holder == Holder::OverEventLimit)
     }
 
     /// Notes that the future of `side` has returned or panicked.
@@ -269,7 +288,7 @@ impl Inner {
         let over = |side: &Side| match side.holder {
             Holder::EndedByFault => true,
             Holder::Dropped => side.returned,
-            Holder::Program | Holder::NotReading(_) => false,
+            Holder::Program | Holder::NotReading(_) | Holder::OverEventLimit => false,
         };
         self.sides.iter().all(over)
     }

@@ -82,7 +82,7 @@ impl Failure {
 
 /// What Linux says about a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OnLinux {
     /// The same is found there.
@@ -101,7 +101,7 @@ pub enum OnLinux {
     },
     /// Linux cannot run any scenario of the finding; with the reason.
     NotExpressible(String),
-    /// Nothing was tried, because this machine does not allow it; with the reason.
+    /// It could not be tried; with the reason, such as a machine that does not allow namespaces.
     NotTried(String),
 }
 

@@ -57,27 +57,3 @@ fn it_is_deterministic() {
         .run();
     assert!(report.is_clean(), "{report}");
 }
-
-/// Each finding of ARCHITECTURE.md's table, on the kernel.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_findings_are_confirmed_on_linux() {
-    use crate::linux_worker::{all_confirmed, possible};
-    if !possible() {
-        return;
-    }
-    // A server that crashes or drops sends FIN.
-    let drops = trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Drop, InjectedFault::Crash]);
-    all_confirmed(&drops.networks(&[TrialNetwork::Clear]).confirm_on_linux().run(), TRUNCATED);
-    // A relay turns RST into FIN.
-    let aborts = trial(Framing::End, Handler::Sound).faults(&[InjectedFault::Abort]);
-    for relay in TrialNetwork::RELAYS {
-        all_confirmed(&aborts.clone().networks(&[relay]).confirm_on_linux().run(), TRUNCATED);
-    }
-    // The handler fails, without any fault.
-    let dies = trial(Framing::End, Handler::Dies).faults(&[]).networks(&[TrialNetwork::Clear]);
-    all_confirmed(&dies.confirm_on_linux().run(), TRUNCATED);
-    let server = example::servers_trial(Framing::Length).faults(&[InjectedFault::DropUnread]);
-    let report = server.networks(&[TrialNetwork::Clear]).confirm_on_linux().run();
-    all_confirmed(&report, "the server reports success, and the client has not read all");
-}

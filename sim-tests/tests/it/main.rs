@@ -12,12 +12,6 @@ mod file;
 mod fuzz;
 mod http1;
 mod ladders;
-#[cfg(target_os = "linux")]
-mod linux;
-#[cfg(target_os = "linux")]
-mod linux_closing;
-#[cfg(target_os = "linux")]
-mod linux_worker;
 mod mutants;
 mod numbers;
 mod orders;

@@ -89,25 +89,3 @@ fn a_careless_client_is_caught_through_each_relay() {
     let caught: BTreeSet<_> = report.of(FindingKind::Check).flat_map(|failure| failure.networks()).collect();
     assert_eq!(caught, TrialNetwork::RELAYS.into(), "{report}");
 }
-
-/// Each finding of ARCHITECTURE.md's table, on the kernel.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_findings_are_confirmed_on_linux() {
-    use crate::linux_worker::{all_confirmed, possible};
-    use sim_tests::trial::InjectedFault;
-    if !possible() {
-        return;
-    }
-    let at_once = trial(Manner::AtOnce, Word::Both).faults(&[InjectedFault::Vanish]).networks(&[TrialNetwork::Clear]);
-    let said = "the server says complete, and the client has not read all of its answers";
-    all_confirmed(&at_once.confirm_on_linux().run(), said);
-    let check = |run: &TrialRun<Option<usize>, ()>| match run.client.returned() {
-        Some(Some(answers)) if *answers != MESSAGES => Err("a part passes for the whole".to_owned()),
-        Some(_) | None => Ok(()),
-    };
-    for relay in TrialNetwork::RELAYS {
-        let careless = Trial::new(careless, server, check).networks(&[relay]);
-        all_confirmed(&careless.confirm_on_linux().run(), "a part passes for the whole");
-    }
-}

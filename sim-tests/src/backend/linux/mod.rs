@@ -13,6 +13,8 @@ mod worker;
 
 pub use pair::PairNetwork;
 pub use run::LinuxNetwork;
+#[cfg(feature = "turmoil")]
+pub(crate) use worker::do_after;
 pub use worker::{do_on_linux, linux_worker, run_on_linux, run_scenario};
 
 /// How many times longer than on the simulators a deadline or a limited fault is.

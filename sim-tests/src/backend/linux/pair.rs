@@ -1,14 +1,14 @@
 //! Two connected sockets of the kernel for any program, with the network between them.
 
 use super::connection::Connection;
-use super::router::{Router, RunNumber, addresses_of};
+use super::router::{Router, RunNumber, STALL, addresses_of};
 use super::run::LinuxNetwork;
 use crate::linux::SocketPair;
 use crate::support::Millis;
 use crate::tcp::{TcpState, TimedEvent};
 use echo_core::Role;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -35,33 +35,40 @@ impl LinuxNetwork {
         batch: Millis,
         window: u32,
     ) -> io::Result<(TcpStream, TcpStream, PairNetwork)> {
-        let (number, router) = (self.next_number()?, self.router());
-        let [client, server] = addresses_of(number);
+        let (number, router) = (self.next_number(), self.router());
         let [latency, batch] = [latency, batch].map(|span| span.div_ceil(u64::from(super::SLOWER)));
-        router.add(number, Connection::new([client, server], latency, batch));
-        let socket = |address| {
-            let socket = TcpSocket::new_v4()?;
-            socket.set_reuseaddr(true)?;
-            if window > 0 {
-                socket.set_recv_buffer_size(window)?;
+        router.add(number, Connection::new(addresses_of(number), latency, batch));
+        match timeout(CONNECTING, connect(addresses_of(number), window)).await? {
+            Ok((client, server, pair)) => Ok((client, server, PairNetwork { number, router, pair })),
+            Err(error) => {
+                router.remove(number);
+                Err(error)
             }
-            socket.bind(SocketAddrV4::new(address, 0).into())?;
-            io::Result::Ok(socket)
-        };
-        let listener = socket(server)?.listen(8)?;
-        let connect = socket(client)?.connect(listener.local_addr()?);
-        let both = timeout(CONNECTING, async { tokio::join!(connect, listener.accept()) });
-        let (connected, accepted) = both.await?;
-        let (client, (server, _)) = (connected?, accepted?);
-        client.set_nodelay(true)?;
-        server.set_nodelay(true)?;
-        let v4 = |address: io::Result<std::net::SocketAddr>| match address? {
-            std::net::SocketAddr::V4(address) => Ok(address),
-            std::net::SocketAddr::V6(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
-        };
-        let pair = SocketPair { client: v4(client.local_addr())?, server: v4(server.local_addr())? };
-        Ok((client, server, PairNetwork { number, router, pair }))
+        }
     }
+}
+
+async fn connect([client, server]: [Ipv4Addr; 2], window: u32) -> io::Result<(TcpStream, TcpStream, SocketPair)> {
+    let socket = |address| {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        if window > 0 {
+            socket.set_recv_buffer_size(window)?;
+        }
+        socket.bind(SocketAddrV4::new(address, 0).into())?;
+        io::Result::Ok(socket)
+    };
+    let listener = socket(server)?.listen(8)?;
+    let (connected, accepted) = tokio::join!(socket(client)?.connect(listener.local_addr()?), listener.accept());
+    let (client, (server, _)) = (connected?, accepted?);
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let v4 = |address: io::Result<SocketAddr>| match address? {
+        SocketAddr::V4(address) => Ok(address),
+        SocketAddr::V6(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+    };
+    let pair = SocketPair { client: v4(client.local_addr())?, server: v4(server.local_addr())? };
+    Ok((client, server, pair))
 }
 
 impl PairNetwork {
@@ -73,6 +80,17 @@ impl PairNetwork {
     /// Loses every packet from now on, those in flight included, or delivers them again.
     pub fn set_cut(&self, is_cut: bool) {
         Role::BOTH.into_iter().for_each(|side| self.set_dark(side, is_cut));
+    }
+
+    /// Holds every packet for `span` milliseconds, those in flight included; `None` is for ever.
+    pub fn cut(&self, span: Option<Millis>) {
+        let span = span.map(|span| span.div_ceil(u64::from(super::SLOWER)));
+        self.router.with(self.number, |connection| connection.cut(span.map(|span| connection.now() + span)));
+    }
+
+    /// Returns why the kernel has not answered about a socket, if it has not.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.router.failure()
     }
 
     /// Cuts the power of the host of `side`, or restores it: it sends and receives no packet. What it has sent before
@@ -99,6 +117,12 @@ impl PairNetwork {
             Role::Client => self.router.kernel().timer(client, server),
             Role::Server => self.router.kernel().timer(server, client),
         }
+    }
+
+    /// Returns whether packets or reactions came late, because this process was not running. Then the order of events may
+    /// be another than usual.
+    pub fn is_late(&self) -> bool {
+        self.router.with(self.number, |connection| connection.lateness()).is_some_and(|lateness| lateness > STALL)
     }
 
     /// Waits until both sockets are closed or in TIME-WAIT, for at most `limit`.

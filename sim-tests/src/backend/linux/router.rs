@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// millisecond.
 pub(super) const STALL: Duration = Duration::from_millis(super::SLOWER as u64 - 1);
 
-/// The number of a run. Its hosts have addresses of their own.
+/// The number of a run. Its hosts have addresses that no other run has at that time.
 pub(super) type RunNumber = u16;
 
 /// Passes packets. Clones share the router.
@@ -77,6 +77,11 @@ impl Router {
     /// Adds the connection of run `number`.
     pub(super) fn add(&self, number: RunNumber, connection: Connection) {
         self.0.connections.borrow_mut().insert(number, connection);
+    }
+
+    /// Returns whether run `number` has a connection.
+    pub(super) fn has(&self, number: RunNumber) -> bool {
+        self.0.connections.borrow().contains_key(&number)
     }
 
     /// Removes the connection of run `number`, and returns its events. Its later packets are lost.

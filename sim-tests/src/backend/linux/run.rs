@@ -70,15 +70,19 @@ impl LinuxNetwork {
     async fn try_in_time(&self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         let failed = |error: io::Error| ScenarioError::Run(format!("linux: {error}"));
         for _ in 0..TRIES {
-            let number = self.next_number().map_err(failed)?;
-            let mut run = Run::start(scenario, number, self.router.clone()).await.map_err(failed)?;
+            let number = self.next_number();
+            let started = Run::start(scenario, number, self.router.clone()).await;
+            let mut run = started.map_err(|error| {
+                self.router.remove(number);
+                failed(error)
+            })?;
             if !run.controller.connected(CONNECTING).await {
                 return Err(ScenarioError::Run("linux: no connection within 20 s".into()));
             }
             let budget = defaults::budget(scenario);
             let over_at = run.converse(scenario, budget).await;
-            let lateness = self.router.with(number, |connection| connection.lateness()).unwrap_or_default();
             self.router.settle(number, SETTLING).await;
+            let lateness = self.router.with(number, |connection| connection.lateness()).unwrap_or_default();
             if let Some(error) = self.router.failure() {
                 return Err(failed(error));
             }
@@ -101,11 +105,16 @@ impl LinuxNetwork {
         self.router.clone()
     }
 
-    pub(super) fn next_number(&self) -> io::Result<RunNumber> {
-        let number = self.runs.get();
-        let next = number.checked_add(1).ok_or_else(|| io::Error::other("too many runs in one namespace"))?;
-        self.runs.set(next);
-        Ok(number)
+    /// Returns a number that no run has now. A number comes again after 65,536 runs. They take longer than any socket of
+    /// the last run with it can stay: TIME-WAIT lasts a minute, a socket without a program less than two.
+    pub(super) fn next_number(&self) -> RunNumber {
+        loop {
+            let number = self.runs.get();
+            self.runs.set(number.wrapping_add(1));
+            if !self.router.has(number) {
+                return number;
+            }
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use std::future::Future;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
@@ -27,8 +27,10 @@ const AT_ONCE: usize = 600;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Descriptors that a conversation needs at most: a listener, two sockets, and their copies in other processes.
 const DESCRIPTORS: usize = 6;
-/// A worker that gives no result for this long is stuck.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A worker that gives no result for this long is stuck. A run can be repeated many times.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// What the line of a result begins with. The program of a worker may print other lines, or parts of lines.
+const RESULT: &str = "result of a job: ";
 
 /// Does the jobs of standard input by `work`, many at a time, and prints their results, until standard input ends. Then
 /// the process exits. [`run_scenario`] is the work for scenarios.
@@ -62,13 +64,15 @@ where
             sleep(PAUSE).await;
             let (network, work) = (network.clone(), Rc::clone(&work));
             spawn_local(async move {
-                let line = match work(network, job).await {
+                // A task of its own: if it panics, that is its result.
+                let result = spawn_local(async move { work(network, job).await }).await;
+                let line = match result.unwrap_or_else(|error| Err(error.to_string())) {
                     Ok(result) => json!({"job": number, "result": result}),
                     Err(error) => json!({"job": number, "error": error}),
                 };
                 drop(place);
                 // If standard output is closed, the parent is no more, and standard input ends as well.
-                let _ = writeln!(io::stdout().lock(), "{line}");
+                let _ = writeln!(io::stdout().lock(), "\n{RESULT}{line}");
             });
         }
         Ok(())
@@ -107,37 +111,51 @@ pub fn run_on_linux(worker: Command, scenarios: &[Scenario], done: impl FnMut())
 /// program calls [`linux_worker`]. Calls `done` after each. Returns the results in the order of the jobs.
 ///
 /// # Errors
-/// The worker cannot be started, ends early, or gives no result for two minutes; or a job failed, with the job.
-pub fn do_on_linux(mut worker: Command, jobs: &[String], mut done: impl FnMut()) -> io::Result<Vec<Value>> {
+/// The worker cannot be started, ends early, or gives no result for ten minutes; or a job failed, with the job.
+pub fn do_on_linux(worker: Command, jobs: &[String], done: impl FnMut()) -> io::Result<Vec<Value>> {
+    do_after(worker, "", jobs, done)
+}
+
+/// Like [`do_on_linux`], for a worker whose program reads `preamble` before it calls [`linux_worker`].
+///
+/// # Errors
+/// The errors of [`do_on_linux`].
+pub(crate) fn do_after(
+    mut worker: Command,
+    preamble: &str,
+    jobs: &[String],
+    mut done: impl FnMut(),
+) -> io::Result<Vec<Value>> {
     let child = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut worker = Worker(child);
-    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
-    let mut input = worker.0.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let output = worker.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut worker = Worker { child, last: Arc::default() };
+    let lines: String = std::iter::once(preamble.to_owned()).chain(jobs.iter().map(|job| format!("{job}\n"))).collect();
+    let mut input = worker.child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let output = worker.child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let (sender, results) = mpsc::channel();
     std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| sender.send(line)));
+    worker.listen();
     // Its end would end the worker, so it stays open until all results are there.
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).map(|()| input));
-    let mut all = vec![Value::Null; jobs.len()];
-    let mut left = jobs.len();
-    while left > 0 {
+    let mut all: Vec<Option<Value>> = vec![None; jobs.len()];
+    while let Some(open) = all.iter().position(Option::is_none) {
         let line = match results.recv_timeout(PATIENCE) {
             Ok(line) => line?,
-            Err(RecvTimeoutError::Timeout) => return Err(io::Error::other("the worker gives no result for 120 s")),
+            Err(RecvTimeoutError::Timeout) => {
+                let (job, limit) = (&jobs[open], PATIENCE.as_secs());
+                return Err(io::Error::other(format!("{job}: the worker gives no result for {limit} s")));
+            }
             Err(RecvTimeoutError::Disconnected) => return Err(worker.early_end()),
         };
-        // A test program prints lines of its own.
-        if !line.starts_with('{') {
-            continue;
-        }
-        left -= 1;
-        let (number, result) = result(&line)?;
-        let job = jobs.get(number).ok_or_else(|| io::Error::other(format!("no job {number}")))?;
-        all[number] = result.map_err(|error| io::Error::other(format!("{job}: {error}")))?;
+        let Some(line) = line.strip_prefix(RESULT) else { continue };
+        let (number, result) = result(line)?;
+        let (Some(job), Some(slot @ None)) = (jobs.get(number), all.get_mut(number)) else {
+            return Err(io::Error::other(format!("a result of job {number}, which is none or has one")));
+        };
+        *slot = Some(result.map_err(|error| io::Error::other(format!("{job}: {error}")))?);
         done();
     }
     drop(writer);
-    Ok(all)
+    Ok(all.into_iter().flatten().collect())
 }
 
 fn result(line: &str) -> io::Result<(usize, Result<Value, String>)> {
@@ -149,22 +167,37 @@ fn result(line: &str) -> io::Result<(usize, Result<Value, String>)> {
 }
 
 /// Killed when it is dropped. Its own processes and its namespaces end with it.
-struct Worker(Child);
+struct Worker {
+    child: Child,
+    /// The last line that it has printed to standard error, apart from notes.
+    last: Arc<Mutex<String>>,
+}
 
 impl Worker {
+    /// Reads its standard error, so that it never waits to write there.
+    fn listen(&mut self) {
+        let Some(stderr) = self.child.stderr.take() else { return };
+        let last = Arc::clone(&self.last);
+        std::thread::spawn(move || {
+            let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+            for line in lines.filter(|line| !line.trim().is_empty() && !line.starts_with("note: ")) {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = line;
+            }
+        });
+    }
+
     /// Returns the error of a worker that has ended early.
     fn early_end(&mut self) -> io::Error {
-        let mut text = String::new();
-        if let Some(mut stderr) = self.0.stderr.take() {
-            let _ = io::Read::read_to_string(&mut stderr, &mut text);
-        }
-        io::Error::other(format!("the worker has ended: {}", text.lines().last().unwrap_or("it printed no error")))
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = if last.is_empty() { "it printed no error".to_owned() } else { last };
+        io::Error::other(format!("the worker has ended ({status}): {last}"))
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

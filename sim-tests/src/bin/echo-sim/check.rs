@@ -17,7 +17,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     part: Part,
     /// Run on this backend only: pair, turmoil or packet
-    #[arg(long)]
+    #[arg(long, value_parser = crate::select::simulator)]
     backend: Option<Backend>,
     /// Print a row for each sequence
     #[arg(long)]

@@ -14,7 +14,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
     /// Run on this backend only: pair, turmoil or packet
-    #[arg(long)]
+    #[arg(long, value_parser = crate::select::simulator)]
     backend: Option<Backend>,
     /// Print the hash of each run, so that two outputs can be compared line by line
     #[arg(long)]

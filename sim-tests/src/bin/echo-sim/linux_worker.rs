@@ -26,7 +26,7 @@ pub(crate) fn stacks(programs: &[StackProgram]) -> Result<Vec<String>, Trouble> 
 
 fn worker() -> Result<Command, Trouble> {
     if let Some(why) = why_not() {
-        return Err(Trouble::Failed(format!("this machine allows no network namespace: {why}")));
+        return Err(Trouble::Failed(format!("this machine does not allow the backend linux: {why}")));
     }
     let mut worker = isolated_command(std::env::current_exe().map_err(failed)?).map_err(failed)?;
     worker.arg("linux-worker");

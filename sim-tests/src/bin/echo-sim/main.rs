@@ -28,7 +28,8 @@ use std::process::ExitCode;
 /// close contract.
 ///
 /// Exit status: 0 all is well, 1 a rule is broken or two runs differ, 2 wrong usage (an unknown id, a bad file), 3
-/// something could not be read or written, 130 a signal stopped random scenarios and none had failed.
+/// something could not be read or written, or the machine does not allow it, 130 a signal stopped random scenarios and
+/// none had failed.
 #[derive(Parser)]
 #[command(name = "echo-sim", version = concat!(env!("CARGO_PKG_VERSION"), " (protocol echo/1)"), args_conflicts_with_subcommands = true)]
 struct Program {

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
     /// Run on this backend only: pair, turmoil or packet
-    #[arg(long)]
+    #[arg(long, value_parser = crate::select::simulator)]
     backend: Option<Backend>,
     /// Only part K of N
     #[arg(long, value_name = "K/N", default_value_t = Shard::WHOLE)]

@@ -61,6 +61,9 @@ pub(crate) fn run(options: &Options) -> Result<Answer, Trouble> {
     if options.pcap.is_some() && !matches!(backend, Backend::Packet | Backend::Linux) {
         return Err(Trouble::Usage(format!("--pcap needs --backend packet or linux: {} has no packets", backend.id())));
     }
+    if runs.iter().all(|run| backend.expresses(run).is_err()) {
+        backend.expresses(&runs[0])?;
+    }
     let mut shown = Shown { text: String::new(), json: Vec::new(), good: true };
     for scenario in runs.iter().filter(|scenario| runs.len() == 1 || backend.expresses(scenario).is_ok()) {
         shown.show(scenario, backend, options)?;

@@ -154,7 +154,18 @@ impl std::str::FromStr for Seeds {
     }
 }
 
-/// Returns one backend, or all.
+/// Parses the name of a simulator.
+pub(crate) fn simulator(name: &str) -> Result<Backend, ScenarioError> {
+    let backend: Backend = name.parse()?;
+    match Backend::SIMULATORS.contains(&backend) {
+        true => Ok(backend),
+        false => Err(ScenarioError::Parse(format!(
+            "the backend {name} is for replay and fidelity; pair, turmoil or packet expected"
+        ))),
+    }
+}
+
+/// Returns one simulator, or all.
 pub(crate) fn backends(one: Option<Backend>) -> Vec<Backend> {
     one.map_or(Backend::SIMULATORS.to_vec(), |one| vec![one])
 }

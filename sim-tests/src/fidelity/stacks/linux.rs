@@ -2,8 +2,8 @@
 
 use super::StackProgram;
 use super::turmoil::{
-    dropped_read_half, fin_at_capacity, no_send_buffer, partition_stalls, read_after_reset, reset_overtakes,
-    second_shutdown, write_after_reset,
+    dropped_read_half, fin_at_capacity, finished_host, no_send_buffer, partition_stalls, read_after_reset,
+    reset_overtakes, second_shutdown, write_after_reset, write_boundaries,
 };
 use crate::backend::{LinuxNetwork, PairNetwork};
 use crate::tcp::TcpState;
@@ -29,6 +29,8 @@ pub(super) async fn on_linux(program: &StackProgram, network: &LinuxNetwork) -> 
             let (reader, writer) = server.into_split();
             both(dropped_read_half::server(reader, writer), dropped_read_half::client(client)).await
         }
+        "finished_host" => both(finished_host::server(server), finished_host::client(client)).await,
+        "write_boundaries" => both(write_boundaries::server(server), write_boundaries::client(client)).await,
         "fin_at_capacity" => both(fin_at_capacity::server(server), fin_at_capacity::client(client)).await,
         "no_send_buffer" => both(no_send_buffer::server(server), no_send_buffer::client(client)).await,
         "partition_stalls" => {

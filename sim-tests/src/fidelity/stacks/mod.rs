@@ -50,15 +50,17 @@ macro_rules! smoltcp {
 }
 
 /// All programs.
-pub static PROGRAMS: [StackProgram; 15] = [
+pub static PROGRAMS: [StackProgram; 17] = [
     turmoil!(dropped_read_half),
     turmoil!(fin_at_capacity),
+    turmoil!(finished_host),
     turmoil!(no_send_buffer),
     turmoil!(partition_stalls),
     turmoil!(read_after_reset),
     turmoil!(reset_overtakes),
     turmoil!(second_shutdown),
     turmoil!(write_after_reset),
+    turmoil!(write_boundaries),
     smoltcp!(close_with_unread),
     smoltcp!(fin_wait_2),
     smoltcp!(first_retransmission),

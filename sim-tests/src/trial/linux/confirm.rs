@@ -1,18 +1,27 @@
 //! Confirming findings: the program starts itself again in a namespace, and runs there what was found.
 
 use super::run;
-use crate::backend::{LinuxNetwork, do_on_linux, linux_worker};
+use crate::backend::{LinuxNetwork, do_after, linux_worker};
 use crate::linux::{Isolated, isolated_command, why_not};
-use crate::trial::report::{Failure, Finding, OnLinux, TrialReport, is_alike};
+use crate::trial::report::{Failure, Finding, FindingKind, OnLinux, TrialReport, is_alike};
 use crate::trial::scenario::{TrialNetwork, TrialScenario};
 use crate::trial::sweep::Trial;
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::process::Command;
 
-/// The environment variable that tells a process started by [`confirm`] which of the trials of its thread it serves.
+/// The environment variable that tells a process which this module has started which trial it serves: its number among
+/// those of its thread, and the name of the thread. Its standard input begins with a line of JSON: the results of the trials before that one.
 const TRIAL: &str = "ECHO_TRIAL_ON_LINUX";
+
+/// The results of a trial: one for each of its findings.
+type Results = Vec<OnLinux>;
+
+thread_local! {
+    /// The results of the trials of this thread so far.
+    static EARLIER: RefCell<Vec<Results>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A trial whose findings are confirmed on the Linux kernel ([`Trial::confirm_on_linux`]).
 #[derive(Debug)]
@@ -23,9 +32,10 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// namespace of its own, with real time. [`Failure::on_linux`] has the result.
     ///
     /// For that, the program starts itself again, with its own arguments, or with the name of the test that this is. So
-    /// what the test or program does before the trial is done again, and must lead to the same trial. It needs `unshare`
-    /// (util-linux), `ip` (iproute2) and `/dev/net/tun`, and no privilege; if the machine does not allow it, the result
-    /// says so.
+    /// what the test or program does before the trial is done again, and must lead to the same trial, without reading
+    /// standard input. The trial must run on the main thread, or on the thread of the test. The kernel's buffers are its
+    /// own, whatever [`Trial::buffer`] says. It needs `setpriv` and `unshare` (util-linux), `ip` (iproute2) and
+    /// `/dev/net/tun`, and no privilege; if the machine does not allow it, the result says so.
     #[must_use]
     pub fn confirm_on_linux(self) -> ConfirmedTrial<C, S> {
         ConfirmedTrial(self)
@@ -35,24 +45,48 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
     /// Runs all scenarios as [`Trial::run`] does, and then one of each finding on Linux.
     pub fn run(&self) -> TrialReport {
-        let number = TRIALS.get();
-        TRIALS.set(number + 1);
-        if std::env::var(TRIAL).is_ok_and(|wanted| wanted == number.to_string()) {
-            serve(self.0.clone());
-        }
+        let number = EARLIER.with_borrow(Vec::len);
+        let results = match wanted() {
+            Some(wanted) if wanted == number => serve(self.0.clone()),
+            // What this program does between its trials may depend on their results.
+            Some(_) => Some(told(number)),
+            None => None,
+        };
         let mut report = self.0.run();
-        confirm(&mut report, number);
+        let results = results.unwrap_or_else(|| confirm(&report, number));
+        for (failure, result) in report.failures.iter_mut().zip(&results) {
+            failure.on_linux = Some(result.clone());
+        }
+        EARLIER.with_borrow_mut(|earlier| earlier.push(results));
         report
     }
 }
 
-thread_local! {
-    /// How many trials of this thread have come to their confirmation.
-    static TRIALS: Cell<usize> = const { Cell::new(0) };
+/// Returns the number of the trial that this process was started for, if it was for one of this thread.
+fn wanted() -> Option<usize> {
+    let wanted = std::env::var(TRIAL).ok()?;
+    let (number, thread) = wanted.split_once(' ')?;
+    // A process that the program has started inherits the variable, but is not the first of its namespace.
+    let is_meant = std::process::id() == 1 && std::thread::current().name() == Some(thread);
+    number.parse().ok().filter(|_| is_meant)
+}
+
+/// Returns the results of an earlier trial, as the process told that has started this one.
+fn told(number: usize) -> Results {
+    thread_local! {
+        static TOLD: Vec<Results> = {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            read.ok().and_then(|_| serde_json::from_str(&line).ok()).unwrap_or_default()
+        };
+    }
+    TOLD.with(|told| told.get(number).cloned().unwrap_or_default())
 }
 
 /// Does the runs that standard input asks for, until it ends. Then the process exits.
 fn serve<C: Debug + 'static, S: Debug + 'static>(trial: Trial<C, S>) -> ! {
+    // The line of the earlier results is read before the jobs, also if there is no earlier trial.
+    let _ = told(0);
     let work = move |network: LinuxNetwork, id: String| {
         let trial = trial.clone();
         async move { one(&trial, &network, &id).await }
@@ -79,36 +113,50 @@ async fn one<C: Debug + 'static, S: Debug + 'static>(
     Ok(json!({"findings": findings, "ladder": run.ladder()}))
 }
 
-/// Runs one scenario of each finding on Linux, and notes the result in the report. `number` is the trial's.
-fn confirm(report: &mut TrialReport, number: usize) {
+/// Runs one scenario of each finding on Linux. `number` is the trial's. Returns a result for each finding.
+fn confirm(report: &TrialReport, number: usize) -> Results {
     let chosen: Vec<Option<TrialScenario>> = report.failures.iter().map(expressible).collect();
     let jobs: Vec<String> = chosen.iter().flatten().map(ToString::to_string).collect();
     let results = if jobs.is_empty() { Ok(Vec::new()) } else { on_linux(number, &jobs) };
     let mut results = results.map(Vec::into_iter);
-    for (failure, scenario) in report.failures.iter_mut().zip(chosen) {
-        failure.on_linux = Some(match (scenario, &mut results) {
-            (None, _) => OnLinux::NotExpressible("a RST that overtakes data; Linux takes none (RFC 5961)".to_owned()),
-            (Some(_), Err(why)) => OnLinux::NotTried(why.clone()),
-            (Some(scenario), Ok(results)) => judge(&failure.finding, scenario, &results.next().unwrap_or_default()),
-        });
-    }
+    let of = |(failure, scenario): (&Failure, Option<TrialScenario>)| match (scenario, &mut results) {
+        _ if failure.finding.kind == FindingKind::NotDeterministic => {
+            OnLinux::NotExpressible("on Linux no two runs are the same".to_owned())
+        }
+        (None, _) => OnLinux::NotExpressible("a RST that overtakes data; Linux takes none (RFC 5961)".to_owned()),
+        (Some(_), Err(why)) => OnLinux::NotTried(why.clone()),
+        (Some(scenario), Ok(results)) => judge(&failure.finding, scenario, &results.next().unwrap_or_default()),
+    };
+    report.failures.iter().zip(chosen).map(of).collect()
 }
 
-/// Returns the shortest scenario of a finding that Linux can run, on the plainest of its networks.
+/// Returns the shortest scenario of a finding, if Linux can run it, or else one on the plainest of its networks.
 fn expressible(failure: &Failure) -> Option<TrialScenario> {
+    if failure.finding.kind == FindingKind::NotDeterministic {
+        return None;
+    }
     let can = |scenario: &&TrialScenario| scenario.network != TrialNetwork::RstOvertakes;
     let plainest = failure.all.iter().filter(can).min_by_key(|scenario| scenario.network);
     Some(failure.scenario).filter(|scenario| can(&scenario)).or(plainest.copied())
 }
 
 fn judge(finding: &Finding, scenario: TrialScenario, result: &Value) -> OnLinux {
-    let ladder = result["ladder"].as_str().unwrap_or_default().to_owned();
+    let (Some(found), Some(ladder)) = (result["findings"].as_array(), result["ladder"].as_str()) else {
+        return OnLinux::NotTried(format!("{scenario} has no result"));
+    };
+    let ladder = ladder.to_owned();
+    let is_of = |found: &Value, kind: FindingKind| found["kind"] == kind.id();
     let is_same = |found: &Value| {
         let what = found["what"].as_str().unwrap_or_default().to_owned();
-        found["kind"] == finding.kind.id() && is_alike(finding, &Finding { kind: finding.kind, what })
+        is_of(found, finding.kind) && is_alike(finding, &Finding { kind: finding.kind, what })
     };
-    let is_found = result["findings"].as_array().is_some_and(|found| found.iter().any(is_same));
-    if is_found { OnLinux::Confirmed { scenario, ladder } } else { OnLinux::NotConfirmed { scenario, ladder } }
+    if found.iter().any(is_same) {
+        return OnLinux::Confirmed { scenario, ladder };
+    }
+    if found.iter().any(|found| is_of(found, FindingKind::Unreached)) {
+        return OnLinux::NotTried(format!("{scenario}: its I/O event never came there"));
+    }
+    OnLinux::NotConfirmed { scenario, ladder }
 }
 
 /// Runs scenarios in this program, started again in a namespace of its own.
@@ -117,13 +165,17 @@ fn on_linux(number: usize, jobs: &[String]) -> Result<Vec<Value>, String> {
         return Err(format!("this machine allows no network namespace: {why}"));
     }
     let failed = |error: std::io::Error| error.to_string();
-    let mut again: Command = isolated_command(std::env::current_exe().map_err(failed)?).map_err(failed)?;
-    again.env(TRIAL, number.to_string());
-    match std::thread::current().name() {
-        // A program, or a test program that has one thread; both take their own arguments.
-        None | Some("main") => again.args(std::env::args_os().skip(1)),
-        // The test harness names the thread of a test after it.
-        Some(test) => again.args([test, "--exact", "--nocapture", "--include-ignored"]),
+    let thread = std::thread::current();
+    let Some(name) = thread.name() else {
+        return Err("confirm_on_linux must be called on the main thread, or on the thread of a test".to_owned());
     };
-    do_on_linux(again, jobs, || ()).map_err(failed)
+    let mut again: Command = isolated_command(std::env::current_exe().map_err(failed)?).map_err(failed)?;
+    again.env(TRIAL, format!("{number} {name}"));
+    match name {
+        "main" => again.args(std::env::args_os().skip(1)),
+        // The test harness names the thread of a test after it.
+        test => again.args([test, "--exact", "--nocapture", "--include-ignored"]),
+    };
+    let earlier = EARLIER.with_borrow(serde_json::to_string).map_err(|error| error.to_string())?;
+    do_after(again, &format!("{earlier}\n"), jobs, || ()).map_err(failed)
 }

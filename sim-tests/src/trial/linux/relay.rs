@@ -13,23 +13,29 @@ pub(super) async fn relay(kind: Relay, mut client: TcpStream, mut server: TcpStr
     let (from_server, to_server) = server.split();
     let mut up = std::pin::pin!(copy(from_client, to_server));
     let mut down = std::pin::pin!(copy(from_server, to_client));
-    let is_up = tokio::select! { biased;
-        () = &mut up => true,
-        () = &mut down => false,
+    let (is_up, is_whole) = tokio::select! { biased;
+        is_whole = &mut up => (true, is_whole),
+        is_whole = &mut down => (false, is_whole),
     };
+    if !is_whole {
+        // After a RST, both connections are closed at once.
+        return;
+    }
     let rest = async { if is_up { down.await } else { up.await } };
     match kind {
-        Relay::PassesHalfClose => rest.await,
+        Relay::PassesHalfClose => {
+            rest.await;
+        }
         Relay::ClosesBoth => (),
         Relay::CutsOff(span) => tokio::select! { biased;
-            () = rest => (),
+            _ = rest => (),
             () = sleep(Duration::from_millis(span)) => (),
         },
     }
 }
 
-/// Copies until the end or a RST, and then sends FIN.
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+/// Copies until the end or a RST, and then sends FIN. Returns whether it was the end.
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> bool {
     let mut buffer = vec![0; 16 << 10];
     let copied = async {
         loop {
@@ -39,7 +45,8 @@ async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin)
             }
         }
     };
-    // However a direction ends, the other side sees FIN.
-    let _ = copied.await;
+    let is_whole = copied.await.is_ok();
+    // However a direction ends, the other side sees FIN. If it is gone, it does not matter.
     let _ = to.shutdown().await;
+    is_whole
 }

@@ -1,7 +1,5 @@
 //! The harness for any protocol, tested with a very small one: one question, and one answer after its length.
 
-#[cfg(target_os = "linux")]
-mod confirmed;
 mod determinism;
 mod echo;
 mod entry;

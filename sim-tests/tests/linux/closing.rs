@@ -1,7 +1,7 @@
 //! Closing with unread input, and with data in the send buffer, on the Linux kernel: what an immediate close and an old
 //! linger lose, and echo-net does not.
 
-use crate::linux_worker::possible;
+use crate::worker::possible;
 use echo_net::{Listener, ServerConfig, Transport, polite_close, serve};
 use serde_json::{Value, json};
 use sim_tests::linux::{Isolated, isolated_command};
@@ -44,7 +44,7 @@ async fn job(network: LinuxNetwork, job: String) -> Result<Value, String> {
 /// Does `job` `count` times. Returns how much the client read each time.
 fn times(job: &str, count: usize) -> Vec<u64> {
     let mut worker: Command = isolated_command(std::env::current_exe().expect("the test program")).expect("/proc");
-    worker.args(["--exact", "linux_closing::worker", "--ignored", "--nocapture"]);
+    worker.args(["--exact", "closing::worker", "--ignored", "--nocapture"]);
     let results = do_on_linux(worker, &vec![job.to_owned(); count], || ());
     let results = results.unwrap_or_else(|error| panic!("{error}"));
     results.iter().map(|read| read.as_u64().expect("a number of bytes")).collect()

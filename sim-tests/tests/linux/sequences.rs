@@ -1,7 +1,7 @@
 //! The Linux kernel: the catalogue's sequences, the TCP states, the table of differences, and nothing outside the
 //! namespace.
 
-use crate::linux_worker::{possible, run, worker};
+use crate::worker::{possible, run, worker};
 use sim_tests::catalogue::{self, Sequence};
 use sim_tests::fidelity::{Comparison, Differences, Kind, Mismatch, PROGRAMS, StackProgram, TABLE};
 use sim_tests::tcp::{TcpEvent, TcpState};
