@@ -27,7 +27,9 @@ const CONNECTING: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// How often a run is tried.
-const TRIES: usize = 20;
+const TRIES: u32 = 20;
+/// The pause before the second try; it grows by as much with each further one.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A network namespace in which conversations run, several at once if asked for.
 #[derive(Clone)]
@@ -69,7 +71,7 @@ impl LinuxNetwork {
 
     async fn try_in_time(&self, scenario: &Scenario) -> Result<Record, ScenarioError> {
         let failed = |error: io::Error| ScenarioError::Run(format!("linux: {error}"));
-        for _ in 0..TRIES {
+        for tries in 1..=TRIES {
             let number = self.next_number();
             let started = Run::start(scenario, number, self.router.clone()).await;
             let mut run = started.map_err(|error| {
@@ -89,6 +91,9 @@ impl LinuxNetwork {
             if lateness <= STALL {
                 return Ok(run.record(scenario, over_at, budget));
             }
+            drop(run);
+            // What keeps the machine busy may be over then.
+            sleep(tries * RETRY).await;
         }
         Err(ScenarioError::Run(format!("linux: the machine is too busy: in {TRIES} runs, this process stood still")))
     }
