@@ -64,7 +64,7 @@ impl SocketStates {
         const TIMER: usize = 16 + 2;
         const EXPIRES: usize = 16 + 52;
         let answer = self.ask(local, remote)?;
-        if self.state(local, remote)? == TcpState::Closed {
+        if parse(&answer)? == TcpState::Closed {
             return Ok(None);
         }
         let expires = answer.get(EXPIRES..EXPIRES + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
@@ -73,15 +73,7 @@ impl SocketStates {
     }
 
     fn state(&self, local: SocketAddrV4, remote: SocketAddrV4) -> io::Result<TcpState> {
-        let answer = self.ask(local, remote)?;
-        let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
-        match answer.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => Ok(state(socket.header.state)),
-            // There is no such socket.
-            NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => Ok(TcpState::Closed),
-            NetlinkPayload::Error(error) => Err(error.to_io()),
-            other => Err(io::Error::other(format!("sock_diag: {other:?}"))),
-        }
+        parse(&self.ask(local, remote)?)
     }
 
     /// Asks about one socket. Returns the kernel's message.
@@ -93,6 +85,18 @@ impl SocketStates {
         let mut answer = Vec::with_capacity(ANSWER);
         self.0.recv(&mut answer, 0)?;
         Ok(answer)
+    }
+}
+
+/// Returns the state in the kernel's answer about one socket.
+fn parse(answer: &[u8]) -> io::Result<TcpState> {
+    let answer = NetlinkMessage::<SockDiagMessage>::deserialize(answer).map_err(io::Error::other)?;
+    match answer.payload {
+        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(socket)) => Ok(state(socket.header.state)),
+        // There is no such socket.
+        NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => Ok(TcpState::Closed),
+        NetlinkPayload::Error(error) => Err(error.to_io()),
+        other => Err(io::Error::other(format!("sock_diag: {other:?}"))),
     }
 }
 

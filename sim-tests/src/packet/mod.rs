@@ -19,5 +19,7 @@ mod stream;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub(crate) use link::{Link, Packet};
 pub use net::Net;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub(crate) use simulation::NoFaults;
 pub use simulation::{Build, FaultInjector, PacketDecision};
 pub use stream::{PacketListener, PacketStream};

@@ -28,7 +28,7 @@ pub struct PacketDecision {
 }
 
 /// Delivers everything.
-pub(super) struct NoFaults;
+pub(crate) struct NoFaults;
 
 impl FaultInjector for NoFaults {
     fn judge(&mut self, _: Millis, _: &Segment, _: TcpState) -> PacketDecision {

@@ -1,9 +1,9 @@
 //! The packets of one run: what the kernel sends, what the network does with it, and the states of both sockets.
 
 use crate::linux::{SocketPair, SocketStates};
-use crate::packet::{FaultInjector, Link, Packet, PacketDecision};
+use crate::packet::{FaultInjector, Link, NoFaults, Packet};
 use crate::support::Millis;
-use crate::tcp::{Cause, PacketFate, SocketId, TcpEvent, TcpState, TimedEvent, parse};
+use crate::tcp::{Cause, SocketId, TcpEvent, TcpState, TimedEvent, parse};
 use echo_core::Role;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -39,15 +39,6 @@ struct Seen {
     id: SocketId,
     /// `None` before the first look.
     state: Option<TcpState>,
-}
-
-/// Delivers everything.
-struct NoFaults;
-
-impl FaultInjector for NoFaults {
-    fn judge(&mut self, _: Millis, _: &crate::tcp::Segment, _: TcpState) -> PacketDecision {
-        PacketDecision { fate: PacketFate::Deliver, hold: None }
-    }
 }
 
 impl Connection {
@@ -218,10 +209,10 @@ impl Seen {
     fn changes(&mut self, side: Role, answer: TcpState, cause: Cause) -> Vec<TcpEvent> {
         let last = self.state.unwrap_or(TcpState::Closed);
         let now = match (answer, self.state) {
+            (_, None) | (TcpState::Listen, Some(TcpState::Listen)) => answer,
             // The kernel answers with the listener if there is no socket of the connection, also when it has ended.
-            (TcpState::Listen, None | Some(TcpState::Listen)) | (TcpState::Closed, _) => answer,
             (TcpState::Listen, Some(_)) => TcpState::Closed,
-            (_, _) => answer,
+            (_, Some(_)) => answer,
         };
         let mut events = Vec::new();
         let mut change = |socket, from, to, cause| {

@@ -2,9 +2,10 @@
 
 use super::router::{RunNumber, addresses_of};
 use crate::backend::program::Net;
+use echo_core::Role;
 use echo_net::Transport;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
@@ -21,7 +22,7 @@ const REUSED: u16 = 50_000;
 /// The two hosts of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
-    /// By [`Role`](echo_core::Role), as all arrays here.
+    /// By [`Role`], as all arrays here.
     pub(super) addresses: [Ipv4Addr; 2],
     /// Size of the receive buffers in bytes; 0 is the system's default.
     window: usize,
@@ -39,7 +40,7 @@ impl Hosts {
     }
 
     /// Loses the power of `side`: its sockets go without a packet.
-    pub(super) fn power_down(&self, side: echo_core::Role) {
+    pub(super) fn power_down(&self, side: Role) {
         self.dark[side as usize].store(true, Ordering::Relaxed);
     }
 
@@ -48,7 +49,7 @@ impl Hosts {
     pub(super) async fn rehearse(&mut self) -> io::Result<()> {
         self.port = REUSED;
         let listener = self.listen()?;
-        let client = self.socket(self.addresses[0], self.port)?.connect((self.addresses[1], PORT).into());
+        let client = self.socket(Role::Client, self.port)?.connect((self.addresses[1], PORT).into());
         let (client, server) = tokio::join!(client, listener.accept());
         drop(server?);
         let mut client = client?;
@@ -57,18 +58,12 @@ impl Hosts {
     }
 
     fn listen(&self) -> io::Result<TcpListener> {
-        self.socket(self.addresses[1], PORT)?.listen(8)
+        self.socket(Role::Server, PORT)?.listen(8)
     }
 
-    fn socket(&self, address: Ipv4Addr, port: u16) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        // The port of an earlier conversation can be used again.
-        socket.set_reuseaddr(true)?;
-        if self.window > 0 {
-            socket.set_recv_buffer_size(u32::try_from(self.window).unwrap_or(u32::MAX))?;
-        }
-        socket.bind((address, port).into())?;
-        Ok(socket)
+    fn socket(&self, side: Role, port: u16) -> io::Result<TcpSocket> {
+        let window = u32::try_from(self.window).unwrap_or(u32::MAX);
+        socket(SocketAddrV4::new(self.addresses[side as usize], port), window)
     }
 
     async fn stream(&self, stream: TcpStream, side: usize) -> io::Result<LinuxStream> {
@@ -76,6 +71,18 @@ impl Hosts {
         let holder = if self.crashes[side] { Some(hold(&stream).await?) } else { None };
         Ok(LinuxStream { stream: Some(stream), holder, dark: Arc::clone(&self.dark[side]) })
     }
+}
+
+/// Returns a socket that is bound to `address`, also if an earlier conversation has used it. `window` is the size of its
+/// receive buffer as `SO_RCVBUF` takes it; 0 is the system's.
+pub(super) fn socket(address: SocketAddrV4, window: u32) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    if window > 0 {
+        socket.set_recv_buffer_size(window)?;
+    }
+    socket.bind(address.into())?;
+    Ok(socket)
 }
 
 #[derive(Debug)]
@@ -98,7 +105,7 @@ impl Net for Hosts {
     }
 
     async fn connect(&self) -> io::Result<LinuxStream> {
-        let socket = self.socket(self.addresses[0], self.port)?;
+        let socket = self.socket(Role::Client, self.port)?;
         self.stream(socket.connect((self.addresses[1], PORT).into()).await?, 0).await
     }
 }

@@ -1,6 +1,7 @@
 //! Two connected sockets of the kernel for any program, with the network between them.
 
 use super::connection::Connection;
+use super::net::socket;
 use super::router::{Router, RunNumber, STALL, addresses_of};
 use super::run::LinuxNetwork;
 use crate::linux::SocketPair;
@@ -10,7 +11,7 @@ use echo_core::Role;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Limit for connecting.
@@ -25,7 +26,8 @@ pub struct PairNetwork {
 
 impl LinuxNetwork {
     /// Returns a connected client and server, and the network between them. A packet takes `latency`, and arrives only at
-    /// multiples of `batch` (0 is at any time), in milliseconds of real time. `window` is the size of the receive buffers as `SO_RCVBUF` takes it; 0 is the system's.
+    /// multiples of `batch` (0 is at any time), in milliseconds of real time. `window` is the size of the receive buffers
+    /// as `SO_RCVBUF` takes it; 0 is the system's.
     ///
     /// # Errors
     /// The system has no more sockets, or there is no connection within 20 s.
@@ -38,7 +40,8 @@ impl LinuxNetwork {
         let (number, router) = (self.next_number(), self.router());
         let [latency, batch] = [latency, batch].map(|span| span.div_ceil(u64::from(super::SLOWER)));
         router.add(number, Connection::new(addresses_of(number), latency, batch));
-        match timeout(CONNECTING, connect(addresses_of(number), window)).await? {
+        let connected = timeout(CONNECTING, connect(addresses_of(number), window)).await;
+        match connected.map_err(io::Error::from).flatten() {
             Ok((client, server, pair)) => Ok((client, server, PairNetwork { number, router, pair })),
             Err(error) => {
                 router.remove(number);
@@ -49,17 +52,9 @@ impl LinuxNetwork {
 }
 
 async fn connect([client, server]: [Ipv4Addr; 2], window: u32) -> io::Result<(TcpStream, TcpStream, SocketPair)> {
-    let socket = |address| {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        if window > 0 {
-            socket.set_recv_buffer_size(window)?;
-        }
-        socket.bind(SocketAddrV4::new(address, 0).into())?;
-        io::Result::Ok(socket)
-    };
-    let listener = socket(server)?.listen(8)?;
-    let (connected, accepted) = tokio::join!(socket(client)?.connect(listener.local_addr()?), listener.accept());
+    let [client, server] = [client, server].map(|address| socket(SocketAddrV4::new(address, 0), window));
+    let listener = server?.listen(8)?;
+    let (connected, accepted) = tokio::join!(client?.connect(listener.local_addr()?), listener.accept());
     let (client, (server, _)) = (connected?, accepted?);
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
