@@ -51,8 +51,13 @@ impl Comparison {
                 comparison.count(&backend.run(run)?);
             }
         }
-        linux.iter().for_each(|record| comparison.count(record));
+        comparison.add(linux);
         Ok(comparison)
+    }
+
+    /// Adds further records of Linux.
+    pub fn add(&mut self, linux: &[Record]) {
+        linux.iter().for_each(|record| self.count(record));
     }
 
     fn count(&mut self, record: &Record) {

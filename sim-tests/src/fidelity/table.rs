@@ -109,6 +109,19 @@ impl Differences {
         self
     }
 
+    /// Returns whether a comparison has a difference that this table does not have, or does not have one that it has.
+    pub fn contradicts(&self, comparison: &Comparison) -> bool {
+        let own = format!(": {}", comparison.scenario);
+        let is_about_it = |kind, line: &str| kind != Kind::Endings || line.ends_with(&own);
+        let mismatches =
+            Self::mismatches(&self.clone().only(is_about_it), &Self::found(std::slice::from_ref(comparison)));
+        mismatches.iter().any(|one| match one {
+            Mismatch::NotInTable(..) => true,
+            // Other sequences may have it.
+            Mismatch::NoLonger(kind, _) => *kind == Kind::Endings,
+        })
+    }
+
     /// Compares a table with what was found. Returns all mismatches.
     pub fn mismatches(table: &Self, found: &Self) -> Vec<Mismatch> {
         let has = |one: &Self, kind: Kind, line: &str| one.lines(kind).any(|other| other == line);
@@ -145,6 +158,8 @@ impl fmt::Display for Mismatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fidelity::Distribution;
+    use crate::scenario::{Backend, Scenario};
 
     const SMALL: &str = "text\n```endings\npair: a\nturmoil: b\n```\n```states\nx | y\n```\n```sometimes\nz | y\n```\n";
 
@@ -159,6 +174,24 @@ mod tests {
         let found = found.only(|kind, line| line != "pair: a" && kind != Kind::Sometimes);
         let texts: Vec<String> = Differences::mismatches(&table, &found).iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["no longer happens (endings): pair: a", "not in the table (states): new"]);
+    }
+
+    #[test]
+    fn a_table_contradicts_a_comparison_in_both_directions() {
+        let scenario: Scenario = "framed/client:close@idle/server:none/clear".parse().expect("an id");
+        let id = scenario.to_string();
+        let once = |text: &str| Distribution::from([(text.to_owned(), 1)]);
+        let of = |pair, linux| {
+            let endings = [(Backend::Pair, once(pair)), (Backend::Linux, once(linux))];
+            Comparison { scenario: scenario.clone(), endings: endings.into(), states: BTreeMap::new() }
+        };
+        let table = |lines: &str| Differences::read(&format!("```endings\n{lines}```\n")).expect("a table");
+        let (same, different) = (of("clean", "clean"), of("clean", "reset"));
+        let (empty, other) = (table(""), table(&format!("pair: x{id}\n")));
+        let entry = table(&format!("pair: {id}\n"));
+        assert!(!empty.contradicts(&same) && empty.contradicts(&different));
+        assert!(entry.contradicts(&same) && !entry.contradicts(&different));
+        assert!(!other.contradicts(&same) && other.contradicts(&different));
     }
 
     #[test]

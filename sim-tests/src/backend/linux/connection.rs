@@ -1,5 +1,6 @@
 //! The packets of one run: what the kernel sends, what the network does with it, and the states of both sockets.
 
+use super::holder::Ending;
 use crate::linux::{SocketPair, SocketStates};
 use crate::packet::{FaultInjector, Link, NoFaults, Packet};
 use crate::support::Millis;
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     sockets: [Seen; 2],
     /// The hosts without power; by [`Role`].
     dark: [bool; 2],
+    /// Nothing arrives while the kernel still has to end a process.
+    ending: Option<Ending>,
 }
 
 /// The last known state of a socket.
@@ -57,12 +60,14 @@ impl Connection {
             pair: None,
             sockets: [Seen::default(); 2],
             dark: [false; 2],
+            ending: None,
         }
     }
 
-    /// Clears the log, and counts segments from 0. From now on `injector` decides the fate of each.
-    pub(super) fn begin(&mut self, injector: Box<dyn FaultInjector>) {
-        (self.injector, self.segments) = (injector, 0);
+    /// Clears the log, and counts segments from 0. From now on `injector` decides the fate of each, and nothing arrives
+    /// during an `ending`.
+    pub(super) fn begin(&mut self, injector: Box<dyn FaultInjector>, ending: Ending) {
+        (self.injector, self.segments, self.ending) = (injector, 0, Some(ending));
         self.log.clear();
     }
 
@@ -116,6 +121,9 @@ impl Connection {
 
     /// Returns when the next packet arrives.
     pub(super) fn due(&self) -> Option<Instant> {
+        if self.ending.as_ref().is_some_and(Ending::is_going_on) {
+            return None;
+        }
         self.instant_of(self.link.due()?)
     }
 

@@ -2,9 +2,11 @@
 //! harness's own. Every packet passes through the harness, which delays, loses or cuts off what the scenario says.
 //!
 //! All deadlines are [`SLOWER`] times as long as on the simulators, because a process of a busy machine may stand still
-//! for tens of milliseconds. The kernel's own timers of TCP are as they are. The times of a record are divided by the same number, so that they can be compared.
+//! for tens of milliseconds. The kernel's own timers of TCP are as they are. The times of a record are divided by the same
+//! number, so that they can be compared.
 
 mod connection;
+mod holder;
 mod net;
 mod pair;
 mod router;

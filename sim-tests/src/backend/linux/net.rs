@@ -1,14 +1,13 @@
 //! The programs' sockets: TCP of the kernel, at addresses that only one run uses.
 
+use super::holder::{Ending, Holder};
 use super::router::{RunNumber, addresses_of};
 use crate::backend::program::Net;
 use echo_core::Role;
 use echo_net::Transport;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -30,13 +29,14 @@ pub(super) struct Hosts {
     port: u16,
     /// The program crashes, so its socket belongs to a process that can be killed.
     crashes: [bool; 2],
+    ending: Ending,
     /// Set when the host loses its power.
     dark: [Arc<AtomicBool>; 2],
 }
 
 impl Hosts {
-    pub(super) fn new(number: RunNumber, window: usize, crashes: [bool; 2]) -> Self {
-        Self { addresses: addresses_of(number), window, port: 0, crashes, dark: Default::default() }
+    pub(super) fn new(number: RunNumber, window: usize, crashes: [bool; 2], ending: Ending) -> Self {
+        Self { addresses: addresses_of(number), window, port: 0, crashes, ending, dark: Default::default() }
     }
 
     /// Loses the power of `side`: its sockets go without a packet.
@@ -68,8 +68,11 @@ impl Hosts {
 
     async fn stream(&self, stream: TcpStream, side: usize) -> io::Result<LinuxStream> {
         stream.set_nodelay(true)?;
-        let holder = if self.crashes[side] { Some(hold(&stream).await?) } else { None };
-        Ok(LinuxStream { stream: Some(stream), holder, dark: Arc::clone(&self.dark[side]) })
+        let holder = match self.crashes[side] {
+            true => Some(Holder::start(&stream, self.ending.clone()).await?),
+            false => None,
+        };
+        Ok(LinuxStream { stream: Some(stream), _holder: holder, dark: Arc::clone(&self.dark[side]) })
     }
 }
 
@@ -115,7 +118,8 @@ impl Net for Hosts {
 #[derive(Debug)]
 pub(super) struct LinuxStream {
     stream: Option<TcpStream>,
-    holder: Option<Child>,
+    /// Dropped after the stream.
+    _holder: Option<Holder>,
     /// The host has lost its power: the kernel must forget the socket.
     dark: Arc<AtomicBool>,
 }
@@ -126,26 +130,12 @@ impl LinuxStream {
     }
 }
 
-/// Starts a process whose standard input is the socket. It takes some milliseconds, so another thread does it.
-async fn hold(stream: &TcpStream) -> io::Result<Child> {
-    let socket = stream.as_fd().try_clone_to_owned()?;
-    let start =
-        move || Command::new("sleep").arg("600").stdin(socket).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    tokio::task::spawn_blocking(start).await?
-}
-
 impl Drop for LinuxStream {
     fn drop(&mut self) {
         match self.stream.take() {
             // Its RST is lost, because the host has no power.
             Some(stream) if self.dark.load(Ordering::Relaxed) => stream.abort(),
             other => drop(other),
-        }
-        if let Some(mut holder) = self.holder.take() {
-            // It fails only if the process has ended, and then its socket is closed, too.
-            let _ = holder.kill();
-            // The kernel closes the socket; nothing else has to wait for it.
-            std::thread::spawn(move || holder.wait());
         }
     }
 }

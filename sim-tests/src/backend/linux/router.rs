@@ -1,6 +1,7 @@
 //! The packets of all runs: each passes from the device to its run's link, and from there back to the device.
 
 use super::connection::Connection;
+use super::holder::Ending;
 use crate::linux::{Isolated, PacketDevice, SocketStates, addresses};
 use crate::tcp::{Cause, TimedEvent};
 use echo_core::Role;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -34,7 +36,7 @@ struct Shared {
     connections: RefCell<BTreeMap<RunNumber, Connection>>,
     /// The first failure of the kernel to answer.
     failure: RefCell<Option<io::Error>>,
-    stirred: Notify,
+    stirred: Arc<Notify>,
 }
 
 /// Returns the addresses of run `number`'s hosts, by [`Role`].
@@ -64,7 +66,7 @@ impl Router {
         let kernel = SocketStates::open()?;
         let connections = RefCell::default();
         let router =
-            Self(Rc::new(Shared { device, kernel, connections, failure: RefCell::default(), stirred: Notify::new() }));
+            Self(Rc::new(Shared { device, kernel, connections, failure: RefCell::default(), stirred: Arc::default() }));
         spawn_local(router.clone().forward());
         spawn_local(router.clone().watch());
         Ok(router)
@@ -77,6 +79,11 @@ impl Router {
     /// Adds the connection of run `number`.
     pub(super) fn add(&self, number: RunNumber, connection: Connection) {
         self.0.connections.borrow_mut().insert(number, connection);
+    }
+
+    /// Returns a new run's holders that are to end. The router goes on when one has ended.
+    pub(super) fn ending(&self) -> Ending {
+        Ending::new(Arc::clone(&self.0.stirred))
     }
 
     /// Returns whether run `number` has a connection.

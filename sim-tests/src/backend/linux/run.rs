@@ -142,7 +142,8 @@ impl Run {
     async fn start(scenario: &Scenario, number: RunNumber, router: Router) -> io::Result<Self> {
         let network = &scenario.network;
         let crashes = |side| scenario.plan(side).steps.iter().any(|step| step.action == Action::Crash);
-        let mut hosts = Hosts::new(number, network.window, Role::BOTH.map(crashes));
+        let ending = router.ending();
+        let mut hosts = Hosts::new(number, network.window, Role::BOTH.map(crashes), ending.clone());
         let log = SharedLog::default();
         let streams = Role::BOTH.map(|_| Slot::default());
         router.add(number, Connection::new(hosts.addresses, network.latency, network.batch));
@@ -151,7 +152,7 @@ impl Run {
             router.settle(number, CONNECTING).await;
         }
         let (injector, waiting) = ScenarioFaultInjector::new(scenario, Arc::clone(&log), streams.clone());
-        router.with(number, |connection| connection.begin(Box::new(injector)));
+        router.with(number, |connection| connection.begin(Box::new(injector), ending));
         let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
         let programs = start_programs(scenario, SLOWER, &log, &streams, inboxes, &hosts);
         Ok(Self { number, router, hosts, log, controller, waiting, programs, reboot: network.reboot, offset: 0 })

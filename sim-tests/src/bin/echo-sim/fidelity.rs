@@ -14,7 +14,7 @@ pub(crate) struct Options {
     /// Only sequences whose id contains each of these, such as server:close or /cut-idle
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
-    /// How often Linux runs each sequence
+    /// How often Linux runs each sequence; one that contradicts the table then runs 20 times more
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     tries: u16,
     /// The table of known differences (default: sim-tests/FIDELITY.md, as it was when this program was built)
@@ -31,6 +31,10 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 }
+
+/// How many times more a sequence runs that contradicts the table. What happens in few of its runs can have been the
+/// most frequent of the first ones.
+const MORE: usize = 20;
 
 /// What was found.
 struct Found {
@@ -90,12 +94,11 @@ fn scenarios(filters: &[String]) -> Result<Vec<Scenario>, Trouble> {
 
 fn find(scenarios: &[Scenario], options: &Options, table: Differences) -> Result<Found, Trouble> {
     let tries = usize::from(options.tries);
-    let jobs: Vec<Scenario> = scenarios.iter().flat_map(|one| std::iter::repeat_n(one.clone(), tries)).collect();
-    let bar = output::progress_of(Some(jobs.len() as u64));
-    let records = linux_worker::records(&jobs, || bar.inc(1))?;
-    bar.finish_and_clear();
+    let mut records = run_each(scenarios, tries)?;
     let linux: Vec<&[Record]> = records.chunks(tries).collect();
-    let comparisons = Comparison::all(scenarios, &linux, || ()).map_err(|error| Trouble::Failed(error.to_string()))?;
+    let mut comparisons =
+        Comparison::all(scenarios, &linux, || ()).map_err(|error| Trouble::Failed(error.to_string()))?;
+    records.extend(run_more(&mut comparisons, &table)?);
     let mut differences = Differences::found(&comparisons);
     let is_whole = options.filters.is_empty();
     if is_whole {
@@ -116,6 +119,24 @@ fn find(scenarios: &[Scenario], options: &Options, table: Differences) -> Result
     }
     let broken = records.iter().flat_map(broken).collect();
     Ok(Found { comparisons, differences, runs: records.len(), is_whole, broken, mismatches })
+}
+
+/// Runs each sequence `tries` times on Linux. Returns the records in the order of `scenarios`.
+fn run_each(scenarios: &[Scenario], tries: usize) -> Result<Vec<Record>, Trouble> {
+    let jobs: Vec<Scenario> = scenarios.iter().flat_map(|one| std::iter::repeat_n(one.clone(), tries)).collect();
+    let bar = output::progress_of(Some(jobs.len() as u64));
+    let records = linux_worker::records(&jobs, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(records)
+}
+
+/// Runs the sequences that contradict `table` again, and adds the records to their comparisons.
+fn run_more(comparisons: &mut [Comparison], table: &Differences) -> Result<Vec<Record>, Trouble> {
+    let mut doubtful: Vec<&mut Comparison> = comparisons.iter_mut().filter(|one| table.contradicts(one)).collect();
+    let scenarios: Vec<Scenario> = doubtful.iter().map(|one| one.scenario.clone()).collect();
+    let records = run_each(&scenarios, MORE)?;
+    doubtful.iter_mut().zip(records.chunks(MORE)).for_each(|(one, records)| one.add(records));
+    Ok(records)
 }
 
 /// Adds the differences of the simulators' own stacks.
