@@ -109,31 +109,34 @@ impl Differences {
         self
     }
 
-    /// Returns whether a comparison has a difference that this table does not have, or does not have one that it has.
+    /// Returns whether a comparison has a difference that this table does not explain, or the table an ending of its
+    /// sequence that the comparison does not have. State paths that it does not have may be those of other sequences.
     pub fn contradicts(&self, comparison: &Comparison) -> bool {
-        let own = format!(": {}", comparison.scenario);
-        let is_about_it = |kind, line: &str| kind != Kind::Endings || line.ends_with(&own);
-        let mismatches =
-            Self::mismatches(&self.clone().only(is_about_it), &Self::found(std::slice::from_ref(comparison)));
-        mismatches.iter().any(|one| match one {
-            Mismatch::NotInTable(..) => true,
-            // Other sequences may have it.
-            Mismatch::NoLonger(kind, _) => *kind == Kind::Endings,
-        })
+        let found = Self::found(std::slice::from_ref(comparison));
+        let id = format!(": {}", comparison.scenario);
+        let is_new = |kind: Kind| found.lines(kind).any(|line| !self.explains(kind, line));
+        let is_missing = |line: &str| line.ends_with(&id) && !found.has(Kind::Endings, line);
+        Kind::ALL.into_iter().any(is_new) || self.lines(Kind::Endings).any(is_missing)
     }
 
     /// Compares a table with what was found. Returns all mismatches.
     pub fn mismatches(table: &Self, found: &Self) -> Vec<Mismatch> {
-        let has = |one: &Self, kind: Kind, line: &str| one.lines(kind).any(|other| other == line);
-        let explains =
-            |kind, line: &str| has(table, kind, line) || kind == Kind::States && has(table, Kind::Sometimes, line);
         let of = |kind| {
-            let new = found.lines(kind).filter(move |line| !explains(kind, line));
+            let new = found.lines(kind).filter(move |line| !table.explains(kind, line));
             let new = new.map(move |line| Mismatch::NotInTable(kind, line.to_owned()));
-            let old = table.lines(kind).filter(move |line| kind != Kind::Sometimes && !has(found, kind, line));
+            let old = table.lines(kind).filter(move |line| kind != Kind::Sometimes && !found.has(kind, line));
             new.chain(old.map(move |line| Mismatch::NoLonger(kind, line.to_owned())))
         };
         Kind::ALL.into_iter().flat_map(of).collect()
+    }
+
+    fn has(&self, kind: Kind, line: &str) -> bool {
+        self.0.get(&kind).is_some_and(|lines| lines.contains(line))
+    }
+
+    /// Returns whether this table has a line that was found.
+    fn explains(&self, kind: Kind, line: &str) -> bool {
+        self.has(kind, line) || kind == Kind::States && self.has(Kind::Sometimes, line)
     }
 }
 

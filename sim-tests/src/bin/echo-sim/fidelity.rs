@@ -133,6 +133,10 @@ fn run_each(scenarios: &[Scenario], tries: usize) -> Result<Vec<Record>, Trouble
 /// Runs the sequences that contradict `table` again, and adds the records to their comparisons.
 fn run_more(comparisons: &mut [Comparison], table: &Differences) -> Result<Vec<Record>, Trouble> {
     let mut doubtful: Vec<&mut Comparison> = comparisons.iter_mut().filter(|one| table.contradicts(one)).collect();
+    if doubtful.is_empty() {
+        // Without a worker, and so without a namespace, that has nothing to do.
+        return Ok(Vec::new());
+    }
     let scenarios: Vec<Scenario> = doubtful.iter().map(|one| one.scenario.clone()).collect();
     let records = run_each(&scenarios, MORE)?;
     doubtful.iter_mut().zip(records.chunks(MORE)).for_each(|(one, records)| one.add(records));
