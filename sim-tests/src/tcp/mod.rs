@@ -3,11 +3,10 @@
 
 mod edge;
 mod segment;
-mod state;
 
 pub use edge::{CLOSING, Edge, OPENING, Trigger};
 pub use segment::{Flags, PacketFate, Segment, corrupted, parse};
-pub use state::TcpState;
+pub use tcp_states::TcpState;
 
 use crate::support::Millis;
 use echo_core::Role;

@@ -69,7 +69,7 @@ fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     let copied = home.join("echo");
     let _ = fs::remove_dir_all(&copied);
-    for part in ["echo-core", "echo-net", "sim-tests"] {
+    for part in ["echo-core", "echo-net", "sim-tests", "tcp-states"] {
         copy(&workspace.join(part), &copied.join(part));
     }
     for part in ["Cargo.toml", "Cargo.lock"] {

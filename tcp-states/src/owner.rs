@@ -1,0 +1,101 @@
+//! The processes that hold sockets, from `/proc/PID/fd`.
+
+use procfs::process::{self, FDTarget};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A process that holds a socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Its number.
+    pub pid: i32,
+    /// The name of its program: at most 15 bytes (`comm` in proc(5)).
+    pub program: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.program, self.pid)
+    }
+}
+
+/// The owners of all sockets, as far as this process may see them.
+#[derive(Clone, Debug, Default)]
+pub struct Owners {
+    by_inode: BTreeMap<u64, Vec<Owner>>,
+    unreadable: usize,
+}
+
+impl Owners {
+    /// Looks at all processes.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn read() -> Result<Self, procfs::ProcError> {
+        let mut owners = Self::default();
+        // A process that has ended meanwhile holds nothing.
+        for process in process::all_processes()?.flatten() {
+            match process.fd() {
+                Ok(descriptors) => owners.add(&process, descriptors),
+                Err(procfs::ProcError::PermissionDenied(_)) => owners.unreadable += 1,
+                Err(_) => (),
+            }
+        }
+        Ok(owners)
+    }
+
+    fn add(&mut self, process: &process::Process, descriptors: process::FDsIter) {
+        let mut inodes: Vec<u64> = descriptors
+            .flatten()
+            .filter_map(|descriptor| match descriptor.target {
+                FDTarget::Socket(inode) => Some(inode),
+                _ => None,
+            })
+            .collect();
+        // A process can hold a socket by several descriptors.
+        inodes.sort_unstable();
+        inodes.dedup();
+        if inodes.is_empty() {
+            return;
+        }
+        let Ok(stat) = process.stat() else { return };
+        let owner = Owner { pid: process.pid, program: stat.comm };
+        for inode in inodes {
+            self.by_inode.entry(inode).or_default().push(owner.clone());
+        }
+    }
+
+    /// Returns the processes that hold the socket with this inode, by their numbers.
+    pub fn of(&self, inode: u32) -> &[Owner] {
+        self.by_inode.get(&inode.into()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the number of processes whose sockets this process may not see.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd as _;
+
+    #[test]
+    fn this_process_is_found_once_though_it_has_two_descriptors() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let _second = listener.try_clone().expect("a second descriptor");
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).expect("a link");
+        let inode = link.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+        let owners = Owners::read().expect("/proc");
+        let pids: Vec<i32> = owners.of(inode.expect("an inode")).iter().map(|owner| owner.pid).collect();
+        assert!(pids.contains(&std::process::id().cast_signed()), "{pids:?}");
+        assert!(pids.is_sorted_by(|one, next| one != next), "{pids:?}");
+    }
+
+    #[test]
+    fn an_inode_that_nobody_holds_has_no_owner() {
+        assert_eq!(Owners::read().expect("/proc").of(0), []);
+    }
+}
