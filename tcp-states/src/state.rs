@@ -17,8 +17,10 @@ pub enum TcpState {
     /// The connection is open for data.
     Established,
     /// It has sent FIN, which is not yet acknowledged.
+    #[cfg_attr(feature = "serde", serde(rename = "FIN-WAIT-1"))]
     FinWait1,
     /// Its FIN is acknowledged. The peer has not sent FIN.
+    #[cfg_attr(feature = "serde", serde(rename = "FIN-WAIT-2"))]
     FinWait2,
     /// The peer has sent FIN. The program here has not closed.
     CloseWait,
@@ -67,5 +69,17 @@ impl TcpState {
 impl fmt::Display for TcpState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::TcpState;
+
+    #[test]
+    fn a_state_has_one_name() {
+        for state in TcpState::ALL {
+            assert_eq!(serde_json::to_value(state).expect("JSON"), state.name());
+        }
     }
 }

@@ -34,6 +34,8 @@ mod slow_readers;
 mod standard_streams;
 mod stop;
 mod support;
+#[cfg(target_os = "linux")]
+mod tcp_states;
 mod transports;
 mod typed_text;
 mod unread_input;

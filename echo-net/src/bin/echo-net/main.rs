@@ -26,6 +26,8 @@ mod serve;
 mod signals;
 mod standard;
 mod tally;
+#[cfg(target_os = "linux")]
+mod tcp_states;
 mod terminal;
 mod units;
 mod utf8;
@@ -53,6 +55,9 @@ enum Command {
     Connect(connect::Arguments),
     /// Run hostile and broken clients against your own server, and check how each connection ends.
     Misbehave(misbehave::Arguments),
+    /// Show how the two ends of a TCP connection close, state by state, as the kernel shows it.
+    #[cfg(target_os = "linux")]
+    TcpStates(tcp_states::Arguments),
     /// Write completions for bash, fish and zsh, and manual pages, to a directory
     #[command(hide = true)]
     Generate(generate::Arguments),
@@ -65,9 +70,7 @@ fn main() -> ExitCode {
     }
     let runtime = match &arguments.command {
         Command::Serve(_) | Command::Misbehave(_) => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
-        Command::Connect(_) | Command::Generate(_) => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()
-        }
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -78,6 +81,8 @@ fn main() -> ExitCode {
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
+        #[cfg(target_os = "linux")]
+        Command::TcpStates(arguments) => tcp_states::run(&arguments),
     };
     // A thread that reads standard input cannot be stopped; it ends with the process.
     runtime.shutdown_background();

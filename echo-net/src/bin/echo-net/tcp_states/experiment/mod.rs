@@ -1,0 +1,78 @@
+//! The experiment: a server and a client on loopback end in a chosen way, and each moment that matters is shown.
+//!
+//! Only ordinary calls on two sockets are used, so it needs no privilege and changes nothing of the machine. A FIN waits
+//! behind data that nobody reads; that is how FIN-WAIT-1, CLOSING and LAST-ACK last long enough to be seen.
+
+mod diagram;
+mod moment;
+mod pair;
+mod path;
+mod plan;
+mod script;
+mod stage;
+mod text;
+
+use crate::exit::Exit;
+use crate::standard::StandardStream;
+use clap::Args;
+use moment::Moment;
+use plan::Plan;
+use serde::Serialize;
+use stage::Stage;
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// The options of an experiment.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    plan: Plan,
+
+    /// Print TCP's state diagram with the path that each end took
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    version: u32,
+    command: String,
+    plan: Plan,
+    moments: &'a [Moment],
+}
+
+/// Runs an experiment, and prints it.
+///
+/// # Errors
+/// One line: something is missing on this machine, or the kernel shows other states than TCP has.
+pub(crate) fn run(options: &Options, json: bool) -> Result<Exit, String> {
+    let plan = options.plan;
+    if let Err(line) = plan.check() {
+        crate::exit::say(&line);
+        return Ok(Exit::Usage);
+    }
+    let mut out = StandardStream::stdout();
+    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut moments = Vec::new();
+    let mut show = |moment: Moment| -> io::Result<()> {
+        if !json {
+            out.write_all(text::moment(&moment).as_bytes())?;
+        }
+        moments.push(moment);
+        Ok(())
+    };
+    let mut stage = Stage::open(plan.ipv6, &mut show)?;
+    script::perform(plan, &mut stage)?;
+    drop(stage);
+    let written = if json {
+        let document =
+            Document { schema: "echo-net/tcp-states", version: 1, command: plan.command(), plan, moments: &moments };
+        serde_json::to_writer(&mut out, &document).map_err(io::Error::from).and_then(|()| out.write_all(b"\n"))
+    } else if options.explain {
+        out.write_all(diagram::text(&moments, color).as_bytes())
+    } else {
+        Ok(())
+    };
+    written.map_err(|error| format!("cannot write: {error}"))?;
+    Ok(Exit::Clean)
+}
