@@ -1,8 +1,9 @@
 //! The processes that hold sockets, from `/proc/PID/fd`.
 
 use procfs::process::{self, FDTarget};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +20,7 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The owners of all sockets, as far as this process may see them.
+/// The owners of sockets, as far as this process may see them.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
     by_inode: BTreeMap<u64, Vec<Owner>>,
@@ -27,16 +28,16 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Looks at all processes.
+    /// Looks at all processes for the owners of the sockets whose inode is `wanted`.
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub fn read() -> Result<Self, procfs::ProcError> {
+    pub fn read(wanted: impl Fn(u64) -> bool) -> io::Result<Self> {
         let mut owners = Self::default();
         // A process that has ended meanwhile holds nothing.
-        for process in process::all_processes()?.flatten() {
+        for process in process::all_processes().map_err(io::Error::other)?.flatten() {
             match process.fd() {
-                Ok(descriptors) => owners.add(&process, descriptors),
+                Ok(descriptors) => owners.add(&process, descriptors, &wanted),
                 Err(procfs::ProcError::PermissionDenied(_)) => owners.unreadable += 1,
                 Err(_) => (),
             }
@@ -44,11 +45,11 @@ impl Owners {
         Ok(owners)
     }
 
-    fn add(&mut self, process: &process::Process, descriptors: process::FDsIter) {
+    fn add(&mut self, process: &process::Process, descriptors: process::FDsIter, wanted: impl Fn(u64) -> bool) {
         let mut inodes: Vec<u64> = descriptors
             .flatten()
             .filter_map(|descriptor| match descriptor.target {
-                FDTarget::Socket(inode) => Some(inode),
+                FDTarget::Socket(inode) if wanted(inode) => Some(inode),
                 _ => None,
             })
             .collect();
@@ -70,6 +71,23 @@ impl Owners {
         self.by_inode.get(&inode.into()).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Returns the inodes of the sockets that a process holds.
+    ///
+    /// # Errors
+    /// There is no such process, or this process may not see its sockets.
+    pub fn sockets_of(pid: i32) -> io::Result<BTreeSet<u64>> {
+        let descriptors = process::Process::new(pid).and_then(|process| process.fd()).map_err(|error| match error {
+            procfs::ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),
+            procfs::ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
+            error => io::Error::other(error),
+        })?;
+        let sockets = descriptors.flatten().filter_map(|descriptor| match descriptor.target {
+            FDTarget::Socket(inode) => Some(inode),
+            _ => None,
+        });
+        Ok(sockets.collect())
+    }
+
     /// Returns the number of processes whose sockets this process may not see.
     pub fn unreadable(&self) -> usize {
         self.unreadable
@@ -88,14 +106,23 @@ mod tests {
         let _second = listener.try_clone().expect("a second descriptor");
         let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).expect("a link");
         let inode = link.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
-        let owners = Owners::read().expect("/proc");
+        let owners = Owners::read(|_| true).expect("/proc");
         let pids: Vec<i32> = owners.of(inode.expect("an inode")).iter().map(|owner| owner.pid).collect();
         assert!(pids.contains(&std::process::id().cast_signed()), "{pids:?}");
         assert!(pids.is_sorted_by(|one, next| one != next), "{pids:?}");
     }
 
     #[test]
+    fn the_sockets_of_a_process_are_found_and_a_missing_process_is_an_error() {
+        let _listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let sockets = Owners::sockets_of(std::process::id().cast_signed()).expect("this process");
+        assert!(!sockets.is_empty());
+        let missing = Owners::sockets_of(i32::MAX).expect_err("no such process");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
     fn an_inode_that_nobody_holds_has_no_owner() {
-        assert_eq!(Owners::read().expect("/proc").of(0), []);
+        assert_eq!(Owners::read(|_| true).expect("/proc").of(0), []);
     }
 }

@@ -56,7 +56,9 @@ impl<'a> Stage<'a> {
             by_side[side as usize] = state;
         }
         let sockets = self.wait(by_side)?;
-        let owners = Owners::read().map_err(|error| format!("cannot read /proc: {error}"))?;
+        let held: Vec<u64> = sockets.iter().flatten().map(|socket| socket.inode.into()).collect();
+        let owners =
+            Owners::read(|inode| held.contains(&inode)).map_err(|error| format!("cannot read /proc: {error}"))?;
         let rows = Rows(Side::BOTH.map(|side| {
             let address = self.pair.address(side);
             End::new(address, sockets[side as usize].as_ref(), &owners)

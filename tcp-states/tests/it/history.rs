@@ -1,0 +1,87 @@
+//! Ages and queues over several looks.
+
+use crate::sockets::{held, orphan, seconds};
+use tcp_states::{Age, History, Settings, TcpSocket, TcpState, Traffic};
+
+const EXACT: bool = false;
+const AT_LEAST: bool = true;
+
+fn look(history: &mut History, at: u64, socket: TcpSocket) -> tcp_states::Observed {
+    history.begin();
+    history.observe(seconds(at), socket, &Settings::default())
+}
+
+fn age(time: u64, is_minimum: bool) -> Age {
+    Age { time: seconds(time), is_minimum }
+}
+
+#[test]
+fn the_first_look_knows_the_age_of_a_close_wait_from_the_fin() {
+    let mut history = History::default();
+    assert_eq!(look(&mut history, 100, held(TcpState::CloseWait, 40)).age, age(40, AT_LEAST));
+    // Keep-alive probes of the peer do not make it younger.
+    assert_eq!(look(&mut history, 130, held(TcpState::CloseWait, 1)).age, age(70, AT_LEAST));
+}
+
+#[test]
+fn a_change_that_was_seen_makes_the_age_exact() {
+    let mut history = History::default();
+    look(&mut history, 0, held(TcpState::Established, 5));
+    assert_eq!(look(&mut history, 10, held(TcpState::CloseWait, 3)).age, age(3, EXACT));
+    assert_eq!(look(&mut history, 50, held(TcpState::CloseWait, 43)).age, age(43, EXACT));
+}
+
+#[test]
+fn a_socket_that_is_new_at_a_later_look_has_an_exact_age() {
+    let mut history = History::default();
+    history.begin();
+    assert_eq!(look(&mut history, 1, held(TcpState::LastAck, 0)).age, age(0, EXACT));
+    assert_eq!(look(&mut history, 4, held(TcpState::LastAck, 0)).age, age(3, EXACT));
+}
+
+#[test]
+fn the_timer_tells_the_age_of_a_socket_without_a_process() {
+    let mut history = History::default();
+    assert_eq!(look(&mut history, 0, orphan(TcpState::TimeWait, 48)).age, age(12, EXACT));
+    assert_eq!(look(&mut history, 0, orphan(TcpState::FinWait2, 21)).age, age(39, EXACT));
+    let short = Settings { fin_timeout: seconds(30), ..Settings::default() };
+    assert_eq!(history.observe(seconds(0), orphan(TcpState::FinWait2, 21), &short).age, age(9, EXACT));
+}
+
+#[test]
+fn a_socket_that_was_gone_for_a_look_is_forgotten() {
+    let mut history = History::default();
+    look(&mut history, 0, held(TcpState::Closing, 0));
+    history.begin();
+    assert_eq!(look(&mut history, 20, held(TcpState::Closing, 0)).age, age(0, EXACT));
+}
+
+#[test]
+fn a_send_queue_is_still_while_nothing_is_acknowledged() {
+    let mut history = History::default();
+    let queue = |acknowledged, quiet| {
+        let socket = held(TcpState::Established, quiet);
+        let traffic = socket.traffic.map(|traffic| Traffic { acknowledged, ..traffic });
+        TcpSocket { send_queue: 5000, traffic, ..socket }
+    };
+    assert_eq!(look(&mut history, 0, queue(100, 7)).send_still, seconds(7), "the first look asks the kernel");
+    assert_eq!(look(&mut history, 10, queue(100, 1)).send_still, seconds(17));
+    assert_eq!(look(&mut history, 20, queue(200, 1)).send_still, seconds(0), "it moved");
+    assert_eq!(look(&mut history, 25, queue(200, 1)).send_still, seconds(5));
+    let empty = TcpSocket { send_queue: 0, ..queue(200, 1) };
+    assert_eq!(look(&mut history, 60, empty).send_still, seconds(0));
+    assert_eq!(look(&mut history, 61, queue(200, 1)).send_still, seconds(1), "it was empty a second ago");
+}
+
+#[test]
+fn a_receive_queue_is_still_while_the_program_reads_nothing() {
+    let mut history = History::default();
+    let queue = |received, unread| {
+        let socket = held(TcpState::Established, 0);
+        let traffic = socket.traffic.map(|traffic| Traffic { received, ..traffic });
+        TcpSocket { recv_queue: unread, traffic, ..socket }
+    };
+    assert_eq!(look(&mut history, 0, queue(1000, 900)).recv_still, seconds(0), "one look cannot tell");
+    assert_eq!(look(&mut history, 9, queue(1500, 1400)).recv_still, seconds(9), "more came, and nothing was read");
+    assert_eq!(look(&mut history, 10, queue(1500, 1300)).recv_still, seconds(0));
+}
