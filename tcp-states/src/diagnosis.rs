@@ -1,9 +1,8 @@
 //! What the state, the queues and the timers of a socket mean, in words.
 
 use crate::history::{Age, Observed};
-use crate::socket::TimerKind;
+use crate::socket::{TcpSocket, TimerKind};
 use crate::state::TcpState;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// What is the matter with a socket.
@@ -46,15 +45,13 @@ pub enum Harm {
     Stuck,
 }
 
-/// What is the matter with a socket, how much it hurts, and a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is the matter with a socket, and how much it hurts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Diagnosis {
     /// What is the matter.
     pub finding: Finding,
     /// How much it hurts.
     pub harm: Harm,
-    /// The sentence, without a full stop.
-    pub text: String,
 }
 
 impl Finding {
@@ -102,108 +99,46 @@ impl Harm {
     }
 }
 
-/// Says what is the matter with a socket. `holder` names who holds it, or, for a connection that is not accepted, who
-/// listens. What does not move for `patience` is stuck.
-pub fn diagnose(observed: &Observed, holder: &str, patience: Duration) -> Diagnosis {
+/// Says what is the matter with a socket. What does not move for `patience` is stuck.
+pub fn diagnose(observed: &Observed, patience: Duration) -> Diagnosis {
     let socket = &observed.socket;
-    if let Some(diagnosis) = queue(observed, holder, patience) {
-        return diagnosis;
-    }
-    match socket.state {
-        TcpState::CloseWait => close_wait(observed, holder, patience),
-        TcpState::FinWait2 => fin_wait_2(observed, holder, patience),
-        TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck => {
-            let what = if socket.state == TcpState::Closing { "both sides have sent FIN; its own" } else { "its FIN" };
-            let harm = if observed.age.time < patience { Harm::None } else { Harm::Passing };
-            Diagnosis { finding: Finding::Closing, harm, text: format!("{what} is not acknowledged yet") }
+    let by_time = |harm| if observed.age.time < patience { Harm::None } else { harm };
+    let (finding, harm) = match socket.state {
+        _ if has_no_answer(socket, patience) => (Finding::PeerDoesNotAnswer, left_behind(socket)),
+        _ if observed.send_still >= patience => (Finding::PeerDoesNotRead, left_behind(socket)),
+        TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
+            if observed.recv_still >= patience && !socket.is_orphan() =>
+        {
+            (Finding::ProgramDoesNotRead, Harm::Stuck)
         }
-        TcpState::TimeWait => {
-            let left = socket.timer.map(|timer| timer.expires).unwrap_or_default();
-            let text = format!("normal after closing first, {} left", time(left));
-            Diagnosis { finding: Finding::TimeWait, harm: Harm::None, text }
-        }
+        TcpState::CloseWait if socket.is_orphan() => (Finding::NotAccepted, by_time(Harm::Stuck)),
+        TcpState::FinWait2 if socket.is_orphan() => (Finding::OrphanWaits, Harm::Passing),
+        TcpState::CloseWait | TcpState::FinWait2 if quiet(observed) < patience => (Finding::HalfClosed, Harm::None),
+        TcpState::CloseWait => (Finding::NotClosed, Harm::Stuck),
+        TcpState::FinWait2 => (Finding::PeerDoesNotClose, Harm::Stuck),
+        TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck => (Finding::Closing, by_time(Harm::Passing)),
+        TcpState::TimeWait => (Finding::TimeWait, Harm::None),
         TcpState::Established | TcpState::SynSent | TcpState::SynReceived | TcpState::Listen | TcpState::Closed => {
-            Diagnosis { finding: Finding::Open, harm: Harm::None, text: "open".to_owned() }
+            (Finding::Open, Harm::None)
         }
-    }
-}
-
-/// What a queue that does not move says.
-fn queue(observed: &Observed, holder: &str, patience: Duration) -> Option<Diagnosis> {
-    let Observed { socket, send_still, recv_still, .. } = observed;
-    let harm = if socket.is_orphan() { Harm::Passing } else { Harm::Stuck };
-    let orphan =
-        if socket.is_orphan() { "; no process holds it, so the kernel gives up after some retries" } else { "" };
-    let waits = if socket.send_queue > 0 { *send_still } else { Duration::ZERO };
-    let is_fin_alone = socket.send_queue > 0 && socket.unacknowledged() == 0;
-    let silent = socket.traffic.map(|traffic| traffic.last_acknowledged).unwrap_or_default();
-    let is_retrying = socket.timer.is_some_and(|timer| timer.kind == TimerKind::Retransmission);
-    if is_retrying && socket.retransmissions > 0 && silent >= patience {
-        let what = if is_fin_alone { "FIN".to_owned() } else { bytes(socket.unacknowledged()) };
-        let text = format!(
-            "{what} sent again {}, no answer for {}: the peer or the way to it is gone{orphan}",
-            times(socket.retransmissions),
-            time(silent)
-        );
-        return Some(Diagnosis { finding: Finding::PeerDoesNotAnswer, harm, text });
-    }
-    if socket.unacknowledged() > 0 && waits >= patience {
-        let text = format!(
-            "send queue {}, not moving for {}: the peer does not read{orphan}",
-            bytes(socket.unacknowledged()),
-            time(waits)
-        );
-        return Some(Diagnosis { finding: Finding::PeerDoesNotRead, harm, text });
-    }
-    let may_read = matches!(socket.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);
-    if may_read && !socket.is_orphan() && *recv_still >= patience {
-        let text = format!(
-            "receive queue {}, not moving for {}: {holder} does not read",
-            bytes(socket.unread()),
-            time(*recv_still)
-        );
-        return Some(Diagnosis { finding: Finding::ProgramDoesNotRead, harm: Harm::Stuck, text });
-    }
-    None
-}
-
-fn close_wait(observed: &Observed, holder: &str, patience: Duration) -> Diagnosis {
-    let Observed { socket, age, .. } = observed;
-    let unread = match socket.unread() {
-        0 => String::new(),
-        unread => format!(", nor read the last {}", bytes(unread)),
     };
-    if socket.is_orphan() {
-        let harm = if age.time < patience { Harm::None } else { Harm::Stuck };
-        let text = format!("the peer has finished{}, and {holder} has not accepted the connection", since(*age));
-        return Diagnosis { finding: Finding::NotAccepted, harm, text };
-    }
-    if quiet(observed) < patience {
-        let text = format!("the peer has finished{}, and {holder} has not closed yet{unread}", since(*age));
-        return Diagnosis { finding: Finding::HalfClosed, harm: Harm::None, text };
-    }
-    let program = holder.split(" (").next().unwrap_or(holder);
-    let text =
-        format!("the peer has finished{}, and {holder} has not closed{unread}: a leak in {program}", since(*age));
-    Diagnosis { finding: Finding::NotClosed, harm: Harm::Stuck, text }
+    Diagnosis { finding, harm }
 }
 
-fn fin_wait_2(observed: &Observed, holder: &str, patience: Duration) -> Diagnosis {
-    let Observed { socket, age, .. } = observed;
-    if socket.is_orphan() {
-        let left = socket.timer.map(|timer| timer.expires).unwrap_or_default();
-        let text = format!("orphan: the peer does not close, and the kernel gives up in {}", time(left));
-        return Diagnosis { finding: Finding::OrphanWaits, harm: Harm::Passing, text };
-    }
-    if quiet(observed) < patience {
-        let text = format!("{holder} has finished{}, and the peer has not closed yet", since(*age));
-        return Diagnosis { finding: Finding::HalfClosed, harm: Harm::None, text };
-    }
-    let text = format!(
-        "{holder} has finished{}, and waits for a peer that does not close; no timer of the kernel ends this",
-        since(*age)
-    );
-    Diagnosis { finding: Finding::PeerDoesNotClose, harm: Harm::Stuck, text }
+/// What a program has left behind ends by itself.
+fn left_behind(socket: &TcpSocket) -> Harm {
+    if socket.is_orphan() { Harm::Passing } else { Harm::Stuck }
+}
+
+/// Returns whether something was sent again, and nothing was acknowledged for `patience`.
+fn has_no_answer(socket: &TcpSocket, patience: Duration) -> bool {
+    let is_retrying = socket.timer.is_some_and(|timer| timer.kind == TimerKind::Retransmission);
+    is_retrying && socket.retransmissions > 0 && silent(socket) >= patience
+}
+
+/// Returns the time since the peer was last heard.
+fn silent(socket: &TcpSocket) -> Duration {
+    socket.traffic.map(|traffic| traffic.last_acknowledged).unwrap_or_default()
 }
 
 /// Returns for how long the direction that is still open was not used. Keep-alive probes are no use.
@@ -216,8 +151,68 @@ fn quiet(observed: &Observed) -> Duration {
     unused.min(observed.age.time)
 }
 
-fn since(age: Age) -> String {
-    format!(" {}{} ago", if age.is_minimum { "at least " } else { "" }, time(age.time))
+impl Diagnosis {
+    /// Says it in words, without a full stop. `holder` names who holds the socket, or, for a connection that is not
+    /// accepted, who listens.
+    pub fn sentence(self, observed: &Observed, holder: &str) -> String {
+        let Observed { socket, age, send_still, recv_still } = observed;
+        let left = socket.timer.map(|timer| time(timer.expires)).unwrap_or_default();
+        let orphan = match socket.is_orphan() {
+            true => "; no process holds it, so the kernel gives up after some retries",
+            false => "",
+        };
+        match (self.finding, socket.state) {
+            (Finding::PeerDoesNotAnswer, _) => {
+                let what = if socket.unacknowledged() == 0 { "FIN".to_owned() } else { bytes(socket.unacknowledged()) };
+                let (again, silent) = (times(socket.retransmissions), time(silent(socket)));
+                format!("{what} sent again {again}, no answer for {silent}: the peer or the way to it is gone{orphan}")
+            }
+            (Finding::PeerDoesNotRead, _) => {
+                let (size, still) = (bytes(socket.unacknowledged()), time(*send_still));
+                format!("send queue {size}, not moving for {still}: the peer does not read{orphan}")
+            }
+            (Finding::ProgramDoesNotRead, _) => {
+                let (size, still) = (bytes(socket.unread()), time(*recv_still));
+                format!("receive queue {size}, not moving for {still}: {holder} does not read")
+            }
+            (Finding::NotAccepted, _) => {
+                format!("the peer has finished {}, and {holder} has not accepted the connection", ago(*age))
+            }
+            (Finding::NotClosed, _) => {
+                let program = holder.split(" (").next().unwrap_or(holder);
+                let unread = unread(socket);
+                format!("the peer has finished {}, and {holder} has not closed{unread}: a leak in {program}", ago(*age))
+            }
+            (Finding::HalfClosed, TcpState::FinWait2) => {
+                format!("{holder} has finished {}, and the peer has not closed yet", ago(*age))
+            }
+            (Finding::HalfClosed, _) => {
+                format!("the peer has finished {}, and {holder} has not closed yet{}", ago(*age), unread(socket))
+            }
+            (Finding::PeerDoesNotClose, _) => format!(
+                "{holder} has finished {}, and waits for a peer that does not close; no timer of the kernel ends this",
+                ago(*age)
+            ),
+            (Finding::OrphanWaits, _) => format!("orphan: the peer does not close, and the kernel gives up in {left}"),
+            (Finding::Closing, TcpState::Closing) => {
+                "both sides have sent FIN; its own is not acknowledged yet".to_owned()
+            }
+            (Finding::Closing, _) => "its FIN is not acknowledged yet".to_owned(),
+            (Finding::TimeWait, _) => format!("normal after closing first, {left} left"),
+            (Finding::Open, _) => "open".to_owned(),
+        }
+    }
+}
+
+fn unread(socket: &TcpSocket) -> String {
+    match socket.unread() {
+        0 => String::new(),
+        unread => format!(", nor read the last {}", bytes(unread)),
+    }
+}
+
+fn ago(age: Age) -> String {
+    format!("{}{} ago", if age.is_minimum { "at least " } else { "" }, time(age.time))
 }
 
 /// Returns a time in words, to the second: `40 s`, `12 min 5 s`, `3 h 5 min`.
@@ -241,7 +236,5 @@ pub fn bytes(bytes: u32) -> String {
 }
 
 fn times(count: u8) -> String {
-    let mut text = String::new();
-    let _ = if count == 1 { write!(text, "once") } else { write!(text, "{count} times") };
-    text
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }

@@ -4,13 +4,16 @@ use procfs::process::{self, FDTarget};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// Its number.
     pub pid: i32,
-    /// The name of its program: at most 15 bytes (`comm` in proc(5)).
+    /// The name of its program: at most 15 bytes (`comm` in proc(5)). For an interpreter that runs a file, that file's
+    /// name.
     pub program: String,
 }
 
@@ -23,7 +26,7 @@ impl fmt::Display for Owner {
 /// The owners of sockets, as far as this process may see them.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
-    by_inode: BTreeMap<u64, Vec<Owner>>,
+    by_inode: BTreeMap<u64, Arc<[Owner]>>,
     unreadable: usize,
 }
 
@@ -60,15 +63,21 @@ impl Owners {
             return;
         }
         let Ok(stat) = process.stat() else { return };
-        let owner = Owner { pid: process.pid, program: stat.comm };
+        let program = script(&stat.comm, &process.cmdline().unwrap_or_default()).unwrap_or(stat.comm);
+        let owner = Owner { pid: process.pid, program };
+        // Most processes share no socket, so most sockets of one share its list.
+        let alone: Arc<[Owner]> = [owner.clone()].into();
         for inode in inodes {
-            self.by_inode.entry(inode).or_default().push(owner.clone());
+            let owners = self.by_inode.entry(inode).or_insert_with(|| alone.clone());
+            if owners.last() != Some(&owner) {
+                *owners = owners.iter().cloned().chain([owner.clone()]).collect();
+            }
         }
     }
 
     /// Returns the processes that hold the socket with this inode, by their numbers.
-    pub fn of(&self, inode: u32) -> &[Owner] {
-        self.by_inode.get(&inode.into()).map(Vec::as_slice).unwrap_or_default()
+    pub fn of(&self, inode: u32) -> Arc<[Owner]> {
+        self.by_inode.get(&inode.into()).cloned().unwrap_or_default()
     }
 
     /// Returns the inodes of the sockets that a process holds.
@@ -94,6 +103,17 @@ impl Owners {
     }
 }
 
+/// Returns the name of the file that an interpreter runs: the first argument that is no option, if it is a file.
+fn script(comm: &str, command_line: &[String]) -> Option<String> {
+    const INTERPRETERS: [&str; 8] = ["python", "perl", "ruby", "node", "php", "lua", "bash", "sh"];
+    let is_interpreter = INTERPRETERS.iter().any(|name| comm.starts_with(name));
+    let file = command_line.iter().skip(1).find(|argument| !argument.starts_with('-')).filter(|_| is_interpreter)?;
+    let name = Path::new(file).file_name()?.to_str()?;
+    // Code on the command line is no file.
+    let is_name = name.len() <= 64 && !name.contains(char::is_whitespace) && !name.contains(char::is_control);
+    is_name.then(|| name.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +133,16 @@ mod tests {
     }
 
     #[test]
+    fn an_interpreter_is_named_by_what_it_runs() {
+        let name = |comm: &str, line: &str| script(comm, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(name("python3", "python3 -u /srv/leaky.py 80"), Some("leaky.py".to_owned()));
+        assert_eq!(name("python3", "python3 -i"), None);
+        assert_eq!(name("nginx", "nginx /etc/nginx.conf"), None);
+        let code = ["python3", "-c", "import time; time.sleep(1)"].map(str::to_owned);
+        assert_eq!(script("python3", &code), None);
+    }
+
+    #[test]
     fn the_sockets_of_a_process_are_found_and_a_missing_process_is_an_error() {
         let _listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let sockets = Owners::sockets_of(std::process::id().cast_signed()).expect("this process");
@@ -123,6 +153,6 @@ mod tests {
 
     #[test]
     fn an_inode_that_nobody_holds_has_no_owner() {
-        assert_eq!(Owners::read(|_| true).expect("/proc").of(0), []);
+        assert!(Owners::read(|_| true).expect("/proc").of(0).is_empty());
     }
 }

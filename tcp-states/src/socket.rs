@@ -78,6 +78,12 @@ impl TcpSocket {
         self.inode == 0
     }
 
+    /// Returns whether this listening socket takes connections like `socket`: it listens at its address.
+    pub fn accepts(&self, socket: &Self) -> bool {
+        let listens = self.state == TcpState::Listen && self.local.port() == socket.local.port();
+        listens && (self.local.ip().is_unspecified() || self.local.ip() == socket.local.ip())
+    }
+
     /// Returns the bytes received that the program has not read, without the FIN.
     pub fn unread(&self) -> u32 {
         let has_fin = !matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);

@@ -15,6 +15,8 @@ mod few_files;
 mod generate;
 mod interrupt;
 mod killed_client;
+#[cfg(target_os = "linux")]
+mod leaks;
 mod library_client;
 mod limits;
 mod log;
@@ -40,4 +42,6 @@ mod transports;
 mod typed_text;
 mod unread_input;
 mod wall_clock;
+#[cfg(target_os = "linux")]
+mod watch_errors;
 mod wrong_servers;

@@ -4,24 +4,33 @@ use crate::sockets::{held, orphan, seconds, timer};
 use std::collections::BTreeSet;
 use tcp_states::{Diagnosis, Finding, Harm, History, Settings, TcpSocket, TcpState, TimerKind, Traffic, diagnose};
 
+/// A diagnosis with its sentence.
+struct Said {
+    finding: Finding,
+    harm: Harm,
+    text: String,
+}
+
 /// Diagnoses a socket at the first look.
-fn first(socket: TcpSocket) -> Diagnosis {
+fn first(socket: TcpSocket) -> Said {
     later(socket.clone(), 0, socket)
 }
 
 /// Diagnoses a socket `time` seconds after an earlier look.
-fn later(before: TcpSocket, time: u64, socket: TcpSocket) -> Diagnosis {
+fn later(before: TcpSocket, time: u64, socket: TcpSocket) -> Said {
     let mut history = History::default();
     history.begin();
     history.observe(seconds(0), before, &Settings::default());
     history.begin();
     let observed = history.observe(seconds(time), socket, &Settings::default());
-    diagnose(&observed, "leaky.py (pid 12)", seconds(10))
+    let diagnosis = diagnose(&observed, seconds(10));
+    let Diagnosis { finding, harm } = diagnosis;
+    Said { finding, harm, text: diagnosis.sentence(&observed, "leaky.py (pid 12)") }
 }
 
 #[track_caller]
-fn assert_says(diagnosis: &Diagnosis, finding: Finding, harm: Harm, text: &str) {
-    assert_eq!((diagnosis.finding, diagnosis.harm, diagnosis.text.as_str()), (finding, harm, text));
+fn assert_says(said: &Said, finding: Finding, harm: Harm, text: &str) {
+    assert_eq!((said.finding, said.harm, said.text.as_str()), (finding, harm, text));
 }
 
 fn with_queue(state: TcpState, quiet: u64, send_queue: u32) -> TcpSocket {

@@ -15,6 +15,7 @@ mod text;
 use crate::exit::Exit;
 use crate::standard::StandardStream;
 use clap::Args;
+pub(crate) use moment::Held;
 use moment::Moment;
 use plan::Plan;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 /// The options of an experiment.
 #[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ExperimentOptions {
     #[command(flatten)]
     plan: Plan,
 
@@ -44,26 +45,23 @@ struct Document<'a> {
 /// Runs an experiment, and prints it.
 ///
 /// # Errors
-/// One line: something is missing on this machine, or the kernel shows other states than TCP has.
-pub(crate) fn run(options: &Options, json: bool) -> Result<Exit, String> {
+/// The exit code, and one line: something is missing on this machine, or the kernel shows other states than TCP has.
+pub(crate) fn run(options: &ExperimentOptions, json: bool) -> Result<Exit, (Exit, String)> {
     let plan = options.plan;
-    if let Err(line) = plan.check() {
-        crate::exit::say(&line);
-        return Ok(Exit::Usage);
-    }
+    plan.check().map_err(|line| (Exit::Usage, line))?;
     let mut out = StandardStream::stdout();
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut moments = Vec::new();
+    let mut exit = Exit::System;
     let mut show = |moment: Moment| -> io::Result<()> {
-        if !json {
-            out.write_all(text::moment(&moment).as_bytes())?;
-        }
+        let written = if json { Ok(()) } else { out.write_all(text::moment(&moment).as_bytes()) };
         moments.push(moment);
-        Ok(())
+        written.inspect_err(|_| exit = Exit::NotClean)
     };
-    let mut stage = Stage::open(plan.ipv6, &mut show)?;
-    script::perform(plan, &mut stage)?;
+    let mut stage = Stage::open(plan.ipv6, &mut show).map_err(|line| (Exit::System, line))?;
+    let performed = script::perform(plan, &mut stage);
     drop(stage);
+    performed.map_err(|line| (exit, line))?;
     let written = if json {
         let document =
             Document { schema: "echo-net/tcp-states", version: 1, command: plan.command(), plan, moments: &moments };
@@ -73,6 +71,6 @@ pub(crate) fn run(options: &Options, json: bool) -> Result<Exit, String> {
     } else {
         Ok(())
     };
-    written.map_err(|error| format!("cannot write: {error}"))?;
+    written.map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
     Ok(Exit::Clean)
 }

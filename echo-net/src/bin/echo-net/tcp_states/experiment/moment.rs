@@ -4,7 +4,7 @@ use super::plan::Side;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tcp_states::{Owners, TcpSocket, TcpState, TimerKind};
+use tcp_states::{Owner, Owners, TcpSocket, TcpState, TimerKind};
 
 /// A moment of an experiment.
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +42,12 @@ pub(crate) struct End {
 pub(crate) struct Held {
     pub(crate) pid: i32,
     pub(crate) program: String,
+}
+
+impl From<&Owner> for Held {
+    fn from(owner: &Owner) -> Self {
+        Self { pid: owner.pid, program: owner.program.clone() }
+    }
 }
 
 /// The client's end and the server's, before they are in a moment.
@@ -83,7 +89,7 @@ impl End {
             send_queue: socket.map_or(0, |socket| socket.send_queue),
             timer: timer.map(|timer| timer.kind),
             timer_ms: timer.map(|timer| millis(timer.expires)),
-            owners: owners.iter().map(|owner| Held { pid: owner.pid, program: owner.program.clone() }).collect(),
+            owners: owners.iter().map(Held::from).collect(),
         }
     }
 

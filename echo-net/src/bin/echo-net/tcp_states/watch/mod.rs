@@ -1,0 +1,109 @@
+//! The watch: all sockets of this network namespace in a closing state, the worst first, with what is the matter.
+
+mod holders;
+mod json;
+mod lines;
+mod look;
+mod prometheus;
+mod target;
+mod time_wait;
+
+use crate::exit::Exit;
+use crate::standard::StandardStream;
+use crate::units;
+use chrono::{Local, SecondsFormat, Utc};
+use clap::Args;
+use look::{Look, Watcher};
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use target::{BadTarget, Named, Target};
+use tcp_states::Harm;
+
+/// The options of a watch.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WatchOptions {
+    /// Watch all sockets of this machine in a closing state, or only those of a port or of a process
+    #[arg(long, value_name = "PORT|PID", num_args = 0..=1, conflicts_with_all = ["first", "how", "peer", "ipv6", "explain"])]
+    pub(crate) watch: Option<Option<Named>>,
+
+    /// Look once, and exit with 1 if something is stuck
+    #[arg(long, requires = "watch")]
+    once: bool,
+
+    /// Time between two looks [default: 1 s]
+    #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with = "once", value_parser = units::some_seconds)]
+    interval: Option<Duration>,
+
+    /// Time after which what does not move is stuck [default: 10 s]
+    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = units::some_seconds)]
+    stuck_after: Option<Duration>,
+
+    /// Write metrics to FILE at each look, for the textfile collector of Prometheus
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    prometheus: Option<PathBuf>,
+}
+
+/// Watches, until the output fails or the process is ended; with `--once` looks once.
+///
+/// # Errors
+/// The exit code, and one line about what is missing.
+pub(crate) fn run(options: &WatchOptions, json: bool) -> Result<Exit, (Exit, String)> {
+    let patience = options.stuck_after.unwrap_or(Duration::from_secs(10));
+    let interval = options.interval.unwrap_or(Duration::from_secs(1));
+    let (mut watcher, target) = open(options, patience)?;
+    let mut out = StandardStream::stdout();
+    loop {
+        let begin = Instant::now();
+        if let Some(target) = target.filter(|target| target.has_ended()) {
+            crate::exit::say(&format!("{target} has ended"));
+            return Ok(Exit::Clean);
+        }
+        let look = watcher.look().map_err(|line| (Exit::System, line))?;
+        if let Some(path) = &options.prometheus {
+            let failed = |error| (Exit::NotClean, format!("cannot write {}: {error}", path.display()));
+            prometheus::write(path, &look).map_err(failed)?;
+        }
+        print(&mut out, &look, target, patience, json)
+            .map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
+        if options.once {
+            return Ok(if look.count(Harm::Stuck) > 0 { Exit::NotClean } else { Exit::Clean });
+        }
+        std::thread::sleep(interval.saturating_sub(begin.elapsed()));
+    }
+}
+
+fn open(options: &WatchOptions, patience: Duration) -> Result<(Watcher, Option<Target>), (Exit, String)> {
+    let mut watcher = Watcher::open(patience).map_err(system)?;
+    let Some(named) = options.watch.flatten() else { return Ok((watcher, None)) };
+    let sockets = watcher.sockets().map_err(system)?;
+    let target = named.resolve(&sockets).map_err(|error| match error {
+        BadTarget::Unknown(line) => (Exit::Usage, line),
+        BadTarget::Denied(line) => (Exit::System, line),
+    })?;
+    watcher.limit_to(target);
+    Ok((watcher, Some(target)))
+}
+
+fn print(
+    out: &mut StandardStream,
+    look: &Look,
+    target: Option<Target>,
+    patience: Duration,
+    json: bool,
+) -> io::Result<()> {
+    if json {
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let document = json::Document::new(look, target, patience, &time);
+        let mut out = BufWriter::new(out);
+        serde_json::to_writer(&mut out, &document)?;
+        out.write_all(b"\n")?;
+        return out.flush();
+    }
+    let time = Local::now().format("%Y-%m-%d %H:%M:%S").to_string();
+    out.write_all(lines::look(look, target, &time).as_bytes())
+}
+
+fn system(error: io::Error) -> (Exit, String) {
+    (Exit::System, super::no_sock_diag(&error))
+}

@@ -1,0 +1,158 @@
+//! Sockets in TIME-WAIT, by what they keep: a client's ports to one server, or nothing.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tcp_states::{Harm, Settings, TcpSocket, time};
+
+/// Above this share of the ports, connecting soon fails.
+const MANY: f64 = 0.5;
+/// Above this share, it fails.
+const TOO_MANY: f64 = 0.9;
+
+/// Sockets in TIME-WAIT that are alike.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TimeWaits {
+    pub(crate) kind: Kind,
+    pub(crate) count: usize,
+    /// The time until the last of them is gone.
+    pub(crate) left: Duration,
+    /// For a client: the share of the ports to this server that they use, from 0 to 1.
+    pub(crate) share: Option<f64>,
+    pub(crate) harm: Harm,
+}
+
+/// Which side closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Connections from this address to a server, whose ports the kernel chose here.
+    Client(IpAddr, SocketAddr),
+    /// Connections to this address.
+    Server(SocketAddr),
+}
+
+impl TimeWaits {
+    /// Returns the state in words.
+    pub(crate) fn text(&self) -> String {
+        let left = time(self.left);
+        match (self.kind, self.share) {
+            (Kind::Client(_, server), Some(share)) if self.count > 1 => format!(
+                "normal after closing first, {left} left; {} of them use {:.0} % of the ports to {server}{}",
+                self.count,
+                share * 100.0,
+                match self.harm {
+                    Harm::None => "",
+                    Harm::Passing => ": soon connecting fails",
+                    Harm::Stuck => ": connecting fails",
+                }
+            ),
+            (_, _) => format!("normal after closing first, {left} left"),
+        }
+    }
+}
+
+/// Groups sockets in TIME-WAIT, the most first.
+pub(crate) fn grouped(waiting: &[TcpSocket], listening: &[TcpSocket], settings: &Settings) -> Vec<TimeWaits> {
+    let mut groups: BTreeMap<Kind, (usize, Duration)> = BTreeMap::new();
+    let served: Vec<u16> = listening.iter().map(|socket| socket.local.port()).collect();
+    for socket in waiting {
+        let port = socket.local.port();
+        let kind = match settings.local_ports.contains(&port) && !served.contains(&port) {
+            true => Kind::Client(socket.local.ip(), socket.remote),
+            false => Kind::Server(socket.local),
+        };
+        let (count, left) = groups.entry(kind).or_default();
+        *count += 1;
+        *left = socket.timer.map(|timer| timer.expires).unwrap_or_default().max(*left);
+    }
+    let mut groups: Vec<TimeWaits> =
+        groups.into_iter().map(|(kind, (count, left))| group(kind, count, left, settings)).collect();
+    groups.sort_by(|one, two| (two.harm, two.count, one.kind).cmp(&(one.harm, one.count, two.kind)));
+    groups
+}
+
+fn group(kind: Kind, count: usize, left: Duration, settings: &Settings) -> TimeWaits {
+    #[expect(clippy::cast_precision_loss, reason = "there are at most 65,536 ports")]
+    let share = match kind {
+        Kind::Client(_, _) => Some(count as f64 / settings.port_count() as f64),
+        Kind::Server(_) => None,
+    };
+    let harm = match share {
+        Some(share) if share >= TOO_MANY => Harm::Stuck,
+        Some(share) if share >= MANY => Harm::Passing,
+        Some(_) | None => Harm::None,
+    };
+    TimeWaits { kind, count, left, share, harm }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, grouped};
+    use std::net::SocketAddr;
+    use std::time::Duration;
+    use tcp_states::{Harm, Settings, TcpSocket, TcpState, Timer, TimerKind};
+
+    fn waits(local: &str, remote: &str, left: u64) -> TcpSocket {
+        let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+        TcpSocket {
+            cookie: 0,
+            local: address(local),
+            remote: address(remote),
+            state: TcpState::TimeWait,
+            recv_queue: 0,
+            send_queue: 0,
+            timer: Some(Timer { kind: TimerKind::TimeWait, expires: Duration::from_secs(left) }),
+            retransmissions: 0,
+            traffic: None,
+            uid: 0,
+            inode: 0,
+        }
+    }
+
+    #[test]
+    fn a_clients_ports_to_a_server_are_counted() {
+        let settings = Settings { local_ports: 40_000..=49_999, ..Settings::default() };
+        let to_a_server = |count: u16| -> Vec<TcpSocket> {
+            (0..count).map(|n| waits(&format!("10.0.0.1:{}", 40_000 + n), "10.0.0.2:80", 48)).collect()
+        };
+        for (count, harm, text) in [
+            (1, Harm::None, "normal after closing first, 48 s left"),
+            (
+                3_900,
+                Harm::None,
+                "normal after closing first, 48 s left; 3900 of them use 39 % of the ports to 10.0.0.2:80",
+            ),
+            (
+                5_000,
+                Harm::Passing,
+                "normal after closing first, 48 s left; 5000 of them use 50 % of the ports to 10.0.0.2:80: soon \
+                 connecting fails",
+            ),
+            (
+                9_000,
+                Harm::Stuck,
+                "normal after closing first, 48 s left; 9000 of them use 90 % of the ports to 10.0.0.2:80: connecting \
+                 fails",
+            ),
+        ] {
+            let groups = grouped(&to_a_server(count), &[], &settings);
+            assert_eq!((groups.len(), groups[0].harm, groups[0].text().as_str()), (1, harm, text));
+        }
+    }
+
+    #[test]
+    fn a_server_uses_no_ports_up() {
+        let settings = Settings { local_ports: 40_000..=40_001, ..Settings::default() };
+        let mut listener = waits("0.0.0.0:40000", "0.0.0.0:0", 0);
+        listener.state = TcpState::Listen;
+        let sockets = ["1", "2", "3"].map(|n| waits("10.0.0.1:40000", &format!("10.0.0.{n}:99"), 5));
+        let others = ["1", "2"].map(|n| waits("10.0.0.1:80", &format!("10.0.0.{n}:99"), 7));
+        let groups = grouped(&[&sockets[..], &others[..]].concat(), &[listener], &settings);
+        let found: Vec<_> = groups.iter().map(|group| (group.kind, group.count, group.share, group.harm)).collect();
+        let server = |text: &str| Kind::Server(text.parse().expect("an address"));
+        assert_eq!(
+            found,
+            [(server("10.0.0.1:40000"), 3, None, Harm::None), (server("10.0.0.1:80"), 2, None, Harm::None)]
+        );
+    }
+}
