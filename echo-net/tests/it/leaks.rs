@@ -220,7 +220,7 @@ fn a_watch_that_goes_on() {
 fn a_watch_of_a_process_ends_with_it() {
     let mut sleep = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("sleep");
     let process = format!("pid:{}", sleep.id());
-    let mut watch = Kid::echo_net(&["tcp-states", "--watch", &process, "--interval", "0.05"]);
+    let watch = Kid::echo_net(&["tcp-states", "--watch", &process, "--interval", "0.05"]);
     watch.says("no socket in a closing state");
     sleep.kill().and_then(|()| sleep.wait()).expect("it is a child");
     let (code, _, err) = watch.finish();

@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
         #[cfg(target_os = "linux")]
-        Command::TcpStates(arguments) => tcp_states::run(&arguments),
+        Command::TcpStates(arguments) => runtime.block_on(tcp_states::run(arguments)),
     };
     // A thread that reads standard input cannot be stopped; it ends with the process.
     runtime.shutdown_background();

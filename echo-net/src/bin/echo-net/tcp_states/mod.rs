@@ -2,10 +2,14 @@
 //! are stuck in closing.
 
 mod experiment;
+mod screen;
 mod watch;
 
+use crate::exit::Exit;
+use crate::standard::StandardStream;
 use clap::Args;
-use std::io;
+use screen::{Picture, ScreenSize};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// The command line of `tcp-states`.
@@ -18,23 +22,78 @@ pub(crate) struct Arguments {
     watch: watch::WatchOptions,
 
     /// Print JSON; echo-net/TCP-STATES.md has the schemas
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["lines", "screen"])]
     json: bool,
+
+    /// Print lines, also at a terminal
+    #[arg(long)]
+    lines: bool,
+
+    /// Print the picture of a terminal of this size, once
+    #[arg(long, value_name = "COLUMNSxLINES", conflicts_with = "lines")]
+    screen: Option<ScreenSize>,
 }
 
 /// Runs the experiment or the watch.
-pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let result = match arguments.watch.watch {
-        Some(_) => watch::run(&arguments.watch, arguments.json),
-        None => experiment::run(&arguments.experiment, arguments.json),
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    let is_watch = arguments.watch.watch.is_some();
+    let is_text = arguments.json || arguments.lines || arguments.watch.once || !io::stdout().is_terminal();
+    let result = match (is_watch, arguments.screen) {
+        (true, Some(size)) => watch::picture(&arguments.watch).and_then(|mut picture| print(&mut picture, size)),
+        (true, None) if is_text => {
+            let form = if arguments.json { watch::Form::Json } else { watch::Form::Lines };
+            watch::run(&arguments.watch, form).map(ExitCode::from)
+        }
+        (true, None) => match watch::picture(&arguments.watch) {
+            Ok(picture) => screen::show(picture).await,
+            Err(failed) => Err(failed),
+        },
+        (false, Some(size)) => {
+            experiment::last_picture(&arguments.experiment).and_then(|mut picture| print(&mut picture, size))
+        }
+        (false, None) if is_text => experiment::run(&arguments.experiment, arguments.json).map(ExitCode::from),
+        (false, None) => match experiment::picture(&arguments.experiment) {
+            Ok(picture) => screen::show(picture).await,
+            Err(failed) => Err(failed),
+        },
     };
-    match result {
-        Ok(exit) => exit.into(),
-        Err((exit, line)) => crate::exit::fail(exit, &line),
+    result.unwrap_or_else(|(exit, line)| crate::exit::fail(exit, &line))
+}
+
+fn print(picture: &mut impl Picture, size: ScreenSize) -> Result<ExitCode, (Exit, String)> {
+    let written = StandardStream::stdout().write_all(screen::text(picture, size).as_bytes());
+    written.map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
+    Ok(Exit::Clean.into())
+}
+
+/// Returns the lines of a text, each at most `width` characters long if its words are.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
     }
+    lines
 }
 
 /// Returns one line about a kernel that does not show its sockets.
 fn no_sock_diag(error: &io::Error) -> String {
     format!("this kernel does not show its TCP sockets: {error}; sock_diag needs its modules inet_diag and tcp_diag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn no_line_is_longer_than_asked() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a-long-word b", 3), ["a-long-word", "b"]);
+        assert_eq!(wrapped("", 3), [] as [&str; 0]);
+    }
 }

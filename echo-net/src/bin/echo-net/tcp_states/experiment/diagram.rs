@@ -98,19 +98,27 @@ pub(crate) fn lines(moments: &[Moment]) -> Vec<Vec<Piece>> {
         PICTURE.iter().zip(PARTS).map(|(picture, parts)| pieces(picture, parts, &paths)).collect();
     lines.push(Vec::new());
     for side in Side::BOTH {
-        let places = &paths[side as usize];
-        let names = places.iter().map(|place| match place.is_seen {
-            true => place.state.name().to_owned(),
-            false => format!("({})", place.state),
-        });
-        let names = names.collect::<Vec<_>>().join(" → ");
-        lines.push(vec![Piece { text: format!("{side}: {names}"), taken: Taken::One(side) }]);
+        let text = format!("{side}: {}", in_words(&paths[side as usize]));
+        lines.push(vec![Piece { text, taken: Taken::One(side) }]);
     }
     if paths.iter().flatten().any(|place| !place.is_seen) {
         let text = "(in brackets: passed too fast to be seen)".to_owned();
         lines.push(vec![Piece { text, taken: Taken::Neither }]);
     }
     lines
+}
+
+/// Returns the states of an end in their order, those that passed too fast to be seen in brackets.
+pub(crate) fn path_text(moments: &[Moment], side: Side) -> String {
+    in_words(&path(moments, side))
+}
+
+fn in_words(path: &[Place]) -> String {
+    let names = path.iter().map(|place| match place.is_seen {
+        true => place.state.name().to_owned(),
+        false => format!("({})", place.state),
+    });
+    names.collect::<Vec<_>>().join(" → ")
 }
 
 /// Returns the diagram as text. Without colour the letters c and s show where the client and the server were.

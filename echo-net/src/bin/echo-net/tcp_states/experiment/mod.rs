@@ -4,9 +4,11 @@
 //! behind data that nobody reads; that is how FIN-WAIT-1, CLOSING and LAST-ACK last long enough to be seen.
 
 mod diagram;
+mod live;
 mod moment;
 mod pair;
 mod path;
+mod picture;
 mod plan;
 mod script;
 mod stage;
@@ -15,8 +17,10 @@ mod text;
 use crate::exit::Exit;
 use crate::standard::StandardStream;
 use clap::Args;
+use live::Live;
 pub(crate) use moment::Held;
 use moment::Moment;
+use picture::ExperimentPicture;
 use plan::Plan;
 use serde::Serialize;
 use stage::Stage;
@@ -40,6 +44,35 @@ struct Document<'a> {
     command: String,
     plan: Plan,
     moments: &'a [Moment],
+}
+
+/// Runs an experiment to its end, for a picture of it.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) fn last_picture(options: &ExperimentOptions) -> Result<ExperimentPicture, (Exit, String)> {
+    let plan = options.plan;
+    plan.check().map_err(|line| (Exit::Usage, line))?;
+    let mut moments = Vec::new();
+    let mut show = |moment: Moment| -> io::Result<()> {
+        moments.push(moment);
+        Ok(())
+    };
+    let stage = Stage::open(plan.ipv6, &mut show);
+    let performed = stage.and_then(|mut stage| script::perform(plan, &mut stage));
+    performed.map_err(|line| (Exit::System, line))?;
+    let none = || (Exit::System, "the experiment has no steps".to_owned());
+    ExperimentPicture::over(plan, moments, options.explain).ok_or_else(none)
+}
+
+/// Starts an experiment that is shown step by step.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) fn picture(options: &ExperimentOptions) -> Result<ExperimentPicture, (Exit, String)> {
+    options.plan.check().map_err(|line| (Exit::Usage, line))?;
+    let (live, first) = Live::start(options.plan).map_err(|line| (Exit::System, line))?;
+    Ok(ExperimentPicture::live(options.plan, live, first, options.explain))
 }
 
 /// Runs an experiment, and prints it.

@@ -79,17 +79,30 @@ impl Moment {
 impl End {
     /// `socket` is `None` if the kernel has no socket for this end any more.
     pub(crate) fn new(address: SocketAddr, socket: Option<&TcpSocket>, owners: &Owners) -> Self {
-        let timer = socket.and_then(|socket| socket.timer);
-        let owners = socket.map(|socket| owners.of(socket.inode)).unwrap_or_default();
-        Self {
+        let held = socket.map(|socket| owners.of(socket.inode)).unwrap_or_default();
+        let closed = Self {
             address,
-            state: socket.map_or(TcpState::Closed, |socket| socket.state),
+            state: TcpState::Closed,
             passed: Vec::new(),
+            recv_queue: 0,
+            send_queue: 0,
+            timer: None,
+            timer_ms: None,
+            owners: held.iter().map(Held::from).collect(),
+        };
+        closed.updated(socket)
+    }
+
+    /// Returns this end with what the kernel shows now, and the same owners.
+    pub(crate) fn updated(&self, socket: Option<&TcpSocket>) -> Self {
+        let timer = socket.and_then(|socket| socket.timer);
+        Self {
+            state: socket.map_or(TcpState::Closed, |socket| socket.state),
             recv_queue: socket.map_or(0, |socket| socket.recv_queue),
             send_queue: socket.map_or(0, |socket| socket.send_queue),
             timer: timer.map(|timer| timer.kind),
             timer_ms: timer.map(|timer| millis(timer.expires)),
-            owners: owners.iter().map(Held::from).collect(),
+            ..self.clone()
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::moment::{End, Moment};
 use super::plan::Side;
+use crate::tcp_states::wrapped;
 use std::fmt::Write as _;
 
 /// Maximum length of a line of an explanation.
@@ -27,31 +28,4 @@ pub(crate) fn moment(moment: &Moment) -> String {
     }
     text.push('\n');
     text
-}
-
-/// Returns the lines of a text, each at most `width` characters long if its words are.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn no_line_is_longer_than_asked() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("a-long-word b", 3), ["a-long-word", "b"]);
-        assert_eq!(wrapped("", 3), [] as [&str; 0]);
-    }
 }

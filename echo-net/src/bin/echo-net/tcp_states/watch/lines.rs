@@ -1,12 +1,11 @@
 //! A look as lines.
 
-use super::look::{Look, Row};
+use super::cells::{Entry, HEAD};
+use super::look::Look;
 use super::target::Target;
-use super::time_wait::{Kind, TimeWaits};
-use crate::exit::counted;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use tcp_states::{Finding, Harm, TcpSocket, time};
+use tcp_states::{Finding, Harm};
 
 /// How many sockets with the same finding and the same holder are shown.
 const SHOWN: usize = 5;
@@ -17,22 +16,22 @@ pub(crate) fn look(look: &Look, target: Option<Target>, at: &str) -> String {
     if let Some(line) = unreadable(look) {
         let _ = writeln!(text, "{line}");
     }
-    if !look.rows.is_empty() || !look.time_waits.is_empty() {
-        let _ = writeln!(text, "{}", head());
+    if look.entries().next().is_some() {
+        let _ = writeln!(text, "{}", aligned(HEAD));
     }
-    let mut seen: BTreeMap<(Finding, &str), usize> = BTreeMap::new();
-    for row in &look.rows {
-        let count = seen.entry((row.diagnosis.finding, &row.holder)).or_default();
-        *count += 1;
-        if *count <= SHOWN {
-            let _ = writeln!(text, "{}\n         {}", cells(row), row.text());
+    let mut seen: BTreeMap<(Finding, String), usize> = BTreeMap::new();
+    for entry in look.entries() {
+        if let Entry::Socket(row) = entry {
+            let count = seen.entry((row.diagnosis.finding, entry.holder())).or_default();
+            *count += 1;
+            if *count > SHOWN {
+                continue;
+            }
         }
+        let _ = writeln!(text, "{}\n         {}", aligned(entry.cells().each_ref().map(String::as_str)), entry.text());
     }
     for ((finding, holder), count) in seen.into_iter().filter(|(_, count)| *count > SHOWN) {
         let _ = writeln!(text, "         {} more like this: {}, held by {holder}", count - SHOWN, finding.name());
-    }
-    for group in &look.time_waits {
-        let _ = writeln!(text, "{}\n         {}", time_wait(group), group.text());
     }
     text
 }
@@ -60,52 +59,6 @@ pub(crate) fn unreadable(look: &Look) -> Option<String> {
     Some(format!("The sockets of {processes} cannot be read, so some owners are missing: root sees them all"))
 }
 
-fn head() -> String {
-    format!(
-        "{:<8} {:<12} {:>13} {:>9} {:>9} {:<19} {:<23} {:<23} {}",
-        "HARM", "STATE", "AGE", "RECV-Q", "SEND-Q", "TIMER", "LOCAL", "PEER", "HELD BY"
-    )
-}
-
-fn cells(row: &Row) -> String {
-    let socket = &row.observed.socket;
-    format!(
-        "{:<8} {:<12} {:>13} {:>9} {:>9} {:<19} {:<23} {:<23} {}",
-        row.diagnosis.harm.name(),
-        socket.state,
-        age(row),
-        socket.recv_queue,
-        socket.send_queue,
-        timer(socket),
-        socket.local.to_string(),
-        socket.remote.to_string(),
-        row.holder
-    )
-}
-
-fn time_wait(group: &TimeWaits) -> String {
-    let (local, remote) = match group.kind {
-        Kind::Client(local, server) => (local.to_string(), server.to_string()),
-        Kind::Server(local) => (local.to_string(), counted(group.count, "client")),
-    };
-    format!(
-        "{:<8} {:<12} {:>13} {:>9} {:>9} {:<19} {local:<23} {remote:<23} no process",
-        group.harm.name(),
-        "TIME-WAIT",
-        format!("{} of them", group.count),
-        0,
-        0,
-        format!("time-wait {}", time(group.left)),
-    )
-}
-
-/// Returns the time in the state: `40 s`, or `>40 s` if it may be longer.
-pub(crate) fn age(row: &Row) -> String {
-    let age = row.observed.age;
-    format!("{}{}", if age.is_minimum { ">" } else { "" }, time(age.time))
-}
-
-/// Returns the timer that runs, and the time until it expires.
-pub(crate) fn timer(socket: &TcpSocket) -> String {
-    socket.timer.map_or("-".to_owned(), |timer| format!("{} {}", timer.kind.name(), time(timer.expires)))
+fn aligned([harm, state, age, received, sent, timer, local, peer, holder]: [&str; 9]) -> String {
+    format!("{harm:<8} {state:<12} {age:>9} {received:>8} {sent:>8} {timer:<18} {local:<21} {peer:<21} {holder}")
 }

@@ -1,9 +1,11 @@
 //! The watch: all sockets of this network namespace in a closing state, the worst first, with what is the matter.
 
+mod cells;
 mod holders;
 mod json;
 mod lines;
 mod look;
+mod picture;
 mod prometheus;
 mod target;
 mod time_wait;
@@ -14,8 +16,9 @@ use crate::units;
 use chrono::{Local, SecondsFormat, Utc};
 use clap::Args;
 use look::{Look, Watcher};
+use picture::{View, WatchPicture};
 use std::io::{self, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use target::{BadTarget, Named, Target};
 use tcp_states::Harm;
@@ -29,7 +32,7 @@ pub(crate) struct WatchOptions {
 
     /// Look once, and exit with 1 if something is stuck
     #[arg(long, requires = "watch")]
-    once: bool,
+    pub(crate) once: bool,
 
     /// Time between two looks [default: 1 s]
     #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with = "once", value_parser = units::some_seconds)]
@@ -44,14 +47,29 @@ pub(crate) struct WatchOptions {
     prometheus: Option<PathBuf>,
 }
 
+/// How a watch is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    Lines,
+    Json,
+}
+
+impl WatchOptions {
+    fn patience(&self) -> Duration {
+        self.stuck_after.unwrap_or(Duration::from_secs(10))
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval.unwrap_or(Duration::from_secs(1))
+    }
+}
+
 /// Watches, until the output fails or the process is ended; with `--once` looks once.
 ///
 /// # Errors
 /// The exit code, and one line about what is missing.
-pub(crate) fn run(options: &WatchOptions, json: bool) -> Result<Exit, (Exit, String)> {
-    let patience = options.stuck_after.unwrap_or(Duration::from_secs(10));
-    let interval = options.interval.unwrap_or(Duration::from_secs(1));
-    let (mut watcher, target) = open(options, patience)?;
+pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, String)> {
+    let (mut watcher, target) = open(options)?;
     let mut out = StandardStream::stdout();
     loop {
         let begin = Instant::now();
@@ -59,22 +77,40 @@ pub(crate) fn run(options: &WatchOptions, json: bool) -> Result<Exit, (Exit, Str
             crate::exit::say(&format!("{target} has ended"));
             return Ok(Exit::Clean);
         }
-        let look = watcher.look().map_err(|line| (Exit::System, line))?;
-        if let Some(path) = &options.prometheus {
-            let failed = |error| (Exit::NotClean, format!("cannot write {}: {error}", path.display()));
-            prometheus::write(path, &look).map_err(failed)?;
-        }
-        print(&mut out, &look, target, patience, json)
+        let look = look_and_note(&mut watcher, options.prometheus.as_deref())?;
+        print(&mut out, &look, target, options.patience(), form)
             .map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
         if options.once {
             return Ok(if look.count(Harm::Stuck) > 0 { Exit::NotClean } else { Exit::Clean });
         }
-        std::thread::sleep(interval.saturating_sub(begin.elapsed()));
+        std::thread::sleep(options.interval().saturating_sub(begin.elapsed()));
     }
 }
 
-fn open(options: &WatchOptions, patience: Duration) -> Result<(Watcher, Option<Target>), (Exit, String)> {
-    let mut watcher = Watcher::open(patience).map_err(system)?;
+/// Looks once, for a picture.
+///
+/// # Errors
+/// The exit code, and one line about what is missing.
+pub(crate) fn picture(options: &WatchOptions) -> Result<WatchPicture, (Exit, String)> {
+    let (mut watcher, target) = open(options)?;
+    let look = look_and_note(&mut watcher, options.prometheus.as_deref())?;
+    let prometheus = options.prometheus.clone();
+    let (interval, view) = (options.interval(), View::default());
+    Ok(WatchPicture { watcher, look, target, interval, prometheus, view })
+}
+
+/// Looks, and writes the metrics.
+fn look_and_note(watcher: &mut Watcher, prometheus: Option<&Path>) -> Result<Look, (Exit, String)> {
+    let look = watcher.look().map_err(|line| (Exit::System, line))?;
+    if let Some(path) = prometheus {
+        let failed = |error| (Exit::NotClean, format!("cannot write {}: {error}", path.display()));
+        prometheus::write(path, &look).map_err(failed)?;
+    }
+    Ok(look)
+}
+
+fn open(options: &WatchOptions) -> Result<(Watcher, Option<Target>), (Exit, String)> {
+    let mut watcher = Watcher::open(options.patience()).map_err(system)?;
     let Some(named) = options.watch.flatten() else { return Ok((watcher, None)) };
     let sockets = watcher.sockets().map_err(system)?;
     let target = named.resolve(&sockets).map_err(|error| match error {
@@ -90,9 +126,9 @@ fn print(
     look: &Look,
     target: Option<Target>,
     patience: Duration,
-    json: bool,
+    form: Form,
 ) -> io::Result<()> {
-    if json {
+    if let Form::Json = form {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let document = json::Document::new(look, target, patience, &time);
         let mut out = BufWriter::new(out);

@@ -1,0 +1,198 @@
+//! A picture on a terminal, with keys; or once as text.
+
+use crate::exit::{Exit, killed};
+use crate::signals::Signals;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Alignment, Size};
+use ratatui::widgets::Paragraph;
+use ratatui::{DefaultTerminal, Frame, Terminal};
+use std::io;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+
+/// The smallest terminal that shows a picture.
+const SMALLEST: Size = Size { width: 40, height: 10 };
+/// The longest time until a signal is noticed.
+const SIGNALS: Duration = Duration::from_millis(200);
+
+/// A picture that changes with time and keys.
+pub(crate) trait Picture {
+    /// Draws it. The frame is at least 40 columns wide and 10 lines high.
+    fn draw(&mut self, frame: &mut Frame<'_>);
+
+    /// Handles a key. Returns whether the picture is over.
+    fn press(&mut self, key: KeyCode) -> bool;
+
+    /// Looks at the world again. Returns whether the picture is over.
+    ///
+    /// # Errors
+    /// The exit code, and one line.
+    fn refresh(&mut self) -> Result<bool, (Exit, String)>;
+
+    /// Returns the time between two calls of `refresh`.
+    fn pace(&self) -> Duration;
+}
+
+/// Shows a picture on the terminal until it is over, by a key or by a signal.
+///
+/// # Errors
+/// The exit code, and one line: the terminal cannot be used, or the picture failed.
+pub(crate) async fn show(mut picture: impl Picture + Send + 'static) -> Result<ExitCode, (Exit, String)> {
+    let no_terminal =
+        |error: io::Error| (Exit::System, format!("cannot use the terminal: {error}; --lines needs none"));
+    let signals = Signals::listen().map_err(no_terminal)?;
+    let continued = Arc::new(AtomicBool::new(false));
+    let mut again = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw())).map_err(no_terminal)?;
+    let noticed = continued.clone();
+    tokio::spawn(async move {
+        while again.recv().await.is_some() {
+            noticed.store(true, Ordering::Relaxed);
+        }
+    });
+    let shown = spawn_blocking(move || {
+        let mut terminal = ratatui::try_init().map_err(no_terminal)?;
+        let shown = run(&mut terminal, &mut picture, &signals, &continued);
+        ratatui::restore();
+        shown
+    });
+    shown.await.unwrap_or_else(|error| Err((Exit::System, format!("the picture failed: {error}"))))
+}
+
+fn run(
+    terminal: &mut DefaultTerminal,
+    picture: &mut impl Picture,
+    signals: &Signals,
+    continued: &AtomicBool,
+) -> Result<ExitCode, (Exit, String)> {
+    let failed = |error: io::Error| (Exit::NotClean, format!("the terminal failed: {error}"));
+    let mut refreshed = Instant::now();
+    loop {
+        if continued.swap(false, Ordering::Relaxed) {
+            // A stop from outside has changed the terminal's mode, and a shell has written to it.
+            *terminal = ratatui::try_init().map_err(failed)?;
+            terminal.clear().map_err(failed)?;
+        }
+        terminal.draw(|frame| draw(picture, frame)).map_err(failed)?;
+        let wait = picture.pace().saturating_sub(refreshed.elapsed());
+        if event::poll(wait.min(SIGNALS)).map_err(failed)? {
+            if let Event::Key(key) = event::read().map_err(failed)? {
+                if is_interrupt(key) {
+                    return Ok(killed(crate::signals::Signal::Interrupt));
+                }
+                if key.kind != KeyEventKind::Release && picture.press(key.code) {
+                    return Ok(Exit::Clean.into());
+                }
+            }
+        } else if refreshed.elapsed() >= picture.pace() {
+            refreshed = Instant::now();
+            if picture.refresh()? {
+                return Ok(Exit::Clean.into());
+            }
+        }
+        if let Some(signal) = signals.first() {
+            return Ok(killed(signal));
+        }
+    }
+}
+
+fn is_interrupt(key: KeyEvent) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'C'))
+}
+
+fn draw(picture: &mut impl Picture, frame: &mut Frame<'_>) {
+    let size = frame.area().as_size();
+    if size.width >= SMALLEST.width && size.height >= SMALLEST.height {
+        return picture.draw(frame);
+    }
+    let text = format!("too small: {size}\nneeds {SMALLEST}\nq quits");
+    frame.render_widget(Paragraph::new(text).alignment(Alignment::Left), frame.area());
+}
+
+/// Columns and lines of a terminal, as `100x30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScreenSize(Size);
+
+impl FromStr for ScreenSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text} is not a size: expected COLUMNSxLINES from 1x1 to 500x500, such as 100x30");
+        let (width, height) = text.split_once('x').ok_or_else(wrong)?;
+        let number = |text: &str| text.parse().ok().filter(|number| (1..=500).contains(number)).ok_or_else(wrong);
+        Ok(Self(Size { width: number(width)?, height: number(height)? }))
+    }
+}
+
+/// Returns a picture as text, as a terminal of this size shows it.
+pub(crate) fn text(picture: &mut impl Picture, ScreenSize(size): ScreenSize) -> String {
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(size.width, size.height));
+    let Ok(_) = terminal.draw(|frame| draw(picture, frame));
+    let buffer = terminal.backend().buffer();
+    let mut text = String::new();
+    for line in buffer.content().chunks(usize::from(size.width)) {
+        let line: String = line.iter().map(|cell| cell.symbol()).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Picture, ScreenSize, text};
+    use crate::exit::Exit;
+    use ratatui::Frame;
+    use ratatui::crossterm::event::KeyCode;
+    use ratatui::widgets::Paragraph;
+    use std::time::Duration;
+
+    struct Hello;
+
+    impl Picture for Hello {
+        fn draw(&mut self, frame: &mut Frame<'_>) {
+            frame.render_widget(Paragraph::new("hello"), frame.area());
+        }
+
+        fn press(&mut self, _: KeyCode) -> bool {
+            true
+        }
+
+        fn refresh(&mut self) -> Result<bool, (Exit, String)> {
+            Ok(false)
+        }
+
+        fn pace(&self) -> Duration {
+            Duration::MAX
+        }
+    }
+
+    /// Draws a picture on each size, and so shows that none is too small for it.
+    pub(crate) fn draw_on_all_sizes(picture: &mut impl Picture) {
+        for width in (1..130).step_by(3) {
+            for height in 1..45 {
+                text(picture, ScreenSize(ratatui::layout::Size { width, height }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_small_says_so() {
+        let size = |text: &str| text.parse::<ScreenSize>().expect("a size");
+        assert_eq!(text(&mut Hello, size("40x10")), format!("hello\n{}", "\n".repeat(9)));
+        assert_eq!(text(&mut Hello, size("39x4")), "too small: 39x4\nneeds 40x10\nq quits\n\n");
+        draw_on_all_sizes(&mut Hello);
+    }
+
+    #[test]
+    fn a_size_has_two_numbers() {
+        for wrong in ["", "x", "100", "0x10", "10x0", "501x10", "-1x1", "1x1x1"] {
+            assert!(wrong.parse::<ScreenSize>().is_err_and(|line| line.contains("COLUMNSxLINES")), "{wrong}");
+        }
+    }
+}
