@@ -38,6 +38,8 @@ mod stop;
 mod support;
 #[cfg(target_os = "linux")]
 mod tcp_states;
+#[cfg(target_os = "linux")]
+mod tcp_states_screen;
 mod transports;
 mod typed_text;
 mod unread_input;

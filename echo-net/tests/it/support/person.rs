@@ -81,6 +81,20 @@ impl Person {
         self.0.expect(text).expect("it is shown").before().to_vec()
     }
 
+    /// Shows what the program writes on `screen`, until `text` is on it.
+    #[track_caller]
+    pub(crate) fn shows(&mut self, screen: &mut vt100::Parser, text: &str) {
+        let mut what = format!("{text:?} on the screen");
+        eventually(&what.clone(), || {
+            let mut bytes = [0; 4096];
+            if let Ok(count) = self.0.try_read(&mut bytes) {
+                screen.process(&bytes[..count]);
+            }
+            what = screen.screen().contents();
+            what.contains(text)
+        });
+    }
+
     /// Waits for the end of the program. Returns what was still shown, and the exit code.
     #[track_caller]
     pub(crate) fn leaves(mut self) -> (String, i32) {

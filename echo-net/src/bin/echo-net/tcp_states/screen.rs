@@ -1,7 +1,7 @@
 //! A picture on a terminal, with keys; or once as text.
 
-use crate::exit::{Exit, killed};
-use crate::signals::Signals;
+use crate::exit::{Exit, killed, say};
+use crate::signals::{Signal, Signals};
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Alignment, Size};
@@ -29,14 +29,22 @@ pub(crate) trait Picture {
     /// Handles a key. Returns whether the picture is over.
     fn press(&mut self, key: KeyCode) -> bool;
 
-    /// Looks at the world again. Returns whether the picture is over.
+    /// Looks at the world again. Returns why the picture is over, if it is.
     ///
     /// # Errors
     /// The exit code, and one line.
-    fn refresh(&mut self) -> Result<bool, (Exit, String)>;
+    fn refresh(&mut self) -> Result<Option<String>, (Exit, String)>;
 
     /// Returns the time between two calls of `refresh`.
     fn pace(&self) -> Duration;
+}
+
+/// Why a picture is over.
+enum Over {
+    /// A key was pressed.
+    Left,
+    Because(String),
+    Killed(Signal),
 }
 
 /// Shows a picture on the terminal until it is over, by a key or by a signal.
@@ -61,7 +69,15 @@ pub(crate) async fn show(mut picture: impl Picture + Send + 'static) -> Result<E
         ratatui::restore();
         shown
     });
-    shown.await.unwrap_or_else(|error| Err((Exit::System, format!("the picture failed: {error}"))))
+    let over = shown.await.unwrap_or_else(|error| Err((Exit::System, format!("the picture failed: {error}"))));
+    Ok(match over? {
+        Over::Left => Exit::Clean.into(),
+        Over::Killed(signal) => killed(signal),
+        Over::Because(why) => {
+            say(&why);
+            Exit::Clean.into()
+        }
+    })
 }
 
 fn run(
@@ -69,34 +85,34 @@ fn run(
     picture: &mut impl Picture,
     signals: &Signals,
     continued: &AtomicBool,
-) -> Result<ExitCode, (Exit, String)> {
+) -> Result<Over, (Exit, String)> {
     let failed = |error: io::Error| (Exit::NotClean, format!("the terminal failed: {error}"));
     let mut refreshed = Instant::now();
     loop {
         if continued.swap(false, Ordering::Relaxed) {
             // A stop from outside has changed the terminal's mode, and a shell has written to it.
+            ratatui::restore();
             *terminal = ratatui::try_init().map_err(failed)?;
-            terminal.clear().map_err(failed)?;
         }
         terminal.draw(|frame| draw(picture, frame)).map_err(failed)?;
         let wait = picture.pace().saturating_sub(refreshed.elapsed());
         if event::poll(wait.min(SIGNALS)).map_err(failed)? {
             if let Event::Key(key) = event::read().map_err(failed)? {
                 if is_interrupt(key) {
-                    return Ok(killed(crate::signals::Signal::Interrupt));
+                    return Ok(Over::Killed(Signal::Interrupt));
                 }
                 if key.kind != KeyEventKind::Release && picture.press(key.code) {
-                    return Ok(Exit::Clean.into());
+                    return Ok(Over::Left);
                 }
             }
         } else if refreshed.elapsed() >= picture.pace() {
             refreshed = Instant::now();
-            if picture.refresh()? {
-                return Ok(Exit::Clean.into());
+            if let Some(why) = picture.refresh()? {
+                return Ok(Over::Because(why));
             }
         }
         if let Some(signal) = signals.first() {
-            return Ok(killed(signal));
+            return Ok(Over::Killed(signal));
         }
     }
 }
@@ -163,8 +179,8 @@ pub(crate) mod tests {
             true
         }
 
-        fn refresh(&mut self) -> Result<bool, (Exit, String)> {
-            Ok(false)
+        fn refresh(&mut self) -> Result<Option<String>, (Exit, String)> {
+            Ok(None)
         }
 
         fn pace(&self) -> Duration {

@@ -127,7 +127,7 @@ impl Picture for ExperimentPicture {
         false
     }
 
-    fn refresh(&mut self) -> Result<bool, (Exit, String)> {
+    fn refresh(&mut self) -> Result<Option<String>, (Exit, String)> {
         if self.wants_next || (!self.is_paused && self.shown_since.elapsed() >= PACE) {
             self.wants_next = false;
             self.proceed()?;
@@ -135,7 +135,7 @@ impl Picture for ExperimentPicture {
         if let Some(live) = &self.live {
             self.now = live.look(&self.now).map_err(|line| (Exit::System, line))?;
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn pace(&self) -> Duration {

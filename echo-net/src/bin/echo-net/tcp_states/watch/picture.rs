@@ -81,15 +81,15 @@ impl Picture for WatchPicture {
         self.view.press(key)
     }
 
-    fn refresh(&mut self) -> Result<bool, (Exit, String)> {
+    fn refresh(&mut self) -> Result<Option<String>, (Exit, String)> {
         if self.view.is_paused {
-            return Ok(false);
+            return Ok(None);
         }
-        if self.target.is_some_and(Target::has_ended) {
-            return Ok(true);
+        if let Some(target) = self.target.filter(|target| target.has_ended()) {
+            return Ok(Some(format!("{target} has ended")));
         }
         self.look = super::look_and_note(&mut self.watcher, self.prometheus.as_deref())?;
-        Ok(false)
+        Ok(None)
     }
 
     fn pace(&self) -> Duration {
@@ -325,7 +325,7 @@ mod tests {
         assert!(text.contains("TIME-WAIT   × 20000") && !text.contains("leaky"), "{text}");
         press(&mut picture, &[KeyCode::Char('p')]);
         assert!(screen(&mut picture, "140x20").contains("PAUSED"));
-        assert_eq!(picture.refresh().ok(), Some(false));
+        assert_eq!(picture.refresh().ok(), Some(None));
         assert_eq!(picture.look.rows.len(), 51, "nothing changes while it is paused");
         assert!(picture.press(KeyCode::Char('q')));
     }
