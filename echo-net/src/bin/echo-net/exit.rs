@@ -11,15 +11,19 @@ Exit codes:
   0  connect: the end was clean, all input was sent, and every message was answered;
      connect --plain: all input was sent, and every byte came back before FIN;
      serve: one signal stopped it, and every connection ended within the deadlines;
-     misbehave: every connection got what its kind must get
+     misbehave: every connection got what its kind must get;
+     tcp-states: nothing is stuck, or the experiment went as TCP does
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
      serve: a second signal stopped it, or its report could not be written;
-     misbehave: the server did something else. The last line on standard error gives the reason
-  2  the command line is wrong; misbehave: the server is not on loopback
+     misbehave: the server did something else;
+     tcp-states: with --watch --once something is stuck. The last line on standard error gives the reason
+  2  the command line is wrong; misbehave: the server is not on loopback;
+     tcp-states: there is no such port or process
   3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files;
-     serve: it cannot listen on the address; misbehave: no connection was made
+     serve: it cannot listen on the address; misbehave: no connection was made;
+     tcp-states: the kernel or a process does not show its sockets
   4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server
-  129, 130, 143  connect: SIGHUP, SIGINT or SIGTERM ended the conversation
+  129, 130, 143  connect, tcp-states: SIGHUP, SIGINT or SIGTERM ended the conversation or the picture
 
 Signals:
   SIGINT, SIGTERM, SIGHUP  end the conversations by the contract: the answers arrive, then both ends close;

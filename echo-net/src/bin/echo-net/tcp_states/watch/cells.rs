@@ -38,9 +38,12 @@ impl Entry<'_> {
         }
     }
 
-    /// Returns the time in the state.
+    /// Returns the time in the state; for an open socket the time in which a queue has not moved.
     pub(crate) fn age(self) -> Duration {
         match self {
+            Self::Socket(row) if row.observed.socket.state == TcpState::Established => {
+                row.observed.send_still.max(row.observed.recv_still)
+            }
             Self::Socket(row) => row.observed.age.time,
             Self::TimeWait(_) => Duration::ZERO,
         }
@@ -50,6 +53,17 @@ impl Entry<'_> {
         match self {
             Self::Socket(row) => row.holder.to_string(),
             Self::TimeWait(_) => "no process".to_owned(),
+        }
+    }
+
+    /// Returns the age: `40 s`, or `>40 s` if it may be longer; of a group, how many they are.
+    fn age_cell(self) -> String {
+        match self {
+            Self::Socket(row) => {
+                let sign = if row.observed.age.is_minimum { ">" } else { "" };
+                format!("{sign}{}", time(self.age()))
+            }
+            Self::TimeWait(group) => format!("× {}", group.count),
         }
     }
 
@@ -69,24 +83,18 @@ impl Entry<'_> {
                 let socket = &row.observed.socket;
                 let [received, sent] = [socket.recv_queue, socket.send_queue].map(|count| count.to_string());
                 let [local, remote] = [socket.local, socket.remote].map(|address| address.to_string());
-                [harm, state, age(row), received, sent, timer(socket), local, remote, self.holder()]
+                [harm, state, self.age_cell(), received, sent, timer(socket), local, remote, self.holder()]
             }
             Self::TimeWait(group) => {
                 let (local, remote) = match group.kind {
                     Kind::Client(local, server) => (local.to_string(), server.to_string()),
                     Kind::Server(local) => (local.to_string(), counted(group.count, "client")),
                 };
-                let (count, timer) = (format!("× {}", group.count), format!("time-wait {}", time(group.left)));
-                [harm, state, count, "0".to_owned(), "0".to_owned(), timer, local, remote, self.holder()]
+                let timer = format!("time-wait {}", time(group.left));
+                [harm, state, self.age_cell(), "0".to_owned(), "0".to_owned(), timer, local, remote, self.holder()]
             }
         }
     }
-}
-
-/// Returns the time in the state: `40 s`, or `>40 s` if it may be longer.
-fn age(row: &Row) -> String {
-    let age = row.observed.age;
-    format!("{}{}", if age.is_minimum { ">" } else { "" }, time(age.time))
 }
 
 fn timer(socket: &TcpSocket) -> String {
