@@ -99,20 +99,28 @@ impl Harm {
     }
 }
 
+/// How long a receive queue is watched before a program that reads nothing of it is taken not to read.
+pub const READING: Duration = Duration::from_secs(1);
+
 /// Says what is the matter with a socket. What does not move for `patience` is stuck.
 pub fn diagnose(observed: &Observed, patience: Duration) -> Diagnosis {
     let socket = &observed.socket;
     let by_time = |harm| if observed.age.time < patience { Harm::None } else { harm };
+    let is_still = observed.send_still >= patience;
+    let is_retrying = socket.timer.is_some_and(|timer| timer.kind == TimerKind::Retransmission);
     let (finding, harm) = match socket.state {
-        _ if has_no_answer(socket, patience) => (Finding::PeerDoesNotAnswer, left_behind(socket)),
-        _ if observed.send_still >= patience => (Finding::PeerDoesNotRead, left_behind(socket)),
+        _ if is_still && is_retrying && socket.retransmissions > 0 => (Finding::PeerDoesNotAnswer, left_behind(socket)),
+        _ if is_still && socket.unacknowledged() > 0 => (Finding::PeerDoesNotRead, left_behind(socket)),
+        TcpState::CloseWait if socket.is_orphan() => (Finding::NotAccepted, by_time(Harm::Stuck)),
+        TcpState::Established if socket.is_orphan() && observed.age.time >= patience => {
+            (Finding::NotAccepted, Harm::Stuck)
+        }
+        TcpState::FinWait2 if socket.is_orphan() => (Finding::OrphanWaits, by_time(Harm::Passing)),
         TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2
             if observed.recv_still >= patience && !socket.is_orphan() =>
         {
             (Finding::ProgramDoesNotRead, Harm::Stuck)
         }
-        TcpState::CloseWait if socket.is_orphan() => (Finding::NotAccepted, by_time(Harm::Stuck)),
-        TcpState::FinWait2 if socket.is_orphan() => (Finding::OrphanWaits, Harm::Passing),
         TcpState::CloseWait | TcpState::FinWait2 if quiet(observed) < patience => (Finding::HalfClosed, Harm::None),
         TcpState::CloseWait => (Finding::NotClosed, Harm::Stuck),
         TcpState::FinWait2 => (Finding::PeerDoesNotClose, Harm::Stuck),
@@ -130,33 +138,37 @@ fn left_behind(socket: &TcpSocket) -> Harm {
     if socket.is_orphan() { Harm::Passing } else { Harm::Stuck }
 }
 
-/// Returns whether something was sent again, and nothing was acknowledged for `patience`.
-fn has_no_answer(socket: &TcpSocket, patience: Duration) -> bool {
-    let is_retrying = socket.timer.is_some_and(|timer| timer.kind == TimerKind::Retransmission);
-    is_retrying && socket.retransmissions > 0 && silent(socket) >= patience
-}
-
-/// Returns the time since the peer was last heard.
-fn silent(socket: &TcpSocket) -> Duration {
-    socket.traffic.map(|traffic| traffic.last_acknowledged).unwrap_or_default()
-}
-
-/// Returns for how long the direction that is still open was not used. Keep-alive probes are no use.
+/// Returns for how long the direction that is still open, and what is left of the other one, were not used. Keep-alive
+/// probes are no use.
 fn quiet(observed: &Observed) -> Duration {
-    let Some(traffic) = observed.socket.traffic else { return Duration::ZERO };
-    let unused = match observed.socket.state {
+    let Observed { socket, age, recv_still, is_reading, .. } = observed;
+    let Some(traffic) = socket.traffic else { return Duration::ZERO };
+    let has_unread = socket.unread() > 0;
+    let unused = match socket.state {
+        // The peer may have closed: its FIN can be behind data for which there is no room here.
+        TcpState::FinWait2 if has_unread => Duration::ZERO,
         TcpState::FinWait2 => traffic.last_received,
+        _ if has_unread && (*is_reading || *recv_still < READING) => *recv_still,
         _ => traffic.last_sent.max(traffic.last_acknowledged),
     };
-    unused.min(observed.age.time)
+    unused.min(age.time)
+}
+
+/// Returns whether a later look can say more: whether a program reads what it has received.
+pub fn is_open_question(observed: &Observed, patience: Duration) -> bool {
+    let Observed { socket, age, recv_still, .. } = observed;
+    let is_held = socket.state == TcpState::CloseWait && !socket.is_orphan();
+    is_held && socket.unread() > 0 && age.time >= patience && *recv_still < READING
 }
 
 impl Diagnosis {
     /// Says it in words, without a full stop. `holder` names who holds the socket, or, for a connection that is not
     /// accepted, who listens.
     pub fn sentence(self, observed: &Observed, holder: &str) -> String {
-        let Observed { socket, age, send_still, recv_still } = observed;
+        let Observed { socket, age, send_still, recv_still, .. } = observed;
+        let kind = socket.timer.map(|timer| timer.kind);
         let left = socket.timer.map(|timer| time(timer.expires)).unwrap_or_default();
+        let still = time(*send_still);
         let orphan = match socket.is_orphan() {
             true => "; no process holds it, so the kernel gives up after some retries",
             false => "",
@@ -164,38 +176,49 @@ impl Diagnosis {
         match (self.finding, socket.state) {
             (Finding::PeerDoesNotAnswer, _) => {
                 let what = if socket.unacknowledged() == 0 { "FIN".to_owned() } else { bytes(socket.unacknowledged()) };
-                let (again, silent) = (times(socket.retransmissions), time(silent(socket)));
-                format!("{what} sent again {again}, no answer for {silent}: the peer or the way to it is gone{orphan}")
+                let again = times(socket.retransmissions);
+                format!("{what} sent again {again}, no answer for {still}: the peer or the way to it is gone{orphan}")
             }
             (Finding::PeerDoesNotRead, _) => {
-                let (size, still) = (bytes(socket.unacknowledged()), time(*send_still));
+                let size = bytes(socket.unacknowledged());
                 format!("send queue {size}, not moving for {still}: the peer does not read{orphan}")
             }
             (Finding::ProgramDoesNotRead, _) => {
                 let (size, still) = (bytes(socket.unread()), time(*recv_still));
-                format!("receive queue {size}, not moving for {still}: {holder} does not read")
+                format!("receive queue {size}, not moving for {still}: {holder} did not read it")
+            }
+            (Finding::NotAccepted, TcpState::Established) => {
+                format!("the peer connected {}, and {holder} did not accept the connection", ago(*age))
             }
             (Finding::NotAccepted, _) => {
-                format!("the peer has finished {}, and {holder} has not accepted the connection", ago(*age))
+                format!("the peer finished {}, and {holder} did not accept the connection", ago(*age))
             }
             (Finding::NotClosed, _) => {
                 let program = holder.split(" (").next().unwrap_or(holder);
                 let unread = unread(socket);
-                format!("the peer has finished {}, and {holder} has not closed{unread}: a leak in {program}", ago(*age))
+                format!("the peer finished {}, and {holder} did not close{unread}: a leak in {program}", ago(*age))
             }
             (Finding::HalfClosed, TcpState::FinWait2) => {
-                format!("{holder} has finished {}, and the peer has not closed yet", ago(*age))
+                format!("{holder} finished {}, and the peer did not close yet", ago(*age))
             }
             (Finding::HalfClosed, _) => {
-                format!("the peer has finished {}, and {holder} has not closed yet{}", ago(*age), unread(socket))
+                format!("the peer finished {}, and {holder} did not close yet{}", ago(*age), unread(socket))
             }
-            (Finding::PeerDoesNotClose, _) => format!(
-                "{holder} has finished {}, and waits for a peer that does not close; no timer of the kernel ends this",
-                ago(*age)
-            ),
-            (Finding::OrphanWaits, _) => format!("orphan: the peer does not close, and the kernel gives up in {left}"),
+            (Finding::PeerDoesNotClose, _) => {
+                let end = match kind {
+                    Some(TimerKind::KeepAlive) => "only keep-alive ends this, and only if the peer's machine is gone",
+                    _ => "no timer of the kernel ends this",
+                };
+                format!("{holder} finished {}, and the peer does not close; {end}", ago(*age))
+            }
+            (Finding::OrphanWaits, _) if kind == Some(TimerKind::TimeWait) => {
+                format!("orphan: the peer does not close, and the kernel gives up in {left}")
+            }
+            (Finding::OrphanWaits, _) => {
+                "orphan: the peer does not close, and the kernel gives up after tcp_fin_timeout".to_owned()
+            }
             (Finding::Closing, TcpState::Closing) => {
-                "both sides have sent FIN; its own is not acknowledged yet".to_owned()
+                "both sides have closed, and its own FIN is not acknowledged yet".to_owned()
             }
             (Finding::Closing, _) => "its FIN is not acknowledged yet".to_owned(),
             (Finding::TimeWait, _) => format!("normal after closing first, {left} left"),

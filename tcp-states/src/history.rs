@@ -1,7 +1,6 @@
 //! What several looks at the sockets show: for how long each has been in its state, and whether its queues move.
 
-use crate::settings::Settings;
-use crate::socket::{TcpSocket, TimerKind};
+use crate::socket::{TcpSocket, TimerKind, Traffic};
 use crate::state::TcpState;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +13,9 @@ pub const TIME_WAIT: Duration = Duration::from_secs(60);
 pub struct History {
     seen: BTreeMap<u64, Seen>,
     look: u64,
+    now: Duration,
+    /// Time since the look before; `None` at the first look.
+    since_last: Option<Duration>,
 }
 
 /// A socket, and what earlier looks showed of it.
@@ -23,10 +25,12 @@ pub struct Observed {
     pub socket: TcpSocket,
     /// For how long it has been in its state.
     pub age: Age,
-    /// For how long no byte of the send queue was acknowledged; zero if the queue is empty.
+    /// For how long nothing of the send queue was acknowledged; zero if the queue is empty.
     pub send_still: Duration,
     /// For how long the program has read nothing, as observed, although there is something to read; zero otherwise.
     pub recv_still: Duration,
+    /// Whether an earlier look, in this state, showed that the program reads.
+    pub is_reading: bool,
 }
 
 /// A time in a state.
@@ -56,85 +60,110 @@ struct Progress {
     bytes: u64,
     first: Duration,
     still_then: Duration,
+    has_moved: bool,
 }
 
 impl Progress {
+    fn new(bytes: u64, first: Duration, still_then: Duration) -> Self {
+        Self { bytes, first, still_then, has_moved: false }
+    }
+
     /// Notes the number of bytes at a look. Returns for how long it has not changed.
     fn note(&mut self, now: Duration, bytes: u64, has_queue: bool) -> Duration {
         if self.bytes != bytes || !has_queue {
-            *self = Self { bytes, first: now, still_then: Duration::ZERO };
+            *self = Self { has_moved: true, ..Self::new(bytes, now, Duration::ZERO) };
         }
         if has_queue { self.still_then + now.saturating_sub(self.first) } else { Duration::ZERO }
     }
 }
 
 impl History {
-    /// Begins a look: forgets the sockets that the look before did not show.
-    pub fn begin(&mut self) {
+    /// Begins a look: forgets the sockets that the look before did not show. `now` is the time on any clock that does
+    /// not go back.
+    pub fn begin(&mut self, now: Duration) {
         let last = self.look;
         self.seen.retain(|_, seen| seen.look == last);
+        self.since_last = (last > 0).then(|| now.saturating_sub(self.now));
+        self.now = now;
         self.look += 1;
     }
 
-    /// Adds a socket to the look that [`begin`](Self::begin) began. `now` is the time on any clock that does not go back.
-    pub fn observe(&mut self, now: Duration, socket: TcpSocket, settings: &Settings) -> Observed {
-        let look = self.look;
-        let is_later = look > 1;
+    /// Adds a socket to the look that [`begin`](Self::begin) began. An open socket without a queue need not be added.
+    pub fn observe(&mut self, socket: TcpSocket) -> Observed {
+        let (now, look, since_last) = (self.now, self.look, self.since_last);
         let acknowledged = socket.traffic.map_or(0, |traffic| traffic.acknowledged);
         let read = socket.traffic.map_or(0, |traffic| traffic.received.saturating_sub(socket.unread().into()));
-        let has_unread = socket.unread() > 0;
-        let has_unsent = socket.unacknowledged() > 0;
         let seen = self.seen.entry(socket.cookie).or_insert_with(|| Seen {
             look,
             state: socket.state,
             first: now,
-            age_then: first_age(&socket, settings, is_later),
-            sent: Progress { bytes: acknowledged, first: now, still_then: still(&socket) },
-            read: Progress { bytes: read, first: now, still_then: Duration::ZERO },
+            age_then: first_age(&socket, since_last),
+            sent: Progress::new(acknowledged, now, still(&socket, since_last)),
+            read: Progress::new(read, now, Duration::ZERO),
         });
         if seen.state != socket.state {
             seen.state = socket.state;
             seen.first = now;
-            seen.age_then = first_age(&socket, settings, true);
+            // It was in another state at the look before.
+            seen.age_then = first_age(&socket, Some(since_last.unwrap_or_default()));
+            seen.read.has_moved = false;
         }
         seen.look = look;
         let watched = Age { time: seen.age_then.time + now.saturating_sub(seen.first), ..seen.age_then };
         Observed {
-            age: known_age(&socket, settings).unwrap_or(watched),
-            send_still: seen.sent.note(now, acknowledged, has_unsent),
-            recv_still: seen.read.note(now, read, has_unread),
+            age: time_wait_age(&socket).unwrap_or(watched),
+            send_still: seen.sent.note(now, acknowledged, socket.send_queue > 0),
+            recv_still: seen.read.note(now, read, socket.unread() > 0),
+            is_reading: seen.read.has_moved,
             socket,
         }
     }
 }
 
-/// Returns the age that a timer of the kernel tells.
-fn known_age(socket: &TcpSocket, settings: &Settings) -> Option<Age> {
-    let timer = socket.timer.filter(|timer| timer.kind == TimerKind::TimeWait)?;
-    let whole = if socket.state == TcpState::TimeWait { TIME_WAIT } else { settings.fin_timeout };
-    Some(Age { time: whole.saturating_sub(timer.expires), is_minimum: false })
+/// Returns the age that the timer of TIME-WAIT tells. That of an orphan in FIN-WAIT-2 may have any length
+/// (`TCP_LINGER2`), so it tells only the time that is left.
+fn time_wait_age(socket: &TcpSocket) -> Option<Age> {
+    let timer = socket.timer.filter(|_| socket.state == TcpState::TimeWait)?;
+    Some(Age { time: TIME_WAIT.saturating_sub(timer.expires), is_minimum: false })
 }
 
-/// Returns the age of a socket that was not seen in this state before. If there was a look before, it has not been in it
-/// for longer than since then.
-fn first_age(socket: &TcpSocket, settings: &Settings, is_later: bool) -> Age {
+/// Returns the age of a socket that was not seen in this state before: it is not older than the look before, if there
+/// was one.
+fn first_age(socket: &TcpSocket, since_last: Option<Duration>) -> Age {
     let quiet = match socket.state {
         // The FIN, or the acknowledgment of one's own FIN, was the last that arrived, if nothing was sent after it.
         TcpState::CloseWait | TcpState::FinWait2 => socket.traffic.map(|traffic| traffic.last_acknowledged),
+        // Nothing can be sent before a connection is accepted.
+        TcpState::Established if socket.is_orphan() => socket.traffic.map(|traffic| traffic.last_acknowledged),
         _ => None,
     };
-    // Nobody asks when a conversation began, and an open one need not be observed all the time.
-    let is_minimum = !is_later || socket.state == TcpState::Established;
-    let age = Age { time: quiet.unwrap_or_default(), is_minimum };
-    known_age(socket, settings).unwrap_or(age)
+    let time = quiet.unwrap_or_default();
+    // An open socket is not observed all the time, and nobody asks when the conversation began.
+    match since_last.filter(|_| socket.state != TcpState::Established) {
+        Some(since_last) => Age { time: time.min(since_last), is_minimum: false },
+        None => Age { time, is_minimum: true },
+    }
 }
 
-/// Returns for how long the send queue has at least not moved, as one look can tell: nothing was acknowledged, or, for a
-/// peer whose window is zero and who acknowledges each probe, no data was sent.
-fn still(socket: &TcpSocket) -> Duration {
+/// Returns for how long the send queue has at least not moved, as one look can tell. If there was a look before, the
+/// queue was empty then.
+fn still(socket: &TcpSocket, since_last: Option<Duration>) -> Duration {
     let Some(traffic) = socket.traffic else { return Duration::ZERO };
-    match socket.timer.map(|timer| timer.kind) {
+    let still = match socket.timer.map(|timer| timer.kind) {
+        // The window is closed. The peer may acknowledge each question for it.
         Some(TimerKind::WindowProbe) => traffic.last_sent.max(traffic.last_acknowledged),
-        _ => traffic.last_acknowledged,
-    }
+        Some(TimerKind::Retransmission) if socket.retransmissions > 0 => {
+            since_first_sent(socket, &traffic).min(traffic.last_acknowledged)
+        }
+        _ => traffic.last_sent.min(traffic.last_acknowledged),
+    };
+    since_last.map_or(still, |since_last| still.min(since_last))
+}
+
+/// Returns the time since the oldest segment was sent first. Each retransmission has doubled the timeout.
+fn since_first_sent(socket: &TcpSocket, traffic: &Traffic) -> Duration {
+    let timeout = traffic.retransmission_timeout;
+    let expires = socket.timer.map(|timer| timer.expires).unwrap_or_default();
+    let before = timeout - timeout / (1 << socket.retransmissions.min(31));
+    before + timeout.saturating_sub(expires)
 }

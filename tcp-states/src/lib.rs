@@ -15,14 +15,14 @@ mod settings;
 mod socket;
 mod state;
 
-pub use diagnosis::{Diagnosis, Finding, Harm, bytes, diagnose, time};
+pub use diagnosis::{Diagnosis, Finding, Harm, READING, bytes, diagnose, is_open_question, time};
 pub use history::{Age, History, Observed, TIME_WAIT};
 #[cfg(all(feature = "kernel", target_os = "linux"))]
 pub use kernel::Kernel;
 #[cfg(all(feature = "kernel", target_os = "linux"))]
 pub use owner::{Owner, Owners};
-pub use settings::Settings;
 #[cfg(target_os = "linux")]
 pub use settings::network_namespace;
+pub use settings::{Reuse, Settings};
 pub use socket::{TcpSocket, Timer, TimerKind, Traffic};
 pub use state::TcpState;

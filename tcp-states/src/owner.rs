@@ -85,11 +85,7 @@ impl Owners {
     /// # Errors
     /// There is no such process, or this process may not see its sockets.
     pub fn sockets_of(pid: i32) -> io::Result<BTreeSet<u64>> {
-        let descriptors = process::Process::new(pid).and_then(|process| process.fd()).map_err(|error| match error {
-            procfs::ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),
-            procfs::ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
-            error => io::Error::other(error),
-        })?;
+        let descriptors = process::Process::new(pid).and_then(|process| process.fd()).map_err(from_proc)?;
         let sockets = descriptors.flatten().filter_map(|descriptor| match descriptor.target {
             FDTarget::Socket(inode) => Some(inode),
             _ => None,
@@ -97,9 +93,26 @@ impl Owners {
         Ok(sockets.collect())
     }
 
+    /// Returns when a process was started, in ticks since the machine was: two processes with one number differ in it.
+    ///
+    /// # Errors
+    /// There is no such process, or it has ended and its parent has not noticed.
+    pub fn started(pid: i32) -> io::Result<u64> {
+        let stat = process::Process::new(pid).and_then(|process| process.stat()).map_err(from_proc)?;
+        if matches!(stat.state, 'Z' | 'X') { Err(io::ErrorKind::NotFound.into()) } else { Ok(stat.starttime) }
+    }
+
     /// Returns the number of processes whose sockets this process may not see.
     pub fn unreadable(&self) -> usize {
         self.unreadable
+    }
+}
+
+fn from_proc(error: procfs::ProcError) -> io::Error {
+    match error {
+        procfs::ProcError::PermissionDenied(_) => io::ErrorKind::PermissionDenied.into(),
+        procfs::ProcError::NotFound(_) => io::ErrorKind::NotFound.into(),
+        error => io::Error::other(error),
     }
 }
 

@@ -11,12 +11,25 @@ pub struct Settings {
     pub fin_timeout: Duration,
     /// The ports from which the kernel chooses for a client (`ip_local_port_range` in ip(7)).
     pub local_ports: RangeInclusive<u16>,
+    /// Where a client may use a port again that is in TIME-WAIT (`tcp_tw_reuse` in tcp(7)).
+    pub reuse: Reuse,
+}
+
+/// Where a client may use a port again that is in TIME-WAIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// Nowhere.
+    Never,
+    /// After a second, for any peer.
+    Always,
+    /// After a second, for a peer on loopback.
+    Loopback,
 }
 
 impl Default for Settings {
     /// Linux's defaults.
     fn default() -> Self {
-        Self { fin_timeout: Duration::from_secs(60), local_ports: 32_768..=60_999 }
+        Self { fin_timeout: Duration::from_secs(60), local_ports: 32_768..=60_999, reuse: Reuse::Loopback }
     }
 }
 
@@ -33,6 +46,11 @@ impl Settings {
             local_ports: match (ports.next(), ports.next()) {
                 (Some(first), Some(last)) if first <= last => first..=last,
                 _ => default.local_ports,
+            },
+            reuse: match read("tcp_tw_reuse").trim() {
+                "0" => Reuse::Never,
+                "1" => Reuse::Always,
+                _ => Reuse::Loopback,
             },
         }
     }

@@ -43,6 +43,8 @@ pub struct Traffic {
     /// The time since the peer's last acknowledgment. The peer's FIN is one, too, so in CLOSE-WAIT this is the time
     /// since the FIN, or less if something was sent after it.
     pub last_acknowledged: Duration,
+    /// The time after which the oldest segment is sent again, doubled by each retransmission.
+    pub retransmission_timeout: Duration,
     /// Number of bytes that the peer has acknowledged.
     pub acknowledged: u64,
     /// Number of bytes received.

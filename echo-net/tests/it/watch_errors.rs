@@ -64,6 +64,8 @@ fn options_that_exclude_each_other() {
         (&["tcp-states", "--watch", "--once", "--interval", "2"], "cannot be used with"),
         (&["tcp-states", "--watch", "--interval", "0"], "not above zero"),
         (&["tcp-states", "--watch", "--stuck-after", "soon"], "soon is not a time"),
+        (&["tcp-states", "--watch", "--once", "--screen", "100x30"], "cannot be used with"),
+        (&["tcp-states", "--screen", "100"], "expected COLUMNSxLINES"),
         (&["tcp-states", "--how", "slowly"], "slowly"),
     ] {
         assert_fails(Command::new(ECHO_NET).args(arguments), 2, &[part]);
@@ -74,7 +76,7 @@ fn options_that_exclude_each_other() {
 fn a_file_or_an_output_that_cannot_be_written() {
     assert_fails(
         &mut watch(&["--once", "--prometheus", "/proc/no/such.prom"]),
-        1,
+        3,
         &["cannot write /proc/no/such.prom: No such file"],
     );
     for arguments in [&["--watch", "--once"][..], &["--first", "both"], &["--json"]] {
@@ -83,7 +85,7 @@ fn a_file_or_an_output_that_cannot_be_written() {
         command.arg("tcp-states").args(arguments).stdout(full).stderr(Stdio::piped());
         let output = command.output().expect("the program starts");
         let err = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {err}");
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {err}");
         assert!(err.contains("cannot write: No space left"), "{err}");
     }
 }
@@ -121,20 +123,25 @@ fn a_process_that_may_not_be_seen() {
     std::fs::remove_file(&program).expect("it was made");
 }
 
-/// Kernels without `sock_diag`, and those without its part for TCP.
+/// Kernels without netlink, without `sock_diag`, and without its part for TCP.
 #[test]
 fn a_kernel_that_does_not_show_its_sockets() {
     if !need("cc") {
         return;
     }
-    let no_netlink = "if (family == AF_NETLINK) { errno = EPROTONOSUPPORT; return -1; }";
+    let no_netlink = "int socket(int family, int type, int protocol) { if (family == AF_NETLINK) { errno = \
+                      EPROTONOSUPPORT; return -1; } return syscall(SYS_socket, family, type, protocol); }";
     // Another protocol of netlink, which does not know this question.
-    let no_tcp = "if (family == AF_NETLINK) protocol = 0;";
-    for (number, body) in [no_netlink, no_tcp].into_iter().enumerate() {
+    let no_diag = "int socket(int family, int type, int protocol) { return syscall(SYS_socket, family, type, family == \
+                   AF_NETLINK ? 0 : protocol); }";
+    // Another protocol than TCP in the question: the kernel knows it by IPPROTO_TCP, after the header and the family.
+    let no_tcp = "ssize_t send(int fd, const void *bytes, size_t length, int flags) { char question[256]; if (length > 17 \
+                  && length <= sizeof question) { memcpy(question, bytes, length); if (question[17] == 6) question[17] = \
+                  250; bytes = question; } return syscall(SYS_sendto, fd, bytes, length, flags, 0, 0); }";
+    for (number, body) in [no_netlink, no_diag, no_tcp].into_iter().enumerate() {
         let source = format!(
-            "#define _GNU_SOURCE\n#include <errno.h>\n#include <sys/socket.h>\n#include <sys/syscall.h>\n#include \
-             <unistd.h>\nint socket(int family, int type, int protocol) {{ {body} return syscall(SYS_socket, family, \
-             type, protocol); }}\n"
+            "#define _GNU_SOURCE\n#include <errno.h>\n#include <string.h>\n#include <sys/socket.h>\n#include \
+             <sys/syscall.h>\n#include <unistd.h>\n{body}\n"
         );
         let library = std::env::temp_dir().join(format!("echo-net-diag-{}-{number}.so", std::process::id()));
         let mut compile = Command::new("cc");

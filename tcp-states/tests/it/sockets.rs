@@ -20,6 +20,7 @@ pub(crate) fn held(state: TcpState, quiet: u64) -> TcpSocket {
         timer: None,
         retransmissions: 0,
         traffic: Some(Traffic {
+            retransmission_timeout: Duration::from_millis(200),
             last_sent: quiet,
             last_received: quiet,
             last_acknowledged: quiet,

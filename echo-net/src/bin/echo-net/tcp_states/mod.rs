@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     lines: bool,
 
     /// Print the picture of a terminal of this size, once
-    #[arg(long, value_name = "COLUMNSxLINES", conflicts_with = "lines")]
+    #[arg(long, value_name = "COLUMNSxLINES", conflicts_with_all = ["lines", "once"])]
     screen: Option<ScreenSize>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 
 fn print(picture: &mut impl Picture, size: ScreenSize) -> Result<ExitCode, (Exit, String)> {
     let written = StandardStream::stdout().write_all(screen::text(picture, size).as_bytes());
-    written.map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
+    written.map_err(|error| (Exit::System, format!("cannot write: {error}")))?;
     Ok(Exit::Clean.into())
 }
 

@@ -2,11 +2,14 @@
 
 use crate::exit::{Exit, killed, say};
 use crate::signals::{Signal, Signals};
-use ratatui::backend::TestBackend;
+use ratatui::backend::{CrosstermBackend, TestBackend};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, enable_raw_mode};
 use ratatui::layout::{Alignment, Size};
 use ratatui::widgets::Paragraph;
 use ratatui::{DefaultTerminal, Frame, Terminal};
+use rustix::process::kill_current_process_group;
 use std::io;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -64,7 +67,8 @@ pub(crate) async fn show(mut picture: impl Picture + Send + 'static) -> Result<E
         }
     });
     let shown = spawn_blocking(move || {
-        let mut terminal = ratatui::try_init().map_err(no_terminal)?;
+        // A mode that was set by half is restored.
+        let mut terminal = ratatui::try_init().inspect_err(|_| ratatui::restore()).map_err(no_terminal)?;
         let shown = run(&mut terminal, &mut picture, &signals, &continued);
         ratatui::restore();
         shown
@@ -88,25 +92,35 @@ fn run(
 ) -> Result<Over, (Exit, String)> {
     let failed = |error: io::Error| (Exit::NotClean, format!("the terminal failed: {error}"));
     let mut refreshed = Instant::now();
+    let mut has_changed = true;
     loop {
         if continued.swap(false, Ordering::Relaxed) {
-            // A stop from outside has changed the terminal's mode, and a shell has written to it.
-            ratatui::restore();
-            *terminal = ratatui::try_init().map_err(failed)?;
+            // A stop has changed the terminal's mode, and a shell has written to it.
+            set_up(terminal).map_err(failed)?;
+            has_changed = true;
         }
-        terminal.draw(|frame| draw(picture, frame)).map_err(failed)?;
+        if has_changed {
+            terminal.draw(|frame| draw(picture, frame)).map_err(failed)?;
+            has_changed = false;
+        }
         let wait = picture.pace().saturating_sub(refreshed.elapsed());
         if event::poll(wait.min(SIGNALS)).map_err(failed)? {
-            if let Event::Key(key) = event::read().map_err(failed)? {
-                if is_interrupt(key) {
-                    return Ok(Over::Killed(Signal::Interrupt));
+            has_changed = true;
+            match event::read().map_err(failed)? {
+                Event::Key(key) if is_control(key, 'c') => return Ok(Over::Killed(Signal::Interrupt)),
+                Event::Key(key) if is_control(key, 'z') => {
+                    ratatui::restore();
+                    stop(continued);
+                    set_up(terminal).map_err(failed)?;
                 }
-                if key.kind != KeyEventKind::Release && picture.press(key.code) {
+                Event::Key(key) if key.kind != KeyEventKind::Release && picture.press(key.code) => {
                     return Ok(Over::Left);
                 }
+                _ => (),
             }
         } else if refreshed.elapsed() >= picture.pace() {
             refreshed = Instant::now();
+            has_changed = true;
             if let Some(why) = picture.refresh()? {
                 return Ok(Over::Because(why));
             }
@@ -117,8 +131,31 @@ fn run(
     }
 }
 
-fn is_interrupt(key: KeyEvent) -> bool {
-    key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'C'))
+/// Stops this process until SIGCONT. Without a shell that could send it, the kernel ignores this, and the picture goes
+/// on.
+fn stop(continued: &AtomicBool) {
+    let _ = kill_current_process_group(rustix::process::Signal::TSTP);
+    // Another thread may take the signal, so this one runs on for a moment.
+    let end = Instant::now() + SIGNALS;
+    while !continued.swap(false, Ordering::Relaxed) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sets the terminal's mode again.
+fn set_up(terminal: &mut DefaultTerminal) -> io::Result<()> {
+    // Raw mode is set only if it is not thought to be set.
+    ratatui::restore();
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
+    // A new one draws everything.
+    *terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    Ok(())
+}
+
+fn is_control(key: KeyEvent, letter: char) -> bool {
+    let is_letter = matches!(key.code, KeyCode::Char(pressed) if pressed.eq_ignore_ascii_case(&letter));
+    key.modifiers.contains(KeyModifiers::CONTROL) && is_letter
 }
 
 fn draw(picture: &mut impl Picture, frame: &mut Frame<'_>) {

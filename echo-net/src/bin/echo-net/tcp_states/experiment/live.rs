@@ -2,7 +2,8 @@
 
 use super::moment::{End, Moment};
 use super::plan::{Plan, Side};
-use super::{script, stage::Stage};
+use super::script;
+use super::stage::{self, Stage};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -67,7 +68,7 @@ impl Live {
     /// One line: the kernel does not answer.
     pub(crate) fn look(&self, before: &[End; 2]) -> Result<[End; 2], String> {
         let socket = |local: SocketAddr, remote: SocketAddr| {
-            self.kernel.socket(local, remote).map_err(|error| crate::tcp_states::no_sock_diag(&error))
+            stage::socket(&self.kernel, local, remote).map_err(|error| crate::tcp_states::no_sock_diag(&error))
         };
         let [client, server] = before;
         let sockets = [socket(client.address, server.address)?, socket(server.address, client.address)?];

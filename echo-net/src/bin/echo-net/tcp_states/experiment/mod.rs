@@ -35,6 +35,10 @@ pub(crate) struct ExperimentOptions {
     /// Print TCP's state diagram with the path that each end took
     #[arg(long)]
     explain: bool,
+
+    /// At a terminal, wait for a key before each step
+    #[arg(long)]
+    step: bool,
 }
 
 #[derive(Serialize)]
@@ -72,7 +76,7 @@ pub(crate) fn last_picture(options: &ExperimentOptions) -> Result<ExperimentPict
 pub(crate) fn picture(options: &ExperimentOptions) -> Result<ExperimentPicture, (Exit, String)> {
     options.plan.check().map_err(|line| (Exit::Usage, line))?;
     let (live, first) = Live::start(options.plan).map_err(|line| (Exit::System, line))?;
-    Ok(ExperimentPicture::live(options.plan, live, first, options.explain))
+    Ok(ExperimentPicture::live(options.plan, live, first, options.explain, options.step))
 }
 
 /// Runs an experiment, and prints it.
@@ -85,16 +89,15 @@ pub(crate) fn run(options: &ExperimentOptions, json: bool) -> Result<Exit, (Exit
     let mut out = StandardStream::stdout();
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut moments = Vec::new();
-    let mut exit = Exit::System;
     let mut show = |moment: Moment| -> io::Result<()> {
         let written = if json { Ok(()) } else { out.write_all(text::moment(&moment).as_bytes()) };
         moments.push(moment);
-        written.inspect_err(|_| exit = Exit::NotClean)
+        written
     };
     let mut stage = Stage::open(plan.ipv6, &mut show).map_err(|line| (Exit::System, line))?;
     let performed = script::perform(plan, &mut stage);
     drop(stage);
-    performed.map_err(|line| (exit, line))?;
+    performed.map_err(|line| (Exit::System, line))?;
     let written = if json {
         let document =
             Document { schema: "echo-net/tcp-states", version: 1, command: plan.command(), plan, moments: &moments };
@@ -104,6 +107,6 @@ pub(crate) fn run(options: &ExperimentOptions, json: bool) -> Result<Exit, (Exit
     } else {
         Ok(())
     };
-    written.map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
+    written.map_err(|error| (Exit::System, format!("cannot write: {error}")))?;
     Ok(Exit::Clean)
 }

@@ -40,11 +40,11 @@ pub(crate) struct ExperimentPicture {
 
 impl ExperimentPicture {
     /// An experiment that goes on. `first` is its first moment.
-    pub(crate) fn live(plan: Plan, live: Live, first: Moment, has_diagram: bool) -> Self {
+    pub(crate) fn live(plan: Plan, live: Live, first: Moment, has_diagram: bool, is_paused: bool) -> Self {
         let now = Side::BOTH.map(|side| first.of(side).clone());
         let moments = vec![first];
         let (shown_since, live) = (Instant::now(), Some(live));
-        Self { plan, live, moments, now, shown_since, is_paused: false, wants_next: false, is_over: false, has_diagram }
+        Self { plan, live, moments, now, shown_since, is_paused, wants_next: false, is_over: false, has_diagram }
     }
 
     /// An experiment that is over.
@@ -207,7 +207,7 @@ mod tests {
 
     fn picture(explain: bool) -> ExperimentPicture {
         let plan = Plan { first: First::Both, how: How::Close, peer: Peer::Slow, ipv6: false };
-        last_picture(&ExperimentOptions { plan, explain }).unwrap_or_else(|(_, line)| panic!("{line}"))
+        last_picture(&ExperimentOptions { plan, explain, step: false }).unwrap_or_else(|(_, line)| panic!("{line}"))
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Script {
             let action = format!("the {first} closes its socket, as at the end of a program");
             stage.moment(action, [(first, FinWait1), (peer, Established)], |rows| {
                 format!(
-                    "{} No process holds the {first}'s socket any more; its kernel goes on delivering, for as long as \
-                     the {peer} acknowledges something.",
+                    "{} No process holds the {first}'s socket any more, and its kernel goes on delivering. If the \
+                     {peer} does not read for some minutes, the kernel gives up, and the data is lost.",
                     self.fin_behind_data(rows)
                 )
             })?;
@@ -258,12 +258,17 @@ fn both(plan: Plan, stage: &mut Stage<'_>) -> Done {
     if plan.peer == Peer::Slow {
         return crossing(plan, stage);
     }
-    for side in Side::BOTH {
-        match plan.how {
-            How::Drop => stage.pair.close(side),
-            How::Close | How::Half | How::Abort => stage.pair.shutdown(side).map_err(failed)?,
+    let end = |stage: &mut Stage<'_>, side| match plan.how {
+        How::Drop => {
+            stage.pair.close(side);
+            Ok(())
         }
-    }
+        How::Close | How::Half | How::Abort => stage.pair.shutdown(side).map_err(failed),
+    };
+    end(stage, client)?;
+    // A FIN takes some microseconds on loopback, and on a busy machine longer.
+    stage.wait_for([(client, FinWait2), (server, CloseWait)])?;
+    end(stage, server)?;
     let call = if plan.how == How::Drop { "close their sockets" } else { "shut down" };
     if plan.peer == Peer::Closes && plan.how == How::Close {
         for side in Side::BOTH {
@@ -271,16 +276,16 @@ fn both(plan: Plan, stage: &mut Stage<'_>) -> Done {
             stage.pair.close(side);
         }
     }
-    stage.moment(format!("both {call}, the client some microseconds earlier"), [(client, TimeWait), (server, Closed)], |rows| {
+    stage.moment(format!("both {call}, the client a moment earlier"), [(client, TimeWait), (server, Closed)], |rows| {
         format!(
             "The client's FIN arrived before the server's call, so the server's FIN was an answer. Once both FINs are \
-             sent, it does not matter what the programs do. {} With --peer slow the FINs cross.",
+             sent, it does not matter what the programs do. {} With --peer slow neither FIN arrives before the other side has closed, too.",
             time_wait(rows, client)
         )
     })
 }
 
-/// Both FINs wait behind data, so both are sent before either arrives.
+/// Both FINs wait behind data, so both sides have closed before either arrives.
 fn crossing(plan: Plan, stage: &mut Stage<'_>) -> Done {
     let (client, server) = (Side::Client, Side::Server);
     let written = [client, server].map(|side| stage.pair.fill(side).map_err(failed));
@@ -310,7 +315,8 @@ fn crossing(plan: Plan, stage: &mut Stage<'_>) -> Done {
     let action = format!("the client reads {} bytes, to the end of the stream", read.bytes);
     stage.moment(action, [(client, Closing), (server, FinWait2)], |rows| {
         format!(
-            "The server's FIN has arrived while the client's own is not acknowledged: both have closed at the same time. \
+            "The server's FIN has arrived while the client's own is not acknowledged, nor even sent: both have closed at \
+             the same time. \
              {} bytes and FIN are still in the client's send queue.",
             rows.of(client).send_queue.saturating_sub(1)
         )

@@ -5,8 +5,9 @@ use super::pair::Pair;
 use super::plan::Side;
 use crate::tcp_states::experiment::path;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tcp_states::{Kernel, Owners, TcpState};
+use tcp_states::{Kernel, Owners, TcpSocket, TcpState};
 
 /// The longest wait for the kernel's states after a step.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,10 +52,7 @@ impl<'a> Stage<'a> {
         expected: [(Side, TcpState); 2],
         explain: impl FnOnce(&Rows) -> String,
     ) -> Result<(), String> {
-        let mut by_side = [TcpState::Closed; 2];
-        for (side, state) in expected {
-            by_side[side as usize] = state;
-        }
+        let by_side = by_side(expected);
         let sockets = self.wait(by_side)?;
         let held: Vec<u64> = sockets.iter().flatten().map(|socket| socket.inode.into()).collect();
         let owners =
@@ -71,7 +69,15 @@ impl<'a> Stage<'a> {
         (self.show)(moment).map_err(|error| format!("cannot write: {error}"))
     }
 
-    fn wait(&self, expected: [TcpState; 2]) -> Result<[Option<tcp_states::TcpSocket>; 2], String> {
+    /// Waits until the kernel shows the two sides in these states, and shows no moment.
+    ///
+    /// # Errors
+    /// The kernel shows other states.
+    pub(crate) fn wait_for(&self, expected: [(Side, TcpState); 2]) -> Result<(), String> {
+        self.wait(by_side(expected)).map(drop)
+    }
+
+    fn wait(&self, expected: [TcpState; 2]) -> Result<[Option<TcpSocket>; 2], String> {
         let end = Instant::now() + PATIENCE;
         loop {
             let found = self.sockets().map_err(|error| crate::tcp_states::no_sock_diag(&error))?;
@@ -90,8 +96,25 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn sockets(&self) -> io::Result<[Option<tcp_states::TcpSocket>; 2]> {
+    fn sockets(&self) -> io::Result<[Option<TcpSocket>; 2]> {
         let [client, server] = Side::BOTH.map(|side| self.pair.address(side));
-        Ok([self.kernel.socket(client, server)?, self.kernel.socket(server, client)?])
+        Ok([socket(&self.kernel, client, server)?, socket(&self.kernel, server, client)?])
     }
+}
+
+/// Returns the client's state and the server's.
+fn by_side(expected: [(Side, TcpState); 2]) -> [TcpState; 2] {
+    let mut by_side = [TcpState::Closed; 2];
+    for (side, state) in expected {
+        by_side[side as usize] = state;
+    }
+    by_side
+}
+
+/// Returns the socket with these addresses. Another program may listen at its port afterwards.
+///
+/// # Errors
+/// The kernel does not answer.
+pub(crate) fn socket(kernel: &Kernel, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TcpSocket>> {
+    Ok(kernel.socket(local, remote)?.filter(|socket| socket.remote == remote))
 }

@@ -4,7 +4,7 @@ use super::look::{Look, Row};
 use super::time_wait::{Kind, TimeWaits};
 use crate::exit::counted;
 use std::time::Duration;
-use tcp_states::{Harm, TcpSocket, TcpState, time};
+use tcp_states::{Finding, Harm, TcpSocket, TcpState};
 
 /// The names of the columns.
 pub(crate) const HEAD: [&str; 9] = ["HARM", "STATE", "AGE", "RECV-Q", "SEND-Q", "TIMER", "LOCAL", "PEER", "HELD BY"];
@@ -17,17 +17,41 @@ pub(crate) enum Entry<'a> {
 }
 
 impl Look {
-    /// Returns all lines, sockets first.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.rows.iter().map(Entry::Socket).chain(self.time_waits.iter().map(Entry::TimeWait))
+    /// Returns all lines, the worst first; of those that hurt equally, sockets first.
+    pub(crate) fn entries(&self) -> Vec<Entry<'_>> {
+        let groups = self.time_waits.iter().map(Entry::TimeWait);
+        let mut entries: Vec<Entry<'_>> = self.rows.iter().map(Entry::Socket).chain(groups).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.harm()));
+        entries
     }
 }
 
+/// What stays the same of a line from look to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    Cookie(u64),
+    Group(Kind),
+}
+
 impl Entry<'_> {
+    pub(crate) fn key(self) -> Key {
+        match self {
+            Self::Socket(row) => Key::Cookie(row.observed.socket.cookie),
+            Self::TimeWait(group) => Key::Group(group.kind),
+        }
+    }
+
     pub(crate) fn harm(self) -> Harm {
         match self {
             Self::Socket(row) => row.diagnosis.harm,
             Self::TimeWait(group) => group.harm,
+        }
+    }
+
+    pub(crate) fn finding(self) -> Finding {
+        match self {
+            Self::Socket(row) => row.diagnosis.finding,
+            Self::TimeWait(_) => Finding::TimeWait,
         }
     }
 
@@ -56,12 +80,12 @@ impl Entry<'_> {
         }
     }
 
-    /// Returns the age: `40 s`, or `>40 s` if it may be longer; of a group, how many they are.
+    /// Returns the age: `40s`, or `>40s` if it may be longer; of a group, how many they are.
     fn age_cell(self) -> String {
         match self {
             Self::Socket(row) => {
                 let sign = if row.observed.age.is_minimum { ">" } else { "" };
-                format!("{sign}{}", time(self.age()))
+                format!("{sign}{}", compact(self.age()))
             }
             Self::TimeWait(group) => format!("× {}", group.count),
         }
@@ -90,13 +114,36 @@ impl Entry<'_> {
                     Kind::Client(local, server) => (local.to_string(), server.to_string()),
                     Kind::Server(local) => (local.to_string(), counted(group.count, "client")),
                 };
-                let timer = format!("time-wait {}", time(group.left));
+                let timer = format!("time-wait {}", compact(group.left));
                 [harm, state, self.age_cell(), "0".to_owned(), "0".to_owned(), timer, local, remote, self.holder()]
             }
         }
     }
 }
 
+/// Returns a time for a narrow column: `40s`, `12m05s`, `3h05m`.
+fn compact(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..100 => format!("{seconds}s"),
+        100..6_000 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
 fn timer(socket: &TcpSocket) -> String {
-    socket.timer.map_or("-".to_owned(), |timer| format!("{} {}", timer.kind.name(), time(timer.expires)))
+    socket.timer.map_or("-".to_owned(), |timer| format!("{} {}", timer.kind.name(), compact(timer.expires)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compact;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_short() {
+        for (seconds, text) in [(0, "0s"), (99, "99s"), (100, "1m40s"), (5_999, "99m59s"), (6_000, "1h40m")] {
+            assert_eq!(compact(Duration::from_secs(seconds)), text);
+        }
+    }
 }

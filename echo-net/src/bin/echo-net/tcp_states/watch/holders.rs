@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tcp_states::{Owner, Owners};
 
-/// The shortest time between two looks at all processes.
-const PAUSE: Duration = Duration::from_secs(2);
+/// The share of the time that looking at all processes may take.
+const SHARE: u32 = 50;
+/// Sockets can be handed from one process to another, so old knowledge is renewed.
+const RENEWAL: Duration = Duration::from_secs(30);
 
 /// The owners of the sockets that were asked for.
 #[derive(Debug, Default)]
@@ -16,28 +18,38 @@ pub(crate) struct Holders {
     known: BTreeMap<u32, Arc<[Owner]>>,
     names: BTreeMap<(Arc<[Owner]>, u32), Arc<str>>,
     unreadable: usize,
-    last: Option<Duration>,
+    /// When they were looked for, and how long that took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl Holders {
-    /// Looks for the owners of the sockets with these inodes, if one of them is new and the last look was a while ago.
-    /// Forgets all others.
+    /// Looks for the owners of the sockets with these inodes, if one of them is new or an owner is gone. Forgets all
+    /// others.
     ///
     /// # Errors
     /// `/proc` cannot be read.
-    pub(crate) fn refresh(&mut self, now: Duration, wanted: &BTreeSet<u32>) -> io::Result<()> {
+    pub(crate) fn refresh(&mut self, wanted: &BTreeSet<u32>) -> io::Result<()> {
         self.known.retain(|inode, _| wanted.contains(inode));
         let is_new = wanted.iter().any(|inode| !self.known.contains_key(inode));
-        let is_due = self.last.is_none_or(|last| now.saturating_sub(last) >= PAUSE);
-        if is_new && is_due {
+        let passed = self.last.map(|(at, _)| at.elapsed());
+        let is_old = passed.is_none_or(|passed| passed >= RENEWAL);
+        let may_look = self.last.is_none_or(|(at, took)| at.elapsed() >= took * SHARE);
+        if !wanted.is_empty() && (is_old || (may_look && (is_new || self.has_lost_an_owner()))) {
+            let start = Instant::now();
             let is_wanted = |inode: u64| u32::try_from(inode).is_ok_and(|inode| wanted.contains(&inode));
             let owners = Owners::read(is_wanted)?;
             self.unreadable = owners.unreadable();
             self.known = wanted.iter().map(|inode| (*inode, owners.of(*inode))).collect();
             self.names.clear();
-            self.last = Some(now);
+            self.last = Some((start, start.elapsed()));
         }
         Ok(())
+    }
+
+    fn has_lost_an_owner(&self) -> bool {
+        let owners: BTreeSet<i32> =
+            self.names.keys().flat_map(|(owners, _)| owners.iter().map(|owner| owner.pid)).collect();
+        owners.into_iter().any(|pid| Owners::started(pid).is_err())
     }
 
     /// Returns the processes that hold the socket with this inode, and the same in words. `uid` is the user who owns it.

@@ -1,13 +1,13 @@
 //! A look as lines.
 
-use super::cells::{Entry, HEAD};
+use super::cells::HEAD;
 use super::look::Look;
 use super::target::Target;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tcp_states::{Finding, Harm};
 
-/// How many sockets with the same finding and the same holder are shown.
+/// How many lines with the same finding and the same holder are shown.
 const SHOWN: usize = 5;
 
 /// Returns a look as text. `at` is the time of the look.
@@ -16,19 +16,18 @@ pub(crate) fn look(look: &Look, target: Option<Target>, at: &str) -> String {
     if let Some(line) = unreadable(look) {
         let _ = writeln!(text, "{line}");
     }
-    if look.entries().next().is_some() {
+    let entries = look.entries();
+    if !entries.is_empty() {
         let _ = writeln!(text, "{}", aligned(HEAD));
     }
     let mut seen: BTreeMap<(Finding, String), usize> = BTreeMap::new();
-    for entry in look.entries() {
-        if let Entry::Socket(row) = entry {
-            let count = seen.entry((row.diagnosis.finding, entry.holder())).or_default();
-            *count += 1;
-            if *count > SHOWN {
-                continue;
-            }
+    for entry in entries {
+        let count = seen.entry((entry.finding(), entry.holder())).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            let _ =
+                writeln!(text, "{}\n         {}", aligned(entry.cells().each_ref().map(String::as_str)), entry.text());
         }
-        let _ = writeln!(text, "{}\n         {}", aligned(entry.cells().each_ref().map(String::as_str)), entry.text());
     }
     for ((finding, holder), count) in seen.into_iter().filter(|(_, count)| *count > SHOWN) {
         let _ = writeln!(text, "         {} more like this: {}, held by {holder}", count - SHOWN, finding.name());

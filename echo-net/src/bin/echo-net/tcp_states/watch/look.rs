@@ -2,7 +2,7 @@
 
 use super::super::no_sock_diag;
 use super::holders::Holders;
-use super::target::Target;
+use super::target::{BadTarget, Target};
 use super::time_wait::{self, TimeWaits};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -49,6 +49,17 @@ pub(crate) struct Look {
     pub(crate) time_waits: Vec<TimeWaits>,
     /// Number of processes whose sockets cannot be read.
     pub(crate) unreadable: usize,
+    /// Whether a second look can say more.
+    pub(crate) is_open_question: bool,
+}
+
+/// Why there is no look.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The watched process has ended.
+    Ended(String),
+    /// Something cannot be read.
+    Failed(String),
 }
 
 /// A socket, who holds it, and what is the matter.
@@ -94,64 +105,78 @@ impl Watcher {
     /// Looks at all sockets.
     ///
     /// # Errors
-    /// One line: the kernel does not answer, or `/proc` cannot be read.
-    pub(crate) fn look(&mut self) -> Result<Look, String> {
-        // A process that has ended holds nothing any more.
-        let inodes = self.target.and_then(|target| target.inodes().ok()).unwrap_or_default();
-        let mut shown = Vec::new();
-        let mut waiting = Vec::new();
-        let mut listening = Vec::new();
+    /// Why there is no look: the watched process has ended, or something cannot be read.
+    pub(crate) fn look(&mut self) -> Result<Look, Stop> {
         let target = self.target;
-        self.kernel
-            .each(&STATES, |socket| match socket.state {
-                TcpState::Listen => listening.push(socket),
-                _ if target.is_some_and(|target| !target.holds(&socket, &inodes)) => (),
-                TcpState::TimeWait => waiting.push(socket),
-                // Most sockets: open, and nothing waits. They cost nothing more.
-                TcpState::Established if socket.recv_queue == 0 && socket.send_queue == 0 => (),
-                _ => shown.push(socket),
-            })
-            .map_err(|error| no_sock_diag(&error))?;
-        let now = self.start.elapsed();
+        let inodes = target.map(Target::inodes).transpose()?.unwrap_or_default();
+        let (mut shown, mut waiting, mut listening) = (Vec::new(), Vec::new(), Vec::new());
+        let found = self.kernel.each(&STATES, |socket| match socket.state {
+            TcpState::Listen => listening.push(socket),
+            _ if target.is_some_and(|target| !target.holds(&socket, &inodes)) => (),
+            TcpState::TimeWait => waiting.push(socket),
+            // Most sockets: open, accepted, and nothing waits. They cost nothing more.
+            TcpState::Established if (socket.recv_queue, socket.send_queue) == (0, 0) && !socket.is_orphan() => (),
+            _ => shown.push(socket),
+        });
+        found.map_err(|error| Stop::Failed(no_sock_diag(&error)))?;
         let mut counts = BTreeMap::new();
         for socket in shown.iter().chain(&waiting).filter(|socket| socket.state != TcpState::Established) {
             *counts.entry(socket.state).or_default() += 1;
         }
-        let wanted: BTreeSet<u32> =
-            shown.iter().chain(&listening).map(|socket| socket.inode).filter(|inode| *inode != 0).collect();
-        let no_proc = |error| format!("/proc cannot be read: {error}; it says which processes hold sockets");
-        self.holders.refresh(now, &wanted).map_err(no_proc)?;
-        self.history.begin();
-        let mut rows: Vec<Row> = Vec::new();
+        self.history.begin(self.start.elapsed());
+        let mut found: Vec<(Observed, Diagnosis)> = Vec::new();
+        let mut is_open_question = false;
         for socket in shown {
-            let row = self.row(now, socket, &listening);
-            if row.diagnosis.finding != Finding::Open {
-                rows.push(row);
+            let observed = self.history.observe(socket);
+            let diagnosis = diagnose(&observed, self.patience);
+            is_open_question |= tcp_states::is_open_question(&observed, self.patience);
+            if diagnosis.finding != Finding::Open {
+                found.push((observed, diagnosis));
             }
         }
+        let no_proc =
+            |error| Stop::Failed(format!("/proc cannot be read: {error}; it says which processes hold sockets"));
+        let mut rows = self.rows(found, &listening).map_err(no_proc)?;
         rows.sort_by(Row::by_harm);
-        let time_waits = time_wait::grouped(&waiting, &listening, &self.settings);
         Ok(Look {
             namespace: network_namespace().map_err(no_proc)?,
             counts,
             rows,
-            time_waits,
+            time_waits: time_wait::grouped(&waiting, &listening, &self.settings),
             unreadable: self.holders.unreadable(),
+            is_open_question,
         })
     }
 
-    fn row(&mut self, now: Duration, socket: TcpSocket, listening: &[TcpSocket]) -> Row {
-        let inode = match socket.state {
-            TcpState::CloseWait | TcpState::Established if socket.is_orphan() => {
-                let listener = listening.iter().find(|listener| listener.accepts(&socket));
-                listener.map_or(0, |listener| listener.inode)
-            }
-            _ => socket.inode,
+    /// Finds out who holds the sockets.
+    fn rows(&mut self, found: Vec<(Observed, Diagnosis)>, listening: &[TcpSocket]) -> io::Result<Vec<Row>> {
+        let inode = |observed: &Observed, diagnosis: &Diagnosis| match diagnosis.finding {
+            Finding::NotAccepted => listener(&observed.socket, listening).map_or(0, |listener| listener.inode),
+            _ => observed.socket.inode,
         };
-        let (owners, holder) = self.holders.of(inode, socket.uid);
-        let observed = self.history.observe(now, socket, &self.settings);
-        let diagnosis = diagnose(&observed, self.patience);
-        Row { observed, owners, holder, diagnosis }
+        let inodes: Vec<u32> = found.iter().map(|(observed, diagnosis)| inode(observed, diagnosis)).collect();
+        let wanted: BTreeSet<u32> = inodes.iter().copied().filter(|inode| *inode != 0).collect();
+        self.holders.refresh(&wanted)?;
+        let rows = found.into_iter().zip(inodes).map(|((observed, diagnosis), inode)| {
+            let (owners, holder) = self.holders.of(inode, observed.socket.uid);
+            Row { observed, owners, holder, diagnosis }
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// Returns the socket that listens for connections like this one; an exact address comes before any address.
+fn listener<'a>(socket: &TcpSocket, listening: &'a [TcpSocket]) -> Option<&'a TcpSocket> {
+    let accepting = listening.iter().filter(|listener| listener.accepts(socket));
+    accepting.max_by_key(|listener| listener.local.ip() == socket.local.ip())
+}
+
+impl From<BadTarget> for Stop {
+    fn from(error: BadTarget) -> Self {
+        match error {
+            BadTarget::Ended(line) => Self::Ended(line),
+            BadTarget::Denied(line) | BadTarget::Unknown(line) => Self::Failed(line),
+        }
     }
 }
 
@@ -164,7 +189,7 @@ impl Row {
     /// The worst first: the harm, then the time, then the bytes that wait. Then by what stays the same.
     fn by_harm(&self, other: &Self) -> std::cmp::Ordering {
         let worst = |row: &Self| {
-            let Observed { socket, age, send_still, recv_still } = &row.observed;
+            let Observed { socket, age, send_still, recv_still, .. } = &row.observed;
             let waits = socket.unacknowledged().max(socket.unread());
             (row.diagnosis.harm, age.time.max(*send_still).max(*recv_still).as_secs(), waits)
         };

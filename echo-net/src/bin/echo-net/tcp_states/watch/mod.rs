@@ -15,19 +15,19 @@ use crate::standard::StandardStream;
 use crate::units;
 use chrono::{Local, SecondsFormat, Utc};
 use clap::Args;
-use look::{Look, Watcher};
-use picture::{View, WatchPicture};
+use look::{Look, Stop, Watcher};
+use picture::WatchPicture;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use target::{BadTarget, Named, Target};
-use tcp_states::Harm;
+use tcp_states::{Harm, READING};
 
 /// The options of a watch.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WatchOptions {
     /// Watch all sockets of this machine in a closing state, or only those of a port or of a process
-    #[arg(long, value_name = "PORT|PID", num_args = 0..=1, conflicts_with_all = ["first", "how", "peer", "ipv6", "explain"])]
+    #[arg(long, value_name = "PORT|PID", num_args = 0..=1, conflicts_with_all = ["first", "how", "peer", "ipv6", "explain", "step"])]
     pub(crate) watch: Option<Option<Named>>,
 
     /// Look once, and exit with 1 if something is stuck
@@ -38,7 +38,7 @@ pub(crate) struct WatchOptions {
     #[arg(long, value_name = "SECONDS", requires = "watch", conflicts_with = "once", value_parser = units::some_seconds)]
     interval: Option<Duration>,
 
-    /// Time after which what does not move is stuck [default: 10 s]
+    /// Time after which what does not move is stuck [default: 20 s]
     #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = units::some_seconds)]
     stuck_after: Option<Duration>,
 
@@ -56,7 +56,7 @@ pub(crate) enum Form {
 
 impl WatchOptions {
     fn patience(&self) -> Duration {
-        self.stuck_after.unwrap_or(Duration::from_secs(10))
+        self.stuck_after.unwrap_or(Duration::from_secs(20))
     }
 
     fn interval(&self) -> Duration {
@@ -73,13 +73,23 @@ pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, Str
     let mut out = StandardStream::stdout();
     loop {
         let begin = Instant::now();
-        if let Some(target) = target.filter(|target| target.has_ended()) {
-            crate::exit::say(&format!("{target} has ended"));
-            return Ok(Exit::Clean);
+        let mut look = watcher.look();
+        // Does a program read what it has? Only a second look can tell.
+        if options.once && look.as_ref().is_ok_and(|look| look.is_open_question) {
+            std::thread::sleep(READING);
+            look = watcher.look();
         }
-        let look = look_and_note(&mut watcher, options.prometheus.as_deref())?;
+        let look = match look {
+            Ok(look) => look,
+            Err(Stop::Failed(line)) => return Err((Exit::System, line)),
+            Err(Stop::Ended(line)) => {
+                crate::exit::say(&line);
+                return Ok(Exit::Clean);
+            }
+        };
+        note(&look, options.prometheus.as_deref())?;
         print(&mut out, &look, target, options.patience(), form)
-            .map_err(|error| (Exit::NotClean, format!("cannot write: {error}")))?;
+            .map_err(|error| (Exit::System, format!("cannot write: {error}")))?;
         if options.once {
             return Ok(if look.count(Harm::Stuck) > 0 { Exit::NotClean } else { Exit::Clean });
         }
@@ -93,29 +103,27 @@ pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, Str
 /// The exit code, and one line about what is missing.
 pub(crate) fn picture(options: &WatchOptions) -> Result<WatchPicture, (Exit, String)> {
     let (mut watcher, target) = open(options)?;
-    let look = look_and_note(&mut watcher, options.prometheus.as_deref())?;
+    let look = match watcher.look() {
+        Ok(look) => look,
+        Err(Stop::Ended(line) | Stop::Failed(line)) => return Err((Exit::System, line)),
+    };
     let prometheus = options.prometheus.clone();
-    let (interval, view) = (options.interval(), View::default());
-    Ok(WatchPicture { watcher, look, target, interval, prometheus, view })
+    note(&look, prometheus.as_deref())?;
+    Ok(WatchPicture::new(watcher, look, target, options.interval(), prometheus))
 }
 
-/// Looks, and writes the metrics.
-fn look_and_note(watcher: &mut Watcher, prometheus: Option<&Path>) -> Result<Look, (Exit, String)> {
-    let look = watcher.look().map_err(|line| (Exit::System, line))?;
-    if let Some(path) = prometheus {
-        let failed = |error| (Exit::NotClean, format!("cannot write {}: {error}", path.display()));
-        prometheus::write(path, &look).map_err(failed)?;
-    }
-    Ok(look)
+/// Writes the metrics.
+fn note(look: &Look, prometheus: Option<&Path>) -> Result<(), (Exit, String)> {
+    let Some(path) = prometheus else { return Ok(()) };
+    prometheus::write(path, look).map_err(|error| (Exit::System, format!("cannot write {}: {error}", path.display())))
 }
 
 fn open(options: &WatchOptions) -> Result<(Watcher, Option<Target>), (Exit, String)> {
     let mut watcher = Watcher::open(options.patience()).map_err(system)?;
     let Some(named) = options.watch.flatten() else { return Ok((watcher, None)) };
-    let sockets = watcher.sockets().map_err(system)?;
-    let target = named.resolve(&sockets).map_err(|error| match error {
+    let target = named.resolve(|| watcher.sockets()).map_err(|error| match error {
         BadTarget::Unknown(line) => (Exit::Usage, line),
-        BadTarget::Denied(line) => (Exit::System, line),
+        BadTarget::Denied(line) | BadTarget::Ended(line) => (Exit::System, line),
     })?;
     watcher.limit_to(target);
     Ok((watcher, Some(target)))

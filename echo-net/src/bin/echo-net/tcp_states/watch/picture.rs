@@ -1,8 +1,8 @@
 //! The watch as a picture: a table, what is the matter with the socket that is chosen, and keys.
 
-use super::cells::{Entry, HEAD};
+use super::cells::{Entry, HEAD, Key};
 use super::lines::{summary, unreadable};
-use super::look::{Look, Watcher};
+use super::look::{Look, Stop, Watcher};
 use super::target::Target;
 use crate::exit::Exit;
 use crate::tcp_states::screen::Picture;
@@ -16,29 +16,51 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tcp_states::Harm;
 
-/// Width of each column of [`HEAD`], and the smallest screen that shows it.
-const COLUMNS: [(u16, u16); 9] = [(7, 0), (11, 0), (9, 0), (7, 70), (7, 70), (17, 90), (21, 112), (21, 132), (20, 0)];
+/// The order in which columns of [`HEAD`] are shown as far as there is room for them.
+const IMPORTANCE: [usize; 9] = [1, 8, 2, 0, 6, 5, 4, 3, 7];
+/// The least width of each column, so that they do not jump with each look.
+const WIDTHS: [u16; 9] = [7, 11, 8, 6, 6, 6, 14, 14, 14];
+/// The last column is cut if it must be, the others never.
+const HOLDER: usize = 8;
+/// The width that the last column has before others get room.
+const WIDEST: u16 = 30;
 
 /// Looks at the sockets, and shows them.
 pub(crate) struct WatchPicture {
-    pub(crate) watcher: Watcher,
-    pub(crate) look: Look,
-    pub(crate) target: Option<Target>,
-    pub(crate) interval: Duration,
-    pub(crate) prometheus: Option<PathBuf>,
-    pub(crate) view: View,
+    watcher: Watcher,
+    look: Look,
+    target: Option<Target>,
+    interval: Duration,
+    prometheus: Option<PathBuf>,
+    view: View,
+}
+
+impl WatchPicture {
+    /// `look` is the first one.
+    pub(crate) fn new(
+        watcher: Watcher,
+        look: Look,
+        target: Option<Target>,
+        interval: Duration,
+        prometheus: Option<PathBuf>,
+    ) -> Self {
+        Self { watcher, look, target, interval, prometheus, view: View::default() }
+    }
 }
 
 /// What the keys have changed.
 #[derive(Debug, Default)]
-pub(crate) struct View {
+struct View {
     sort: Sort,
     filter: String,
     is_typing: bool,
     is_paused: bool,
-    chosen: TableState,
-    /// Number of lines that were shown.
-    count: usize,
+    /// The line that is chosen: its key, and where it was.
+    chosen: Option<(Key, usize)>,
+    /// The first line that is shown.
+    first: usize,
+    /// All lines that were there.
+    keys: Vec<Key>,
 }
 
 /// The order of the lines.
@@ -82,13 +104,16 @@ impl Picture for WatchPicture {
     }
 
     fn refresh(&mut self) -> Result<Option<String>, (Exit, String)> {
-        if self.view.is_paused {
-            return Ok(None);
+        let look = match self.watcher.look() {
+            Ok(look) => look,
+            Err(Stop::Ended(line)) => return Ok(Some(line)),
+            Err(Stop::Failed(line)) => return Err((Exit::System, line)),
+        };
+        super::note(&look, self.prometheus.as_deref())?;
+        // The metrics go on.
+        if !self.view.is_paused {
+            self.look = look;
         }
-        if let Some(target) = self.target.filter(|target| target.has_ended()) {
-            return Ok(Some(format!("{target} has ended")));
-        }
-        self.look = super::look_and_note(&mut self.watcher, self.prometheus.as_deref())?;
         Ok(None)
     }
 
@@ -113,23 +138,39 @@ impl View {
             }
             return false;
         }
-        let last = self.count.saturating_sub(1);
-        let chosen = self.chosen.selected().unwrap_or_default();
+        let chosen = self.chosen.map_or(0, |(_, place)| place);
         match key {
             KeyCode::Char('q') => return true,
             KeyCode::Char('p' | ' ') => self.is_paused = !self.is_paused,
-            KeyCode::Char('s') => self.sort = self.sort.next(),
+            KeyCode::Char('s') => {
+                self.sort = self.sort.next();
+                self.first = 0;
+            }
             KeyCode::Char('/') => self.is_typing = true,
             KeyCode::Esc => self.filter.clear(),
-            KeyCode::Up | KeyCode::Char('k') => self.chosen.select(Some(chosen.saturating_sub(1))),
-            KeyCode::Down | KeyCode::Char('j') => self.chosen.select(Some((chosen + 1).min(last))),
-            KeyCode::PageUp => self.chosen.select(Some(chosen.saturating_sub(20))),
-            KeyCode::PageDown => self.chosen.select(Some((chosen + 20).min(last))),
-            KeyCode::Home => self.chosen.select(Some(0)),
-            KeyCode::End => self.chosen.select(Some(last)),
+            KeyCode::Up | KeyCode::Char('k') => self.choose(chosen.saturating_sub(1)),
+            KeyCode::Down | KeyCode::Char('j') => self.choose(chosen + 1),
+            KeyCode::PageUp => self.choose(chosen.saturating_sub(20)),
+            KeyCode::PageDown => self.choose(chosen + 20),
+            KeyCode::Home => self.choose(0),
+            KeyCode::End => self.choose(usize::MAX),
             _ => (),
         }
         false
+    }
+
+    /// Chooses a line, or the last.
+    fn choose(&mut self, place: usize) {
+        let place = place.min(self.keys.len().saturating_sub(1));
+        self.chosen = self.keys.get(place).map(|key| (*key, place));
+    }
+
+    /// Finds the chosen line again. If it is gone, the one in its place is chosen.
+    fn follow(&mut self, lines: &[Entry<'_>]) {
+        self.keys = lines.iter().map(|entry| entry.key()).collect();
+        let (key, place) = self.chosen.unzip();
+        let found = self.keys.iter().position(|other| Some(*other) == key);
+        self.choose(found.or(place).unwrap_or_default());
     }
 
     /// Returns the lines that the filter passes, in their order.
@@ -139,22 +180,20 @@ impl View {
             let mut cells = entry.cells().into_iter();
             wanted.is_empty() || cells.any(|cell| cell.to_lowercase().contains(&wanted))
         };
-        let mut lines: Vec<Entry<'a>> = look.entries().filter(passes).collect();
+        let mut lines: Vec<Entry<'a>> = look.entries().into_iter().filter(passes).collect();
         // The sorts are stable, so what is equal stays in the order of harm.
         match self.sort {
-            Sort::Harm => lines.sort_by_key(|entry| std::cmp::Reverse(entry.harm())),
+            Sort::Harm => (),
             Sort::Age => lines.sort_by_key(|entry| std::cmp::Reverse(entry.age())),
             Sort::State => lines.sort_by_key(|entry| entry.state()),
-            Sort::Holder => lines.sort_by_key(|entry| entry.holder()),
+            Sort::Holder => lines.sort_by_cached_key(|entry| entry.holder()),
         }
         lines
     }
 
     fn draw(&mut self, look: &Look, title: &str, frame: &mut Frame<'_>) {
         let lines = self.lines(look);
-        self.count = lines.len();
-        let last = lines.len().checked_sub(1);
-        self.chosen.select(last.map(|last| self.chosen.selected().unwrap_or_default().min(last)));
+        self.follow(&lines);
         let width = frame.area().width;
         let notice = unreadable(look);
         let heights = [height(title, width), notice.as_deref().map_or(0, |notice| height(notice, width))];
@@ -171,38 +210,37 @@ impl View {
         frame.render_widget(Paragraph::new(title).style(bold).wrap(Wrap { trim: true }), top);
         frame.render_widget(Paragraph::new(notice.unwrap_or_default()).wrap(Wrap { trim: true }), warning);
         self.draw_table(&lines, table, frame);
-        let text = self.chosen.selected().and_then(|chosen| lines.get(chosen)).map(|entry| entry.text());
+        let text = self.chosen.and_then(|(_, place)| lines.get(place)).map(|entry| entry.text());
         let text = text.unwrap_or_else(|| "nothing to show".to_owned());
         frame.render_widget(Paragraph::new(format!("→ {text}")).wrap(Wrap { trim: true }), sentence);
         frame.render_widget(Line::from(self.keys()).style(Style::new().add_modifier(Modifier::REVERSED)), keys);
     }
 
     fn draw_table(&mut self, lines: &[Entry<'_>], area: Rect, frame: &mut Frame<'_>) {
-        let shown = |cells: [String; 9]| {
-            cells.into_iter().zip(COLUMNS).filter(|(_, (_, from))| area.width >= *from).map(|(cell, _)| cell)
-        };
-        let widths = COLUMNS.into_iter().filter(|(_, from)| area.width >= *from).map(|(width, _)| width);
-        let mut widths: Vec<Constraint> = widths.map(Constraint::Length).collect();
-        if let Some(holder) = widths.last_mut() {
-            *holder = Constraint::Min(8);
-        }
         // Thousands of lines are not made ready to show the few that fit.
-        let height = usize::from(area.height.saturating_sub(1));
-        let chosen = self.chosen.selected().unwrap_or_default();
-        let first = self.chosen.offset().min(chosen).max((chosen + 1).saturating_sub(height));
-        *self.chosen.offset_mut() = first;
-        let rows = lines.iter().skip(first).take(height).map(|entry| {
-            let color = match entry.harm() {
+        let height = usize::from(area.height.saturating_sub(1)).max(1);
+        let chosen = self.chosen.map_or(0, |(_, place)| place);
+        self.first = self.first.min(chosen).max((chosen + 1).saturating_sub(height));
+        let shown: Vec<_> =
+            lines.iter().skip(self.first).take(height).map(|entry| (entry.cells(), entry.harm())).collect();
+        let columns = columns(shown.iter().map(|(cells, _)| cells), area.width);
+        let of = |cells: &[String; 9]| columns.iter().map(|(column, _)| cells[*column].clone()).collect::<Vec<_>>();
+        let rows = shown.iter().map(|(cells, harm)| {
+            let color = match harm {
                 Harm::Stuck => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
                 Harm::Passing => Style::new().fg(Color::Yellow),
                 Harm::None => Style::new(),
             };
-            Row::new(shown(entry.cells())).style(color)
+            Row::new(of(cells)).style(color)
         });
-        let head = Row::new(shown(HEAD.map(str::to_owned))).style(Style::new().add_modifier(Modifier::UNDERLINED));
+        let head = Row::new(of(&HEAD.map(str::to_owned))).style(Style::new().add_modifier(Modifier::UNDERLINED));
         let marked = Style::new().add_modifier(Modifier::REVERSED);
+        let widths = columns.iter().map(|(column, width)| match *column {
+            HOLDER => Constraint::Min(*width),
+            _ => Constraint::Length(*width),
+        });
         let table = Table::new(rows, widths).header(head).row_highlight_style(marked);
-        let mut window = TableState::new().with_selected(self.chosen.selected().map(|chosen| chosen - first));
+        let mut window = TableState::new().with_selected(self.chosen.map(|(_, place)| place - self.first));
         frame.render_stateful_widget(table, area, &mut window);
     }
 
@@ -216,6 +254,27 @@ impl View {
     }
 }
 
+/// Returns the columns for which there is room, from left to right, with their widths.
+fn columns<'a>(rows: impl Iterator<Item = &'a [String; 9]> + Clone, room: u16) -> Vec<(usize, u16)> {
+    let width = |column: usize| {
+        let cells = rows.clone().map(|cells| cells[column].chars().count());
+        let widest = cells.chain([HEAD[column].len()]).max().unwrap_or_default();
+        u16::try_from(widest).unwrap_or(u16::MAX)
+    };
+    let mut columns = Vec::new();
+    let mut used: u16 = 0;
+    for column in IMPORTANCE {
+        let needed = width(column).max(WIDTHS[column]);
+        let needed = if column == HOLDER { needed.min(WIDEST) } else { needed };
+        if used.saturating_add(needed) <= room {
+            used = used.saturating_add(needed).saturating_add(1);
+            columns.push((column, needed));
+        }
+    }
+    columns.sort_unstable();
+    columns
+}
+
 /// Returns the number of lines that a text takes, at most 3.
 fn height(text: &str, width: u16) -> u16 {
     let lines = crate::tcp_states::wrapped(text, width.into()).len();
@@ -224,7 +283,7 @@ fn height(text: &str, width: u16) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{View, WatchPicture};
+    use super::WatchPicture;
     use crate::tcp_states::screen::tests::draw_on_all_sizes;
     use crate::tcp_states::screen::{Picture as _, ScreenSize, text};
     use crate::tcp_states::watch::look::{Look, Row, Watcher};
@@ -248,7 +307,8 @@ mod tests {
             inode: 1,
         };
         let age = Age { time: Duration::from_secs(number.into()), is_minimum: true };
-        let observed = Observed { socket, age, send_still: Duration::ZERO, recv_still: Duration::ZERO };
+        let (send_still, recv_still) = (Duration::ZERO, Duration::ZERO);
+        let observed = Observed { socket, age, send_still, recv_still, is_reading: false };
         Row { observed, owners: [].into(), holder: holder.into(), diagnosis: Diagnosis { finding, harm } }
     }
 
@@ -261,19 +321,14 @@ mod tests {
             kind: Kind::Client([10, 0, 0, 1].into(), ([10, 0, 0, 2], 80).into()),
             count: 20_000,
             left: Duration::from_secs(48),
-            share: Some(0.71),
+            share: Some(0.81),
             harm: Harm::Passing,
         };
         let counts = [(TcpState::CloseWait, 50), (TcpState::FinWait2, 1), (TcpState::TimeWait, 20_000)].into();
-        let look = Look { namespace: 1, counts, rows, time_waits: vec![time_waits], unreadable: 3 };
-        WatchPicture {
-            watcher: Watcher::open(Duration::from_secs(10)).expect("sock_diag"),
-            look,
-            target: None,
-            interval: Duration::from_secs(1),
-            prometheus: None,
-            view: View::default(),
-        }
+        let look =
+            Look { namespace: 1, counts, rows, time_waits: vec![time_waits], unreadable: 3, is_open_question: false };
+        let watcher = Watcher::open(Duration::from_secs(10)).expect("sock_diag");
+        WatchPicture::new(watcher, look, None, Duration::from_secs(1), None)
     }
 
     fn screen(picture: &mut WatchPicture, size: &str) -> String {
@@ -295,11 +350,8 @@ mod tests {
         let counts = "FIN-WAIT-2 1, CLOSE-WAIT 50, TIME-WAIT 20000";
         assert_eq!(lines[0], format!("network namespace 1, 50 stuck, 2 passing, {counts}"));
         assert!(lines[1].starts_with("The sockets of 3 processes cannot be read"), "{text}");
-        assert!(lines[3].starts_with("stuck   CLOSE-WAIT  >100 s"), "{text}");
-        assert!(
-            text.contains("→ the peer has finished at least 100 s ago, and leaky.py (pid 7) has not closed"),
-            "{text}"
-        );
+        assert!(lines[3].starts_with("stuck   CLOSE-WAIT  >1m40s"), "{text}");
+        assert!(text.contains("→ the peer finished at least 100 s ago, and leaky.py (pid 7) did not close"), "{text}");
         assert!(lines[19].starts_with("q quit"), "{text}");
     }
 
@@ -309,10 +361,16 @@ mod tests {
         screen(&mut picture, "140x20");
         press(&mut picture, &[KeyCode::End]);
         let text = screen(&mut picture, "140x20");
-        assert!(text.contains("20000 of them use 71 % of the ports to 10.0.0.2:80: soon connecting fails"), "{text}");
+        assert!(
+            text.contains(
+                "the last is gone in 48 s; 20000 of them use 81 % of the ports to 10.0.0.2:80: connecting fails"
+            ),
+            "{text}"
+        );
         press(&mut picture, &[KeyCode::Home, KeyCode::Char('s'), KeyCode::Char('s')]);
         let text = screen(&mut picture, "140x20");
         assert!(text.lines().nth(3).is_some_and(|line| line.contains("FIN-WAIT-2")), "{text}");
+        assert!(text.contains("→ the peer finished at least 100 s ago"), "the chosen line is the same: {text}");
         let typed = ['/', 'q', 'T', 'I', 'M'].map(KeyCode::Char);
         press(&mut picture, &typed);
         assert!(screen(&mut picture, "140x20").contains("filter: qTIM_"), "q is a letter while a filter is typed");
@@ -328,6 +386,25 @@ mod tests {
         assert_eq!(picture.refresh().ok(), Some(None));
         assert_eq!(picture.look.rows.len(), 51, "nothing changes while it is paused");
         assert!(picture.press(KeyCode::Char('q')));
+    }
+
+    #[test]
+    fn no_column_is_cut_but_the_last_and_the_least_important_give_way() {
+        let mut picture = picture();
+        let head = |picture: &mut WatchPicture, size| {
+            screen(picture, size)
+                .lines()
+                .find(|line| line.contains("STATE"))
+                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        for (size, columns) in [
+            ("120x20", "HARM STATE AGE RECV-Q SEND-Q TIMER LOCAL PEER HELD BY"),
+            ("80x20", "HARM STATE AGE SEND-Q TIMER LOCAL HELD BY"),
+            ("60x20", "HARM STATE AGE LOCAL HELD BY"),
+            ("40x20", "STATE AGE HELD BY"),
+        ] {
+            assert_eq!(head(&mut picture, size).as_deref(), Some(columns), "{size}");
+        }
     }
 
     #[test]

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tcp_states::{Harm, Settings, TcpSocket, time};
+use tcp_states::{Harm, Reuse, Settings, TcpSocket, time};
 
-/// Above this share of the ports, connecting soon fails.
-const MANY: f64 = 0.5;
-/// Above this share, it fails.
-const TOO_MANY: f64 = 0.9;
+/// Above this share of the ports, it is time to know.
+const MANY: f64 = 0.8;
 
 /// Sockets in TIME-WAIT that are alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,17 +34,19 @@ impl TimeWaits {
     pub(crate) fn text(&self) -> String {
         let left = time(self.left);
         match (self.kind, self.share) {
-            (Kind::Client(_, server), Some(share)) if self.count > 1 => format!(
-                "normal after closing first, {left} left; {} of them use {:.0} % of the ports to {server}{}",
+            (_, _) if self.count == 1 => format!("normal after closing first, {left} left"),
+            (Kind::Client(_, server), Some(share)) => format!(
+                "normal after closing first, the last is gone in {left}; {} of them use {:.0} % of the ports to \
+                 {server}{}",
                 self.count,
                 share * 100.0,
                 match self.harm {
                     Harm::None => "",
-                    Harm::Passing => ": soon connecting fails",
-                    Harm::Stuck => ": connecting fails",
+                    Harm::Passing => ": connecting fails when none is left",
+                    Harm::Stuck => ": none is left, and connecting fails",
                 }
             ),
-            (_, _) => format!("normal after closing first, {left} left"),
+            (_, _) => format!("normal after closing first, the last is gone in {left}"),
         }
     }
 }
@@ -54,13 +54,15 @@ impl TimeWaits {
 /// Groups sockets in TIME-WAIT, the most first.
 pub(crate) fn grouped(waiting: &[TcpSocket], listening: &[TcpSocket], settings: &Settings) -> Vec<TimeWaits> {
     let mut groups: BTreeMap<Kind, (usize, Duration)> = BTreeMap::new();
-    let served: Vec<u16> = listening.iter().map(|socket| socket.local.port()).collect();
+    // A port that has several connections, or a program that listens, is a server's.
+    let mut served: BTreeMap<u16, usize> = listening.iter().map(|socket| (socket.local.port(), 2)).collect();
+    for socket in waiting {
+        *served.entry(socket.local.port()).or_default() += 1;
+    }
     for socket in waiting {
         let port = socket.local.port();
-        let kind = match settings.local_ports.contains(&port) && !served.contains(&port) {
-            true => Kind::Client(socket.local.ip(), socket.remote),
-            false => Kind::Server(socket.local),
-        };
+        let is_client = settings.local_ports.contains(&port) && served.get(&port).is_none_or(|count| *count < 2);
+        let kind = if is_client { Kind::Client(socket.local.ip(), socket.remote) } else { Kind::Server(socket.local) };
         let (count, left) = groups.entry(kind).or_default();
         *count += 1;
         *left = socket.timer.map(|timer| timer.expires).unwrap_or_default().max(*left);
@@ -77,8 +79,14 @@ fn group(kind: Kind, count: usize, left: Duration, settings: &Settings) -> TimeW
         Kind::Client(_, _) => Some(count as f64 / settings.port_count() as f64),
         Kind::Server(_) => None,
     };
+    let is_used_again = match (settings.reuse, kind) {
+        (Reuse::Always, _) => true,
+        (Reuse::Loopback, Kind::Client(_, server)) => server.ip().is_loopback(),
+        (Reuse::Never | Reuse::Loopback, _) => false,
+    };
     let harm = match share {
-        Some(share) if share >= TOO_MANY => Harm::Stuck,
+        Some(_) if is_used_again => Harm::None,
+        Some(share) if share >= 1.0 => Harm::Stuck,
         Some(share) if share >= MANY => Harm::Passing,
         Some(_) | None => Harm::None,
     };
@@ -90,7 +98,7 @@ mod tests {
     use super::{Kind, grouped};
     use std::net::SocketAddr;
     use std::time::Duration;
-    use tcp_states::{Harm, Settings, TcpSocket, TcpState, Timer, TimerKind};
+    use tcp_states::{Harm, Reuse, Settings, TcpSocket, TcpState, Timer, TimerKind};
 
     fn waits(local: &str, remote: &str, left: u64) -> TcpSocket {
         let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
@@ -112,32 +120,43 @@ mod tests {
     #[test]
     fn a_clients_ports_to_a_server_are_counted() {
         let settings = Settings { local_ports: 40_000..=49_999, ..Settings::default() };
-        let to_a_server = |count: u16| -> Vec<TcpSocket> {
-            (0..count).map(|n| waits(&format!("10.0.0.1:{}", 40_000 + n), "10.0.0.2:80", 48)).collect()
+        let to_a_server = |count: u16, server: &str| -> Vec<TcpSocket> {
+            (0..count).map(|n| waits(&format!("10.0.0.1:{}", 40_000 + n), server, 48)).collect()
         };
+        let many = "normal after closing first, the last is gone in 48 s; ";
         for (count, harm, text) in [
-            (1, Harm::None, "normal after closing first, 48 s left"),
+            (1, Harm::None, "normal after closing first, 48 s left".to_owned()),
+            (3_900, Harm::None, format!("{many}3900 of them use 39 % of the ports to 10.0.0.2:80")),
             (
-                3_900,
-                Harm::None,
-                "normal after closing first, 48 s left; 3900 of them use 39 % of the ports to 10.0.0.2:80",
-            ),
-            (
-                5_000,
+                8_000,
                 Harm::Passing,
-                "normal after closing first, 48 s left; 5000 of them use 50 % of the ports to 10.0.0.2:80: soon \
-                 connecting fails",
+                format!("{many}8000 of them use 80 % of the ports to 10.0.0.2:80: connecting fails when none is left"),
             ),
             (
-                9_000,
+                10_000,
                 Harm::Stuck,
-                "normal after closing first, 48 s left; 9000 of them use 90 % of the ports to 10.0.0.2:80: connecting \
-                 fails",
+                format!(
+                    "{many}10000 of them use 100 % of the ports to 10.0.0.2:80: none is left, and connecting fails"
+                ),
             ),
         ] {
-            let groups = grouped(&to_a_server(count), &[], &settings);
-            assert_eq!((groups.len(), groups[0].harm, groups[0].text().as_str()), (1, harm, text));
+            let groups = grouped(&to_a_server(count, "10.0.0.2:80"), &[], &settings);
+            assert_eq!((groups.len(), groups[0].harm, groups[0].text()), (1, harm, text));
         }
+        // Linux uses ports to loopback again, and with tcp_tw_reuse 1 those to every peer.
+        assert_eq!(grouped(&to_a_server(10_000, "127.0.0.1:80"), &[], &settings)[0].harm, Harm::None);
+        let always = Settings { reuse: Reuse::Always, ..settings };
+        assert_eq!(grouped(&to_a_server(10_000, "10.0.0.2:80"), &[], &always)[0].harm, Harm::None);
+    }
+
+    #[test]
+    fn a_port_with_several_connections_is_a_servers() {
+        let sockets = ["1", "2"].map(|n| waits("10.0.0.1:50000", &format!("10.0.0.{n}:99"), 5));
+        let groups = grouped(&sockets, &[], &Settings::default());
+        assert_eq!(
+            groups.iter().map(|group| (group.kind, group.count)).collect::<Vec<_>>(),
+            [(Kind::Server("10.0.0.1:50000".parse().expect("an address")), 2)]
+        );
     }
 
     #[test]
