@@ -19,6 +19,7 @@ impl Watermark {
     }
 
     /// Adds `seq`. Returns `false` if the set already contains it (0 always is in the set).
+    #[inline]
     pub fn insert(&mut self, seq: u64) -> bool {
         if self.contains(seq) {
             return false;
@@ -35,11 +36,13 @@ impl Watermark {
     }
 
     /// Whether `seq` is in the set.
+    #[inline]
     pub fn contains(&self, seq: u64) -> bool {
         seq <= self.through || self.beyond.contains(&seq)
     }
 
     /// Returns the highest number with no gap below it.
+    #[inline]
     pub fn mark(&self) -> u64 {
         self.through
     }

@@ -17,6 +17,10 @@ pub const MAX_REASON: usize = 123;
 
 const ECHO_STAMPS: usize = 8;
 const REPLY_STAMPS: usize = 24;
+/// Bytes before the payload of an ECHO.
+pub(crate) const ECHO_HEAD: usize = HEADER + ECHO_STAMPS;
+/// Bytes before the payload of a REPLY.
+pub(crate) const REPLY_HEAD: usize = HEADER + REPLY_STAMPS;
 /// Where the reason of a GOAWAY or CLOSE begins: behind the code and the flags.
 const REASON_AT: usize = 3;
 const FLAG_FIN_FIRST: u8 = 1;
@@ -166,6 +170,36 @@ impl Decoder {
         self.gather(input)
     }
 
+    /// Returns the ECHO at the front of `input`, if that is what comes next and all of it is there: its number, stamp and
+    /// payload. [`ECHO_HEAD`] bytes are before the payload. Most of a server's input is that, so it takes no longer way.
+    #[inline]
+    pub(crate) fn whole_echo<'i>(&self, input: &'i [u8]) -> Option<(u64, Stamp, &'i [u8])> {
+        let (head, payload) = self.whole::<ECHO_HEAD>(input, 1)?;
+        Some((seq(head), stamp(head, HEADER), payload))
+    }
+
+    /// Returns the REPLY at the front of `input`, as [`whole_echo`](Self::whole_echo) does an ECHO: its number, t1 to t3
+    /// and payload. [`REPLY_HEAD`] bytes are before the payload.
+    #[inline]
+    pub(crate) fn whole_reply<'i>(&self, input: &'i [u8]) -> Option<(u64, [Stamp; 3], &'i [u8])> {
+        let (head, payload) = self.whole::<REPLY_HEAD>(input, 2)?;
+        let [t1, t2, t3] = [0, 8, 16].map(|at| stamp(head, HEADER + at));
+        Some((seq(head), [t1, t2, t3], payload))
+    }
+
+    /// Returns the head and the payload of a whole frame of this kind.
+    #[inline]
+    fn whole<'i, const HEAD: usize>(&self, input: &'i [u8], kind: u8) -> Option<(&'i [u8; HEAD], &'i [u8])> {
+        if !self.partial.is_empty() || self.skip.is_some() {
+            return None;
+        }
+        let head = input.first_chunk::<HEAD>()?;
+        let length = (u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize).checked_sub(HEAD - HEADER)?;
+        let is_it = head[3] == kind && length <= self.limit;
+        let payload = input.get(HEAD..HEAD + length).filter(|_| is_it)?;
+        Some((head, payload))
+    }
+
     /// Returns whether a frame has begun and is incomplete.
     pub fn is_partial(&self) -> bool {
         self.skip.is_some() || (!self.lent && !self.partial.is_empty())
@@ -290,7 +324,15 @@ impl Header {
     }
 }
 
+/// Reads the number in a header.
+#[inline]
+fn seq(head: &[u8]) -> u64 {
+    let bytes = head.get(4..HEADER).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+    u64::from_be_bytes(bytes)
+}
+
 /// Reads the stamp at `at`. The header was checked, so the body is long enough.
+#[inline]
 fn stamp(body: &[u8], at: usize) -> Stamp {
     let bytes = body.get(at..at + 8).and_then(|b| b.first_chunk()).copied().unwrap_or_default();
     Stamp(i64::from_be_bytes(bytes))
@@ -307,25 +349,42 @@ fn close_reason(name: &str, body: &[u8]) -> Result<CloseReason, Violation> {
     }
 }
 
-fn header(out: &mut Vec<u8>, body: usize, kind: u8, seq: u64) {
+#[inline]
+fn header(body: usize, kind: u8, seq: u64) -> [u8; HEADER] {
     debug_assert!(body <= MAX_BODY, "the caller limits payloads to MAX_PAYLOAD");
-    out.extend_from_slice(&(body as u32).to_be_bytes()[1..]);
-    out.push(kind);
-    out.extend_from_slice(&seq.to_be_bytes());
+    let [_, a, b, c] = (body as u32).to_be_bytes();
+    let [d, e, f, g, h, i, j, k] = seq.to_be_bytes();
+    [a, b, c, kind, d, e, f, g, h, i, j, k]
+}
+
+/// Returns an ECHO's header and stamp, for a payload of `len` bytes.
+#[inline]
+pub(crate) fn echo_head(seq: u64, t1: Stamp, len: usize) -> [u8; ECHO_HEAD] {
+    let mut head = [0; ECHO_HEAD];
+    head[..HEADER].copy_from_slice(&header(ECHO_STAMPS + len, 1, seq));
+    head[HEADER..].copy_from_slice(&t1.0.to_be_bytes());
+    head
+}
+
+/// Returns a REPLY's header and stamps, for a payload of `len` bytes.
+#[inline]
+pub(crate) fn reply_head(seq: u64, [t1, t2, t3]: [Stamp; 3], len: usize) -> [u8; REPLY_HEAD] {
+    let mut head = [0; REPLY_HEAD];
+    head[..HEADER].copy_from_slice(&header(REPLY_STAMPS + len, 2, seq));
+    for (place, stamp) in head[HEADER..].chunks_exact_mut(8).zip([t1, t2, t3]) {
+        place.copy_from_slice(&stamp.0.to_be_bytes());
+    }
+    head
 }
 
 /// Appends an ECHO's header and stamp. The caller appends `len` bytes of payload (at most [`MAX_PAYLOAD`]).
 pub fn echo_header(out: &mut Vec<u8>, seq: u64, t1: Stamp, len: usize) {
-    header(out, ECHO_STAMPS + len, 1, seq);
-    out.extend_from_slice(&t1.0.to_be_bytes());
+    out.extend_from_slice(&echo_head(seq, t1, len));
 }
 
 /// Appends a REPLY's header and stamps. The caller appends `len` bytes of payload (at most [`MAX_PAYLOAD`]).
-pub fn reply_header(out: &mut Vec<u8>, seq: u64, [t1, t2, t3]: [Stamp; 3], len: usize) {
-    header(out, REPLY_STAMPS + len, 2, seq);
-    for stamp in [t1, t2, t3] {
-        out.extend_from_slice(&stamp.0.to_be_bytes());
-    }
+pub fn reply_header(out: &mut Vec<u8>, seq: u64, stamps: [Stamp; 3], len: usize) {
+    out.extend_from_slice(&reply_head(seq, stamps, len));
 }
 
 /// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut between characters.
@@ -341,7 +400,7 @@ pub fn close(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason, fin_first
 
 fn put_close_reason(out: &mut Vec<u8>, kind: u8, last: u64, close_reason: &CloseReason, flags: u8) {
     let reason = &close_reason.text[..close_reason.text.floor_char_boundary(MAX_REASON)];
-    header(out, REASON_AT + reason.len(), kind, last);
+    out.extend_from_slice(&header(REASON_AT + reason.len(), kind, last));
     out.extend_from_slice(&close_reason.code.0.to_be_bytes());
     out.push(flags);
     out.extend_from_slice(reason.as_bytes());

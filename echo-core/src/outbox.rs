@@ -21,9 +21,11 @@ pub(crate) struct Outbox {
     at: usize,
     large: VecDeque<Large>,
     /// Positions of stamps that are set when the bytes are handed to the transport.
-    unstamped: VecDeque<u64>,
+    unstamped: Vec<u64>,
     queued: u64,
     sent: u64,
+    /// Bytes that `small` held before it was last empty, or half as many as before that.
+    usual: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +46,7 @@ pub(crate) struct Mark {
 
 impl Outbox {
     /// Returns the bytes that are not yet sent.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
         usize::try_from(self.queued - self.sent).unwrap_or(usize::MAX)
     }
@@ -54,18 +57,22 @@ impl Outbox {
     }
 
     /// Returns the position of the end of the queue.
+    #[inline]
     pub(crate) fn mark(&self) -> Mark {
         Mark { offset: self.queued, position: self.base + self.small.len() as u64 }
     }
 
     /// Queues the bytes that `write` appends.
+    #[inline]
     pub(crate) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.make_room(0);
         let before = self.small.len();
         write(&mut self.small);
         self.queued += (self.small.len() - before) as u64;
     }
 
     /// Queues a payload.
+    #[inline]
     pub(crate) fn payload(&mut self, payload: &[u8]) {
         if payload.len() < LARGE {
             return self.append(|out| out.extend_from_slice(payload));
@@ -75,9 +82,34 @@ impl Outbox {
         self.large.push_back(Large { position, payload: payload.to_vec(), at: 0 });
     }
 
+    /// Queues a frame: a head, whose last eight bytes are a stamp that [`Outbox::stamp`] sets, and a payload.
+    #[inline]
+    pub(crate) fn frame(&mut self, head: &[u8], payload: &[u8]) {
+        self.make_room(head.len() + if payload.len() < LARGE { payload.len() } else { 0 });
+        self.small.extend_from_slice(head);
+        self.queued += head.len() as u64;
+        self.stamp_later();
+        self.payload(payload);
+    }
+
+    /// Returns about how many small frames the queue held before it was last empty.
+    pub(crate) fn usual_frames(&self) -> usize {
+        self.usual / 64
+    }
+
+    /// A queue that begins gets the room that the one before needed, so that it does not grow step by step.
+    #[inline]
+    fn make_room(&mut self, count: usize) {
+        if self.small.capacity() == 0 {
+            self.small.reserve_exact(count.max(self.usual));
+            self.unstamped.reserve_exact(self.usual_frames());
+        }
+    }
+
     /// Marks the last eight queued bytes as a stamp that [`Outbox::stamp`] sets.
+    #[inline]
     pub(crate) fn stamp_later(&mut self) {
-        self.unstamped.push_back(self.mark().position - 8);
+        self.unstamped.push(self.mark().position - 8);
     }
 
     /// Sets all stamps that are due, once per batch handed to the transport.
@@ -134,7 +166,8 @@ impl Outbox {
 
     /// Removes everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self { queued: self.sent, sent: self.sent, ..Self::default() };
+        let usual = self.small.len().max(self.usual / 2).min(4 * COMPACT);
+        *self = Self { queued: self.sent, sent: self.sent, usual, ..Self::default() };
     }
 
     /// Returns what is still to be sent, for hashing. Bytes already sent are not part of it.

@@ -14,6 +14,7 @@ impl Stamp {
     ///
     /// A connection reads the wall clock once, at its start, and adds monotonic time. So a step of the wall clock
     /// changes no measurement (clause 3.2).
+    #[inline]
     pub fn after(self, elapsed: Duration) -> Self {
         let nanos = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(nanos))

@@ -113,6 +113,7 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// Returns the length of `deadline`.
+    #[inline]
     pub fn length(&self, deadline: Deadline) -> Duration {
         match deadline {
             Deadline::Connect => self.connect,
@@ -156,11 +157,13 @@ pub struct Timers {
 
 impl Timers {
     /// Starts `deadline`, also if it runs already. A length of [`Duration::MAX`] means that it never passes.
+    #[inline]
     pub fn start(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
         self.due[deadline as usize] = now.checked_add(lengths.length(deadline));
     }
 
     /// Starts `deadline` unless it runs already.
+    #[inline]
     pub fn ensure(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
         if self.due[deadline as usize].is_none() {
             self.start(deadline, now, lengths);

@@ -101,6 +101,32 @@ impl Machine {
         out
     }
 
+    /// Server: accepts the next request and notes that its answer is queued, if nothing has ended. That is what
+    /// [`MachineEvent::Request`] and [`MachineEvent::Answered`] do then, in one step. Returns `false`, and changes
+    /// nothing, if there is more to decide.
+    #[inline]
+    pub(crate) fn serve(&mut self, seq: u64) -> bool {
+        let asked = self.account.asked;
+        let is_open = self.role == Role::Server && (self.sent, self.received) == (Open, Open);
+        if !is_open || seq != asked + 1 || self.queued.mark() != asked || self.account.accepted != Some(asked) {
+            return false;
+        }
+        self.account.asked = seq;
+        self.account.begun = seq;
+        self.account.accepted = Some(seq);
+        self.queued.insert(seq);
+        true
+    }
+
+    /// Client: notes the next answer, if no answer is missing before it. That is what [`MachineEvent::Answer`] does then.
+    /// Returns `false`, and changes nothing, if there is more to decide.
+    #[inline]
+    pub(crate) fn note_answer(&mut self, seq: u64) -> bool {
+        let is_open = self.role == Role::Client && (self.sent, self.received) == (Open, Open);
+        let is_next = seq == self.account.answered.mark() + 1 && seq <= self.account.begun;
+        is_open && is_next && self.account.answered.insert(seq)
+    }
+
     /// Notes that the transport took the first byte of request `seq`, and so of all before it (client).
     pub fn note_begun(&mut self, seq: u64) {
         self.account.begun = self.account.begun.max(seq.min(self.account.asked));

@@ -3,7 +3,7 @@
 use super::{Connection, Event, Parser, Reply};
 use crate::close::{self, Action, Role};
 use crate::error::Violation;
-use crate::frame::{Decoder, Frame};
+use crate::frame::{Decoder, ECHO_HEAD, Frame, REPLY_HEAD};
 use crate::outcome::End;
 use crate::plain::{LineDecoder, Lookout};
 use crate::preface::{FIRST_BYTE, PrefaceDecoder, VERSION};
@@ -81,6 +81,32 @@ impl Connection {
     }
 }
 
+/// Handles a request or an answer in order that is at the front of `input` as a whole, while nothing has ended. `None`
+/// means that something else comes next, or that there is more to decide.
+#[inline]
+pub(super) fn in_order<'i>(
+    session: &mut Session,
+    decoder: &Decoder,
+    now: Duration,
+    input: &mut &'i [u8],
+) -> Option<Event<'i>> {
+    let (taken, event) = match session.role() {
+        Role::Server => {
+            let (seq, t1, payload) = decoder.whole_echo(input)?;
+            let is_served = session.serve(seq, t1, payload, now);
+            is_served.then_some((ECHO_HEAD + payload.len(), Event::Request { seq, payload }))
+        }
+        Role::Client => {
+            let (seq, [t1, t2, t3], payload) = decoder.whole_reply(input)?;
+            let stamps = Stamps { t1, t2, t3, t4: session.stamp(now) };
+            let is_taken = session.take_answer(seq, payload, now);
+            is_taken.then_some((REPLY_HEAD + payload.len(), Event::Reply(Reply { seq, payload, stamps })))
+        }
+    }?;
+    *input = input.get(taken..).unwrap_or_default();
+    Some(event)
+}
+
 pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duration) -> Event<'a> {
     match frame {
         Frame::Echo { seq, t1, payload } => {
@@ -129,6 +155,9 @@ pub(super) fn on_message<'a>(
         return Event::Discarded;
     }
     let seq = session.machine().account().asked + 1;
+    if session.serve_plainly(seq, message, now) {
+        return Event::Request { seq, payload: message };
+    }
     if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
         return Event::Discarded;
     }

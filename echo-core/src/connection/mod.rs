@@ -13,7 +13,7 @@ use crate::preface::{PrefaceDecoder, VERSION};
 use crate::session::{Session, Wire};
 use crate::stamp::{Stamp, Stamps};
 use crate::timers::Deadline;
-use input::{on_frame, on_message, on_text};
+use input::{in_order, on_frame, on_message, on_text};
 use std::time::Duration;
 
 /// One end of a conversation.
@@ -146,6 +146,11 @@ impl Connection {
     /// Call it until it returns `None`. Then either all of `input` is used, or this side reads no more for now
     /// ([`Connection::wants_input`]): offer the rest of `input` again later.
     pub fn handle_input<'a, 'i: 'a>(&'a mut self, now: Duration, input: &mut &'i [u8]) -> Option<Event<'a>> {
+        if let Parser::Framed(decoder) = &self.parser
+            && let Some(event) = in_order(&mut self.session, decoder, now, input)
+        {
+            return Some(event);
+        }
         if input.is_empty() || !self.session.wants_input() {
             return None;
         }

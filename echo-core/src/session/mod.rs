@@ -271,6 +271,7 @@ impl Session {
 
     // ---- accessors ----
 
+    #[inline]
     pub(crate) fn stamp(&self, now: Duration) -> Stamp {
         self.epoch.after(now)
     }
@@ -284,6 +285,7 @@ impl Session {
         self.wall_epoch = wall.before(now);
     }
 
+    #[inline]
     pub(crate) fn role(&self) -> Role {
         self.machine.role()
     }
@@ -306,6 +308,7 @@ impl Session {
     }
 
     /// Returns the bytes that are not yet sent.
+    #[inline]
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting()
     }

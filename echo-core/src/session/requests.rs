@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::close::{CloseHandshake, MachineEvent};
+use crate::config::HIGH_WATER;
 use crate::frame;
 use crate::plain::ctime_header;
 use crate::stamp::Stamp;
@@ -15,14 +16,12 @@ impl Session {
         if !self.held {
             self.restart_idle(now);
         }
-        self.starts.push_back((seq, self.outbox.mark()));
+        self.note_start(seq);
         let answer_due = if self.machine.policy().handshake == CloseHandshake::None {
             self.outbox.payload(payload);
             !payload.is_empty()
         } else {
-            self.outbox.append(|out| frame::echo_header(out, seq, Stamp(0), payload.len()));
-            self.outbox.stamp_later();
-            self.outbox.payload(payload);
+            self.outbox.frame(&frame::echo_head(seq, Stamp(0), payload.len()), payload);
             !self.held
         };
         if answer_due && !self.machine.is_ending() {
@@ -50,17 +49,67 @@ impl Session {
         }
     }
 
+    /// Returns whether a message in order needs nothing decided if the machine decides nothing, either: the idle wait is
+    /// not held, the transport takes bytes, and there is room for an answer.
+    #[inline]
+    fn is_calm(&self) -> bool {
+        #[cfg(feature = "explore")]
+        if self.config.observe.is_some() {
+            return false;
+        }
+        !self.idle_held && !self.write_closed && self.outbox.waiting() < HIGH_WATER
+    }
+
+    /// Server: accepts and answers the next request, if there is nothing to decide. Otherwise returns `false`, and
+    /// changes nothing. It does what two events of the machine do, with the waits that match the state afterwards.
+    #[inline]
+    pub(crate) fn serve(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) -> bool {
+        if !self.is_calm() || !self.machine.serve(seq) {
+            return false;
+        }
+        let t2 = self.stamp(now);
+        self.note_start(seq);
+        self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
+        self.count(payload);
+        self.settle_served(now);
+        true
+    }
+
+    /// Client: takes the next answer, if there is nothing to decide. Otherwise returns `false`, and changes nothing.
+    pub(crate) fn take_answer(&mut self, seq: u64, payload: &[u8], now: Duration) -> bool {
+        let is_next = self.is_calm() && self.machine.note_answer(seq);
+        if is_next {
+            self.answered(payload, now);
+        }
+        is_next
+    }
+
     /// Server: queues the answer to request `seq` as a REPLY.
     pub(crate) fn reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
         let t2 = self.stamp(now);
-        self.starts.push_back((seq, self.outbox.mark()));
-        self.outbox.append(|out| frame::reply_header(out, seq, [t1, t2, t2], payload.len()));
-        self.outbox.stamp_later();
-        self.finish_answer(seq, payload, now);
+        self.note_start(seq);
+        self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
+        self.count(payload);
+        self.finish_answer(seq, now);
+    }
+
+    /// Server: accepts and answers the next plain message, as [`serve`](Self::serve) does a request.
+    pub(crate) fn serve_plainly(&mut self, seq: u64, message: &[u8], now: Duration) -> bool {
+        if !self.is_calm() || !self.machine.serve(seq) {
+            return false;
+        }
+        self.queue_plainly(message, now);
+        self.settle_served(now);
+        true
     }
 
     /// Server: queues the answer to a plain message.
     pub(crate) fn answer_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
+        self.queue_plainly(message, now);
+        self.finish_answer(seq, now);
+    }
+
+    fn queue_plainly(&mut self, message: &[u8], now: Duration) {
         let stamp = self.wall_epoch.after(now);
         if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
             self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
@@ -68,16 +117,35 @@ impl Session {
         if let Some((_, header)) = &self.time {
             self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
         }
-        self.finish_answer(seq, message, now);
+        self.outbox.payload(message);
+        self.count(message);
     }
 
-    pub(super) fn finish_answer(&mut self, seq: u64, payload: &[u8], now: Duration) {
-        self.outbox.payload(payload);
-        self.count(payload);
+    /// Starts the waits that match the state after an answer was queued, while nothing has ended.
+    #[inline]
+    fn settle_served(&mut self, now: Duration) {
+        self.start(Deadline::Idle, now);
+        self.timers.ensure(Deadline::Write, now, &self.config.deadlines);
+        if self.outbox.waiting() >= HIGH_WATER {
+            self.rearm(now);
+        }
+    }
+
+    fn finish_answer(&mut self, seq: u64, now: Duration) {
         self.restart_idle(now);
         self.apply(MachineEvent::Answered(seq), now);
     }
 
+    /// Notes where a request or answer begins in the output.
+    #[inline]
+    fn note_start(&mut self, seq: u64) {
+        if self.starts.capacity() == 0 {
+            self.starts.reserve_exact(self.outbox.usual_frames());
+        }
+        self.starts.push_back((seq, self.outbox.mark()));
+    }
+
+    #[inline]
     pub(super) fn count(&mut self, payload: &[u8]) {
         self.traffic.messages += 1;
         self.traffic.bytes += payload.len() as u64;

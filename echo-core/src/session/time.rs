@@ -5,6 +5,7 @@ use crate::timers::Deadline;
 use std::time::Duration;
 
 impl Session {
+    #[inline]
     pub(crate) fn start(&mut self, deadline: Deadline, now: Duration) {
         self.timers.start(deadline, now, &self.config.deadlines);
     }

@@ -5,6 +5,7 @@ mod account;
 mod clauses;
 mod disorder;
 mod frame;
+mod in_order;
 mod input;
 mod machines;
 mod plain;

@@ -192,7 +192,14 @@ async fn drain(seed: u64) -> Duration {
             client(address, habit).await
         });
     }
-    sleep(Duration::from_millis(50 + draw.below(1500))).await;
+    // On a busy machine a client may take long to connect.
+    within(async {
+        while counts.lock().expect("nobody panics").len() < CLIENTS {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    sleep(Duration::from_millis(draw.below(1500))).await;
     let begun = Instant::now();
     let _ = stop.send(());
     let report = within(server).await.expect("it does not panic");
