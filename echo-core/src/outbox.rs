@@ -24,8 +24,6 @@ pub(crate) struct Outbox {
     unstamped: Vec<u64>,
     queued: u64,
     sent: u64,
-    /// Bytes that `small` held before it was last empty, or half as many as before that.
-    usual: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +63,6 @@ impl Outbox {
     /// Queues the bytes that `write` appends.
     #[inline]
     pub(crate) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.make_room(0);
         let before = self.small.len();
         write(&mut self.small);
         self.queued += (self.small.len() - before) as u64;
@@ -85,25 +82,10 @@ impl Outbox {
     /// Queues a frame: a head, whose last eight bytes are a stamp that [`Outbox::stamp`] sets, and a payload.
     #[inline]
     pub(crate) fn frame(&mut self, head: &[u8], payload: &[u8]) {
-        self.make_room(head.len() + if payload.len() < LARGE { payload.len() } else { 0 });
         self.small.extend_from_slice(head);
         self.queued += head.len() as u64;
         self.stamp_later();
         self.payload(payload);
-    }
-
-    /// Returns about how many small frames the queue held before it was last empty.
-    pub(crate) fn usual_frames(&self) -> usize {
-        self.usual / 64
-    }
-
-    /// A queue that begins gets the room that the one before needed, so that it does not grow step by step.
-    #[inline]
-    fn make_room(&mut self, count: usize) {
-        if self.small.capacity() == 0 {
-            self.small.reserve_exact(count.max(self.usual));
-            self.unstamped.reserve_exact(self.usual_frames());
-        }
     }
 
     /// Marks the last eight queued bytes as a stamp that [`Outbox::stamp`] sets.
@@ -166,8 +148,7 @@ impl Outbox {
 
     /// Removes everything.
     pub(crate) fn clear(&mut self) {
-        let usual = self.small.len().max(self.usual / 2).min(4 * COMPACT);
-        *self = Self { queued: self.sent, sent: self.sent, usual, ..Self::default() };
+        *self = Self { queued: self.sent, sent: self.sent, ..Self::default() };
     }
 
     /// Returns what is still to be sent, for hashing. Bytes already sent are not part of it.

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How long a socket stays in TIME-WAIT (`TCP_TIMEWAIT_LEN` in include/net/tcp.h).
 pub const TIME_WAIT: Duration = Duration::from_secs(60);
 
+/// An age that may be longer by this much is called exact. Looks are a second apart, or a little more.
+const EXACT: Duration = Duration::from_millis(1_500);
+
 /// What is known of sockets from earlier looks. Times are given by the caller: it reads no clock.
 #[derive(Debug, Default)]
 pub struct History {
@@ -78,11 +81,12 @@ impl Progress {
 }
 
 impl History {
-    /// Begins a look: forgets the sockets that the look before did not show. `now` is the time on any clock that does
+    /// Begins a look: forgets the sockets that the last two looks did not show. One look can miss a socket, because the
+    /// kernel shows them in parts. `now` is the time on any clock that does
     /// not go back.
     pub fn begin(&mut self, now: Duration) {
         let last = self.look;
-        self.seen.retain(|_, seen| seen.look == last);
+        self.seen.retain(|_, seen| seen.look + 1 >= last);
         self.since_last = (last > 0).then(|| now.saturating_sub(self.now));
         self.now = now;
         self.look += 1;
@@ -92,7 +96,7 @@ impl History {
     pub fn observe(&mut self, socket: TcpSocket) -> Observed {
         let (now, look, since_last) = (self.now, self.look, self.since_last);
         let acknowledged = socket.traffic.map_or(0, |traffic| traffic.acknowledged);
-        let read = socket.traffic.map_or(0, |traffic| traffic.received.saturating_sub(socket.unread().into()));
+        let read = socket.traffic.map_or(0, |traffic| traffic.received.saturating_sub(socket.recv_queue.into()));
         let seen = self.seen.entry(socket.cookie).or_insert_with(|| Seen {
             look,
             state: socket.state,
@@ -140,7 +144,10 @@ fn first_age(socket: &TcpSocket, since_last: Option<Duration>) -> Age {
     let time = quiet.unwrap_or_default();
     // An open socket is not observed all the time, and nobody asks when the conversation began.
     match since_last.filter(|_| socket.state != TcpState::Established) {
-        Some(since_last) => Age { time: time.min(since_last), is_minimum: false },
+        Some(since_last) => {
+            let time = time.min(since_last);
+            Age { time, is_minimum: since_last - time > EXACT }
+        }
         None => Age { time, is_minimum: true },
     }
 }

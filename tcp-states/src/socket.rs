@@ -1,7 +1,7 @@
 //! A TCP socket as the kernel shows it.
 
 use crate::state::TcpState;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A TCP socket at one moment.
@@ -80,10 +80,15 @@ impl TcpSocket {
         self.inode == 0
     }
 
-    /// Returns whether this listening socket takes connections like `socket`: it listens at its address.
+    /// Returns whether this listening socket takes connections like `socket`: it listens at its address, or at any. An
+    /// IPv6 socket that listens at any address usually takes IPv4, too.
     pub fn accepts(&self, socket: &Self) -> bool {
-        let listens = self.state == TcpState::Listen && self.local.port() == socket.local.port();
-        listens && (self.local.ip().is_unspecified() || self.local.ip() == socket.local.ip())
+        let is_any = match self.local.ip() {
+            IpAddr::V4(ip) => ip.is_unspecified() && socket.local.is_ipv4(),
+            IpAddr::V6(ip) => ip.is_unspecified(),
+        };
+        let is_port = self.local.port() == socket.local.port();
+        self.state == TcpState::Listen && is_port && (is_any || self.local.ip() == socket.local.ip())
     }
 
     /// Returns the bytes received that the program has not read, without the FIN.

@@ -139,9 +139,6 @@ impl Session {
     /// Notes where a request or answer begins in the output.
     #[inline]
     fn note_start(&mut self, seq: u64) {
-        if self.starts.capacity() == 0 {
-            self.starts.reserve_exact(self.outbox.usual_frames());
-        }
         self.starts.push_back((seq, self.outbox.mark()));
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// What happens to a connection.
 #[derive(Clone, Debug)]
 enum Step {
-    /// The peer's next message in order, with a payload of this length.
-    Next(usize),
+    /// The peer's next messages in order, in one input, with payloads of these lengths.
+    Next(Vec<usize>),
     /// A message with another number.
     Other(u64),
     GoAway(u64),
@@ -33,7 +33,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        10 => prop_oneof![0..100_usize, Just(5_000), Just(70_000)].prop_map(Step::Next),
+        16 => vec(prop_oneof![0..100_usize, Just(5_000), Just(70_000)], 1..4).prop_map(Step::Next),
         1 => (0..6_u64).prop_map(Step::Other),
         1 => (0..6_u64).prop_map(Step::GoAway),
         1 => (0..6_u64, prop_oneof![Just(1000_u16), Just(1001), Just(1011)]).prop_map(|(last, code)| Step::Close(last, code)),
@@ -62,9 +62,9 @@ struct Side {
 }
 
 impl Side {
-    fn new(role: Role, first_fin: Role, idle: Duration, observe: bool) -> Self {
+    fn new(role: Role, first_fin: Role, change: impl Fn(&mut Config), observe: bool) -> Self {
         let mut config = Config::default();
-        config.deadlines.idle = idle;
+        change(&mut config);
         config.first_fin = first_fin;
         config.observe = observe.then_some((|_, _| ()) as fn(&Machine, _));
         let connection = match role {
@@ -95,25 +95,30 @@ impl Side {
         }
     }
 
-    fn message(&mut self, seq: u64, length: usize) {
+    fn message(&self, seq: u64, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self.role.peer() {
             Role::Client => frame::echo_header(&mut bytes, seq, Stamp(1), length),
             Role::Server => frame::reply_header(&mut bytes, seq, [Stamp(1), Stamp(2), Stamp(3)], length),
         }
         bytes.resize(bytes.len() + length, b'x');
-        self.receive(&bytes);
+        bytes
     }
 
     fn take(&mut self, step: &Step) {
         let now = self.now;
         let mut bytes = Vec::new();
         match *step {
-            Step::Next(length) => {
-                self.last += 1;
-                self.message(self.last, length);
+            Step::Next(ref lengths) => {
+                for length in lengths {
+                    // An answer that is not owed ends the conversation; `Other` does that now and then.
+                    if self.role == Role::Server || self.last < self.connection.machine().account().begun {
+                        self.last += 1;
+                        bytes.extend(self.message(self.last, *length));
+                    }
+                }
             }
-            Step::Other(seq) => self.message(seq, 3),
+            Step::Other(seq) => bytes = self.message(seq, 3),
             Step::GoAway(last) => frame::goaway(&mut bytes, last, &CloseReason::normal()),
             Step::Close(last, code) => frame::close(&mut bytes, last, &CloseReason::new(CloseCode(code), ""), false),
             Step::Unknown => bytes.extend([0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -145,7 +150,8 @@ impl Side {
         let mut hasher = DefaultHasher::new();
         self.connection.hash(&mut hasher);
         let running: Vec<_> = self.connection.running_deadlines().collect();
-        let state = (hasher.finish(), running, self.connection.next_time(), self.connection.traffic());
+        let owned = self.connection.owned_memory();
+        let state = (hasher.finish(), running, self.connection.next_time(), self.connection.traffic(), owned);
         self.log.push(format!("{state:?} {:?}", self.connection.machine()));
         let output = format!("{:?}", self.connection.poll_output(self.now));
         self.log.push(output);
@@ -181,12 +187,22 @@ proptest! {
         is_server: bool,
         server_first: bool,
         is_patient: bool,
+        is_small: bool,
         steps in vec(step(), 0..25),
     ) {
         let role = if is_server { Role::Server } else { Role::Client };
         let first_fin = if server_first { Role::Server } else { Role::Client };
-        let idle = if is_patient { Duration::MAX } else { Duration::from_secs(300) };
-        let [mut short, mut general] = [false, true].map(|observe| Side::new(role, first_fin, idle, observe));
+        let change = |config: &mut Config| {
+            if is_patient {
+                config.deadlines.idle = Duration::MAX;
+                config.deadlines.write = Duration::MAX;
+                config.deadlines.answer = Duration::MAX;
+            }
+            if is_small {
+                config.limit = 50;
+            }
+        };
+        let [mut short, mut general] = [false, true].map(|observe| Side::new(role, first_fin, change, observe));
         for step in &steps {
             short.take(step);
             general.take(step);

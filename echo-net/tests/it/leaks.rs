@@ -162,6 +162,14 @@ fn a_connection_that_is_not_accepted() {
         let found = sockets.filter(|socket| socket["finding"] == "not-accepted");
         found.filter(|socket| socket["state"] == "ESTABLISHED").count() == 1
     });
+    // A watch of the process that listens finds them, too.
+    let process = format!("pid:{}", std::process::id());
+    let arguments = ["tcp-states", "--watch", &process, "--once", "--json", "--stuck-after", "1.5"];
+    let output = Command::new(ECHO_NET).args(arguments).output().expect("the program starts");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let port = format!("127.0.0.1:{}", address.port());
+    let sockets = document["sockets"].as_array().expect("sockets").iter().filter(|socket| socket["local"] == port);
+    assert_eq!(sockets.filter(|socket| socket["finding"] == "not-accepted").count(), 2, "{document}");
 }
 
 /// A peer that does not read, seen from both sides at the first look.

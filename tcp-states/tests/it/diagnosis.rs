@@ -47,7 +47,7 @@ fn not_closed() {
     assert_says(&first(socket.clone()), Finding::NotClosed, Harm::Stuck, text);
     // The change was seen.
     let text = "the peer finished 40 s ago, and leaky.py (pid 12) did not close: a leak in leaky.py";
-    assert_says(&later(held(TcpState::Established, 5), 60, socket.clone()), Finding::NotClosed, Harm::Stuck, text);
+    assert_says(&later(held(TcpState::Established, 5), 41, socket.clone()), Finding::NotClosed, Harm::Stuck, text);
     let unread = TcpSocket { recv_queue: 513, ..socket };
     // Does it read? One look cannot tell, two can.
     assert_eq!(first(unread.clone()).finding, Finding::HalfClosed);

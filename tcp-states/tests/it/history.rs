@@ -27,9 +27,13 @@ fn the_first_look_knows_the_age_of_a_close_wait_from_the_fin() {
 #[test]
 fn a_change_that_was_seen_makes_the_age_exact() {
     let mut history = History::default();
-    look(&mut history, 0, held(TcpState::Established, 5));
+    look(&mut history, 6, held(TcpState::Established, 5));
     assert_eq!(look(&mut history, 10, held(TcpState::CloseWait, 3)).age, age(3, EXACT));
     assert_eq!(look(&mut history, 50, held(TcpState::CloseWait, 43)).age, age(43, EXACT));
+    // Long pauses between looks leave room for doubt.
+    let mut rare = History::default();
+    look(&mut rare, 0, held(TcpState::Established, 5));
+    assert_eq!(look(&mut rare, 60, held(TcpState::CloseWait, 3)).age, age(3, AT_LEAST));
 }
 
 #[test]
@@ -57,11 +61,14 @@ fn the_timer_tells_the_age_of_time_wait_and_only_that() {
 }
 
 #[test]
-fn a_socket_that_was_gone_for_a_look_is_forgotten() {
+fn a_socket_that_was_gone_for_two_looks_is_forgotten() {
     let mut history = History::default();
     look(&mut history, 0, held(TcpState::Closing, 0));
     history.begin(seconds(10));
-    assert_eq!(look(&mut history, 20, held(TcpState::Closing, 0)).age, age(0, EXACT));
+    assert_eq!(look(&mut history, 20, held(TcpState::Closing, 0)).age, age(20, AT_LEAST), "one look can miss it");
+    history.begin(seconds(21));
+    history.begin(seconds(22));
+    assert_eq!(look(&mut history, 23, held(TcpState::Closing, 0)).age, age(0, EXACT));
 }
 
 fn queue(acknowledged: u64, quiet: u64) -> TcpSocket {
@@ -127,4 +134,10 @@ fn a_receive_queue_is_still_while_the_program_reads_nothing() {
     assert_eq!(look(&mut history, 9, queue(1500, 1400)).recv_still, seconds(9), "more came, and nothing was read");
     let read = look(&mut history, 10, queue(1500, 1300));
     assert_eq!((read.recv_still, read.is_reading), (seconds(0), true));
+    // The FIN is received, and counted in the queue: that is no reading.
+    let mut history = History::default();
+    look(&mut history, 0, queue(1500, 1400));
+    let fin = TcpSocket { state: TcpState::CloseWait, ..queue(1501, 1401) };
+    let unread = look(&mut history, 30, fin);
+    assert_eq!((unread.recv_still, unread.is_reading), (seconds(30), false));
 }

@@ -90,7 +90,7 @@ fn run(
     signals: &Signals,
     continued: &AtomicBool,
 ) -> Result<Over, (Exit, String)> {
-    let failed = |error: io::Error| (Exit::NotClean, format!("the terminal failed: {error}"));
+    let failed = |error: io::Error| (Exit::System, format!("the terminal failed: {error}"));
     let mut refreshed = Instant::now();
     let mut has_changed = true;
     loop {
@@ -118,7 +118,8 @@ fn run(
                 }
                 _ => (),
             }
-        } else if refreshed.elapsed() >= picture.pace() {
+        }
+        if refreshed.elapsed() >= picture.pace() {
             refreshed = Instant::now();
             has_changed = true;
             if let Some(why) = picture.refresh()? {

@@ -62,13 +62,10 @@ impl Entry<'_> {
         }
     }
 
-    /// Returns the time in the state; for an open socket the time in which a queue has not moved.
+    /// Returns the age of a socket ([`Row::age`]).
     pub(crate) fn age(self) -> Duration {
         match self {
-            Self::Socket(row) if row.observed.socket.state == TcpState::Established => {
-                row.observed.send_still.max(row.observed.recv_still)
-            }
-            Self::Socket(row) => row.observed.age.time,
+            Self::Socket(row) => row.age(),
             Self::TimeWait(_) => Duration::ZERO,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tcp_states::{Owner, Owners};
 
-/// The share of the time that looking at all processes may take.
+/// Looking at all processes may take one part in this many of the time.
 const SHARE: u32 = 50;
 /// Sockets can be handed from one process to another, so old knowledge is renewed.
 const RENEWAL: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub(crate) struct Holders {
     unreadable: usize,
     /// When they were looked for, and how long that took.
     last: Option<(Instant, Duration)>,
+    /// How often they were looked for. The first times are free: `--once` looks twice at most.
+    looks: u64,
 }
 
 impl Holders {
@@ -33,7 +35,7 @@ impl Holders {
         let is_new = wanted.iter().any(|inode| !self.known.contains_key(inode));
         let passed = self.last.map(|(at, _)| at.elapsed());
         let is_old = passed.is_none_or(|passed| passed >= RENEWAL);
-        let may_look = self.last.is_none_or(|(at, took)| at.elapsed() >= took * SHARE);
+        let may_look = self.looks < 2 || self.last.is_none_or(|(at, took)| at.elapsed() >= took * SHARE);
         if !wanted.is_empty() && (is_old || (may_look && (is_new || self.has_lost_an_owner()))) {
             let start = Instant::now();
             let is_wanted = |inode: u64| u32::try_from(inode).is_ok_and(|inode| wanted.contains(&inode));
@@ -42,6 +44,7 @@ impl Holders {
             self.known = wanted.iter().map(|inode| (*inode, owners.of(*inode))).collect();
             self.names.clear();
             self.last = Some((start, start.elapsed()));
+            self.looks += 1;
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ fn socket(row: &Row) -> Socket {
         local: socket.local,
         remote: socket.remote,
         state: socket.state,
-        age_ms: millis(observed.age.time),
+        age_ms: millis(row.age()),
         age_is_minimum: observed.age.is_minimum,
         recv_queue: socket.recv_queue,
         recv_still_ms: millis(observed.recv_still),

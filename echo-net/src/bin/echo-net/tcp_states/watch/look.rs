@@ -112,27 +112,43 @@ impl Watcher {
         let (mut shown, mut waiting, mut listening) = (Vec::new(), Vec::new(), Vec::new());
         let found = self.kernel.each(&STATES, |socket| match socket.state {
             TcpState::Listen => listening.push(socket),
-            _ if target.is_some_and(|target| !target.holds(&socket, &inodes)) => (),
             TcpState::TimeWait => waiting.push(socket),
             // Most sockets: open, accepted, and nothing waits. They cost nothing more.
             TcpState::Established if (socket.recv_queue, socket.send_queue) == (0, 0) && !socket.is_orphan() => (),
             _ => shown.push(socket),
         });
         found.map_err(|error| Stop::Failed(no_sock_diag(&error)))?;
+        // What is not accepted belongs to the process that listens.
+        let is_wanted = |socket: &TcpSocket| {
+            let accepted = || listener(socket, &listening).filter(|_| is_waiting_for_accept(socket));
+            target.is_none_or(|target| {
+                target.holds(socket, &inodes) || accepted().is_some_and(|listener| target.holds(listener, &inodes))
+            })
+        };
+        waiting.retain(is_wanted);
         let mut counts = BTreeMap::new();
-        for socket in shown.iter().chain(&waiting).filter(|socket| socket.state != TcpState::Established) {
-            *counts.entry(socket.state).or_default() += 1;
-        }
         self.history.begin(self.start.elapsed());
         let mut found: Vec<(Observed, Diagnosis)> = Vec::new();
         let mut is_open_question = false;
         for socket in shown {
+            let is_wanted = is_wanted(&socket);
+            let state = socket.state;
+            // All are observed: one that the process gets later is not new.
             let observed = self.history.observe(socket);
+            if !is_wanted {
+                continue;
+            }
+            if state != TcpState::Established {
+                *counts.entry(state).or_default() += 1;
+            }
             let diagnosis = diagnose(&observed, self.patience);
             is_open_question |= tcp_states::is_open_question(&observed, self.patience);
             if diagnosis.finding != Finding::Open {
                 found.push((observed, diagnosis));
             }
+        }
+        if !waiting.is_empty() {
+            counts.insert(TcpState::TimeWait, waiting.len());
         }
         let no_proc =
             |error| Stop::Failed(format!("/proc cannot be read: {error}; it says which processes hold sockets"));
@@ -165,10 +181,16 @@ impl Watcher {
     }
 }
 
-/// Returns the socket that listens for connections like this one; an exact address comes before any address.
+/// Returns whether a socket has no process because no program has accepted it, or may have that reason.
+fn is_waiting_for_accept(socket: &TcpSocket) -> bool {
+    socket.is_orphan() && matches!(socket.state, TcpState::Established | TcpState::CloseWait)
+}
+
+/// Returns the socket that listens for connections like this one. An exact address comes before any address, and of
+/// several listeners one whose queue is not empty.
 fn listener<'a>(socket: &TcpSocket, listening: &'a [TcpSocket]) -> Option<&'a TcpSocket> {
     let accepting = listening.iter().filter(|listener| listener.accepts(socket));
-    accepting.max_by_key(|listener| listener.local.ip() == socket.local.ip())
+    accepting.max_by_key(|listener| (listener.local.ip() == socket.local.ip(), listener.recv_queue > 0))
 }
 
 impl From<BadTarget> for Stop {
@@ -181,6 +203,16 @@ impl From<BadTarget> for Stop {
 }
 
 impl Row {
+    /// Returns the time in the state; for an open socket that was accepted, the time in which a queue has not moved.
+    pub(crate) fn age(&self) -> Duration {
+        let Observed { socket, age, send_still, recv_still, .. } = &self.observed;
+        match self.diagnosis.finding {
+            Finding::NotAccepted => age.time,
+            _ if socket.state == TcpState::Established => (*send_still).max(*recv_still),
+            _ => age.time,
+        }
+    }
+
     /// Returns the diagnosis in words.
     pub(crate) fn text(&self) -> String {
         self.diagnosis.sentence(&self.observed, &self.holder)
@@ -189,9 +221,9 @@ impl Row {
     /// The worst first: the harm, then the time, then the bytes that wait. Then by what stays the same.
     fn by_harm(&self, other: &Self) -> std::cmp::Ordering {
         let worst = |row: &Self| {
-            let Observed { socket, age, send_still, recv_still, .. } = &row.observed;
+            let Observed { socket, send_still, recv_still, .. } = &row.observed;
             let waits = socket.unacknowledged().max(socket.unread());
-            (row.diagnosis.harm, age.time.max(*send_still).max(*recv_still).as_secs(), waits)
+            (row.diagnosis.harm, row.age().max(*send_still).max(*recv_still).as_secs(), waits)
         };
         let (one, two) = (&self.observed.socket, &other.observed.socket);
         worst(other).cmp(&worst(self)).then((one.local, one.remote).cmp(&(two.local, two.remote)))

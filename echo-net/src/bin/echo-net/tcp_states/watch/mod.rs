@@ -77,7 +77,11 @@ pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, Str
         // Does a program read what it has? Only a second look can tell.
         if options.once && look.as_ref().is_ok_and(|look| look.is_open_question) {
             std::thread::sleep(READING);
-            look = watcher.look();
+            match watcher.look() {
+                // What the first look showed is still true of it.
+                Err(Stop::Ended(_)) => (),
+                second => look = second,
+            }
         }
         let look = match look {
             Ok(look) => look,
@@ -105,7 +109,8 @@ pub(crate) fn picture(options: &WatchOptions) -> Result<WatchPicture, (Exit, Str
     let (mut watcher, target) = open(options)?;
     let look = match watcher.look() {
         Ok(look) => look,
-        Err(Stop::Ended(line) | Stop::Failed(line)) => return Err((Exit::System, line)),
+        Err(Stop::Ended(line)) => return Err((Exit::Clean, line)),
+        Err(Stop::Failed(line)) => return Err((Exit::System, line)),
     };
     let prometheus = options.prometheus.clone();
     note(&look, prometheus.as_deref())?;

@@ -75,7 +75,10 @@ fn text(look: &Look) -> String {
     }
     for group in &look.time_waits {
         if let (super::time_wait::Kind::Client(_, peer), Some(share)) = (group.kind, group.share) {
-            shares.get_or_create(&Peer { peer: peer.to_string() }).set(share);
+            // From several addresses of this machine: the largest.
+            let gauge = shares.get_or_create(&Peer { peer: peer.to_string() });
+            let largest = gauge.get().max(share);
+            gauge.set(largest);
         }
     }
     unreadable.set(number(look.unreadable));

@@ -54,14 +54,19 @@ impl TimeWaits {
 /// Groups sockets in TIME-WAIT, the most first.
 pub(crate) fn grouped(waiting: &[TcpSocket], listening: &[TcpSocket], settings: &Settings) -> Vec<TimeWaits> {
     let mut groups: BTreeMap<Kind, (usize, Duration)> = BTreeMap::new();
-    // A port that has several connections, or a program that listens, is a server's.
-    let mut served: BTreeMap<u16, usize> = listening.iter().map(|socket| (socket.local.port(), 2)).collect();
+    let listens = |port: u16| listening.iter().any(|socket| socket.local.port() == port);
+    let mut by_local: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    let mut by_remote: BTreeMap<SocketAddr, usize> = BTreeMap::new();
     for socket in waiting {
-        *served.entry(socket.local.port()).or_default() += 1;
+        *by_local.entry(socket.local).or_default() += 1;
+        *by_remote.entry(socket.remote).or_default() += 1;
     }
     for socket in waiting {
         let port = socket.local.port();
-        let is_client = settings.local_ports.contains(&port) && served.get(&port).is_none_or(|count| *count < 2);
+        // A server's address has many peers; a client's has one, or a few that all have many clients.
+        let is_client = settings.local_ports.contains(&port)
+            && !listens(port)
+            && by_remote.get(&socket.remote) >= by_local.get(&socket.local);
         let kind = if is_client { Kind::Client(socket.local.ip(), socket.remote) } else { Kind::Server(socket.local) };
         let (count, left) = groups.entry(kind).or_default();
         *count += 1;
@@ -147,6 +152,18 @@ mod tests {
         assert_eq!(grouped(&to_a_server(10_000, "127.0.0.1:80"), &[], &settings)[0].harm, Harm::None);
         let always = Settings { reuse: Reuse::Always, ..settings };
         assert_eq!(grouped(&to_a_server(10_000, "10.0.0.2:80"), &[], &always)[0].harm, Harm::None);
+    }
+
+    /// The kernel gives the same port for two servers.
+    #[test]
+    fn a_client_of_two_servers_is_one() {
+        let settings = Settings { local_ports: 40_000..=49_999, ..Settings::default() };
+        let both = ["10.0.0.2:80", "10.0.0.3:80"].map(|server| {
+            (0..8_000_u16).map(|n| waits(&format!("10.0.0.1:{}", 40_000 + n), server, 48)).collect::<Vec<_>>()
+        });
+        let groups = grouped(&both.concat(), &[], &settings);
+        let found: Vec<_> = groups.iter().map(|group| (group.count, group.share, group.harm)).collect();
+        assert_eq!(found, [(8_000, Some(0.8), Harm::Passing); 2]);
     }
 
     #[test]
