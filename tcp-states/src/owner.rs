@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Owner {
     /// Its number.
     pub pid: i32,

@@ -16,7 +16,7 @@ impl Session {
         if !self.held {
             self.restart_idle(now);
         }
-        self.note_start(seq);
+        self.starts.push_back((seq, self.outbox.mark()));
         let answer_due = if self.machine.policy().handshake == CloseHandshake::None {
             self.outbox.payload(payload);
             !payload.is_empty()
@@ -67,10 +67,7 @@ impl Session {
         if !self.is_calm() || !self.machine.serve(seq) {
             return false;
         }
-        let t2 = self.stamp(now);
-        self.note_start(seq);
-        self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
-        self.count(payload);
+        self.queue_reply(seq, t1, payload, now);
         self.settle_served(now);
         true
     }
@@ -86,11 +83,16 @@ impl Session {
 
     /// Server: queues the answer to request `seq` as a REPLY.
     pub(crate) fn reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
+        self.queue_reply(seq, t1, payload, now);
+        self.finish_answer(seq, now);
+    }
+
+    #[inline]
+    fn queue_reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
         let t2 = self.stamp(now);
-        self.note_start(seq);
+        self.starts.push_back((seq, self.outbox.mark()));
         self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
         self.count(payload);
-        self.finish_answer(seq, now);
     }
 
     /// Server: accepts and answers the next plain message, as [`serve`](Self::serve) does a request.
@@ -134,12 +136,6 @@ impl Session {
     fn finish_answer(&mut self, seq: u64, now: Duration) {
         self.restart_idle(now);
         self.apply(MachineEvent::Answered(seq), now);
-    }
-
-    /// Notes where a request or answer begins in the output.
-    #[inline]
-    fn note_start(&mut self, seq: u64) {
-        self.starts.push_back((seq, self.outbox.mark()));
     }
 
     #[inline]

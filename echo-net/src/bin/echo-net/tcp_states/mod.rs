@@ -11,6 +11,7 @@ use clap::Args;
 use screen::{Picture, ScreenSize};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The command line of `tcp-states`.
 #[derive(Debug, Args)]
@@ -79,6 +80,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Returns a time for JSON.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns one line about a kernel that does not show its sockets.

@@ -18,7 +18,6 @@ use crate::exit::Exit;
 use crate::standard::StandardStream;
 use clap::Args;
 use live::Live;
-pub(crate) use moment::Held;
 use moment::Moment;
 use picture::ExperimentPicture;
 use plan::Plan;
@@ -56,15 +55,12 @@ struct Document<'a> {
 /// Those of [`run`].
 pub(crate) fn last_picture(options: &ExperimentOptions) -> Result<ExperimentPicture, (Exit, String)> {
     let plan = options.plan;
-    plan.check().map_err(|line| (Exit::Usage, line))?;
     let mut moments = Vec::new();
     let mut show = |moment: Moment| -> io::Result<()> {
         moments.push(moment);
         Ok(())
     };
-    let stage = Stage::open(plan.ipv6, &mut show);
-    let performed = stage.and_then(|mut stage| script::perform(plan, &mut stage));
-    performed.map_err(|line| (Exit::System, line))?;
+    perform(plan, &mut show)?;
     let none = || (Exit::System, "the experiment has no steps".to_owned());
     ExperimentPicture::over(plan, moments, options.explain).ok_or_else(none)
 }
@@ -79,13 +75,19 @@ pub(crate) fn picture(options: &ExperimentOptions) -> Result<ExperimentPicture, 
     Ok(ExperimentPicture::live(options.plan, live, first, options.explain, options.step))
 }
 
+/// Carries out a plan to its end. `show` gets each moment.
+fn perform(plan: Plan, show: &mut dyn FnMut(Moment) -> io::Result<()>) -> Result<(), (Exit, String)> {
+    plan.check().map_err(|line| (Exit::Usage, line))?;
+    let stage = Stage::open(plan.ipv6, show);
+    stage.and_then(|mut stage| script::perform(plan, &mut stage)).map_err(|line| (Exit::System, line))
+}
+
 /// Runs an experiment, and prints it.
 ///
 /// # Errors
 /// The exit code, and one line: something is missing on this machine, or the kernel shows other states than TCP has.
 pub(crate) fn run(options: &ExperimentOptions, json: bool) -> Result<Exit, (Exit, String)> {
     let plan = options.plan;
-    plan.check().map_err(|line| (Exit::Usage, line))?;
     let mut out = StandardStream::stdout();
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut moments = Vec::new();
@@ -94,10 +96,7 @@ pub(crate) fn run(options: &ExperimentOptions, json: bool) -> Result<Exit, (Exit
         moments.push(moment);
         written
     };
-    let mut stage = Stage::open(plan.ipv6, &mut show).map_err(|line| (Exit::System, line))?;
-    let performed = script::perform(plan, &mut stage);
-    drop(stage);
-    performed.map_err(|line| (Exit::System, line))?;
+    perform(plan, &mut show)?;
     let written = if json {
         let document =
             Document { schema: "echo-net/tcp-states", version: 1, command: plan.command(), plan, moments: &moments };

@@ -1,6 +1,7 @@
 //! What the kernel shows of both ends at one moment.
 
 use super::plan::Side;
+use crate::tcp_states::millis;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,20 +35,7 @@ pub(crate) struct End {
     /// Time until the timer expires.
     pub(crate) timer_ms: Option<u64>,
     /// The processes that hold the socket.
-    pub(crate) owners: Vec<Held>,
-}
-
-/// A process that holds a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Held {
-    pub(crate) pid: i32,
-    pub(crate) program: String,
-}
-
-impl From<&Owner> for Held {
-    fn from(owner: &Owner) -> Self {
-        Self { pid: owner.pid, program: owner.program.clone() }
-    }
+    pub(crate) owners: Vec<Owner>,
 }
 
 /// The client's end and the server's, before they are in a moment.
@@ -88,7 +76,7 @@ impl End {
             send_queue: 0,
             timer: None,
             timer_ms: None,
-            owners: held.iter().map(Held::from).collect(),
+            owners: held.to_vec(),
         };
         closed.updated(socket)
     }
@@ -124,12 +112,7 @@ impl End {
 
     /// Returns the processes that hold it in words.
     pub(crate) fn holders(&self) -> String {
-        let names: Vec<String> =
-            self.owners.iter().map(|held| format!("{} (pid {})", held.program, held.pid)).collect();
+        let names: Vec<String> = self.owners.iter().map(Owner::to_string).collect();
         if names.is_empty() { "-".to_owned() } else { names.join(", ") }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

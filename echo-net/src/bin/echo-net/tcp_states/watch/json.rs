@@ -3,12 +3,12 @@
 use super::look::{Look, Row};
 use super::target::Target;
 use super::time_wait::{Kind, TimeWaits};
-use crate::tcp_states::experiment::Held;
+use crate::tcp_states::millis;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tcp_states::{Finding, Harm, TcpState, TimerKind};
+use tcp_states::{Finding, Harm, Owner, TcpState, TimerKind};
 
 #[derive(Serialize)]
 pub(crate) struct Document<'a> {
@@ -28,7 +28,7 @@ pub(crate) struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Socket {
+struct Socket<'a> {
     cookie: u64,
     local: SocketAddr,
     remote: SocketAddr,
@@ -43,7 +43,7 @@ struct Socket {
     timer_ms: Option<u64>,
     retransmissions: u8,
     uid: u32,
-    owners: Vec<Held>,
+    owners: &'a [Owner],
     finding: Finding,
     harm: Harm,
     diagnosis: String,
@@ -86,7 +86,7 @@ fn sockets<S: Serializer>(rows: &[Row], serializer: S) -> Result<S::Ok, S::Error
     serializer.collect_seq(rows.iter().map(socket))
 }
 
-fn socket(row: &Row) -> Socket {
+fn socket(row: &Row) -> Socket<'_> {
     let observed = &row.observed;
     let socket = &observed.socket;
     Socket {
@@ -104,7 +104,7 @@ fn socket(row: &Row) -> Socket {
         timer_ms: socket.timer.map(|timer| millis(timer.expires)),
         retransmissions: socket.retransmissions,
         uid: socket.uid,
-        owners: row.owners.iter().map(Held::from).collect(),
+        owners: &row.owners,
         finding: row.diagnosis.finding,
         harm: row.diagnosis.harm,
         diagnosis: row.text(),
@@ -126,8 +126,4 @@ fn group(group: &TimeWaits) -> Group {
         harm: group.harm,
         diagnosis: group.text(),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

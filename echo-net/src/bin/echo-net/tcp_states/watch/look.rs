@@ -4,6 +4,7 @@ use super::super::no_sock_diag;
 use super::holders::Holders;
 use super::target::{BadTarget, Target};
 use super::time_wait::{self, TimeWaits};
+use crate::exit::Exit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -191,6 +192,16 @@ fn is_waiting_for_accept(socket: &TcpSocket) -> bool {
 fn listener<'a>(socket: &TcpSocket, listening: &'a [TcpSocket]) -> Option<&'a TcpSocket> {
     let accepting = listening.iter().filter(|listener| listener.accepts(socket));
     accepting.max_by_key(|listener| (listener.local.ip() == socket.local.ip(), listener.recv_queue > 0))
+}
+
+impl Stop {
+    /// Returns the exit code, and the line.
+    pub(crate) fn exit(self) -> (Exit, String) {
+        match self {
+            Self::Ended(line) => (Exit::Clean, line),
+            Self::Failed(line) => (Exit::System, line),
+        }
+    }
 }
 
 impl From<BadTarget> for Stop {

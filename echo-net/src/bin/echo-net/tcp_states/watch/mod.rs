@@ -83,14 +83,7 @@ pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, Str
                 second => look = second,
             }
         }
-        let look = match look {
-            Ok(look) => look,
-            Err(Stop::Failed(line)) => return Err((Exit::System, line)),
-            Err(Stop::Ended(line)) => {
-                crate::exit::say(&line);
-                return Ok(Exit::Clean);
-            }
-        };
+        let look = look.map_err(Stop::exit)?;
         note(&look, options.prometheus.as_deref())?;
         print(&mut out, &look, target, options.patience(), form)
             .map_err(|error| (Exit::System, format!("cannot write: {error}")))?;
@@ -107,11 +100,7 @@ pub(crate) fn run(options: &WatchOptions, form: Form) -> Result<Exit, (Exit, Str
 /// The exit code, and one line about what is missing.
 pub(crate) fn picture(options: &WatchOptions) -> Result<WatchPicture, (Exit, String)> {
     let (mut watcher, target) = open(options)?;
-    let look = match watcher.look() {
-        Ok(look) => look,
-        Err(Stop::Ended(line)) => return Err((Exit::Clean, line)),
-        Err(Stop::Failed(line)) => return Err((Exit::System, line)),
-    };
+    let look = watcher.look().map_err(Stop::exit)?;
     let prometheus = options.prometheus.clone();
     note(&look, prometheus.as_deref())?;
     Ok(WatchPicture::new(watcher, look, target, options.interval(), prometheus))

@@ -107,7 +107,7 @@ impl Picture for WatchPicture {
         let look = match self.watcher.look() {
             Ok(look) => look,
             Err(Stop::Ended(line)) => return Ok(Some(line)),
-            Err(Stop::Failed(line)) => return Err((Exit::System, line)),
+            Err(stop) => return Err(stop.exit()),
         };
         super::note(&look, self.prometheus.as_deref())?;
         // The metrics go on.
