@@ -39,6 +39,9 @@ struct Args {
     /// Only these figures: small-8, small-1, small-64, small-1000, ping-pong-1, ping-pong-32, bulk, idle, short, plain.
     #[arg(long)]
     figure: Vec<String>,
+    /// Only these servers.
+    #[arg(long)]
+    server: Vec<Peer>,
     #[command(subcommand)]
     command: Option<Task>,
 }
@@ -80,8 +83,11 @@ fn compare(args: &Args) -> io::Result<()> {
             eprint!("\r{}: round {} of {} ", figure.name, round + 1, args.rounds);
             for number in shuffled(figure.peers.len(), &mut random) {
                 let (peer, wire) = figure.peers[number];
+                if !args.server.is_empty() && !args.server.contains(&peer) {
+                    continue;
+                }
                 let measured = measure(figure.kind, peer, wire, &floor, Duration::from_millis(args.millis));
-                table.add(round, number, measured.map_err(|error| explain(peer, figure, &error))?);
+                table.add(number, measured.map_err(|error| explain(peer, figure, &error))?);
             }
         }
         eprintln!();

@@ -22,8 +22,7 @@ impl<'a> Table<'a> {
         Self { figure, rows: figure.peers.iter().map(|_| Vec::new()).collect() }
     }
 
-    pub(crate) fn add(&mut self, round: usize, peer: usize, measured: Measured) {
-        debug_assert_eq!(self.rows[peer].len(), round);
+    pub(crate) fn add(&mut self, peer: usize, measured: Measured) {
         self.rows[peer].push(measured);
     }
 
@@ -59,6 +58,9 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "| server | {unit} | {cpu} | echo / this | CPU, echo / this |")?;
         writeln!(f, "|---|---|---|---|---|")?;
         for (number, (peer, _)) in self.figure.peers.iter().enumerate() {
+            if self.rows[number].is_empty() {
+                continue;
+            }
             let value = median(self.rows[number].iter().map(|measured| measured.value)) * self.scale();
             let cpu = median(self.rows[number].iter().map(|measured| measured.cpu));
             let places = if value < 100.0 { 1 } else { 0 };

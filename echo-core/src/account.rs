@@ -35,6 +35,13 @@ impl Watermark {
         true
     }
 
+    /// Adds the next `count` numbers above the mark. There must be none above it.
+    #[inline]
+    pub(crate) fn extend(&mut self, count: u64) {
+        debug_assert!(self.beyond.is_empty(), "the next number is above the mark");
+        self.through += count;
+    }
+
     /// Whether `seq` is in the set.
     #[inline]
     pub fn contains(&self, seq: u64) -> bool {

@@ -200,6 +200,21 @@ impl Decoder {
         Some((head, payload))
     }
 
+    /// Returns whether the incomplete frame is ECHO `seq`, within the limit, and `input` has its end.
+    pub(crate) fn completes_echo(&self, seq: u64, input: &[u8]) -> bool {
+        match Header::of(&self.partial, self.limit) {
+            Ok(Some(Header { kind: Kind::Echo, body, seq: got })) => {
+                got == seq && HEADER + body - self.partial.len() <= input.len()
+            }
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// Returns the frame that the last call lent, if it was gathered from several inputs.
+    pub(crate) fn lent(&self) -> &[u8] {
+        if self.lent { &self.partial } else { &[] }
+    }
+
     /// Returns whether a frame has begun and is incomplete.
     pub fn is_partial(&self) -> bool {
         self.skip.is_some() || (!self.lent && !self.partial.is_empty())
@@ -375,6 +390,18 @@ pub(crate) fn reply_head(seq: u64, [t1, t2, t3]: [Stamp; 3], len: usize) -> [u8;
         place.copy_from_slice(&stamp.0.to_be_bytes());
     }
     head
+}
+
+/// Returns the length of a REPLY's payload, from its head.
+#[inline]
+pub(crate) fn payload_len(head: &[u8; REPLY_HEAD]) -> usize {
+    u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize - REPLY_STAMPS
+}
+
+/// Sets the last stamp in a REPLY's head.
+#[inline]
+pub(crate) fn set_t3(head: &mut [u8; REPLY_HEAD], t3: Stamp) {
+    head[REPLY_HEAD - 8..].copy_from_slice(&t3.0.to_be_bytes());
 }
 
 /// Appends an ECHO's header and stamp. The caller appends `len` bytes of payload (at most [`MAX_PAYLOAD`]).

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 
 /// Payloads of at least this size are lent as they are; smaller ones are copied into one buffer.
-const LARGE: usize = 4 * 1024;
+pub(crate) const LARGE: usize = 4 * 1024;
 /// Sent bytes are removed from the front once they are at least this many and at least half of the buffer.
 const COMPACT: usize = 16 * 1024;
 
@@ -88,6 +88,13 @@ impl Outbox {
         self.payload(payload);
     }
 
+    /// Notes that `count` bytes were sent past the empty queue.
+    pub(crate) fn skip(&mut self, count: usize) {
+        debug_assert_eq!(self.waiting(), 0, "bytes pass no others");
+        self.queued += count as u64;
+        self.sent += count as u64;
+    }
+
     /// Marks the last eight queued bytes as a stamp that [`Outbox::stamp`] sets.
     #[inline]
     pub(crate) fn stamp_later(&mut self) {
@@ -155,8 +162,9 @@ impl Outbox {
     #[cfg(feature = "explore")]
     pub(crate) fn waits(&self) -> impl Hash {
         let (header, payload) = self.lend();
-        let large: Vec<_> = self.large.iter().map(|large| (large.position - self.base, &large.payload)).collect();
-        let unstamped: Vec<_> = self.unstamped.iter().map(|position| position - self.base - self.at as u64).collect();
+        let begin = self.base + self.at as u64;
+        let large: Vec<_> = self.large.iter().map(|large| (large.position - begin, &large.payload[large.at..])).collect();
+        let unstamped: Vec<_> = self.unstamped.iter().map(|position| position - begin).collect();
         let rest = &self.small[self.at + header.len()..];
         (header, payload, rest, large, unstamped)
     }

@@ -149,67 +149,91 @@ impl Deadlines {
     }
 }
 
-/// The running deadlines and when each is due. A time is the duration since the connection began.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The running deadlines and when each is due, in nanoseconds since the connection began.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Timers {
-    due: [Option<Duration>; Deadline::ALL.len()],
+    /// [`NEVER`] for one that does not run.
+    due: [u64; Deadline::ALL.len()],
+}
+
+/// Longer than any connection: 584 years.
+const NEVER: u64 = u64::MAX;
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { due: [NEVER; Deadline::ALL.len()] }
+    }
 }
 
 impl Timers {
     /// Starts `deadline`, also if it runs already. A length of [`Duration::MAX`] means that it never passes.
     #[inline]
     pub fn start(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
-        self.due[deadline as usize] = now.checked_add(lengths.length(deadline));
+        self.due[deadline as usize] = nanos(now).saturating_add(nanos(lengths.length(deadline)));
     }
 
     /// Starts `deadline` unless it runs already.
     #[inline]
     pub fn ensure(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
-        if self.due[deadline as usize].is_none() {
+        if !self.runs(deadline) {
             self.start(deadline, now, lengths);
         }
     }
 
     /// Starts `deadline` again if it is due.
     pub fn renew(&mut self, deadline: Deadline, now: Duration, lengths: &Deadlines) {
-        if self.due[deadline as usize].is_some_and(|due| due <= now) {
+        if self.runs(deadline) && self.due[deadline as usize] <= nanos(now) {
             self.start(deadline, now, lengths);
         }
     }
 
     /// Delays every running deadline by `length`.
     pub fn postpone(&mut self, length: Duration) {
-        for due in self.due.iter_mut().flatten() {
-            *due = due.saturating_add(length);
+        for due in &mut self.due {
+            *due = due.saturating_add(nanos(length));
         }
     }
 
     /// Stops `deadline`.
+    #[inline]
     pub fn stop(&mut self, deadline: Deadline) {
-        self.due[deadline as usize] = None;
+        self.due[deadline as usize] = NEVER;
     }
 
     /// Stops every deadline.
     pub fn clear(&mut self) {
-        self.due = Default::default();
+        *self = Self::default();
     }
 
     /// Returns when the next deadline is due.
+    #[inline]
     pub fn next(&self) -> Option<Duration> {
-        self.due.iter().flatten().min().copied()
+        let next = self.due.into_iter().fold(NEVER, u64::min);
+        (next != NEVER).then(|| Duration::from_nanos(next))
     }
 
     /// Returns whether `deadline` runs.
+    #[inline]
     pub fn runs(&self, deadline: Deadline) -> bool {
-        self.due[deadline as usize].is_some()
+        self.due[deadline as usize] != NEVER
     }
 
     /// Stops and returns the deadline that is due at `now`: the earliest one, or the first in [`Deadline::ALL`] if
     /// several are due at the same moment.
     pub fn expired(&mut self, now: Duration) -> Option<Deadline> {
-        let earliest = self.next().filter(|due| *due <= now)?;
-        let deadline = Deadline::ALL.into_iter().find(|d| self.due[*d as usize] == Some(earliest))?;
+        let earliest = self.due.into_iter().fold(NEVER, u64::min);
+        if earliest == NEVER || earliest > nanos(now) {
+            return None;
+        }
+        let deadline = Deadline::ALL.into_iter().find(|deadline| self.due[*deadline as usize] == earliest)?;
         self.stop(deadline);
         Some(deadline)
     }
+}
+
+/// Returns whole nanoseconds, at most [`NEVER`].
+#[inline]
+fn nanos(time: Duration) -> u64 {
+    let below = time.as_secs().checked_mul(1_000_000_000);
+    below.and_then(|seconds| seconds.checked_add(u64::from(time.subsec_nanos()))).unwrap_or(NEVER)
 }

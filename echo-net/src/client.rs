@@ -109,7 +109,7 @@ impl Client {
     /// # Panics
     /// If it is not called in a tokio runtime.
     pub fn start<T: Transport>(stream: T, config: ClientConfig) -> Self {
-        let driver = Driver::new(stream, config.clock, config.connection, Connection::client);
+        let driver = Driver::new(stream, config.clock, |epoch| Connection::client(config.connection, epoch));
         let (commands, inbox) = mpsc::unbounded_channel();
         let (abort, aborted) = watch::channel(false);
         let (report, progress) = watch::channel(Progress::default());

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Timeline};
 use crate::memory::Usage;
 use crate::transport::Transport;
 use crate::turns::Share;
-use echo_core::{CloseCode, CloseReason, Config, Connection, Event, Outcome, Output, Stamp};
+use echo_core::{Batch, CloseCode, CloseReason, Connection, Event, Outcome, Output, Stamp};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -15,15 +15,22 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Maximum bytes of one read.
-const READ: usize = 64 * 1024;
+const READ: usize = 256 * 1024;
 
 /// If an alarm is this late, the process did not run.
 const ASLEEP: Duration = Duration::from_secs(1);
 const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 
+/// Buffers of a thread, so that an idle connection owns none.
+#[derive(Default)]
+struct Scratch {
+    /// What was read last.
+    input: Vec<u8>,
+    batch: Batch,
+}
+
 thread_local! {
-    /// Read buffer of the thread, so that an idle connection owns no buffer.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// A connection with its transport.
@@ -52,20 +59,18 @@ pub(crate) struct Driver<T> {
     blocked: bool,
     /// The ending has begun.
     ending: bool,
-    /// When it was last polled.
-    polled: Duration,
+    /// The time of the last poll, or of what was read in it.
+    now: Duration,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl<T: Transport> Driver<T> {
-    /// Begins a connection now. `make` receives the settings with the clock's time zone, and the wall time.
-    pub(crate) fn new(stream: T, clock: Clock, config: Config, make: impl FnOnce(Config, Stamp) -> Connection) -> Self {
-        let mut config = config;
-        config.utc_offset = clock.utc_offset;
+    /// Begins a connection now. `make` receives the wall time.
+    pub(crate) fn new(stream: T, clock: Clock, make: impl FnOnce(Stamp) -> Connection) -> Self {
         let timeline = Timeline::begin();
         Self {
             stream: Some(stream),
-            connection: make(config, (clock.wall)()),
+            connection: make((clock.wall)()),
             timeline,
             wall: (!clock.steady).then_some(clock.wall),
             rest: Rest::default(),
@@ -78,7 +83,7 @@ impl<T: Transport> Driver<T> {
             unflushed: false,
             blocked: false,
             ending: false,
-            polled: timeline.now(),
+            now: timeline.now(),
             alarm: Box::pin(sleep_until(Instant::now())),
         }
     }
@@ -123,7 +128,7 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(Event<'_>)) -> Poll<Outcome> {
         self.wake();
         loop {
-            let now = self.timeline.now();
+            let now = self.now;
             if !self.ending && self.connection.machine().is_ending() {
                 self.ending = true;
                 self.look(now);
@@ -145,7 +150,7 @@ impl<T: Transport> Driver<T> {
                 continue;
             }
             // If input never stops, deadlines must still pass.
-            let now = self.timeline.now();
+            let now = self.now;
             if self.connection.next_time().is_some_and(|due| due <= now) {
                 self.look(now);
                 self.connection.handle_time(now);
@@ -166,9 +171,9 @@ impl<T: Transport> Driver<T> {
             return;
         }
         let mut scratch = SCRATCH.take();
-        scratch.resize(READ, 0);
+        scratch.input.resize(READ, 0);
         for _ in 0..READS {
-            let mut buffer = ReadBuf::new(&mut scratch);
+            let mut buffer = ReadBuf::new(&mut scratch.input);
             let read = Pin::new(&mut stream).poll_read(cx, &mut buffer);
             if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
                 break;
@@ -181,12 +186,12 @@ impl<T: Transport> Driver<T> {
     /// deadlines are delayed (clause 8.5).
     fn wake(&mut self) {
         let now = self.timeline.now();
-        let away = now.saturating_sub(self.polled);
+        let away = now.saturating_sub(self.now);
         let late = self.connection.next_time().is_some_and(|due| due.saturating_add(ASLEEP) < now);
         if late && away > ASLEEP {
             self.connection.handle_pause(away);
         }
-        self.polled = now;
+        self.now = now;
         if let Some(wall) = self.wall
             && self.connection.tells_time()
         {
@@ -209,7 +214,8 @@ impl<T: Transport> Driver<T> {
             match self.connection.poll_output(now) {
                 Output::Transmit { header, payload } => {
                     let slices = [IoSlice::new(header), IoSlice::new(payload)];
-                    match stream.poll_write_vectored(cx, &slices) {
+                    let filled = if payload.is_empty() { &slices[..1] } else { &slices };
+                    match write_slices(stream, cx, filled) {
                         Poll::Ready(Ok(0)) => self.connection.handle_write_failed(now),
                         Poll::Ready(Err(error)) => {
                             self.reset |= is_reset(&error);
@@ -273,14 +279,15 @@ impl<T: Transport> Driver<T> {
         }
         if !self.rest.is_empty() {
             let mut rest = std::mem::take(&mut self.rest);
-            rest.at += self.take_in(rest.left(), self.timeline.now(), on_event);
+            self.now = self.timeline.now();
+            rest.at += self.take_in(rest.left(), on_event);
             if !rest.is_empty() {
                 self.rest = rest;
             }
             return Poll::Ready(());
         }
         let mut scratch = SCRATCH.take();
-        scratch.resize(READ, 0);
+        scratch.input.resize(READ, 0);
         let came = self.read_into(&mut scratch, cx, on_event);
         SCRATCH.set(scratch);
         came
@@ -288,15 +295,18 @@ impl<T: Transport> Driver<T> {
 
     fn read_into(
         &mut self,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
         cx: &mut Context<'_>,
         on_event: &mut impl FnMut(Event<'_>),
     ) -> Poll<()> {
         let Some(stream) = &mut self.stream else { return Poll::Pending };
-        let mut buffer = ReadBuf::new(scratch);
+        let mut buffer = ReadBuf::new(&mut scratch.input);
         let read = Pin::new(stream).poll_read(cx, &mut buffer);
-        // Read the clock after the read: the input may be younger than the last write.
-        let now = self.timeline.now();
+        if read.is_ready() {
+            // The input may be younger than the last write.
+            self.now = self.timeline.now();
+        }
+        let now = self.now;
         match read {
             Poll::Ready(Ok(())) => match buffer.filled() {
                 [] if self.reset => self.handle_reset(now),
@@ -305,8 +315,10 @@ impl<T: Transport> Driver<T> {
                     self.connection.handle_fin(now);
                 }
                 filled => {
-                    let taken = self.take_in(filled, now, on_event);
-                    self.rest = Rest { bytes: filled[taken..].to_vec(), at: 0 };
+                    let answered = self.answer(filled, &mut scratch.batch, cx);
+                    let left = &filled[answered..];
+                    let taken = self.take_in(left, on_event);
+                    self.rest = Rest { bytes: left[taken..].to_vec(), at: 0 };
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
@@ -336,17 +348,48 @@ impl<T: Transport> Driver<T> {
         self.connection.handle_reset(now);
     }
 
-    /// Passes input to the connection while it takes more and the share is not spent. Returns the bytes taken.
-    fn take_in(&mut self, input: &[u8], now: Duration, on_event: &mut impl FnMut(Event<'_>)) -> usize {
+    /// Answers requests in order, and writes the answers at once. Returns the bytes of input taken.
+    fn answer(&mut self, input: &[u8], batch: &mut Batch, cx: &mut Context<'_>) -> usize {
         let mut left = input;
-        while !self.share.is_spent() {
+        let now = self.now;
+        let Self { stream: Some(stream), connection, timeline, reset, unflushed, share, .. } = self else { return 0 };
+        loop {
             let before = left.len();
-            let event = self.connection.handle_input(now, &mut left);
+            let mut write = |slices: &[IoSlice<'_>]| match write_slices(Pin::new(&mut *stream), cx, slices) {
+                Poll::Ready(Ok(0)) => None,
+                Poll::Ready(Ok(count)) => {
+                    *unflushed = true;
+                    Some(count)
+                }
+                Poll::Ready(Err(error)) => {
+                    *reset |= is_reset(&error);
+                    None
+                }
+                Poll::Pending => Some(0),
+            };
+            let count = connection.serve_batch(now, &mut left, batch, || timeline.now(), &mut write);
+            if count == 0 {
+                return input.len() - left.len();
+            }
+            share.spend_batch(count, before - left.len());
+        }
+    }
+
+    /// Passes input to the connection while it takes more and the share is not spent. Returns the bytes taken.
+    fn take_in(&mut self, input: &[u8], on_event: &mut impl FnMut(Event<'_>)) -> usize {
+        let mut left = input;
+        while !left.is_empty() && !self.share.is_spent() {
+            let before = left.len();
+            let event = self.connection.handle_input(self.now, &mut left);
             self.share.spend(before - left.len());
             match event {
                 Some(event) => on_event(event),
                 None => break,
             }
+        }
+        if left.len() < input.len() {
+            // Answers are stamped when they leave, not when the input was read.
+            self.now = self.timeline.now();
         }
         input.len() - left.len()
     }
@@ -356,10 +399,14 @@ impl<T: Transport> Driver<T> {
         let Some(at) = self.connection.next_time().and_then(|since| self.timeline.at(since)) else {
             return Poll::Pending;
         };
-        if self.alarm.deadline() != at {
+        // Most deadlines move on with each message: the alarm stays, and moves only when it rings.
+        while at < self.alarm.deadline() || self.alarm.as_mut().poll(cx).is_ready() {
+            if self.alarm.deadline() == at {
+                return Poll::Ready(());
+            }
             self.alarm.as_mut().reset(at);
         }
-        self.alarm.as_mut().poll(cx)
+        Poll::Pending
     }
 }
 
@@ -381,6 +428,18 @@ impl Rest {
 
     fn owned(&self) -> usize {
         self.bytes.capacity()
+    }
+}
+
+/// Writes slices. The system writes a single one faster as a buffer.
+fn write_slices<T: Transport>(
+    stream: Pin<&mut T>,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    match slices {
+        [slice] => stream.poll_write(cx, slice),
+        _ => stream.poll_write_vectored(cx, slices),
     }
 }
 

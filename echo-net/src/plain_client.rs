@@ -25,7 +25,7 @@ pub async fn converse_plainly<T: Transport>(
     mut on_text: impl FnMut(&[u8]),
     mut room: impl FnMut(&mut Context<'_>) -> Poll<()>,
 ) -> Outcome {
-    let mut driver = Driver::new(stream, config.clock, config.connection, Connection::plain_client);
+    let mut driver = Driver::new(stream, config.clock, |epoch| Connection::plain_client(config.connection, epoch));
     let piece = config.connection.limit.clamp(1, PIECE);
     let mut open = true;
     poll_fn(|cx| {

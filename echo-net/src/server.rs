@@ -7,12 +7,13 @@ use crate::server_config::{Ended, ServerConfig};
 use crate::spare::{Spare, is_exhausted};
 use crate::transport::{Listener, Transport};
 use crate::turns::Turns;
-use echo_core::{CloseCode, CloseReason, Connection, End, Event, Outcome, Traffic};
+use echo_core::{CloseCode, CloseReason, Config, Connection, End, Event, Outcome, Traffic};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -45,6 +46,7 @@ pub async fn serve_until<L: Listener>(
     let (phase, _) = watch::channel(Phase::Serving);
     let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
     let mut server = Server {
+        settings: Settings::new(&config),
         config,
         phase,
         turns: Turns::new(),
@@ -104,6 +106,7 @@ enum Lack {
 
 struct Server {
     config: ServerConfig,
+    settings: Settings,
     phase: watch::Sender<Phase>,
     turns: Turns,
     memory: Memory,
@@ -114,6 +117,25 @@ struct Server {
     refusals: VecDeque<(Instant, oneshot::Sender<()>)>,
     spare: Spare,
     report: Report,
+}
+
+/// Settings that all connections share.
+struct Settings {
+    served: Arc<Config>,
+    refused: Arc<Config>,
+    close_reason: Arc<CloseReason>,
+}
+
+impl Settings {
+    fn new(config: &ServerConfig) -> Self {
+        let mut served = config.connection;
+        served.utc_offset = config.clock.utc_offset;
+        let mut refused = served;
+        // A silent client must not keep a place from one that can be told why it is refused.
+        refused.deadlines.idle = refused.deadlines.idle.min(refused.deadlines.detect);
+        let close_reason = Arc::new(config.close_reason.clone());
+        Self { served: Arc::new(served), refused: Arc::new(refused), close_reason }
+    }
 }
 
 impl Server {
@@ -167,33 +189,32 @@ impl Server {
         is_room.then_some(Kind::Refused(Lack::Places))
     }
 
-    fn begin<T: Transport>(&mut self, stream: T, peer: impl fmt::Display, kind: Kind) {
-        let peer = peer.to_string();
+    fn begin<T: Transport>(&mut self, stream: T, peer: impl fmt::Display + Send + 'static, kind: Kind) {
         self.report.accepted += 1;
         let number = self.report.accepted;
         let limit = self.config.max_connections;
-        let driver = Driver::new(stream, self.config.clock, self.config.connection, |mut config, epoch| match kind {
-            Kind::Served => Connection::server(config, epoch),
+        let settings = &self.settings;
+        let driver = Driver::new(stream, self.config.clock, |epoch| match kind {
+            Kind::Served => Connection::server(settings.served.clone(), epoch),
             Kind::Refused(lack) => {
-                // A silent client must not keep a place from one that can be told why it is refused.
-                config.deadlines.idle = config.deadlines.idle.min(config.deadlines.detect);
                 let reason = match lack {
                     Lack::Places => format!("try again later: all {limit} connections are in use"),
                     Lack::Descriptors => "try again later: the server can open no more".to_owned(),
                 };
-                Connection::refusing_server(config, epoch, CloseReason::new(CloseCode::TRY_LATER, reason))
+                let reason = CloseReason::new(CloseCode::TRY_LATER, reason);
+                Connection::refusing_server(settings.refused.clone(), epoch, reason)
             }
         });
         let to_be_refused = if kind == Kind::Served { "" } else { " and will be refused" };
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let (hurry, hurried) = oneshot::channel();
-        let orders = Orders { phase: self.phase.subscribe(), close_reason: self.config.close_reason.clone(), hurried };
-        let task = async move {
-            let (outcome, traffic) = converse(driver, number, orders).await;
-            log_end(number, &peer, &outcome, traffic);
-            Ended { number, peer, refused: kind != Kind::Served, outcome, traffic }
+        let orders = Orders {
+            phase: self.phase.subscribe(),
+            close_reason: self.settings.close_reason.clone(),
+            hurried: (kind != Kind::Served).then_some(hurried),
         };
+        let task = converse(driver, number, peer, orders);
         match kind {
             Kind::Served => drop(self.served.spawn(task)),
             Kind::Refused(_) => {
@@ -315,50 +336,64 @@ fn shown(close_reason: &CloseReason) -> String {
 /// Commands of the server to a connection.
 struct Orders {
     phase: watch::Receiver<Phase>,
-    close_reason: CloseReason,
-    /// Another connection needs its place.
-    hurried: oneshot::Receiver<()>,
+    close_reason: Arc<CloseReason>,
+    /// A refusal: another connection needs its place.
+    hurried: Option<oneshot::Receiver<()>>,
 }
 
 /// Runs one connection from its first byte to its end.
-async fn converse<T: Transport>(mut driver: Driver<T>, number: u64, orders: Orders) -> (Outcome, Traffic) {
-    let Orders { phase, close_reason, mut hurried } = orders;
-    let (mut for_drain, mut for_abort) = (phase.clone(), phase);
-    let mut drain = pin!(reached(&mut for_drain, Phase::Draining));
-    let mut abort = pin!(reached(&mut for_abort, Phase::Aborting));
-    let (mut draining, mut aborting, mut hurrying) = (false, false, None);
-    let outcome = poll_fn(|cx| {
-        loop {
-            // Received input is answered before the client is asked to leave.
-            if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| log_step(number, &event)) {
-                return Poll::Ready(outcome);
+///
+/// An async function would hold the driver three times: as argument, as variable and in the caller.
+fn converse<T: Transport>(
+    mut driver: Driver<T>,
+    number: u64,
+    peer: impl fmt::Display,
+    mut orders: Orders,
+) -> impl Future<Output = Ended> {
+    let refused = orders.hurried.is_some();
+    async move {
+        let mut hurrying = false;
+        let mut next = pin!(Some(reached(orders.phase.clone(), Phase::Draining)));
+        let outcome = poll_fn(|cx| {
+            loop {
+                // Received input is answered before the client is asked to leave.
+                if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| log_step(number, &event)) {
+                    return Poll::Ready(outcome);
+                }
+                if let Some(Poll::Ready(phase)) = next.as_mut().as_pin_mut().map(|next| next.poll(cx)) {
+                    if phase == Phase::Aborting {
+                        next.set(None);
+                        driver.abort();
+                    } else {
+                        next.set(Some(reached(orders.phase.clone(), Phase::Aborting)));
+                        driver.leave(CloseReason::clone(&orders.close_reason));
+                    }
+                    continue;
+                }
+                if let Some(hurried) = &mut orders.hurried
+                    && let Poll::Ready(order) = Pin::new(hurried).poll(cx)
+                {
+                    orders.hurried = None;
+                    hurrying = order.is_ok();
+                }
+                // Each time the next wait is over, too.
+                if !hurrying || !driver.hurry() {
+                    return Poll::Pending;
+                }
             }
-            if hurrying.is_none()
-                && let Poll::Ready(order) = Pin::new(&mut hurried).poll(cx)
-            {
-                // The sender of a served connection is dropped: nothing hurries it.
-                hurrying = Some(order.is_ok());
-            }
-            if !aborting && abort.as_mut().poll(cx).is_ready() {
-                aborting = true;
-                driver.abort();
-            } else if !draining && drain.as_mut().poll(cx).is_ready() {
-                draining = true;
-                driver.leave(close_reason.clone());
-            } else if hurrying == Some(true) && driver.hurry() {
-                // Poll again: the next wait is over, too.
-            } else {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
-    (outcome, driver.connection().traffic())
+        })
+        .await;
+        let (peer, traffic) = (peer.to_string(), driver.connection().traffic());
+        log_end(number, &peer, &outcome, traffic);
+        Ended { number, peer, refused, outcome, traffic }
+    }
 }
 
-/// Waits for a phase. Never ready if the server is gone, because its tasks are then aborted.
-async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
-    if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
-        pending::<()>().await;
+/// Waits for a phase or a later one, and returns it. Never ready if the server is gone, because its tasks are then
+/// aborted.
+async fn reached(mut phase: watch::Receiver<Phase>, wanted: Phase) -> Phase {
+    if let Ok(reached) = phase.wait_for(|phase| *phase >= wanted).await {
+        return *reached;
     }
+    pending().await
 }

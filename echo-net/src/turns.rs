@@ -12,10 +12,13 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// The work that a connection may do in each [`PERIOD`] without queueing, and in each turn after queueing: bytes
-/// handled, plus [`STEP`] for each read and each message. It is 128 KiB, or 256 messages: about 100 µs.
+/// handled, plus [`STEP`] for each read and each message, or less for a message that is one of a batch. It is 128 KiB,
+/// or 256 single messages: about 100 µs.
 const SHARE: usize = 128 * 1024;
-/// Cost of a read or a message, in addition to its bytes.
+/// Cost of a read, a batch or a single message, in addition to its bytes.
 const STEP: usize = 512;
+/// Cost of a message of a batch, in addition to its bytes.
+const BATCHED: usize = 64;
 /// A share is refilled without queueing at most once in this time.
 const PERIOD: Duration = Duration::from_millis(100);
 
@@ -90,6 +93,12 @@ impl Share {
     /// Counts a read or a message and its bytes.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes + STEP);
+    }
+
+    /// Counts `count` messages that were handled as one batch, and their bytes.
+    pub(crate) fn spend_batch(&mut self, count: u64, bytes: usize) {
+        let each = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(BATCHED);
+        self.spend(bytes.saturating_add(each));
     }
 
     pub(crate) fn is_spent(&self) -> bool {

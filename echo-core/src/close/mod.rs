@@ -101,21 +101,26 @@ impl Machine {
         out
     }
 
-    /// Server: accepts the next request and notes that its answer is queued, if nothing has ended. That is what
-    /// [`MachineEvent::Request`] and [`MachineEvent::Answered`] do then, in one step. Returns `false`, and changes
-    /// nothing, if there is more to decide.
+    /// Server: returns the number of the next request, if nothing has ended and all requests so far are answered. Then it
+    /// can be accepted and answered in one step, without a decision.
     #[inline]
-    pub(crate) fn serve(&mut self, seq: u64) -> bool {
+    pub(crate) fn next_in_order(&self) -> Option<u64> {
         let asked = self.account.asked;
         let is_open = self.role == Role::Server && (self.sent, self.received) == (Open, Open);
-        if !is_open || seq != asked + 1 || self.queued.mark() != asked || self.account.accepted != Some(asked) {
-            return false;
-        }
-        self.account.asked = seq;
-        self.account.begun = seq;
-        self.account.accepted = Some(seq);
-        self.queued.insert(seq);
-        true
+        let is_even = self.queued.mark() == asked && self.account.accepted == Some(asked);
+        (is_open && is_even).then_some(asked + 1)
+    }
+
+    /// Server: accepts the next `count` requests and notes that their answers are queued. That is what
+    /// [`MachineEvent::Request`] and [`MachineEvent::Answered`] do if [`next_in_order`](Self::next_in_order) returns a
+    /// number.
+    #[inline]
+    pub(crate) fn note_served(&mut self, count: u64) {
+        let last = self.account.asked + count;
+        self.account.asked = last;
+        self.account.begun = last;
+        self.account.accepted = Some(last);
+        self.queued.extend(count);
     }
 
     /// Client: notes the next answer, if no answer is missing before it. That is what [`MachineEvent::Answer`] does then.

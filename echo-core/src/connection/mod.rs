@@ -1,5 +1,6 @@
 //! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
 
+mod batch;
 mod input;
 mod view;
 
@@ -13,10 +14,14 @@ use crate::preface::{PrefaceDecoder, VERSION};
 use crate::session::{Session, Wire};
 use crate::stamp::{Stamp, Stamps};
 use crate::timers::Deadline;
+pub use batch::Batch;
 use input::{in_order, on_frame, on_message, on_text};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One end of a conversation.
+///
+/// Many connections can share one [`Config`], as an `Arc`.
 ///
 /// `now` is the time since the connection began; it must not go backwards. After each `handle_*` and each command, call
 /// [`Connection::poll_output`] until it returns [`Output::Wait`] or [`Output::Ended`]. An idle connection owns no
@@ -113,25 +118,25 @@ pub struct Reply<'a> {
 
 impl Connection {
     /// Creates a client on the framed wire. `epoch` is the wall clock now.
-    pub fn client(config: Config, epoch: Stamp) -> Self {
-        let session = Session::new(Role::Client, Wire::Framed { version: VERSION }, config, epoch);
+    pub fn client(config: impl Into<Arc<Config>>, epoch: Stamp) -> Self {
+        let session = Session::new(Role::Client, Wire::Framed { version: VERSION }, config.into(), epoch);
         Self::with(Parser::Greeting(PrefaceDecoder::new(Role::Server)), session)
     }
 
     /// Creates a client on the plain wire. `epoch` is the wall clock now.
-    pub fn plain_client(config: Config, epoch: Stamp) -> Self {
-        let session = Session::new(Role::Client, Wire::Plain, config, epoch);
-        let splitter = LineDecoder::new(config.payload_limit());
+    pub fn plain_client(config: impl Into<Arc<Config>>, epoch: Stamp) -> Self {
+        let session = Session::new(Role::Client, Wire::Plain, config.into(), epoch);
+        let splitter = LineDecoder::new(session.config.payload_limit());
         Self::with(Parser::Plain { splitter, lookout: Lookout::over() }, session)
     }
 
     /// Creates a server for either wire. `epoch` is the wall clock now.
-    pub fn server(config: Config, epoch: Stamp) -> Self {
-        Self::with(Parser::Undetected, Session::new(Role::Server, Wire::Undetected, config, epoch))
+    pub fn server(config: impl Into<Arc<Config>>, epoch: Stamp) -> Self {
+        Self::with(Parser::Undetected, Session::new(Role::Server, Wire::Undetected, config.into(), epoch))
     }
 
     /// Creates a server that refuses the client as soon as its wire is known, on that wire.
-    pub fn refusing_server(config: Config, epoch: Stamp, refusal: CloseReason) -> Self {
+    pub fn refusing_server(config: impl Into<Arc<Config>>, epoch: Stamp, refusal: CloseReason) -> Self {
         Self { refusal: Some(refusal), ..Self::server(config, epoch) }
     }
 

@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Traffic of a connection: whole messages and the bytes of their payloads.
@@ -52,7 +53,7 @@ enum Fin {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     epoch: Stamp,
     machine: Machine,
     wire: Wire,
@@ -86,7 +87,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(role: Role, wire: Wire, config: Config, epoch: Stamp) -> Self {
+    pub(crate) fn new(role: Role, wire: Wire, config: Arc<Config>, epoch: Stamp) -> Self {
         let mut session = Self {
             config,
             epoch,
@@ -356,7 +357,7 @@ mod tests {
     /// An idle conversation owns no output and no list of requests.
     #[test]
     fn idle_owns_no_buffer() {
-        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
+        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Arc::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
         client.apply(MachineEvent::Send, Duration::ZERO);
         client.ask(b"hello", Duration::ZERO);
@@ -369,7 +370,7 @@ mod tests {
     /// After a failed write the waiting requests are dropped, and a CLOSE finds nothing to take back.
     #[test]
     fn what_is_lost_is_not_taken_back() {
-        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Config::default(), Stamp(0));
+        let mut client = Session::new(Role::Client, Wire::Framed { version: 1 }, Arc::default(), Stamp(0));
         client.greeted(1, Duration::ZERO);
         for _ in 0..2 {
             client.apply(MachineEvent::Send, Duration::ZERO);

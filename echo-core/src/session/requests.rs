@@ -64,12 +64,48 @@ impl Session {
     /// changes nothing. It does what two events of the machine do, with the waits that match the state afterwards.
     #[inline]
     pub(crate) fn serve(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) -> bool {
-        if !self.is_calm() || !self.machine.serve(seq) {
+        if !self.is_calm() || self.machine.next_in_order() != Some(seq) {
             return false;
         }
+        self.machine.note_served(1);
         self.queue_reply(seq, t1, payload, now);
         self.settle_served(now);
         true
+    }
+
+    /// Server: returns the number of the next request, if it can be answered past the empty output without a decision.
+    #[inline]
+    pub(crate) fn next_in_order(&self) -> Option<u64> {
+        let is_free = self.is_calm() && self.outbox.waiting() == 0;
+        self.machine.next_in_order().filter(|_| is_free)
+    }
+
+    /// Server: notes that the next `count` requests were accepted and answered, with `bytes` of payload.
+    pub(crate) fn note_batch(&mut self, count: u64, bytes: usize) {
+        self.machine.note_served(count);
+        self.traffic.messages += count;
+        self.traffic.bytes += bytes as u64;
+    }
+
+    /// Notes that `count` bytes of answers were sent past the empty output.
+    pub(crate) fn skip_sent(&mut self, count: usize) {
+        self.outbox.skip(count);
+    }
+
+    /// Queues an answer that has its stamps and whose first `sent` bytes were sent.
+    pub(crate) fn queue_unsent(&mut self, seq: u64, head: &[u8], payload: &[u8], sent: usize) {
+        if sent == 0 {
+            self.starts.push_back((seq, self.outbox.mark()));
+        }
+        let (of_head, of_payload) = (sent.min(head.len()), sent.saturating_sub(head.len()));
+        self.outbox.append(|out| out.extend_from_slice(&head[of_head..]));
+        self.outbox.payload(&payload[of_payload..]);
+    }
+
+    /// Starts the waits that match the state after a batch was answered.
+    pub(crate) fn settle_batch(&mut self, now: Duration) {
+        self.start(Deadline::Idle, now);
+        self.rearm(now);
     }
 
     /// Client: takes the next answer, if there is nothing to decide. Otherwise returns `false`, and changes nothing.
@@ -97,9 +133,10 @@ impl Session {
 
     /// Server: accepts and answers the next plain message, as [`serve`](Self::serve) does a request.
     pub(crate) fn serve_plainly(&mut self, seq: u64, message: &[u8], now: Duration) -> bool {
-        if !self.is_calm() || !self.machine.serve(seq) {
+        if !self.is_calm() || self.machine.next_in_order() != Some(seq) {
             return false;
         }
+        self.machine.note_served(1);
         self.queue_plainly(message, now);
         self.settle_served(now);
         true

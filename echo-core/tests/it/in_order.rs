@@ -1,8 +1,8 @@
-//! Requests and answers in order take a shorter way through the session. It must do the same as the general way, which
-//! is taken while an observer watches the machine.
+//! Requests and answers in order take a shorter way through the session, one by one or as a batch. Both must do the same
+//! as the general way, which is taken while an observer watches the machine.
 
 use echo_core::close::{CloseReason, Machine};
-use echo_core::{CloseCode, Config, Connection, Role, Stamp, frame};
+use echo_core::{Batch, CloseCode, Config, Connection, Event, Output, Role, Stamp, frame};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,6 +59,10 @@ struct Side {
     /// Number of the peer's last message in order.
     last: u64,
     log: Vec<String>,
+    /// Bytes of memory after each step.
+    owned: Vec<usize>,
+    /// Input that was not taken.
+    kept: Vec<u8>,
 }
 
 impl Side {
@@ -71,7 +75,15 @@ impl Side {
             Role::Client => Connection::client(config, Stamp(7)),
             Role::Server => Connection::server(config, Stamp(7)),
         };
-        let mut side = Self { role, connection, now: Duration::ZERO, last: 0, log: Vec::new() };
+        let mut side = Self {
+            role,
+            connection,
+            now: Duration::ZERO,
+            last: 0,
+            log: Vec::new(),
+            owned: Vec::new(),
+            kept: Vec::new(),
+        };
         side.receive(&echo_core::preface::preface(role.peer(), 1));
         side
     }
@@ -82,7 +94,15 @@ impl Side {
         config.quiet = Duration::from_secs(quiet);
         config.observe = observe.then_some((|_, _| ()) as fn(&Machine, _));
         let connection = Connection::server(config, Stamp(7));
-        Self { role: Role::Server, connection, now: Duration::ZERO, last: 0, log: Vec::new() }
+        Self {
+            role: Role::Server,
+            connection,
+            now: Duration::ZERO,
+            last: 0,
+            log: Vec::new(),
+            owned: Vec::new(),
+            kept: Vec::new(),
+        }
     }
 
     fn receive(&mut self, bytes: &[u8]) {
@@ -150,11 +170,84 @@ impl Side {
         let mut hasher = DefaultHasher::new();
         self.connection.hash(&mut hasher);
         let running: Vec<_> = self.connection.running_deadlines().collect();
-        let owned = self.connection.owned_memory();
-        let state = (hasher.finish(), running, self.connection.next_time(), self.connection.traffic(), owned);
+        let state = (hasher.finish(), running, self.connection.next_time(), self.connection.traffic());
         self.log.push(format!("{state:?} {:?}", self.connection.machine()));
+        self.owned.push(self.connection.owned_memory());
         let output = format!("{:?}", self.connection.poll_output(self.now));
         self.log.push(output);
+    }
+}
+
+/// What one batch took: bytes of input, and bytes that were written; `None` if the write failed.
+type Taken = (usize, Option<usize>);
+
+impl Side {
+    /// Handles `input` in batches while that is possible, and the rest one by one. Each write takes the next of `room`.
+    fn serve(&mut self, input: &[u8], room: &[Option<usize>]) -> Vec<Taken> {
+        let mut batch = Batch::default();
+        let mut left = input;
+        let mut taken = Vec::new();
+        for most in room.iter().cycle() {
+            let before = left.len();
+            let (mut wrote, mut bytes) = (None, Vec::new());
+            let now = self.now;
+            let count = self.connection.serve_batch(
+                now,
+                &mut left,
+                &mut batch,
+                || now,
+                |slices| {
+                    bytes = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+                    wrote = most.map(|most| most.min(bytes.len()));
+                    wrote
+                },
+            );
+            if count == 0 {
+                assert_eq!(before, left.len(), "what is not served is not taken");
+                break;
+            }
+            self.log.push(format!("{count} {:?}", bytes.get(..wrote.unwrap_or(0))));
+            taken.push((before - left.len(), wrote));
+        }
+        self.receive_whole(left);
+        taken
+    }
+
+    /// Does the same as the batches, in the general way.
+    fn follow(&mut self, input: &[u8], taken: &[Taken]) {
+        let mut left = input;
+        for (used, wrote) in taken {
+            let (mut mine, rest) = left.split_at(*used);
+            left = rest;
+            let mut count = 0;
+            while let Some(event) = self.connection.handle_input(self.now, &mut mine) {
+                assert!(matches!(event, Event::Request { .. }), "{event:?}");
+                count += 1;
+            }
+            let mut bytes = Vec::new();
+            while let Output::Transmit { header, payload } = self.connection.poll_output(self.now) {
+                let piece = [header, payload].concat();
+                let most = wrote.unwrap_or(0) - bytes.len();
+                bytes.extend_from_slice(&piece[..most.min(piece.len())]);
+                self.connection.handle_sent(self.now, most.min(piece.len()));
+                if most <= piece.len() {
+                    break;
+                }
+            }
+            if wrote.is_none() {
+                self.connection.handle_write_failed(self.now);
+            }
+            self.log.push(format!("{count} {:?}", bytes.get(..wrote.unwrap_or(0))));
+        }
+        self.receive_whole(left);
+    }
+
+    fn receive_whole(&mut self, mut bytes: &[u8]) {
+        while let Some(event) = self.connection.handle_input(self.now, &mut bytes) {
+            self.log.push(format!("{event:?}"));
+        }
+        // This side reads no more for now: a driver keeps the rest, and offers it again.
+        self.kept = bytes.to_vec();
     }
 }
 
@@ -180,6 +273,7 @@ proptest! {
             prop_assert_eq!(short.log.last(), general.log.last(), "after {:?}", step);
         }
         prop_assert_eq!(short.log, general.log);
+        prop_assert_eq!(short.owned, general.owned);
     }
 
     #[test]
@@ -209,5 +303,51 @@ proptest! {
             prop_assert_eq!(short.log.last(), general.log.last(), "after {:?}", step);
         }
         prop_assert_eq!(short.log, general.log);
+        prop_assert_eq!(short.owned, general.owned);
     }
+
+    #[test]
+    fn a_batch_is_the_general_way(
+        server_first: bool,
+        is_small: bool,
+        steps in vec((step(), 0..200_usize, vec(room(), 1..4)), 0..25),
+    ) {
+        let first_fin = if server_first { Role::Server } else { Role::Client };
+        let change = |config: &mut Config| if is_small { config.limit = 50 };
+        let mut batch = Side::new(Role::Server, first_fin, change, false);
+        let mut general = Side::new(Role::Server, first_fin, change, true);
+        for (step, held_back, room) in &steps {
+            if let Step::Next(lengths) = step {
+                // The end of an input may be in the next one.
+                let mut input = batch.kept.clone();
+                for length in lengths {
+                    batch.last += 1;
+                    input.extend(batch.message(batch.last, *length));
+                }
+                let (now, later) = input.split_at(input.len().saturating_sub(*held_back));
+                let taken = batch.serve(now, room);
+                general.follow(now, &taken);
+                for side in [&mut batch, &mut general] {
+                    side.kept.extend_from_slice(later);
+                    side.look();
+                }
+            } else {
+                for side in [&mut batch, &mut general] {
+                    let kept = std::mem::take(&mut side.kept);
+                    side.receive_whole(&kept);
+                    side.take(step);
+                }
+            }
+            prop_assert_eq!(batch.log.last(), general.log.last(), "after {:?}", step);
+            let waiting = batch.connection.waiting_output();
+            let owned = batch.connection.owned_memory();
+            prop_assert!(owned <= 4 * waiting + 2 * 70_100 + 4096, "{owned} bytes for {waiting}");
+        }
+        prop_assert_eq!(batch.log, general.log);
+    }
+}
+
+/// How many bytes a write takes.
+fn room() -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![12 => Just(Some(usize::MAX)), 6 => (0..80_000_usize).prop_map(Some), 2 => Just(Some(0)), 1 => Just(None)]
 }
