@@ -178,6 +178,14 @@ impl Decoder {
         Some((seq(head), stamp(head, HEADER), payload))
     }
 
+    /// Returns the ECHO at the front of `input` as [`whole_echo`](Self::whole_echo) does, also behind a frame that the
+    /// last call lent.
+    #[inline]
+    pub(crate) fn next_whole_echo<'i>(&self, input: &'i [u8]) -> Option<(u64, Stamp, &'i [u8])> {
+        let (head, payload) = self.next_whole::<ECHO_HEAD>(input, 1)?;
+        Some((seq(head), stamp(head, HEADER), payload))
+    }
+
     /// Returns the REPLY at the front of `input`, as [`whole_echo`](Self::whole_echo) does an ECHO: its number, t1 to t3
     /// and payload. [`REPLY_HEAD`] bytes are before the payload.
     #[inline]
@@ -190,7 +198,12 @@ impl Decoder {
     /// Returns the head and the payload of a whole frame of this kind.
     #[inline]
     fn whole<'i, const HEAD: usize>(&self, input: &'i [u8], kind: u8) -> Option<(&'i [u8; HEAD], &'i [u8])> {
-        if !self.partial.is_empty() || self.skip.is_some() {
+        if !self.partial.is_empty() { None } else { self.next_whole(input, kind) }
+    }
+
+    #[inline]
+    fn next_whole<'i, const HEAD: usize>(&self, input: &'i [u8], kind: u8) -> Option<(&'i [u8; HEAD], &'i [u8])> {
+        if self.is_partial() {
             return None;
         }
         let head = input.first_chunk::<HEAD>()?;

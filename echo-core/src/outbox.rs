@@ -71,12 +71,20 @@ impl Outbox {
     /// Queues a payload.
     #[inline]
     pub(crate) fn payload(&mut self, payload: &[u8]) {
-        if payload.len() < LARGE {
-            return self.append(|out| out.extend_from_slice(payload));
+        self.rest(payload, payload.len());
+    }
+
+    /// Queues the rest of a payload that had `size` bytes.
+    #[inline]
+    pub(crate) fn rest(&mut self, rest: &[u8], size: usize) {
+        if size < LARGE {
+            return self.append(|out| out.extend_from_slice(rest));
         }
-        self.queued += payload.len() as u64;
-        let position = self.mark().position;
-        self.large.push_back(Large { position, payload: payload.to_vec(), at: 0 });
+        if !rest.is_empty() {
+            self.queued += rest.len() as u64;
+            let position = self.mark().position;
+            self.large.push_back(Large { position, payload: rest.to_vec(), at: 0 });
+        }
     }
 
     /// Queues a frame: a head, whose last eight bytes are a stamp that [`Outbox::stamp`] sets, and a payload.
@@ -163,7 +171,8 @@ impl Outbox {
     pub(crate) fn waits(&self) -> impl Hash {
         let (header, payload) = self.lend();
         let begin = self.base + self.at as u64;
-        let large: Vec<_> = self.large.iter().map(|large| (large.position - begin, &large.payload[large.at..])).collect();
+        let large: Vec<_> =
+            self.large.iter().map(|large| (large.position - begin, &large.payload[large.at..])).collect();
         let unstamped: Vec<_> = self.unstamped.iter().map(|position| position - begin).collect();
         let rest = &self.small[self.at + header.len()..];
         (header, payload, rest, large, unstamped)

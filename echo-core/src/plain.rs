@@ -5,6 +5,7 @@ use crate::frame::grow;
 use crate::stamp::Stamp;
 use chrono::DateTime;
 use std::hash::{Hash, Hasher};
+use std::io::BufRead;
 
 /// Decodes messages from a stream of bytes: lines, and partial lines that quiet or the end of input cuts off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ impl LineDecoder {
         self.forget_lent();
         let room = self.limit - self.partial.len();
         let window = &input[..input.len().min(room)];
-        let (taken, complete) = match window.iter().position(|byte| *byte == b'\n') {
-            Some(end) => (end + 1, true),
+        let (taken, complete) = match line_len(window) {
+            Some(length) => (length, true),
             None => (window.len(), window.len() == room),
         };
         let (message, rest) = input.split_at(taken);
@@ -39,6 +40,25 @@ impl LineDecoder {
         self.partial.extend_from_slice(message);
         self.lent = complete;
         complete.then_some(self.partial.as_slice())
+    }
+
+    /// Returns the line at the front of `input` if all of it is there, also behind a line that the last call lent.
+    #[inline]
+    pub(crate) fn next_whole_line<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
+        let window = &input[..input.len().min(self.limit)];
+        let is_between = !self.is_partial();
+        line_len(window).filter(|_| is_between).map(|length| &window[..length])
+    }
+
+    /// Returns whether `input` has the end of the incomplete line.
+    pub(crate) fn completes_line(&self, input: &[u8]) -> bool {
+        let room = self.limit - self.partial.len();
+        input.len() >= room || line_len(input).is_some()
+    }
+
+    /// Returns the line that the last call lent, if it was gathered from several inputs.
+    pub(crate) fn lent(&self) -> &[u8] {
+        if self.lent { &self.partial } else { &[] }
     }
 
     /// Takes all of `input`, up to `limit` bytes, as one message, like one `recv` of the classic echo program.
@@ -72,6 +92,14 @@ impl LineDecoder {
             self.partial = Vec::new();
         }
     }
+}
+
+/// Returns the length of the first line in `window` with its end.
+#[inline]
+fn line_len(window: &[u8]) -> Option<usize> {
+    // The standard library searches faster here than `position` does. A slice has no errors.
+    let length = { window }.skip_until(b'\n').unwrap_or(0);
+    window[..length].ends_with(b"\n").then_some(length)
 }
 
 /// A lent message is not part of the hash: the next call drops it.
@@ -111,6 +139,12 @@ impl Lookout {
     /// Creates a lookout that checks nothing.
     pub(crate) fn over() -> Self {
         Self { rest: &[] }
+    }
+
+    /// Returns whether it checks no further messages.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// Identifies the foreign protocol that the next message, `message`, belongs to.

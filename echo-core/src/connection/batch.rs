@@ -4,6 +4,7 @@ use super::{Connection, Parser};
 use crate::config::HIGH_WATER;
 use crate::frame::{Decoder, ECHO_HEAD, Frame, REPLY_HEAD, payload_len, reply_head, set_t3};
 use crate::outbox::LARGE;
+use crate::plain::LineDecoder;
 use crate::session::Session;
 use crate::stamp::Stamp;
 use std::io::IoSlice;
@@ -24,8 +25,11 @@ pub struct Batch {
     first: u64,
     /// The number of answers.
     count: u64,
-    /// Bytes of all answers.
+    /// Bytes of all answers, and of their heads.
     len: usize,
+    heads: usize,
+    /// Whether they are REPLYs, and not lines.
+    is_framed: bool,
 }
 
 /// A payload that is written from where it was received.
@@ -64,25 +68,32 @@ impl Connection {
         clock: impl FnOnce() -> Duration,
         write: impl FnOnce(&[IoSlice<'_>]) -> Option<usize>,
     ) -> u64 {
-        let Self { parser: Parser::Framed(decoder), session, .. } = self else { return 0 };
-        let Some(first) = session.next_in_order() else { return 0 };
-        batch.begin(first);
-        let mut left = *input;
-        if decoder.is_partial() && !batch.add_partial(decoder, &mut left, session.stamp(now)) {
-            return 0;
-        }
-        batch.add_whole(input.len() - left.len(), &mut left, decoder, session.stamp(now));
+        let Some(first) = self.session.next_in_order() else { return 0 };
+        let (source, left) = match &mut self.parser {
+            Parser::Framed(decoder) => {
+                let left = batch.take_frames(first, decoder, input, self.session.stamp(now));
+                if batch.count > 0 {
+                    batch.stamp(self.session.stamp(clock()));
+                }
+                (decoder.lent(), left)
+            }
+            Parser::Plain { splitter, lookout } if lookout.is_over() && !self.session.config.quiet.is_zero() => {
+                let left = batch.take_lines(first, splitter, input, self.session.time_text(now));
+                (splitter.lent(), left)
+            }
+            Parser::Undetected | Parser::Greeting(_) | Parser::Plain { .. } => return 0,
+        };
         if batch.count == 0 {
             return 0;
         }
-        batch.stamp(session.stamp(clock()));
-        let sources = Sources { input, partial: decoder.lent() };
+        let sources = Sources { input, partial: source };
         let written = batch.write(&sources, write);
-        session.note_batch(batch.count, batch.len - batch.count as usize * REPLY_HEAD);
-        batch.queue_rest(&sources, written.unwrap_or(0), session);
-        session.settle_batch(now);
-        decoder.forget_lent();
+        self.session.note_batch(batch.count, batch.len - batch.heads);
+        batch.queue_rest(&sources, written.unwrap_or(0), &mut self.session);
+        self.session.settle_batch(now);
         *input = left;
+        self.quiet_at = None;
+        self.drop_used_input();
         if written.is_none() {
             self.handle_write_failed(now);
         }
@@ -107,41 +118,62 @@ impl<'a> Sources<'a> {
 }
 
 impl Batch {
-    fn begin(&mut self, first: u64) {
+    fn begin(&mut self, first: u64, is_framed: bool) {
         self.bytes.clear();
         self.large.clear();
-        (self.first, self.count, self.len) = (first, 0, 0);
+        (self.first, self.count, self.len, self.heads) = (first, 0, 0, 0);
+        self.is_framed = is_framed;
     }
 
-    /// Adds the request that began in an earlier input, if it is the next one in order and its end is in `left`. Without
-    /// a result nothing is taken.
-    fn add_partial(&mut self, decoder: &mut Decoder, left: &mut &[u8], t2: Stamp) -> bool {
-        if !decoder.completes_echo(self.first, left) {
-            return false;
+    /// Adds the requests in order at the front of `input`, and returns what is behind them.
+    fn take_frames<'i>(&mut self, first: u64, decoder: &mut Decoder, input: &'i [u8], t2: Stamp) -> &'i [u8] {
+        self.begin(first, true);
+        let mut left = input;
+        // The first one may have begun in an earlier input.
+        if decoder.is_partial() {
+            if !decoder.completes_echo(first, left) {
+                return input;
+            }
+            let Ok(Some(Frame::Echo { seq, t1, payload })) = decoder.decode(&mut left) else { return input };
+            let range = ECHO_HEAD..ECHO_HEAD + payload.len();
+            self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Decoder, range);
         }
-        let Ok(Some(Frame::Echo { seq, t1, payload })) = decoder.decode(left) else { return false };
-        let range = ECHO_HEAD..ECHO_HEAD + payload.len();
-        self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Decoder, range);
-        true
-    }
-
-    /// Adds the whole requests in order at the front of `left`, which begins at `at` in the input.
-    #[inline]
-    fn add_whole(&mut self, at: usize, left: &mut &[u8], decoder: &Decoder, t2: Stamp) {
-        let mut at = at;
         while self.len < HIGH_WATER
-            && let Some((seq, t1, payload)) = decoder.whole_echo(left)
-            && seq == self.first + self.count
+            && let Some((seq, t1, payload)) = decoder.next_whole_echo(left)
+            && seq == first + self.count
         {
-            let range = at + ECHO_HEAD..at + ECHO_HEAD + payload.len();
-            at = range.end;
-            *left = left.get(ECHO_HEAD + payload.len()..).unwrap_or_default();
+            let begin = input.len() - left.len() + ECHO_HEAD;
+            let range = begin..begin + payload.len();
+            left = left.get(ECHO_HEAD + payload.len()..).unwrap_or_default();
             self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Input, range);
         }
+        left
+    }
+
+    /// Adds the whole lines at the front of `input`, each with `time` before it, and returns what is behind them.
+    fn take_lines<'i>(&mut self, first: u64, decoder: &mut LineDecoder, input: &'i [u8], time: &str) -> &'i [u8] {
+        self.begin(first, false);
+        let mut left = input;
+        if decoder.is_partial() {
+            if !decoder.completes_line(left) {
+                return input;
+            }
+            if let Some(line) = decoder.line(&mut left) {
+                self.add(time.as_bytes(), line, Source::Decoder, 0..line.len());
+            }
+        }
+        while self.len < HIGH_WATER
+            && let Some(line) = decoder.next_whole_line(left)
+        {
+            let begin = input.len() - left.len();
+            left = left.get(line.len()..).unwrap_or_default();
+            self.add(time.as_bytes(), line, Source::Input, begin..begin + line.len());
+        }
+        left
     }
 
     #[inline]
-    fn add(&mut self, head: &[u8; REPLY_HEAD], payload: &[u8], source: Source, range: Range<usize>) {
+    fn add(&mut self, head: &[u8], payload: &[u8], source: Source, range: Range<usize>) {
         self.bytes.extend_from_slice(head);
         if payload.len() < LARGE {
             self.bytes.extend_from_slice(payload);
@@ -149,7 +181,8 @@ impl Batch {
             self.large.push(Large { position: self.bytes.len(), source, range });
         }
         self.count += 1;
-        self.len += REPLY_HEAD + payload.len();
+        self.heads += head.len();
+        self.len += head.len() + payload.len();
     }
 
     /// Sets t3 of all answers.
@@ -179,12 +212,20 @@ impl Batch {
         write(&slices[..filled])
     }
 
-    /// Queues what was not written of the answers.
+    /// Queues what was not written.
     fn queue_rest(&self, sources: &Sources<'_>, written: usize, session: &mut Session) {
         session.skip_sent(written);
         if written == self.len {
             return;
         }
+        if self.is_framed {
+            self.queue_frames(sources, written, session);
+        } else {
+            self.queue_lines(sources, written, session);
+        }
+    }
+
+    fn queue_frames(&self, sources: &Sources<'_>, written: usize, session: &mut Session) {
         let (mut at, mut end) = (0, 0);
         let mut large = self.large.iter();
         let mut seq = self.first;
@@ -202,6 +243,23 @@ impl Batch {
             at += REPLY_HEAD + copied;
             seq += 1;
         }
+    }
+
+    fn queue_lines<'a>(&'a self, sources: &Sources<'a>, written: usize, session: &mut Session) {
+        let mut skip = written;
+        let mut rest = |piece: &'a [u8]| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            &piece[skipped..]
+        };
+        let mut from = 0;
+        for large in &self.large {
+            session.queue_lines(rest(&self.bytes[from..large.position]));
+            let line = sources.payload(large);
+            session.queue_line(rest(line), line.len());
+            from = large.position;
+        }
+        session.queue_lines(rest(&self.bytes[from..]));
     }
 }
 

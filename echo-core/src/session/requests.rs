@@ -99,7 +99,17 @@ impl Session {
         }
         let (of_head, of_payload) = (sent.min(head.len()), sent.saturating_sub(head.len()));
         self.outbox.append(|out| out.extend_from_slice(&head[of_head..]));
-        self.outbox.payload(&payload[of_payload..]);
+        self.outbox.rest(&payload[of_payload..], payload.len());
+    }
+
+    /// Queues the rest of answers to short plain messages.
+    pub(crate) fn queue_lines(&mut self, rest: &[u8]) {
+        self.outbox.append(|out| out.extend_from_slice(rest));
+    }
+
+    /// Queues the rest of a plain message that had `size` bytes.
+    pub(crate) fn queue_line(&mut self, rest: &[u8], size: usize) {
+        self.outbox.rest(rest, size);
     }
 
     /// Starts the waits that match the state after a batch was answered.
@@ -149,15 +159,25 @@ impl Session {
     }
 
     fn queue_plainly(&mut self, message: &[u8], now: Duration) {
-        let stamp = self.wall_epoch.after(now);
-        if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
-            self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
-        }
+        self.set_time(now);
         if let Some((_, header)) = &self.time {
             self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
         }
         self.outbox.payload(message);
         self.count(message);
+    }
+
+    /// Returns the time before an answer to a plain message.
+    pub(crate) fn time_text(&mut self, now: Duration) -> &str {
+        self.set_time(now);
+        self.time.as_ref().map_or("", |(_, text)| text)
+    }
+
+    fn set_time(&mut self, now: Duration) {
+        let stamp = self.wall_epoch.after(now);
+        if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
+            self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
+        }
     }
 
     /// Starts the waits that match the state after an answer was queued, while nothing has ended.

@@ -345,6 +345,39 @@ proptest! {
         }
         prop_assert_eq!(batch.log, general.log);
     }
+
+    #[test]
+    fn a_batch_is_the_general_way_on_the_plain_wire(
+        quiet in 0..3_u64,
+        steps in vec((step(), vec(line_part(), 0..6), vec(room(), 1..4)), 0..25),
+    ) {
+        let [mut batch, mut general] = [false, true].map(|observe| Side::plain(quiet, observe));
+        for (step, parts, room) in &steps {
+            if let Step::Next(_) = step {
+                let input = [batch.kept.clone(), parts.concat()].concat();
+                let taken = batch.serve(&input, room);
+                general.follow(&input, &taken);
+                for side in [&mut batch, &mut general] {
+                    side.look();
+                }
+            } else if let Step::Sent(_) | Step::Leave | Step::Fail | Step::Pause(_) | Step::Wait(_) | Step::Fin = step {
+                batch.take(step);
+                general.take(step);
+            }
+            prop_assert_eq!(batch.log.last(), general.log.last(), "after {:?}", step);
+        }
+        prop_assert_eq!(batch.log, general.log);
+    }
+}
+
+/// A part of a line, or of several.
+fn line_part() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        6 => Just(b"\n".to_vec()),
+        4 => vec(Just(b'a'), 0..9),
+        2 => Just(b"some text\nand more\nand".to_vec()),
+        1 => Just(vec![b'a'; 5000]),
+    ]
 }
 
 /// How many bytes a write takes.
