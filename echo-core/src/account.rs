@@ -9,13 +9,15 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Watermark {
     through: u64,
-    beyond: BTreeSet<u64>,
+    /// `None` if there are none.
+    #[expect(clippy::box_collection, reason = "it is rare, and each connection has two sets")]
+    beyond: Option<Box<BTreeSet<u64>>>,
 }
 
 impl Watermark {
     /// Returns the set of all numbers from 1 through `mark`.
     pub fn through(mark: u64) -> Self {
-        Self { through: mark, beyond: BTreeSet::new() }
+        Self { through: mark, beyond: None }
     }
 
     /// Adds `seq`. Returns `false` if the set already contains it (0 always is in the set).
@@ -24,13 +26,17 @@ impl Watermark {
         if self.contains(seq) {
             return false;
         }
-        if seq == self.through + 1 && self.beyond.is_empty() {
+        if seq == self.through + 1 && self.beyond.is_none() {
             self.through = seq;
             return true;
         }
-        self.beyond.insert(seq);
-        while self.beyond.remove(&(self.through + 1)) {
+        let beyond = self.beyond.get_or_insert_default();
+        beyond.insert(seq);
+        while beyond.remove(&(self.through + 1)) {
             self.through += 1;
+        }
+        if beyond.is_empty() {
+            self.beyond = None;
         }
         true
     }
@@ -38,14 +44,14 @@ impl Watermark {
     /// Adds the next `count` numbers above the mark. There must be none above it.
     #[inline]
     pub(crate) fn extend(&mut self, count: u64) {
-        debug_assert!(self.beyond.is_empty(), "the next number is above the mark");
+        debug_assert!(self.beyond.is_none(), "the next number is above the mark");
         self.through += count;
     }
 
     /// Whether `seq` is in the set.
     #[inline]
     pub fn contains(&self, seq: u64) -> bool {
-        seq <= self.through || self.beyond.contains(&seq)
+        seq <= self.through || self.beyond.as_ref().is_some_and(|beyond| beyond.contains(&seq))
     }
 
     /// Returns the highest number with no gap below it.
@@ -56,12 +62,13 @@ impl Watermark {
 
     /// Returns the number of elements.
     pub fn count(&self) -> u64 {
-        self.through + self.beyond.len() as u64
+        self.through + self.beyond.as_ref().map_or(0, |beyond| beyond.len() as u64)
     }
 
     /// Returns how many elements are above `seq`.
     pub(crate) fn above(&self, seq: u64) -> u64 {
-        self.through.saturating_sub(seq) + self.beyond.range(seq.saturating_add(1)..).count() as u64
+        let beyond = self.beyond.iter().flat_map(|beyond| beyond.range(seq.saturating_add(1)..)).count();
+        self.through.saturating_sub(seq) + beyond as u64
     }
 }
 

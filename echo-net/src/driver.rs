@@ -42,7 +42,7 @@ pub(crate) struct Driver<T> {
     /// The wall clock, if the times on the plain wire follow it.
     wall: Option<fn() -> Stamp>,
     /// Input that was read and waits for a turn, or until the peer has read.
-    rest: Rest,
+    rest: Option<Box<Rest>>,
     share: Share,
     usage: Usage,
     /// FIN or a reset was read: there is nothing more to read.
@@ -73,7 +73,7 @@ impl<T: Transport> Driver<T> {
             connection: make((clock.wall)()),
             timeline,
             wall: (!clock.steady).then_some(clock.wall),
-            rest: Rest::default(),
+            rest: None,
             share: Share::default(),
             usage: Usage::default(),
             read_over: false,
@@ -137,8 +137,11 @@ impl<T: Transport> Driver<T> {
                 self.close_stream(cx);
                 return Poll::Ready(outcome);
             }
-            if !self.usage.set(self.connection.owned_memory() + self.rest.owned()) {
-                self.rest = Rest::default();
+            if !self
+                .usage
+                .set(self.connection.owned_memory() + self.rest.as_ref().map_or(0, |rest| rest.bytes.capacity()))
+            {
+                self.rest = None;
                 self.connection.fail(now, CloseReason::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;
             }
@@ -277,12 +280,11 @@ impl<T: Transport> Driver<T> {
         if !self.connection.wants_input() || self.read_over || self.paused {
             return Poll::Pending;
         }
-        if !self.rest.is_empty() {
-            let mut rest = std::mem::take(&mut self.rest);
+        if let Some(mut rest) = self.rest.take() {
             self.now = self.timeline.now();
-            rest.at += self.take_in(rest.left(), on_event);
-            if !rest.is_empty() {
-                self.rest = rest;
+            rest.at += self.take_in(&rest.bytes[rest.at..], on_event);
+            if rest.at < rest.bytes.len() {
+                self.rest = Some(rest);
             }
             return Poll::Ready(());
         }
@@ -318,7 +320,8 @@ impl<T: Transport> Driver<T> {
                     let answered = self.answer(filled, &mut scratch.batch, cx);
                     let left = &filled[answered..];
                     let taken = self.take_in(left, on_event);
-                    self.rest = Rest { bytes: left[taken..].to_vec(), at: 0 };
+                    let rest = &left[taken..];
+                    self.rest = (!rest.is_empty()).then(|| Box::new(Rest { bytes: rest.to_vec(), at: 0 }));
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
@@ -410,25 +413,11 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// Bytes that were read, and how many of them are handled. It owns memory only while some are left.
-#[derive(Debug, Default)]
+/// Bytes that were read, and how many of them are handled.
+#[derive(Debug)]
 struct Rest {
     bytes: Vec<u8>,
     at: usize,
-}
-
-impl Rest {
-    fn left(&self) -> &[u8] {
-        &self.bytes[self.at..]
-    }
-
-    fn is_empty(&self) -> bool {
-        self.left().is_empty()
-    }
-
-    fn owned(&self) -> usize {
-        self.bytes.capacity()
-    }
 }
 
 /// Writes slices. The system writes a single one faster as a buffer.

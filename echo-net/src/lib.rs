@@ -39,6 +39,7 @@ mod listen;
 mod memory;
 #[cfg(feature = "misbehave")]
 pub mod misbehave;
+mod phase;
 mod plain_client;
 mod polite;
 mod report;

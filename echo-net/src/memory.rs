@@ -8,24 +8,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// So a connection within its part always has room. However many connections take all they can, some memory is always
 /// left.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     /// Each connection's part, in bytes.
     part: usize,
     /// The shared half, in bytes.
     common: usize,
     /// Bytes of the shared half in use.
-    used: Arc<AtomicUsize>,
+    used: AtomicUsize,
 }
 
 impl Memory {
     /// Divides `limit` bytes among `connections`.
-    pub(crate) fn new(limit: usize, connections: usize) -> Self {
+    pub(crate) fn new(limit: usize, connections: usize) -> Arc<Self> {
         let part = limit / 2 / connections.max(1);
-        Self { part, common: limit - part * connections, used: Arc::default() }
+        Arc::new(Self { part, common: limit - part * connections, used: AtomicUsize::new(0) })
     }
 
-    pub(crate) fn usage(&self) -> Usage {
+    pub(crate) fn usage(self: &Arc<Self>) -> Usage {
         Usage(Some(Held { memory: self.clone(), beyond: 0 }))
     }
 }
@@ -36,7 +36,7 @@ pub(crate) struct Usage(Option<Held>);
 
 #[derive(Debug)]
 struct Held {
-    memory: Memory,
+    memory: Arc<Memory>,
     /// Bytes it owns above its part.
     beyond: usize,
 }

@@ -2,6 +2,7 @@
 
 use crate::driver::Driver;
 use crate::memory::Memory;
+use crate::phase::{CurrentPhase, Phase};
 use crate::report::Report;
 use crate::server_config::{Ended, ServerConfig};
 use crate::spare::{Spare, is_exhausted};
@@ -14,9 +15,9 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
@@ -43,12 +44,11 @@ pub async fn serve_until<L: Listener>(
     shutdown: impl Future<Output = ()>,
     abort: impl Future<Output = ()>,
 ) -> Report {
-    let (phase, _) = watch::channel(Phase::Serving);
     let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
     let mut server = Server {
         settings: Settings::new(&config),
         config,
-        phase,
+        phase: Arc::default(),
         turns: Turns::new(),
         memory,
         served: JoinSet::new(),
@@ -71,22 +71,15 @@ pub async fn serve_until<L: Listener>(
     }
     if !aborting {
         info!("draining {} connections", server.served.len() + server.refused.len());
-        server.phase.send_replace(Phase::Draining);
+        server.phase.set(Phase::Draining);
         tokio::select! { biased;
             () = &mut abort => (),
             () = server.join_all() => (),
         }
     }
-    server.phase.send_replace(Phase::Aborting);
+    server.phase.set(Phase::Aborting);
     server.join_all().await;
     server.report
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serving,
-    Draining,
-    Aborting,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,9 +100,9 @@ enum Lack {
 struct Server {
     config: ServerConfig,
     settings: Settings,
-    phase: watch::Sender<Phase>,
+    phase: Arc<CurrentPhase>,
     turns: Turns,
-    memory: Memory,
+    memory: Arc<Memory>,
     served: JoinSet<Ended>,
     refused: JoinSet<Ended>,
     /// Running refusals that were not hurried, the oldest first: the end of the grace time, and the sender that hurries
@@ -208,24 +201,27 @@ impl Server {
         let to_be_refused = if kind == Kind::Served { "" } else { " and will be refused" };
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
-        let (hurry, hurried) = oneshot::channel();
-        let orders = Orders {
-            phase: self.phase.subscribe(),
+        let mut conversation = Conversation {
+            driver,
+            number,
+            phase: Phase::Serving,
+            current_phase: self.phase.clone(),
             close_reason: self.settings.close_reason.clone(),
-            hurried: (kind != Kind::Served).then_some(hurried),
+            hurried: None,
+            hurrying: false,
         };
-        let task = converse(driver, number, peer, orders);
-        match kind {
-            Kind::Served => drop(self.served.spawn(task)),
-            Kind::Refused(_) => {
-                self.report.refused += 1;
-                if self.refused.len() >= self.config.max_refusals.max(1) {
-                    self.hurry_oldest();
-                }
-                self.refused.spawn(task);
-                self.refusals.push_back((Instant::now() + GRACE, hurry));
-            }
+        if kind == Kind::Served {
+            self.served.spawn(converse(conversation, peer));
+            return;
         }
+        self.report.refused += 1;
+        if self.refused.len() >= self.config.max_refusals.max(1) {
+            self.hurry_oldest();
+        }
+        let (hurry, hurried) = oneshot::channel();
+        conversation.hurried = Some(hurried);
+        self.refusals.push_back((Instant::now() + GRACE, hurry));
+        self.refused.spawn(converse(conversation, peer));
     }
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {
@@ -333,67 +329,81 @@ fn shown(close_reason: &CloseReason) -> String {
     format!("{}, reason {:?}", close_reason.code, close_reason.text)
 }
 
-/// Commands of the server to a connection.
-struct Orders {
-    phase: watch::Receiver<Phase>,
+/// A connection of a server.
+struct Conversation<T> {
+    driver: Driver<T>,
+    number: u64,
+    /// The phase it has acted on.
+    phase: Phase,
+    current_phase: Arc<CurrentPhase>,
     close_reason: Arc<CloseReason>,
-    /// A refusal: another connection needs its place.
+    /// A refusal: becomes ready when another connection needs its place.
     hurried: Option<oneshot::Receiver<()>>,
+    hurrying: bool,
 }
 
-/// Runs one connection from its first byte to its end.
+impl<T: Transport> Conversation<T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let number = self.number;
+        loop {
+            // Received input is answered before the client is asked to leave.
+            if let Poll::Ready(outcome) = self.driver.poll(cx, &mut |event| log_step(number, &event)) {
+                return Poll::Ready(outcome);
+            }
+            let phase = self.current_phase.get();
+            if phase > self.phase {
+                self.phase = phase;
+                if phase == Phase::Aborting {
+                    self.driver.abort();
+                } else {
+                    self.driver.leave(CloseReason::clone(&self.close_reason));
+                }
+                continue;
+            }
+            if let Some(hurried) = &mut self.hurried
+                && let Poll::Ready(order) = Pin::new(hurried).poll(cx)
+            {
+                self.hurried = None;
+                self.hurrying = order.is_ok();
+            }
+            // Poll again while there are waits to cut short.
+            if !self.hurrying || !self.driver.hurry() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Runs a connection from its first byte to its end.
 ///
-/// An async function would hold the driver three times: as argument, as variable and in the caller.
-fn converse<T: Transport>(
-    mut driver: Driver<T>,
-    number: u64,
-    peer: impl fmt::Display,
-    mut orders: Orders,
-) -> impl Future<Output = Ended> {
-    let refused = orders.hurried.is_some();
+/// It is no async function, which would hold the conversation twice, as argument and as variable.
+fn converse<T: Transport>(mut conversation: Conversation<T>, peer: impl fmt::Display) -> impl Future<Output = Ended> {
+    let refused = conversation.hurried.is_some();
+    let current_phase = conversation.current_phase.clone();
     async move {
-        let mut hurrying = false;
-        let mut next = pin!(Some(reached(orders.phase.clone(), Phase::Draining)));
+        let mut next = pin!(current_phase.after(Phase::Serving));
+        let mut seen = Phase::Serving;
+        let mut is_awaited = false;
         let outcome = poll_fn(|cx| {
             loop {
-                // Received input is answered before the client is asked to leave.
-                if let Poll::Ready(outcome) = driver.poll(cx, &mut |event| log_step(number, &event)) {
+                if let Poll::Ready(outcome) = conversation.poll(cx) {
                     return Poll::Ready(outcome);
                 }
-                if let Some(Poll::Ready(phase)) = next.as_mut().as_pin_mut().map(|next| next.poll(cx)) {
-                    if phase == Phase::Aborting {
-                        next.set(None);
-                        driver.abort();
-                    } else {
-                        next.set(Some(reached(orders.phase.clone(), Phase::Aborting)));
-                        driver.leave(CloseReason::clone(&orders.close_reason));
-                    }
-                    continue;
-                }
-                if let Some(hurried) = &mut orders.hurried
-                    && let Poll::Ready(order) = Pin::new(hurried).poll(cx)
-                {
-                    orders.hurried = None;
-                    hurrying = order.is_ok();
-                }
-                // Each time the next wait is over, too.
-                if !hurrying || !driver.hurry() {
+                if conversation.phase > seen {
+                    seen = conversation.phase;
+                    next.set(current_phase.after(seen));
+                    is_awaited = false;
+                } else if std::mem::replace(&mut is_awaited, true) || next.as_mut().poll(cx).is_pending() {
+                    // One poll for each phase is enough, for the waker of a task stays the same. Each poll takes a lock
+                    // that all connections share.
                     return Poll::Pending;
                 }
             }
         })
         .await;
-        let (peer, traffic) = (peer.to_string(), driver.connection().traffic());
+        let (number, traffic) = (conversation.number, conversation.driver.connection().traffic());
+        let peer = peer.to_string();
         log_end(number, &peer, &outcome, traffic);
         Ended { number, peer, refused, outcome, traffic }
     }
-}
-
-/// Waits for a phase or a later one, and returns it. Never ready if the server is gone, because its tasks are then
-/// aborted.
-async fn reached(mut phase: watch::Receiver<Phase>, wanted: Phase) -> Phase {
-    if let Ok(reached) = phase.wait_for(|phase| *phase >= wanted).await {
-        return *reached;
-    }
-    pending().await
 }

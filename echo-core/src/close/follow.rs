@@ -84,8 +84,8 @@ impl Machine {
     /// Records the verdict. The first one stands; only a violation overrules a clean end (clause 5.11).
     pub(super) fn settle(&mut self, end: End, side: Side) {
         self.begin(side);
-        match (&self.end, &end) {
-            (None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(end),
+        match (self.end.as_deref(), &end) {
+            (None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(Box::new(end)),
             (Some(_), _) => (),
         }
     }

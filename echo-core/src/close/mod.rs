@@ -37,8 +37,8 @@ pub struct Machine {
     received: HalfState,
     /// The code and reason for this side's GOAWAY or CLOSE.
     close_reason: CloseReason,
-    /// The verdict, once there is one.
-    end: Option<End>,
+    /// The verdict, once there is one. In a box, because most of the time there is none.
+    end: Option<Box<End>>,
     began: Option<Side>,
     account: Account,
     /// Server: the accepted requests whose answers are queued.

@@ -50,7 +50,7 @@ impl Machine {
 
     /// Returns the verdict so far: the first one, unless a violation overruled a clean end (clause 7.4).
     pub fn verdict(&self) -> Option<&End> {
-        self.end.as_ref()
+        self.end.as_deref()
     }
 
     /// Returns whether this side drops all input and only waits for FIN.
@@ -81,7 +81,7 @@ impl Machine {
     pub fn outcome(&self) -> Option<Outcome> {
         match (self.sent, self.received) {
             (Finished, Finished) => Some(Outcome {
-                end: self.end.clone().unwrap_or(End::Unproven),
+                end: self.end.as_deref().cloned().unwrap_or(End::Unproven),
                 began: self.began.unwrap_or(Side::Peer),
                 account: self.account.tally(),
             }),

@@ -51,7 +51,7 @@ impl Connection {
 
     pub(super) fn refuse(&mut self, now: Duration) {
         if let Some(close_reason) = self.refusal.take() {
-            self.session.apply(close::MachineEvent::Fail(close_reason), now);
+            self.session.apply(close::MachineEvent::Fail(*close_reason), now);
         }
     }
 

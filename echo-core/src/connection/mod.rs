@@ -36,7 +36,7 @@ pub struct Connection {
     parser: Parser,
     session: Session,
     /// Server: the reason to refuse the client with, once its wire is known.
-    refusal: Option<CloseReason>,
+    refusal: Option<Box<CloseReason>>,
     /// Plain wire: when the input has been quiet long enough to make a message of an incomplete line.
     quiet_at: Option<Duration>,
 }
@@ -137,7 +137,7 @@ impl Connection {
 
     /// Creates a server that refuses the client as soon as its wire is known, on that wire.
     pub fn refusing_server(config: impl Into<Arc<Config>>, epoch: Stamp, refusal: CloseReason) -> Self {
-        Self { refusal: Some(refusal), ..Self::server(config, epoch) }
+        Self { refusal: Some(Box::new(refusal)), ..Self::server(config, epoch) }
     }
 
     fn with(parser: Parser, session: Session) -> Self {

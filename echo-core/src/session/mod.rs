@@ -79,11 +79,18 @@ pub(crate) struct Session {
     write_closed: bool,
     aborted: bool,
     traffic: Traffic,
-    /// Plain wire: the second of the last answer, and its time as text. Formatting costs more than the rest of an
-    /// answer.
-    time: Option<(i64, Box<str>)>,
+    /// Plain wire: the time of the last answer. Formatting costs more than the rest of an answer.
+    time: Option<Box<TimeText>>,
     /// Plain wire: the wall clock at the start of the connection, corrected by its later steps.
     wall_epoch: Stamp,
+}
+
+/// A time as text, for the plain wire.
+#[derive(Clone, Debug)]
+struct TimeText {
+    /// Seconds since the epoch.
+    second: i64,
+    text: String,
 }
 
 impl Session {

@@ -1,6 +1,6 @@
 //! Requests and answers.
 
-use super::Session;
+use super::{Session, TimeText};
 use crate::close::{CloseHandshake, MachineEvent};
 use crate::config::HIGH_WATER;
 use crate::frame;
@@ -160,8 +160,8 @@ impl Session {
 
     fn queue_plainly(&mut self, message: &[u8], now: Duration) {
         self.set_time(now);
-        if let Some((_, header)) = &self.time {
-            self.outbox.append(|out| out.extend_from_slice(header.as_bytes()));
+        if let Some(time) = &self.time {
+            self.outbox.append(|out| out.extend_from_slice(time.text.as_bytes()));
         }
         self.outbox.payload(message);
         self.count(message);
@@ -170,13 +170,15 @@ impl Session {
     /// Returns the time before an answer to a plain message.
     pub(crate) fn time_text(&mut self, now: Duration) -> &str {
         self.set_time(now);
-        self.time.as_ref().map_or("", |(_, text)| text)
+        self.time.as_ref().map_or("", |time| &time.text)
     }
 
     fn set_time(&mut self, now: Duration) {
         let stamp = self.wall_epoch.after(now);
-        if self.time.as_ref().is_none_or(|(second, _)| *second != stamp.seconds()) {
-            self.time = Some((stamp.seconds(), ctime_header(stamp, (self.config.utc_offset)(stamp)).into()));
+        let second = stamp.seconds();
+        if self.time.as_ref().is_none_or(|time| time.second != second) {
+            let text = ctime_header(stamp, (self.config.utc_offset)(stamp));
+            self.time = Some(Box::new(TimeText { second, text }));
         }
     }
 
