@@ -12,6 +12,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use echo_core::close::CloseReason;
 use echo_core::{Config, Connection, Event, Output, Role, Stamp, frame, preface};
+use std::io::IoSlice;
 use std::time::Duration;
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
@@ -66,9 +67,36 @@ fn drain(connection: &mut Connection) -> usize {
     total
 }
 
-/// ECHO to stamped REPLY: decoded, counted, answered, lent to the transport.
+/// ECHO to stamped REPLY: decoded, counted, answered, lent to a transport that takes all.
 #[divan::bench(args = BATCHES)]
-fn server_connection(bencher: Bencher<'_, '_>, batch: Batch) {
+fn server_batch(bencher: Bencher<'_, '_>, batch: Batch) {
+    let mut server = server();
+    let mut answers = echo_core::Batch::default();
+    let mut next = 1;
+    bencher
+        .counter(ItemsCount::new(batch.count))
+        .with_inputs(|| {
+            let bytes = echoes(batch, next);
+            next += batch.count as u64;
+            bytes
+        })
+        .bench_local_refs(|bytes| {
+            let mut input = &bytes[..];
+            while !input.is_empty() {
+                let count = server.serve_batch(Duration::ZERO, &mut input, &mut answers, || Duration::ZERO, take_all);
+                assert!(count > 0);
+            }
+        });
+}
+
+/// A write to a transport that takes all.
+fn take_all(slices: &[IoSlice<'_>]) -> Option<usize> {
+    Some(black_box(slices).iter().map(|slice| slice.len()).sum())
+}
+
+/// The same, message by message through the queue.
+#[divan::bench(args = BATCHES)]
+fn server_queue(bencher: Bencher<'_, '_>, batch: Batch) {
     let mut server = server();
     let mut next = 1;
     bencher
@@ -167,10 +195,13 @@ fn by_hand(bencher: Bencher<'_, '_>, batch: Batch) {
 #[divan::bench]
 fn server_plain(bencher: Bencher<'_, '_>) {
     let mut server = Connection::server(Config::default(), Stamp(0));
+    let mut answers = echo_core::Batch::default();
     let line = [&[b'x'; 63][..], b"\n"].concat();
     let lines = line.repeat(128);
     bencher.counter(ItemsCount::new(128_usize)).bench_local(|| {
         let mut input = black_box(&lines[..]);
+        while server.serve_batch(Duration::ZERO, &mut input, &mut answers, || Duration::ZERO, take_all) > 0 {}
+        // The first one is handled alone: it may show a client that wanted another server.
         while let Some(event) = server.handle_input(Duration::ZERO, &mut input) {
             assert!(matches!(black_box(event), Event::Request { .. }));
         }

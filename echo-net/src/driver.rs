@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Maximum bytes of one read.
-const READ: usize = 256 * 1024;
+const READ: usize = 512 * 1024;
 
 /// If an alarm is this late, the process did not run.
 const ASLEEP: Duration = Duration::from_secs(1);

@@ -123,6 +123,15 @@ impl Machine {
         self.queued.extend(count);
     }
 
+    /// Client: makes the next request, if nothing has ended. That is what [`MachineEvent::Send`] does then. Returns its
+    /// number.
+    #[inline]
+    pub(crate) fn note_asked(&mut self) -> Option<u64> {
+        let is_open = self.role == Role::Client && (self.sent, self.received) == (Open, Open);
+        self.account.asked += u64::from(is_open);
+        is_open.then_some(self.account.asked)
+    }
+
     /// Client: notes the next answer, if no answer is missing before it. That is what [`MachineEvent::Answer`] does then.
     /// Returns `false`, and changes nothing, if there is more to decide.
     #[inline]

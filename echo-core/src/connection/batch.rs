@@ -196,6 +196,9 @@ impl Batch {
 
     /// Writes all answers.
     fn write(&self, sources: &Sources<'_>, write: impl FnOnce(&[IoSlice<'_>]) -> Option<usize>) -> Option<usize> {
+        if self.large.is_empty() {
+            return write(&[IoSlice::new(&self.bytes)]);
+        }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let mut filled = 0;
         let mut from = 0;

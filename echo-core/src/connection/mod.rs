@@ -316,6 +316,9 @@ impl Connection {
         if payload.len() > limit {
             return Err(ApiMisuse::TooBig { len: payload.len(), limit });
         }
+        if let Some(seq) = self.session.ask_in_order(payload, now) {
+            return Ok(seq);
+        }
         if !self.session.apply(close::MachineEvent::Send, now).contains(Action::Deliver) {
             return Err(ApiMisuse::Ending);
         }

@@ -35,20 +35,21 @@ impl Session {
             return;
         }
         self.outbox.consume(count);
-        while let Some((seq, mark)) = self.starts.front() {
-            if mark.offset >= self.outbox.sent() {
-                break;
-            }
+        // The last one that has begun includes all before it.
+        let sent = self.outbox.sent();
+        let begun = self.starts.partition_point(|(_, mark)| mark.offset < sent);
+        if let Some((seq, _)) = begun.checked_sub(1).and_then(|last| self.starts.get(last)) {
             #[cfg(feature = "explore")]
             if let Some(observe) = self.config.observe.filter(|_| self.role() == Role::Client) {
                 observe(&self.machine, Sample::FirstByteLeft);
             }
             self.machine.note_begun(*seq);
-            self.starts.pop_front();
         }
-        if self.starts.is_empty() {
+        if begun == self.starts.len() {
             // An idle connection owns nothing.
             self.starts = std::collections::VecDeque::new();
+        } else {
+            self.starts.drain(..begun);
         }
         if !self.machine.is_ending() {
             self.timers.stop(Deadline::Write);

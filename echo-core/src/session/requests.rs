@@ -31,6 +31,21 @@ impl Session {
         seq
     }
 
+    /// Client: makes the next request, if there is nothing to decide. Otherwise returns `None`, and changes nothing.
+    pub(crate) fn ask_in_order(&mut self, payload: &[u8], now: Duration) -> Option<u64> {
+        let is_framed = self.machine.policy().handshake != CloseHandshake::None;
+        if !self.is_calm() || self.held || self.paused || !is_framed {
+            return None;
+        }
+        let seq = self.machine.note_asked()?;
+        self.starts.push_back((seq, self.outbox.mark()));
+        self.outbox.frame(&frame::echo_head(seq, Stamp(0), payload.len()), payload);
+        self.start(Deadline::Idle, now);
+        self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
+        self.timers.ensure(Deadline::Write, now, &self.config.deadlines);
+        Some(seq)
+    }
+
     /// Client on the plain wire: handles received bytes. Nothing marks the end of an answer, so the wait for it ends.
     pub(crate) fn handle_text(&mut self, text: &[u8], now: Duration) {
         self.count(text);
