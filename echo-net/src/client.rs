@@ -268,6 +268,7 @@ impl<T: Transport> Conversation<T> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.driver.wake();
         loop {
             let more = self.take_commands(cx);
             let Self { driver, waiting, report, .. } = self;

@@ -97,8 +97,9 @@ impl<T: Transport> Driver<T> {
         &self.connection
     }
 
+    /// Sends a request, in a task that has called [`wake`](Self::wake) since it was woken.
     pub(crate) fn send(&mut self, payload: &[u8]) -> Result<u64, echo_core::ApiMisuse> {
-        self.connection.send(self.timeline.now(), payload)
+        self.connection.send(self.now, payload)
     }
 
     pub(crate) fn leave(&mut self, close_reason: CloseReason) {
@@ -185,9 +186,9 @@ impl<T: Transport> Driver<T> {
         SCRATCH.set(scratch);
     }
 
-    /// Begins a poll. If a deadline passed long ago and the driver was not polled since, the process was stopped:
-    /// deadlines are delayed (clause 8.5).
-    fn wake(&mut self) {
+    /// Reads the clock when the task is woken. If a deadline passed long ago and the driver was not polled since, the
+    /// process was stopped: deadlines are delayed (clause 8.5).
+    pub(crate) fn wake(&mut self) {
         let now = self.timeline.now();
         let away = now.saturating_sub(self.now);
         let late = self.connection.next_time().is_some_and(|due| due.saturating_add(ASLEEP) < now);

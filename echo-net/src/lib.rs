@@ -35,6 +35,7 @@ mod clock;
 mod connect;
 mod driver;
 mod echo_check;
+mod exchange;
 mod listen;
 mod memory;
 #[cfg(feature = "misbehave")]
@@ -57,6 +58,7 @@ pub use clock::Clock;
 pub use connect::{ConnectError, connect_tcp};
 pub use echo_check::EchoCheck;
 pub use echo_core;
+pub use exchange::{Exchange, exchange, exchange_plainly};
 pub use listen::{TcpListeners, listen_tcp};
 pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};

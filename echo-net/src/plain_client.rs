@@ -29,6 +29,7 @@ pub async fn converse_plainly<T: Transport>(
     let piece = config.connection.limit.clamp(1, PIECE);
     let mut open = true;
     poll_fn(|cx| {
+        driver.wake();
         loop {
             let mut starved = false;
             while open {

@@ -95,7 +95,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
             say(&format!("failed: stopped by {signal} before {server} answered"));
             killed(signal)
         }
-        Err(NotConnected::Failed(error)) => cannot_connect(&server, &error),
+        Err(NotConnected::Failed(error)) => cannot_connect(&server, &error, "try --plain"),
     }
 }
 
@@ -140,16 +140,21 @@ async fn unless_stopped<T>(
     }
 }
 
-fn cannot_connect(server: &str, error: &ConnectError) -> ExitCode {
+/// Prints why there is no conversation, with `plainly` as the advice for a plain echo server. Returns the exit code.
+pub(crate) fn cannot_connect(server: &str, error: &ConnectError, plainly: &str) -> ExitCode {
     let (exit, hint) = match error {
-        ConnectError::Resolve(_) | ConnectError::Refused(_) | ConnectError::TimedOut(..) => (Exit::System, ""),
+        ConnectError::Resolve(_) | ConnectError::Refused(_) | ConnectError::TimedOut(..) => {
+            (Exit::System, String::new())
+        }
         ConnectError::Ended(Outcome { end: End::Violation(violation), .. })
             if violation.peer == Some(PeerProtocol::PlainEcho) =>
         {
-            (Exit::WrongServer, " (try --plain)")
+            (Exit::WrongServer, format!(" ({plainly})"))
         }
-        ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => (Exit::WrongServer, ""),
-        ConnectError::Ended(_) | _ => (Exit::NotClean, ""),
+        ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => {
+            (Exit::WrongServer, String::new())
+        }
+        ConnectError::Ended(_) | _ => (Exit::NotClean, String::new()),
     };
     let error = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),

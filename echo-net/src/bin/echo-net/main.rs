@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod bench;
 mod connect;
 mod draft;
 mod editor;
@@ -17,6 +18,7 @@ mod log;
 mod misbehave;
 mod options;
 mod output;
+mod ping;
 mod piped;
 mod plain;
 mod prompt;
@@ -53,6 +55,10 @@ enum Command {
     Serve(serve::Arguments),
     /// Talk to a server: at a prompt, or line by line from a pipe.
     Connect(connect::Arguments),
+    /// Measure a server: messages per second, latency and delay each way, or short conversations with their close.
+    Bench(bench::Arguments),
+    /// Send a message once a second, and show its delay each way.
+    Ping(ping::Arguments),
     /// Run hostile and broken clients against your own server, and check how each connection ends.
     Misbehave(misbehave::Arguments),
     /// Show how the two ends of a TCP connection close, state by state, as the kernel shows it.
@@ -79,6 +85,8 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
+        Command::Bench(arguments) => runtime.block_on(bench::run(arguments)),
+        Command::Ping(arguments) => runtime.block_on(ping::run(arguments)),
         Command::Misbehave(arguments) => runtime.block_on(misbehave::run(arguments)),
         Command::Generate(arguments) => generate::run(&arguments, Arguments::command()),
         #[cfg(target_os = "linux")]

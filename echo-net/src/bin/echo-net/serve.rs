@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 
     /// Maximum number of concurrent connections; the limit of open files can lower it. Further connections are refused
     /// with a reason
-    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = at_least_one)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = units::count)]
     max_connections: usize,
 
     /// Maximum MiB of memory for the input and output of all connections; at least 1, plus 4 for each MiB of
@@ -140,10 +140,6 @@ impl Arguments {
             _ => Ok(config),
         }
     }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
 /// Why the server cannot start.

@@ -28,6 +28,21 @@ pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
     if length.is_zero() { Err(format!("{text} is not above zero: expected a number of seconds")) } else { Ok(length) }
 }
 
+/// Parses a duration in seconds.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 1.0)
+}
+
+/// Parses a count of at least 1.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
+}
+
+/// Parses a size in bytes, as [`size`] does.
+pub(crate) fn any_size(text: &str) -> Result<usize, String> {
+    size(text).ok_or_else(|| "expected a number of bytes, such as 1000 or 64k".to_owned())
+}
+
 /// Parses a duration in milliseconds.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     duration(text, 1e-3)
