@@ -3,7 +3,7 @@
 use crate::load::Load;
 use crate::peers::Peer;
 use crate::wire::Wire;
-use Peer::{Echo, Fastwebsockets, Floor, LengthDelimited, Raw16k, Raw256k, RawShared, Tungstenite};
+use Peer::{Echo, Fastwebsockets, Floor, LengthDelimited, Library, Raw16k, Raw256k, RawShared, Tungstenite};
 
 /// One table.
 pub(crate) struct Figure {
@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Throughput(Load),
     /// The median time of a request, one at a time.
     PingPong(Load),
+    /// Messages per second of two load generators with the floor as their server, and CPU of that server per message.
+    Client(Load),
     /// Bytes per second.
     Bulk(Load),
     /// Conversations per second with their end, and CPU of the server for each.
@@ -117,6 +119,12 @@ pub(crate) const FIGURES: &[Figure] = &[
             (Tungstenite, Wire::WebSocket),
             (Fastwebsockets, Wire::WebSocket),
         ],
+    },
+    Figure {
+        name: "client",
+        title: "64 B, 8 connections x 128 unanswered: load generators, with the floor as their server",
+        kind: Kind::Client(load(8, 128, 64)),
+        peers: &[(Library, Wire::Echo), (Floor, Wire::Echo)],
     },
     Figure {
         name: "plain",

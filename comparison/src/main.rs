@@ -8,6 +8,7 @@
 //! their medians are printed, as Markdown.
 
 mod figure;
+mod library;
 mod load;
 mod peers;
 mod process;
@@ -36,7 +37,8 @@ struct Args {
     /// Milliseconds of each measurement, after a warm-up of a quarter of it.
     #[arg(long, default_value_t = 500)]
     millis: u64,
-    /// Only these figures: small-8, small-1, small-64, small-1000, ping-pong-1, ping-pong-32, bulk, idle, short, plain.
+    /// Only these figures: small-8, small-1, small-64, small-1000, ping-pong-1, ping-pong-32, bulk, idle, short, client,
+    /// plain.
     #[arg(long)]
     figure: Vec<String>,
     /// Only these servers.
@@ -108,7 +110,10 @@ fn measure(kind: Kind, peer: Peer, wire: Wire, floor: &Path, time: Duration) -> 
     let mut before = Ok(Duration::ZERO);
     let warm_up = time / 4;
     let sample = match kind {
-        Kind::Throughput(load) | Kind::PingPong(load) | Kind::Bulk(load) => {
+        Kind::Client(load) if peer == Peer::Library => {
+            library::run(server.port, load, warm_up, time, || before = server.cpu())?
+        }
+        Kind::Throughput(load) | Kind::PingPong(load) | Kind::Client(load) | Kind::Bulk(load) => {
             let mut clients = load::connect(server.port, wire, load)?;
             load::run(&mut clients, load, warm_up, time, || before = server.cpu())?
         }
@@ -130,7 +135,7 @@ fn measure(kind: Kind, peer: Peer, wire: Wire, floor: &Path, time: Duration) -> 
     let value = match kind {
         Kind::Bulk(load) => per_second * load.size as f64,
         Kind::PingPong(_) => sample.median.map_or(f64::NAN, |median| median.as_secs_f64() * 1e6),
-        Kind::Throughput(_) | Kind::Short | Kind::Idle { .. } => per_second,
+        Kind::Throughput(_) | Kind::Client(_) | Kind::Short | Kind::Idle { .. } => per_second,
     };
     Ok(Measured { value, cpu: cpu.as_nanos() as f64 / sample.messages.max(1) as f64 })
 }

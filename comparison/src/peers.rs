@@ -30,6 +30,9 @@ pub(crate) enum Peer {
     Fastwebsockets,
     /// C and epoll: frames of echo/1 with stamps, without limits, deadlines or an end.
     Floor,
+    /// The same server, with the load of `echo_net::exchange` instead of the neutral generator's.
+    #[value(skip)]
+    Library,
 }
 
 impl Peer {
@@ -43,6 +46,7 @@ impl Peer {
             Self::Tungstenite => "tungstenite",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Floor => "C, stamped frames",
+            Self::Library => "the client library",
         }
     }
 }
@@ -68,7 +72,7 @@ pub(crate) fn serve(peer: Peer) -> io::Result<()> {
             Peer::LengthDelimited => accept(listener, length_delimited).await,
             Peer::Tungstenite => accept(listener, tungstenite).await,
             Peer::Fastwebsockets => accept(listener, fastwebsockets).await,
-            Peer::Floor => Err(io::Error::other("the floor is a program of its own")),
+            Peer::Floor | Peer::Library => Err(io::Error::other("the floor is a program of its own")),
         }
     })
 }

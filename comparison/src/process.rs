@@ -17,8 +17,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `peer` on the first core; this thread runs on the last one.
     pub(crate) fn start(peer: Peer, floor: &Path) -> io::Result<Self> {
-        let mut command = Command::new(if peer == Peer::Floor { floor.to_owned() } else { env::current_exe()? });
-        if peer != Peer::Floor {
+        let is_floor = matches!(peer, Peer::Floor | Peer::Library);
+        let mut command = Command::new(if is_floor { floor.to_owned() } else { env::current_exe()? });
+        if !is_floor {
             let value = clap::ValueEnum::to_possible_value(&peer).ok_or_else(|| io::Error::other("no name"))?;
             command.args(["peer", value.get_name()]);
         }

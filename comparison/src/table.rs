@@ -1,6 +1,7 @@
 //! The medians of one figure, as a Markdown table.
 
 use crate::figure::{Figure, Kind};
+use crate::peers::Peer;
 use std::fmt;
 
 /// One measurement of one server.
@@ -34,7 +35,7 @@ impl<'a> Table<'a> {
 
     fn units(&self) -> (&'static str, &'static str) {
         match self.figure.kind {
-            Kind::Throughput(_) => ("1,000 messages/s", "CPU, ns per message"),
+            Kind::Throughput(_) | Kind::Client(_) => ("1,000 messages/s", "CPU, ns per message"),
             Kind::PingPong(_) => ("median, µs", "CPU, ns per message"),
             Kind::Bulk(_) => ("MB/s", "CPU, ns per message"),
             Kind::Short => ("1,000 conversations/s", "CPU, ns per conversation"),
@@ -44,7 +45,7 @@ impl<'a> Table<'a> {
 
     fn scale(&self) -> f64 {
         match self.figure.kind {
-            Kind::Throughput(_) | Kind::Short => 1e-3,
+            Kind::Throughput(_) | Kind::Client(_) | Kind::Short => 1e-3,
             Kind::Bulk(_) => 1e-6,
             Kind::PingPong(_) | Kind::Idle { .. } => 1.0,
         }
@@ -55,7 +56,9 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (unit, cpu) = self.units();
         writeln!(f, "### {}: {}\n", self.figure.name, self.figure.title)?;
-        writeln!(f, "| server | {unit} | {cpu} | echo / this | CPU, echo / this |")?;
+        let ours = if let Kind::Client(_) = self.figure.kind { "library" } else { "echo" };
+        let first = if let Kind::Client(_) = self.figure.kind { "generator" } else { "server" };
+        writeln!(f, "| {first} | {unit} | {cpu} | {ours} / this | CPU, {ours} / this |")?;
         writeln!(f, "|---|---|---|---|---|")?;
         for (number, (peer, _)) in self.figure.peers.iter().enumerate() {
             if self.rows[number].is_empty() {
@@ -64,7 +67,11 @@ impl fmt::Display for Table<'_> {
             let value = median(self.rows[number].iter().map(|measured| measured.value)) * self.scale();
             let cpu = median(self.rows[number].iter().map(|measured| measured.cpu));
             let places = if value < 100.0 { 1 } else { 0 };
-            write!(f, "| {} | {value:.places$} | {cpu:.0} ", peer.name())?;
+            let name = match (self.figure.kind, peer) {
+                (Kind::Client(_), Peer::Floor) => "neutral, epoll",
+                _ => peer.name(),
+            };
+            write!(f, "| {name} | {value:.places$} | {cpu:.0} ")?;
             if number == 0 {
                 writeln!(f, "| | |")?;
             } else {

@@ -12,11 +12,11 @@ impl Hash for Session {
         let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;
         (machine, wire, greeted, held, timers, self.paused, self.idle_held, self.answer_held).hash(state);
         outbox.waits().hash(state);
-        let Self { starts, lost_from, word_end, fin, write_closed, aborted, .. } = self;
+        let Self { lost_from, word_end, fin, write_closed, aborted, .. } = self;
         (lost_from, fin, write_closed, aborted).hash(state);
         let sent = outbox.sent();
-        for (seq, mark) in starts {
-            (seq, mark.offset - sent).hash(state);
+        for start in outbox.unsent() {
+            start.hash(state);
         }
         // The position of a CLOSE matters until it is sent. How much of the preface is sent matters until the peer's is
         // read.

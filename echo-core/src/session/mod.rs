@@ -12,13 +12,12 @@ use crate::close::{Action, Actions, CloseHandshake, CloseReason, HalfState, Mach
 use crate::config::{Config, HIGH_WATER};
 use crate::error::Violation;
 use crate::frame;
-use crate::outbox::{Mark, Outbox};
+use crate::outbox::Outbox;
 use crate::outcome::Outcome;
 use crate::preface;
 use crate::progress::Progress;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,8 +67,6 @@ pub(crate) struct Session {
     answer_held: bool,
     progress: Progress,
     outbox: Outbox,
-    /// Start positions of requests (client) or answers (server) that have sent no byte.
-    starts: VecDeque<(u64, Mark)>,
     /// Server: the first answer that was dropped because the transport failed. It and all later answers are never sent.
     lost_from: Option<u64>,
     /// Position in the output where this side's CLOSE ends.
@@ -108,7 +105,6 @@ impl Session {
             answer_held: false,
             progress: Progress::default(),
             outbox: Outbox::default(),
-            starts: VecDeque::new(),
             lost_from: None,
             word_end: None,
             fin: Fin::NotYet,
@@ -238,7 +234,7 @@ impl Session {
             false => frame::goaway(out, last, close_reason),
         });
         if action == Action::Close {
-            self.word_end = Some(self.outbox.mark().offset);
+            self.word_end = Some(self.outbox.queued());
         }
     }
 
@@ -249,9 +245,9 @@ impl Session {
         if self.role() == Role::Server || self.machine.policy().handshake == CloseHandshake::None {
             return;
         }
-        if let Some((_, mark)) = self.starts.front() {
-            self.outbox.truncate(*mark);
-            self.starts.clear();
+        if let Some((_, mark)) = self.outbox.first_unsent() {
+            self.outbox.forget_unsent();
+            self.outbox.truncate(mark);
         }
     }
 
@@ -271,7 +267,7 @@ impl Session {
             let violation = Violation::protocol("an answer to this side's CLOSE", got);
             return self.apply(MachineEvent::Violation(violation), now);
         }
-        let unsent_answer = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq)).unwrap_or(u64::MAX);
+        let unsent_answer = self.lost_from.or(self.outbox.first_unsent().map(|(seq, _)| seq)).unwrap_or(u64::MAX);
         // No account reaches this count, so it changes none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
         self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)
@@ -323,7 +319,7 @@ impl Session {
 
     /// Returns the bytes of memory that the output owns.
     pub(crate) fn owned(&self) -> usize {
-        self.outbox.owned() + self.starts.capacity() * size_of::<(u64, Mark)>()
+        self.outbox.owned()
     }
 
     /// Returns whether to read more input. After the peer's FIN there is none. A server that still answers does not
@@ -371,7 +367,6 @@ mod tests {
         let count = client.lend(Duration::ZERO).0.len();
         client.sent(count, Duration::ZERO);
         assert_eq!((client.outbox.waiting(), client.outbox.owned()), (0, 0));
-        assert!(client.starts.is_empty());
     }
 
     /// After a failed write the waiting requests are dropped, and a CLOSE finds nothing to take back.

@@ -36,20 +36,12 @@ impl Session {
         }
         self.outbox.consume(count);
         // The last one that has begun includes all before it.
-        let sent = self.outbox.sent();
-        let begun = self.starts.partition_point(|(_, mark)| mark.offset < sent);
-        if let Some((seq, _)) = begun.checked_sub(1).and_then(|last| self.starts.get(last)) {
+        if let Some(seq) = self.outbox.take_begun() {
             #[cfg(feature = "explore")]
             if let Some(observe) = self.config.observe.filter(|_| self.role() == Role::Client) {
                 observe(&self.machine, Sample::FirstByteLeft);
             }
-            self.machine.note_begun(*seq);
-        }
-        if begun == self.starts.len() {
-            // An idle connection owns nothing.
-            self.starts = std::collections::VecDeque::new();
-        } else {
-            self.starts.drain(..begun);
+            self.machine.note_begun(seq);
         }
         if !self.machine.is_ending() {
             self.timers.stop(Deadline::Write);
@@ -83,10 +75,9 @@ impl Session {
 
     /// Drops all waiting output. Requests in it that have sent no byte never will.
     pub(super) fn drop_output(&mut self) {
-        self.outbox.clear();
         if self.role() == Role::Server {
-            self.lost_from = self.lost_from.or(self.starts.front().map(|(seq, _)| *seq));
+            self.lost_from = self.lost_from.or(self.outbox.first_unsent().map(|(seq, _)| seq));
         }
-        self.starts.clear();
+        self.outbox.clear();
     }
 }

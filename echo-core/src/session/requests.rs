@@ -16,7 +16,7 @@ impl Session {
         if !self.held {
             self.restart_idle(now);
         }
-        self.starts.push_back((seq, self.outbox.mark()));
+        self.outbox.begin(seq);
         let answer_due = if self.machine.policy().handshake == CloseHandshake::None {
             self.outbox.payload(payload);
             !payload.is_empty()
@@ -38,7 +38,7 @@ impl Session {
             return None;
         }
         let seq = self.machine.note_asked()?;
-        self.starts.push_back((seq, self.outbox.mark()));
+        self.outbox.begin(seq);
         self.outbox.frame(&frame::echo_head(seq, Stamp(0), payload.len()), payload);
         self.start(Deadline::Idle, now);
         self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
@@ -110,7 +110,7 @@ impl Session {
     /// Queues an answer that has its stamps and whose first `sent` bytes were sent.
     pub(crate) fn queue_unsent(&mut self, seq: u64, head: &[u8], payload: &[u8], sent: usize) {
         if sent == 0 {
-            self.starts.push_back((seq, self.outbox.mark()));
+            self.outbox.begin(seq);
         }
         let (of_head, of_payload) = (sent.min(head.len()), sent.saturating_sub(head.len()));
         self.outbox.append(|out| out.extend_from_slice(&head[of_head..]));
@@ -119,7 +119,7 @@ impl Session {
 
     /// Queues the rest of answers to short plain messages.
     pub(crate) fn queue_lines(&mut self, rest: &[u8]) {
-        self.outbox.append(|out| out.extend_from_slice(rest));
+        self.outbox.rest(rest, 0);
     }
 
     /// Queues the rest of a plain message that had `size` bytes.
@@ -151,7 +151,7 @@ impl Session {
     #[inline]
     fn queue_reply(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) {
         let t2 = self.stamp(now);
-        self.starts.push_back((seq, self.outbox.mark()));
+        self.outbox.begin(seq);
         self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
         self.count(payload);
     }
