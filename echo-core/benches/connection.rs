@@ -71,7 +71,7 @@ fn drain(connection: &mut Connection) -> usize {
 #[divan::bench(args = BATCHES)]
 fn server_batch(bencher: Bencher<'_, '_>, batch: Batch) {
     let mut server = server();
-    let mut answers = echo_core::Batch::default();
+    let mut answers = echo_core::AnswerBatch::default();
     let mut next = 1;
     bencher
         .counter(ItemsCount::new(batch.count))
@@ -195,7 +195,7 @@ fn by_hand(bencher: Bencher<'_, '_>, batch: Batch) {
 #[divan::bench]
 fn server_plain(bencher: Bencher<'_, '_>) {
     let mut server = Connection::server(Config::default(), Stamp(0));
-    let mut answers = echo_core::Batch::default();
+    let mut answers = echo_core::AnswerBatch::default();
     let line = [&[b'x'; 63][..], b"\n"].concat();
     let lines = line.repeat(128);
     bencher.counter(ItemsCount::new(128_usize)).bench_local(|| {

@@ -41,6 +41,12 @@ impl Watermark {
         true
     }
 
+    /// Returns the mark, if no element is above it.
+    #[inline]
+    pub(crate) fn in_order(&self) -> Option<u64> {
+        self.beyond.is_none().then_some(self.through)
+    }
+
     /// Adds the next `count` numbers above the mark. There must be none above it.
     #[inline]
     pub(crate) fn extend(&mut self, count: u64) {

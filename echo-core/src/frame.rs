@@ -411,6 +411,18 @@ pub(crate) fn payload_len(head: &[u8; REPLY_HEAD]) -> usize {
     u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize - REPLY_STAMPS
 }
 
+/// Returns the length of an ECHO's payload, from its head.
+#[inline]
+pub(crate) fn payload_len_of_echo(head: &[u8; ECHO_HEAD]) -> usize {
+    u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize - ECHO_STAMPS
+}
+
+/// Sets the stamp in an ECHO's head.
+#[inline]
+pub(crate) fn set_t1(head: &mut [u8; ECHO_HEAD], t1: Stamp) {
+    head[HEADER..].copy_from_slice(&t1.0.to_be_bytes());
+}
+
 /// Sets the last stamp in a REPLY's head.
 #[inline]
 pub(crate) fn set_t3(head: &mut [u8; REPLY_HEAD], t3: Stamp) {

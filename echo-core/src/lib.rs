@@ -77,7 +77,7 @@ pub mod timers;
 pub use account::{Account, Fate, Tally};
 pub use close::{CloseReason, Role};
 pub use config::{Config, HIGH_WATER};
-pub use connection::{Batch, Connection, Event, Output, Reply};
+pub use connection::{AnswerBatch, Connection, Event, Output, Reply, RequestBatch};
 pub use error::{ApiMisuse, CloseCode, PeerProtocol, Violation};
 pub use outcome::{End, Outcome, Side};
 pub use session::Traffic;

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Timeline};
 use crate::memory::Usage;
 use crate::transport::Transport;
 use crate::turns::Share;
-use echo_core::{Batch, CloseCode, CloseReason, Connection, Event, Outcome, Output, Stamp};
+use echo_core::{AnswerBatch, CloseCode, CloseReason, Connection, Event, Outcome, Output, RequestBatch, Role, Stamp};
 use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -26,7 +26,8 @@ const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 struct Scratch {
     /// What was read last.
     input: Vec<u8>,
-    batch: Batch,
+    answers: AnswerBatch,
+    requests: RequestBatch,
 }
 
 thread_local! {
@@ -318,7 +319,7 @@ impl<T: Transport> Driver<T> {
                     self.connection.handle_fin(now);
                 }
                 filled => {
-                    let answered = self.answer(filled, &mut scratch.batch, cx);
+                    let answered = self.take_batches(filled, &mut scratch.answers, cx, on_event);
                     let left = &filled[answered..];
                     let taken = self.take_in(left, on_event);
                     let rest = &left[taken..];
@@ -352,26 +353,50 @@ impl<T: Transport> Driver<T> {
         self.connection.handle_reset(now);
     }
 
-    /// Answers requests in order, and writes the answers at once. Returns the bytes of input taken.
-    fn answer(&mut self, input: &[u8], batch: &mut Batch, cx: &mut Context<'_>) -> usize {
+    /// Makes the requests that `fill` adds to a batch, and writes them at once. `None` if that is not possible now, and
+    /// [`send`](Self::send) is.
+    pub(crate) fn send_batch<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        fill: impl FnOnce(&mut Context<'_>, &mut RequestBatch) -> R,
+    ) -> Option<R> {
+        let stream = self.stream.as_mut()?;
+        let mut scratch = SCRATCH.take();
+        let filled = self.connection.begin_batch(&mut scratch.requests).then(|| {
+            let filled = fill(cx, &mut scratch.requests);
+            let (reset, unflushed) = (&mut self.reset, &mut self.unflushed);
+            self.connection.send_batch(self.now, &mut scratch.requests, |bytes| {
+                taken(Pin::new(stream).poll_write(cx, bytes), reset, unflushed)
+            });
+            filled
+        });
+        SCRATCH.set(scratch);
+        filled
+    }
+
+    /// Handles messages in order, and writes answers at once. Returns the bytes of input taken.
+    fn take_batches(
+        &mut self,
+        input: &[u8],
+        batch: &mut AnswerBatch,
+        cx: &mut Context<'_>,
+        on_event: &mut impl FnMut(Event<'_>),
+    ) -> usize {
         let mut left = input;
         let now = self.now;
         let Self { stream: Some(stream), connection, timeline, reset, unflushed, share, .. } = self else { return 0 };
         loop {
             let before = left.len();
-            let mut write = |slices: &[IoSlice<'_>]| match write_slices(Pin::new(&mut *stream), cx, slices) {
-                Poll::Ready(Ok(0)) => None,
-                Poll::Ready(Ok(count)) => {
-                    *unflushed = true;
-                    Some(count)
-                }
-                Poll::Ready(Err(error)) => {
-                    *reset |= is_reset(&error);
-                    None
-                }
-                Poll::Pending => Some(0),
+            let count = match connection.machine().role() {
+                Role::Client => connection.take_batch(now, &mut left, |reply| on_event(Event::Reply(reply))),
+                Role::Server => connection.serve_batch(
+                    now,
+                    &mut left,
+                    batch,
+                    || timeline.now(),
+                    |slices| taken(write_slices(Pin::new(&mut *stream), cx, slices), reset, unflushed),
+                ),
             };
-            let count = connection.serve_batch(now, &mut left, batch, || timeline.now(), &mut write);
             if count == 0 {
                 return input.len() - left.len();
             }
@@ -419,6 +444,22 @@ impl<T: Transport> Driver<T> {
 struct Rest {
     bytes: Vec<u8>,
     at: usize,
+}
+
+/// Returns what a connection has to know of a write: the bytes taken, or `None` if it failed.
+fn taken(write: Poll<io::Result<usize>>, reset: &mut bool, unflushed: &mut bool) -> Option<usize> {
+    match write {
+        Poll::Ready(Ok(0)) => None,
+        Poll::Ready(Ok(count)) => {
+            *unflushed = true;
+            Some(count)
+        }
+        Poll::Ready(Err(error)) => {
+            *reset |= is_reset(&error);
+            None
+        }
+        Poll::Pending => Some(0),
+    }
 }
 
 /// Writes slices. The system writes a single one faster as a buffer.

@@ -3,6 +3,7 @@
 use crate::client::ClientConfig;
 use crate::driver::Driver;
 use crate::transport::Transport;
+use echo_core::close::HalfState;
 use echo_core::{ApiMisuse, CloseReason, Connection, Event, Outcome, Reply};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -55,27 +56,26 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
     let mut is_open = true;
     let mut misuse = None;
     let outcome = poll_fn(|cx| {
+        driver.wake();
         loop {
-            driver.wake();
             let mut wants_more = false;
-            while is_open && driver.connection().machine().sent() == echo_core::close::HalfState::Open {
-                wants_more = !driver.connection().wants_requests();
-                if wants_more {
-                    break;
-                }
-                match user.poll_request(cx) {
-                    Poll::Ready(Some(message)) => {
-                        if let Err(error) = driver.send(message) {
-                            misuse = Some(error);
-                            is_open = false;
-                            driver.abort();
-                        }
+            while is_open && driver.connection().machine().sent() == HalfState::Open {
+                match send_some(&mut driver, user, cx) {
+                    Asked::All => break,
+                    Asked::NoRoom => {
+                        wants_more = true;
+                        break;
                     }
-                    Poll::Ready(None) => {
+                    Asked::Some => (),
+                    Asked::Last => {
                         is_open = false;
                         driver.leave(CloseReason::normal());
                     }
-                    Poll::Pending => break,
+                    Asked::Wrong(error) => {
+                        misuse = Some(error);
+                        is_open = false;
+                        driver.abort();
+                    }
                 }
             }
             let mut is_answered = false;
@@ -102,4 +102,48 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
     })
     .await;
     misuse.map_or(Ok(outcome), Err)
+}
+
+/// What came of asking the user for requests.
+enum Asked {
+    /// The user has none now.
+    All,
+    /// The transport must take some first.
+    NoRoom,
+    /// The user may have more.
+    Some,
+    /// The user has none any more.
+    Last,
+    Wrong(ApiMisuse),
+}
+
+/// Sends requests of the user: a batch if possible, otherwise one.
+fn send_some<T: Transport>(driver: &mut Driver<T>, user: &mut impl Exchange, cx: &mut Context<'_>) -> Asked {
+    let sent = driver.send_batch(cx, |cx, batch| {
+        loop {
+            match user.poll_request(cx) {
+                Poll::Ready(Some(message)) => {
+                    if let Err(error) = batch.add(message) {
+                        return Asked::Wrong(error);
+                    }
+                }
+                Poll::Ready(None) => return Asked::Last,
+                Poll::Pending => return Asked::All,
+            }
+            if batch.is_full() {
+                return Asked::Some;
+            }
+        }
+    });
+    if let Some(asked) = sent {
+        return asked;
+    }
+    if !driver.connection().wants_requests() {
+        return Asked::NoRoom;
+    }
+    match user.poll_request(cx) {
+        Poll::Ready(Some(message)) => driver.send(message).map_or_else(Asked::Wrong, |_| Asked::Some),
+        Poll::Ready(None) => Asked::Last,
+        Poll::Pending => Asked::All,
+    }
 }

@@ -123,22 +123,33 @@ impl Machine {
         self.queued.extend(count);
     }
 
-    /// Client: makes the next request, if nothing has ended. That is what [`MachineEvent::Send`] does then. Returns its
-    /// number.
+    /// Client: returns the number of the next request, if nothing has ended.
     #[inline]
-    pub(crate) fn note_asked(&mut self) -> Option<u64> {
+    pub(crate) fn next_request(&self) -> Option<u64> {
         let is_open = self.role == Role::Client && (self.sent, self.received) == (Open, Open);
-        self.account.asked += u64::from(is_open);
-        is_open.then_some(self.account.asked)
+        is_open.then_some(self.account.asked + 1)
     }
 
-    /// Client: notes the next answer, if no answer is missing before it. That is what [`MachineEvent::Answer`] does then.
-    /// Returns `false`, and changes nothing, if there is more to decide.
+    /// Client: makes the next `count` requests. That is what [`MachineEvent::Send`] does if
+    /// [`next_request`](Self::next_request) returns a number.
     #[inline]
-    pub(crate) fn note_answer(&mut self, seq: u64) -> bool {
+    pub(crate) fn note_asked(&mut self, count: u64) {
+        self.account.asked += count;
+    }
+
+    /// Client: returns the numbers of the answers that are owed, if nothing has ended and none is missing before them.
+    #[inline]
+    pub(crate) fn owed_in_order(&self) -> Option<std::ops::RangeInclusive<u64>> {
         let is_open = self.role == Role::Client && (self.sent, self.received) == (Open, Open);
-        let is_next = seq == self.account.answered.mark() + 1 && seq <= self.account.begun;
-        is_open && is_next && self.account.answered.insert(seq)
+        let answered = self.account.answered.in_order().filter(|_| is_open)?;
+        Some(answered + 1..=self.account.begun)
+    }
+
+    /// Client: notes the next `count` answers. That is what [`MachineEvent::Answer`] does if
+    /// [`owed_in_order`](Self::owed_in_order) contains them.
+    #[inline]
+    pub(crate) fn note_answers(&mut self, count: u64) {
+        self.account.answered.extend(count);
     }
 
     /// Notes that the transport took the first byte of request `seq`, and so of all before it (client).

@@ -1,7 +1,8 @@
 //! A connection: bytes in, bytes out, and one outcome (PROTOCOL.md).
 
-mod batch;
+mod answer_batch;
 mod input;
+mod request_batch;
 mod view;
 
 use crate::close::{self, Action, CloseReason, HalfState, Role};
@@ -14,8 +15,9 @@ use crate::preface::{PrefaceDecoder, VERSION};
 use crate::session::{Session, Wire};
 use crate::stamp::{Stamp, Stamps};
 use crate::timers::Deadline;
-pub use batch::Batch;
+pub use answer_batch::AnswerBatch;
 use input::{in_order, on_frame, on_message, on_text};
+pub use request_batch::RequestBatch;
 use std::sync::Arc;
 use std::time::Duration;
 

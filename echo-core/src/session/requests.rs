@@ -33,17 +33,54 @@ impl Session {
 
     /// Client: makes the next request, if there is nothing to decide. Otherwise returns `None`, and changes nothing.
     pub(crate) fn ask_in_order(&mut self, payload: &[u8], now: Duration) -> Option<u64> {
-        let is_framed = self.machine.policy().handshake != CloseHandshake::None;
-        if !self.is_calm() || self.held || self.paused || !is_framed {
-            return None;
-        }
-        let seq = self.machine.note_asked()?;
+        let seq = self.next_in_calm()?;
+        self.machine.note_asked(1);
         self.outbox.begin(seq);
         self.outbox.frame(&frame::echo_head(seq, Stamp(0), payload.len()), payload);
         self.start(Deadline::Idle, now);
         self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
         self.timers.ensure(Deadline::Write, now, &self.config.deadlines);
         Some(seq)
+    }
+
+    /// Client: returns the number of the next request, if it can be queued without a decision.
+    #[inline]
+    fn next_in_calm(&self) -> Option<u64> {
+        let is_framed = self.machine.policy().handshake != CloseHandshake::None;
+        let is_open = self.is_calm() && !self.held && !self.paused && is_framed;
+        self.machine.next_request().filter(|_| is_open)
+    }
+
+    /// Client: returns the number of the next request, if it can be sent past the empty output without a decision.
+    pub(crate) fn next_request(&self) -> Option<u64> {
+        self.next_in_calm().filter(|_| self.outbox.waiting() == 0)
+    }
+
+    /// Client: notes that the next `count` requests were made.
+    pub(crate) fn note_requests(&mut self, count: u64, now: Duration) {
+        self.machine.note_asked(count);
+        self.start(Deadline::Idle, now);
+        self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
+    }
+
+    /// Client: notes which requests before `next` have sent a byte, and starts the waits that match the state.
+    pub(crate) fn settle_requests(&mut self, next: u64, now: Duration) {
+        let unsent = self.outbox.first_unsent().map_or(next, |(seq, _)| seq);
+        self.machine.note_begun(unsent - 1);
+        self.rearm(now);
+    }
+
+    /// Client: returns the numbers of the answers that are owed, if they can be taken without a decision.
+    pub(crate) fn owed_in_order(&self) -> Option<std::ops::RangeInclusive<u64>> {
+        self.machine.owed_in_order().filter(|_| self.is_calm())
+    }
+
+    /// Client: notes the next `count` answers, with `bytes` of payload.
+    pub(crate) fn note_answers(&mut self, count: u64, bytes: usize, now: Duration) {
+        self.machine.note_answers(count);
+        self.traffic.messages += count;
+        self.traffic.bytes += bytes as u64;
+        self.await_answer(now);
     }
 
     /// Client on the plain wire: handles received bytes. Nothing marks the end of an answer, so the wait for it ends.
@@ -56,6 +93,10 @@ impl Session {
     /// Client: handles a received answer. The wait for the next one begins.
     pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
         self.count(payload);
+        self.await_answer(now);
+    }
+
+    fn await_answer(&mut self, now: Duration) {
         self.restart_idle(now);
         if self.owes_us() && !self.machine.is_ending() {
             self.start(Deadline::Answer, now);
@@ -135,9 +176,9 @@ impl Session {
 
     /// Client: takes the next answer, if there is nothing to decide. Otherwise returns `false`, and changes nothing.
     pub(crate) fn take_answer(&mut self, seq: u64, payload: &[u8], now: Duration) -> bool {
-        let is_next = self.is_calm() && self.machine.note_answer(seq);
+        let is_next = self.owed_in_order().is_some_and(|owed| *owed.start() == seq && !owed.is_empty());
         if is_next {
-            self.answered(payload, now);
+            self.note_answers(1, payload.len(), now);
         }
         is_next
     }

@@ -2,7 +2,7 @@
 //! as the general way, which is taken while an observer watches the machine.
 
 use echo_core::close::{CloseReason, Machine};
-use echo_core::{Batch, CloseCode, Config, Connection, Event, Output, Role, Stamp, frame};
+use echo_core::{AnswerBatch, CloseCode, Config, Connection, Event, Output, RequestBatch, Role, Stamp, frame};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -184,7 +184,7 @@ type Taken = (usize, Option<usize>);
 impl Side {
     /// Handles `input` in batches while that is possible, and the rest one by one. Each write takes the next of `room`.
     fn serve(&mut self, input: &[u8], room: &[Option<usize>]) -> Vec<Taken> {
-        let mut batch = Batch::default();
+        let mut batch = AnswerBatch::default();
         let mut left = input;
         let mut taken = Vec::new();
         for most in room.iter().cycle() {
@@ -240,6 +240,55 @@ impl Side {
             self.log.push(format!("{count} {:?}", bytes.get(..wrote.unwrap_or(0))));
         }
         self.receive_whole(left);
+    }
+
+    /// Sends requests of these lengths in a batch, if that is possible. Returns whether it was.
+    fn ask(&mut self, lengths: &[usize], most: Option<usize>) -> bool {
+        let mut batch = RequestBatch::default();
+        if !self.connection.begin_batch(&mut batch) {
+            return false;
+        }
+        for length in lengths {
+            self.log.push(format!("{:?}", batch.add(&vec![b'y'; *length])));
+        }
+        let mut sent = Vec::new();
+        self.connection.send_batch(self.now, &mut batch, |bytes| {
+            sent = bytes[..most.unwrap_or(0).min(bytes.len())].to_vec();
+            most.map(|_| sent.len())
+        });
+        self.log.push(format!("{sent:?}"));
+        true
+    }
+
+    /// Does the same as [`ask`](Self::ask), in the general way. Without a batch it only queues.
+    fn ask_singly(&mut self, lengths: &[usize], most: Option<usize>, is_batch: bool) {
+        for length in lengths {
+            self.log.push(format!("{:?}", self.connection.send(self.now, &vec![b'y'; *length])));
+        }
+        if !is_batch {
+            return;
+        }
+        let mut sent = Vec::new();
+        while let Output::Transmit { header, payload } = self.connection.poll_output(self.now) {
+            let piece = [header, payload].concat();
+            let count = (most.unwrap_or(0) - sent.len()).min(piece.len());
+            sent.extend_from_slice(&piece[..count]);
+            self.connection.handle_sent(self.now, count);
+            if count < piece.len() {
+                break;
+            }
+        }
+        if most.is_none() && self.connection.waiting_output() > 0 {
+            self.connection.handle_write_failed(self.now);
+        }
+        self.log.push(format!("{sent:?}"));
+    }
+
+    /// Takes answers in a batch while that is possible, and the rest one by one.
+    fn take_answers(&mut self, mut bytes: &[u8]) {
+        let Self { connection, now, log, .. } = self;
+        while connection.take_batch(*now, &mut bytes, |reply| log.push(format!("{:?}", Event::Reply(reply)))) > 0 {}
+        self.receive_whole(bytes);
     }
 
     fn receive_whole(&mut self, mut bytes: &[u8]) {
@@ -363,6 +412,63 @@ proptest! {
             } else if let Step::Sent(_) | Step::Leave | Step::Fail | Step::Pause(_) | Step::Wait(_) | Step::Fin = step {
                 batch.take(step);
                 general.take(step);
+            }
+            prop_assert_eq!(batch.log.last(), general.log.last(), "after {:?}", step);
+        }
+        prop_assert_eq!(batch.log, general.log);
+    }
+
+    #[test]
+    fn a_batch_of_requests_is_the_general_way(
+        is_small: bool,
+        is_patient: bool,
+        steps in vec((step(), 0..200_usize, room(), vec(prop_oneof![0..100_usize, Just(5_000), Just(70_000)], 0..5)), 0..25),
+    ) {
+        let change = |config: &mut Config| {
+            if is_small {
+                config.limit = 50;
+            }
+            if is_patient {
+                config.deadlines.answer = Duration::MAX;
+            }
+        };
+        let mut batch = Side::new(Role::Client, Role::Client, change, false);
+        let mut general = Side::new(Role::Client, Role::Client, change, true);
+        for (step, held_back, most, lengths) in &steps {
+            match step {
+                Step::Send(_) => {
+                    let is_batch = batch.ask(lengths, *most);
+                    general.ask_singly(lengths, *most, is_batch);
+                    if !is_batch {
+                        batch.ask_singly(lengths, *most, false);
+                    }
+                    for side in [&mut batch, &mut general] {
+                        side.look();
+                    }
+                }
+                Step::Next(lengths) => {
+                    let mut input = batch.kept.clone();
+                    for length in lengths {
+                        if batch.last < batch.connection.machine().account().begun {
+                            batch.last += 1;
+                            input.extend(batch.message(batch.last, *length));
+                        }
+                    }
+                    let (now, later) = input.split_at(input.len().saturating_sub(*held_back));
+                    batch.take_answers(now);
+                    general.receive_whole(now);
+                    for side in [&mut batch, &mut general] {
+                        side.kept.extend_from_slice(later);
+                        side.look();
+                    }
+                }
+                step => {
+                    for side in [&mut batch, &mut general] {
+                        let kept = std::mem::take(&mut side.kept);
+                        side.receive_whole(&kept);
+                        side.take(step);
+                    }
+                }
             }
             prop_assert_eq!(batch.log.last(), general.log.last(), "after {:?}", step);
         }

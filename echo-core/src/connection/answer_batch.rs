@@ -17,7 +17,7 @@ const SLICES: usize = 2 * (HIGH_WATER / LARGE + 1) + 1;
 
 /// The answers of one batch. It is empty between two batches, so a caller needs only one for each thread.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct AnswerBatch {
     /// Heads and small payloads.
     bytes: Vec<u8>,
     large: Vec<Large>,
@@ -64,7 +64,7 @@ impl Connection {
         &mut self,
         now: Duration,
         input: &mut &[u8],
-        batch: &mut Batch,
+        batch: &mut AnswerBatch,
         clock: impl FnOnce() -> Duration,
         write: impl FnOnce(&[IoSlice<'_>]) -> Option<usize>,
     ) -> u64 {
@@ -117,7 +117,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-impl Batch {
+impl AnswerBatch {
     fn begin(&mut self, first: u64, is_framed: bool) {
         self.bytes.clear();
         self.large.clear();
