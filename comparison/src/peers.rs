@@ -55,24 +55,24 @@ impl Peer {
 pub(crate) fn serve(peer: Peer) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind("0.0.0.0:0".parse().map_err(io::Error::other)?)?;
-        let listener = socket.listen(4096)?;
+        if peer == Peer::Echo {
+            let listeners = echo_net::TcpListeners::bind("0.0.0.0:0").await?;
+            println!("{}", echo_net::Listener::local_addr(&listeners)?.port());
+            let mut config = echo_net::ServerConfig::default();
+            config.max_connections = 20_000;
+            echo_net::serve(listeners, config, std::future::pending()).await;
+            return Ok(());
+        }
+        let listener = echo_net::listen_tcp("0.0.0.0:0").await?;
         println!("{}", listener.local_addr()?.port());
         match peer {
-            Peer::Echo => {
-                let mut config = echo_net::ServerConfig::default();
-                config.max_connections = 20_000;
-                echo_net::serve(listener, config, std::future::pending()).await;
-                Ok(())
-            }
             Peer::Raw16k => accept(listener, |stream| raw(stream, 16 * 1024)).await,
             Peer::Raw256k => accept(listener, |stream| raw(stream, 256 * 1024)).await,
             Peer::RawShared => accept(listener, raw_shared).await,
             Peer::LengthDelimited => accept(listener, length_delimited).await,
             Peer::Tungstenite => accept(listener, tungstenite).await,
             Peer::Fastwebsockets => accept(listener, fastwebsockets).await,
-            Peer::Floor | Peer::Library => Err(io::Error::other("the floor is a program of its own")),
+            Peer::Echo | Peer::Floor | Peer::Library => Err(io::Error::other("this is no server of this program")),
         }
     })
 }

@@ -75,7 +75,15 @@ impl Conversation {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::from(0x7F00_0000 | host)), port);
         let mut request = Step { send: Vec::new(), read: wire.answer_size(SIZE) };
         wire.request(&mut request.send, 1, SIZE);
-        let mut steps: Vec<_> = wire.greeting().into_iter().chain([request]).chain(wire.farewell()).collect();
+        let mut farewell = wire.farewell().into_iter();
+        // It is the only request, so the client says so at once. On WebSockets an echo by `forward` would be lost then.
+        if wire == Wire::Echo
+            && let Some(step) = farewell.next()
+        {
+            request.send.extend(step.send);
+            request.read += step.read;
+        }
+        let mut steps: Vec<_> = wire.greeting().into_iter().chain([request]).chain(farewell).collect();
         steps.reverse();
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::ReadBuf;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// Maximum bytes of one read.
 const READ: usize = 512 * 1024;
@@ -62,7 +62,8 @@ pub(crate) struct Driver<T> {
     ending: bool,
     /// The time of the last poll, or of what was read in it.
     now: Duration,
-    alarm: Pin<Box<Sleep>>,
+    /// `None` before the first wait.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: Transport> Driver<T> {
@@ -85,7 +86,7 @@ impl<T: Transport> Driver<T> {
             blocked: false,
             ending: false,
             now: timeline.now(),
-            alarm: Box::pin(sleep_until(Instant::now())),
+            alarm: None,
         }
     }
 
@@ -245,7 +246,10 @@ impl<T: Transport> Driver<T> {
                             self.connection.handle_write_failed(now);
                         }
                         self.connection.handle_fin_sent(now);
-                        self.look(now);
+                        // If the peer's FIN was read before, nothing waits any more.
+                        if self.connection.outcome().is_none() {
+                            self.look(now);
+                        }
                     }
                     Poll::Pending => return Poll::Pending,
                 },
@@ -428,12 +432,13 @@ impl<T: Transport> Driver<T> {
         let Some(at) = self.connection.next_time().and_then(|since| self.timeline.at(since)) else {
             return Poll::Pending;
         };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
         // Most deadlines move on with each message: the alarm stays, and moves only when it rings.
-        while at < self.alarm.deadline() || self.alarm.as_mut().poll(cx).is_ready() {
-            if self.alarm.deadline() == at {
+        while at < alarm.deadline() || alarm.as_mut().poll(cx).is_ready() {
+            if alarm.deadline() == at {
                 return Poll::Ready(());
             }
-            self.alarm.as_mut().reset(at);
+            alarm.as_mut().reset(at);
         }
         Poll::Pending
     }

@@ -92,6 +92,7 @@ impl Listener for TcpListeners {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        #[cfg(not(target_os = "linux"))]
         prepare(&stream)?;
         Ok((stream, canonical(peer)))
     }
@@ -125,5 +126,8 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    // Connections inherit the options.
+    #[cfg(target_os = "linux")]
+    prepare(&socket)?;
     socket.listen(BACKLOG)
 }

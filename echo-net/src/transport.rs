@@ -46,16 +46,17 @@ impl Transport for TcpStream {
 /// much memory, and an ending begins before they are sent.
 const UNSENT: u32 = 256 * 1024;
 
-/// Sets the socket options of every connection.
+/// Sets the socket options of a connection, or on Linux of a listener, whose connections inherit them.
 ///
 /// # Errors
 /// The connection is already gone.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn prepare<'a>(socket: impl Into<socket2::SockRef<'a>>) -> io::Result<()> {
+    let socket = socket.into();
     // Messages are gathered before they are written, so Nagle's algorithm only delays them.
-    stream.set_nodelay(true)?;
+    socket.set_tcp_nodelay(true)?;
     // Without this option, more bytes wait in the kernel.
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
     Ok(())
 }
 

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// batch is shorter than [`HIGH_WATER`].
 const SLICES: usize = 2 * (HIGH_WATER / LARGE + 1) + 1;
 
+/// Fewer bytes than this are not worth a write of their own.
+const FEW: usize = 1024;
+
 /// The answers of one batch. It is empty between two batches, so a caller needs only one for each thread.
 #[derive(Debug, Default)]
 pub struct AnswerBatch {
@@ -146,6 +149,10 @@ impl AnswerBatch {
             let range = begin..begin + payload.len();
             left = left.get(ECHO_HEAD + payload.len()..).unwrap_or_default();
             self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Input, range);
+        }
+        if self.bytes.len() < FEW && decoder.is_other(left) && !decoder.has_lent() {
+            // An end follows a few requests: their answers and the end leave together, through the queue.
+            self.count = 0;
         }
         left
     }
