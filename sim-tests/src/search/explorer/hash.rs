@@ -1,12 +1,12 @@
 //! States are stored as 128-bit hashes. Among a hundred million states, the chance that two share a hash is one in
 //! 10^22.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// Returns the hash that identifies a state.
 pub(super) fn identity(state: &impl Hash) -> u128 {
-    let mut mixer = Mixer { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 };
+    let mut mixer = Mixer::default();
     state.hash(&mut mixer);
     u128::from(mixer.a) << 64 | u128::from(mixer.b)
 }
@@ -14,10 +14,22 @@ pub(super) fn identity(state: &impl Hash) -> u128 {
 /// A set of identities. It is only queried, never listed, so its order has no effect.
 pub(super) type Identities = HashSet<u128, BuildHasherDefault<Low>>;
 
+/// A map by identity.
+pub(super) type Mixed<K, V> = HashMap<K, V, BuildHasherDefault<Low>>;
+
+/// A map by small numbers, which have to be hashed.
+pub(super) type Numbers<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
+
 /// A hasher with two lanes of folded multiplication.
-struct Mixer {
+pub(super) struct Mixer {
     a: u64,
     b: u64,
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Self { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 }
+    }
 }
 
 fn fold(x: u64, y: u64) -> u64 {

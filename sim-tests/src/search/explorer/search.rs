@@ -15,8 +15,8 @@ pub(super) trait Model: Clone + Hash {
     /// A possible step.
     type Step: Copy + PartialEq;
 
-    /// Returns all steps that are possible now.
-    fn steps(&self) -> Vec<Self::Step>;
+    /// Adds all steps that are possible now to `steps`.
+    fn steps(&self, steps: &mut Vec<Self::Step>);
 
     /// Takes a step.
     fn apply(&mut self, step: Self::Step, notes: &mut Observations) -> Result<(), ExplorerBreach>;
@@ -73,11 +73,13 @@ fn visit_all<M: Model>(
     let mut seen = Identities::default();
     let mut on_path = Identities::default();
     let mut path: Vec<Frame<M>> = Vec::new();
+    // The lists of steps of states that have left the path, to be filled again.
+    let mut spare: Vec<Vec<M::Step>> = Vec::new();
     let taken = |path: &[Frame<M>]| path.iter().map(|frame| frame.steps[frame.next - 1]).collect::<Vec<_>>();
     let mut arrived = Some((first.clone(), identity(first)));
+    seen.insert(identity(first));
     loop {
         if let Some((state, identity)) = arrived.take() {
-            seen.insert(identity);
             found.states += 1;
             if found.states.is_multiple_of(1 << 16) {
                 progress(found.states);
@@ -85,7 +87,8 @@ fn visit_all<M: Model>(
             if found.states > most {
                 return Ok(());
             }
-            let steps = state.steps();
+            let mut steps = spare.pop().unwrap_or_default();
+            state.steps(&mut steps);
             state.check(&steps, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
             found.ends += u64::from(steps.is_empty());
             found.longest = found.longest.max(path.len());
@@ -95,7 +98,10 @@ fn visit_all<M: Model>(
         let Some(frame) = path.last_mut() else { break };
         let Some(step) = frame.steps.get(frame.next).copied() else {
             on_path.remove(&frame.identity);
-            path.pop();
+            if let Some(Frame { mut steps, .. }) = path.pop() {
+                steps.clear();
+                spare.push(steps);
+            }
             continue;
         };
         frame.next += 1;
@@ -103,11 +109,10 @@ fn visit_all<M: Model>(
         let mut state = frame.state.clone();
         state.apply(step, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
         let identity = identity(&state);
-        if on_path.contains(&identity) {
-            return Err((ExplorerBreach::cycle(), taken(&path)));
-        }
-        if !seen.contains(&identity) {
+        if seen.insert(identity) {
             arrived = Some((state, identity));
+        } else if on_path.contains(&identity) {
+            return Err((ExplorerBreach::cycle(), taken(&path)));
         }
     }
     found.complete = true;
@@ -139,11 +144,11 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
     let mut been = vec![identity(first)];
     let mut taken = Vec::new();
     for step in path {
-        if !state.steps().contains(step) {
+        if !steps_of(&state).contains(step) {
             continue;
         }
         taken.push(*step);
-        let arrived = state.apply(*step, &mut notes).and_then(|()| state.check(&state.steps(), &mut notes));
+        let arrived = state.apply(*step, &mut notes).and_then(|()| state.check(&steps_of(&state), &mut notes));
         let identity = identity(&state);
         let cycle = if been.contains(&identity) { Err(ExplorerBreach::cycle()) } else { Ok(()) };
         if let Err(breach) = arrived.and(cycle) {
@@ -152,6 +157,12 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
         been.push(identity);
     }
     None
+}
+
+fn steps_of<M: Model>(state: &M) -> Vec<M::Step> {
+    let mut steps = Vec::new();
+    state.steps(&mut steps);
+    steps
 }
 
 /// Describes a path: each step, and the state after it.
@@ -187,12 +198,12 @@ mod tests {
     impl Model for Counter {
         type Step = u8;
 
-        fn steps(&self) -> Vec<u8> {
+        fn steps(&self, steps: &mut Vec<u8>) {
             match self.at {
-                0..10 if self.noise > 0 => vec![NOISE, 1, 3],
-                0..10 => vec![1, 3],
-                _ if self.turns => vec![0],
-                _ => vec![],
+                0..10 if self.noise > 0 => steps.extend([NOISE, 1, 3]),
+                0..10 => steps.extend([1, 3]),
+                _ if self.turns => steps.push(0),
+                _ => (),
             }
         }
 

@@ -9,7 +9,7 @@ use echo_core::{CloseReason, Event, Role, Violation};
 
 impl End {
     /// Reads `bytes`, which complete `units`.
-    pub(in super::super) fn read(
+    pub(super) fn read(
         &mut self,
         bytes: &[u8],
         units: &[Unit],
@@ -111,7 +111,7 @@ impl End {
     }
 
     /// Takes an incomplete line as a message.
-    pub(in super::super) fn fall_quiet(&mut self, notes: &mut Observations) {
+    pub(super) fn fall_quiet(&mut self, notes: &mut Observations) {
         let before = self.connection.machine().clone();
         self.connection.handle_quiet(NOW);
         if self.connection.machine().account().asked > before.account().asked {
@@ -121,7 +121,7 @@ impl End {
         }
     }
 
-    pub(in super::super) fn read_fin(&mut self, notes: &mut Observations) {
+    pub(super) fn read_fin(&mut self, notes: &mut Observations) {
         notes.see_if(self.got.inside, Goal::FinInside(self.role));
         self.got.fin = true;
         self.fall_quiet(notes);
@@ -129,7 +129,7 @@ impl End {
         self.connection.handle_fin(NOW);
     }
 
-    pub(in super::super) fn read_reset(&mut self, notes: &mut Observations) {
+    pub(super) fn read_reset(&mut self, notes: &mut Observations) {
         self.got.reset = true;
         self.note(Sample::Reset, notes);
         self.connection.handle_reset(NOW);

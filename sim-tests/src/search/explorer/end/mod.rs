@@ -1,6 +1,5 @@
 //! One end: a connection, its user's remaining commands, and what it has really sent, received and run.
 
-use super::hash::identity;
 use super::observations::{Goal, Observations};
 use super::rules::ExplorerBreach;
 use super::sent_log::{Facts, SentLog};
@@ -12,6 +11,9 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 mod input;
+mod local;
+
+pub(super) use local::LocalStep;
 
 /// Time stands still: any running deadline may pass at any moment.
 pub(super) const NOW: Duration = Duration::ZERO;
@@ -57,6 +59,17 @@ impl Commands {
         Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
     }
 
+    /// Notes that `command` was given once.
+    pub(super) fn spend(&mut self, command: Command) {
+        let left = match command {
+            Command::Send => &mut self.requests,
+            Command::Leave => &mut self.leave,
+            Command::Fail => &mut self.fail,
+            Command::Abort => &mut self.abort,
+        };
+        *left -= 1;
+    }
+
     pub(super) fn open(self) -> impl Iterator<Item = Command> {
         let all = [
             (self.requests > 0, Command::Send),
@@ -93,19 +106,12 @@ pub(super) enum Place {
     Gone,
 }
 
-/// What a connection does at once, before anything else can happen.
-pub(super) enum Turn {
-    Rest,
-    Abort,
-    Ended(Outcome),
-}
-
+/// An end, without the commands that its user may still give: they do not change the result of any other step.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
     pub(super) place: Place,
-    pub(super) left: Commands,
     pub(super) sent: SentLog,
     pub(super) got: Got,
     /// Server: the number of requests that ran.
@@ -120,8 +126,6 @@ pub(super) struct End {
     pub(super) fin_due: bool,
     /// Whether a deadline has passed at which it closes its transport, whatever may still arrive. It does so at once.
     pub(super) patience_over: bool,
-    /// See [`End::identify`].
-    pub(super) identity: u128,
 }
 
 /// Only what decides the future is hashed. The connection of a program that has ended has no effect any more, but its
@@ -129,7 +133,7 @@ pub(super) struct End {
 impl Hash for End {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.place {
-            Place::Here => (&self.connection, self.left, &self.sent, self.got, self.half_closed).hash(state),
+            Place::Here => (&self.connection, &self.sent, self.got, self.half_closed).hash(state),
             Place::Over(outcome) => (1, outcome, self.connection.machine().account(), self.sent.close).hash(state),
             Place::Gone => (2, self.sent.close).hash(state),
         }
@@ -138,12 +142,11 @@ impl Hash for End {
 }
 
 impl End {
-    pub(super) fn new(role: Role, connection: Connection, plain: bool, left: Commands) -> Self {
+    pub(super) fn new(role: Role, connection: Connection, plain: bool) -> Self {
         Self {
             role,
             connection,
             place: Place::Here,
-            left,
             sent: SentLog::new(role, plain),
             got: Got::default(),
             ran: 0,
@@ -152,13 +155,12 @@ impl End {
             outgoing: Vec::new(),
             fin_due: false,
             patience_over: false,
-            identity: 0,
         }
     }
 
-    /// Updates the stored hash. It is computed once after each change.
-    pub(super) fn identify(&mut self) {
-        self.identity = identity(self);
+    /// Returns what the hash leaves out, but a check looks at in the step that ends the program or after it.
+    pub(super) fn not_hashed(&self) -> impl Hash {
+        (self.role, &self.sent, self.got, self.half_closed, self.patience_over, self.connection.is_write_closed())
     }
 
     pub(super) fn is_here(&self) -> bool {
@@ -194,11 +196,10 @@ impl End {
 
     // ---- commands ----
 
-    pub(super) fn command(&mut self, command: Command, notes: &mut Observations) {
+    fn command(&mut self, command: Command, notes: &mut Observations) {
         match command {
             Command::Send => {
                 self.note(Sample::Send, notes);
-                self.left.requests -= 1;
                 let before = self.connection.machine().clone();
                 let message = format!("ask {}\n", before.account().asked + 1);
                 // A conversation that is ending refuses the request, which is no error here.
@@ -207,25 +208,22 @@ impl End {
             }
             Command::Leave => {
                 self.note(Sample::Leave, notes);
-                self.left.leave -= 1;
                 let unspoken = self.role == Role::Server && self.connection.is_plain().is_none();
                 notes.see_if(unspoken, Goal::LeftUnspoken);
                 self.connection.leave(NOW, CloseReason::normal());
             }
             Command::Fail => {
                 self.note(Sample::Fail, notes);
-                self.left.fail -= 1;
                 self.connection.fail(NOW, CloseReason::new(CloseCode::INTERNAL, "broken"));
             }
             Command::Abort => {
                 self.note(Sample::Abort, notes);
-                self.left.abort -= 1;
                 self.connection.abort(NOW);
             }
         }
     }
 
-    pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Observations) {
+    fn expire(&mut self, deadline: Deadline, notes: &mut Observations) {
         self.note(Sample::Deadline(deadline), notes);
         notes.see(Goal::Passed(self.role, deadline));
         self.patience_over |= matches!(deadline, Deadline::Linger | Deadline::Shutdown);
@@ -234,33 +232,37 @@ impl End {
 
     // ---- writing ----
 
-    /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`.
-    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> Turn {
+    /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`. Returns whether it aborted
+    /// its transport.
+    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> bool {
         self.outgoing.clear();
         self.fin_due = false;
-        loop {
+        let mut aborted = false;
+        while self.is_here() {
             match self.connection.poll_output(NOW) {
                 Output::Transmit { .. } if self.half_closed => self.fail_to_write(notes),
                 Output::Transmit { header, payload } => {
                     self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts);
-                    return Turn::Rest;
+                    break;
                 }
                 Output::Fin => {
                     self.fin_due = true;
-                    return Turn::Rest;
+                    break;
                 }
-                Output::Wait(_) => return Turn::Rest,
+                Output::Wait(_) => break,
                 Output::Abort => {
                     self.connection.handle_fin_sent(NOW);
-                    return Turn::Abort;
+                    self.sent.reset = true;
+                    aborted = true;
                 }
-                Output::Ended(outcome) => return Turn::Ended(outcome),
+                Output::Ended(outcome) => self.place = Place::Over(outcome),
             }
         }
+        aborted
     }
 
     /// Writes the next `count` pieces to the transport.
-    pub(super) fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
+    fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
         let before = self.connection.machine().clone();
         let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
         let facts = Facts { ran: self.ran, held: self.held, peer_close: self.got.close.map(|(last, ..)| last) };
@@ -278,7 +280,7 @@ impl End {
         }
     }
 
-    pub(super) fn fail_to_write(&mut self, notes: &mut Observations) {
+    fn fail_to_write(&mut self, notes: &mut Observations) {
         notes.see(Goal::WriteFailed(self.role));
         if self.connection.machine().received() == close::HalfState::Finished {
             self.note(Sample::Reset, notes);

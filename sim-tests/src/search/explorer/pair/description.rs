@@ -23,7 +23,7 @@ impl Pair {
             Step::Fin(role) => format!("{} sends FIN", role.name()),
             Step::WriteFails(role) => format!("{}: a write fails", role.name()),
             Step::Read(role, _, count) => {
-                let pieces = &self.inboxes[role as usize].pieces;
+                let pieces = &self.inboxes[role as usize].queue.pieces;
                 format!("{} reads {}", role.name(), units(&mut pieces.iter().take(count)))
             }
             Step::ReadFin(role) => format!("{} reads FIN", role.name()),
