@@ -5,31 +5,60 @@
 //! same from then on, which the search relies on anyway.
 
 use super::end::{End, LocalStep};
-use super::hash::{Mixed, Numbers, identity};
+use super::hash::{Mixed, identity};
 use super::observations::Observations;
 use super::queue::{Queue, Queues};
 use super::rules::ExplorerBreach;
 use super::unit::{Reach, reaches};
-use super::waits;
 use echo_core::Deadline;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A stored state of an end, with what is asked about it in every state of a search.
 pub(super) struct StoredEnd {
-    /// Two states have the same number only if they are the same in every respect that a check looks at.
-    number: u32,
     /// Two states have the same class exactly if they have the same hash.
     pub(super) class: u32,
-    pub(super) end: End,
     pub(super) is_here: bool,
     /// Whether it discards its input.
     pub(super) drops: bool,
     /// How far a write of its output can go.
-    pub(super) writes: Vec<(Reach, usize)>,
+    pub(super) writes: Vec<(Reach, u16)>,
+    pub(super) fin_due: bool,
+    pub(super) may_fail_to_write: bool,
+    pub(super) write_closed: bool,
+    pub(super) wants_input: bool,
+    pub(super) awaits_quiet: bool,
     pub(super) deadlines: Vec<Deadline>,
-    /// The wait without a deadline, if there is one.
-    pub(super) endless_wait: Option<ExplorerBreach>,
+    results: RefCell<Results>,
+    /// What is wrong with it.
+    breach: Option<Box<ExplorerBreach>>,
+    /// It is large, so that what a search needs most often is stored outside it.
+    pub(super) end: Box<End>,
 }
+
+impl StoredEnd {
+    fn result(&self, key: (u32, u32)) -> Option<Taken> {
+        let results = self.results.borrow();
+        let at = results.keys.iter().position(|other| *other == key)?;
+        Some(results.results[at].clone())
+    }
+
+    /// Returns what is wrong with the end.
+    pub(super) fn check(&self) -> Result<(), ExplorerBreach> {
+        self.breach.as_deref().map_or(Ok(()), |breach| Err(breach.clone()))
+    }
+}
+
+/// The results of the steps that were taken from one state. There are few, so they are searched from the first on.
+#[derive(Default)]
+struct Results {
+    /// The step's code, and the number of the queue that it reads.
+    keys: Vec<(u32, u32)>,
+    results: Vec<Taken>,
+}
+
+/// A check of an end that does not depend on its peer.
+type Check = fn(&End) -> Result<(), ExplorerBreach>;
 
 /// The result of a step.
 #[derive(Clone)]
@@ -43,22 +72,16 @@ pub(super) struct Taken {
 /// All states of ends in a search. The maps are only queried, never listed.
 pub(super) struct Ends {
     cuts: &'static [usize],
+    check: Check,
     pub(super) queues: Queues,
     stored: Mixed<u128, Rc<StoredEnd>>,
     classes: Mixed<u128, u32>,
-    taken: Numbers<(u32, LocalStep, u32), Taken>,
 }
 
 impl Ends {
     /// Creates an empty store. `cuts` are the positions inside a unit at which the stream may be cut.
-    pub(super) fn new(cuts: &'static [usize]) -> Self {
-        Self {
-            cuts,
-            queues: Queues::new(),
-            stored: Mixed::default(),
-            classes: Mixed::default(),
-            taken: Numbers::default(),
-        }
+    pub(super) fn new(cuts: &'static [usize], check: Check) -> Self {
+        Self { cuts, check, queues: Queues::new(), stored: Mixed::default(), classes: Mixed::default() }
     }
 
     /// Stores an end before its first step, after what it does at once.
@@ -76,15 +99,17 @@ impl Ends {
         input: Option<&Queue>,
         notes: &mut Observations,
     ) -> Result<Taken, ExplorerBreach> {
-        let key = (from.number, step, input.map_or(0, |input| input.number));
-        if let Some(taken) = self.taken.get(&key) {
-            return Ok(taken.clone());
+        let key = (step.code(), input.map_or(0, |input| input.number));
+        if let Some(taken) = from.result(key) {
+            return Ok(taken);
         }
-        let mut end = from.end.clone();
+        let mut end = End::clone(&from.end);
         let pieces = end.take(step, input.map_or(&[], |input| &input.pieces), notes)?;
         let aborted = end.settle(self.cuts, notes);
         let taken = Taken { end: self.store(end), pieces: self.queues.store(pieces), aborted };
-        self.taken.insert(key, taken.clone());
+        let results = &mut *from.results.borrow_mut();
+        results.keys.push(key);
+        results.results.push(taken.clone());
         Ok(taken)
     }
 
@@ -94,21 +119,31 @@ impl Ends {
         if let Some(stored) = self.stored.get(&everything) {
             return Rc::clone(stored);
         }
-        let next = |count: usize| u32::try_from(count).expect("memory does not hold so many ends");
-        let class = next(self.classes.len());
+        let class = u32::try_from(self.classes.len()).expect("memory does not hold so many ends");
         let class = *self.classes.entry(hash).or_insert(class);
-        let is_here = end.is_here();
         let stored = Rc::new(StoredEnd {
-            number: next(self.stored.len()),
             class,
-            is_here,
+            is_here: end.is_here(),
             drops: end.connection.machine().is_discarding(),
             writes: reaches(&end.outgoing).collect(),
+            fin_due: end.fin_due,
+            may_fail_to_write: !end.outgoing.is_empty() && !end.connection.is_write_closed(),
+            write_closed: end.connection.is_write_closed(),
+            wants_input: end.connection.wants_input(),
+            awaits_quiet: end.connection.awaits_quiet(),
             deadlines: end.connection.running_deadlines().collect(),
-            endless_wait: if is_here { waits::check(&end).err() } else { None },
-            end,
+            results: RefCell::default(),
+            breach: (self.check)(&end).err().map(Box::new),
+            end: Box::new(end),
         });
         self.stored.insert(everything, Rc::clone(&stored));
         stored
+    }
+}
+
+/// Results refer to ends and those to results, so nothing would free them.
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.stored.values().for_each(|stored| drop(stored.results.take()));
     }
 }

@@ -12,7 +12,7 @@ pub(super) struct Queue {
     pub(super) number: u32,
     pub(super) pieces: Vec<Piece>,
     /// How far a read of it can go.
-    pub(super) reaches: Vec<(Reach, usize)>,
+    pub(super) reaches: Vec<(Reach, u16)>,
 }
 
 impl Queue {
@@ -26,7 +26,7 @@ impl Queue {
 pub(super) struct Queues {
     stored: HashMap<Vec<Piece>, Rc<Queue>>,
     joined: Numbers<(u32, u32), Rc<Queue>>,
-    split: Numbers<(u32, usize), (Rc<Queue>, Rc<Queue>)>,
+    split: Numbers<(u32, u16), (Rc<Queue>, Rc<Queue>)>,
     pub(super) empty: Rc<Queue>,
     /// One piece that will not be read.
     pub(super) junk: Rc<Queue>,
@@ -41,6 +41,9 @@ impl Queues {
     }
 
     pub(super) fn store(&mut self, pieces: Vec<Piece>) -> Rc<Queue> {
+        if pieces.is_empty() {
+            return Rc::clone(&self.empty);
+        }
         store(&mut self.stored, pieces)
     }
 
@@ -55,10 +58,10 @@ impl Queues {
     }
 
     /// Returns the first `count` pieces of `queue`, and the others.
-    pub(super) fn split(&mut self, queue: &Queue, count: usize) -> (Rc<Queue>, Rc<Queue>) {
+    pub(super) fn split(&mut self, queue: &Queue, count: u16) -> (Rc<Queue>, Rc<Queue>) {
         let stored = &mut self.stored;
         let split = || {
-            let (front, back) = queue.pieces.split_at(count);
+            let (front, back) = queue.pieces.split_at(count.into());
             (store(stored, front.to_vec()), store(stored, back.to_vec()))
         };
         self.split.entry((queue.number, count)).or_insert_with(split).clone()

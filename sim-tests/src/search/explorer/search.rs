@@ -4,7 +4,7 @@
 //! as 128 bits. And a step that leads back to the path is a cycle, which is an infinite run. A search without a cycle
 //! proves that every run ends, and the rule for states without a next step defines how.
 
-use super::hash::{Identities, identity};
+use super::hash::{self, Identities, identity};
 use super::observations::Observations;
 use super::rules::ExplorerBreach;
 use std::hash::Hash;
@@ -46,11 +46,23 @@ pub(super) struct Found {
     pub(super) counterexample: Option<(ExplorerBreach, Vec<String>)>,
 }
 
+/// A state on the present path.
 struct Frame<M: Model> {
-    state: M,
     identity: u128,
-    steps: Vec<M::Step>,
-    next: usize,
+    /// The number of steps that are possible.
+    steps: usize,
+    /// The number of those that were taken.
+    taken: usize,
+    /// The steps whose result was not known when the state was reached, last first.
+    next: Vec<Next<M>>,
+}
+
+/// A step, and what it leads to.
+struct Next<M: Model> {
+    /// The number of steps before it.
+    before: usize,
+    step: M::Step,
+    result: Result<(M, u128), ExplorerBreach>,
 }
 
 /// Visits all states that can be reached from `first`, at most `most`. From time to time calls `progress` with their
@@ -64,20 +76,28 @@ pub(super) fn search<M: Model>(first: &M, most: u64, progress: &mut dyn FnMut(u6
     found
 }
 
+/// The sets and lists of a search.
+struct Visits<M: Model> {
+    seen: Identities,
+    on_path: Identities,
+    path: Vec<Frame<M>>,
+    /// The steps on the path.
+    taken: Vec<M::Step>,
+    /// Lists that are filled again for each state.
+    steps: Vec<M::Step>,
+    results: Vec<Next<M>>,
+    spare: Vec<Vec<Next<M>>>,
+}
+
 fn visit_all<M: Model>(
     first: &M,
     most: u64,
     progress: &mut dyn FnMut(u64),
     found: &mut Found,
 ) -> Result<(), (ExplorerBreach, Vec<M::Step>)> {
-    let mut seen = Identities::default();
-    let mut on_path = Identities::default();
-    let mut path: Vec<Frame<M>> = Vec::new();
-    // The lists of steps of states that have left the path, to be filled again.
-    let mut spare: Vec<Vec<M::Step>> = Vec::new();
-    let taken = |path: &[Frame<M>]| path.iter().map(|frame| frame.steps[frame.next - 1]).collect::<Vec<_>>();
+    let mut visits = Visits::new();
     let mut arrived = Some((first.clone(), identity(first)));
-    seen.insert(identity(first));
+    visits.seen.insert(identity(first));
     loop {
         if let Some((state, identity)) = arrived.take() {
             found.states += 1;
@@ -87,36 +107,84 @@ fn visit_all<M: Model>(
             if found.states > most {
                 return Ok(());
             }
-            let mut steps = spare.pop().unwrap_or_default();
-            state.steps(&mut steps);
-            state.check(&steps, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
-            found.ends += u64::from(steps.is_empty());
-            found.longest = found.longest.max(path.len());
-            on_path.insert(identity);
-            path.push(Frame { state, identity, steps, next: 0 });
+            visits.arrive(&state, identity, found).map_err(|breach| (breach, visits.taken.clone()))?;
         }
-        let Some(frame) = path.last_mut() else { break };
-        let Some(step) = frame.steps.get(frame.next).copied() else {
-            on_path.remove(&frame.identity);
-            if let Some(Frame { mut steps, .. }) = path.pop() {
-                steps.clear();
-                spare.push(steps);
-            }
+        let Some(frame) = visits.path.last_mut() else { break };
+        let Some(Next { before, step, result }) = frame.next.pop() else {
+            found.transitions += (frame.steps - frame.taken) as u64;
+            visits.leave();
             continue;
         };
-        frame.next += 1;
-        found.transitions += 1;
-        let mut state = frame.state.clone();
-        state.apply(step, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
-        let identity = identity(&state);
-        if seen.insert(identity) {
-            arrived = Some((state, identity));
-        } else if on_path.contains(&identity) {
-            return Err((ExplorerBreach::cycle(), taken(&path)));
+        found.transitions += (before + 1 - frame.taken) as u64;
+        frame.taken = before + 1;
+        visits.taken.push(step);
+        let (state, identity) = result.map_err(|breach| (breach, visits.taken.clone()))?;
+        match visits.seen.insert(identity) {
+            true => arrived = Some((state, identity)),
+            false => drop(visits.taken.pop()),
         }
     }
     found.complete = true;
     Ok(())
+}
+
+impl<M: Model> Visits<M> {
+    fn new() -> Self {
+        Self {
+            seen: Identities::default(),
+            on_path: Identities::default(),
+            path: Vec::new(),
+            taken: Vec::new(),
+            steps: Vec::new(),
+            results: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Checks a state, takes all steps from it, and adds it to the path with those that do not lead to a state seen
+    /// before.
+    ///
+    /// The set of states is larger than any cache of the processor. It is asked for all results in one loop, so that
+    /// the processor waits for memory only once.
+    fn arrive(&mut self, state: &M, identity: u128, found: &mut Found) -> Result<(), ExplorerBreach> {
+        self.steps.clear();
+        state.steps(&mut self.steps);
+        state.check(&self.steps, &mut found.notes)?;
+        found.ends += u64::from(self.steps.is_empty());
+        found.longest = found.longest.max(self.path.len());
+        self.on_path.insert(identity);
+        for (before, step) in self.steps.iter().copied().enumerate() {
+            let mut after = state.clone();
+            let result = after.apply(step, &mut found.notes).map(|()| {
+                let identity = hash::identity(&after);
+                (after, identity)
+            });
+            self.results.push(Next { before, step, result });
+        }
+        let mut next = self.spare.pop().unwrap_or_default();
+        for mut after in self.results.drain(..).rev() {
+            if let Ok((_, identity)) = &after.result
+                && self.seen.contains(identity)
+            {
+                if !self.on_path.contains(identity) {
+                    continue;
+                }
+                after.result = Err(ExplorerBreach::cycle());
+            }
+            next.push(after);
+        }
+        self.path.push(Frame { identity, steps: self.steps.len(), taken: 0, next });
+        Ok(())
+    }
+
+    /// Removes the last state from the path.
+    fn leave(&mut self) {
+        if let Some(Frame { identity, next, .. }) = self.path.pop() {
+            self.on_path.remove(&identity);
+            self.spare.push(next);
+        }
+        self.taken.pop();
+    }
 }
 
 /// Removes every step that is not needed to break the same rule, with the steps that become impossible without it.

@@ -3,7 +3,6 @@
 //! There is no network between them, because an input that an arbitrary peer sends now could also have been sent
 //! earlier and read now. So the state is that of one end, and all inputs are tried in each state.
 
-use super::claims;
 use super::end::{Command, Commands, End, LocalStep};
 use super::ends::{Ends, StoredEnd};
 use super::observations::{Goal, Observations};
@@ -13,6 +12,7 @@ use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
 use super::setup::Setup;
 use super::unit::Reach;
+use super::{claims, waits};
 use echo_core::{Connection, Deadline, Role, Stamp};
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
@@ -39,7 +39,8 @@ pub(super) struct Single {
 
 impl Hash for Single {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.stored.class, self.left, self.inputs, self.rest.number).hash(state);
+        state.write_u64(u64::from(self.stored.class) << 32 | u64::from(self.rest.number));
+        state.write_u64(u64::from(self.left.packed()) << 32 | u64::from(self.inputs));
     }
 }
 
@@ -47,7 +48,7 @@ impl Hash for Single {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Command(Command),
-    Write(Reach, usize),
+    Write(Reach, u16),
     WriteFails,
     GiveUp,
     Fin,
@@ -67,7 +68,7 @@ impl Single {
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
         let notes = &mut Observations::default();
-        let mut ends = Ends::new(setup.cuts);
+        let mut ends = Ends::new(setup.cuts, claims_and_waits);
         let first = ends.first(End::new(role, connection, setup.is_plain()), notes);
         let mut single = Self {
             shared: Rc::new(Shared { setup: *setup, ends: RefCell::new(ends) }),
@@ -86,6 +87,9 @@ impl Single {
 
     /// Checks how the end ended, if it did.
     fn follow(&mut self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
+        if self.stored.is_here {
+            return Ok(());
+        }
         let end = &self.stored.end;
         if let Some(outcome) = end.outcome() {
             let aborted = end.sent.reset || end.got.reset || end.connection.is_write_closed();
@@ -100,6 +104,12 @@ impl Single {
     }
 }
 
+/// Checks what must be true of the end.
+fn claims_and_waits(end: &End) -> Result<(), ExplorerBreach> {
+    claims::check_alone(end)?;
+    if end.is_here() { waits::check(end) } else { Ok(()) }
+}
+
 impl Model for Single {
     type Step = Step;
 
@@ -107,28 +117,28 @@ impl Model for Single {
         if !self.stored.is_here {
             return;
         }
-        let end = self.end();
+        let stored = &*self.stored;
         steps.extend(self.left.open().map(Step::Command));
-        steps.extend(self.stored.writes.iter().map(|(reach, count)| Step::Write(*reach, *count)));
-        if end.fin_due {
+        steps.extend(stored.writes.iter().map(|(reach, count)| Step::Write(*reach, *count)));
+        if stored.fin_due {
             steps.push(Step::Fin);
         }
-        if !end.outgoing.is_empty() && !end.connection.is_write_closed() {
+        if stored.may_fail_to_write {
             steps.push(Step::WriteFails);
         }
-        if end.connection.wants_input() {
-            let alphabet = PeerInput::alphabet(self.shared.setup.is_plain(), end, !self.rest.is_empty());
+        if stored.wants_input {
+            let alphabet = PeerInput::alphabet(self.shared.setup.is_plain(), self.end(), !self.rest.is_empty());
             steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::PeerInput(*input)));
             steps.extend([Step::PeerFin, Step::PeerReset]);
-            if end.connection.is_write_closed() {
+            if stored.write_closed {
                 steps.push(Step::GiveUp);
             }
         }
-        if end.connection.awaits_quiet() {
+        if stored.awaits_quiet {
             steps.push(Step::Quiet);
         }
         if self.shared.setup.deadlines {
-            steps.extend(self.stored.deadlines.iter().map(|deadline| Step::Expire(*deadline)));
+            steps.extend(stored.deadlines.iter().map(|deadline| Step::Expire(*deadline)));
         }
     }
 
@@ -161,10 +171,7 @@ impl Model for Single {
     }
 
     fn check(&self, steps: &[Step], _: &mut Observations) -> Result<(), ExplorerBreach> {
-        claims::check_alone(self.end())?;
-        if let Some(breach) = &self.stored.endless_wait {
-            return Err(breach.clone());
-        }
+        self.stored.check()?;
         if self.stored.is_here {
             ensure(!steps.is_empty(), ExplorerRule::End, || format!("no step is possible any more: {}", self.show()))?;
         }
@@ -177,7 +184,7 @@ impl Model for Single {
             Step::Command(command) => format!("{who}: {}", command.name()),
             Step::Write(_, count) => {
                 let units: Vec<String> =
-                    self.end().outgoing.iter().take(count).map(|piece| piece.unit.to_string()).collect();
+                    self.end().outgoing.iter().take(count.into()).map(|piece| piece.unit.to_string()).collect();
                 format!("{who} writes {}", units.join(", "))
             }
             Step::WriteFails => format!("{who}: a write fails"),

@@ -1,6 +1,6 @@
 //! Input of an end: the events that its machine receives, and their effects.
 
-use super::super::observations::{Goal, Observations};
+use super::super::observations::{Goal, Observations, Situation};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::Unit;
 use super::{End, NOW};
@@ -19,7 +19,7 @@ impl End {
         loop {
             let discards = self.connection.machine().is_discarding();
             let sample = units.as_slice().first().filter(|_| !discards).and_then(|unit| self.sample(*unit));
-            let before = self.connection.machine().clone();
+            let before = self.situation();
             let Some(event) = self.connection.handle_input(NOW, &mut input) else { return Ok(()) };
             let reported = match event {
                 Event::Request { seq, .. } => Reported::Request(seq),
@@ -31,13 +31,13 @@ impl End {
             };
             let unit = units.next().copied();
             if let Some(sample) = sample {
-                notes.pair(&before, sample);
+                notes.pair(before, sample);
                 self.got.after_close |= self.got.close.is_some();
             }
             if sample == Some(Sample::NextRequest) && self.role == Role::Server {
                 notes.see_if(!matches!(reported, Reported::Request(_)), Goal::NotRun);
             }
-            self.receive(reported, unit, &before, notes)?;
+            self.receive(reported, unit, before, notes)?;
         }
     }
 
@@ -75,7 +75,7 @@ impl End {
         &mut self,
         reported: Reported,
         unit: Option<Unit>,
-        before: &close::Machine,
+        before: Situation,
         notes: &mut Observations,
     ) -> Result<(), ExplorerBreach> {
         match reported {
@@ -112,11 +112,11 @@ impl End {
 
     /// Takes an incomplete line as a message.
     pub(super) fn fall_quiet(&mut self, notes: &mut Observations) {
-        let before = self.connection.machine().clone();
+        let (before, asked) = (self.situation(), self.connection.machine().account().asked);
         self.connection.handle_quiet(NOW);
-        if self.connection.machine().account().asked > before.account().asked {
-            notes.pair(&before, Sample::NextRequest);
-            notes.pair_owing(&before);
+        if self.connection.machine().account().asked > asked {
+            notes.pair(before, Sample::NextRequest);
+            notes.pair_owing(before);
             self.ran += 1;
         }
     }

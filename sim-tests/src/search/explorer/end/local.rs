@@ -8,11 +8,11 @@ use super::{Command, End, NOW, Place};
 use echo_core::Deadline;
 
 /// A step, as far as it concerns one end. Its result depends on the end and on the pieces that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum LocalStep {
     Command(Command),
     /// Write this number of pieces.
-    Write(usize),
+    Write(u16),
     Fin,
     WriteFails,
     Read,
@@ -28,6 +28,27 @@ pub(in super::super) enum LocalStep {
     PeerInput(PeerInput),
 }
 
+impl LocalStep {
+    /// Returns a number for each step, as a key.
+    pub(in super::super) fn code(self) -> u32 {
+        let (kind, part) = match self {
+            Self::Command(command) => (0, command as u16),
+            Self::Write(count) => (1, count),
+            Self::Fin => (2, 0),
+            Self::WriteFails => (3, 0),
+            Self::Read => (4, 0),
+            Self::ReadFin => (5, 0),
+            Self::ReadReset => (6, 0),
+            Self::Quiet => (7, 0),
+            Self::Expire(deadline) => (8, deadline as u16),
+            Self::HalfClose => (9, 0),
+            Self::Kill => (10, 0),
+            Self::PeerInput(input) => (11, input as u16),
+        };
+        kind << 16 | u32::from(part)
+    }
+}
+
 impl End {
     /// Takes a step. `input` is what is read. Returns what was written, or the rest of an input of an arbitrary peer.
     pub(in super::super) fn take(
@@ -38,7 +59,7 @@ impl End {
     ) -> Result<Vec<Piece>, ExplorerBreach> {
         match step {
             LocalStep::Command(command) => self.command(command, notes),
-            LocalStep::Write(count) => return self.write(count, notes),
+            LocalStep::Write(count) => return self.write(count.into(), notes),
             LocalStep::Fin => self.send_fin()?,
             LocalStep::WriteFails => self.fail_to_write(notes),
             LocalStep::Read => self.read_pieces(input, notes)?,

@@ -1,6 +1,6 @@
 //! One end: a connection, its user's remaining commands, and what it has really sent, received and run.
 
-use super::observations::{Goal, Observations};
+use super::observations::{Goal, Observations, Situation};
 use super::rules::ExplorerBreach;
 use super::sent_log::{Facts, SentLog};
 use super::setup::Setup;
@@ -8,6 +8,7 @@ use super::unit::Piece;
 use echo_core::close::{self, table::Sample};
 use echo_core::{CloseCode, CloseReason, Connection, Deadline, Outcome, Output, Role};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 use std::time::Duration;
 
 mod input;
@@ -19,7 +20,7 @@ pub(super) use local::LocalStep;
 pub(super) const NOW: Duration = Duration::ZERO;
 
 /// The commands that the user of an end may still give.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Commands {
     pub(super) requests: u8,
     pub(super) leave: u8,
@@ -57,6 +58,11 @@ impl Commands {
         let wants = |roles: &[Role]| if roles.contains(&role) { setup.times } else { 0 };
         let requests = if role == Role::Client { setup.requests } else { 0 };
         Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
+    }
+
+    /// Returns all of them in one number, to be hashed.
+    pub(super) fn packed(self) -> u32 {
+        u32::from_le_bytes([self.requests, self.leave, self.fail, self.abort])
     }
 
     /// Notes that `command` was given once.
@@ -121,7 +127,7 @@ pub(super) struct End {
     /// Whether its sending half was closed below the protocol, so that the transport takes nothing more.
     pub(super) half_closed: bool,
     /// Queued output, in pieces.
-    pub(super) outgoing: Vec<Piece>,
+    pub(super) outgoing: Rc<[Piece]>,
     /// Whether FIN is due.
     pub(super) fin_due: bool,
     /// Whether a deadline has passed at which it closes its transport, whatever may still arrive. It does so at once.
@@ -152,7 +158,7 @@ impl End {
             ran: 0,
             held: 0,
             half_closed: false,
-            outgoing: Vec::new(),
+            outgoing: Rc::default(),
             fin_due: false,
             patience_over: false,
         }
@@ -191,7 +197,11 @@ impl End {
     }
 
     fn note(&self, sample: Sample, notes: &mut Observations) {
-        notes.pair(self.connection.machine(), sample);
+        notes.pair(self.situation(), sample);
+    }
+
+    fn situation(&self) -> Situation {
+        Situation::of(self.connection.machine())
     }
 
     // ---- commands ----
@@ -200,11 +210,11 @@ impl End {
         match command {
             Command::Send => {
                 self.note(Sample::Send, notes);
-                let before = self.connection.machine().clone();
-                let message = format!("ask {}\n", before.account().asked + 1);
+                let (before, begun) = (self.situation(), self.connection.machine().account().begun);
+                let message = format!("ask {}\n", self.connection.machine().account().asked + 1);
                 // A conversation that is ending refuses the request, which is no error here.
                 let _ = self.connection.send(NOW, message.as_bytes());
-                self.note_first_byte(&before, notes);
+                self.note_first_byte(before, begun, notes);
             }
             Command::Leave => {
                 self.note(Sample::Leave, notes);
@@ -235,14 +245,14 @@ impl End {
     /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`. Returns whether it aborted
     /// its transport.
     pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> bool {
-        self.outgoing.clear();
+        self.outgoing = Rc::default();
         self.fin_due = false;
         let mut aborted = false;
         while self.is_here() {
             match self.connection.poll_output(NOW) {
                 Output::Transmit { .. } if self.half_closed => self.fail_to_write(notes),
                 Output::Transmit { header, payload } => {
-                    self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts);
+                    self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts).into();
                     break;
                 }
                 Output::Fin => {
@@ -263,19 +273,20 @@ impl End {
 
     /// Writes the next `count` pieces to the transport.
     fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
-        let before = self.connection.machine().clone();
-        let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
+        let (before, begun) = (self.situation(), self.connection.machine().account().begun);
+        let pieces = self.outgoing[..count].to_vec();
         let facts = Facts { ran: self.ran, held: self.held, peer_close: self.got.close.map(|(last, ..)| last) };
         for piece in &pieces {
             self.sent.record(piece, facts)?;
         }
         self.connection.handle_sent(NOW, pieces.iter().map(|piece| piece.bytes.len()).sum());
-        self.note_first_byte(&before, notes);
+        self.note_first_byte(before, begun, notes);
         Ok(pieces)
     }
 
-    fn note_first_byte(&self, before: &close::Machine, notes: &mut Observations) {
-        if self.connection.machine().account().begun > before.account().begun {
+    /// Notes the first byte of a request if one has left since `begun` requests had sent one.
+    fn note_first_byte(&self, before: Situation, begun: u64, notes: &mut Observations) {
+        if self.connection.machine().account().begun > begun {
             notes.pair(before, Sample::FirstByteLeft);
         }
     }

@@ -6,7 +6,6 @@
 //! tried. A RST in flight may be read after the data before it, as on Linux, or overtake it. Until it is read, a write
 //! may succeed or fail.
 
-use super::claims;
 use super::end::{Command, Commands, End, LocalStep};
 use super::ends::{Ends, StoredEnd};
 use super::observations::{Goal, Observations};
@@ -14,6 +13,7 @@ use super::queue::Queue;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
 use super::setup::{Setup, TransportFault};
+use super::{claims, waits};
 use echo_core::Role::{self, Client, Server};
 use echo_core::{Connection, Stamp};
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ mod step;
 mod transport;
 
 /// The socket of an end in its kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
     /// The program holds it.
     Open,
@@ -45,12 +45,6 @@ struct Way {
     reset: bool,
     /// Whether nothing gets through any more.
     dead: bool,
-}
-
-impl Hash for Way {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.queue.number, self.fin, self.reset, self.dead).hash(state);
-    }
 }
 
 /// What all states of a search share.
@@ -80,11 +74,18 @@ pub(super) struct Pair {
 }
 
 /// The setup is not hashed, because it is the same in all states of a search. The direction to an end that is gone is
-/// empty.
+/// empty. A search hashes each state once for each step that leads to it, so the hash takes few words.
 impl Hash for Pair {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let ends = [Client, Server].map(|role| self.ends[role as usize].class);
-        (ends, self.left, self.sockets, &self.inboxes, self.faults, self.peace, self.first_fin).hash(state);
+        let two = |[a, b]: [u32; 2]| u64::from(a) << 32 | u64::from(b);
+        state.write_u64(two([0, 1].map(|at: usize| self.ends[at].class)));
+        state.write_u64(two([0, 1].map(|at: usize| self.inboxes[at].queue.number)));
+        state.write_u64(two([0, 1].map(|at: usize| self.left[at].packed())));
+        let [a, b] = &self.inboxes;
+        let flags = [a.fin, a.reset, a.dead, b.fin, b.reset, b.dead, self.peace, self.first_fin];
+        let flags = flags.into_iter().fold(0, |bits, flag| bits << 1 | u8::from(flag));
+        let [c, d] = self.sockets.map(|socket| socket as u8);
+        state.write_u32(u32::from_le_bytes([flags, c, d, self.faults]));
     }
 }
 
@@ -97,7 +98,7 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let mut ends = Ends::new(setup.cuts);
+        let mut ends = Ends::new(setup.cuts, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
         let notes = &mut Observations::default();
         let first = [(Client, client), (Server, server)];
         let first = first.map(|(role, connection)| ends.first(End::new(role, connection, plain), notes));
@@ -168,7 +169,7 @@ impl Pair {
         }
     }
 
-    fn write(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+    fn write(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
         let (pieces, aborted) = self.take(role, LocalStep::Write(count), None, notes)?;
         self.push(role, &pieces);
         Ok(aborted)
@@ -187,7 +188,7 @@ impl Pair {
         Ok(aborted)
     }
 
-    fn read(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+    fn read(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
         let queue = &self.inboxes[role as usize].queue;
         let (read, rest) = self.shared.ends.borrow_mut().queues.split(queue, count);
         self.inbox(role).queue = rest;
@@ -256,9 +257,7 @@ impl Model for Pair {
 
     fn check(&self, steps: &[Step], notes: &mut Observations) -> Result<(), ExplorerBreach> {
         claims::check(self.end(Client), self.end(Server))?;
-        if let Some(breach) = self.ends.iter().find_map(|end| end.endless_wait.as_ref()) {
-            return Err(breach.clone());
-        }
+        self.ends.iter().try_for_each(|stored| stored.check())?;
         self.check_peace(steps)?;
         if steps.is_empty() {
             self.check_end(notes)?;
@@ -278,16 +277,15 @@ impl Model for Pair {
 impl Pair {
     fn steps_of(&self, role: Role, steps: &mut Vec<Step>) {
         let (stored, inbox) = (&self.ends[role as usize], &self.inboxes[role as usize]);
-        let end = &stored.end;
         steps.extend(self.left[role as usize].open().map(|command| Step::Command(role, command)));
         steps.extend(stored.writes.iter().map(|(reach, count)| Step::Write(role, *reach, *count)));
-        if end.fin_due {
+        if stored.fin_due {
             steps.push(Step::Fin(role));
         }
-        if inbox.reset && !end.outgoing.is_empty() && !end.connection.is_write_closed() {
+        if inbox.reset && stored.may_fail_to_write {
             steps.push(Step::WriteFails(role));
         }
-        if end.connection.wants_input() {
+        if stored.wants_input {
             steps.extend(inbox.queue.reaches.iter().map(|(reach, count)| Step::Read(role, *reach, *count)));
             if inbox.fin && inbox.queue.is_empty() {
                 steps.push(Step::ReadFin(role));
@@ -295,11 +293,11 @@ impl Pair {
             if inbox.reset {
                 steps.push(Step::ReadReset(role));
             }
-            if end.connection.is_write_closed() {
+            if stored.write_closed {
                 steps.push(Step::GiveUp(role));
             }
         }
-        if end.connection.awaits_quiet() {
+        if stored.awaits_quiet {
             steps.push(Step::Quiet(role));
         }
         if self.shared.setup.deadlines {

@@ -10,10 +10,10 @@ use echo_core::Role;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
     Command(Role, Command),
-    Write(Role, Reach, usize),
+    Write(Role, Reach, u16),
     Fin(Role),
     WriteFails(Role),
-    Read(Role, Reach, usize),
+    Read(Role, Reach, u16),
     ReadFin(Role),
     ReadReset(Role),
     /// A write failed, and there is nothing more to read.
