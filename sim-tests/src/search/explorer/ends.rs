@@ -11,7 +11,7 @@ use super::queue::{Queue, Queues};
 use super::rules::ExplorerBreach;
 use super::unit::{Reach, reaches};
 use echo_core::Deadline;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A stored state of an end, with what is asked about it in every state of a search.
@@ -30,6 +30,8 @@ pub(super) struct StoredEnd {
     pub(super) awaits_quiet: bool,
     pub(super) deadlines: Vec<Deadline>,
     results: RefCell<Results>,
+    /// Whether its outcome was noted.
+    noted: Cell<bool>,
     /// What is wrong with it.
     breach: Option<Box<ExplorerBreach>>,
     /// It is large, so that what a search needs most often is stored outside it.
@@ -37,6 +39,11 @@ pub(super) struct StoredEnd {
 }
 
 impl StoredEnd {
+    /// Returns whether this is the first call: the outcome of the end is noted once.
+    pub(super) fn is_to_be_noted(&self) -> bool {
+        !self.noted.replace(true)
+    }
+
     fn result(&self, key: (u32, u32)) -> Option<Taken> {
         let results = self.results.borrow();
         let at = results.keys.iter().position(|other| *other == key)?;
@@ -74,14 +81,22 @@ pub(super) struct Ends {
     cuts: &'static [usize],
     check: Check,
     pub(super) queues: Queues,
-    stored: Mixed<u128, Rc<StoredEnd>>,
+    stored: Vec<Rc<StoredEnd>>,
+    places: Mixed<u128, usize>,
     classes: Mixed<u128, u32>,
 }
 
 impl Ends {
     /// Creates an empty store. `cuts` are the positions inside a unit at which the stream may be cut.
     pub(super) fn new(cuts: &'static [usize], check: Check) -> Self {
-        Self { cuts, check, queues: Queues::new(), stored: Mixed::default(), classes: Mixed::default() }
+        Self {
+            cuts,
+            check,
+            queues: Queues::new(),
+            stored: Vec::new(),
+            places: Mixed::default(),
+            classes: Mixed::default(),
+        }
     }
 
     /// Stores an end before its first step, after what it does at once.
@@ -116,8 +131,8 @@ impl Ends {
     fn store(&mut self, end: End) -> Rc<StoredEnd> {
         let hash = identity(&end);
         let everything = identity(&(hash, end.not_hashed()));
-        if let Some(stored) = self.stored.get(&everything) {
-            return Rc::clone(stored);
+        if let Some(place) = self.places.get(&everything) {
+            return Rc::clone(&self.stored[*place]);
         }
         let class = u32::try_from(self.classes.len()).expect("memory does not hold so many ends");
         let class = *self.classes.entry(hash).or_insert(class);
@@ -133,10 +148,12 @@ impl Ends {
             awaits_quiet: end.connection.awaits_quiet(),
             deadlines: end.connection.running_deadlines().collect(),
             results: RefCell::default(),
+            noted: Cell::new(false),
             breach: (self.check)(&end).err().map(Box::new),
             end: Box::new(end),
         });
-        self.stored.insert(everything, Rc::clone(&stored));
+        self.places.insert(everything, self.stored.len());
+        self.stored.push(Rc::clone(&stored));
         stored
     }
 }
@@ -144,6 +161,6 @@ impl Ends {
 /// Results refer to ends and those to results, so nothing would free them.
 impl Drop for Ends {
     fn drop(&mut self) {
-        self.stored.values().for_each(|stored| drop(stored.results.take()));
+        self.stored.iter().for_each(|stored| drop(stored.results.take()));
     }
 }

@@ -4,10 +4,11 @@
 //! as 128 bits. And a step that leads back to the path is a cycle, which is an infinite run. A search without a cycle
 //! proves that every run ends, and the rule for states without a next step defines how.
 
-use super::hash::{self, Identities, identity};
+use super::hash::{self, Identities, Low, identity};
 use super::observations::Observations;
 use super::rules::ExplorerBreach;
-use std::hash::Hash;
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hash};
 
 /// A model whose complete behaviour is explored. Its hash covers what decides the possible steps and the result of the
 /// checks.
@@ -79,7 +80,7 @@ pub(super) fn search<M: Model>(first: &M, most: u64, progress: &mut dyn FnMut(u6
 /// The sets and lists of a search.
 struct Visits<M: Model> {
     seen: Identities,
-    on_path: Identities,
+    on_path: HashSet<u128, BuildHasherDefault<Low>>,
     path: Vec<Frame<M>>,
     /// The steps on the path.
     taken: Vec<M::Step>,
@@ -132,7 +133,7 @@ impl<M: Model> Visits<M> {
     fn new() -> Self {
         Self {
             seen: Identities::default(),
-            on_path: Identities::default(),
+            on_path: HashSet::default(),
             path: Vec::new(),
             taken: Vec::new(),
             steps: Vec::new(),
@@ -164,7 +165,7 @@ impl<M: Model> Visits<M> {
         let mut next = self.spare.pop().unwrap_or_default();
         for mut after in self.results.drain(..).rev() {
             if let Ok((_, identity)) = &after.result
-                && self.seen.contains(identity)
+                && self.seen.contains(*identity)
             {
                 if !self.on_path.contains(identity) {
                     continue;

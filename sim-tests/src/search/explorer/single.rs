@@ -97,7 +97,9 @@ impl Single {
             ensure(may, ExplorerRule::ReadingOn, || {
                 format!("the {} closes its socket before it has read FIN", end.role.name())
             })?;
-            notes.see(Goal::Ended(end.role, outcome.end.name()));
+            if self.stored.is_to_be_noted() {
+                notes.see(Goal::Ended(end.role, outcome.end.name()));
+            }
             self.left = Commands::default();
         }
         Ok(())

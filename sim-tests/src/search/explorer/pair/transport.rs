@@ -5,7 +5,8 @@ use super::super::observations::{Goal, Observations};
 use super::super::queue::Queue;
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::Unit;
-use super::{Pair, Socket, TransportFault, Way};
+use super::{End, Pair, Socket, TransportFault, Way};
+use echo_core::Outcome;
 use echo_core::Role::{self, Client, Server};
 use std::rc::Rc;
 
@@ -15,11 +16,9 @@ impl Pair {
         let stored = Rc::clone(&self.ends[role as usize]);
         let end = &stored.end;
         let Some(outcome) = end.outcome() else { return Ok(()) };
-        notes.see(Goal::Ended(role, outcome.end.name()));
-        notes.see_if(outcome.account.refused > 0, Goal::Refused(role));
-        notes.see_if(outcome.account.unknown > 0, Goal::Unknown(role));
-        let in_part = matches!(end.sent.open, Some((Unit::Echo(_), ..)));
-        notes.see_if(in_part && outcome.account.unknown > 0, Goal::SentInPart);
+        if stored.is_to_be_noted() {
+            note(end, outcome, notes);
+        }
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
         }
@@ -158,4 +157,12 @@ impl Pair {
         self.close(role, unread);
         Ok(aborted)
     }
+}
+
+fn note(end: &End, outcome: &Outcome, notes: &mut Observations) {
+    notes.see(Goal::Ended(end.role, outcome.end.name()));
+    notes.see_if(outcome.account.refused > 0, Goal::Refused(end.role));
+    notes.see_if(outcome.account.unknown > 0, Goal::Unknown(end.role));
+    let in_part = matches!(end.sent.open, Some((Unit::Echo(_), ..)));
+    notes.see_if(in_part && outcome.account.unknown > 0, Goal::SentInPart);
 }
