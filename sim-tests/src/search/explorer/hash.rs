@@ -33,6 +33,12 @@ impl Identities {
         self.places[self.place(identity)] == identity
     }
 
+    /// Reads the places of all `identities` without a branch between them, so that the processor waits for all together.
+    pub(super) fn load(&self, identities: impl Iterator<Item = u128>) {
+        let mask = self.places.len() - 1;
+        std::hint::black_box(identities.fold(0, |sum, identity| sum ^ self.places[identity as usize & mask]));
+    }
+
     /// Adds `identity`. Returns `false` if the set already contains it.
     pub(super) fn insert(&mut self, identity: u128) -> bool {
         let place = self.place(identity);

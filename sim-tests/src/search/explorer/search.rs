@@ -145,8 +145,8 @@ impl<M: Model> Visits<M> {
     /// Checks a state, takes all steps from it, and adds it to the path with those that do not lead to a state seen
     /// before.
     ///
-    /// The set of states is larger than any cache of the processor. It is asked for all results in one loop, so that
-    /// the processor waits for memory only once.
+    /// The set of states is larger than any cache of the processor. It is asked for all results together, so that the
+    /// processor waits for memory only once.
     fn arrive(&mut self, state: &M, identity: u128, found: &mut Found) -> Result<(), ExplorerBreach> {
         self.steps.clear();
         state.steps(&mut self.steps);
@@ -162,6 +162,7 @@ impl<M: Model> Visits<M> {
             });
             self.results.push(Next { before, step, result });
         }
+        self.seen.load(self.results.iter().filter_map(|next| next.result.as_ref().ok().map(|(_, identity)| *identity)));
         let mut next = self.spare.pop().unwrap_or_default();
         for mut after in self.results.drain(..).rev() {
             if let Ok((_, identity)) = &after.result
