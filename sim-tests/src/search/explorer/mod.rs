@@ -59,7 +59,7 @@ use single::Single;
 /// The limit of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest number of states. Each takes about 20 bytes of memory until the end.
+    /// The largest number of states. Each takes 20 to 40 bytes of memory until the end.
     pub states: u64,
 }
 
