@@ -1,23 +1,95 @@
 //! States are stored as 128-bit hashes. Among a hundred million states, the chance that two share a hash is one in
 //! 10^22.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// Returns the hash that identifies a state.
 pub(super) fn identity(state: &impl Hash) -> u128 {
-    let mut mixer = Mixer { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 };
+    let mut mixer = Mixer::default();
     state.hash(&mut mixer);
-    u128::from(mixer.a) << 64 | u128::from(mixer.b)
+    // Zero is no identity.
+    (u128::from(mixer.a) << 64 | u128::from(mixer.b)).max(1)
 }
 
-/// A set of identities. It is only queried, never listed, so its order has no effect.
-pub(super) type Identities = HashSet<u128, BuildHasherDefault<Low>>;
+/// A set of identities.
+///
+/// Each is stored at the place that its low half names, or at the next free one, so that a query mostly reads one line of
+/// memory. A set of all states is much larger than the processor's caches, and a `HashSet` reads two lines.
+pub(super) struct Identities {
+    /// A power of two; at most three quarters are taken. Zero is a free place.
+    places: Vec<u128>,
+    len: usize,
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self { places: vec![0; 64], len: 0 }
+    }
+}
+
+impl Identities {
+    pub(super) fn contains(&self, identity: u128) -> bool {
+        self.places[self.place(identity)] == identity
+    }
+
+    /// Reads the places of all `identities` without a branch between them, so that the processor waits for all together.
+    pub(super) fn load(&self, identities: impl Iterator<Item = u128>) {
+        let mask = self.places.len() - 1;
+        std::hint::black_box(identities.fold(0, |sum, identity| sum ^ self.places[identity as usize & mask]));
+    }
+
+    /// Adds `identity`. Returns `false` if the set already contains it.
+    pub(super) fn insert(&mut self, identity: u128) -> bool {
+        let place = self.place(identity);
+        if self.places[place] == identity {
+            return false;
+        }
+        self.places[place] = identity;
+        self.len += 1;
+        if self.len * 4 > self.places.len() * 3 {
+            self.grow();
+        }
+        true
+    }
+
+    /// Returns the place of `identity`, or the free place for it.
+    fn place(&self, identity: u128) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = identity as usize & mask;
+        while self.places[place] != 0 && self.places[place] != identity {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![0; self.places.len() * 2];
+        for identity in std::mem::replace(&mut self.places, larger) {
+            if identity != 0 {
+                let place = self.place(identity);
+                self.places[place] = identity;
+            }
+        }
+    }
+}
+
+/// A map by identity.
+pub(super) type Mixed<K, V> = HashMap<K, V, BuildHasherDefault<Low>>;
+
+/// A map by small numbers, which have to be hashed.
+pub(super) type Numbers<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
 
 /// A hasher with two lanes of folded multiplication.
-struct Mixer {
+pub(super) struct Mixer {
     a: u64,
     b: u64,
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Self { a: 0x243F_6A88_85A3_08D3, b: 0x1319_8A2E_0370_7344 }
+    }
 }
 
 fn fold(x: u64, y: u64) -> u64 {

@@ -30,10 +30,12 @@
 mod claims;
 mod coverage;
 mod end;
+mod ends;
 mod hash;
 mod observations;
 mod pair;
 mod peer_input;
+mod queue;
 mod report;
 mod rules;
 mod search;
@@ -53,12 +55,11 @@ pub use setup::{CALM, ExplorerWire, Peer, Setup, TransportFault, full, quick};
 use pair::Pair;
 use search::{Found, Model, search};
 use single::Single;
-use std::rc::Rc;
 
 /// The limit of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest number of states. Each takes about 20 bytes of memory until the end.
+    /// The largest number of states. Each takes 20 to 40 bytes of memory until the end.
     pub states: u64,
 }
 
@@ -71,10 +72,9 @@ impl Default for Limits {
 
 /// Explores `setup`. From time to time calls `progress` with the number of states visited.
 pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Exploration {
-    let shared = Rc::new(*setup);
     let found = match setup.who {
-        Peer::Pair => explore(Pair::new(shared), limits, progress),
-        Peer::Against(role, inputs) => explore(Single::new(shared, role, inputs), limits, progress),
+        Peer::Pair => explore(Pair::new(setup), limits, progress),
+        Peer::Against(role, inputs) => explore(Single::new(setup, role, inputs), limits, progress),
     };
     let Found { states, transitions, ends, longest, complete, notes, counterexample } = found;
     let counterexample = counterexample.map(|(breach, ladder)| Counterexample { breach, ladder });

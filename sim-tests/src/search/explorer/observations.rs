@@ -7,6 +7,19 @@ use echo_core::{Deadline, Role};
 use std::collections::BTreeSet;
 use std::fmt;
 
+/// The kind of a machine and its state in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Situation {
+    subject: Subject,
+    state: State,
+}
+
+impl Situation {
+    pub(super) fn of(machine: &Machine) -> Self {
+        Self { subject: Subject::of(machine), state: State::of(machine) }
+    }
+}
+
 /// The observations of a search.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Observations {
@@ -25,14 +38,13 @@ impl Observations {
         }
     }
 
-    pub(super) fn pair(&mut self, machine: &Machine, sample: Sample) {
-        self.pairs.insert((Subject::of(machine), State::of(machine), sample));
+    pub(super) fn pair(&mut self, Situation { subject, state }: Situation, sample: Sample) {
+        self.pairs.insert((subject, state, sample));
     }
 
-    /// Notes that a connection answers by itself: after an accepted request, `machine` receives the answer next.
-    pub(super) fn pair_owing(&mut self, machine: &Machine) {
-        let state = State { owes: true, ..State::of(machine) };
-        self.pairs.insert((Subject::of(machine), state, Sample::Answered));
+    /// Notes that a connection answers by itself: after an accepted request, the machine receives the answer next.
+    pub(super) fn pair_owing(&mut self, Situation { subject, state }: Situation) {
+        self.pairs.insert((subject, State { owes: true, ..state }, Sample::Answered));
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -4,10 +4,11 @@
 //! as 128 bits. And a step that leads back to the path is a cycle, which is an infinite run. A search without a cycle
 //! proves that every run ends, and the rule for states without a next step defines how.
 
-use super::hash::{Identities, identity};
+use super::hash::{self, Identities, Low, identity};
 use super::observations::Observations;
 use super::rules::ExplorerBreach;
-use std::hash::Hash;
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hash};
 
 /// A model whose complete behaviour is explored. Its hash covers what decides the possible steps and the result of the
 /// checks.
@@ -15,8 +16,8 @@ pub(super) trait Model: Clone + Hash {
     /// A possible step.
     type Step: Copy + PartialEq;
 
-    /// Returns all steps that are possible now.
-    fn steps(&self) -> Vec<Self::Step>;
+    /// Adds all steps that are possible now to `steps`.
+    fn steps(&self, steps: &mut Vec<Self::Step>);
 
     /// Takes a step.
     fn apply(&mut self, step: Self::Step, notes: &mut Observations) -> Result<(), ExplorerBreach>;
@@ -46,11 +47,23 @@ pub(super) struct Found {
     pub(super) counterexample: Option<(ExplorerBreach, Vec<String>)>,
 }
 
+/// A state on the present path.
 struct Frame<M: Model> {
-    state: M,
     identity: u128,
-    steps: Vec<M::Step>,
-    next: usize,
+    /// The number of steps that are possible.
+    steps: usize,
+    /// The number of those that were taken.
+    taken: usize,
+    /// The steps whose result was not known when the state was reached, last first.
+    next: Vec<Next<M>>,
+}
+
+/// A step, and what it leads to.
+struct Next<M: Model> {
+    /// The number of steps before it.
+    before: usize,
+    step: M::Step,
+    result: Result<(M, u128), ExplorerBreach>,
 }
 
 /// Visits all states that can be reached from `first`, at most `most`. From time to time calls `progress` with their
@@ -64,20 +77,30 @@ pub(super) fn search<M: Model>(first: &M, most: u64, progress: &mut dyn FnMut(u6
     found
 }
 
+/// The sets and lists of a search.
+struct Visits<M: Model> {
+    seen: Identities,
+    on_path: HashSet<u128, BuildHasherDefault<Low>>,
+    path: Vec<Frame<M>>,
+    /// The steps on the path.
+    taken: Vec<M::Step>,
+    /// Lists that are filled again for each state.
+    steps: Vec<M::Step>,
+    results: Vec<Next<M>>,
+    spare: Vec<Vec<Next<M>>>,
+}
+
 fn visit_all<M: Model>(
     first: &M,
     most: u64,
     progress: &mut dyn FnMut(u64),
     found: &mut Found,
 ) -> Result<(), (ExplorerBreach, Vec<M::Step>)> {
-    let mut seen = Identities::default();
-    let mut on_path = Identities::default();
-    let mut path: Vec<Frame<M>> = Vec::new();
-    let taken = |path: &[Frame<M>]| path.iter().map(|frame| frame.steps[frame.next - 1]).collect::<Vec<_>>();
+    let mut visits = Visits::new();
     let mut arrived = Some((first.clone(), identity(first)));
+    visits.seen.insert(identity(first));
     loop {
         if let Some((state, identity)) = arrived.take() {
-            seen.insert(identity);
             found.states += 1;
             if found.states.is_multiple_of(1 << 16) {
                 progress(found.states);
@@ -85,33 +108,85 @@ fn visit_all<M: Model>(
             if found.states > most {
                 return Ok(());
             }
-            let steps = state.steps();
-            state.check(&steps, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
-            found.ends += u64::from(steps.is_empty());
-            found.longest = found.longest.max(path.len());
-            on_path.insert(identity);
-            path.push(Frame { state, identity, steps, next: 0 });
+            visits.arrive(&state, identity, found).map_err(|breach| (breach, visits.taken.clone()))?;
         }
-        let Some(frame) = path.last_mut() else { break };
-        let Some(step) = frame.steps.get(frame.next).copied() else {
-            on_path.remove(&frame.identity);
-            path.pop();
+        let Some(frame) = visits.path.last_mut() else { break };
+        let Some(Next { before, step, result }) = frame.next.pop() else {
+            found.transitions += (frame.steps - frame.taken) as u64;
+            visits.leave();
             continue;
         };
-        frame.next += 1;
-        found.transitions += 1;
-        let mut state = frame.state.clone();
-        state.apply(step, &mut found.notes).map_err(|breach| (breach, taken(&path)))?;
-        let identity = identity(&state);
-        if on_path.contains(&identity) {
-            return Err((ExplorerBreach::cycle(), taken(&path)));
-        }
-        if !seen.contains(&identity) {
-            arrived = Some((state, identity));
+        found.transitions += (before + 1 - frame.taken) as u64;
+        frame.taken = before + 1;
+        visits.taken.push(step);
+        let (state, identity) = result.map_err(|breach| (breach, visits.taken.clone()))?;
+        match visits.seen.insert(identity) {
+            true => arrived = Some((state, identity)),
+            false => drop(visits.taken.pop()),
         }
     }
     found.complete = true;
     Ok(())
+}
+
+impl<M: Model> Visits<M> {
+    fn new() -> Self {
+        Self {
+            seen: Identities::default(),
+            on_path: HashSet::default(),
+            path: Vec::new(),
+            taken: Vec::new(),
+            steps: Vec::new(),
+            results: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Checks a state, takes all steps from it, and adds it to the path with those that do not lead to a state seen
+    /// before.
+    ///
+    /// The set of states is larger than any cache of the processor. It is asked for all results together, so that the
+    /// processor waits for memory only once.
+    fn arrive(&mut self, state: &M, identity: u128, found: &mut Found) -> Result<(), ExplorerBreach> {
+        self.steps.clear();
+        state.steps(&mut self.steps);
+        state.check(&self.steps, &mut found.notes)?;
+        found.ends += u64::from(self.steps.is_empty());
+        found.longest = found.longest.max(self.path.len());
+        self.on_path.insert(identity);
+        for (before, step) in self.steps.iter().copied().enumerate() {
+            let mut after = state.clone();
+            let result = after.apply(step, &mut found.notes).map(|()| {
+                let identity = hash::identity(&after);
+                (after, identity)
+            });
+            self.results.push(Next { before, step, result });
+        }
+        self.seen.load(self.results.iter().filter_map(|next| next.result.as_ref().ok().map(|(_, identity)| *identity)));
+        let mut next = self.spare.pop().unwrap_or_default();
+        for mut after in self.results.drain(..).rev() {
+            if let Ok((_, identity)) = &after.result
+                && self.seen.contains(*identity)
+            {
+                if !self.on_path.contains(identity) {
+                    continue;
+                }
+                after.result = Err(ExplorerBreach::cycle());
+            }
+            next.push(after);
+        }
+        self.path.push(Frame { identity, steps: self.steps.len(), taken: 0, next });
+        Ok(())
+    }
+
+    /// Removes the last state from the path.
+    fn leave(&mut self) {
+        if let Some(Frame { identity, next, .. }) = self.path.pop() {
+            self.on_path.remove(&identity);
+            self.spare.push(next);
+        }
+        self.taken.pop();
+    }
 }
 
 /// Removes every step that is not needed to break the same rule, with the steps that become impossible without it.
@@ -139,11 +214,11 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
     let mut been = vec![identity(first)];
     let mut taken = Vec::new();
     for step in path {
-        if !state.steps().contains(step) {
+        if !steps_of(&state).contains(step) {
             continue;
         }
         taken.push(*step);
-        let arrived = state.apply(*step, &mut notes).and_then(|()| state.check(&state.steps(), &mut notes));
+        let arrived = state.apply(*step, &mut notes).and_then(|()| state.check(&steps_of(&state), &mut notes));
         let identity = identity(&state);
         let cycle = if been.contains(&identity) { Err(ExplorerBreach::cycle()) } else { Ok(()) };
         if let Err(breach) = arrived.and(cycle) {
@@ -152,6 +227,12 @@ fn broken<M: Model>(first: &M, path: &[M::Step]) -> Option<(ExplorerBreach, Vec<
         been.push(identity);
     }
     None
+}
+
+fn steps_of<M: Model>(state: &M) -> Vec<M::Step> {
+    let mut steps = Vec::new();
+    state.steps(&mut steps);
+    steps
 }
 
 /// Describes a path: each step, and the state after it.
@@ -187,12 +268,12 @@ mod tests {
     impl Model for Counter {
         type Step = u8;
 
-        fn steps(&self) -> Vec<u8> {
+        fn steps(&self, steps: &mut Vec<u8>) {
             match self.at {
-                0..10 if self.noise > 0 => vec![NOISE, 1, 3],
-                0..10 => vec![1, 3],
-                _ if self.turns => vec![0],
-                _ => vec![],
+                0..10 if self.noise > 0 => steps.extend([NOISE, 1, 3]),
+                0..10 => steps.extend([1, 3]),
+                _ if self.turns => steps.push(0),
+                _ => (),
             }
         }
 

@@ -3,32 +3,44 @@
 //! There is no network between them, because an input that an arbitrary peer sends now could also have been sent
 //! earlier and read now. So the state is that of one end, and all inputs are tried in each state.
 
-use super::end::{Command, Commands, End, NOW, Place, Turn};
+use super::end::{Command, Commands, End, LocalStep};
+use super::ends::{Ends, StoredEnd};
 use super::observations::{Goal, Observations};
-use super::peer_input::{PeerInput, peer_of};
+use super::peer_input::PeerInput;
+use super::queue::Queue;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
 use super::setup::Setup;
-use super::unit::{Reach, reaches};
+use super::unit::Reach;
 use super::{claims, waits};
 use echo_core::{Connection, Deadline, Role, Stamp};
+use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
+/// What all states of a search share.
+struct Shared {
+    setup: Setup,
+    ends: RefCell<Ends>,
+}
+
 /// An end with a peer that is not modelled.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Single {
-    setup: Rc<Setup>,
-    end: End,
+    shared: Rc<Shared>,
+    stored: Rc<StoredEnd>,
+    /// The commands that may still be given: none if the end has ended.
+    left: Commands,
     /// The number of inputs that the peer may still send.
     inputs: u8,
     /// The rest of an input that the peer has begun to send.
-    rest: Option<(Vec<u8>, super::unit::Unit)>,
+    rest: Rc<Queue>,
 }
 
 impl Hash for Single {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.end, self.inputs, &self.rest).hash(state);
+        state.write_u64(u64::from(self.stored.class) << 32 | u64::from(self.rest.number));
+        state.write_u64(u64::from(self.left.packed()) << 32 | u64::from(self.inputs));
     }
 }
 
@@ -36,7 +48,7 @@ impl Hash for Single {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Command(Command),
-    Write(Reach, usize),
+    Write(Reach, u16),
     WriteFails,
     GiveUp,
     Fin,
@@ -48,129 +60,133 @@ pub(super) enum Step {
 }
 
 impl Single {
-    pub(super) fn new(setup: Rc<Setup>, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
+    pub(super) fn new(setup: &Setup, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
         let config = setup.config();
         let connection = match (role, setup.is_plain()) {
             (Role::Server, _) => Connection::server(config, Stamp(0)),
             (Role::Client, false) => Connection::client(config, Stamp(0)),
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
-        let end = End::new(role, connection, setup.is_plain(), Commands::of(&setup, role));
-        let mut solo = Self { setup, end, inputs, rest: None };
-        solo.settle(&mut Observations::default())?;
-        Ok(solo)
+        let notes = &mut Observations::default();
+        let mut ends = Ends::new(setup.cuts, claims_and_waits);
+        let first = ends.first(End::new(role, connection, setup.is_plain()), notes);
+        let mut single = Self {
+            shared: Rc::new(Shared { setup: *setup, ends: RefCell::new(ends) }),
+            stored: first.end,
+            left: Commands::of(setup, role),
+            inputs,
+            rest: first.pieces,
+        };
+        single.follow(notes)?;
+        Ok(single)
     }
 
-    fn settle(&mut self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        while self.end.is_here() {
-            match self.end.settle(self.setup.cuts, notes) {
-                Turn::Rest => return Ok(()),
-                Turn::Abort => self.end.sent.reset = true,
-                Turn::Ended(outcome) => {
-                    let aborted = self.end.sent.reset || self.end.got.reset || self.end.connection.is_write_closed();
-                    let may = self.end.got.fin || aborted || self.end.patience_over;
-                    let who = self.end.role.name();
-                    ensure(may, ExplorerRule::ReadingOn, || {
-                        format!("the {who} closes its socket before it has read FIN")
-                    })?;
-                    notes.see(Goal::Ended(self.end.role, outcome.end.name()));
-                    self.end.place = Place::Over(outcome);
-                }
+    fn end(&self) -> &End {
+        &self.stored.end
+    }
+
+    /// Checks how the end ended, if it did.
+    fn follow(&mut self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
+        if self.stored.is_here {
+            return Ok(());
+        }
+        let end = &self.stored.end;
+        if let Some(outcome) = end.outcome() {
+            let aborted = end.sent.reset || end.got.reset || end.connection.is_write_closed();
+            let may = end.got.fin || aborted || end.patience_over;
+            ensure(may, ExplorerRule::ReadingOn, || {
+                format!("the {} closes its socket before it has read FIN", end.role.name())
+            })?;
+            if self.stored.is_to_be_noted() {
+                notes.see(Goal::Ended(end.role, outcome.end.name()));
             }
+            self.left = Commands::default();
         }
         Ok(())
     }
+}
 
-    fn receive_input(&mut self, input: PeerInput, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        self.inputs -= 1;
-        let (bytes, unit) = match self.rest.take() {
-            Some(rest) => rest,
-            None => input.bytes(peer_of(self.end.role), &self.end),
-        };
-        self.end.got.inside = matches!(input, PeerInput::Half | PeerInput::HalfLine);
-        if input == PeerInput::Half {
-            let (half, rest) = bytes.split_at(bytes.len() / 2);
-            self.rest = Some((rest.to_vec(), unit));
-            return self.end.read(half, &[], notes);
-        }
-        if input == PeerInput::HalfLine {
-            return self.end.read(&bytes, &[], notes);
-        }
-        // A server chooses the wire by the first byte, and then has the machine of that wire.
-        let (first, rest) = bytes.split_at(1);
-        self.end.read(first, &[], notes)?;
-        self.end.read(rest, &[unit], notes)
-    }
+/// Checks what must be true of the end.
+fn claims_and_waits(end: &End) -> Result<(), ExplorerBreach> {
+    claims::check_alone(end)?;
+    if end.is_here() { waits::check(end) } else { Ok(()) }
 }
 
 impl Model for Single {
     type Step = Step;
 
-    fn steps(&self) -> Vec<Step> {
-        let end = &self.end;
-        let mut steps = Vec::new();
-        if !end.is_here() {
-            return steps;
+    fn steps(&self, steps: &mut Vec<Step>) {
+        if !self.stored.is_here {
+            return;
         }
-        steps.extend(end.left.open().map(Step::Command));
-        steps.extend(reaches(&end.outgoing).map(|(reach, count)| Step::Write(reach, count)));
-        if end.fin_due {
+        let stored = &*self.stored;
+        steps.extend(self.left.open().map(Step::Command));
+        steps.extend(stored.writes.iter().map(|(reach, count)| Step::Write(*reach, *count)));
+        if stored.fin_due {
             steps.push(Step::Fin);
         }
-        if !end.outgoing.is_empty() && !end.connection.is_write_closed() {
+        if stored.may_fail_to_write {
             steps.push(Step::WriteFails);
         }
-        if end.connection.wants_input() {
-            let alphabet = PeerInput::alphabet(self.setup.is_plain(), end, self.rest.is_some());
+        if stored.wants_input {
+            let alphabet = PeerInput::alphabet(self.shared.setup.is_plain(), self.end(), !self.rest.is_empty());
             steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::PeerInput(*input)));
             steps.extend([Step::PeerFin, Step::PeerReset]);
-            if end.connection.is_write_closed() {
+            if stored.write_closed {
                 steps.push(Step::GiveUp);
             }
         }
-        if end.connection.awaits_quiet() {
+        if stored.awaits_quiet {
             steps.push(Step::Quiet);
         }
-        if self.setup.deadlines {
-            steps.extend(end.connection.running_deadlines().map(Step::Expire));
+        if self.shared.setup.deadlines {
+            steps.extend(stored.deadlines.iter().map(|deadline| Step::Expire(*deadline)));
         }
-        steps
     }
 
     fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        match step {
-            Step::Command(command) => self.end.command(command, notes),
-            Step::Write(_, count) => drop(self.end.write(count, notes)?),
-            Step::WriteFails => self.end.fail_to_write(notes),
-            Step::GiveUp | Step::PeerReset => self.end.read_reset(notes),
-            Step::Fin => {
-                self.end.connection.handle_fin_sent(NOW);
-                self.end.sent.record_fin()?;
+        let mut input = None;
+        let local = match step {
+            Step::Command(command) => {
+                self.left.spend(command);
+                LocalStep::Command(command)
             }
-            Step::PeerInput(input) => self.receive_input(input, notes)?,
-            Step::PeerFin => self.end.read_fin(notes),
-            Step::Quiet => self.end.fall_quiet(notes),
-            Step::Expire(deadline) => self.end.expire(deadline, notes),
+            Step::Write(_, count) => LocalStep::Write(count),
+            Step::WriteFails => LocalStep::WriteFails,
+            Step::GiveUp | Step::PeerReset => LocalStep::ReadReset,
+            Step::Fin => LocalStep::Fin,
+            Step::PeerInput(peer_input) => {
+                self.inputs -= 1;
+                input = Some(&*self.rest);
+                LocalStep::PeerInput(peer_input)
+            }
+            Step::PeerFin => LocalStep::ReadFin,
+            Step::Quiet => LocalStep::Quiet,
+            Step::Expire(deadline) => LocalStep::Expire(deadline),
+        };
+        let taken = self.shared.ends.borrow_mut().take(&self.stored, local, input, notes)?;
+        if input.is_some() {
+            self.rest = taken.pieces;
         }
-        self.settle(notes)
+        self.stored = taken.end;
+        self.follow(notes)
     }
 
     fn check(&self, steps: &[Step], _: &mut Observations) -> Result<(), ExplorerBreach> {
-        claims::check_alone(&self.end)?;
-        if self.end.is_here() {
-            waits::check(&self.end)?;
+        self.stored.check()?;
+        if self.stored.is_here {
             ensure(!steps.is_empty(), ExplorerRule::End, || format!("no step is possible any more: {}", self.show()))?;
         }
         Ok(())
     }
 
     fn describe(&self, step: Step) -> String {
-        let who = self.end.role.name();
+        let who = self.end().role.name();
         match step {
             Step::Command(command) => format!("{who}: {}", command.name()),
             Step::Write(_, count) => {
                 let units: Vec<String> =
-                    self.end.outgoing.iter().take(count).map(|piece| piece.unit.to_string()).collect();
+                    self.end().outgoing.iter().take(count.into()).map(|piece| piece.unit.to_string()).collect();
                 format!("{who} writes {}", units.join(", "))
             }
             Step::WriteFails => format!("{who}: a write fails"),
@@ -185,6 +201,6 @@ impl Model for Single {
     }
 
     fn show(&self) -> String {
-        self.end.show()
+        self.end().show()
     }
 }

@@ -123,16 +123,15 @@ pub(super) fn pieces(plain: bool, open: Option<(Unit, usize, usize)>, bytes: &[u
 }
 
 /// Returns the possible reaches into `pieces`, each once.
-pub(super) fn reaches<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> impl Iterator<Item = (Reach, usize)> {
-    let mut pieces = pieces.into_iter();
+pub(super) fn reaches(pieces: &[Piece]) -> impl Iterator<Item = (Reach, u16)> + use<> {
     let (mut unit, mut all) = (0, 0);
-    for piece in pieces.by_ref() {
+    for piece in pieces {
         all += 1;
         if piece.ends && unit == 0 {
             unit = all;
         }
     }
-    let one = usize::from(all > 0);
+    let one = u16::from(all > 0);
     let far = [(Reach::Unit, unit, one), (Reach::All, all, unit.max(one))];
     let further = far.into_iter().filter(|(_, count, shorter)| count > shorter).map(|(reach, count, _)| (reach, count));
     (all > 0).then_some((Reach::Piece, 1)).into_iter().chain(further)

@@ -1,6 +1,6 @@
 //! Input of an end: the events that its machine receives, and their effects.
 
-use super::super::observations::{Goal, Observations};
+use super::super::observations::{Goal, Observations, Situation};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::Unit;
 use super::{End, NOW};
@@ -9,7 +9,7 @@ use echo_core::{CloseReason, Event, Role, Violation};
 
 impl End {
     /// Reads `bytes`, which complete `units`.
-    pub(in super::super) fn read(
+    pub(super) fn read(
         &mut self,
         bytes: &[u8],
         units: &[Unit],
@@ -19,7 +19,7 @@ impl End {
         loop {
             let discards = self.connection.machine().is_discarding();
             let sample = units.as_slice().first().filter(|_| !discards).and_then(|unit| self.sample(*unit));
-            let before = self.connection.machine().clone();
+            let before = self.situation();
             let Some(event) = self.connection.handle_input(NOW, &mut input) else { return Ok(()) };
             let reported = match event {
                 Event::Request { seq, .. } => Reported::Request(seq),
@@ -31,13 +31,13 @@ impl End {
             };
             let unit = units.next().copied();
             if let Some(sample) = sample {
-                notes.pair(&before, sample);
+                notes.pair(before, sample);
                 self.got.after_close |= self.got.close.is_some();
             }
             if sample == Some(Sample::NextRequest) && self.role == Role::Server {
                 notes.see_if(!matches!(reported, Reported::Request(_)), Goal::NotRun);
             }
-            self.receive(reported, unit, &before, notes)?;
+            self.receive(reported, unit, before, notes)?;
         }
     }
 
@@ -75,7 +75,7 @@ impl End {
         &mut self,
         reported: Reported,
         unit: Option<Unit>,
-        before: &close::Machine,
+        before: Situation,
         notes: &mut Observations,
     ) -> Result<(), ExplorerBreach> {
         match reported {
@@ -111,17 +111,17 @@ impl End {
     }
 
     /// Takes an incomplete line as a message.
-    pub(in super::super) fn fall_quiet(&mut self, notes: &mut Observations) {
-        let before = self.connection.machine().clone();
+    pub(super) fn fall_quiet(&mut self, notes: &mut Observations) {
+        let (before, asked) = (self.situation(), self.connection.machine().account().asked);
         self.connection.handle_quiet(NOW);
-        if self.connection.machine().account().asked > before.account().asked {
-            notes.pair(&before, Sample::NextRequest);
-            notes.pair_owing(&before);
+        if self.connection.machine().account().asked > asked {
+            notes.pair(before, Sample::NextRequest);
+            notes.pair_owing(before);
             self.ran += 1;
         }
     }
 
-    pub(in super::super) fn read_fin(&mut self, notes: &mut Observations) {
+    pub(super) fn read_fin(&mut self, notes: &mut Observations) {
         notes.see_if(self.got.inside, Goal::FinInside(self.role));
         self.got.fin = true;
         self.fall_quiet(notes);
@@ -129,7 +129,7 @@ impl End {
         self.connection.handle_fin(NOW);
     }
 
-    pub(in super::super) fn read_reset(&mut self, notes: &mut Observations) {
+    pub(super) fn read_reset(&mut self, notes: &mut Observations) {
         self.got.reset = true;
         self.note(Sample::Reset, notes);
         self.connection.handle_reset(NOW);

@@ -1,7 +1,6 @@
 //! One end: a connection, its user's remaining commands, and what it has really sent, received and run.
 
-use super::hash::identity;
-use super::observations::{Goal, Observations};
+use super::observations::{Goal, Observations, Situation};
 use super::rules::ExplorerBreach;
 use super::sent_log::{Facts, SentLog};
 use super::setup::Setup;
@@ -9,15 +8,19 @@ use super::unit::Piece;
 use echo_core::close::{self, table::Sample};
 use echo_core::{CloseCode, CloseReason, Connection, Deadline, Outcome, Output, Role};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 use std::time::Duration;
 
 mod input;
+mod local;
+
+pub(super) use local::LocalStep;
 
 /// Time stands still: any running deadline may pass at any moment.
 pub(super) const NOW: Duration = Duration::ZERO;
 
 /// The commands that the user of an end may still give.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Commands {
     pub(super) requests: u8,
     pub(super) leave: u8,
@@ -57,6 +60,22 @@ impl Commands {
         Self { requests, leave: wants(setup.leave), fail: wants(setup.fail), abort: wants(setup.abort) }
     }
 
+    /// Returns all of them in one number, to be hashed.
+    pub(super) fn packed(self) -> u32 {
+        u32::from_le_bytes([self.requests, self.leave, self.fail, self.abort])
+    }
+
+    /// Notes that `command` was given once.
+    pub(super) fn spend(&mut self, command: Command) {
+        let left = match command {
+            Command::Send => &mut self.requests,
+            Command::Leave => &mut self.leave,
+            Command::Fail => &mut self.fail,
+            Command::Abort => &mut self.abort,
+        };
+        *left -= 1;
+    }
+
     pub(super) fn open(self) -> impl Iterator<Item = Command> {
         let all = [
             (self.requests > 0, Command::Send),
@@ -93,19 +112,12 @@ pub(super) enum Place {
     Gone,
 }
 
-/// What a connection does at once, before anything else can happen.
-pub(super) enum Turn {
-    Rest,
-    Abort,
-    Ended(Outcome),
-}
-
+/// An end, without the commands that its user may still give: they do not change the result of any other step.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) role: Role,
     pub(super) connection: Connection,
     pub(super) place: Place,
-    pub(super) left: Commands,
     pub(super) sent: SentLog,
     pub(super) got: Got,
     /// Server: the number of requests that ran.
@@ -115,13 +127,11 @@ pub(super) struct End {
     /// Whether its sending half was closed below the protocol, so that the transport takes nothing more.
     pub(super) half_closed: bool,
     /// Queued output, in pieces.
-    pub(super) outgoing: Vec<Piece>,
+    pub(super) outgoing: Rc<[Piece]>,
     /// Whether FIN is due.
     pub(super) fin_due: bool,
     /// Whether a deadline has passed at which it closes its transport, whatever may still arrive. It does so at once.
     pub(super) patience_over: bool,
-    /// See [`End::identify`].
-    pub(super) identity: u128,
 }
 
 /// Only what decides the future is hashed. The connection of a program that has ended has no effect any more, but its
@@ -129,7 +139,7 @@ pub(super) struct End {
 impl Hash for End {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.place {
-            Place::Here => (&self.connection, self.left, &self.sent, self.got, self.half_closed).hash(state),
+            Place::Here => (&self.connection, &self.sent, self.got, self.half_closed).hash(state),
             Place::Over(outcome) => (1, outcome, self.connection.machine().account(), self.sent.close).hash(state),
             Place::Gone => (2, self.sent.close).hash(state),
         }
@@ -138,27 +148,25 @@ impl Hash for End {
 }
 
 impl End {
-    pub(super) fn new(role: Role, connection: Connection, plain: bool, left: Commands) -> Self {
+    pub(super) fn new(role: Role, connection: Connection, plain: bool) -> Self {
         Self {
             role,
             connection,
             place: Place::Here,
-            left,
             sent: SentLog::new(role, plain),
             got: Got::default(),
             ran: 0,
             held: 0,
             half_closed: false,
-            outgoing: Vec::new(),
+            outgoing: Rc::default(),
             fin_due: false,
             patience_over: false,
-            identity: 0,
         }
     }
 
-    /// Updates the stored hash. It is computed once after each change.
-    pub(super) fn identify(&mut self) {
-        self.identity = identity(self);
+    /// Returns what the hash leaves out, but a check looks at in the step that ends the program or after it.
+    pub(super) fn not_hashed(&self) -> impl Hash {
+        (self.role, &self.sent, self.got, self.half_closed, self.patience_over, self.connection.is_write_closed())
     }
 
     pub(super) fn is_here(&self) -> bool {
@@ -189,43 +197,43 @@ impl End {
     }
 
     fn note(&self, sample: Sample, notes: &mut Observations) {
-        notes.pair(self.connection.machine(), sample);
+        notes.pair(self.situation(), sample);
+    }
+
+    fn situation(&self) -> Situation {
+        Situation::of(self.connection.machine())
     }
 
     // ---- commands ----
 
-    pub(super) fn command(&mut self, command: Command, notes: &mut Observations) {
+    fn command(&mut self, command: Command, notes: &mut Observations) {
         match command {
             Command::Send => {
                 self.note(Sample::Send, notes);
-                self.left.requests -= 1;
-                let before = self.connection.machine().clone();
-                let message = format!("ask {}\n", before.account().asked + 1);
+                let (before, begun) = (self.situation(), self.connection.machine().account().begun);
+                let message = format!("ask {}\n", self.connection.machine().account().asked + 1);
                 // A conversation that is ending refuses the request, which is no error here.
                 let _ = self.connection.send(NOW, message.as_bytes());
-                self.note_first_byte(&before, notes);
+                self.note_first_byte(before, begun, notes);
             }
             Command::Leave => {
                 self.note(Sample::Leave, notes);
-                self.left.leave -= 1;
                 let unspoken = self.role == Role::Server && self.connection.is_plain().is_none();
                 notes.see_if(unspoken, Goal::LeftUnspoken);
                 self.connection.leave(NOW, CloseReason::normal());
             }
             Command::Fail => {
                 self.note(Sample::Fail, notes);
-                self.left.fail -= 1;
                 self.connection.fail(NOW, CloseReason::new(CloseCode::INTERNAL, "broken"));
             }
             Command::Abort => {
                 self.note(Sample::Abort, notes);
-                self.left.abort -= 1;
                 self.connection.abort(NOW);
             }
         }
     }
 
-    pub(super) fn expire(&mut self, deadline: Deadline, notes: &mut Observations) {
+    fn expire(&mut self, deadline: Deadline, notes: &mut Observations) {
         self.note(Sample::Deadline(deadline), notes);
         notes.see(Goal::Passed(self.role, deadline));
         self.patience_over |= matches!(deadline, Deadline::Linger | Deadline::Shutdown);
@@ -234,51 +242,56 @@ impl End {
 
     // ---- writing ----
 
-    /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`.
-    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> Turn {
-        self.outgoing.clear();
+    /// Lets the connection do what it does at once, and then updates `outgoing` and `fin_due`. Returns whether it aborted
+    /// its transport.
+    pub(super) fn settle(&mut self, cuts: &[usize], notes: &mut Observations) -> bool {
+        self.outgoing = Rc::default();
         self.fin_due = false;
-        loop {
+        let mut aborted = false;
+        while self.is_here() {
             match self.connection.poll_output(NOW) {
                 Output::Transmit { .. } if self.half_closed => self.fail_to_write(notes),
                 Output::Transmit { header, payload } => {
-                    self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts);
-                    return Turn::Rest;
+                    self.outgoing = self.sent.pieces(&[header, payload].concat(), cuts).into();
+                    break;
                 }
                 Output::Fin => {
                     self.fin_due = true;
-                    return Turn::Rest;
+                    break;
                 }
-                Output::Wait(_) => return Turn::Rest,
+                Output::Wait(_) => break,
                 Output::Abort => {
                     self.connection.handle_fin_sent(NOW);
-                    return Turn::Abort;
+                    self.sent.reset = true;
+                    aborted = true;
                 }
-                Output::Ended(outcome) => return Turn::Ended(outcome),
+                Output::Ended(outcome) => self.place = Place::Over(outcome),
             }
         }
+        aborted
     }
 
     /// Writes the next `count` pieces to the transport.
-    pub(super) fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
-        let before = self.connection.machine().clone();
-        let pieces: Vec<Piece> = self.outgoing.drain(..count).collect();
+    fn write(&mut self, count: usize, notes: &mut Observations) -> Result<Vec<Piece>, ExplorerBreach> {
+        let (before, begun) = (self.situation(), self.connection.machine().account().begun);
+        let pieces = self.outgoing[..count].to_vec();
         let facts = Facts { ran: self.ran, held: self.held, peer_close: self.got.close.map(|(last, ..)| last) };
         for piece in &pieces {
             self.sent.record(piece, facts)?;
         }
         self.connection.handle_sent(NOW, pieces.iter().map(|piece| piece.bytes.len()).sum());
-        self.note_first_byte(&before, notes);
+        self.note_first_byte(before, begun, notes);
         Ok(pieces)
     }
 
-    fn note_first_byte(&self, before: &close::Machine, notes: &mut Observations) {
-        if self.connection.machine().account().begun > before.account().begun {
+    /// Notes the first byte of a request if one has left since `begun` requests had sent one.
+    fn note_first_byte(&self, before: Situation, begun: u64, notes: &mut Observations) {
+        if self.connection.machine().account().begun > begun {
             notes.pair(before, Sample::FirstByteLeft);
         }
     }
 
-    pub(super) fn fail_to_write(&mut self, notes: &mut Observations) {
+    fn fail_to_write(&mut self, notes: &mut Observations) {
         notes.see(Goal::WriteFailed(self.role));
         if self.connection.machine().received() == close::HalfState::Finished {
             self.note(Sample::Reset, notes);

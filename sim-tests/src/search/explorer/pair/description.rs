@@ -18,13 +18,13 @@ impl Pair {
         match step {
             Step::Command(role, command) => format!("{}: {}", role.name(), command.name()),
             Step::Write(role, _, count) => {
-                format!("{} writes {}", role.name(), units(&mut self.end(role).outgoing.iter().take(count)))
+                format!("{} writes {}", role.name(), units(&mut self.end(role).outgoing.iter().take(count.into())))
             }
             Step::Fin(role) => format!("{} sends FIN", role.name()),
             Step::WriteFails(role) => format!("{}: a write fails", role.name()),
             Step::Read(role, _, count) => {
-                let pieces = &self.inboxes[role as usize].pieces;
-                format!("{} reads {}", role.name(), units(&mut pieces.iter().take(count)))
+                let pieces = &self.inboxes[role as usize].queue.pieces;
+                format!("{} reads {}", role.name(), units(&mut pieces.iter().take(count.into())))
             }
             Step::ReadFin(role) => format!("{} reads FIN", role.name()),
             Step::ReadReset(role) => format!("{} reads RST", role.name()),

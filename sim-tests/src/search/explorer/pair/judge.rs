@@ -3,7 +3,7 @@
 use super::super::observations::{Goal, Observations};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::{Command, End, Model, Pair, Step};
-use echo_core::Role::Server;
+use echo_core::Role::{Client, Server};
 use echo_core::{Deadline, End as Verdict};
 
 impl Pair {
@@ -22,16 +22,16 @@ impl Pair {
     /// Checks that without faults an ending completes without help: if only commands and deadlines are possible, it
     /// must be over.
     pub(super) fn check_peace(&self, steps: &[Step]) -> Result<(), ExplorerBreach> {
-        let ending = self.ends.iter().any(|end| end.connection.machine().is_ending());
+        let ending = self.ends.iter().any(|stored| stored.end.connection.machine().is_ending());
         if !self.peace || !ending || steps.iter().any(|step| step.is_ordinary()) {
             return Ok(());
         }
-        for end in &self.ends {
+        for end in [self.end(Client), self.end(Server)] {
             let Some(outcome) = end.outcome() else {
                 let what = format!("the ending needs a deadline: {}", self.show());
                 return Err(ExplorerBreach { rule: ExplorerRule::Peace, what });
             };
-            let plain = self.setup.is_plain();
+            let plain = self.shared.setup.is_plain();
             let good = match outcome.end {
                 Verdict::Clean(_) => !plain,
                 Verdict::Unproven => plain,
@@ -50,9 +50,9 @@ impl Pair {
 
     /// Checks a state without a next step: both sides must have ended.
     pub(super) fn check_end(&self, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        let over = self.ends.iter().all(|end| !end.is_here());
+        let over = self.ends.iter().all(|stored| !stored.is_here);
         ensure(over, ExplorerRule::End, || format!("no step is possible any more: {}", self.show()))?;
-        let [client, server] = &self.ends;
+        let (client, server) = (self.end(Client), self.end(Server));
         let clean = |end: &End| matches!(end.outcome().map(|outcome| &outcome.end), Some(Verdict::Clean(_)));
         notes.see_if(clean(client) && clean(server), Goal::BothClean);
         let answered = client.half_closed && client.held > 0 && client.held == server.ran;

@@ -6,16 +6,17 @@
 //! tried. A RST in flight may be read after the data before it, as on Linux, or overtake it. Until it is read, a write
 //! may succeed or fail.
 
-use super::end::{Command, Commands, End, NOW, Place, Turn};
+use super::end::{Command, Commands, End, LocalStep};
+use super::ends::{Ends, StoredEnd};
 use super::observations::{Goal, Observations};
+use super::queue::Queue;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::search::Model;
 use super::setup::{Setup, TransportFault};
-use super::unit::{Piece, reaches};
 use super::{claims, waits};
 use echo_core::Role::{self, Client, Server};
 use echo_core::{Connection, Stamp};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use step::Step;
@@ -26,7 +27,7 @@ mod step;
 mod transport;
 
 /// The socket of an end in its kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Socket {
     /// The program holds it.
     Open,
@@ -37,23 +38,33 @@ enum Socket {
 }
 
 /// The direction to one end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 struct Way {
-    pieces: VecDeque<Piece>,
+    queue: Rc<Queue>,
     fin: bool,
     reset: bool,
     /// Whether nothing gets through any more.
     dead: bool,
 }
 
-/// Two ends, by [`Role`], client first. States share what a step does not change.
-#[derive(Clone, Debug)]
+/// What all states of a search share.
+struct Shared {
+    setup: Setup,
+    ends: RefCell<Ends>,
+    empty: Rc<Queue>,
+    junk: Rc<Queue>,
+}
+
+/// Two ends, by [`Role`], client first.
+#[derive(Clone)]
 pub(super) struct Pair {
-    setup: Rc<Setup>,
-    ends: [Rc<End>; 2],
+    shared: Rc<Shared>,
+    ends: [Rc<StoredEnd>; 2],
+    /// The commands that may still be given at each end: none if it has ended.
+    left: [Commands; 2],
     sockets: [Socket; 2],
     /// The direction to each end.
-    inboxes: [Rc<Way>; 2],
+    inboxes: [Way; 2],
     /// The number of faults that may still happen.
     faults: u8,
     /// Whether no fault has happened, no command but a polite end was given, and no deadline but idle has passed.
@@ -63,16 +74,23 @@ pub(super) struct Pair {
 }
 
 /// The setup is not hashed, because it is the same in all states of a search. The direction to an end that is gone is
-/// empty.
+/// empty. A search hashes each state once for each step that leads to it, so the hash takes few words.
 impl Hash for Pair {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let ends = [Client, Server].map(|role| self.end(role).identity);
-        (ends, self.sockets, &self.inboxes, self.faults, self.peace, self.first_fin).hash(state);
+        let two = |[a, b]: [u32; 2]| u64::from(a) << 32 | u64::from(b);
+        state.write_u64(two([0, 1].map(|at: usize| self.ends[at].class)));
+        state.write_u64(two([0, 1].map(|at: usize| self.inboxes[at].queue.number)));
+        state.write_u64(two([0, 1].map(|at: usize| self.left[at].packed())));
+        let [a, b] = &self.inboxes;
+        let flags = [a.fin, a.reset, a.dead, b.fin, b.reset, b.dead, self.peace, self.first_fin];
+        let flags = flags.into_iter().fold(0, |bits, flag| bits << 1 | u8::from(flag));
+        let [c, d] = self.sockets.map(|socket| socket as u8);
+        state.write_u32(u32::from_le_bytes([flags, c, d, self.faults]));
     }
 }
 
 impl Pair {
-    pub(super) fn new(setup: Rc<Setup>) -> Result<Self, ExplorerBreach> {
+    pub(super) fn new(setup: &Setup) -> Result<Self, ExplorerBreach> {
         let config = setup.config();
         let plain = setup.is_plain();
         let client = match plain {
@@ -80,148 +98,157 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let commands = |role| Commands::of(&setup, role);
+        let mut ends = Ends::new(setup.cuts, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
+        let notes = &mut Observations::default();
+        let first = [(Client, client), (Server, server)];
+        let first = first.map(|(role, connection)| ends.first(End::new(role, connection, plain), notes));
+        let (empty, junk) = (Rc::clone(&ends.queues.empty), Rc::clone(&ends.queues.junk));
+        let way = || Way { queue: Rc::clone(&empty), fin: false, reset: false, dead: false };
         let mut pair = Self {
-            ends: [
-                Rc::new(End::new(Client, client, plain, commands(Client))),
-                Rc::new(End::new(Server, server, plain, commands(Server))),
-            ],
+            ends: [0, 1].map(|at: usize| Rc::clone(&first[at].end)),
+            left: [Client, Server].map(|role| Commands::of(setup, role)),
             sockets: [Socket::Open; 2],
-            inboxes: Default::default(),
+            inboxes: [way(), way()],
             faults: setup.faults_at_most,
-            setup: Rc::clone(&setup),
+            shared: Rc::new(Shared { setup: *setup, ends: RefCell::new(ends), empty, junk }),
             peace: true,
             first_fin: false,
         };
         for role in [Client, Server] {
-            pair.settle(role, &mut Observations::default())?;
+            pair.follow(role, first[role as usize].aborted, notes)?;
         }
         Ok(pair)
     }
 
     pub(super) fn end(&self, role: Role) -> &End {
-        &self.ends[role as usize]
+        &self.ends[role as usize].end
     }
 
-    fn end_mut(&mut self, role: Role) -> &mut End {
-        Rc::make_mut(&mut self.ends[role as usize])
+    fn is_here(&self, role: Role) -> bool {
+        self.ends[role as usize].is_here
     }
 
     fn inbox(&mut self, role: Role) -> &mut Way {
-        Rc::make_mut(&mut self.inboxes[role as usize])
+        &mut self.inboxes[role as usize]
     }
 
-    // ---- what a connection does at once ----
+    // ---- steps of one end ----
 
-    fn settle(&mut self, role: Role, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        while self.end(role).is_here() {
-            let cuts = self.setup.cuts;
-            match self.end_mut(role).settle(cuts, notes) {
-                Turn::Rest => break,
-                Turn::Abort => {
-                    let ended = self.end(role).got.reset;
-                    ensure(!self.peace || ended, ExplorerRule::Peace, || format!("the {} aborts", role.name()))?;
-                    self.reset(role);
-                }
-                Turn::Ended(outcome) => self.let_go(role, outcome, notes)?,
-            }
+    /// Takes a step at one end. Returns what it wrote, and whether it aborted.
+    fn take(
+        &mut self,
+        role: Role,
+        step: LocalStep,
+        input: Option<&Queue>,
+        notes: &mut Observations,
+    ) -> Result<(Rc<Queue>, bool), ExplorerBreach> {
+        let end = &mut self.ends[role as usize];
+        let taken = self.shared.ends.borrow_mut().take(end, step, input, notes)?;
+        *end = taken.end;
+        Ok((taken.pieces, taken.aborted))
+    }
+
+    /// Does to the transport what the end does at once after its step.
+    fn follow(&mut self, role: Role, aborted: bool, notes: &mut Observations) -> Result<(), ExplorerBreach> {
+        if aborted {
+            let was_reset = self.end(role).got.reset;
+            ensure(!self.peace || was_reset, ExplorerRule::Peace, || format!("the {} aborts", role.name()))?;
+            self.reset(role);
         }
-        self.end_mut(role).identify();
+        if !self.is_here(role) {
+            self.left[role as usize] = Commands::default();
+            self.let_go(role, notes)?;
+        }
         Ok(())
     }
 
     /// Keeps at most one piece in flight to a side that discards input, because all such data has the same effect.
     fn forget_what_is_dropped(&mut self, role: Role) {
-        let drops = self.end(role).connection.machine().is_discarding();
-        if drops && !self.inboxes[role as usize].pieces.is_empty() {
-            self.inbox(role).pieces = VecDeque::from([Piece::junk()]);
+        if self.ends[role as usize].drops && !self.inboxes[role as usize].queue.is_empty() {
+            self.inbox(role).queue = Rc::clone(&self.shared.junk);
         }
     }
 
-    // ---- steps ----
-
-    fn write(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        let pieces = self.end_mut(role).write(count, notes)?;
-        self.push(role, pieces);
-        Ok(())
+    fn write(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+        let (pieces, aborted) = self.take(role, LocalStep::Write(count), None, notes)?;
+        self.push(role, &pieces);
+        Ok(aborted)
     }
 
-    fn fin(&mut self, role: Role) -> Result<(), ExplorerBreach> {
-        let end = self.end_mut(role);
-        end.connection.handle_fin_sent(NOW);
-        if end.half_closed {
-            return Ok(());
+    fn fin(&mut self, role: Role, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+        let (_, aborted) = self.take(role, LocalStep::Fin, None, notes)?;
+        if self.end(role).half_closed {
+            return Ok(aborted);
         }
-        end.sent.record_fin()?;
         self.push_fin(role);
-        if self.peace && !self.setup.is_plain() && !std::mem::replace(&mut self.first_fin, true) {
-            let named = self.setup.first_fin() == role;
+        if self.peace && !self.shared.setup.is_plain() && !std::mem::replace(&mut self.first_fin, true) {
+            let named = self.shared.setup.first_fin() == role;
             ensure(named, ExplorerRule::FirstFin, || format!("the {} sends FIN first", role.name()))?;
         }
-        Ok(())
+        Ok(aborted)
     }
 
-    fn read(&mut self, role: Role, count: usize, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        let pieces: Vec<Piece> = self.inbox(role).pieces.drain(..count).collect();
-        let units: Vec<_> = pieces.iter().filter(|piece| piece.ends).map(|piece| piece.unit).collect();
-        let bytes = pieces.iter().map(|piece| &*piece.bytes).collect::<Vec<_>>().concat();
-        let end = self.end_mut(role);
-        end.got.inside = pieces.last().is_some_and(|piece| !piece.ends);
-        end.read(&bytes, &units, notes)
+    fn read(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+        let queue = &self.inboxes[role as usize].queue;
+        let (read, rest) = self.shared.ends.borrow_mut().queues.split(queue, count);
+        self.inbox(role).queue = rest;
+        Ok(self.take(role, LocalStep::Read, Some(&read), notes)?.1)
     }
 
-    fn read_reset(&mut self, role: Role, notes: &mut Observations) {
-        let overtakes = !self.inboxes[role as usize].pieces.is_empty();
+    fn read_reset(&mut self, role: Role, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
+        let overtakes = !self.inboxes[role as usize].queue.is_empty();
         notes.see(if overtakes { Goal::ResetOvertook(role) } else { Goal::ResetBehind(role) });
         self.sockets[role as usize] = Socket::None;
-        self.end_mut(role).read_reset(notes);
+        Ok(self.take(role, LocalStep::ReadReset, None, notes)?.1)
     }
 
-    fn give_up(&mut self, role: Role, notes: &mut Observations) {
+    fn give_up(&mut self, role: Role, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
         if self.inboxes[role as usize].reset {
             self.sockets[role as usize] = Socket::None;
         }
-        self.end_mut(role).read_reset(notes);
+        Ok(self.take(role, LocalStep::ReadReset, None, notes)?.1)
     }
 }
 
 impl Model for Pair {
     type Step = Step;
 
-    fn steps(&self) -> Vec<Step> {
-        let mut steps = Vec::new();
+    fn steps(&self, steps: &mut Vec<Step>) {
         for role in [Client, Server] {
-            if self.end(role).is_here() {
-                self.steps_of(role, &mut steps);
+            if self.is_here(role) {
+                self.steps_of(role, steps);
             }
         }
-        if self.faults > 0 && self.ends.iter().any(|end| end.is_here()) {
-            steps.extend(self.setup.faults.iter().copied().filter(|fault| self.can(*fault)).map(Step::Fault));
+        if self.faults > 0 && (self.is_here(Client) || self.is_here(Server)) {
+            steps.extend(self.shared.setup.faults.iter().copied().filter(|fault| self.can(*fault)).map(Step::Fault));
         }
-        steps
     }
 
     fn apply(&mut self, step: Step, notes: &mut Observations) -> Result<(), ExplorerBreach> {
         self.peace &= self.is_peaceful(step);
-        match step {
-            Step::Command(role, command) => self.end_mut(role).command(command, notes),
+        let mut local = |pair: &mut Self, role, step| Ok(pair.take(role, step, None, notes)?.1);
+        let aborted = match step {
+            Step::Command(role, command) => {
+                self.left[role as usize].spend(command);
+                local(self, role, LocalStep::Command(command))?
+            }
             Step::Write(role, _, count) => self.write(role, count, notes)?,
-            Step::Fin(role) => self.fin(role)?,
-            Step::WriteFails(role) => self.end_mut(role).fail_to_write(notes),
+            Step::Fin(role) => self.fin(role, notes)?,
+            Step::WriteFails(role) => local(self, role, LocalStep::WriteFails)?,
             Step::Read(role, _, count) => self.read(role, count, notes)?,
             Step::ReadFin(role) => {
                 self.inbox(role).fin = false;
-                self.end_mut(role).read_fin(notes);
+                local(self, role, LocalStep::ReadFin)?
             }
-            Step::ReadReset(role) => self.read_reset(role, notes),
-            Step::GiveUp(role) => self.give_up(role, notes),
-            Step::Quiet(role) => self.end_mut(role).fall_quiet(notes),
-            Step::Expire(role, deadline) => self.end_mut(role).expire(deadline, notes),
-            Step::Fault(fault) => self.fault(fault),
-        }
+            Step::ReadReset(role) => self.read_reset(role, notes)?,
+            Step::GiveUp(role) => self.give_up(role, notes)?,
+            Step::Quiet(role) => local(self, role, LocalStep::Quiet)?,
+            Step::Expire(role, deadline) => local(self, role, LocalStep::Expire(deadline))?,
+            Step::Fault(fault) => self.fault(fault, notes)?,
+        };
         self.first_fin &= self.peace;
-        for role in step.touches() {
-            self.settle(*role, notes)?;
+        if let Some(role) = step.touches() {
+            self.follow(role, aborted, notes)?;
         }
         self.forget_what_is_dropped(Client);
         self.forget_what_is_dropped(Server);
@@ -229,11 +256,8 @@ impl Model for Pair {
     }
 
     fn check(&self, steps: &[Step], notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        let [client, server] = &self.ends;
-        claims::check(client, server)?;
-        for end in self.ends.iter().filter(|end| end.is_here()) {
-            waits::check(end)?;
-        }
+        claims::check(self.end(Client), self.end(Server))?;
+        self.ends.iter().try_for_each(|stored| stored.check())?;
         self.check_peace(steps)?;
         if steps.is_empty() {
             self.check_end(notes)?;
@@ -252,32 +276,32 @@ impl Model for Pair {
 
 impl Pair {
     fn steps_of(&self, role: Role, steps: &mut Vec<Step>) {
-        let (end, inbox) = (self.end(role), &self.inboxes[role as usize]);
-        steps.extend(end.left.open().map(|command| Step::Command(role, command)));
-        steps.extend(reaches(&end.outgoing).map(|(reach, count)| Step::Write(role, reach, count)));
-        if end.fin_due {
+        let (stored, inbox) = (&self.ends[role as usize], &self.inboxes[role as usize]);
+        steps.extend(self.left[role as usize].open().map(|command| Step::Command(role, command)));
+        steps.extend(stored.writes.iter().map(|(reach, count)| Step::Write(role, *reach, *count)));
+        if stored.fin_due {
             steps.push(Step::Fin(role));
         }
-        if inbox.reset && !end.outgoing.is_empty() && !end.connection.is_write_closed() {
+        if inbox.reset && stored.may_fail_to_write {
             steps.push(Step::WriteFails(role));
         }
-        if end.connection.wants_input() {
-            steps.extend(reaches(&inbox.pieces).map(|(reach, count)| Step::Read(role, reach, count)));
-            if inbox.fin && inbox.pieces.is_empty() {
+        if stored.wants_input {
+            steps.extend(inbox.queue.reaches.iter().map(|(reach, count)| Step::Read(role, *reach, *count)));
+            if inbox.fin && inbox.queue.is_empty() {
                 steps.push(Step::ReadFin(role));
             }
             if inbox.reset {
                 steps.push(Step::ReadReset(role));
             }
-            if end.connection.is_write_closed() {
+            if stored.write_closed {
                 steps.push(Step::GiveUp(role));
             }
         }
-        if end.connection.awaits_quiet() {
+        if stored.awaits_quiet {
             steps.push(Step::Quiet(role));
         }
-        if self.setup.deadlines {
-            steps.extend(end.connection.running_deadlines().map(|deadline| Step::Expire(role, deadline)));
+        if self.shared.setup.deadlines {
+            steps.extend(stored.deadlines.iter().map(|deadline| Step::Expire(role, *deadline)));
         }
     }
 }

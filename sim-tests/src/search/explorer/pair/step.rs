@@ -4,16 +4,16 @@ use super::super::end::Command;
 use super::super::setup::TransportFault;
 use super::super::unit::Reach;
 use echo_core::Deadline;
-use echo_core::Role::{self, Client, Server};
+use echo_core::Role;
 
 /// A step of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Step {
     Command(Role, Command),
-    Write(Role, Reach, usize),
+    Write(Role, Reach, u16),
     Fin(Role),
     WriteFails(Role),
-    Read(Role, Reach, usize),
+    Read(Role, Reach, u16),
     ReadFin(Role),
     ReadReset(Role),
     /// A write failed, and there is nothing more to read.
@@ -24,25 +24,21 @@ pub(in super::super) enum Step {
 }
 
 impl Step {
-    /// Returns the ends whose state it may change.
-    pub(super) fn touches(self) -> &'static [Role] {
-        let role = match self {
-            Self::Command(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => role,
-            Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => role,
-            Self::Quiet(role) | Self::Expire(role, _) => role,
+    /// Returns the end whose state it may change.
+    pub(super) fn touches(self) -> Option<Role> {
+        match self {
+            Self::Command(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => Some(role),
+            Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => Some(role),
+            Self::Quiet(role) | Self::Expire(role, _) => Some(role),
             Self::Fault(
                 TransportFault::Kill(role) | TransportFault::KillUnread(role) | TransportFault::HalfClose(role),
-            ) => role,
+            ) => Some(role),
             Self::Fault(
                 TransportFault::Cut
                 | TransportFault::Reset(_)
                 | TransportFault::FinForReset(_)
                 | TransportFault::FinForTheRest(_),
-            ) => return &[],
-        };
-        match role {
-            Client => &[Client],
-            Server => &[Server],
+            ) => None,
         }
     }
 
