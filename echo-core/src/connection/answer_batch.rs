@@ -11,9 +11,12 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Maximum number of slices of a batch: each large payload, and what is before and behind it. Answers are added while a
-/// batch is shorter than [`HIGH_WATER`].
-const SLICES: usize = 2 * (HIGH_WATER / LARGE + 1) + 1;
+/// Answers are added while a batch is shorter than this: larger writes cost less for each byte. Of what the transport
+/// does not take, only [`HIGH_WATER`] is queued, and one message.
+const FULL: usize = 4 * HIGH_WATER;
+
+/// Maximum number of slices of a batch: each large payload, and what is before and behind it.
+const SLICES: usize = 2 * (FULL / LARGE + 1) + 1;
 
 /// Fewer bytes than this are not worth a write of their own.
 const FEW: usize = 1024;
@@ -31,6 +34,8 @@ pub struct AnswerBatch {
     /// Bytes of all answers, and of their heads.
     len: usize,
     heads: usize,
+    /// Where the first request ends in the input.
+    first_end: usize,
     /// Whether they are REPLYs, and not lines.
     is_framed: bool,
 }
@@ -91,10 +96,14 @@ impl Connection {
         }
         let sources = Sources { input, partial: source };
         let written = batch.write(&sources, write);
+        self.session.skip_sent(written.unwrap_or(0));
+        let mut used = input.len() - left.len();
+        if written != Some(batch.len) {
+            used = batch.queue_rest(&sources, used, written.unwrap_or(0), &mut self.session);
+        }
+        *input = input.get(used..).unwrap_or_default();
         self.session.note_batch(batch.count, batch.len - batch.heads);
-        batch.queue_rest(&sources, written.unwrap_or(0), &mut self.session);
         self.session.settle_batch(now);
-        *input = left;
         self.quiet_at = None;
         self.drop_used_input();
         if written.is_none() {
@@ -140,13 +149,17 @@ impl AnswerBatch {
             let Ok(Some(Frame::Echo { seq, t1, payload })) = decoder.decode(&mut left) else { return input };
             let range = ECHO_HEAD..ECHO_HEAD + payload.len();
             self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Decoder, range);
+            self.first_end = input.len() - left.len();
         }
-        while self.len < HIGH_WATER
+        while self.len < FULL
             && let Some((seq, t1, payload)) = decoder.next_whole_echo(left)
             && seq == first + self.count
         {
             let begin = input.len() - left.len() + ECHO_HEAD;
             let range = begin..begin + payload.len();
+            if self.count == 0 {
+                self.first_end = range.end;
+            }
             left = left.get(ECHO_HEAD + payload.len()..).unwrap_or_default();
             self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Input, range);
         }
@@ -222,24 +235,25 @@ impl AnswerBatch {
         write(&slices[..filled])
     }
 
-    /// Queues what was not written.
-    fn queue_rest(&self, sources: &Sources<'_>, written: usize, session: &mut Session) {
-        session.skip_sent(written);
-        if written == self.len {
-            return;
-        }
+    /// Queues what was not written, of `used` bytes of input. Returns how many of them are used: requests whose answers
+    /// the queue has no room for are not accepted.
+    fn queue_rest(&mut self, sources: &Sources<'_>, used: usize, written: usize, session: &mut Session) -> usize {
         if self.is_framed {
-            self.queue_frames(sources, written, session);
-        } else {
-            self.queue_lines(sources, written, session);
+            return self.queue_frames(sources, written, session);
         }
+        self.queue_lines(sources, written, session);
+        used
     }
 
-    fn queue_frames(&self, sources: &Sources<'_>, written: usize, session: &mut Session) {
+    /// Returns the bytes of input of the accepted requests.
+    fn queue_frames(&mut self, sources: &Sources<'_>, written: usize, session: &mut Session) -> usize {
         let (mut at, mut end) = (0, 0);
+        let mut used = self.first_end;
         let mut large = self.large.iter();
         let mut seq = self.first;
-        while let Some(head) = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<REPLY_HEAD>()) {
+        while end < written + HIGH_WATER
+            && let Some(head) = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<REPLY_HEAD>())
+        {
             let copied = copied_len(head);
             let payload = match payload_len(head) == copied {
                 true => self.bytes.get(at + REPLY_HEAD..at + REPLY_HEAD + copied).unwrap_or_default(),
@@ -247,12 +261,19 @@ impl AnswerBatch {
             };
             let begin = end;
             end += REPLY_HEAD + payload.len();
+            if begin > 0 {
+                used += ECHO_HEAD + payload.len();
+            }
             if written < end {
                 session.queue_unsent(seq, head, payload, written.saturating_sub(begin));
             }
             at += REPLY_HEAD + copied;
             seq += 1;
         }
+        self.count = seq - self.first;
+        self.heads = self.count as usize * REPLY_HEAD;
+        self.len = end;
+        used
     }
 
     fn queue_lines<'a>(&'a self, sources: &Sources<'a>, written: usize, session: &mut Session) {

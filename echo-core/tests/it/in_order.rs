@@ -220,12 +220,13 @@ impl Side {
             let (mut mine, rest) = left.split_at(*used);
             left = rest;
             let mut count = 0;
-            while let Some(event) = self.connection.handle_input(self.now, &mut mine) {
-                assert!(matches!(event, Event::Request { .. }), "{event:?}");
-                count += 1;
-            }
             let mut bytes = Vec::new();
-            while let Output::Transmit { header, payload } = self.connection.poll_output(self.now) {
+            loop {
+                while let Some(event) = self.connection.handle_input(self.now, &mut mine) {
+                    assert!(matches!(event, Event::Request { .. }), "{event:?}");
+                    count += 1;
+                }
+                let Output::Transmit { header, payload } = self.connection.poll_output(self.now) else { break };
                 let piece = [header, payload].concat();
                 let most = wrote.unwrap_or(0) - bytes.len();
                 bytes.extend_from_slice(&piece[..most.min(piece.len())]);
@@ -234,6 +235,13 @@ impl Side {
                     break;
                 }
             }
+            while let Some(event) = self.connection.handle_input(self.now, &mut mine) {
+                assert!(matches!(event, Event::Request { .. }), "{event:?}");
+                count += 1;
+            }
+            assert!(mine.is_empty(), "the batch has accepted more than fits into the queue");
+            // All answers of a batch are stamped at its only write.
+            self.connection.poll_output(self.now);
             if wrote.is_none() {
                 self.connection.handle_write_failed(self.now);
             }
