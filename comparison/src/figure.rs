@@ -110,6 +110,12 @@ pub(crate) const FIGURES: &[Figure] = &[
         ],
     },
     Figure {
+        name: "idle-10000",
+        title: "10,000 idle connections that exchanged a message of 64 B",
+        kind: Kind::Idle { connections: 10_000 },
+        peers: &[(Echo, Wire::Echo), (RawShared, Wire::Raw)],
+    },
+    Figure {
         name: "short",
         title: "conversations of one message of 64 B, 32 at once, with the end that the wire has",
         kind: Kind::Short,

@@ -90,11 +90,14 @@ static int serve(struct connection *c) {
 }
 
 int main(void) {
-    int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poll = epoll_create1(0);
+    int one = 1, unsent = 256 * 1024, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poll = epoll_create1(0);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[256];
     if (bind(listener, (void *)&address, size) || listen(listener, 4096)) return 1;
+    /* Connections inherit them. */
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     getsockname(listener, (void *)&address, &size);
     printf("%d\n", ntohs(address.sin_port)), fflush(stdout);
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
@@ -107,7 +110,6 @@ int main(void) {
                 continue;
             }
             for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
-                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                 c = calloc(1, sizeof *c), c->fd = fd;
                 event.events = EPOLLIN | EPOLLOUT | EPOLLET, event.data.ptr = c;
                 epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);

@@ -20,16 +20,17 @@ pub(crate) fn run(
     begin: impl FnOnce(),
 ) -> io::Result<Sample> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answered = Rc::new(Cell::new(0_u64));
+    let (answered, ended) = (Rc::new(Cell::new(0_u64)), Rc::new(Cell::new(false)));
     let tasks = LocalSet::new();
     for _ in 0..load.connections {
         let mut user = User { message: vec![b'x'; load.size], free: load.outstanding, answered: answered.clone() };
+        let ended = ended.clone();
         tasks.spawn_local(async move {
-            let config = ClientConfig::default();
             if let Ok(stream) = connect_tcp((Ipv4Addr::LOCALHOST, port), Duration::from_secs(5)).await {
-                // It ends when the runtime is dropped.
-                let _ = exchange(stream, config, &mut user).await;
+                // The user never ends it.
+                let _ = exchange(stream, ClientConfig::default(), &mut user).await;
             }
+            ended.set(true);
         });
     }
     runtime.block_on(tasks.run_until(async {
@@ -38,8 +39,8 @@ pub(crate) fn run(
         let (from, before) = (Instant::now(), answered.get());
         tokio::time::sleep(time).await;
         let messages = answered.get() - before;
-        if messages == 0 {
-            return Err(io::Error::other("no answers"));
+        if messages == 0 || ended.get() {
+            return Err(io::Error::other("a connection has failed"));
         }
         Ok(Sample { messages, time: from.elapsed(), median: None })
     }))

@@ -152,12 +152,14 @@ impl Client {
         }
         self.asked = Instant::now();
         let request = self.wire.request_size(self.size);
-        if self.written == self.out.len() {
+        let first = if self.written == self.out.len() {
             self.written = 0;
             // Requests of the last time are used again: only their numbers change.
             self.out.truncate(count * request);
-        }
-        let first = if self.written == 0 { 0 } else { self.out.len() / request };
+            0
+        } else {
+            self.out.len() / request
+        };
         while self.out.len() < (first + count) * request {
             self.wire.request(&mut self.out, 0, self.size);
         }

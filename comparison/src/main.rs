@@ -37,8 +37,8 @@ struct Args {
     /// Milliseconds of each measurement, after a warm-up of a quarter of it.
     #[arg(long, default_value_t = 500)]
     millis: u64,
-    /// Only these figures: small-8, small-1, small-64, small-1000, ping-pong-1, ping-pong-32, bulk, idle, short, client,
-    /// plain.
+    /// Only these figures: small-8, small-1, small-64, small-1000, ping-pong-1, ping-pong-32, bulk, idle, idle-10000, short,
+    /// client, plain.
     #[arg(long)]
     figure: Vec<String>,
     /// Only these servers.

@@ -83,7 +83,7 @@ where
 {
     loop {
         let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        // TCP_NODELAY and TCP_NOTSENT_LOWAT are the listener's, as at our server.
         tokio::spawn(serve(stream));
     }
 }

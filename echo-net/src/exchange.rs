@@ -29,6 +29,45 @@ pub trait Exchange {
 
 /// Runs a conversation on the framed wire on a connected stream, until its end.
 ///
+/// ```
+/// use echo_net::echo_core::Reply;
+/// use echo_net::{ClientConfig, Exchange, ServerConfig, connect_tcp, exchange, serve};
+/// use std::task::{Context, Poll};
+///
+/// /// Asks a hundred times, without waiting for answers.
+/// #[derive(Default)]
+/// struct Hundred {
+///     asked: usize,
+///     answered: usize,
+/// }
+///
+/// impl Exchange for Hundred {
+///     fn poll_request(&mut self, _: &mut Context<'_>) -> Poll<Option<&[u8]>> {
+///         self.asked += 1;
+///         Poll::Ready((self.asked <= 100).then_some(&b"hello"[..]))
+///     }
+///
+///     fn on_answer(&mut self, answer: Reply<'_>) {
+///         self.answered += usize::from(answer.payload == b"hello");
+///     }
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// # tokio::spawn(serve(listener, ServerConfig::default(), std::future::pending()));
+/// let config = ClientConfig::default();
+/// let stream = connect_tcp(address, config.connection.deadlines.connect).await?;
+/// let mut user = Hundred::default();
+/// let outcome = exchange(stream, config, &mut user).await?;
+/// assert!(outcome.end.is_clean());
+/// assert_eq!(user.answered, 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ApiMisuse::TooBig`]: a message is over the limit. The conversation is aborted.
 pub async fn exchange<T: Transport>(
@@ -59,7 +98,7 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
         driver.wake();
         loop {
             let mut wants_more = false;
-            while is_open && driver.connection().machine().sent() == HalfState::Open {
+            while is_open && takes_requests(driver.connection()) {
                 match send_some(&mut driver, user, cx) {
                     Asked::All => break,
                     Asked::NoRoom => {
@@ -95,13 +134,19 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
                 return Poll::Ready(outcome);
             }
             // Neither an answer nor room for requests wakes the task, so look again.
-            if !is_answered && !(wants_more && driver.connection().wants_requests()) {
+            let connection = driver.connection();
+            if !is_answered && !(wants_more && takes_requests(connection) && connection.wants_requests()) {
                 return Poll::Pending;
             }
         }
     })
     .await;
     misuse.map_or(Ok(outcome), Err)
+}
+
+/// Returns whether requests can still be made, and leave.
+fn takes_requests(connection: &Connection) -> bool {
+    connection.machine().sent() == HalfState::Open && !connection.is_write_closed()
 }
 
 /// What came of asking the user for requests.

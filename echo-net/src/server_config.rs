@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Maximum bytes that a connection owns beside a message: one read that waits, answers that wait, and spare capacity.
-const BUFFERS: usize = 768 * 1024;
+const BUFFERS: usize = 512 * 1024;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]

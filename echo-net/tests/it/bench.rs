@@ -125,6 +125,18 @@ fn killed_server() {
     assert_eq!(err.lines().count(), 1, "{err}");
 }
 
+/// A server that drains in the run ends every conversation clean, but the run was not what it should be.
+#[test]
+fn server_that_leaves() {
+    let server = Serve::start(&["-q"]);
+    let bench = Kid::echo_net(&["bench", &server.address.to_string(), "--time", "30s", "--csv", "/dev/stdout"]);
+    bench.says(",");
+    assert_eq!(server.drain().0, Some(0));
+    let (code, _, err) = bench.finish();
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("8 conversations") && err.contains("it ended before the run was over: clean"), "{err}");
+}
+
 /// SIGINT ends the run early, politely, with the result so far.
 #[test]
 fn interrupt() {

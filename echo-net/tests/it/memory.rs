@@ -143,5 +143,5 @@ fn too_little_memory_for_the_longest_message_is_no_setting() {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--max-memory", "4"];
     let (code, _, err) = Kid::echo_net(&arguments).finish();
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("--max-memory 4 is too little for messages of 1048576 bytes: expected at least 5"), "{err}");
+    assert!(err.contains("--max-memory 4 is too little for messages of 1048576 bytes: expected at least 6"), "{err}");
 }

@@ -99,8 +99,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "a clean end that stands whatever comes behind it",
         file: "close/follow.rs",
-        find: "(None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(end),\n            (Some(_), _)",
-        replace: "(None, _) => self.end = Some(end),\n            (Some(_), _)",
+        find: "(None, _) | (Some(End::Clean(_)), End::Violation(_)) => self.end = Some(Box::new(end)),\n            (Some(_), _)",
+        replace: "(None, _) => self.end = Some(Box::new(end)),\n            (Some(_), _)",
     },
 ];
 

@@ -19,11 +19,15 @@ struct Bug {
 /// Drops the stream after FIN was sent, although the peer may still send much.
 const NO_LINGER: Bug = Bug {
     file: "echo-net/src/driver.rs",
-    whole: "                        self.connection.handle_fin_sent(now);
-                        self.look(now);
+    whole: "                            self.look(now);
+                        }
+                    }
+                    Poll::Pending => return Poll::Pending,
 ",
-    broken: "                        self.connection.handle_fin_sent(now);
-                        self.stream = None;
+    broken: "                            self.stream = None;
+                        }
+                    }
+                    Poll::Pending => return Poll::Pending,
 ",
 };
 
@@ -69,7 +73,7 @@ fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     let copied = home.join("echo");
     let _ = fs::remove_dir_all(&copied);
-    for part in ["echo-core", "echo-net", "sim-tests", "tcp-states"] {
+    for part in ["comparison", "echo-core", "echo-net", "sim-tests", "tcp-states"] {
         copy(&workspace.join(part), &copied.join(part));
     }
     for part in ["Cargo.toml", "Cargo.lock"] {

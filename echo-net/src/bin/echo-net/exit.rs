@@ -12,6 +12,7 @@ Exit codes:
      connect --plain: all input was sent, and every byte came back before FIN;
      serve: one signal stopped it, and every connection ended within the deadlines;
      misbehave: every connection got what its kind must get;
+     bench, ping: every message was answered with the same bytes, and every end was clean;
      tcp-states: nothing is stuck, or the experiment went as TCP does
   1  anything else: the end was not clean, a message has no answer, the input or output failed;
      serve: a second signal stopped it, or its report could not be written;
@@ -21,9 +22,11 @@ Exit codes:
      tcp-states: there is no such port or process
   3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files;
      serve: it cannot listen on the address; misbehave: no connection was made;
-     tcp-states: the kernel or a process does not show its sockets, or the output cannot be written
+     tcp-states: the kernel or a process does not show its sockets, or the output cannot be written;
+     bench: no connection was made, or a file cannot be written
   4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server
-  129, 130, 143  connect, tcp-states: SIGHUP, SIGINT or SIGTERM ended the conversation or the picture
+  129, 130, 143  connect, bench, tcp-states: SIGHUP, SIGINT or SIGTERM ended the conversation, the
+     measurement or the picture
 
 Signals:
   SIGINT, SIGTERM, SIGHUP  end the conversations by the contract: the answers arrive, then both ends close;

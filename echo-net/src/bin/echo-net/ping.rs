@@ -2,7 +2,7 @@
 
 use crate::address;
 use crate::connect::cannot_connect;
-use crate::exit::{Exit, fail, killed, say};
+use crate::exit::{Exit, counted, fail, killed, say};
 use crate::latency::Latency;
 use crate::options::ConnectionOptions;
 use crate::signals::Signals;
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     port: u16,
 
     /// Time between two messages. They are sent whether answers come or not
-    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = units::some_seconds)]
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = units::some_of_a_day)]
     interval: Duration,
 
     /// Stop after this many messages
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(outcome) => outcome,
         Err(error) => return fail(Exit::System, &format!("cannot write to standard output: {error}")),
     };
-    ping.conclude(&shown, &outcome)
+    ping.conclude(&shown, &outcome, &signals)
 }
 
 struct Ping {
@@ -121,7 +121,12 @@ impl Ping {
                 answer = first(&mut self.waiting) => self.note(answer)?,
                 _ = self.ticks.tick(), if self.left != Some(0) => {
                     self.say_late()?;
-                    if !self.send().await {
+                    // A server that reads nothing makes this wait.
+                    let is_sent = tokio::select! { biased;
+                        _ = signals.reached(1) => false,
+                        is_sent = self.send() => is_sent,
+                    };
+                    if !is_sent {
                         break;
                     }
                 }
@@ -192,7 +197,7 @@ impl Ping {
     }
 
     /// Prints the summary, and returns the exit code.
-    fn conclude(&self, server: &str, outcome: &Outcome) -> ExitCode {
+    fn conclude(&self, server: &str, outcome: &Outcome, signals: &Signals) -> ExitCode {
         let summary = if self.latency.is_empty() { "no answers".to_owned() } else { self.latency.to_string() };
         if let Err(error) = self.say(&format!("{server}: {} sent, {summary}; {outcome}", self.sent)) {
             return fail(Exit::System, &format!("cannot write to standard output: {error}"));
@@ -209,6 +214,8 @@ impl Ping {
         }
         if self.sent == 0 {
             problems.push("nothing was sent".to_owned());
+        } else if let Some(left) = self.left.filter(|left| *left > 0 && signals.first().is_none()) {
+            problems.push(format!("the server left {} before the last one", counted(left, "message")));
         }
         if problems.is_empty() {
             return Exit::Clean.into();

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = units::count)]
     max_connections: usize,
 
-    /// Maximum MiB of memory for the input and output of all connections; at least 1, plus 4 for each MiB of
+    /// Maximum MiB of memory for the input and output of all connections; at least 2, plus 4 for each MiB of
     /// --max-message. A connection that needs more is ended with a reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,

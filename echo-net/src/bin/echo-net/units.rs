@@ -28,9 +28,16 @@ pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
     if length.is_zero() { Err(format!("{text} is not above zero: expected a number of seconds")) } else { Ok(length) }
 }
 
-/// Parses a duration in seconds.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+/// Parses a duration in seconds, at most a day.
+pub(crate) fn of_a_day(text: &str) -> Result<Duration, String> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    duration(text, 1.0)?.le(&DAY).then_some(()).ok_or_else(|| format!("{text} is over a day"))?;
     duration(text, 1.0)
+}
+
+/// Parses a duration in seconds, above zero and at most a day.
+pub(crate) fn some_of_a_day(text: &str) -> Result<Duration, String> {
+    some_seconds(text).and_then(|_| of_a_day(text))
 }
 
 /// Parses a count of at least 1.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(crate) struct Options {
     /// Only setups whose name contains this (default: all of the list)
     setup: Option<String>,
-    /// Use the long list: up to three requests and two faults; takes some minutes and some GiB in a release build
+    /// Use the long list: up to three requests and two faults; takes about a minute and a GiB in a release build
     #[arg(long)]
     full: bool,
     /// List every pair of state and event that cannot be reached, below its reason

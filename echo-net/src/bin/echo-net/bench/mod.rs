@@ -67,11 +67,11 @@ pub(crate) struct Arguments {
     plain: bool,
 
     /// How long to measure
-    #[arg(short, long, value_name = "TIME", default_value = "5s", value_parser = units::some_seconds)]
+    #[arg(short, long, value_name = "TIME", default_value = "5s", value_parser = units::some_of_a_day)]
     time: Duration,
 
     /// How long to run before measuring
-    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = units::seconds)]
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = units::of_a_day)]
     warm_up: Duration,
 
     /// Number of threads for the connections [default: the number of cores, less one for a server of its own]
@@ -105,7 +105,10 @@ type Failure = (Exit, String);
 async fn measure(arguments: Arguments) -> Result<ExitCode, Failure> {
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     let is_own = arguments.server.is_none();
-    limits::check_files(arguments.connections * if is_own { 2 } else { 1 }).map_err(|error| (Exit::System, error))?;
+    // Each runtime has a few descriptors of its own.
+    let runtimes = 4 * (arguments.threads.unwrap_or(8).min(arguments.connections) + 2);
+    let sockets = arguments.connections.saturating_mul(if is_own { 2 } else { 1 });
+    limits::check_files(sockets.saturating_add(runtimes)).map_err(|error| (Exit::System, error))?;
     let server =
         if is_own { Some(Embedded::start(arguments.connection.config(), arguments.connections)?) } else { None };
     let plan = Arc::new(Plan::new(&arguments, server.as_ref().map(Embedded::address)).await?);

@@ -103,11 +103,13 @@ fn write_histogram(out: &mut String, times: &Times) -> std::fmt::Result {
     if times.is_empty() {
         return Ok(());
     }
-    let mut counts = Vec::new();
-    let mut from = 0;
-    for to in (0..12).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power))) {
-        counts.push((to, times.count_between(from + 1, to)));
-        from = to;
+    let ends = (0..13).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    let mut counts: Vec<_> = ends.map(|to| (to, 0)).collect();
+    for value in times.iter_recorded() {
+        let row = counts.partition_point(|(to, _)| *to < value.value_iterated_to());
+        if let Some((_, count)) = counts.get_mut(row) {
+            *count += value.count_since_last_iteration();
+        }
     }
     let first = counts.iter().position(|(_, count)| *count > 0).unwrap_or(0);
     let last = counts.iter().rposition(|(_, count)| *count > 0).unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -24,16 +24,23 @@ pub(super) struct Run {
     /// Answers, or conversations, so far, for the progress line.
     pub(super) count: AtomicU64,
     /// When measuring began and ended.
-    measured: Mutex<(Option<Instant>, Option<Instant>)>,
+    from: OnceLock<Instant>,
+    until: OnceLock<Instant>,
 }
 
 impl Run {
     pub(super) fn new() -> Self {
-        Self { stage: AtomicU8::new(0), done: Notify::new(), count: AtomicU64::new(0), measured: Mutex::default() }
+        Self {
+            stage: AtomicU8::new(0),
+            done: Notify::new(),
+            count: AtomicU64::new(0),
+            from: OnceLock::new(),
+            until: OnceLock::new(),
+        }
     }
 
     pub(super) fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Relaxed) {
+        match self.stage.load(Ordering::Acquire) {
             0 => Stage::WarmUp,
             1 => Stage::Measuring,
             _ => Stage::Done,
@@ -53,8 +60,8 @@ impl Run {
         };
         let stages = async {
             sleep_until(measuring).await;
-            self.stage.store(1, Ordering::Relaxed);
-            self.set_measured(|measured| measured.0 = Some(Instant::now()));
+            self.from.get_or_init(Instant::now);
+            self.stage.store(1, Ordering::Release);
             sleep_until(measuring + plan.time).await;
         };
         tokio::select! { biased;
@@ -68,8 +75,8 @@ impl Run {
 
     /// Ends the run.
     pub(super) fn finish(&self) {
-        self.set_measured(|measured| measured.1 = measured.0.map(|_| Instant::now()));
-        self.stage.store(2, Ordering::Relaxed);
+        self.until.get_or_init(Instant::now);
+        self.stage.store(2, Ordering::Release);
         self.done.notify_waiters();
     }
 
@@ -86,17 +93,15 @@ impl Run {
 
     /// Returns how many seconds were measured.
     pub(super) fn measured(&self) -> f64 {
-        let measured = self.measured.lock().map(|measured| *measured).unwrap_or_default();
-        match measured {
-            (Some(begin), Some(end)) => (end - begin).as_secs_f64(),
+        match (self.from.get(), self.until.get()) {
+            (Some(from), Some(until)) => (*until - *from).as_secs_f64(),
             _ => 0.0,
         }
     }
 
-    fn set_measured(&self, set: impl FnOnce(&mut (Option<Instant>, Option<Instant>))) {
-        if let Ok(mut measured) = self.measured.lock() {
-            set(&mut measured);
-        }
+    /// Returns whether `moment` is in the time that is measured.
+    pub(super) fn measures(&self, moment: Instant) -> bool {
+        self.from.get().is_some_and(|from| *from <= moment) && self.until.get().is_none_or(|until| moment < *until)
     }
 
     async fn show_progress(&self, begin: Instant, whole: Duration) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// tokio's timers are this coarse. What is due sooner is waited for in a loop.
@@ -36,6 +37,8 @@ pub(super) struct User {
     asked: u64,
     /// Answers since the progress was last counted.
     uncounted: u64,
+    /// The begin of an answer on the plain wire.
+    line: Vec<u8>,
 }
 
 /// When requests are due, at a rate.
@@ -43,6 +46,8 @@ struct Schedule {
     next: Instant,
     every: Duration,
     timer: Pin<Box<Sleep>>,
+    /// Lets the runtime look for input between two looks at the clock.
+    turn: Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl User {
@@ -72,7 +77,12 @@ impl User {
             schedule,
             asked: 0,
             uncounted: 0,
+            line: Vec::new(),
         }
+    }
+
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered
     }
 
     /// Returns whether a request is due, and since when if that is to be measured.
@@ -108,7 +118,12 @@ impl User {
         self.unanswered = self.unanswered.saturating_sub(1);
         self.uncounted += 1;
         let begun = self.begun.pop_front();
-        if self.run.stage() != Stage::Measuring {
+        // At a rate those count that were due in the time, whenever they are answered: a stall at the end counts, too.
+        let is_measured = match (&self.schedule, begun) {
+            (Some(_), Some(due)) => self.run.measures(due),
+            (Some(_), None) | (None, _) => self.run.stage() == Stage::Measuring,
+        };
+        if !is_measured {
             return;
         }
         let mut results = self.results.borrow_mut();
@@ -133,8 +148,12 @@ impl User {
 
 impl Exchange for User {
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<&[u8]>> {
-        let is_over = self.plan.pace == Pace::Short && self.asked > 0;
-        if is_over || self.run.stage() == Stage::Done {
+        let is_over = match (&self.schedule, self.run.stage()) {
+            (Some(schedule), Stage::Done) => !self.run.measures(schedule.next),
+            (None, Stage::Done) => true,
+            (_, Stage::WarmUp | Stage::Measuring) => self.plan.pace == Pace::Short && self.asked > 0,
+        };
+        if is_over {
             self.count();
             return Poll::Ready(None);
         }
@@ -158,7 +177,21 @@ impl Exchange for User {
     }
 
     fn on_text(&mut self, text: &[u8]) {
-        for _ in text.iter().filter(|byte| **byte == b'\n') {
+        for part in text.split_inclusive(|byte| *byte == b'\n') {
+            if !part.ends_with(b"\n") {
+                self.line.extend_from_slice(part);
+                continue;
+            }
+            // The time is before the message.
+            let is_same = if self.line.is_empty() {
+                part.ends_with(&self.plan.payload)
+            } else {
+                self.line.extend_from_slice(part);
+                std::mem::take(&mut self.line).ends_with(&self.plan.payload)
+            };
+            if !is_same {
+                self.results.borrow_mut().add_changed();
+            }
             self.note_answer(None);
         }
     }
@@ -169,7 +202,7 @@ impl Schedule {
     fn new(rate: usize, connections: usize, connection: usize) -> Self {
         let every = Duration::from_secs_f64(connections as f64 / rate as f64);
         let next = Instant::now() + every.mul_f64(connection as f64 / connections as f64);
-        Self { next, every, timer: Box::pin(sleep_until(next)) }
+        Self { next, every, timer: Box::pin(sleep_until(next)), turn: Box::pin(yield_now()) }
     }
 
     /// Returns when the next request should be sent, once that moment has come.
@@ -180,13 +213,16 @@ impl Schedule {
             self.next += self.every;
             return Poll::Ready(due);
         }
-        if self.next - now < TIMER {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if self.next - now > TIMER {
+            self.timer.as_mut().reset(self.next - TIMER);
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
-        self.timer.as_mut().reset(self.next - TIMER);
-        if self.timer.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
+        if self.turn.as_mut().poll(cx).is_ready() {
+            self.turn = Box::pin(yield_now());
+            // The first poll of a turn wakes the task when the runtime has looked.
+            let _ = self.turn.as_mut().poll(cx);
         }
         Poll::Pending
     }

@@ -5,7 +5,8 @@ use super::plan::{Pace, Plan};
 use super::results::Results;
 use super::stage::{Run, Stage};
 use super::user::User;
-use echo_net::echo_core::Outcome;
+use crate::exit::counted;
+use echo_net::echo_core::{End, Outcome};
 use echo_net::{connect_tcp, exchange, exchange_plainly};
 use std::cell::RefCell;
 use std::error::Error;
@@ -81,7 +82,13 @@ impl Worker {
 
     async fn once(&self, connection: usize) {
         match self.converse(connection).await {
-            Ok(Some(outcome)) => self.results.borrow_mut().add_outcome(&outcome),
+            Ok(Some(outcome)) => {
+                let mut results = self.results.borrow_mut();
+                results.add_outcome(&outcome);
+                if self.run.stage() != Stage::Done && is_usual(&outcome) {
+                    results.add_failure(|| format!("it ended before the run was over: {outcome}"));
+                }
+            }
             Ok(None) => (),
             Err(error) => self.results.borrow_mut().add_failure(|| error),
         }
@@ -99,6 +106,9 @@ impl Worker {
             let mut results = self.results.borrow_mut();
             self.run.count.fetch_add(1, Ordering::Relaxed);
             results.add_outcome(&outcome);
+            if !is_usual(&outcome) {
+                return;
+            }
             if self.run.stage() == Stage::Measuring {
                 results.count += 1;
                 results.latency.add(i64::try_from(begin.elapsed().as_nanos()).unwrap_or(i64::MAX));
@@ -121,8 +131,18 @@ impl Worker {
             true => exchange_plainly(stream, config, &mut user).await,
             false => exchange(stream, config, &mut user).await,
         };
-        ended.map(Some).map_err(|error| error.to_string())
+        let outcome = ended.map_err(|error| error.to_string())?;
+        // The account of the framed wire knows it better.
+        if self.plan.is_plain && user.unanswered() > 0 && is_usual(&outcome) {
+            return Err(format!("{} without an answer", counted(user.unanswered(), "message")));
+        }
+        Ok(Some(outcome))
     }
+}
+
+/// Returns whether a conversation ended as it does if nothing goes wrong.
+fn is_usual(outcome: &Outcome) -> bool {
+    matches!(outcome.end, End::Clean(_) | End::Unproven)
 }
 
 fn described(error: &dyn Error) -> String {
