@@ -135,7 +135,8 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
             }
             // Neither an answer nor room for requests wakes the task, so look again.
             let connection = driver.connection();
-            if !is_answered && !(wants_more && takes_requests(connection) && connection.wants_requests()) {
+            let has_room = wants_more && takes_requests(connection) && connection.wants_requests();
+            if !is_answered && !has_room {
                 return Poll::Pending;
             }
         }

@@ -31,8 +31,8 @@ pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
 /// Parses a duration in seconds, at most a day.
 pub(crate) fn of_a_day(text: &str) -> Result<Duration, String> {
     const DAY: Duration = Duration::from_secs(86_400);
-    duration(text, 1.0)?.le(&DAY).then_some(()).ok_or_else(|| format!("{text} is over a day"))?;
-    duration(text, 1.0)
+    let length = duration(text, 1.0)?;
+    if length > DAY { Err(format!("{text} is over a day")) } else { Ok(length) }
 }
 
 /// Parses a duration in seconds, above zero and at most a day.
