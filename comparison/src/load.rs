@@ -26,6 +26,43 @@ pub(crate) struct Sample {
     pub(crate) median: Option<Duration>,
 }
 
+/// The time of one measurement: a warm-up, and the time that counts.
+pub(crate) struct Window<F> {
+    /// Called when the warm-up is over.
+    begin: Option<F>,
+    from: Instant,
+    length: Duration,
+    now: Instant,
+}
+
+impl<F: FnOnce()> Window<F> {
+    pub(crate) fn new(warm_up: Duration, length: Duration, begin: F) -> Self {
+        let now = Instant::now();
+        Self { begin: Some(begin), from: now + warm_up, length, now }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.now >= self.from + self.length
+    }
+
+    /// Looks at the clock. What came in the warm-up does not count.
+    pub(crate) fn tick(&mut self, sample: &mut Sample) {
+        self.now = Instant::now();
+        if self.now >= self.from
+            && let Some(begin) = self.begin.take()
+        {
+            sample.messages = 0;
+            self.from = self.now;
+            begin();
+        }
+        sample.time = self.now.saturating_duration_since(self.from);
+    }
+
+    pub(crate) fn counts(&self) -> bool {
+        self.begin.is_none()
+    }
+}
+
 const READ: usize = 256 * 1024;
 
 pub(crate) struct Client {
@@ -64,11 +101,8 @@ pub(crate) fn run(
     let mut delays = Vec::new();
     let single = load.outstanding == 1;
     let mut sample = Sample::default();
-    let mut begin = Some(begin);
-    let start = Instant::now();
-    let mut from = start + warm_up;
-    let mut now = start;
-    while now < from + time {
+    let mut window = Window::new(warm_up, time, begin);
+    while !window.is_over() {
         poll.poll(&mut events, Some(Duration::from_secs(5)))?;
         if events.is_empty() {
             return Err(io::Error::other("no answer for 5 s"));
@@ -77,21 +111,13 @@ pub(crate) fn run(
             let client = &mut clients[event.token().0];
             let answered = client.serve(&mut buffer)?;
             sample.messages += answered as u64;
-            if single && answered > 0 && begin.is_none() {
+            if single && answered > 0 && window.counts() {
                 delays.push(client.asked.elapsed());
             }
             client.ask(answered)?;
         }
-        now = Instant::now();
-        if now >= from
-            && let Some(begin) = begin.take()
-        {
-            sample.messages = 0;
-            from = now;
-            begin();
-        }
+        window.tick(&mut sample);
     }
-    sample.time = now - from;
     delays.sort_unstable();
     sample.median = delays.get(delays.len() / 2).copied();
     Ok(sample)

@@ -1,12 +1,12 @@
 //! Short conversations: connect, one message, the whole end that the wire has.
 
-use crate::load::Sample;
+use crate::load::{Sample, Window};
 use crate::wire::{Step, Wire};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Conversations at the same time.
 const AT_ONCE: usize = 32;
@@ -31,10 +31,8 @@ pub(crate) fn run(
     let mut running = (0..AT_ONCE).map(|token| open(&poll, token)).collect::<io::Result<Vec<_>>>()?;
     let mut events = Events::with_capacity(AT_ONCE);
     let mut sample = Sample::default();
-    let mut begin = Some(begin);
-    let mut now = Instant::now();
-    let mut from = now + warm_up;
-    while now < from + time {
+    let mut window = Window::new(warm_up, time, begin);
+    while !window.is_over() {
         poll.poll(&mut events, Some(Duration::from_secs(5)))?;
         if events.is_empty() {
             return Err(io::Error::other("no conversation ends for 5 s"));
@@ -46,16 +44,8 @@ pub(crate) fn run(
                 running[token] = open(&poll, token)?;
             }
         }
-        now = Instant::now();
-        if now >= from
-            && let Some(begin) = begin.take()
-        {
-            sample.messages = 0;
-            from = now;
-            begin();
-        }
+        window.tick(&mut sample);
     }
-    sample.time = now - from;
     Ok(sample)
 }
 

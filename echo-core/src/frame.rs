@@ -228,11 +228,6 @@ impl Decoder {
         input.get(3).is_some_and(|kind| Kind::of(*kind) != Ok(Kind::Echo))
     }
 
-    /// Returns whether the last call lent a frame that was gathered from several inputs.
-    pub(crate) fn has_lent(&self) -> bool {
-        self.lent
-    }
-
     /// Returns the frame that the last call lent, if it was gathered from several inputs.
     pub(crate) fn lent(&self) -> &[u8] {
         if self.lent { &self.partial } else { &[] }

@@ -141,10 +141,8 @@ impl<T: Transport> Driver<T> {
                 self.close_stream(cx);
                 return Poll::Ready(outcome);
             }
-            if !self
-                .usage
-                .set(self.connection.owned_memory() + self.rest.as_ref().map_or(0, |rest| rest.bytes.capacity()))
-            {
+            let rest = self.rest.as_ref().map_or(0, |rest| rest.bytes.capacity());
+            if !self.usage.set(self.connection.owned_memory() + rest) {
                 self.rest = None;
                 self.connection.fail(now, CloseReason::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;
@@ -226,22 +224,17 @@ impl<T: Transport> Driver<T> {
                 Output::Transmit { header, payload } => {
                     let slices = [IoSlice::new(header), IoSlice::new(payload)];
                     let filled = if payload.is_empty() { &slices[..1] } else { &slices };
-                    match write_slices(stream, cx, filled) {
-                        Poll::Ready(Ok(0)) => self.connection.handle_write_failed(now),
-                        Poll::Ready(Err(error)) => {
-                            self.reset |= is_reset(&error);
-                            self.connection.handle_write_failed(now);
-                        }
-                        Poll::Ready(Ok(count)) => {
-                            self.unflushed = true;
-                            self.blocked = false;
-                            self.connection.handle_sent(now, count);
-                        }
-                        Poll::Pending => {
+                    match taken(write_slices(stream, cx, filled), &mut self.reset, &mut self.unflushed) {
+                        None => self.connection.handle_write_failed(now),
+                        Some(0) => {
                             if !std::mem::replace(&mut self.blocked, true) {
                                 self.look(now);
                             }
                             return Poll::Pending;
+                        }
+                        Some(count) => {
+                            self.blocked = false;
+                            self.connection.handle_sent(now, count);
                         }
                     }
                 }
@@ -458,7 +451,7 @@ struct Rest {
     at: usize,
 }
 
-/// Returns what a connection has to know of a write: the bytes taken, or `None` if it failed.
+/// Returns what a connection has to know of a write: the bytes taken, 0 if it is pending, or `None` if it failed.
 fn taken(write: Poll<io::Result<usize>>, reset: &mut bool, unflushed: &mut bool) -> Option<usize> {
     match write {
         Poll::Ready(Ok(0)) => None,

@@ -163,7 +163,7 @@ impl AnswerBatch {
             left = left.get(ECHO_HEAD + payload.len()..).unwrap_or_default();
             self.add(&reply_head(seq, [t1, t2, t2], payload.len()), payload, Source::Input, range);
         }
-        if self.bytes.len() < FEW && decoder.is_other(left) && !decoder.has_lent() {
+        if self.bytes.len() < FEW && decoder.is_other(left) && decoder.lent().is_empty() {
             // An end follows a few requests: their answers and the end leave together, through the queue.
             self.count = 0;
         }
@@ -285,12 +285,13 @@ impl AnswerBatch {
         };
         let mut from = 0;
         for large in &self.large {
-            session.queue_lines(rest(&self.bytes[from..large.position]));
+            session.queue_plain_rest(rest(&self.bytes[from..large.position]), 0);
             let line = sources.payload(large);
-            session.queue_line(rest(line), line.len());
+            session.queue_plain_rest(rest(line), line.len());
             from = large.position;
         }
-        session.queue_lines(rest(&self.bytes[from..]));
+        // What is in `bytes` is short.
+        session.queue_plain_rest(rest(&self.bytes[from..]), 0);
     }
 }
 

@@ -120,7 +120,7 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
             if !session.apply(close::MachineEvent::Answer(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
-            session.answered(payload, now);
+            session.answered(1, payload.len(), now);
             Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
         }
         Frame::GoAway { last, reason: close_reason } => {

@@ -34,11 +34,9 @@ impl Session {
     /// Client: makes the next request, if there is nothing to decide. Otherwise returns `None`, and changes nothing.
     pub(crate) fn ask_in_order(&mut self, payload: &[u8], now: Duration) -> Option<u64> {
         let seq = self.next_in_calm()?;
-        self.machine.note_asked(1);
+        self.note_requests(1, now);
         self.outbox.begin(seq);
         self.outbox.frame(&frame::echo_head(seq, Stamp(0), payload.len()), payload);
-        self.start(Deadline::Idle, now);
-        self.timers.ensure(Deadline::Answer, now, &self.config.deadlines);
         self.timers.ensure(Deadline::Write, now, &self.config.deadlines);
         Some(seq)
     }
@@ -78,25 +76,19 @@ impl Session {
     /// Client: notes the next `count` answers, with `bytes` of payload.
     pub(crate) fn note_answers(&mut self, count: u64, bytes: usize, now: Duration) {
         self.machine.note_answers(count);
-        self.traffic.messages += count;
-        self.traffic.bytes += bytes as u64;
-        self.await_answer(now);
+        self.answered(count, bytes, now);
     }
 
     /// Client on the plain wire: handles received bytes. Nothing marks the end of an answer, so the wait for it ends.
     pub(crate) fn handle_text(&mut self, text: &[u8], now: Duration) {
-        self.count(text);
+        self.count(1, text.len());
         self.restart_idle(now);
         self.timers.stop(Deadline::Answer);
     }
 
-    /// Client: handles a received answer. The wait for the next one begins.
-    pub(crate) fn answered(&mut self, payload: &[u8], now: Duration) {
-        self.count(payload);
-        self.await_answer(now);
-    }
-
-    fn await_answer(&mut self, now: Duration) {
+    /// Client: handles `count` received answers, with `bytes` of payload. The wait for the next one begins.
+    pub(crate) fn answered(&mut self, count: u64, bytes: usize, now: Duration) {
+        self.count(count, bytes);
         self.restart_idle(now);
         if self.owes_us() && !self.machine.is_ending() {
             self.start(Deadline::Answer, now);
@@ -120,13 +112,22 @@ impl Session {
     /// changes nothing. It does what two events of the machine do, with the waits that match the state afterwards.
     #[inline]
     pub(crate) fn serve(&mut self, seq: u64, t1: Stamp, payload: &[u8], now: Duration) -> bool {
-        if !self.is_calm() || self.machine.next_in_order() != Some(seq) {
-            return false;
+        let is_accepted = self.accept_in_order(seq);
+        if is_accepted {
+            self.queue_reply(seq, t1, payload, now);
+            self.settle_served(now);
         }
-        self.machine.note_served(1);
-        self.queue_reply(seq, t1, payload, now);
-        self.settle_served(now);
-        true
+        is_accepted
+    }
+
+    /// Server: accepts request `seq`, if it is the next one and there is nothing to decide.
+    #[inline]
+    fn accept_in_order(&mut self, seq: u64) -> bool {
+        let is_next = self.is_calm() && self.machine.next_in_order() == Some(seq);
+        if is_next {
+            self.machine.note_served(1);
+        }
+        is_next
     }
 
     /// Server: returns the number of the next request, if it can be answered past the empty output without a decision.
@@ -139,8 +140,7 @@ impl Session {
     /// Server: notes that the next `count` requests were accepted and answered, with `bytes` of payload.
     pub(crate) fn note_batch(&mut self, count: u64, bytes: usize) {
         self.machine.note_served(count);
-        self.traffic.messages += count;
-        self.traffic.bytes += bytes as u64;
+        self.count(count, bytes);
     }
 
     /// Notes that `count` bytes of answers were sent past the empty output.
@@ -158,13 +158,8 @@ impl Session {
         self.outbox.rest(&payload[of_payload..], payload.len());
     }
 
-    /// Queues the rest of answers to short plain messages.
-    pub(crate) fn queue_lines(&mut self, rest: &[u8]) {
-        self.outbox.rest(rest, 0);
-    }
-
-    /// Queues the rest of a plain message that had `size` bytes.
-    pub(crate) fn queue_line(&mut self, rest: &[u8], size: usize) {
+    /// Queues the rest of a part of plain answers that had `size` bytes.
+    pub(crate) fn queue_plain_rest(&mut self, rest: &[u8], size: usize) {
         self.outbox.rest(rest, size);
     }
 
@@ -194,18 +189,17 @@ impl Session {
         let t2 = self.stamp(now);
         self.outbox.begin(seq);
         self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
-        self.count(payload);
+        self.count(1, payload.len());
     }
 
     /// Server: accepts and answers the next plain message, as [`serve`](Self::serve) does a request.
     pub(crate) fn serve_plainly(&mut self, seq: u64, message: &[u8], now: Duration) -> bool {
-        if !self.is_calm() || self.machine.next_in_order() != Some(seq) {
-            return false;
+        let is_accepted = self.accept_in_order(seq);
+        if is_accepted {
+            self.queue_plainly(message, now);
+            self.settle_served(now);
         }
-        self.machine.note_served(1);
-        self.queue_plainly(message, now);
-        self.settle_served(now);
-        true
+        is_accepted
     }
 
     /// Server: queues the answer to a plain message.
@@ -220,7 +214,7 @@ impl Session {
             self.outbox.append(|out| out.extend_from_slice(time.text.as_bytes()));
         }
         self.outbox.payload(message);
-        self.count(message);
+        self.count(1, message.len());
     }
 
     /// Returns the time before an answer to a plain message.
@@ -254,8 +248,8 @@ impl Session {
     }
 
     #[inline]
-    pub(super) fn count(&mut self, payload: &[u8]) {
-        self.traffic.messages += 1;
-        self.traffic.bytes += payload.len() as u64;
+    fn count(&mut self, messages: u64, bytes: usize) {
+        self.traffic.messages += messages;
+        self.traffic.bytes += bytes as u64;
     }
 }

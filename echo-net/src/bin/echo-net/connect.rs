@@ -3,7 +3,7 @@
 use crate::address;
 use crate::answer::Show;
 use crate::exit::{Exit, fail, killed, say};
-use crate::options::ConnectionOptions;
+use crate::options::{ConnectionOptions, ServerOptions};
 use crate::piped::Options;
 use crate::signals::{Signal, Signals};
 use crate::{piped, plain, prompt};
@@ -17,13 +17,8 @@ use std::time::Duration;
 /// The command line of `connect`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The server; without a port, that of --port
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
-    server: String,
-
-    /// The port, if HOST has none
-    #[arg(short, long, default_value_t = address::PORT)]
-    port: u16,
+    #[command(flatten)]
+    server: ServerOptions,
 
     /// Use the plain wire, for a server without the framed wire
     #[arg(long, conflicts_with_all = ["json", "ping"])]
@@ -80,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
     };
-    let server = match address::parse(&arguments.server, arguments.port) {
+    let server = match arguments.server.parse() {
         Ok(server) => server,
         Err(error) => return fail(Exit::Usage, &error),
     };

@@ -1,9 +1,32 @@
 //! Options of several commands.
 
+use crate::address;
 use crate::units;
 use clap::Args;
 use echo_net::echo_core::{Config, Deadline, Deadlines};
 use std::time::Duration;
+
+/// The server to connect to.
+#[derive(Debug, Args)]
+pub(crate) struct ServerOptions {
+    /// The server; without a port, that of --port
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
+    server: String,
+
+    /// The port, if HOST has none
+    #[arg(short, long, default_value_t = address::PORT)]
+    port: u16,
+}
+
+impl ServerOptions {
+    /// Parses the host and port.
+    ///
+    /// # Errors
+    /// Those of [`address::parse`].
+    pub(crate) fn parse(&self) -> Result<(String, u16), String> {
+        address::parse(&self.server, self.port)
+    }
+}
 
 /// Settings of each connection.
 #[derive(Debug, Args)]

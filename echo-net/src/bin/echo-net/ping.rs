@@ -4,7 +4,7 @@ use crate::address;
 use crate::connect::cannot_connect;
 use crate::exit::{Exit, counted, fail, killed, say};
 use crate::latency::Latency;
-use crate::options::ConnectionOptions;
+use crate::options::{ConnectionOptions, ServerOptions};
 use crate::signals::Signals;
 use crate::standard::StandardStream;
 use crate::units;
@@ -21,13 +21,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 /// The command line of `ping`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The server; without a port, that of --port
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
-    server: String,
-
-    /// The port, if HOST has none
-    #[arg(short, long, default_value_t = address::PORT)]
-    port: u16,
+    #[command(flatten)]
+    server: ServerOptions,
 
     /// Time between two messages. They are sent whether answers come or not
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = units::some_of_a_day)]
@@ -51,7 +46,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(Exit::System, &format!("cannot wait for signals: {error}")),
     };
-    let server = match address::parse(&arguments.server, arguments.port) {
+    let server = match arguments.server.parse() {
         Ok(server) => server,
         Err(error) => return fail(Exit::Usage, &error),
     };
