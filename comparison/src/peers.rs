@@ -54,7 +54,8 @@ impl Peer {
 /// Serves until the process is ended. Prints the port first.
 pub(crate) fn serve(peer: Peer) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    // Each as a task: others wake one cheaply, and the future of `block_on` by a system call.
+    let served = runtime.spawn(async move {
         if peer == Peer::Echo {
             let listeners = echo_net::TcpListeners::bind("0.0.0.0:0").await?;
             println!("{}", echo_net::Listener::local_addr(&listeners)?.port());
@@ -74,7 +75,8 @@ pub(crate) fn serve(peer: Peer) -> io::Result<()> {
             Peer::Fastwebsockets => accept(listener, fastwebsockets).await,
             Peer::Echo | Peer::Floor | Peer::Library => Err(io::Error::other("this is no server of this program")),
         }
-    })
+    });
+    runtime.block_on(served).map_err(io::Error::other)?
 }
 
 async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F) -> io::Result<()>

@@ -17,6 +17,9 @@ use tokio::time::{Sleep, sleep_until};
 /// Maximum bytes of one read: four messages of 64 KiB.
 const READ: usize = 272 * 1024;
 
+/// Fewer bytes of input than this are answered within a microsecond, so their answers leave when they were read.
+const FEW: usize = 4096;
+
 /// If an alarm is this late, the process did not run.
 const ASLEEP: Duration = Duration::from_secs(1);
 const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
@@ -156,11 +159,12 @@ impl<T: Transport> Driver<T> {
             }
             // If input never stops, deadlines must still pass.
             let now = self.now;
-            if self.connection.next_time().is_some_and(|due| due <= now) {
+            let due = self.connection.next_time();
+            if due.is_some_and(|due| due <= now) {
                 self.look(now);
                 self.connection.handle_time(now);
             } else if !self.share.is_spent() {
-                if self.poll_alarm(cx).is_pending() {
+                if self.poll_alarm(cx, due).is_pending() {
                     self.share.rest(now);
                     return Poll::Pending;
                 }
@@ -196,8 +200,7 @@ impl<T: Transport> Driver<T> {
     pub(crate) fn wake(&mut self) {
         let now = self.timeline.now();
         let away = now.saturating_sub(self.now);
-        let late = self.connection.next_time().is_some_and(|due| due.saturating_add(ASLEEP) < now);
-        if late && away > ASLEEP {
+        if away > ASLEEP && self.connection.next_time().is_some_and(|due| due.saturating_add(ASLEEP) < now) {
             self.connection.handle_pause(away);
         }
         self.now = now;
@@ -262,7 +265,10 @@ impl<T: Transport> Driver<T> {
                         return Poll::Pending;
                     }
                     match stream.poll_flush(cx) {
-                        Poll::Ready(Ok(())) => self.unflushed = false,
+                        Poll::Ready(Ok(())) => {
+                            self.unflushed = false;
+                            return Poll::Pending;
+                        }
                         Poll::Ready(Err(_)) => {
                             self.unflushed = false;
                             self.connection.handle_write_failed(now);
@@ -397,7 +403,7 @@ impl<T: Transport> Driver<T> {
                     now,
                     &mut left,
                     batch,
-                    || timeline.now(),
+                    || if before < FEW { now } else { timeline.now() },
                     |slices| taken(write_slices(Pin::new(&mut *stream), cx, slices), reset, unflushed),
                 ),
             };
@@ -427,9 +433,9 @@ impl<T: Transport> Driver<T> {
         input.len() - left.len()
     }
 
-    /// Ready when the next deadline is due.
-    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.connection.next_time().and_then(|since| self.timeline.at(since)) else {
+    /// Ready when `due` is reached, the time of the next deadline.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Duration>) -> Poll<()> {
+        let Some(at) = due.and_then(|since| self.timeline.at(since)) else {
             return Poll::Pending;
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));

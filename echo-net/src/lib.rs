@@ -33,6 +33,7 @@
 mod client;
 mod clock;
 mod connect;
+mod cores;
 mod driver;
 mod echo_check;
 mod exchange;
@@ -56,6 +57,7 @@ mod turns;
 pub use client::{Answer, Client, ClientConfig, Pending};
 pub use clock::Clock;
 pub use connect::{ConnectError, connect_tcp};
+pub use cores::Cores;
 pub use echo_check::EchoCheck;
 pub use echo_core;
 pub use exchange::{Exchange, exchange, exchange_plainly};

@@ -1,5 +1,6 @@
 //! The server: serves a listener with a configuration until shutdown, and returns a report.
 
+use crate::cores::Cores;
 use crate::driver::Driver;
 use crate::memory::Memory;
 use crate::phase::{CurrentPhase, Phase};
@@ -17,6 +18,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -45,11 +47,12 @@ pub async fn serve_until<L: Listener>(
     abort: impl Future<Output = ()>,
 ) -> Report {
     let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
+    let threads = config.cores.as_ref().map_or_else(|| Handle::current().metrics().num_workers(), Cores::count);
     let mut server = Server {
         settings: Settings::new(&config),
         config,
         phase: Arc::default(),
-        turns: Turns::new(),
+        turns: Turns::new(threads),
         memory,
         served: JoinSet::new(),
         refused: JoinSet::new(),
@@ -183,6 +186,15 @@ impl Server {
     }
 
     fn begin<T: Transport>(&mut self, stream: T, peer: impl fmt::Display + Send + 'static, kind: Kind) {
+        let home = self.config.cores.as_ref().map(|cores| cores.next().clone());
+        let stream = match moved(stream, home.as_ref()) {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.report.accept_errors += 1;
+                warn!("cannot accept the connection from {peer}: {error}");
+                return;
+            }
+        };
         self.report.accepted += 1;
         let number = self.report.accepted;
         let limit = self.config.max_connections;
@@ -211,7 +223,7 @@ impl Server {
             hurrying: false,
         };
         if kind == Kind::Served {
-            self.served.spawn(converse(conversation, peer));
+            spawn(&mut self.served, converse(conversation, peer), home.as_ref());
             return;
         }
         self.report.refused += 1;
@@ -221,7 +233,7 @@ impl Server {
         let (hurry, hurried) = oneshot::channel();
         conversation.hurried = Some(hurried);
         self.refusals.push_back((Instant::now() + GRACE, hurry));
-        self.refused.spawn(converse(conversation, peer));
+        spawn(&mut self.refused, converse(conversation, peer), home.as_ref());
     }
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {
@@ -289,6 +301,21 @@ impl Server {
             }
         }
     }
+}
+
+/// Moves a stream to the runtime `home`, if there is one.
+fn moved<T: Transport>(stream: T, home: Option<&Handle>) -> io::Result<T> {
+    let Some(home) = home else { return Ok(stream) };
+    let _entered = home.enter();
+    stream.move_here()
+}
+
+/// Spawns a conversation on the runtime `home`, or on this one.
+fn spawn(to: &mut JoinSet<Ended>, conversation: impl Future<Output = Ended> + Send + 'static, home: Option<&Handle>) {
+    match home {
+        Some(home) => to.spawn_on(conversation, home),
+        None => to.spawn(conversation),
+    };
 }
 
 /// Returns whether only this connection was gone before it was accepted: the next one may work.

@@ -1,6 +1,7 @@
 //! The settings of a server, and its report on a connection that has ended.
 
 use crate::clock::Clock;
+use crate::cores::Cores;
 use echo_core::{CloseCode, CloseReason, Config, Outcome, Traffic};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +31,8 @@ pub struct ServerConfig {
     pub max_memory: usize,
     /// Code and reason for clients when the server drains: code 1001 or 1012 of RFC 6455 section 7.4.
     pub close_reason: CloseReason,
+    /// Threads for the connections. `None` (the default) for the runtime that serves.
+    pub cores: Option<Cores>,
     /// Called at the end of each connection.
     pub on_end: OnEnd,
 }
@@ -89,6 +92,7 @@ impl Default for ServerConfig {
             max_refusals: 256,
             max_memory: 512 * 1024 * 1024,
             close_reason: CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down"),
+            cores: None,
             on_end: OnEnd::default(),
         }
     }

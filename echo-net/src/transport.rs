@@ -20,6 +20,18 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         None
     }
 
+    /// Moves it to the runtime that the caller has entered ([`tokio::runtime::Handle::enter`]), so that no other thread
+    /// wakes its task. The default returns it unchanged, which works, too, while its own runtime runs.
+    ///
+    /// # Errors
+    /// The system's error.
+    fn move_here(self) -> io::Result<Self>
+    where
+        Self: Sized,
+    {
+        Ok(self)
+    }
+
     /// Aborts, by RST if the transport has one, so that the peer sees no regular end. The default drops the stream.
     fn abort(self)
     where
@@ -33,6 +45,10 @@ impl Transport for TcpStream {
     #[cfg(target_os = "linux")]
     fn unacknowledged(&self) -> Option<usize> {
         crate::system::unacknowledged(self)
+    }
+
+    fn move_here(self) -> io::Result<Self> {
+        Self::from_std(self.into_std()?)
     }
 
     /// Sends RST by a linger time of zero: RFC 9293 section 3.10.5 (ABORT).
@@ -165,7 +181,11 @@ mod unix {
     }
 
     /// A Unix socket has no RST: abort drops it.
-    impl Transport for UnixStream {}
+    impl Transport for UnixStream {
+        fn move_here(self) -> io::Result<Self> {
+            Self::from_std(self.into_std()?)
+        }
+    }
 
     impl Listener for UnixListener {
         type Stream = UnixStream;

@@ -27,9 +27,9 @@ const PERIOD: Duration = Duration::from_millis(100);
 pub(crate) struct Turns(Arc<Semaphore>);
 
 impl Turns {
-    /// Creates a queue for the current runtime. Two turns at once for each worker thread keep all threads busy.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(2 * tokio::runtime::Handle::current().metrics().num_workers())))
+    /// Creates a queue. Two turns at once for each thread keep all threads busy.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self(Arc::new(Semaphore::new(2 * threads)))
     }
 
     pub(crate) fn share(&self) -> Share {

@@ -77,15 +77,17 @@ impl Machine {
         }
     }
 
+    /// Returns whether both directions are finished.
+    pub fn is_finished(&self) -> bool {
+        (self.sent, self.received) == (Finished, Finished)
+    }
+
     /// Returns the outcome once both directions are finished.
     pub fn outcome(&self) -> Option<Outcome> {
-        match (self.sent, self.received) {
-            (Finished, Finished) => Some(Outcome {
-                end: self.end.as_deref().cloned().unwrap_or(End::Unproven),
-                began: self.began.unwrap_or(Side::Peer),
-                account: self.account.tally(),
-            }),
-            (Open | Leaving | Closed | Failed, _) | (Finished, Open | Leaving | Closed | Failed) => None,
-        }
+        self.is_finished().then(|| Outcome {
+            end: self.end.as_deref().cloned().unwrap_or(End::Unproven),
+            began: self.began.unwrap_or(Side::Peer),
+            account: self.account.tally(),
+        })
     }
 }

@@ -56,6 +56,7 @@ impl Connection {
     }
 
     /// Frees the memory of input that is used or will not be used.
+    #[inline]
     pub(super) fn drop_used_input(&mut self) {
         let is_over = self.session.machine().is_discarding();
         match &mut self.parser {

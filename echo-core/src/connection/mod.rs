@@ -368,6 +368,9 @@ impl Connection {
 
     /// Returns when [`Connection::handle_time`] is due.
     pub fn next_time(&self) -> Option<Duration> {
-        [self.session.next_deadline(), self.quiet_at].into_iter().flatten().min()
+        match (self.session.next_deadline(), self.quiet_at) {
+            (Some(deadline), Some(quiet)) => Some(deadline.min(quiet)),
+            (deadline, quiet) => deadline.or(quiet),
+        }
     }
 }

@@ -344,12 +344,13 @@ impl Session {
     }
 
     fn is_over(&self) -> bool {
-        self.machine.outcome().is_some() && self.fin == Fin::Sent && self.outbox.waiting() == 0
+        self.fin == Fin::Sent && self.outbox.waiting() == 0 && self.machine.is_finished()
     }
 
     /// Returns the outcome once nothing is left to do.
+    #[inline]
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.machine.outcome().filter(|_| self.is_over())
+        if self.is_over() { self.machine.outcome() } else { None }
     }
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod command_line;
 mod connect_errors;
+mod cores;
 mod ctime;
 mod descriptors;
 mod drains;

@@ -21,8 +21,8 @@ const MUTANTS: [Mutant; 14] = [
     Mutant {
         name: "no linger",
         file: "close/view.rs",
-        find: "(Finished, Finished) => Some(Outcome {",
-        replace: "(Finished, _) => Some(Outcome {",
+        find: "(self.sent, self.received) == (Finished, Finished)",
+        replace: "self.sent == Finished",
     },
     Mutant {
         name: "FIN before the last answer",

@@ -1,16 +1,19 @@
 //! Bugs planted in the driver and in the core: a search must find each, and print how to replay it.
 //!
-//! The test copies the workspace below the target directory and puts the bug into the copy. The copy's `echo-sim` has
-//! to find it. The `echo-sim` of this workspace must find nothing in the same scenario.
+//! The test copies the workspace below the target directory and puts the bugs into the copy; a variable of the
+//! environment names the ones that are in force. The copy's `echo-sim` has to find them. The `echo-sim` of this workspace
+//! must find nothing in the same scenario.
 
 use sim_tests::file::Saved;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 
-/// A place in the sources and its replacement.
+/// A place in the sources and its replacement, in which `$PLANTED` says whether the bug is in force.
 struct Bug {
+    /// The value of the variable `PLANTED` that puts it in force.
+    name: &'static str,
     file: &'static str,
     whole: &'static str,
     broken: &'static str,
@@ -18,13 +21,14 @@ struct Bug {
 
 /// Drops the stream after FIN was sent, although the peer may still send much.
 const NO_LINGER: Bug = Bug {
+    name: "no-linger",
     file: "echo-net/src/driver.rs",
     whole: "                            self.look(now);
                         }
                     }
                     Poll::Pending => return Poll::Pending,
 ",
-    broken: "                            self.stream = None;
+    broken: "                            if $PLANTED { self.stream = None } else { self.look(now) }
                         }
                     }
                     Poll::Pending => return Poll::Pending,
@@ -33,16 +37,18 @@ const NO_LINGER: Bug = Bug {
 
 /// At a deadline, sends RST, which deletes what the peer has not read (against clause 5.9).
 const RESET: Bug = Bug {
+    name: "reset",
     file: "echo-core/src/close/mod.rs",
     whole: "        out.push(Action::CloseTransport);",
-    broken: "        out.push(Action::Abort);",
+    broken: "        out.push(if $PLANTED { Action::Abort } else { Action::CloseTransport });",
 };
 
 /// Ignores at a deadline that the peer still reads (against clause 8.6).
 const NO_PROGRESS: Bug = Bug {
+    name: "reset",
     file: "echo-core/src/session/time.rs",
     whole: "        if self.progress.look(",
-    broken: "        if false && self.progress.look(",
+    broken: "        if !$PLANTED && self.progress.look(",
 };
 
 /// Maximum number of steps and faults of a shrunk scenario.
@@ -64,11 +70,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Builds `echo-sim` with `bugs`. Returns the path of a copy of the program, named `name`.
-fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
-    // All builds share one target directory, so that dependencies are built once.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+/// `echo-sim` with all bugs.
+static PLANTED: LazyLock<PathBuf> = LazyLock::new(|| {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     let copied = home.join("echo");
@@ -79,27 +82,37 @@ fn build_with(bugs: &[Bug], name: &str) -> PathBuf {
     for part in ["Cargo.toml", "Cargo.lock"] {
         fs::copy(workspace.join(part), copied.join(part)).unwrap_or_else(|error| panic!("{part}: {error}"));
     }
-    for Bug { file, whole, broken } in bugs {
+    for Bug { name, file, whole, broken } in [NO_LINGER, RESET, NO_PROGRESS] {
         let path = copied.join(file);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(text.matches(whole).count(), 1, "the place for the bug is not in {file} any more");
-        fs::write(&path, text.replace(whole, broken)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let in_force = format!("std::env::var_os(\"PLANTED\").is_some_and(|name| name == {name:?})");
+        let text = text.replace(whole, &broken.replace("$PLANTED", &in_force));
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--offline", "--locked", "--package", "sim-tests", "--bin", "echo-sim"])
+        // The whole workspace and an example, which needs what tests need: so all dependencies are those of the tests,
+        // and built already.
+        .args(["build", "--offline", "--locked", "--workspace", "--bin", "echo-sim", "--example", "http1"])
         .current_dir(&copied)
         .env("CARGO_TARGET_DIR", home.join("target"))
+        .env("CARGO_BUILD_BUILD_DIR", tmp.parent().expect("the target directory"))
         .env_remove("CARGO_BUILD_TARGET")
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "the copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    let program = home.join(name);
-    fs::copy(home.join("target/debug/echo-sim"), &program).expect("a copy of the program");
-    program
-}
+    home.join("target/debug/echo-sim")
+});
 
 fn run(program: &Path, args: &[&str]) -> Output {
-    Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+    run_with("", program, args)
+}
+
+/// Runs a program with the bugs of a name in force.
+fn run_with(bugs: &str, program: &Path, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).env("PLANTED", bugs).output();
+    output.unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
 fn text(output: &Output) -> String {
@@ -108,8 +121,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
-    let broken = build_with(&[NO_LINGER], "no-linger");
-    let found = run(&broken, &["random", "--seeds", "0..40", "--backend", "turmoil"]);
+    let found = run_with("no-linger", &PLANTED, &["random", "--seeds", "0..40", "--backend", "turmoil"]);
     let report = text(&found);
     assert_eq!(found.status.code(), Some(1), "{report}");
 
@@ -123,7 +135,7 @@ fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted.scenario");
     fs::write(&file, &report[from..to]).expect("a file for the scenario");
     let file = file.to_str().expect("UTF-8");
-    let replayed = run(&broken, &["replay", file]);
+    let replayed = run_with("no-linger", &PLANTED, &["replay", file]);
     assert_eq!(replayed.status.code(), Some(1), "{}", text(&replayed));
     let first = |text: &str| text.lines().find(|line| line.starts_with("BROKEN")).map(ToOwned::to_owned);
     assert!(first(&text(&replayed)).is_some(), "{}", text(&replayed));
@@ -135,11 +147,10 @@ fn a_bug_in_the_driver_is_found_made_small_and_replayed() {
 /// No test noticed these bugs as long as no network had a send buffer.
 #[test]
 fn a_reset_at_the_end_of_patience_is_caught_on_each_backend() {
-    let broken = build_with(&[RESET, NO_PROGRESS], "reset");
     let caught = "BROKEN: plain/client:none/server:close@answer-in-flight/slower-reader/talk-400-400";
     for backend in ["pair", "turmoil", "packet"] {
         let args = ["check", "plain/", "/slower-reader", "--backend", backend];
-        let found = run(&broken, &args);
+        let found = run_with("reset", &PLANTED, &args);
         assert_eq!(found.status.code(), Some(1), "{backend}: {}", text(&found));
         assert!(text(&found).contains(caught), "{backend}: {}", text(&found));
         let whole = run(Path::new(env!("CARGO_BIN_EXE_echo-sim")), &args);

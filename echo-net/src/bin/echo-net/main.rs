@@ -83,7 +83,11 @@ fn main() -> ExitCode {
         Err(error) => return exit::fail(Exit::System, &format!("cannot start: {error}")),
     };
     let exit = match arguments.command {
-        Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        // As a task: connections wake one cheaply, and the future of `block_on` by a system call.
+        Command::Serve(arguments) => match runtime.block_on(runtime.spawn(serve::run(arguments))) {
+            Ok(exit) => exit,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        },
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
         Command::Bench(arguments) => runtime.block_on(bench::run(arguments)),
         Command::Ping(arguments) => runtime.block_on(ping::run(arguments)),

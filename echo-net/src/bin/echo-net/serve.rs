@@ -11,9 +11,10 @@ use crate::standard::STALLED;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::Role;
-use echo_net::{Clock, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
-use std::cell::Cell;
+use echo_net::{Clock, Cores, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{Level, warn};
 
@@ -49,6 +50,10 @@ pub(crate) struct Arguments {
     /// --max-message. A connection that needs more is ended with a reason
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     max_memory: usize,
+
+    /// Number of threads for the connections, each with an event loop of its own [default: one for each core]
+    #[arg(long, value_name = "COUNT", value_parser = units::threads)]
+    threads: Option<NonZero<usize>>,
 
     /// The side that sends FIN first on the framed wire, and so stays in TIME_WAIT
     #[arg(long, value_enum, default_value_t = FirstFin::Client)]
@@ -114,6 +119,9 @@ impl Arguments {
     }
 
     fn config(&self) -> Result<ServerConfig, Failure> {
+        // First: the threads open files, too.
+        let cores = self.threads.map(Cores::start).transpose();
+        let cores = cores.map_err(|error| (Exit::System, format!("cannot start the threads: {error}")))?;
         let refusals = ServerConfig::default().max_refusals;
         let (max_connections, max_refusals) =
             limits::fit(self.max_connections, refusals).map_err(|error| (Exit::System, error))?;
@@ -125,6 +133,7 @@ impl Arguments {
             FirstFin::Server => Role::Server,
         };
         config.clock = if self.utc { Clock::utc() } else { Clock::local() };
+        config.cores = cores;
         config.max_connections = max_connections;
         config.max_refusals = max_refusals;
         config.max_memory = self.max_memory.saturating_mul(MEBIBYTE);
@@ -201,10 +210,10 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
         _ = signals.reached(1) => return Ok(Served::Nothing),
         listener = arguments.listen(out) => listener?,
     };
-    let aborted = Cell::new(false);
+    let aborted = AtomicBool::new(false);
     let abort = async {
         signals.reached(2).await;
-        aborted.set(true);
+        aborted.store(true, Ordering::Relaxed);
     };
     let shutdown = async {
         signals.reached(1).await;
@@ -213,5 +222,5 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
         true => serve_until(AcceptProxy(listener), config, shutdown, abort).await,
         false => serve_until(listener, config, shutdown, abort).await,
     };
-    Ok(if aborted.get() { Served::Aborted(report) } else { Served::Drained(report) })
+    Ok(if aborted.into_inner() { Served::Aborted(report) } else { Served::Drained(report) })
 }

@@ -1,5 +1,6 @@
 //! Durations and sizes on the command line: a number with a unit.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 /// Parses a duration: `10ms`, `1.5s`, `5m`. A number alone has the unit `usual`, in seconds.
@@ -43,6 +44,14 @@ pub(crate) fn some_of_a_day(text: &str) -> Result<Duration, String> {
 /// Parses a count of at least 1.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number of at least 1".to_owned())
+}
+
+/// Parses a number of threads.
+pub(crate) fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse()
+        .ok()
+        .filter(|count: &NonZero<usize>| count.get() <= 1024)
+        .ok_or_else(|| "expected 1 to 1024".to_owned())
 }
 
 /// Parses a size in bytes, as [`size`] does.

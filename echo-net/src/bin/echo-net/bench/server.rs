@@ -68,6 +68,7 @@ fn run(
             // A dropped sender stops it, too.
             let _ = stopped.await;
         };
-        Ok(serve(listener, config, stopped).await)
+        // As a task: connections wake one cheaply, and the future of `block_on` by a system call.
+        tokio::spawn(serve(listener, config, stopped)).await.map_err(io::Error::other)
     })
 }
