@@ -440,6 +440,9 @@ impl<T: Transport> Driver<T> {
             }
             alarm.as_mut().reset(at);
         }
+        if let Some(stream) = &self.stream {
+            stream.waits_until(alarm.deadline());
+        }
         Poll::Pending
     }
 }
