@@ -20,6 +20,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::ReadBuf;
+#[cfg(feature = "turmoil")]
 use tokio::time::Instant;
 
 pub(in crate::backend) type SharedLog = Arc<Mutex<EventLog>>;
@@ -74,6 +75,7 @@ struct Inner<S> {
     reader: Option<Waker>,
     writer: Option<Waker>,
     /// When the program acts next if nothing arrives.
+    #[cfg(feature = "turmoil")]
     alarm: Option<Instant>,
 }
 
@@ -161,6 +163,7 @@ impl<S: Transport> InstrumentedStream<S> {
             relay_fin: RelayFin::No,
             reader: None,
             writer: None,
+            #[cfg(feature = "turmoil")]
             alarm: None,
         }));
         (Self(Arc::clone(&inner)), StreamControl(inner))

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+#[cfg(feature = "turmoil")]
 use tokio::time::Instant;
 
 impl<S: Transport> AsyncRead for InstrumentedStream<S> {
@@ -58,6 +59,7 @@ impl<S: Transport> Transport for InstrumentedStream<S> {
         }
     }
 
+    #[cfg(feature = "turmoil")]
     fn waits_until(&self, alarm: Instant) {
         lock(&self.0).alarm = Some(alarm);
     }
@@ -72,6 +74,9 @@ impl<S: Transport> Drop for InstrumentedStream<S> {
     fn drop(&mut self) {
         let mut inner = lock(&self.0);
         inner.close(State::Closed);
-        inner.alarm = None;
+        #[cfg(feature = "turmoil")]
+        {
+            inner.alarm = None;
+        }
     }
 }
