@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep_until};
@@ -67,7 +67,7 @@ pub(crate) struct Driver<T> {
     /// The time of the last poll, or of what was read in it.
     now: Duration,
     /// `None` before the first wait.
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
 }
 
 impl<T: Transport> Driver<T> {
@@ -435,17 +435,56 @@ impl<T: Transport> Driver<T> {
 
     /// Ready when `due` is reached, the time of the next deadline.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Duration>) -> Poll<()> {
-        let Some(at) = due.and_then(|since| self.timeline.at(since)) else {
-            return Poll::Pending;
+        let Some(due) = due else { return Poll::Pending };
+        let alarm = match &mut self.alarm {
+            Some(alarm) => alarm,
+            // A deadline that is out of tokio's range never passes.
+            None => match Alarm::new(&self.timeline, due) {
+                Some(alarm) => self.alarm.insert(alarm),
+                None => return Poll::Pending,
+            },
         };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let rings = alarm.poll(cx, &self.timeline, self.now, due);
+        if rings.is_pending()
+            && let Some(stream) = &self.stream
+        {
+            stream.waits_until(alarm.sleep.deadline());
+        }
+        rings
+    }
+}
+
+/// Wakes the task for the next deadline.
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    /// When it rings.
+    at: Duration,
+    /// Whom it wakes. `None` if it has rung.
+    waker: Option<Waker>,
+}
+
+impl Alarm {
+    fn new(timeline: &Timeline, due: Duration) -> Option<Self> {
+        Some(Self { sleep: Box::pin(sleep_until(timeline.at(due)?)), at: due, waker: None })
+    }
+
+    /// Ready when `due` is reached.
+    fn poll(&mut self, cx: &mut Context<'_>, timeline: &Timeline, now: Duration, due: Duration) -> Poll<()> {
         // Most deadlines move on with each message: the alarm stays, and moves only when it rings.
-        while at < alarm.deadline() || alarm.as_mut().poll(cx).is_ready() {
-            if alarm.deadline() == at {
+        let waits = now < self.at && self.at <= due;
+        if waits && self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        while due < self.at || self.sleep.as_mut().poll(cx).is_ready() {
+            self.waker = None;
+            if due == self.at {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(at);
+            let Some(at) = timeline.at(due) else { return Poll::Pending };
+            self.sleep.as_mut().reset(at);
+            self.at = due;
         }
+        self.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 /// A byte stream in both directions whose write half can be shut down alone (half-close).
 ///
@@ -31,6 +32,10 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     {
         Ok(self)
     }
+
+    /// Is told when the connection acts next, at the latest, if no input comes. The default ignores it. A simulation
+    /// passes over the time in which nothing happens.
+    fn waits_until(&self, _: Instant) {}
 
     /// Aborts, by RST if the transport has one, so that the peer sees no regular end. The default drops the stream.
     fn abort(self)

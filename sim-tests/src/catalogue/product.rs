@@ -7,6 +7,7 @@ use crate::check::oracle;
 use crate::scenario::network::Network;
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
+use crate::support::parallel::parallel_map;
 use std::sync::OnceLock;
 
 /// The networks of the product, by name.
@@ -78,15 +79,13 @@ impl Product {
             networks: networks.clone(),
             places: Vec::new(),
         };
-        for wire in Wire::ALL {
-            for client in &plans {
-                for server in &plans {
-                    for network in &networks {
-                        product.add(Scenario::new(wire, client.clone(), server.clone(), network.clone()));
-                    }
-                }
-            }
-        }
+        let rows = parallel_map(Wire::ALL.len() * plans.len(), |row| {
+            let (wire, client) = (Wire::ALL[row / plans.len()], &plans[row % plans.len()]);
+            let all = plans.iter().flat_map(|server| networks.iter().map(move |network| (server, network)));
+            all.map(|(server, network)| judged(Scenario::new(wire, client.clone(), server.clone(), network.clone())))
+                .collect::<Vec<_>>()
+        });
+        rows.into_iter().flatten().for_each(|combination| product.add(combination));
         product.size = product.places.len();
         product.add_extra();
         product
@@ -116,20 +115,18 @@ impl Product {
         EXTRA.get_or_init(|| extra::scenarios().into_iter().collect()).contains(scenario)
     }
 
-    fn add(&mut self, scenario: Scenario) {
-        let excluded = |product: &mut Self, rule: usize| {
-            product.excluded[rule] += 1;
-            product.places.push(Index::Excluded(rule as u8));
-        };
-        if let Some(rule) = Exclusion::by_plan(&scenario) {
-            return excluded(self, rule);
+    /// Adds a sequence, or the rule that removes it.
+    fn add(&mut self, combination: Result<Box<Sequence>, usize>) {
+        match combination {
+            Ok(sequence) => {
+                self.places.push(Index::Sequence(self.sequences.len() as u32));
+                self.sequences.push(*sequence);
+            }
+            Err(rule) => {
+                self.excluded[rule] += 1;
+                self.places.push(Index::Excluded(rule as u8));
+            }
         }
-        let expectation = oracle::expect(&scenario);
-        if let Some(rule) = Exclusion::by_outcome(&scenario, &expectation) {
-            return excluded(self, rule);
-        }
-        self.places.push(Index::Sequence(self.sequences.len() as u32));
-        self.sequences.push(Sequence { id: scenario.to_string(), scenario, expectation });
     }
 
     /// Adds the scenarios beyond the product, except those that a rule removes because of their expectation.
@@ -169,6 +166,19 @@ impl Product {
             Index::Sequence(index) => Place::Sequence(self.sequences.get(index as usize)?),
             Index::Excluded(rule) => Place::Excluded(&EXCLUSIONS[rule as usize]),
         })
+    }
+}
+
+/// Returns the sequence of a combination, or the rule that removes it, as an index into [`EXCLUSIONS`].
+fn judged(scenario: Scenario) -> Result<Box<Sequence>, usize> {
+    if let Some(rule) = Exclusion::by_plan(&scenario) {
+        return Err(rule);
+    }
+    let expectation = oracle::expect(&scenario);
+    match Exclusion::by_outcome(&scenario, &expectation) {
+        Some(rule) => Err(rule),
+        // Most combinations are removed, so a place for a sequence would mostly be empty.
+        None => Ok(Box::new(Sequence { id: scenario.to_string(), scenario, expectation })),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod choices;
 mod every_order;
+mod host_clock;
 mod hosts;
 mod in_flight;
 mod packet_transfer;

@@ -51,9 +51,10 @@ impl Simulation {
         }
     }
 
-    /// Delivers what is due in the next step.
-    pub(super) fn deliver(&mut self) {
+    /// Delivers what is due in the next step. Returns whether anything is.
+    pub(super) fn deliver(&mut self) -> bool {
         let arrivals = self.arrivals();
+        let arrives = !arrivals.is_empty();
         let mut log = lock(&self.log);
         let Self { sim, links, held, controller, hosts, .. } = self;
         let (mut due, mut refused) = ([0, 0], [false, false]);
@@ -90,6 +91,7 @@ impl Simulation {
                 log.note(from.peer(), LogEvent::Sent(Unit::Reset));
             }
         }
+        arrives
     }
 
     /// Returns what arrives in the next step.

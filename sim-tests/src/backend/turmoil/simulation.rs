@@ -1,6 +1,7 @@
 //! One simulation: both programs on their hosts, the network between them, and the controller.
 
 use super::choices::Choices;
+use super::host_clock::{HostClock, Jumps};
 use super::hosts::{Hosts, Stream};
 use super::in_flight::{HeldPacket, InFlight};
 use crate::backend::faulty_links::FaultyLinks;
@@ -46,6 +47,10 @@ pub(super) struct Simulation {
     pub(super) hosts: [HostState; 2],
     pub(super) client_address: IpAddr,
     pub(super) timing: Timing,
+    /// By [`Role`].
+    clocks: [HostClock; 2],
+    /// The time on both clocks since the hosts were started.
+    elapsed: Millis,
 }
 
 /// Whether a fault has ended a host.
@@ -76,6 +81,8 @@ impl Simulation {
         let log = SharedLog::default();
         let streams = Role::BOTH.map(|_| Slot::default());
         let (controller, inboxes) = Controller::new(scenario, Arc::clone(&log), streams.clone());
+        let [(client, for_client), (server, for_server)] = Role::BOTH.map(|_| HostClock::new());
+        let inboxes = inboxes.into_iter().zip([for_client, for_server]);
         for ((role, stream), inbox) in Role::BOTH.into_iter().zip(streams).zip(inboxes) {
             start_host(&mut sim, HostProgram::new(role, scenario, 1, Arc::clone(&log), stream, Hosts), role, inbox);
         }
@@ -89,6 +96,8 @@ impl Simulation {
             held: Vec::new(),
             hosts: [HostState::Up; 2],
             timing: Timing::Links,
+            clocks: [client, server],
+            elapsed: 0,
         }
     }
 
@@ -99,14 +108,20 @@ impl Simulation {
         const QUIET: u32 = 3;
         self.connect()?;
         let (mut seen, mut quiet, mut ahead) = (0, 0, 0);
-        for now in 1..=budget {
+        let (mut now, mut span) = (0, 1);
+        // Whether something has arrived that no program has seen.
+        let mut arrived = false;
+        while now < budget {
+            span = span.min(budget - now);
+            now += span;
             lock(&self.log).advance(now);
             self.tell_taken(now);
             // A command takes a step of its own, so the hosts' clocks run ahead. They wait while no packet moves.
             if ahead > 0 && !self.held.contains(&HeldPacket::Leaves) {
                 ahead -= 1;
             } else {
-                self.step()?;
+                self.step_for(span)?;
+                arrived = false;
             }
             self.collect();
             while self.carry_out() {
@@ -114,19 +129,40 @@ impl Simulation {
                 self.collect();
                 ahead += 1;
             }
-            self.deliver();
-            let log = lock(&self.log);
-            if log.entries().len() != seen || self.links.next_due().is_some() {
-                (seen, quiet) = (log.entries().len(), 0);
-                continue;
-            }
-            quiet += 1;
-            let is_over = |side| ending(log.entries(), side) != Ending::Open;
-            if quiet >= QUIET && is_over(Role::Client) && is_over(Role::Server) {
+            arrived |= self.deliver();
+            let is_over = self.is_over();
+            let events = lock(&self.log).entries().len();
+            let quiet_now = events == seen && self.links.next_due().is_none();
+            (seen, quiet) = (events, if quiet_now { quiet + 1 } else { 0 });
+            if quiet >= QUIET && is_over {
                 return Ok(true);
             }
+            span = if arrived || ahead > 0 { 1 } else { self.idle(now, is_over) };
         }
         Ok(false)
+    }
+
+    /// Whether both ends have ended.
+    fn is_over(&self) -> bool {
+        let log = lock(&self.log);
+        Role::BOTH.into_iter().all(|side| ending(log.entries(), side) != Ending::Open)
+    }
+
+    /// Returns how many milliseconds the next step may take: nothing happens in them. What happens next is that a
+    /// packet arrives, or that a program's alarm rings.
+    fn idle(&self, now: Millis, is_over: bool) -> Millis {
+        let packet = match (&self.timing, self.links.next_due()) {
+            (Timing::Choices(_), _) => return 1,
+            // The last steps are counted.
+            (Timing::Links, None) if is_over => return 1,
+            // Packets are delivered one step before they are due.
+            (Timing::Links, due) => due.map(|due| due.saturating_sub(now + 1)),
+        };
+        let until = |side: Role| {
+            let alarm = self.controller.stream(side)?.alarm()?;
+            Some(self.clocks[side as usize].until(alarm, self.elapsed))
+        };
+        packet.into_iter().chain(Role::BOTH.into_iter().filter_map(until)).min().map_or(1, |span| span.max(1))
     }
 
     /// Connects both programs in no time, and starts them.
@@ -145,7 +181,17 @@ impl Simulation {
         Err(ScenarioError::Run("turmoil: the connection did not come about".into()))
     }
 
+    /// Takes a step of `span` milliseconds. If it is more than one, nothing may happen in it.
+    fn step_for(&mut self, span: Millis) -> Result<(), ScenarioError> {
+        if span > 1 {
+            self.clocks.iter().for_each(|clock| clock.jump(span));
+            self.elapsed += span - 1;
+        }
+        self.step()
+    }
+
     fn step(&mut self) -> Result<(), ScenarioError> {
+        self.elapsed += 1;
         self.sim.step().map(drop).map_err(|error| ScenarioError::Run(format!("turmoil: {error}")))
     }
 
@@ -167,13 +213,14 @@ impl Simulation {
     }
 }
 
-fn start_host(sim: &mut Sim<'static>, program: HostProgram<Hosts>, role: Role, inbox: Inbox) {
+fn start_host(sim: &mut Sim<'static>, program: HostProgram<Hosts>, role: Role, inbox: (Inbox, Jumps)) {
     // turmoil can start a host again; these hosts start only once.
     let inbox = Mutex::new(Some(inbox));
     let software = move || {
         let (program, inbox) = (program.clone(), lock(&inbox).take());
         async move {
-            if let Some(inbox) = inbox {
+            if let Some((inbox, jumps)) = inbox {
+                jumps.begin();
                 program.play(inbox).await?;
             }
             // The software must not return: then turmoil's host answers nothing more, not even from its kernel.

@@ -76,6 +76,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    keep_freed_memory();
     let options = match Program::try_parse() {
         Ok(options) => options,
         Err(error) => return refuse(&error),
@@ -100,6 +101,12 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(trouble) => trouble.tell(),
     }
+}
+
+/// Makes the allocator keep what each run frees for the next one: glibc gives freed memory back to the kernel above a
+/// threshold, which is twice the largest block that was freed so far.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(8 << 20)));
 }
 
 /// Prints the error of clap; an invalid value gives one line.

@@ -4,6 +4,7 @@
 //! with everything between them. So most steps of a search are looked up here. [`End`]s with the same hash behave the
 //! same from then on, which the search relies on anyway.
 
+use super::arena::Arena;
 use super::end::{End, LocalStep};
 use super::hash::{Mixed, identity};
 use super::observations::Observations;
@@ -12,15 +13,36 @@ use super::rules::ExplorerBreach;
 use super::unit::{Reach, reaches};
 use echo_core::Deadline;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::ops::Deref;
 
-/// A stored state of an end, with what is asked about it in every state of a search.
-pub(super) struct StoredEnd {
+/// A stored state of an end, and what a search asks about the result of every step: most results were seen before, so
+/// the state itself is not read.
+#[derive(Clone, Copy)]
+pub(super) struct EndState<'a> {
     /// Two states have the same class exactly if they have the same hash.
     pub(super) class: u32,
     pub(super) is_here: bool,
     /// Whether it discards its input.
     pub(super) drops: bool,
+    stored: &'a StoredEnd<'a>,
+}
+
+impl<'a> Deref for EndState<'a> {
+    type Target = StoredEnd<'a>;
+
+    fn deref(&self) -> &StoredEnd<'a> {
+        self.stored
+    }
+}
+
+impl<'a> EndState<'a> {
+    pub(super) fn end(self) -> &'a End {
+        &self.stored.end
+    }
+}
+
+/// A stored state of an end, with what is asked about it in every state of a search.
+pub(super) struct StoredEnd<'a> {
     /// How far a write of its output can go.
     pub(super) writes: Vec<(Reach, u16)>,
     pub(super) fin_due: bool,
@@ -29,25 +51,25 @@ pub(super) struct StoredEnd {
     pub(super) wants_input: bool,
     pub(super) awaits_quiet: bool,
     pub(super) deadlines: Vec<Deadline>,
-    results: RefCell<Results>,
+    results: RefCell<Results<'a>>,
     /// Whether its outcome was noted.
     noted: Cell<bool>,
     /// What is wrong with it.
     breach: Option<Box<ExplorerBreach>>,
     /// It is large, so that what a search needs most often is stored outside it.
-    pub(super) end: Box<End>,
+    end: Box<End>,
 }
 
-impl StoredEnd {
+impl<'a> StoredEnd<'a> {
     /// Returns whether this is the first call: the outcome of the end is noted once.
     pub(super) fn is_to_be_noted(&self) -> bool {
         !self.noted.replace(true)
     }
 
-    fn result(&self, key: (u32, u32)) -> Option<Taken> {
+    fn result(&self, key: (u32, u32)) -> Option<Taken<'a>> {
         let results = self.results.borrow();
         let at = results.keys.iter().position(|other| *other == key)?;
-        Some(results.results[at].clone())
+        Some(results.results[at])
     }
 
     /// Returns what is wrong with the end.
@@ -58,88 +80,93 @@ impl StoredEnd {
 
 /// The results of the steps that were taken from one state. There are few, so they are searched from the first on.
 #[derive(Default)]
-struct Results {
+struct Results<'a> {
     /// The step's code, and the number of the queue that it reads.
     keys: Vec<(u32, u32)>,
-    results: Vec<Taken>,
+    results: Vec<Taken<'a>>,
 }
 
 /// A check of an end that does not depend on its peer.
 type Check = fn(&End) -> Result<(), ExplorerBreach>;
 
 /// The result of a step.
-#[derive(Clone)]
-pub(super) struct Taken {
-    pub(super) end: Rc<StoredEnd>,
+#[derive(Clone, Copy)]
+pub(super) struct Taken<'a> {
+    pub(super) end: EndState<'a>,
     /// What was written, or the rest of an input of which the first half was read.
-    pub(super) pieces: Rc<Queue>,
+    pub(super) pieces: &'a Queue,
     pub(super) aborted: bool,
 }
 
 /// All states of ends in a search. The maps are only queried, never listed.
-pub(super) struct Ends {
+pub(super) struct Ends<'a> {
+    arena: &'a Arena<StoredEnd<'a>>,
     cuts: &'static [usize],
     check: Check,
-    pub(super) queues: Queues,
-    stored: Vec<Rc<StoredEnd>>,
-    places: Mixed<u128, usize>,
+    pub(super) queues: Queues<'a>,
+    stored: Mixed<u128, EndState<'a>>,
     classes: Mixed<u128, u32>,
 }
 
-impl Ends {
-    /// Creates an empty store. `cuts` are the positions inside a unit at which the stream may be cut.
-    pub(super) fn new(cuts: &'static [usize], check: Check) -> Self {
+/// Where the ends and queues of a search are stored.
+#[derive(Default)]
+pub(super) struct Store<'a> {
+    ends: Arena<StoredEnd<'a>>,
+    queues: Arena<Queue>,
+}
+
+impl<'a> Ends<'a> {
+    /// Creates an empty list. `cuts` are the positions inside a unit at which the stream may be cut.
+    pub(super) fn new(store: &'a Store<'a>, cuts: &'static [usize], check: Check) -> Self {
         Self {
+            arena: &store.ends,
             cuts,
             check,
-            queues: Queues::new(),
-            stored: Vec::new(),
-            places: Mixed::default(),
+            queues: Queues::new(&store.queues),
+            stored: Mixed::default(),
             classes: Mixed::default(),
         }
     }
 
     /// Stores an end before its first step, after what it does at once.
-    pub(super) fn first(&mut self, mut end: End, notes: &mut Observations) -> Taken {
+    pub(super) fn first(&mut self, mut end: End, notes: &mut Observations) -> Taken<'a> {
         let aborted = end.settle(self.cuts, notes);
-        Taken { end: self.store(end), pieces: Rc::clone(&self.queues.empty), aborted }
+        Taken { end: self.store(end), pieces: self.queues.empty, aborted }
     }
 
     /// Takes a step from `from`, with everything that the end then does at once. `input` is what it reads. Only the first
     /// time adds to `notes`.
     pub(super) fn take(
         &mut self,
-        from: &StoredEnd,
+        from: EndState<'a>,
         step: LocalStep,
         input: Option<&Queue>,
         notes: &mut Observations,
-    ) -> Result<Taken, ExplorerBreach> {
+    ) -> Result<Taken<'a>, ExplorerBreach> {
         let key = (step.code(), input.map_or(0, |input| input.number));
         if let Some(taken) = from.result(key) {
             return Ok(taken);
         }
-        let mut end = End::clone(&from.end);
+        let mut end = from.end().clone();
         let pieces = end.take(step, input.map_or(&[], |input| &input.pieces), notes)?;
         let aborted = end.settle(self.cuts, notes);
         let taken = Taken { end: self.store(end), pieces: self.queues.store(pieces), aborted };
         let results = &mut *from.results.borrow_mut();
         results.keys.push(key);
-        results.results.push(taken.clone());
+        results.results.push(taken);
         Ok(taken)
     }
 
-    fn store(&mut self, end: End) -> Rc<StoredEnd> {
+    fn store(&mut self, end: End) -> EndState<'a> {
         let hash = identity(&end);
         let everything = identity(&(hash, end.not_hashed()));
-        if let Some(place) = self.places.get(&everything) {
-            return Rc::clone(&self.stored[*place]);
+        if let Some(known) = self.stored.get(&everything) {
+            return *known;
         }
         let class = u32::try_from(self.classes.len()).expect("memory does not hold so many ends");
         let class = *self.classes.entry(hash).or_insert(class);
-        let stored = Rc::new(StoredEnd {
-            class,
-            is_here: end.is_here(),
-            drops: end.connection.machine().is_discarding(),
+        let (is_here, drops) = (end.is_here(), end.connection.machine().is_discarding());
+        let stored = self.arena.add(StoredEnd {
             writes: reaches(&end.outgoing).collect(),
             fin_due: end.fin_due,
             may_fail_to_write: !end.outgoing.is_empty() && !end.connection.is_write_closed(),
@@ -152,15 +179,8 @@ impl Ends {
             breach: (self.check)(&end).err().map(Box::new),
             end: Box::new(end),
         });
-        self.places.insert(everything, self.stored.len());
-        self.stored.push(Rc::clone(&stored));
-        stored
-    }
-}
-
-/// Results refer to ends and those to results, so nothing would free them.
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.stored.iter().for_each(|stored| drop(stored.results.take()));
+        let state = EndState { class, is_here, drops, stored };
+        self.stored.insert(everything, state);
+        state
     }
 }

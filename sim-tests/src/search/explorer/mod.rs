@@ -27,6 +27,7 @@
 //! println!("{}", Summary::of(&[report]));
 //! ```
 
+mod arena;
 mod claims;
 mod coverage;
 mod end;
@@ -52,6 +53,7 @@ pub use report::{Counterexample, Exploration, Summary};
 pub use rules::{ExplorerBreach, ExplorerRule};
 pub use setup::{CALM, ExplorerWire, Peer, Setup, TransportFault, full, quick};
 
+use ends::Store;
 use pair::Pair;
 use search::{Found, Model, search};
 use single::Single;
@@ -72,9 +74,16 @@ impl Default for Limits {
 
 /// Explores `setup`. From time to time calls `progress` with the number of states visited.
 pub fn run(setup: &Setup, limits: Limits, progress: &mut dyn FnMut(u64)) -> Exploration {
+    let store = Store::default();
     let found = match setup.who {
-        Peer::Pair => explore(Pair::new(setup), limits, progress),
-        Peer::Against(role, inputs) => explore(Single::new(setup, role, inputs), limits, progress),
+        Peer::Pair => {
+            let shared = pair::Shared::new(setup, &store);
+            explore(Pair::new(&shared), limits, progress)
+        }
+        Peer::Against(role, inputs) => {
+            let shared = single::Shared::new(setup, &store);
+            explore(Single::new(&shared, role, inputs), limits, progress)
+        }
     };
     let Found { states, transitions, ends, longest, complete, notes, counterexample } = found;
     let counterexample = counterexample.map(|(breach, ladder)| Counterexample { breach, ladder });

@@ -1,9 +1,9 @@
 //! Sequences of pieces. Each is stored once and has a number, so states share them and compare them by number.
 
+use super::arena::Arena;
 use super::hash::Numbers;
 use super::unit::{Piece, Reach, reaches};
 use std::collections::HashMap;
-use std::rc::Rc;
 
 /// A stored sequence of pieces.
 #[derive(Debug)]
@@ -22,59 +22,63 @@ impl Queue {
 }
 
 /// All queues of a search, and the results of joining and splitting them. The maps are only queried, never listed.
-#[derive(Debug)]
-pub(super) struct Queues {
-    stored: HashMap<Vec<Piece>, Rc<Queue>>,
-    joined: Numbers<(u32, u32), Rc<Queue>>,
-    split: Numbers<(u32, u16), (Rc<Queue>, Rc<Queue>)>,
-    pub(super) empty: Rc<Queue>,
+pub(super) struct Queues<'a> {
+    stored: StoredQueues<'a>,
+    joined: Numbers<(u32, u32), &'a Queue>,
+    split: Numbers<(u32, u16), (&'a Queue, &'a Queue)>,
+    pub(super) empty: &'a Queue,
     /// One piece that will not be read.
-    pub(super) junk: Rc<Queue>,
+    pub(super) junk: &'a Queue,
 }
 
-impl Queues {
-    pub(super) fn new() -> Self {
-        let mut stored = HashMap::new();
-        let empty = store(&mut stored, Vec::new());
-        let junk = store(&mut stored, vec![Piece::junk()]);
+/// Where the queues are, and each by its pieces.
+struct StoredQueues<'a> {
+    arena: &'a Arena<Queue>,
+    by_pieces: HashMap<&'a [Piece], &'a Queue>,
+}
+
+impl<'a> Queues<'a> {
+    pub(super) fn new(arena: &'a Arena<Queue>) -> Self {
+        let mut stored = StoredQueues { arena, by_pieces: HashMap::new() };
+        let empty = stored.store(Vec::new());
+        let junk = stored.store(vec![Piece::junk()]);
         Self { stored, joined: Numbers::default(), split: Numbers::default(), empty, junk }
     }
 
-    pub(super) fn store(&mut self, pieces: Vec<Piece>) -> Rc<Queue> {
-        if pieces.is_empty() {
-            return Rc::clone(&self.empty);
-        }
-        store(&mut self.stored, pieces)
+    pub(super) fn store(&mut self, pieces: Vec<Piece>) -> &'a Queue {
+        if pieces.is_empty() { self.empty } else { self.stored.store(pieces) }
     }
 
     /// Returns the pieces of `front` and then those of `back`.
-    pub(super) fn join(&mut self, front: &Rc<Queue>, back: &Rc<Queue>) -> Rc<Queue> {
+    pub(super) fn join(&mut self, front: &'a Queue, back: &'a Queue) -> &'a Queue {
         if front.is_empty() {
-            return Rc::clone(back);
+            return back;
         }
         let stored = &mut self.stored;
-        let join = || store(stored, [front.pieces.as_slice(), &back.pieces].concat());
-        Rc::clone(self.joined.entry((front.number, back.number)).or_insert_with(join))
+        let join = || stored.store([front.pieces.as_slice(), &back.pieces].concat());
+        self.joined.entry((front.number, back.number)).or_insert_with(join)
     }
 
     /// Returns the first `count` pieces of `queue`, and the others.
-    pub(super) fn split(&mut self, queue: &Queue, count: u16) -> (Rc<Queue>, Rc<Queue>) {
+    pub(super) fn split(&mut self, queue: &Queue, count: u16) -> (&'a Queue, &'a Queue) {
         let stored = &mut self.stored;
         let split = || {
             let (front, back) = queue.pieces.split_at(count.into());
-            (store(stored, front.to_vec()), store(stored, back.to_vec()))
+            (stored.store(front.to_vec()), stored.store(back.to_vec()))
         };
-        self.split.entry((queue.number, count)).or_insert_with(split).clone()
+        *self.split.entry((queue.number, count)).or_insert_with(split)
     }
 }
 
-fn store(stored: &mut HashMap<Vec<Piece>, Rc<Queue>>, pieces: Vec<Piece>) -> Rc<Queue> {
-    if let Some(queue) = stored.get(&pieces) {
-        return Rc::clone(queue);
+impl<'a> StoredQueues<'a> {
+    fn store(&mut self, pieces: Vec<Piece>) -> &'a Queue {
+        if let Some(queue) = self.by_pieces.get(pieces.as_slice()) {
+            return queue;
+        }
+        let number = u32::try_from(self.by_pieces.len()).expect("memory does not hold so many queues");
+        let reaches = reaches(&pieces).collect();
+        let queue = self.arena.add(Queue { number, pieces, reaches });
+        self.by_pieces.insert(&queue.pieces, queue);
+        queue
     }
-    let number = u32::try_from(stored.len()).expect("memory does not hold so many queues");
-    let reaches = reaches(&pieces).collect();
-    let queue = Rc::new(Queue { number, pieces: pieces.clone(), reaches });
-    stored.insert(pieces, Rc::clone(&queue));
-    queue
 }

@@ -4,7 +4,7 @@
 //! earlier and read now. So the state is that of one end, and all inputs are tried in each state.
 
 use super::end::{Command, Commands, End, LocalStep};
-use super::ends::{Ends, StoredEnd};
+use super::ends::{EndState, Ends, Store};
 use super::observations::{Goal, Observations};
 use super::peer_input::PeerInput;
 use super::queue::Queue;
@@ -16,28 +16,33 @@ use super::{claims, waits};
 use echo_core::{Connection, Deadline, Role, Stamp};
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
-use std::rc::Rc;
 
 /// What all states of a search share.
-struct Shared {
+pub(super) struct Shared<'a> {
     setup: Setup,
-    ends: RefCell<Ends>,
+    ends: RefCell<Ends<'a>>,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(setup: &Setup, store: &'a Store<'a>) -> Self {
+        Self { setup: *setup, ends: RefCell::new(Ends::new(store, setup.cuts, claims_and_waits)) }
+    }
 }
 
 /// An end with a peer that is not modelled.
-#[derive(Clone)]
-pub(super) struct Single {
-    shared: Rc<Shared>,
-    stored: Rc<StoredEnd>,
+#[derive(Clone, Copy)]
+pub(super) struct Single<'a> {
+    shared: &'a Shared<'a>,
+    stored: EndState<'a>,
     /// The commands that may still be given: none if the end has ended.
     left: Commands,
     /// The number of inputs that the peer may still send.
     inputs: u8,
     /// The rest of an input that the peer has begun to send.
-    rest: Rc<Queue>,
+    rest: &'a Queue,
 }
 
-impl Hash for Single {
+impl Hash for Single<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(u64::from(self.stored.class) << 32 | u64::from(self.rest.number));
         state.write_u64(u64::from(self.left.packed()) << 32 | u64::from(self.inputs));
@@ -59,8 +64,9 @@ pub(super) enum Step {
     Expire(Deadline),
 }
 
-impl Single {
-    pub(super) fn new(setup: &Setup, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
+impl<'a> Single<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, role: Role, inputs: u8) -> Result<Self, ExplorerBreach> {
+        let setup = &shared.setup;
         let config = setup.config();
         let connection = match (role, setup.is_plain()) {
             (Role::Server, _) => Connection::server(config, Stamp(0)),
@@ -68,21 +74,15 @@ impl Single {
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
         let notes = &mut Observations::default();
-        let mut ends = Ends::new(setup.cuts, claims_and_waits);
-        let first = ends.first(End::new(role, connection, setup.is_plain()), notes);
-        let mut single = Self {
-            shared: Rc::new(Shared { setup: *setup, ends: RefCell::new(ends) }),
-            stored: first.end,
-            left: Commands::of(setup, role),
-            inputs,
-            rest: first.pieces,
-        };
+        let first = shared.ends.borrow_mut().first(End::new(role, connection, setup.is_plain()), notes);
+        let mut single =
+            Self { shared, stored: first.end, left: Commands::of(setup, role), inputs, rest: first.pieces };
         single.follow(notes)?;
         Ok(single)
     }
 
-    fn end(&self) -> &End {
-        &self.stored.end
+    fn end(&self) -> &'a End {
+        self.stored.end()
     }
 
     /// Checks how the end ended, if it did.
@@ -90,7 +90,7 @@ impl Single {
         if self.stored.is_here {
             return Ok(());
         }
-        let end = &self.stored.end;
+        let end = self.end();
         if let Some(outcome) = end.outcome() {
             let aborted = end.sent.reset || end.got.reset || end.connection.is_write_closed();
             let may = end.got.fin || aborted || end.patience_over;
@@ -112,14 +112,14 @@ fn claims_and_waits(end: &End) -> Result<(), ExplorerBreach> {
     if end.is_here() { waits::check(end) } else { Ok(()) }
 }
 
-impl Model for Single {
+impl Model for Single<'_> {
     type Step = Step;
 
     fn steps(&self, steps: &mut Vec<Step>) {
         if !self.stored.is_here {
             return;
         }
-        let stored = &*self.stored;
+        let stored = self.stored;
         steps.extend(self.left.open().map(Step::Command));
         steps.extend(stored.writes.iter().map(|(reach, count)| Step::Write(*reach, *count)));
         if stored.fin_due {
@@ -157,14 +157,14 @@ impl Model for Single {
             Step::Fin => LocalStep::Fin,
             Step::PeerInput(peer_input) => {
                 self.inputs -= 1;
-                input = Some(&*self.rest);
+                input = Some(self.rest);
                 LocalStep::PeerInput(peer_input)
             }
             Step::PeerFin => LocalStep::ReadFin,
             Step::Quiet => LocalStep::Quiet,
             Step::Expire(deadline) => LocalStep::Expire(deadline),
         };
-        let taken = self.shared.ends.borrow_mut().take(&self.stored, local, input, notes)?;
+        let taken = self.shared.ends.borrow_mut().take(self.stored, local, input, notes)?;
         if input.is_some() {
             self.rest = taken.pieces;
         }

@@ -14,6 +14,8 @@ use echo_net::Transport;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::io::ReadBuf;
+#[cfg(feature = "turmoil")]
+use tokio::time::Instant;
 
 impl<S: Transport> StreamControl<S> {
     /// Carries out a step on the stream. Must be called where the stream may be used.
@@ -95,6 +97,11 @@ impl<S: Transport> StreamControl<S> {
     /// the peer has arrived in part; it counts as unread input.
     pub(in crate::backend) fn set_taken(&self, taken: usize, arriving: bool) {
         lock(&self.0).buffered = Some(Buffered { taken, arriving });
+    }
+
+    /// When the program acts next if nothing arrives, on the clock of its host.
+    pub(in crate::backend) fn alarm(&self) -> Option<Instant> {
+        lock(&self.0).alarm
     }
 
     /// Whether the harness or the program has closed it with RST.

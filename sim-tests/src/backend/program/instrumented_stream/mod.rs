@@ -20,6 +20,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use tokio::io::ReadBuf;
+#[cfg(feature = "turmoil")]
+use tokio::time::Instant;
 
 pub(in crate::backend) type SharedLog = Arc<Mutex<EventLog>>;
 
@@ -72,6 +74,9 @@ struct Inner<S> {
     relay_fin: RelayFin,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// When the program acts next if nothing arrives.
+    #[cfg(feature = "turmoil")]
+    alarm: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +163,8 @@ impl<S: Transport> InstrumentedStream<S> {
             relay_fin: RelayFin::No,
             reader: None,
             writer: None,
+            #[cfg(feature = "turmoil")]
+            alarm: None,
         }));
         (Self(Arc::clone(&inner)), StreamControl(inner))
     }
@@ -268,11 +275,12 @@ impl<S: Transport> Inner<S> {
             Some(Poll::Ready(takes)) => takes.min(buffer.remaining()),
             None => buffer.remaining(),
         };
-        let (result, bytes) = self.receive(cx, room);
+        let bytes = buffer.initialize_unfilled_to(room.min(self.reads));
+        let (result, count) = self.receive(cx, bytes);
         if let Some(pace) = &mut self.pace {
-            pace.took(bytes.len());
+            pace.took(count);
         }
-        match self.outcome_of_read(result, bytes.is_empty()) {
+        match self.outcome_of_read(result, count == 0) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => {
                 self.note(LogEvent::Got(Unit::Reset));
@@ -280,18 +288,23 @@ impl<S: Transport> Inner<S> {
             }
             Poll::Ready(Ok(())) => (),
         }
+        let bytes = &bytes[..count];
         let segment = match bytes.is_empty() {
             true if self.peer_reset == PeerReset::WriteFailed => StreamChunk::Reset,
             true => StreamChunk::Fin,
-            false => StreamChunk::Data(&bytes),
+            false => StreamChunk::Data(bytes),
         };
         let units = self.received.decode(segment);
         let waits = self.read_pause.catches(&units);
         for unit in units {
             self.note(LogEvent::Got(unit));
         }
-        self.stash = Some(bytes);
-        if waits { Poll::Pending } else { self.hand_over(buffer) }
+        if waits {
+            self.stash = Some(bytes.to_vec());
+            return Poll::Pending;
+        }
+        buffer.advance(count);
+        Poll::Ready(Ok(()))
     }
 
     /// The result of the program's read, by the result of the stream's read and the FIN and RST that the harness adds.
@@ -314,10 +327,10 @@ impl<S: Transport> Inner<S> {
         }
     }
 
-    /// Reads once: what one packet has brought, or all that is there if the network coalesces.
-    fn receive(&mut self, cx: &mut Context<'_>, room: usize) -> (Poll<io::Result<()>>, Vec<u8>) {
-        let mut bytes = vec![0; room.min(self.reads)];
-        let mut buffer = ReadBuf::new(&mut bytes);
+    /// Reads once: what one packet has brought, or all that is there if the network coalesces. Returns the number of
+    /// bytes, too.
+    fn receive(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> (Poll<io::Result<()>>, usize) {
+        let mut buffer = ReadBuf::new(bytes);
         let mut result = Poll::Pending;
         while let Some(stream) = &mut self.stream {
             let before = buffer.filled().len();
@@ -333,9 +346,7 @@ impl<S: Transport> Inner<S> {
                 break;
             }
         }
-        let count = buffer.filled().len();
-        bytes.truncate(count);
-        (result, bytes)
+        (result, buffer.filled().len())
     }
 
     /// Copies the stashed bytes to the program's buffer.

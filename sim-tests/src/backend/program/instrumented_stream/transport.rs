@@ -6,6 +6,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+#[cfg(feature = "turmoil")]
+use tokio::time::Instant;
 
 impl<S: Transport> AsyncRead for InstrumentedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -57,6 +59,11 @@ impl<S: Transport> Transport for InstrumentedStream<S> {
         }
     }
 
+    #[cfg(feature = "turmoil")]
+    fn waits_until(&self, alarm: Instant) {
+        lock(&self.0).alarm = Some(alarm);
+    }
+
     fn abort(self) {
         lock(&self.0).close(State::Aborted);
     }
@@ -65,6 +72,11 @@ impl<S: Transport> Transport for InstrumentedStream<S> {
 /// Drops the stream with the program's end, as closing a socket does.
 impl<S: Transport> Drop for InstrumentedStream<S> {
     fn drop(&mut self) {
-        lock(&self.0).close(State::Closed);
+        let mut inner = lock(&self.0);
+        inner.close(State::Closed);
+        #[cfg(feature = "turmoil")]
+        {
+            inner.alarm = None;
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::unit::Piece;
 use super::{Pair, Step};
 
-impl Pair {
+impl Pair<'_> {
     /// Describes a step.
     pub(super) fn describe_step(&self, step: Step) -> String {
         let units = |pieces: &mut dyn Iterator<Item = &Piece>| {

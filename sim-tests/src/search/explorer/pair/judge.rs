@@ -6,7 +6,7 @@ use super::{Command, End, Model, Pair, Step};
 use echo_core::Role::{Client, Server};
 use echo_core::{Deadline, End as Verdict};
 
-impl Pair {
+impl Pair<'_> {
     pub(super) fn is_peaceful(&self, step: Step) -> bool {
         match step {
             Step::Command(Server, Command::Leave) => self.end(Server).connection.is_plain().is_some(),
@@ -22,7 +22,7 @@ impl Pair {
     /// Checks that without faults an ending completes without help: if only commands and deadlines are possible, it
     /// must be over.
     pub(super) fn check_peace(&self, steps: &[Step]) -> Result<(), ExplorerBreach> {
-        let ending = self.ends.iter().any(|stored| stored.end.connection.machine().is_ending());
+        let ending = self.ends.iter().any(|stored| stored.end().connection.machine().is_ending());
         if !self.peace || !ending || steps.iter().any(|step| step.is_ordinary()) {
             return Ok(());
         }

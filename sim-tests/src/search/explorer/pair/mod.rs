@@ -7,7 +7,7 @@
 //! may succeed or fail.
 
 use super::end::{Command, Commands, End, LocalStep};
-use super::ends::{Ends, StoredEnd};
+use super::ends::{EndState, Ends, Store};
 use super::observations::{Goal, Observations};
 use super::queue::Queue;
 use super::rules::{ExplorerBreach, ExplorerRule, ensure};
@@ -18,7 +18,6 @@ use echo_core::Role::{self, Client, Server};
 use echo_core::{Connection, Stamp};
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
-use std::rc::Rc;
 use step::Step;
 
 mod description;
@@ -38,9 +37,9 @@ enum Socket {
 }
 
 /// The direction to one end.
-#[derive(Clone)]
-struct Way {
-    queue: Rc<Queue>,
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    queue: &'a Queue,
     fin: bool,
     reset: bool,
     /// Whether nothing gets through any more.
@@ -48,23 +47,31 @@ struct Way {
 }
 
 /// What all states of a search share.
-struct Shared {
+pub(super) struct Shared<'a> {
     setup: Setup,
-    ends: RefCell<Ends>,
-    empty: Rc<Queue>,
-    junk: Rc<Queue>,
+    ends: RefCell<Ends<'a>>,
+    empty: &'a Queue,
+    junk: &'a Queue,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(setup: &Setup, store: &'a Store<'a>) -> Self {
+        let ends = Ends::new(store, setup.cuts, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
+        let (empty, junk) = (ends.queues.empty, ends.queues.junk);
+        Self { setup: *setup, ends: RefCell::new(ends), empty, junk }
+    }
 }
 
 /// Two ends, by [`Role`], client first.
-#[derive(Clone)]
-pub(super) struct Pair {
-    shared: Rc<Shared>,
-    ends: [Rc<StoredEnd>; 2],
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a> {
+    shared: &'a Shared<'a>,
+    ends: [EndState<'a>; 2],
     /// The commands that may still be given at each end: none if it has ended.
     left: [Commands; 2],
     sockets: [Socket; 2],
     /// The direction to each end.
-    inboxes: [Way; 2],
+    inboxes: [Way<'a>; 2],
     /// The number of faults that may still happen.
     faults: u8,
     /// Whether no fault has happened, no command but a polite end was given, and no deadline but idle has passed.
@@ -75,7 +82,7 @@ pub(super) struct Pair {
 
 /// The setup is not hashed, because it is the same in all states of a search. The direction to an end that is gone is
 /// empty. A search hashes each state once for each step that leads to it, so the hash takes few words.
-impl Hash for Pair {
+impl Hash for Pair<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let two = |[a, b]: [u32; 2]| u64::from(a) << 32 | u64::from(b);
         state.write_u64(two([0, 1].map(|at: usize| self.ends[at].class)));
@@ -89,8 +96,9 @@ impl Hash for Pair {
     }
 }
 
-impl Pair {
-    pub(super) fn new(setup: &Setup) -> Result<Self, ExplorerBreach> {
+impl<'a> Pair<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>) -> Result<Self, ExplorerBreach> {
+        let setup = &shared.setup;
         let config = setup.config();
         let plain = setup.is_plain();
         let client = match plain {
@@ -98,19 +106,19 @@ impl Pair {
             false => Connection::client(config, Stamp(0)),
         };
         let server = Connection::server(config, Stamp(0));
-        let mut ends = Ends::new(setup.cuts, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
         let notes = &mut Observations::default();
         let first = [(Client, client), (Server, server)];
+        let mut ends = shared.ends.borrow_mut();
         let first = first.map(|(role, connection)| ends.first(End::new(role, connection, plain), notes));
-        let (empty, junk) = (Rc::clone(&ends.queues.empty), Rc::clone(&ends.queues.junk));
-        let way = || Way { queue: Rc::clone(&empty), fin: false, reset: false, dead: false };
+        drop(ends);
+        let way = Way { queue: shared.empty, fin: false, reset: false, dead: false };
         let mut pair = Self {
-            ends: [0, 1].map(|at: usize| Rc::clone(&first[at].end)),
+            ends: [0, 1].map(|at: usize| first[at].end),
             left: [Client, Server].map(|role| Commands::of(setup, role)),
             sockets: [Socket::Open; 2],
-            inboxes: [way(), way()],
+            inboxes: [way; 2],
             faults: setup.faults_at_most,
-            shared: Rc::new(Shared { setup: *setup, ends: RefCell::new(ends), empty, junk }),
+            shared,
             peace: true,
             first_fin: false,
         };
@@ -120,15 +128,15 @@ impl Pair {
         Ok(pair)
     }
 
-    pub(super) fn end(&self, role: Role) -> &End {
-        &self.ends[role as usize].end
+    pub(super) fn end(&self, role: Role) -> &'a End {
+        self.ends[role as usize].end()
     }
 
     fn is_here(&self, role: Role) -> bool {
         self.ends[role as usize].is_here
     }
 
-    fn inbox(&mut self, role: Role) -> &mut Way {
+    fn inbox(&mut self, role: Role) -> &mut Way<'a> {
         &mut self.inboxes[role as usize]
     }
 
@@ -141,9 +149,9 @@ impl Pair {
         step: LocalStep,
         input: Option<&Queue>,
         notes: &mut Observations,
-    ) -> Result<(Rc<Queue>, bool), ExplorerBreach> {
+    ) -> Result<(&'a Queue, bool), ExplorerBreach> {
         let end = &mut self.ends[role as usize];
-        let taken = self.shared.ends.borrow_mut().take(end, step, input, notes)?;
+        let taken = self.shared.ends.borrow_mut().take(*end, step, input, notes)?;
         *end = taken.end;
         Ok((taken.pieces, taken.aborted))
     }
@@ -165,13 +173,13 @@ impl Pair {
     /// Keeps at most one piece in flight to a side that discards input, because all such data has the same effect.
     fn forget_what_is_dropped(&mut self, role: Role) {
         if self.ends[role as usize].drops && !self.inboxes[role as usize].queue.is_empty() {
-            self.inbox(role).queue = Rc::clone(&self.shared.junk);
+            self.inbox(role).queue = self.shared.junk;
         }
     }
 
     fn write(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
         let (pieces, aborted) = self.take(role, LocalStep::Write(count), None, notes)?;
-        self.push(role, &pieces);
+        self.push(role, pieces);
         Ok(aborted)
     }
 
@@ -189,10 +197,10 @@ impl Pair {
     }
 
     fn read(&mut self, role: Role, count: u16, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
-        let queue = &self.inboxes[role as usize].queue;
+        let queue = self.inboxes[role as usize].queue;
         let (read, rest) = self.shared.ends.borrow_mut().queues.split(queue, count);
         self.inbox(role).queue = rest;
-        Ok(self.take(role, LocalStep::Read, Some(&read), notes)?.1)
+        Ok(self.take(role, LocalStep::Read, Some(read), notes)?.1)
     }
 
     fn read_reset(&mut self, role: Role, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
@@ -210,7 +218,7 @@ impl Pair {
     }
 }
 
-impl Model for Pair {
+impl Model for Pair<'_> {
     type Step = Step;
 
     fn steps(&self, steps: &mut Vec<Step>) {
@@ -274,7 +282,7 @@ impl Model for Pair {
     }
 }
 
-impl Pair {
+impl Pair<'_> {
     fn steps_of(&self, role: Role, steps: &mut Vec<Step>) {
         let (stored, inbox) = (&self.ends[role as usize], &self.inboxes[role as usize]);
         steps.extend(self.left[role as usize].open().map(|command| Step::Command(role, command)));

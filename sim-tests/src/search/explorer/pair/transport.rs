@@ -8,13 +8,12 @@ use super::super::unit::Unit;
 use super::{End, Pair, Socket, TransportFault, Way};
 use echo_core::Outcome;
 use echo_core::Role::{self, Client, Server};
-use std::rc::Rc;
 
-impl Pair {
+impl<'a> Pair<'a> {
     /// The program closes its socket, unless it was killed.
     pub(super) fn let_go(&mut self, role: Role, notes: &mut Observations) -> Result<(), ExplorerBreach> {
-        let stored = Rc::clone(&self.ends[role as usize]);
-        let end = &stored.end;
+        let stored = self.ends[role as usize];
+        let end = stored.end();
         let Some(outcome) = end.outcome() else { return Ok(()) };
         if stored.is_to_be_noted() {
             note(end, outcome, notes);
@@ -58,7 +57,7 @@ impl Pair {
     /// Removes what is in flight to a socket that nobody reads, and answers data with RST. To do this at once changes
     /// nothing: no side observes the arrival, and the RST may take any time.
     fn discard_inbound(&mut self, role: Role) {
-        let empty = Rc::clone(&self.shared.empty);
+        let empty = self.shared.empty;
         let inbox = self.inbox(role);
         let (unread, fin) = (!std::mem::replace(&mut inbox.queue, empty).is_empty(), std::mem::take(&mut inbox.fin));
         let dead = inbox.dead;
@@ -93,10 +92,10 @@ impl Pair {
         }
     }
 
-    pub(super) fn push(&mut self, from: Role, pieces: &Rc<Queue>) {
+    pub(super) fn push(&mut self, from: Role, pieces: &'a Queue) {
         let to = from.peer();
         if !self.inboxes[to as usize].dead {
-            let queue = self.shared.ends.borrow_mut().queues.join(&self.inboxes[to as usize].queue, pieces);
+            let queue = self.shared.ends.borrow_mut().queues.join(self.inboxes[to as usize].queue, pieces);
             self.inbox(to).queue = queue;
         }
         if self.sockets[to as usize] != Socket::Open {
@@ -148,8 +147,7 @@ impl Pair {
 
     /// Drops everything in flight to an end, and all that follows.
     fn cut(&mut self, role: Role) {
-        self.inboxes[role as usize] =
-            Way { queue: Rc::clone(&self.shared.empty), fin: false, reset: false, dead: true };
+        self.inboxes[role as usize] = Way { queue: self.shared.empty, fin: false, reset: false, dead: true };
     }
 
     fn kill(&mut self, role: Role, unread: bool, notes: &mut Observations) -> Result<bool, ExplorerBreach> {
