@@ -22,6 +22,10 @@ const FEW: usize = 4096;
 
 /// If an alarm is this late, the process did not run.
 const ASLEEP: Duration = Duration::from_secs(1);
+/// The first alarm rings at the latest after this time. The deadlines of an ending are longer, so a conversation that is
+/// shorter sets one alarm and never moves it: an alarm that becomes the earliest of all costs a system call.
+const FIRST: Duration = Duration::from_secs(1);
+
 const OUT_OF_MEMORY: &str = "try again later: the server's memory is used up";
 
 /// Buffers of a thread, so that an idle connection owns none.
@@ -439,7 +443,7 @@ impl<T: Transport> Driver<T> {
         let alarm = match &mut self.alarm {
             Some(alarm) => alarm,
             // A deadline that is out of tokio's range never passes.
-            None => match Alarm::new(&self.timeline, due) {
+            None => match Alarm::new(&self.timeline, due.min(self.now + FIRST)) {
                 Some(alarm) => self.alarm.insert(alarm),
                 None => return Poll::Pending,
             },
