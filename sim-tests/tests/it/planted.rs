@@ -22,7 +22,7 @@ struct Bug {
 /// Drops the stream after FIN was sent, although the peer may still send much.
 const NO_LINGER: Bug = Bug {
     name: "no-linger",
-    file: "echo-net/src/driver.rs",
+    file: "echo-net/src/driver/output.rs",
     whole: "                            self.look(now);
                         }
                     }
