@@ -61,7 +61,7 @@ pub(crate) fn serve(peer: Peer) -> io::Result<()> {
             println!("{}", echo_net::Listener::local_addr(&listeners)?.port());
             let mut config = echo_net::ServerConfig::default();
             config.max_connections = 20_000;
-            echo_net::serve(listeners, config, std::future::pending()).await;
+            echo_net::serve(listeners, echo_net::Echo, config, std::future::pending()).await;
             return Ok(());
         }
         let listener = echo_net::listen_tcp("0.0.0.0:0").await?;

@@ -24,6 +24,8 @@ pub struct Config {
     pub limit: usize,
     /// Plain wire: a message ends after this time without input. Zero: each read is a message. Default 20 ms.
     pub quiet: Duration,
+    /// Server whose user answers: while so many requests are unanswered, it reads no further one. Default 64.
+    pub unanswered: usize,
     /// Length of each deadline.
     pub deadlines: Deadlines,
     /// Bytes that the peer must acknowledge within a wait for the wait to start again (clause 8.6). Default 16 KiB.
@@ -44,6 +46,7 @@ impl Default for Config {
         Self {
             limit: 1024 * 1024,
             quiet: Duration::from_millis(20),
+            unanswered: 64,
             deadlines: Deadlines::default(),
             progress: 16 * 1024,
             first_fin: Role::Client,

@@ -54,6 +54,37 @@ impl fmt::Display for CloseCode {
     }
 }
 
+/// Why a server has no answer to one request. The conversation goes on.
+///
+/// The code is one of [`CloseCode`]: 1011 for an internal error, 1008 or 1009 if the request was refused for what it was,
+/// 1013 if it may work later, or one of the application's own, 4000 to 4999 (RFC 6455 section 7.4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Failure {
+    /// The code.
+    pub code: CloseCode,
+    /// The reason, at most 123 bytes on the wire.
+    pub text: String,
+}
+
+impl Failure {
+    /// Creates a failure from a code and a text.
+    pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self { code, text: reason.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text.as_str() {
+            "" => write!(f, "{}", self.code),
+            text => write!(f, "{}: {text}", self.code),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// A violation of the protocol by the peer: what was expected and what was received, as text for a log line.
 ///
 /// The text holds bytes of the peer only after [`escape`].
@@ -134,7 +165,7 @@ pub enum ViolationKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApiMisuse {
-    /// The conversation is ending: the request was not sent, and counts as refused.
+    /// The conversation is ending: the request was not sent and counts as refused, or the answer can no longer be sent.
     Ending,
     /// The payload is over the limit.
     TooBig {
@@ -145,6 +176,13 @@ pub enum ApiMisuse {
     },
     /// Only a client sends requests.
     NotAClient,
+    /// Only a server answers requests.
+    NotAServer,
+    /// No answer to this request is owed: it was not accepted, or is answered, or the server echoes.
+    NotOwed {
+        /// The request's number.
+        seq: u64,
+    },
 }
 
 impl fmt::Display for ApiMisuse {
@@ -153,6 +191,8 @@ impl fmt::Display for ApiMisuse {
             Self::Ending => write!(f, "the conversation is ending; the request was not sent"),
             Self::TooBig { len, limit } => write!(f, "a payload of {len} bytes is over the limit of {limit}"),
             Self::NotAClient => write!(f, "only a client sends requests"),
+            Self::NotAServer => write!(f, "only a server answers requests"),
+            Self::NotOwed { seq } => write!(f, "no answer to request {seq} is owed"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Incremental and bounded decoding of frames, and encoding (PROTOCOL.md, section 4).
 
 use crate::close::{CloseReason, Role};
-use crate::error::{CloseCode, Violation};
+use crate::error::{CloseCode, Failure, Violation};
 use crate::stamp::Stamp;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -66,6 +66,13 @@ pub enum Frame<'a> {
         /// The side that sends FIN first: the server if its flag is set.
         first_fin: Role,
     },
+    /// The next answer is none: the request failed (clause 4.10).
+    Failed {
+        /// The request's number.
+        seq: u64,
+        /// Why.
+        failure: Failure,
+    },
     /// A frame of an unknown kind below 0x80. Its body was skipped.
     Unknown {
         /// The kind.
@@ -80,6 +87,7 @@ enum Kind {
     Reply,
     GoAway,
     Close,
+    Failed,
     Unknown(u8),
 }
 
@@ -91,7 +99,8 @@ impl Kind {
             2 => Ok(Self::Reply),
             3 => Ok(Self::GoAway),
             4 => Ok(Self::Close),
-            0 | 5..=0x7F => Ok(Self::Unknown(byte)),
+            5 => Ok(Self::Failed),
+            0 | 6..=0x7F => Ok(Self::Unknown(byte)),
             0x80..=0xFF => {
                 Err(Violation::protocol("a kind of frame below 0x80", format!("the unknown kind {byte:#04x}")))
             }
@@ -104,6 +113,7 @@ impl Kind {
             Self::Reply => "REPLY".into(),
             Self::GoAway => "GOAWAY".into(),
             Self::Close => "CLOSE".into(),
+            Self::Failed => "FAILED".into(),
             Self::Unknown(kind) => format!("a frame of kind {kind:#04x}").into(),
         }
     }
@@ -113,7 +123,7 @@ impl Kind {
         match self {
             Self::Echo => (ECHO_STAMPS, ECHO_STAMPS + limit),
             Self::Reply => (REPLY_STAMPS, REPLY_STAMPS + limit),
-            Self::GoAway | Self::Close => (REASON_AT, REASON_AT + MAX_REASON),
+            Self::GoAway | Self::Close | Self::Failed => (REASON_AT, REASON_AT + MAX_REASON),
             Self::Unknown(_) => (0, REPLY_STAMPS + limit),
         }
     }
@@ -330,7 +340,7 @@ impl Header {
             let expected = format!("a body of at most {most} bytes in {}", kind.name());
             return Err(match kind {
                 Kind::Echo | Kind::Reply | Kind::Unknown(_) => Violation::too_big(expected, format!("{body}")),
-                Kind::GoAway | Kind::Close => Violation::protocol(expected, format!("{body}")),
+                Kind::GoAway | Kind::Close | Kind::Failed => Violation::protocol(expected, format!("{body}")),
             });
         }
         Ok(Some(Self { kind, body, seq: u64::from_be_bytes(seq) }))
@@ -351,6 +361,10 @@ impl Header {
             Kind::Close => {
                 let first_fin = if body[2] & FLAG_FIN_FIRST == 0 { Role::Client } else { Role::Server };
                 Frame::Close { last: seq, reason: close_reason("CLOSE", body)?, first_fin }
+            }
+            Kind::Failed => {
+                let CloseReason { code, text } = close_reason("FAILED", body)?;
+                Frame::Failed { seq, failure: Failure { code, text } }
             }
             Kind::Unknown(kind) => Frame::Unknown { kind },
         })
@@ -446,19 +460,25 @@ pub fn reply_header(out: &mut Vec<u8>, seq: u64, stamps: [Stamp; 3], len: usize)
 
 /// Appends a GOAWAY. A reason over [`MAX_REASON`] bytes is cut between characters.
 pub fn goaway(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason) {
-    put_close_reason(out, 3, last, close_reason, 0);
+    put_reason(out, 3, last, (close_reason.code, &close_reason.text), 0);
 }
 
 /// Appends a CLOSE. Only a server that sends FIN first sets the flag. A reason over [`MAX_REASON`] bytes is cut between
 /// characters.
 pub fn close(out: &mut Vec<u8>, last: u64, close_reason: &CloseReason, fin_first: bool) {
-    put_close_reason(out, 4, last, close_reason, if fin_first { FLAG_FIN_FIRST } else { 0 });
+    let flags = if fin_first { FLAG_FIN_FIRST } else { 0 };
+    put_reason(out, 4, last, (close_reason.code, &close_reason.text), flags);
 }
 
-fn put_close_reason(out: &mut Vec<u8>, kind: u8, last: u64, close_reason: &CloseReason, flags: u8) {
-    let reason = &close_reason.text[..close_reason.text.floor_char_boundary(MAX_REASON)];
-    out.extend_from_slice(&header(REASON_AT + reason.len(), kind, last));
-    out.extend_from_slice(&close_reason.code.0.to_be_bytes());
+/// Appends a FAILED. A reason over [`MAX_REASON`] bytes is cut between characters.
+pub fn failed(out: &mut Vec<u8>, seq: u64, failure: &Failure) {
+    put_reason(out, 5, seq, (failure.code, &failure.text), 0);
+}
+
+fn put_reason(out: &mut Vec<u8>, kind: u8, number: u64, (code, text): (CloseCode, &str), flags: u8) {
+    let reason = &text[..text.floor_char_boundary(MAX_REASON)];
+    out.extend_from_slice(&header(REASON_AT + reason.len(), kind, number));
+    out.extend_from_slice(&code.0.to_be_bytes());
     out.push(flags);
     out.extend_from_slice(reason.as_bytes());
 }

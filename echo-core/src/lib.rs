@@ -78,7 +78,7 @@ pub use account::{Account, Fate, Tally};
 pub use close::{CloseReason, Role};
 pub use config::{Config, HIGH_WATER};
 pub use connection::{AnswerBatch, Connection, Event, Output, Reply, RequestBatch};
-pub use error::{ApiMisuse, CloseCode, PeerProtocol, Violation};
+pub use error::{ApiMisuse, CloseCode, Failure, PeerProtocol, Violation};
 pub use outcome::{End, Outcome, Side};
 pub use session::Traffic;
 pub use stamp::{Stamp, Stamps};

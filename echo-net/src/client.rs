@@ -347,7 +347,7 @@ fn refuse(answered: Answered, misuse: echo_core::ApiMisuse) {
     let error = match misuse {
         echo_core::ApiMisuse::TooBig { len, limit } => RequestError::TooBig { len, limit },
         // A misuse that does not exist yet would be one of this crate.
-        echo_core::ApiMisuse::Ending | echo_core::ApiMisuse::NotAClient | _ => RequestError::Refused { outcome: None },
+        _ => RequestError::Refused { outcome: None },
     };
     drop(answered.send(Err(error)));
 }
@@ -360,6 +360,11 @@ fn on_event(event: Event<'_>, waiting: &mut BTreeMap<u64, Answered>, report: &wa
             if let Some(answered) = waiting.remove(&reply.seq) {
                 let answer = Answer { seq: reply.seq, payload: reply.payload.to_vec(), stamps: reply.stamps };
                 drop(answered.send(Ok(answer)));
+            }
+        }
+        Event::Failed { seq, failure, stamps: _ } => {
+            if let Some(answered) = waiting.remove(&seq) {
+                drop(answered.send(Err(RequestError::Failed(failure))));
             }
         }
         Event::Request { .. } | Event::Text(_) | Event::Close(_) | Event::Discarded => (),

@@ -4,7 +4,7 @@ use crate::client::ClientConfig;
 use crate::driver::Driver;
 use crate::transport::Transport;
 use echo_core::close::HalfState;
-use echo_core::{ApiMisuse, CloseReason, Connection, Event, Outcome, Reply};
+use echo_core::{ApiMisuse, CloseReason, Connection, Event, Failure, Outcome, Reply};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
@@ -21,6 +21,11 @@ pub trait Exchange {
         let _ = answer;
     }
 
+    /// Handles an answer that is none, because the request failed, on the framed wire.
+    fn on_failure(&mut self, seq: u64, failure: Failure) {
+        let _ = (seq, failure);
+    }
+
     /// Handles bytes from the server, on the plain wire.
     fn on_text(&mut self, text: &[u8]) {
         let _ = text;
@@ -31,7 +36,7 @@ pub trait Exchange {
 ///
 /// ```
 /// use echo_net::echo_core::Reply;
-/// use echo_net::{ClientConfig, Exchange, ServerConfig, connect_tcp, exchange, serve};
+/// use echo_net::{ClientConfig, Exchange, ServerConfig, connect_tcp, exchange, serve, Echo};
 /// use std::task::{Context, Poll};
 ///
 /// /// Asks a hundred times, without waiting for answers.
@@ -56,7 +61,7 @@ pub trait Exchange {
 /// # runtime.block_on(async {
 /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 /// # let address = listener.local_addr()?;
-/// # tokio::spawn(serve(listener, ServerConfig::default(), std::future::pending()));
+/// # tokio::spawn(serve(listener, Echo, ServerConfig::default(), std::future::pending()));
 /// let config = ClientConfig::default();
 /// let stream = connect_tcp(address, config.connection.deadlines.connect).await?;
 /// let mut user = Hundred::default();
@@ -126,6 +131,10 @@ async fn run<T: Transport>(mut driver: Driver<T>, user: &mut impl Exchange) -> R
                 Event::Text(text) => {
                     is_answered = true;
                     user.on_text(text);
+                }
+                Event::Failed { seq, failure, stamps: _ } => {
+                    is_answered = true;
+                    user.on_failure(seq, failure);
                 }
                 Event::Greeted { .. } | Event::Request { .. } | Event::Leaving(_) => (),
                 Event::Close(_) | Event::Discarded => (),

@@ -1,14 +1,14 @@
 //! The echo/1 protocol over any `AsyncRead + AsyncWrite`: a server, a client, and the polite close.
 //!
 //! ```
-//! use echo_net::{Client, ClientConfig, ServerConfig, serve};
+//! use echo_net::{Client, ClientConfig, Echo, ServerConfig, serve};
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # runtime.block_on(async {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let address = listener.local_addr()?;
 //! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-//! let server = tokio::spawn(serve(listener, ServerConfig::default(), async { stopped.await.unwrap_or(()) }));
+//! let server = tokio::spawn(serve(listener, Echo, ServerConfig::default(), async { stopped.await.unwrap_or(()) }));
 //!
 //! let client = Client::connect(address, ClientConfig::default()).await?;
 //! let answer = client.request("hello").await?;
@@ -30,9 +30,11 @@
 //! `echo-core` has the protocol and the close contract; this crate makes no protocol decisions. Other transports
 //! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream.
 
+mod calls;
 mod client;
 mod clock;
 mod connect;
+mod conversation;
 mod cores;
 mod driver;
 mod echo_check;
@@ -46,8 +48,10 @@ mod plain_client;
 mod polite;
 mod report;
 mod request_error;
+mod retry;
 mod server;
 mod server_config;
+mod service;
 mod spare;
 mod system;
 mod text;
@@ -66,8 +70,10 @@ pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;
 pub use request_error::RequestError;
+pub use retry::{RetryClient, RetryConfig, RetryError};
 pub use server::{serve, serve_until};
 pub use server_config::{Ended, OnEnd, ServerConfig};
+pub use service::{Echo, Never, Request, Response, Service, ServiceFn, service_fn};
 pub use system::return_free_memory;
 pub use text::printable;
 #[cfg(unix)]

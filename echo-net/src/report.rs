@@ -19,6 +19,8 @@ pub struct Report {
     pub messages: u64,
     /// Payload bytes of these requests.
     pub bytes: u64,
+    /// Calls of the service that panicked: their requests failed.
+    pub failed_calls: u64,
     /// Failed calls of accept.
     pub accept_errors: u64,
     /// Connections whose task panicked (a bug of this crate), and calls of [`OnEnd`](crate::OnEnd) that panicked.
@@ -51,6 +53,9 @@ impl fmt::Display for Report {
         write!(f, ", {} refused, {} messages, {} bytes", self.refused, self.messages, self.bytes)?;
         if self.accept_errors > 0 {
             write!(f, ", {} failed accepts", self.accept_errors)?;
+        }
+        if self.failed_calls > 0 {
+            write!(f, ", {} calls panicked", self.failed_calls)?;
         }
         if self.panicked > 0 {
             write!(f, ", {} PANICKED (a bug)", self.panicked)?;

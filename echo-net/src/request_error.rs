@@ -1,6 +1,6 @@
 //! Why a request has no answer.
 
-use echo_core::Outcome;
+use echo_core::{Failure, Outcome};
 use std::fmt;
 
 /// Why a request has no answer.
@@ -17,6 +17,8 @@ pub enum RequestError {
         /// How the conversation ended.
         outcome: Outcome,
     },
+    /// The server ran it, or tried to, and has no answer. The conversation goes on.
+    Failed(Failure),
     /// The payload is over the limit. Nothing was sent.
     TooBig {
         /// Length of the payload, in bytes.
@@ -36,6 +38,7 @@ impl fmt::Display for RequestError {
             Self::Unknown { outcome } => {
                 write!(f, "the request may have run: the conversation ended before its answer as {}", outcome.end)
             }
+            Self::Failed(failure) => write!(f, "the request failed: {failure}"),
             Self::TooBig { len, limit } => write!(f, "a message of {len} bytes is over the limit of {limit}"),
         }
     }
@@ -47,7 +50,7 @@ impl RequestError {
         match self {
             Self::Refused { outcome } => outcome.as_ref(),
             Self::Unknown { outcome } => Some(outcome),
-            Self::TooBig { .. } => None,
+            Self::Failed(_) | Self::TooBig { .. } => None,
         }
     }
 }

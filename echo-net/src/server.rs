@@ -1,28 +1,31 @@
 //! The server: serves a listener with a configuration until shutdown, and returns a report.
 
+use crate::calls::{CallLimits, Calls};
+use crate::conversation::{Conversation, converse};
 use crate::cores::Cores;
 use crate::driver::Driver;
 use crate::memory::Memory;
 use crate::phase::{CurrentPhase, Phase};
 use crate::report::Report;
 use crate::server_config::{Ended, ServerConfig};
+use crate::service::Service;
 use crate::spare::{Spare, is_exhausted};
 use crate::transport::{Listener, Transport};
 use crate::turns::Turns;
-use echo_core::{CloseCode, CloseReason, Config, Connection, End, Event, Outcome, Traffic};
+use echo_core::{CloseCode, CloseReason, Config, Connection};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// Pause after a failed accept, which usually means that no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -35,13 +38,19 @@ const GRACE: Duration = Duration::from_millis(100);
 /// drops them all.
 ///
 /// A failed accept does not stop the server.
-pub async fn serve<L: Listener>(listener: L, config: ServerConfig, shutdown: impl Future<Output = ()>) -> Report {
-    serve_until(listener, config, shutdown, pending()).await
+pub async fn serve<L: Listener, S: Service>(
+    listener: L,
+    service: S,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()>,
+) -> Report {
+    serve_until(listener, service, config, shutdown, pending()).await
 }
 
 /// Serves like [`serve`], and aborts all connections once `abort` is ready, before or after `shutdown`.
-pub async fn serve_until<L: Listener>(
+pub async fn serve_until<L: Listener, S: Service>(
     mut listener: L,
+    service: S,
     config: ServerConfig,
     shutdown: impl Future<Output = ()>,
     abort: impl Future<Output = ()>,
@@ -50,6 +59,12 @@ pub async fn serve_until<L: Listener>(
     let threads = config.cores.as_ref().map_or_else(|| Handle::current().metrics().num_workers(), Cores::count);
     let mut server = Server {
         settings: Settings::new(&config),
+        service: Arc::new(service),
+        limits: Arc::new(CallLimits {
+            running: Arc::new(Semaphore::new(config.max_calls.min(Semaphore::MAX_PERMITS))),
+            deadline: config.call_deadline,
+            panicked: AtomicU64::new(0),
+        }),
         config,
         phase: Arc::default(),
         turns: Turns::new(threads),
@@ -82,6 +97,7 @@ pub async fn serve_until<L: Listener>(
     }
     server.phase.set(Phase::Aborting);
     server.join_all().await;
+    server.report.failed_calls = server.limits.panicked.load(Ordering::Relaxed);
     server.report
 }
 
@@ -100,7 +116,9 @@ enum Lack {
     Descriptors,
 }
 
-struct Server {
+struct Server<S> {
+    service: Arc<S>,
+    limits: Arc<CallLimits>,
     config: ServerConfig,
     settings: Settings,
     phase: Arc<CurrentPhase>,
@@ -134,7 +152,7 @@ impl Settings {
     }
 }
 
-impl Server {
+impl<S: Service> Server<S> {
     /// Accepts and joins connections, without end.
     async fn run<L: Listener>(&mut self, listener: &mut L) {
         loop {
@@ -198,9 +216,11 @@ impl Server {
         self.report.accepted += 1;
         let number = self.report.accepted;
         let limit = self.config.max_connections;
+        let is_echo = self.service.is_echo();
         let settings = &self.settings;
         let driver = Driver::new(stream, self.config.clock, |epoch| match kind {
-            Kind::Served => Connection::server(settings.served.clone(), epoch),
+            Kind::Served if is_echo => Connection::server(settings.served.clone(), epoch),
+            Kind::Served => Connection::service(settings.served.clone(), epoch),
             Kind::Refused(lack) => {
                 let reason = match lack {
                     Lack::Places => format!("try again later: all {limit} connections are in use"),
@@ -213,8 +233,12 @@ impl Server {
         let to_be_refused = if kind == Kind::Served { "" } else { " and will be refused" };
         info!("connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
+        let has_calls = kind == Kind::Served && !is_echo;
+        let calls = has_calls
+            .then(|| Box::new(Calls::new(self.service.clone(), self.limits.clone(), number, peer.to_string())));
         let mut conversation = Conversation {
             driver,
+            calls,
             number,
             phase: Phase::Serving,
             current_phase: self.phase.clone(),
@@ -322,115 +346,4 @@ fn spawn(to: &mut JoinSet<Ended>, conversation: impl Future<Output = Ended> + Se
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
-/// Logs the end of a connection. An end that may have lost something is a warning.
-fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
-    match &outcome.end {
-        End::Clean(_) => info!("connection {number} from {peer} ends: {outcome}"),
-        // The plain wire has no acknowledgement: whether the answers arrive is unknown.
-        End::Unproven => {
-            let (began, answered) = (outcome.began, traffic.messages);
-            info!(
-                "connection {number} from {peer} ends: unproven, begun by {began}; {answered} answered, delivery unknown"
-            );
-        }
-        End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_) => {
-            warn!("connection {number} from {peer} ends: {outcome}");
-        }
-    }
-}
-
-fn log_step(number: u64, event: &Event<'_>) {
-    match event {
-        Event::Greeted { .. } => debug!("connection {number}: the client sent its preface"),
-        Event::Leaving(close_reason) => debug!("connection {number}: the client sent GOAWAY: {}", shown(close_reason)),
-        Event::Close(close_reason) => debug!("connection {number}: the client sent CLOSE: {}", shown(close_reason)),
-        Event::Discarded => debug!("connection {number}: input after the end is discarded"),
-        Event::Request { .. } | Event::Reply(_) | Event::Text(_) => (),
-    }
-}
-
-/// Returns the code and the reason. The reason comes from the peer, so it is quoted.
-fn shown(close_reason: &CloseReason) -> String {
-    format!("{}, reason {:?}", close_reason.code, close_reason.text)
-}
-
-/// A connection of a server.
-struct Conversation<T> {
-    driver: Driver<T>,
-    number: u64,
-    /// The phase it has acted on.
-    phase: Phase,
-    current_phase: Arc<CurrentPhase>,
-    close_reason: Arc<CloseReason>,
-    /// A refusal: becomes ready when another connection needs its place.
-    hurried: Option<oneshot::Receiver<()>>,
-    hurrying: bool,
-}
-
-impl<T: Transport> Conversation<T> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let number = self.number;
-        loop {
-            // Received input is answered before the client is asked to leave.
-            if let Poll::Ready(outcome) = self.driver.poll(cx, &mut |event| log_step(number, &event)) {
-                return Poll::Ready(outcome);
-            }
-            let phase = self.current_phase.get();
-            if phase > self.phase {
-                self.phase = phase;
-                if phase == Phase::Aborting {
-                    self.driver.abort();
-                } else {
-                    self.driver.leave(CloseReason::clone(&self.close_reason));
-                }
-                continue;
-            }
-            if let Some(hurried) = &mut self.hurried
-                && let Poll::Ready(order) = Pin::new(hurried).poll(cx)
-            {
-                self.hurried = None;
-                self.hurrying = order.is_ok();
-            }
-            // Poll again while there are waits to cut short.
-            if !self.hurrying || !self.driver.hurry() {
-                return Poll::Pending;
-            }
-        }
-    }
-}
-
-/// Runs a connection from its first byte to its end.
-///
-/// It is no async function, which would hold the conversation twice, as argument and as variable.
-fn converse<T: Transport>(mut conversation: Conversation<T>, peer: impl fmt::Display) -> impl Future<Output = Ended> {
-    let refused = conversation.hurried.is_some();
-    let current_phase = conversation.current_phase.clone();
-    async move {
-        let mut next = pin!(current_phase.after(Phase::Serving));
-        let mut seen = Phase::Serving;
-        let mut is_awaited = false;
-        let outcome = poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(outcome) = conversation.poll(cx) {
-                    return Poll::Ready(outcome);
-                }
-                if conversation.phase > seen {
-                    seen = conversation.phase;
-                    next.set(current_phase.after(seen));
-                    is_awaited = false;
-                } else if std::mem::replace(&mut is_awaited, true) || next.as_mut().poll(cx).is_pending() {
-                    // One poll for each phase is enough, for the waker of a task stays the same. Each poll takes a lock
-                    // that all connections share.
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await;
-        let (number, traffic) = (conversation.number, conversation.driver.connection().traffic());
-        let peer = peer.to_string();
-        log_end(number, &peer, &outcome, traffic);
-        Ended { number, peer, refused, outcome, traffic }
-    }
 }

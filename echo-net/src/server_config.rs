@@ -6,6 +6,7 @@ use echo_core::{CloseCode, CloseReason, Config, Outcome, Traffic};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Maximum bytes that a connection owns beside a message: one read that waits, answers that wait, and spare capacity.
 const BUFFERS: usize = 512 * 1024;
@@ -31,6 +32,12 @@ pub struct ServerConfig {
     pub max_memory: usize,
     /// Code and reason for clients when the server drains: code 1001 or 1012 of RFC 6455 section 7.4.
     pub close_reason: CloseReason,
+    /// Maximum number of calls of the service that run at once, over all connections. A further one waits for its place.
+    /// [`Config::unanswered`] limits those of one connection. Default 10,000.
+    pub max_calls: usize,
+    /// How long a call may take, with its wait for a place. Then it is dropped, and its request has failed. Default 30 s, as
+    /// long as a client waits; [`Duration::MAX`] for no limit.
+    pub call_deadline: Duration,
     /// Threads for the connections. `None` (the default) for the runtime that serves.
     pub cores: Option<Cores>,
     /// Called at the end of each connection.
@@ -92,6 +99,8 @@ impl Default for ServerConfig {
             max_refusals: 256,
             max_memory: 512 * 1024 * 1024,
             close_reason: CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down"),
+            max_calls: 10_000,
+            call_deadline: Duration::from_secs(30),
             cores: None,
             on_end: OnEnd::default(),
         }

@@ -77,7 +77,10 @@ impl Connection {
         if let Parser::Plain { splitter, lookout } = &mut self.parser
             && let Some(message) = splitter.flush()
         {
-            on_message(&mut self.session, message, lookout, now);
+            let event = on_message(&mut self.session, message, lookout, now);
+            if let Event::Request { seq, payload } = event {
+                self.session.keep_cut_off(seq, payload);
+            }
         }
     }
 }
@@ -114,7 +117,7 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
             if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
                 return Event::Discarded;
             }
-            session.reply(seq, t1, payload, now);
+            session.accept(seq, t1, payload, now);
             Event::Request { seq, payload }
         }
         Frame::Reply { seq, t1, t2, t3, payload } => {
@@ -122,7 +125,11 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
                 return Event::Discarded;
             }
             session.answered(1, payload.len(), now);
-            Event::Reply(Reply { seq, payload, stamps: Stamps { t1, t2, t3, t4: session.stamp(now) } })
+            let stamps = Stamps { t1, t2, t3, t4: session.stamp(now) };
+            match session.take_failure() {
+                Some(failure) => Event::Failed { seq, failure, stamps },
+                None => Event::Reply(Reply { seq, payload, stamps }),
+            }
         }
         Frame::GoAway { last, reason: close_reason } => {
             let actions = session.apply(close::MachineEvent::GoAway { last }, now);
@@ -131,6 +138,10 @@ pub(super) fn on_frame<'a>(session: &mut Session, frame: Frame<'a>, now: Duratio
         Frame::Close { last, reason: close_reason, first_fin } => {
             let actions = session.on_close_frame(last, close_reason.clone(), first_fin, now);
             if counts(session, actions) { Event::Close(close_reason) } else { Event::Discarded }
+        }
+        Frame::Failed { seq, failure } => {
+            session.on_failed_frame(seq, failure, now);
+            Event::Discarded
         }
         Frame::Unknown { .. } => {
             session.apply(close::MachineEvent::Other, now);
@@ -162,7 +173,7 @@ pub(super) fn on_message<'a>(
     if !session.apply(close::MachineEvent::Request(seq), now).contains(Action::Deliver) {
         return Event::Discarded;
     }
-    session.answer_plainly(seq, message, now);
+    session.accept_plainly(seq, message, now);
     Event::Request { seq, payload: message }
 }
 

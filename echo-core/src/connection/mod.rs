@@ -7,7 +7,7 @@ mod view;
 
 use crate::close::{self, Action, CloseReason, HalfState, Role};
 use crate::config::Config;
-use crate::error::ApiMisuse;
+use crate::error::{ApiMisuse, Failure};
 use crate::frame::Decoder;
 use crate::outcome::Outcome;
 use crate::plain::{LineDecoder, Lookout};
@@ -87,8 +87,8 @@ pub enum Event<'a> {
         /// The version.
         version: u8,
     },
-    /// Server: a request was accepted, and its answer is queued. A plain message that was cut off by quiet or by FIN is
-    /// answered without this event; [`Connection::traffic`] counts it.
+    /// Server: a request was accepted. Its answer is queued, or after [`Connection::service`] owed. A plain message that
+    /// was cut off by quiet or by FIN is answered without this event; [`Connection::traffic`] counts it.
     Request {
         /// Its number.
         seq: u64,
@@ -97,6 +97,15 @@ pub enum Event<'a> {
     },
     /// Client: an answer was received.
     Reply(Reply<'a>),
+    /// Client: the server has no answer to a request. The request counts as answered.
+    Failed {
+        /// The request's number.
+        seq: u64,
+        /// Why.
+        failure: Failure,
+        /// The stamps of the request and the answer.
+        stamps: Stamps,
+    },
     /// Client on the plain wire: the server sent these bytes.
     Text(&'a [u8]),
     /// The peer's GOAWAY was received.
@@ -140,6 +149,14 @@ impl Connection {
     /// Creates a server that refuses the client as soon as its wire is known, on that wire.
     pub fn refusing_server(config: impl Into<Arc<Config>>, epoch: Stamp, refusal: CloseReason) -> Self {
         Self { refusal: Some(Box::new(refusal)), ..Self::server(config, epoch) }
+    }
+
+    /// Creates a server whose user answers: each [`Event::Request`] is answered by one [`Connection::reply`] or
+    /// [`Connection::fail_request`], in any order. `epoch` is the wall clock now.
+    pub fn service(config: impl Into<Arc<Config>>, epoch: Stamp) -> Self {
+        let mut server = Self::server(config, epoch);
+        server.session.leave_answers_to_user();
+        server
     }
 
     fn with(parser: Parser, session: Session) -> Self {
@@ -325,6 +342,30 @@ impl Connection {
             return Err(ApiMisuse::Ending);
         }
         Ok(self.session.ask(payload, now))
+    }
+
+    /// Answers request `seq` of a [service](Connection::service). The answers leave in the order of the requests.
+    ///
+    /// # Errors
+    /// Returns [`ApiMisuse`] if no answer to it is owed, the payload is over the limit, the conversation is so far that no
+    /// answer can be sent, or this is a client. The answer is still owed if the payload was over the limit.
+    pub fn reply(&mut self, now: Duration, seq: u64, payload: &[u8]) -> Result<(), ApiMisuse> {
+        self.session.give(seq, Ok(payload), now)
+    }
+
+    /// Answers request `seq` as [`Connection::reply`] does, by the reason why there is no answer (clause 4.10).
+    ///
+    /// # Errors
+    /// As for [`Connection::reply`].
+    pub fn fail_request(&mut self, now: Duration, seq: u64, failure: Failure) -> Result<(), ApiMisuse> {
+        self.session.give(seq, Err(failure), now)
+    }
+
+    /// Takes a plain message that was cut off by quiet or by FIN, and its number: a request without an
+    /// [`Event::Request`], because no input led to it. For a [service](Connection::service), after
+    /// [`Connection::handle_time`], [`Connection::handle_quiet`] and [`Connection::handle_fin`], until it returns `None`.
+    pub fn take_cut_off(&mut self) -> Option<(u64, Vec<u8>)> {
+        self.session.take_cut_off()
     }
 
     /// Ends in the usual order: a client closes, a server drains. A code outside the usual order (1000, 1001, 1012) is

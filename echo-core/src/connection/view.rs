@@ -11,6 +11,12 @@ impl Connection {
         self.session.wants_input()
     }
 
+    /// Returns the numbers of the requests that the user has to answer, in order. There are none once no answer can be
+    /// sent.
+    pub fn unanswered(&self) -> impl Iterator<Item = u64> {
+        self.session.unanswered()
+    }
+
     /// Client: returns whether a request is accepted and does not pile up behind unsent ones.
     pub fn wants_requests(&self) -> bool {
         self.session.wants_requests()

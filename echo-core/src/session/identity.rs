@@ -11,6 +11,7 @@ impl Hash for Session {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { config: _, epoch: _, traffic: _, time: _, machine, wire, greeted, held, timers, outbox, .. } = self;
         (machine, wire, greeted, held, timers, self.paused, self.idle_held, self.answer_held).hash(state);
+        (&self.owed, &self.failed).hash(state);
         outbox.waits().hash(state);
         let Self { lost_from, word_end, fin, write_closed, aborted, .. } = self;
         (lost_from, fin, write_closed, aborted).hash(state);

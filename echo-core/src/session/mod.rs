@@ -3,6 +3,7 @@
 #[cfg(feature = "explore")]
 mod identity;
 mod output;
+mod owed;
 mod requests;
 mod time;
 
@@ -10,7 +11,7 @@ mod time;
 use crate::close::table::Sample;
 use crate::close::{Action, Actions, CloseHandshake, CloseReason, HalfState, Machine, MachineEvent, Policy, Role};
 use crate::config::{Config, HIGH_WATER};
-use crate::error::Violation;
+use crate::error::{Failure, Violation};
 use crate::frame;
 use crate::outbox::Outbox;
 use crate::outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::preface;
 use crate::progress::Progress;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
+use owed::Owed;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +69,10 @@ pub(crate) struct Session {
     answer_held: bool,
     progress: Progress,
     outbox: Outbox,
+    /// Server: the answers that the user owes. `None` if the server echoes.
+    owed: Option<Box<Owed>>,
+    /// Client: why the next answer is none, as the server said before it (clause 4.10).
+    failed: Option<Box<Failure>>,
     /// Server: the first answer that was dropped because the transport failed. It and all later answers are never sent.
     lost_from: Option<u64>,
     /// Position in the output where this side's CLOSE ends.
@@ -105,6 +111,8 @@ impl Session {
             answer_held: false,
             progress: Progress::default(),
             outbox: Outbox::default(),
+            owed: None,
+            failed: None,
             lost_from: None,
             word_end: None,
             fin: Fin::NotYet,
@@ -179,6 +187,7 @@ impl Session {
         let actions = self.machine.handle(event);
         if !matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving) {
             self.take_back_requests();
+            self.forget_owed();
         }
         for action in actions {
             match action {
@@ -212,12 +221,8 @@ impl Session {
     /// Clause 2.6: the plain wire has no CLOSE, but a refusal sends its reason in one line.
     fn say_plainly(&mut self, action: Action) {
         if self.role() == Role::Server && action == Action::Close {
-            let close_reason = self.machine.close_reason();
-            let line = match close_reason.text.as_str() {
-                "" => format!("echo: {}\n", close_reason.code.name()),
-                reason => format!("echo: {}\n", reason.replace(char::is_control, " ")),
-            };
-            self.outbox.append(|out| out.extend_from_slice(line.as_bytes()));
+            let CloseReason { code, text } = self.machine.close_reason().clone();
+            self.queue_line(code, &text);
         }
     }
 
@@ -273,6 +278,34 @@ impl Session {
         self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)
     }
 
+    /// Client: handles the server's FAILED, which comes before an answer that is none (clause 4.10).
+    pub(crate) fn on_failed_frame(&mut self, seq: u64, failure: Failure, now: Duration) -> Actions {
+        let account = self.machine.account();
+        let next = account.answered.mark() + 1;
+        let event = match self.role() {
+            _ if self.machine.received() == HalfState::Closed || self.machine.is_discarding() => MachineEvent::Other,
+            Role::Client if seq == next && seq <= account.begun && self.failed.is_none() => {
+                self.failed = Some(Box::new(failure));
+                MachineEvent::Other
+            }
+            Role::Client => {
+                let expected = if self.failed.is_some() { "answer" } else { "answer or FAILED" };
+                let expected = format!("{expected} {next}");
+                MachineEvent::Violation(Violation::protocol(expected, format!("FAILED {seq}")))
+            }
+            Role::Server => {
+                let got = format!("FAILED {seq} from a client");
+                MachineEvent::Violation(Violation::protocol("a request, GOAWAY or CLOSE", got))
+            }
+        };
+        self.apply(event, now)
+    }
+
+    /// Client: takes the reason why the answer that has come is none.
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
+        self.failed.take().map(|failure| *failure)
+    }
+
     // ---- accessors ----
 
     #[inline]
@@ -317,9 +350,9 @@ impl Session {
         self.outbox.waiting()
     }
 
-    /// Returns the bytes of memory that the output owns.
+    /// Returns the bytes of memory that the output owns, and answers that wait for others.
     pub(crate) fn owned(&self) -> usize {
-        self.outbox.owned()
+        self.outbox.owned() + self.owed.as_ref().map_or(0, |owed| owed.owned())
     }
 
     /// Returns whether to read more input. After the peer's FIN there is none. A server that still answers does not
@@ -330,7 +363,7 @@ impl Session {
         let answers = self.role() == Role::Server
             && !self.machine.is_discarding()
             && matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving);
-        let room = !answers || self.outbox.waiting() < HIGH_WATER;
+        let room = !answers || self.outbox.waiting() < HIGH_WATER && self.owed() < self.config.unanswered;
         open && room
     }
 

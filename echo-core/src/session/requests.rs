@@ -1,8 +1,9 @@
 //! Requests and answers.
 
-use super::{Session, TimeText};
+use super::{Session, TimeText, Wire};
 use crate::close::{CloseHandshake, MachineEvent};
 use crate::config::HIGH_WATER;
+use crate::error::{CloseCode, Failure};
 use crate::frame;
 use crate::plain::ctime_header;
 use crate::stamp::Stamp;
@@ -70,7 +71,7 @@ impl Session {
 
     /// Client: returns the numbers of the answers that are owed, if they can be taken without a decision.
     pub(crate) fn owed_in_order(&self) -> Option<std::ops::RangeInclusive<u64>> {
-        self.machine.owed_in_order().filter(|_| self.is_calm())
+        self.machine.owed_in_order().filter(|_| self.is_calm() && self.failed.is_none())
     }
 
     /// Client: notes the next `count` answers, with `bytes` of payload.
@@ -123,7 +124,7 @@ impl Session {
     /// Server: accepts request `seq`, if it is the next one and there is nothing to decide.
     #[inline]
     fn accept_in_order(&mut self, seq: u64) -> bool {
-        let is_next = self.is_calm() && self.machine.next_in_order() == Some(seq);
+        let is_next = self.is_calm() && !self.user_answers() && self.machine.next_in_order() == Some(seq);
         if is_next {
             self.machine.note_served(1);
         }
@@ -133,7 +134,7 @@ impl Session {
     /// Server: returns the number of the next request, if it can be answered past the empty output without a decision.
     #[inline]
     pub(crate) fn next_in_order(&self) -> Option<u64> {
-        let is_free = self.is_calm() && self.outbox.waiting() == 0;
+        let is_free = self.is_calm() && !self.user_answers() && self.outbox.waiting() == 0;
         self.machine.next_in_order().filter(|_| is_free)
     }
 
@@ -190,6 +191,36 @@ impl Session {
         self.outbox.begin(seq);
         self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
         self.count(1, payload.len());
+    }
+
+    /// Server: queues an answer that the user gave, on either wire.
+    pub(super) fn queue_given(&mut self, seq: u64, stamps: [Stamp; 2], answer: Result<&[u8], Failure>, now: Duration) {
+        let payload = answer.as_ref().copied().unwrap_or_default();
+        if let Wire::Plain = self.wire {
+            return match answer {
+                Ok(payload) => self.queue_plainly(payload, now),
+                Err(failure) => {
+                    self.queue_line(failure.code, &failure.text);
+                    self.count(1, 0);
+                }
+            };
+        }
+        let [t1, t2] = stamps;
+        self.outbox.begin(seq);
+        if let Err(failure) = &answer {
+            self.outbox.append(|out| frame::failed(out, seq, failure));
+        }
+        self.outbox.frame(&frame::reply_head(seq, [t1, t2, t2], payload.len()), payload);
+        self.count(1, payload.len());
+    }
+
+    /// Plain wire: queues a line that is no answer (clause 2.6).
+    pub(super) fn queue_line(&mut self, code: CloseCode, text: &str) {
+        let line = match text {
+            "" => format!("echo: {}\n", code.name()),
+            reason => format!("echo: {}\n", reason.replace(char::is_control, " ")),
+        };
+        self.outbox.append(|out| out.extend_from_slice(line.as_bytes()));
     }
 
     /// Server: accepts and answers the next plain message, as [`serve`](Self::serve) does a request.

@@ -62,10 +62,11 @@ impl Session {
     }
 
     /// Stops the idle and answer waits while this side does not read. Its output is full (clause 4.9) or its user
-    /// pauses, so it cannot tell whether the peer is idle, and a pause is not the peer's delay.
+    /// pauses, so it cannot tell whether the peer is idle, and a pause is not the peer's delay. Nor is a peer idle that
+    /// waits for an answer of the user.
     pub(super) fn hold_waits(&mut self, now: Duration) {
         let ending = self.machine.is_ending();
-        if !ending && (self.paused || !self.wants_input()) {
+        if !ending && (self.paused || !self.wants_input() || self.owed() > 0) {
             self.idle_held |= self.timers.runs(Deadline::Idle);
             self.timers.stop(Deadline::Idle);
         } else if std::mem::take(&mut self.idle_held) {

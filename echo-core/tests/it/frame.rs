@@ -2,7 +2,7 @@
 
 use echo_core::error::ViolationKind;
 use echo_core::frame::{self, Decoder, Frame, MAX_PAYLOAD, MAX_REASON};
-use echo_core::{CloseCode, CloseReason, Role, Stamp, Violation};
+use echo_core::{CloseCode, CloseReason, Failure, Role, Stamp, Violation};
 use proptest::prelude::*;
 use sim_tests::in_memory::{CLOSE, ECHO, GOAWAY, REPLY, raw, raw_echo, raw_farewell};
 
@@ -13,6 +13,7 @@ enum Owned {
     Reply(u64, [i64; 3], Vec<u8>),
     GoAway(u64, u16, String),
     Close(u64, u16, String, bool),
+    Failed(u64, u16, String),
     Unknown(u8, usize),
 }
 
@@ -27,6 +28,7 @@ impl Owned {
             Frame::Close { last, reason: close_reason, first_fin } => {
                 Self::Close(*last, close_reason.code.0, close_reason.text.clone(), *first_fin == Role::Server)
             }
+            Frame::Failed { seq, failure } => Self::Failed(*seq, failure.code.0, failure.text.clone()),
             Frame::Unknown { kind } => Self::Unknown(*kind, body),
         }
     }
@@ -47,6 +49,9 @@ impl Owned {
             Self::Close(last, code, reason, fin_first) => {
                 frame::close(out, *last, &CloseReason::new(CloseCode(*code), reason.clone()), *fin_first);
             }
+            Self::Failed(seq, code, reason) => {
+                frame::failed(out, *seq, &Failure::new(CloseCode(*code), reason.clone()));
+            }
             Self::Unknown(kind, body) => out.extend_from_slice(&raw(*kind, 77, &vec![3; *body])),
         }
     }
@@ -61,7 +66,8 @@ fn any_frame() -> impl Strategy<Value = Owned> {
         (any::<u64>(), any::<u16>(), "\\PC{0,20}").prop_map(|(last, code, reason)| Owned::GoAway(last, code, reason)),
         (any::<u64>(), any::<u16>(), "\\PC{0,20}", any::<bool>())
             .prop_map(|(last, code, reason, fin)| Owned::Close(last, code, reason, fin)),
-        (5_u8..0x80, 0_usize..40).prop_map(|(kind, body)| Owned::Unknown(kind, body)),
+        (any::<u64>(), any::<u16>(), "\\PC{0,20}").prop_map(|(seq, code, reason)| Owned::Failed(seq, code, reason)),
+        (6_u8..0x80, 0_usize..40).prop_map(|(kind, body)| Owned::Unknown(kind, body)),
     ]
 }
 
@@ -101,7 +107,7 @@ proptest! {
         }
         let expected: Vec<Owned> = sent.into_iter().map(|frame| match frame {
             Owned::Unknown(kind, _) => Owned::Unknown(kind, 0),
-            Owned::Echo(..) | Owned::Reply(..) | Owned::GoAway(..) | Owned::Close(..) => frame,
+            Owned::Echo(..) | Owned::Reply(..) | Owned::GoAway(..) | Owned::Close(..) | Owned::Failed(..) => frame,
         }).collect();
         let mut decoder = Decoder::new(1000);
         prop_assert_eq!(decode(&mut decoder, &pieces).expect("valid frames"), expected);
@@ -217,8 +223,8 @@ fn every_kind() {
         let decoded = decode_one(100, &raw(kind, 0, &[0; 24]));
         match kind {
             0x80.. => assert_eq!(decoded.expect_err("critical").code(), CloseCode::PROTOCOL_ERROR),
-            0 | 5.. => assert_eq!(decoded.expect("skipped"), [Owned::Unknown(kind, 0)]),
-            1..=4 => assert_eq!(decoded.expect("known").len(), 1),
+            0 | 6.. => assert_eq!(decoded.expect("skipped"), [Owned::Unknown(kind, 0)]),
+            1..=5 => assert_eq!(decoded.expect("known").len(), 1),
         }
     }
     let long = raw(0x7F, 0, &[0xAA; 100]);

@@ -13,6 +13,7 @@ mod preface;
 mod random;
 mod rules;
 mod serialization;
+mod service;
 mod sources;
 mod stamp;
 mod table;

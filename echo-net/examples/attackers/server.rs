@@ -1,7 +1,7 @@
 //! The attacked server, with its defaults. It has its own process, so that its costs can be measured alone.
 
 use crate::Failure;
-use echo_net::{ServerConfig, listen_tcp, return_free_memory, serve};
+use echo_net::{Echo, ServerConfig, listen_tcp, return_free_memory, serve};
 use std::io::{Read, Write};
 
 /// The first argument of such a process.
@@ -19,7 +19,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         drop(ended);
     });
-    let report = serve(listener, ServerConfig::default(), async { drop(input_ended.await) }).await;
+    let report = serve(listener, Echo, ServerConfig::default(), async { drop(input_ended.await) }).await;
     println!("{report}");
     Ok(())
 }

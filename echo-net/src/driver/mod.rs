@@ -9,7 +9,8 @@ use crate::memory::Usage;
 use crate::transport::Transport;
 use crate::turns::Share;
 use alarm::Alarm;
-use echo_core::{AnswerBatch, CloseCode, CloseReason, Connection, Event, Outcome, RequestBatch, Stamp};
+use echo_core::{AnswerBatch, ApiMisuse, CloseCode, CloseReason, Connection, Event, Failure, Outcome};
+use echo_core::{RequestBatch, Stamp};
 use input::Rest;
 use std::cell::Cell;
 use std::pin::Pin;
@@ -51,6 +52,8 @@ pub(crate) struct Driver<T> {
     rest: Option<Box<Rest>>,
     share: Share,
     usage: Usage,
+    /// Bytes that the user holds.
+    held: usize,
     /// FIN or a reset was read: there is nothing more to read.
     read_over: bool,
     /// The user reads no input for now.
@@ -83,6 +86,7 @@ impl<T: Transport> Driver<T> {
             rest: None,
             share: Share::default(),
             usage: Usage::default(),
+            held: 0,
             read_over: false,
             paused: false,
             read_in_vain: false,
@@ -105,8 +109,32 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Sends a request, in a task that has called [`wake`](Self::wake) since it was woken.
-    pub(crate) fn send(&mut self, payload: &[u8]) -> Result<u64, echo_core::ApiMisuse> {
+    pub(crate) fn send(&mut self, payload: &[u8]) -> Result<u64, ApiMisuse> {
         self.connection.send(self.now, payload)
+    }
+
+    /// Answers a request. An answer that is too long has failed; one that nobody can get any more is dropped.
+    pub(crate) fn give(&mut self, seq: u64, answer: Result<Vec<u8>, Failure>) {
+        let now = self.timeline.now();
+        let given = match answer {
+            Ok(payload) => self.connection.reply(now, seq, &payload),
+            Err(failure) => self.connection.fail_request(now, seq, failure),
+        };
+        if let Err(ApiMisuse::TooBig { len, limit }) = given {
+            let reason = format!("the response of {len} bytes is over the limit of {limit}");
+            // It is owed: the last call changed nothing.
+            let _ = self.connection.fail_request(now, seq, Failure::new(CloseCode::TOO_BIG, reason));
+        }
+    }
+
+    /// Takes a plain message that was cut off by quiet or by FIN.
+    pub(crate) fn take_cut_off(&mut self) -> Option<(u64, Vec<u8>)> {
+        self.connection.take_cut_off()
+    }
+
+    /// Counts `bytes` that the user of the connection holds for it as memory of the connection.
+    pub(crate) fn hold(&mut self, bytes: usize) {
+        self.held = bytes;
     }
 
     pub(crate) fn leave(&mut self, close_reason: CloseReason) {
@@ -146,7 +174,7 @@ impl<T: Transport> Driver<T> {
                 return Poll::Ready(outcome);
             }
             let rest = self.rest.as_ref().map_or(0, |rest| rest.owned());
-            if !self.usage.set(self.connection.owned_memory() + rest) {
+            if !self.usage.set(self.connection.owned_memory() + rest + self.held) {
                 self.rest = None;
                 self.connection.fail(now, CloseReason::new(CloseCode::TRY_LATER, OUT_OF_MEMORY));
                 continue;

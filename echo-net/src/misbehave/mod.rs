@@ -12,7 +12,7 @@
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let address = listener.local_addr()?;
 //! let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-//! let server = tokio::spawn(echo_net::serve(listener, Default::default(), async { drop(stopped.await) }));
+//! let server = tokio::spawn(echo_net::serve(listener, echo_net::Echo, Default::default(), async { drop(stopped.await) }));
 //!
 //! let kind = Kind::GoawayWrongCount;
 //! let mut load = Load::of(kind);

@@ -5,7 +5,7 @@ use crate::support::server::server_config;
 use crate::support::within;
 use echo_net::echo_core::preface::preface;
 use echo_net::echo_core::{CloseCode, Role, frame};
-use echo_net::{Listener, serve};
+use echo_net::{Echo, Listener, serve};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     let shutdown = async move { open.store(true, Ordering::Relaxed) };
     let config = server_config(|config| (config.max_connections, config.max_refusals) = (1, 1));
     let close_reason = config.close_reason.clone();
-    let server = tokio::spawn(serve(listener, config, shutdown));
+    let server = tokio::spawn(serve(listener, Echo, config, shutdown));
 
     let welcome = preface(Role::Server, 1);
     let mut goaway = Vec::new();

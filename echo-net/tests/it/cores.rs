@@ -4,7 +4,7 @@ use crate::support::bounded;
 use crate::support::program::Serve;
 use crate::support::raw::{self, Raw, Said};
 use crate::support::server::{Server, server_config};
-use echo_net::{Cores, OnEnd, serve};
+use echo_net::{Cores, Echo, OnEnd, serve};
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::sync::{Mutex, mpsc};
@@ -35,7 +35,7 @@ fn the_thread_that_accepts_answers_nothing() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            serve(listener, config, async { drop(stopped.await) }).await
+            serve(listener, Echo, config, async { drop(stopped.await) }).await
         })
     });
     // As many on each thread.

@@ -3,7 +3,7 @@
 use crate::support::alone::alone;
 use crate::support::{eventually, within};
 use echo_net::misbehave::{Kind, Load, run};
-use echo_net::{Client, ClientConfig, ServerConfig, listen_tcp, serve};
+use echo_net::{Client, ClientConfig, Echo, ServerConfig, listen_tcp, serve};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -24,7 +24,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
         let address = listener.local_addr().expect("it listens");
         let before = crate::support::sockets::Sockets::now();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+        let server = tokio::spawn(serve(listener, Echo, ServerConfig::default(), async { drop(stopped.await) }));
         // Resources that are created at first use must exist before the count.
         converse(address).await;
         eventually_settled(1).await;
@@ -65,7 +65,7 @@ fn attackers_leave_nothing_behind() {
         let listener = listen_tcp("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+        let server = tokio::spawn(serve(listener, Echo, ServerConfig::default(), async { drop(stopped.await) }));
         converse(address).await;
         within(eventually_settled(1)).await;
         let (tasks, descriptors) = (alive(), open_descriptors());

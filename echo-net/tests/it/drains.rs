@@ -3,7 +3,7 @@
 
 use crate::support::raw;
 use crate::support::within;
-use echo_net::{Listener, ServerConfig, Transport, serve_until};
+use echo_net::{Echo, Listener, ServerConfig, Transport, serve_until};
 use std::collections::HashMap;
 use std::future::pending;
 use std::io;
@@ -183,7 +183,8 @@ async fn drain(seed: u64) -> Duration {
     let counts = Counts::default();
     let (stop, stopped) = oneshot::channel();
     let counting = Counting { listener, counts: Arc::clone(&counts) };
-    let server = tokio::spawn(serve_until(counting, ServerConfig::default(), async { drop(stopped.await) }, pending()));
+    let server =
+        tokio::spawn(serve_until(counting, Echo, ServerConfig::default(), async { drop(stopped.await) }, pending()));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let (habit, delay) = (Habit::draw(&mut draw), draw.below(50));

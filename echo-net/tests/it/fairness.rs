@@ -2,7 +2,7 @@
 
 use crate::support::time::HEADER;
 use crate::support::within;
-use echo_net::{Listener, ServerConfig, Transport, serve};
+use echo_net::{Echo, Listener, ServerConfig, Transport, serve};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -89,7 +89,7 @@ async fn a_round_trip_beside_floods_waits_for_few_of_their_messages() {
     let written = Arc::new(AtomicUsize::new(0));
     let (modest, far) = duplex(1024);
     let clients = (0..FLOODS).map(|_| Client::Flood(written.clone())).chain([Client::Modest(far)]).collect();
-    let server = tokio::spawn(serve(Clients(clients), ServerConfig::default(), std::future::pending()));
+    let server = tokio::spawn(serve(Clients(clients), Echo, ServerConfig::default(), std::future::pending()));
 
     // In a task like all others, because the runtime polls its main future less often.
     let (most, all) = within(tokio::spawn(converse(modest, written))).await.expect("no panic");

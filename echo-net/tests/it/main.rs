@@ -32,6 +32,7 @@ mod prompt;
 mod proxy;
 mod readers;
 mod second_signal;
+mod service;
 mod signals;
 mod slow_input;
 mod slow_link;

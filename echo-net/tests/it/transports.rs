@@ -2,7 +2,7 @@
 
 use crate::support::within;
 use echo_net::echo_core::Outcome;
-use echo_net::{Client, ClientConfig, Listener, Report, ServerConfig, Transport, serve};
+use echo_net::{Client, ClientConfig, Echo, Listener, Report, ServerConfig, Transport, serve};
 use std::io;
 use tokio::io::DuplexStream;
 use tokio::net::{UnixListener, UnixStream};
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 /// One conversation over `stream` with a server at `listener`.
 async fn converse<L: Listener>(listener: L, stream: impl Transport) -> (Outcome, Report) {
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, ServerConfig::default(), async { drop(stopped.await) }));
+    let server = tokio::spawn(serve(listener, Echo, ServerConfig::default(), async { drop(stopped.await) }));
     let client = Client::start(stream, ClientConfig::default());
     for (seq, message) in (1..).zip(["small".to_owned(), "large ".repeat(50_000), String::new()]) {
         let answer = within(client.request(message.clone())).await.expect("an answer");

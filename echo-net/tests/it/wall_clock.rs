@@ -4,7 +4,7 @@ use crate::support::server::server_config;
 use crate::support::time::HEADER;
 use crate::support::within;
 use echo_net::echo_core::Stamp;
-use echo_net::{Client, ClientConfig, Clock, serve};
+use echo_net::{Client, ClientConfig, Clock, Echo, serve};
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,7 +28,7 @@ async fn the_time_of_an_answer_is_the_wall_clocks() {
     clock.wall = wall;
     let (stop, stopped) = oneshot::channel::<()>();
     let config = server_config(|config| config.clock = clock);
-    let server = tokio::spawn(serve(listener, config, async { drop(stopped.await) }));
+    let server = tokio::spawn(serve(listener, Echo, config, async { drop(stopped.await) }));
     let mut plain = TcpStream::connect(address).await.expect("it accepts");
     let client = Client::connect(address, ClientConfig::default()).await.expect("it accepts");
     let first = client.request("hello").await.expect("an answer");

@@ -168,7 +168,7 @@ fn assert_owns(owned: usize, came: usize, most: usize) {
 fn payload<'a>(frame: &Frame<'a>) -> &'a [u8] {
     match frame {
         Frame::Echo { payload, .. } | Frame::Reply { payload, .. } => payload,
-        Frame::GoAway { .. } | Frame::Close { .. } | Frame::Unknown { .. } => &[],
+        Frame::GoAway { .. } | Frame::Close { .. } | Frame::Failed { .. } | Frame::Unknown { .. } => &[],
     }
 }
 
@@ -184,6 +184,7 @@ pub(super) fn encode(frame: &Frame<'_>) -> Vec<u8> {
         Frame::Close { last, reason: close_reason, first_fin } => {
             frame::close(&mut bytes, *last, close_reason, *first_fin == Role::Server);
         }
+        Frame::Failed { seq, failure } => frame::failed(&mut bytes, *seq, failure),
         Frame::Unknown { .. } => (),
     }
     bytes.extend_from_slice(payload(frame));

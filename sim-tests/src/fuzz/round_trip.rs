@@ -3,7 +3,7 @@
 use super::decoder::encode;
 use super::input::Input;
 use echo_core::frame::{Decoder, Frame, MAX_REASON};
-use echo_core::{CloseCode, CloseReason, Role, Stamp};
+use echo_core::{CloseCode, CloseReason, Failure, Role, Stamp};
 
 /// The longest payload.
 const LIMIT: usize = 255;
@@ -32,16 +32,20 @@ pub(super) fn check(data: &[u8]) {
 }
 
 fn frame<'a>(input: &mut Input<'a>) -> Frame<'a> {
-    let kind = input.below(4);
+    let kind = input.below(5);
     let seq = input.next();
     let mut stamp = || Stamp(input.next());
     match kind {
         0 => Frame::Echo { seq, t1: stamp(), payload: payload(input) },
         1 => Frame::Reply { seq, t1: stamp(), t2: stamp(), t3: stamp(), payload: payload(input) },
         2 => Frame::GoAway { last: seq, reason: close_reason(input) },
-        _ => {
+        3 => {
             let first_fin = input.pick(&Role::BOTH);
             Frame::Close { last: seq, reason: close_reason(input), first_fin }
+        }
+        _ => {
+            let CloseReason { code, text } = close_reason(input);
+            Frame::Failed { seq, failure: Failure { code, text } }
         }
     }
 }
@@ -67,6 +71,10 @@ fn cut(frame: Frame<'_>) -> Frame<'_> {
         Frame::GoAway { last, reason: close_reason } => Frame::GoAway { last, reason: short(close_reason) },
         Frame::Close { last, reason: close_reason, first_fin } => {
             Frame::Close { last, reason: short(close_reason), first_fin }
+        }
+        Frame::Failed { seq, failure: Failure { code, text } } => {
+            let CloseReason { code, text } = short(CloseReason { code, text });
+            Frame::Failed { seq, failure: Failure { code, text } }
         }
         Frame::Echo { .. } | Frame::Reply { .. } | Frame::Unknown { .. } => frame,
     }

@@ -17,6 +17,8 @@ pub enum Seen {
     Request(u64, Vec<u8>),
     /// [`Event::Reply`], with its number and payload.
     Reply(u64, Vec<u8>),
+    /// [`Event::Failed`], with its number, the code and the reason.
+    Failed(u64, u16, String),
     /// [`Event::Text`].
     Text(Vec<u8>),
     /// [`Event::Leaving`], with the close code.
@@ -33,6 +35,7 @@ impl Seen {
             Event::Greeted { version } => Self::Greeted(*version),
             Event::Request { seq, payload } => Self::Request(*seq, payload.to_vec()),
             Event::Reply(reply) => Self::Reply(reply.seq, reply.payload.to_vec()),
+            Event::Failed { seq, failure, .. } => Self::Failed(*seq, failure.code.0, failure.text.clone()),
             Event::Text(text) => Self::Text(text.to_vec()),
             Event::Leaving(close_reason) => Self::Leaving(close_reason.code.0),
             Event::Close(close_reason) => Self::Close(close_reason.code.0),
@@ -173,6 +176,7 @@ impl Solo {
     fn tick(&mut self, now: Duration) {
         self.now = now;
         self.connection.handle_time(now);
+        self.see_cut_off();
         self.settle();
     }
 
@@ -189,10 +193,17 @@ impl Solo {
         if self.fin_pending && self.pending.is_empty() && self.outcome.is_none() {
             self.fin_pending = false;
             self.connection.handle_fin(self.now);
+            self.see_cut_off();
             self.pump();
         }
         if self.connection.machine().is_ending() {
             self.ending.get_or_insert(self.now);
+        }
+    }
+
+    fn see_cut_off(&mut self) {
+        while let Some((seq, message)) = self.connection.take_cut_off() {
+            self.seen.push(Seen::Request(seq, message));
         }
     }
 
@@ -256,7 +267,7 @@ impl Solo {
     /// Returns the numbers of the requests delivered (server) or answers received (client), in order.
     pub fn numbers(&self) -> Vec<u64> {
         let number = |seen: &Seen| match seen {
-            Seen::Request(seq, _) | Seen::Reply(seq, _) => Some(*seq),
+            Seen::Request(seq, _) | Seen::Reply(seq, _) | Seen::Failed(seq, ..) => Some(*seq),
             Seen::Greeted(_) | Seen::Text(_) | Seen::Leaving(_) | Seen::Close(_) | Seen::Discarded => None,
         };
         self.seen.iter().filter_map(number).collect()

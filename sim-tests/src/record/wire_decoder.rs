@@ -101,6 +101,7 @@ fn unit_of(frame: &Frame<'_>, scenario: &Scenario) -> Unit {
         Frame::Close { last, reason: close_reason, first_fin } => {
             Unit::Close { last: *last, code: close_reason.code.0, fin_first: *first_fin == Role::Server }
         }
+        Frame::Failed { seq, failure } => Unit::Other(format!("FAILED {seq}, {}", failure.code.0)),
         Frame::Unknown { kind } => Unit::Other(format!("a frame of kind {kind:#04x}")),
     }
 }

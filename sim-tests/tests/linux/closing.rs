@@ -2,7 +2,7 @@
 //! linger lose, and echo-net does not.
 
 use crate::worker::possible;
-use echo_net::{Listener, ServerConfig, Transport, polite_close, serve};
+use echo_net::{Echo, Listener, ServerConfig, Transport, polite_close, serve};
 use serde_json::{Value, json};
 use sim_tests::linux::{Isolated, isolated_command};
 use sim_tests::tcp::TcpState;
@@ -117,7 +117,8 @@ const LETTER: u8 = b'x';
 async fn with_a_full_send_buffer(network: &LinuxNetwork, aborts: bool) -> io::Result<u64> {
     let (mut client, server, wire) = network.pair(LATENCY, 0, WINDOW).await?;
     let listener = Once(Some(Closing { stream: Some(server), aborts }));
-    let serving = tokio::task::spawn_local(serve(listener, ServerConfig::default(), std::future::pending::<()>()));
+    let serving =
+        tokio::task::spawn_local(serve(listener, Echo, ServerConfig::default(), std::future::pending::<()>()));
     let line = [&[LETTER; LINE - 1][..], b"\n"].concat();
     client.write_all(&line.repeat(LINES)).await?;
     client.shutdown().await?;

@@ -11,7 +11,7 @@ use crate::standard::STALLED;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::Role;
-use echo_net::{Clock, Cores, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use echo_net::{Clock, Cores, Echo, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -219,8 +219,8 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
         signals.reached(1).await;
     };
     let report = match arguments.accept_proxy {
-        true => serve_until(AcceptProxy(listener), config, shutdown, abort).await,
-        false => serve_until(listener, config, shutdown, abort).await,
+        true => serve_until(AcceptProxy(listener), Echo, config, shutdown, abort).await,
+        false => serve_until(listener, Echo, config, shutdown, abort).await,
     };
     Ok(if aborted.into_inner() { Served::Aborted(report) } else { Served::Drained(report) })
 }

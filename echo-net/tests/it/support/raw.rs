@@ -164,7 +164,7 @@ fn said(frame: Frame<'_>) -> Said {
             fin_first: first_fin == Role::Server,
         },
         Frame::Echo { seq, payload, .. } => Said::Echo { seq, payload: payload.to_vec() },
-        Frame::Unknown { .. } => panic!("nobody sends {frame:?}"),
+        Frame::Failed { .. } | Frame::Unknown { .. } => panic!("nobody sends {frame:?}"),
     }
 }
 

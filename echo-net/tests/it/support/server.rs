@@ -3,7 +3,7 @@
 use super::bounded;
 use super::raw::Raw;
 use super::sockets::Sockets;
-use echo_net::{Report, ServerConfig, serve_until};
+use echo_net::{Echo, Report, ServerConfig, serve_until};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -38,7 +38,7 @@ impl Server {
             runtime.expect("a runtime").block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 let (stopped, aborted) = (async { drop(stopped.await) }, async { drop(aborted.await) });
-                serve_until(listener, config, stopped, aborted).await
+                serve_until(listener, Echo, config, stopped, aborted).await
             })
         });
         Self { address, before: Sockets::now().of(address.port()), stop, abort, thread }

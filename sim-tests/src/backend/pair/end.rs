@@ -150,6 +150,8 @@ impl End {
                 None => break,
                 Some(Event::Request { seq, .. }) => world.log.note(self.role, LogEvent::Accepted(seq)),
                 Some(Event::Reply(reply)) => world.log.note(self.role, LogEvent::Handed(reply.seq)),
+                // The client has its answer, also if that is a failure.
+                Some(Event::Failed { seq, .. }) => world.log.note(self.role, LogEvent::Handed(seq)),
                 Some(Event::Text(_)) => {
                     for seq in handed.drain(..) {
                         world.log.note(self.role, LogEvent::Handed(seq));

@@ -9,7 +9,7 @@ use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
 use echo_core::{Config, Deadline, Role};
-use echo_net::{Client, ClientConfig, Clock, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
+use echo_net::{Client, ClientConfig, Clock, Echo, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -219,7 +219,7 @@ impl<N: Net> HostProgram<N> {
         config.on_end = OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone())));
         let begin = Arc::new(Notify::new());
         let door = InstrumentedListener { listener, cast: self.clone(), begin: Arc::clone(&begin) };
-        let mut serving = pin!(serve(door, config, stop.notified()));
+        let mut serving = pin!(serve(door, Echo, config, stop.notified()));
         loop {
             tokio::select! { biased;
                 // The server is polled first, so that it accepts a pending connection before it gets the next command.

@@ -1,7 +1,7 @@
 //! A trial of echo/1 like one of any other protocol: the real client and server, every fault at every I/O event.
 
 use echo_core::{Config, Deadline, End, Outcome};
-use echo_net::{Client, ClientConfig, Clock, Ended, Listener, OnEnd, ServerConfig, serve};
+use echo_net::{Client, ClientConfig, Clock, Echo, Ended, Listener, OnEnd, ServerConfig, serve};
 use sim_tests::defaults;
 use sim_tests::trial::{Role, TimeWait, Trial, TrialRun, TrialStream};
 use std::future::pending;
@@ -56,7 +56,7 @@ async fn server(stream: TrialStream) -> Option<Outcome> {
     let mut server_config = ServerConfig::default();
     (server_config.connection, server_config.clock, server_config.on_end) = (config(), CLOCK, on_end);
     let mut outcome = None;
-    serve(Door(Some(stream)), server_config, async { outcome = inbox.recv().await }).await;
+    serve(Door(Some(stream)), Echo, server_config, async { outcome = inbox.recv().await }).await;
     outcome
 }
 

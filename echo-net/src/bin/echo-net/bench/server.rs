@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::exit::Exit;
 use echo_net::echo_core::{Config, Role};
-use echo_net::{Report, ServerConfig, listen_tcp, serve};
+use echo_net::{Echo, Report, ServerConfig, listen_tcp, serve};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -69,6 +69,6 @@ fn run(
             let _ = stopped.await;
         };
         // As a task: connections wake one cheaply, and the future of `block_on` by a system call.
-        tokio::spawn(serve(listener, config, stopped)).await.map_err(io::Error::other)
+        tokio::spawn(serve(listener, Echo, config, stopped)).await.map_err(io::Error::other)
     })
 }

@@ -24,6 +24,7 @@ impl End {
             let reported = match event {
                 Event::Request { seq, .. } => Reported::Request(seq),
                 Event::Reply(reply) => Reported::Reply(reply.seq),
+                Event::Failed { seq, .. } => Reported::Reply(seq),
                 Event::Greeted { .. } => Reported::Preface,
                 Event::Close(_) => Reported::Close,
                 Event::Leaving(_) => Reported::GoAway,

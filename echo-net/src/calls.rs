@@ -1,0 +1,115 @@
+//! The running calls of a connection: each is a task, so one that blocks or panics harms no other.
+
+use crate::driver::Driver;
+use crate::service::{Request, Service, panicked};
+use crate::transport::Transport;
+use echo_core::{CloseCode, Failure};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+/// What all calls of a server share.
+#[derive(Debug)]
+pub(crate) struct CallLimits {
+    /// How many run at once.
+    pub(crate) running: Arc<Semaphore>,
+    /// How long one may take, with its wait for a place.
+    pub(crate) deadline: Duration,
+    /// Calls that panicked.
+    pub(crate) panicked: AtomicU64,
+}
+
+/// The running calls of one connection.
+pub(crate) struct Calls<S> {
+    service: Arc<S>,
+    limits: Arc<CallLimits>,
+    connection: u64,
+    peer: Arc<str>,
+    tasks: JoinSet<Result<Vec<u8>, Failure>>,
+    /// The numbers of the requests, and the lengths of their messages, by task.
+    requests: HashMap<Id, (u64, usize)>,
+    /// Bytes of the messages that calls hold.
+    held: usize,
+}
+
+impl<S: Service> Calls<S> {
+    pub(crate) fn new(service: Arc<S>, limits: Arc<CallLimits>, connection: u64, peer: String) -> Self {
+        let peer = peer.into();
+        let (tasks, requests) = (JoinSet::new(), HashMap::new());
+        Self { service, limits, connection, peer, tasks, requests, held: 0 }
+    }
+
+    /// Begins the call for a request.
+    pub(crate) fn begin(&mut self, seq: u64, payload: Vec<u8>) {
+        let (service, limits) = (self.service.clone(), self.limits.clone());
+        let len = payload.len();
+        let request = Request::new(payload, seq, self.connection, self.peer.clone());
+        let task = self.tasks.spawn(async move { call(&*service, &limits, request).await });
+        self.requests.insert(task.id(), (seq, len));
+        self.held += len;
+    }
+
+    /// Returns the bytes of the messages that calls hold.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Gives the answers of the calls that have ended. Returns whether there was one.
+    pub(crate) fn poll_answers<T: Transport>(&mut self, cx: &mut Context<'_>, driver: &mut Driver<T>) -> bool {
+        if !self.requests.is_empty() && driver.connection().unanswered().next().is_none() {
+            // Nobody can be answered any more.
+            self.tasks.abort_all();
+            self.tasks.detach_all();
+            self.requests.clear();
+            self.held = 0;
+        }
+        let mut is_answered = false;
+        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(cx) {
+            let (id, answer) = match ended {
+                Ok((id, answer)) => (id, answer),
+                Err(error) => {
+                    self.limits.panicked.fetch_add(1, Ordering::Relaxed);
+                    warn!("a handler of connection {} failed: {error}", self.connection);
+                    (error.id(), Err(panicked()))
+                }
+            };
+            if let Some((seq, len)) = self.requests.remove(&id) {
+                self.held -= len;
+                driver.give(seq, answer);
+                is_answered = true;
+            }
+        }
+        is_answered
+    }
+}
+
+async fn call<S: Service>(service: &S, limits: &CallLimits, request: Request) -> Result<Vec<u8>, Failure> {
+    let due = Instant::now().checked_add(limits.deadline);
+    let Ok(place) = within(due, limits.running.acquire()).await else {
+        return Err(Failure::new(CloseCode::TRY_LATER, "the request did not run: the server is busy"));
+    };
+    let answer = within(due, service.call(request)).await;
+    drop(place);
+    match answer {
+        Ok(answer) => answer.map(|response| response.payload).map_err(Into::into),
+        Err(()) => {
+            let deadline = limits.deadline;
+            Err(Failure::new(CloseCode::INTERNAL, format!("the request has no response within {deadline:?}")))
+        }
+    }
+}
+
+/// Waits for `future` until `due`, if there is a limit.
+async fn within<F: Future>(due: Option<Instant>, future: F) -> Result<F::Output, ()> {
+    match due {
+        Some(due) => timeout_at(due, future).await.map_err(drop),
+        None => Ok(future.await),
+    }
+}

@@ -1,0 +1,151 @@
+//! What a server answers: a function from a request to a response.
+
+use echo_core::{CloseCode, Failure};
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+/// Answers requests.
+///
+/// A call may take as long as it likes, within [`ServerConfig::call_deadline`](crate::ServerConfig::call_deadline): other
+/// requests of the same client run meanwhile, and their answers wait for it (clause 5.8). It is a task of its own. It is
+/// dropped at its next await when nobody can be answered any more: the connection was reset, or ended with an error. If it
+/// panics, the client is told that the request failed, with code 1011.
+///
+/// A request and a response are whole, and in memory. Bodies that are streamed are out of scope: send them as several
+/// requests.
+///
+/// ```
+/// use echo_net::{Request, Response, ServerConfig, echo_core::CloseCode, echo_core::Failure, serve, service_fn};
+///
+/// let upper = service_fn(async |request: Request| {
+///     let text = String::from_utf8(request.payload).map_err(|_| Failure::new(CloseCode(4000), "expected UTF-8"))?;
+///     Ok::<_, Failure>(Response::new(text.to_uppercase()))
+/// });
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// # runtime.block_on(async {
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// tokio::spawn(serve(listener, upper, ServerConfig::default(), std::future::pending()));
+///
+/// let client = echo_net::Client::connect(address, Default::default()).await?;
+/// assert_eq!(client.request("hello").await?.payload, b"HELLO");
+/// assert!(client.request(b"\xff").await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Service: Send + Sync + 'static {
+    /// Why there is no response. It becomes a code and a reason for the client.
+    type Error: Into<Failure>;
+
+    /// Answers `request`.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Self::Error>> + Send;
+
+    /// Returns whether each response is its request. Then the server echoes, without a call.
+    #[doc(hidden)]
+    fn is_echo(&self) -> bool {
+        false
+    }
+}
+
+/// A request that a server has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The message. On the plain wire it ends with its newline, if it had one.
+    pub payload: Vec<u8>,
+    /// Its number on its connection: 1, 2, 3 …
+    pub seq: u64,
+    /// The number of its connection at the server.
+    pub connection: u64,
+    /// The client's address, as the listener displays it.
+    pub peer: Arc<str>,
+}
+
+impl Request {
+    pub(crate) fn new(payload: Vec<u8>, seq: u64, connection: u64, peer: Arc<str>) -> Self {
+        Self { payload, seq, connection, peer }
+    }
+}
+
+/// The response to a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The message.
+    pub payload: Vec<u8>,
+}
+
+impl Response {
+    /// Creates a response.
+    pub fn new(payload: impl Into<Vec<u8>>) -> Self {
+        Self { payload: payload.into() }
+    }
+}
+
+/// The service that sends each message back. It costs no call and no copy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl Service for Echo {
+    type Error = Never;
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Never>> + Send {
+        ready(Ok(Response { payload: request.payload }))
+    }
+
+    fn is_echo(&self) -> bool {
+        true
+    }
+}
+
+/// The error of a service that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Never(Infallible);
+
+impl From<Never> for Failure {
+    fn from(never: Never) -> Self {
+        match never.0 {}
+    }
+}
+
+/// Makes a service of an async function or closure.
+pub fn service_fn<F>(call: F) -> ServiceFn<F> {
+    ServiceFn(call)
+}
+
+/// See [`service_fn`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceFn<F>(F);
+
+impl<F, R, E> Service for ServiceFn<F>
+where
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Response, E>> + Send,
+    E: Into<Failure>,
+{
+    type Error = E;
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, E>> + Send {
+        (self.0)(request)
+    }
+}
+
+/// A service of which clones share one value.
+impl<S: Service> Service for Arc<S> {
+    type Error = S::Error;
+
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, S::Error>> + Send {
+        S::call(self, request)
+    }
+
+    fn is_echo(&self) -> bool {
+        S::is_echo(self)
+    }
+}
+
+/// The reason if a handler panics.
+pub(crate) fn panicked() -> Failure {
+    Failure::new(CloseCode::INTERNAL, "the handler of the request panicked")
+}

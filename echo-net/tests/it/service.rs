@@ -1,0 +1,331 @@
+//! Services of the user's own: slow, broken and greedy ones.
+
+use crate::support::raw::Raw;
+use crate::support::server::server_config;
+use crate::support::within;
+use echo_net::echo_core::{CloseCode, Failure};
+use echo_net::{
+    Client, ClientConfig, Report, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service,
+    serve, service_fn,
+};
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Report>,
+}
+
+impl Running {
+    async fn start(service: impl Service, config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, service, config, async { drop(stopped.await) }));
+        Self { address, stop, server }
+    }
+
+    async fn client(&self) -> Client {
+        within(Client::connect(self.address, ClientConfig::default())).await.expect("the server accepts")
+    }
+
+    async fn drain(self) -> Report {
+        let _ = self.stop.send(());
+        within(self.server).await.expect("the server does not panic")
+    }
+}
+
+fn failed(answer: Result<echo_net::Answer, RequestError>) -> (u16, String) {
+    match answer {
+        Err(RequestError::Failed(failure)) => (failure.code.0, failure.text),
+        other => panic!("expected a failure, got {other:?}"),
+    }
+}
+
+/// Clause 5.8: requests of one client run at once, and their answers come in order.
+#[tokio::test]
+async fn a_slow_request_does_not_stop_the_next_one() {
+    let second_ran = Arc::new(Notify::new());
+    let service = service_fn(move |request: Request| {
+        let second_ran = second_ran.clone();
+        async move {
+            match request.seq {
+                1 => second_ran.notified().await,
+                _ => second_ran.notify_one(),
+            }
+            Ok::<_, Failure>(Response::new(format!("{} of {}", request.seq, request.connection)))
+        }
+    });
+    let server = Running::start(service, ServerConfig::default()).await;
+    let client = server.client().await;
+    let first = client.submit("a").await.expect("it is open");
+    let second = client.submit("b").await.expect("it is open");
+    assert_eq!(within(first.answer()).await.expect("an answer").payload, b"1 of 1");
+    assert_eq!(within(second.answer()).await.expect("an answer").payload, b"2 of 1");
+    assert!(within(client.close()).await.end.is_clean());
+    let report = server.drain().await;
+    assert_eq!((report.messages, report.ended("clean")), (2, 1), "{report}");
+}
+
+/// Clause 4.10: a handler that panics, errs or answers too much fails its request, and nothing else.
+#[tokio::test]
+async fn a_broken_handler_fails_its_request_alone() {
+    let service = service_fn(async |request: Request| match request.payload.as_slice() {
+        b"panic" => panic!("a bug of the handler"),
+        b"err" => Err(Failure::new(CloseCode(4004), "no such thing")),
+        b"too much" => Ok(Response::new(vec![0; 100])),
+        _ => Ok(Response::new(request.payload)),
+    });
+    let server = Running::start(service, server_config(|config| config.connection.limit = 64)).await;
+    let (client, other) = (server.client().await, server.client().await);
+    let pending = ["panic", "err", "too much", "good"].map(|payload| client.submit(payload));
+    let mut answers = Vec::new();
+    for submitted in pending {
+        answers.push(within(submitted).await.expect("it is open"));
+    }
+    let mut answers = answers.into_iter();
+    let mut next = async || within(answers.next().expect("one of four").answer()).await;
+    assert_eq!(failed(next().await), (1011, "the handler of the request panicked".to_owned()));
+    assert_eq!(failed(next().await), (4004, "no such thing".to_owned()));
+    assert_eq!(failed(next().await), (1009, "the response of 100 bytes is over the limit of 64".to_owned()));
+    assert_eq!(next().await.expect("an answer").payload, b"good");
+    assert_eq!(within(other.request("still here")).await.expect("an answer").payload, b"still here");
+    let outcome = within(client.close()).await;
+    assert_eq!((outcome.end.is_clean(), outcome.account.answered), (true, 4));
+    assert!(within(other.close()).await.end.is_clean());
+    let report = server.drain().await;
+    assert_eq!((report.failed_calls, report.panicked, report.ended("clean")), (1, 0, 2), "{report}");
+    assert!(report.to_string().contains("1 calls panicked"), "{report}");
+}
+
+/// A handler that never ends is dropped at its deadline.
+#[tokio::test]
+async fn a_handler_without_end_has_a_deadline() {
+    let (dropped, mut drops) = mpsc::unbounded_channel();
+    let service = service_fn(move |_: Request| {
+        let guard = Guard(dropped.clone());
+        async move {
+            pending::<()>().await;
+            drop(guard);
+            Ok::<_, Failure>(Response::default())
+        }
+    });
+    let server =
+        Running::start(service, server_config(|config| config.call_deadline = Duration::from_millis(50))).await;
+    let client = server.client().await;
+    let answer = within(client.request("x")).await;
+    assert_eq!(failed(answer), (1011, "the request has no response within 50ms".to_owned()));
+    within(drops.recv()).await.expect("its future is dropped");
+    assert!(within(client.close()).await.end.is_clean());
+    server.drain().await;
+}
+
+/// Tells of its drop.
+struct Guard(mpsc::UnboundedSender<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A request whose client is gone is cancelled: nobody can be answered any more.
+#[tokio::test]
+async fn a_handler_is_dropped_when_its_client_is_gone() {
+    let (dropped, mut drops) = mpsc::unbounded_channel();
+    let (began, mut begins) = mpsc::unbounded_channel();
+    let service = service_fn(move |_: Request| {
+        let (guard, began) = (Guard(dropped.clone()), began.clone());
+        async move {
+            began.send(()).expect("the test waits");
+            pending::<()>().await;
+            drop(guard);
+            Ok::<_, Failure>(Response::default())
+        }
+    });
+    let server = Running::start(service, ServerConfig::default()).await;
+    let client = server.client().await;
+    let pending = within(client.submit("x")).await.expect("it is open");
+    within(begins.recv()).await.expect("the call begins");
+    client.abort();
+    assert!(matches!(within(pending.answer()).await, Err(RequestError::Unknown { .. })));
+    within(drops.recv()).await.expect("its future is dropped");
+    let report = server.drain().await;
+    assert_eq!(report.ended("reset"), 1, "{report}");
+}
+
+/// The limit of one connection, [`Config::unanswered`](echo_net::echo_core::Config::unanswered).
+#[tokio::test]
+async fn a_client_does_not_get_more_calls_than_its_limit() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = most.clone();
+    let service = service_fn(move |_: Request| {
+        let (running, most) = (running.clone(), most.clone());
+        async move {
+            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, Failure>(Response::default())
+        }
+    });
+    let server = Running::start(service, server_config(|config| config.connection.unanswered = 3)).await;
+    let client = server.client().await;
+    let mut answers = Vec::new();
+    for _ in 0..100 {
+        answers.push(within(client.submit("x")).await.expect("it is open"));
+    }
+    for answer in answers {
+        within(answer.answer()).await.expect("an answer");
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 3);
+    assert!(within(client.close()).await.end.is_clean());
+    server.drain().await;
+}
+
+/// The limit of the server: a call waits for its place, and is not run if it waits too long.
+#[tokio::test]
+async fn calls_wait_for_a_place() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = gate.clone();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = ran.clone();
+    let service = service_fn(move |_: Request| {
+        let (gate, ran) = (gate.clone(), ran.clone());
+        async move {
+            ran.fetch_add(1, Ordering::SeqCst);
+            drop(gate.acquire().await);
+            Ok::<_, Failure>(Response::default())
+        }
+    });
+    let config = server_config(|config| (config.max_calls, config.call_deadline) = (1, Duration::from_millis(100)));
+    let server = Running::start(service, config).await;
+    let (one, two) = (server.client().await, server.client().await);
+    let first = within(one.submit("x")).await.expect("it is open");
+    let second = within(two.submit("x")).await.expect("it is open");
+    // Both began at about the same moment: one has the place until its deadline, and the other waits as long.
+    let codes = [failed(within(first.answer()).await).0, failed(within(second.answer()).await).0];
+    assert!(codes.contains(&1011), "{codes:?}");
+    opened.add_permits(1);
+    assert!(within(one.request("x")).await.is_ok());
+    assert!(within(two.request("x")).await.is_ok());
+    assert!((3..=4).contains(&count.load(Ordering::SeqCst)));
+    for client in [one, two] {
+        assert!(within(client.close()).await.end.is_clean());
+    }
+    server.drain().await;
+}
+
+/// Clause 5.2: a drain waits for the answers.
+#[tokio::test]
+async fn a_drain_waits_for_slow_handlers() {
+    let (began, mut begins) = mpsc::unbounded_channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = gate.clone();
+    let service = service_fn(move |_: Request| {
+        let (gate, began) = (gate.clone(), began.clone());
+        async move {
+            began.send(()).expect("the test waits");
+            drop(gate.acquire().await);
+            Ok::<_, Failure>(Response::new("late"))
+        }
+    });
+    let server = Running::start(service, ServerConfig::default()).await;
+    let client = server.client().await;
+    let answer = within(client.submit("x")).await.expect("it is open");
+    within(begins.recv()).await.expect("the call begins");
+    let draining = tokio::spawn(server.drain());
+    within(client.leaving()).await.expect("the server asks the client to leave");
+    opened.add_permits(1);
+    assert_eq!(within(answer.answer()).await.expect("an answer").payload, b"late");
+    assert!(within(client.ended()).await.end.is_clean());
+    let report = within(draining).await.expect("no panic");
+    assert_eq!((report.ended("clean"), report.messages), (1, 1), "{report}");
+}
+
+/// Clauses 2.1, 2.5 and 4.10: the plain wire, with a last line that FIN cuts off.
+#[test]
+fn plain_lines_are_requests() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let service = service_fn(async |request: Request| match request.payload.as_slice() {
+        b"bad\n" => Err(Failure::new(CloseCode(4000), "not this")),
+        line => Ok(Response::new(line.to_ascii_uppercase())),
+    });
+    let server = runtime.block_on(Running::start(service, ServerConfig::default()));
+    let mut client = Raw::connect(server.address);
+    client.send(b"one\nbad\nlast");
+    client.finish();
+    let said = String::from_utf8(client.rest()).expect("UTF-8");
+    let lines: Vec<_> = said.split('\n').map(|line| line.split("] ").last().unwrap_or_default()).collect();
+    assert_eq!(lines, ["ONE", "echo: not this", "LAST"]);
+    drop(client);
+    let report = runtime.block_on(server.drain());
+    assert_eq!((report.ended("unproven"), report.messages), (1, 3), "{report}");
+}
+
+/// What was refused is sent again, to whichever server is there, and nothing is sent twice.
+#[tokio::test]
+async fn what_was_refused_is_sent_again() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = ran.clone();
+    let service = Arc::new(service_fn(move |request: Request| {
+        let ran = ran.clone();
+        async move {
+            ran.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok::<_, Failure>(Response::new(request.payload))
+        }
+    }));
+    let address = Arc::new(std::sync::Mutex::new(None));
+    let mut server = Running::start(service.clone(), ServerConfig::default()).await;
+    *address.lock().expect("no panic") = Some(server.address);
+    let known = address.clone();
+    let connect = move || {
+        let address = known.lock().expect("no panic").expect("there is a server");
+        Client::connect(address, ClientConfig::default())
+    };
+    let mut config = RetryConfig::default();
+    config.attempts = 20;
+    let client = Arc::new(RetryClient::new(connect, config));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let users: Vec<_> = (0..4)
+        .map(|user| {
+            let (client, asked) = (client.clone(), asked.clone());
+            tokio::spawn(async move {
+                for number in 0..500 {
+                    let message = format!("{user}/{number}");
+                    let answer = client.request(message.clone()).await.expect("answered by one server or another");
+                    assert_eq!(answer.payload, message.as_bytes());
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    let mut reports = Vec::new();
+    for part in 1..=5 {
+        while asked.load(Ordering::SeqCst) < 300 * part {
+            tokio::task::yield_now().await;
+        }
+        let next = Running::start(service.clone(), ServerConfig::default()).await;
+        *address.lock().expect("no panic") = Some(next.address);
+        reports.push(std::mem::replace(&mut server, next).drain().await);
+    }
+    for user in users {
+        within(user).await.expect("no panic");
+    }
+    let outcome = within(client.close()).await.expect("there is a connection");
+    assert!(outcome.end.is_clean());
+    reports.push(server.drain().await);
+    assert_eq!(counted.load(Ordering::SeqCst), 4 * 500, "each ran once");
+    assert_eq!(reports.iter().map(|report| report.messages).sum::<u64>(), 4 * 500);
+    assert!(reports.iter().all(|report| report.ended("clean") == report.accepted), "{reports:?}");
+}
