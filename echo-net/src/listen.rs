@@ -21,7 +21,7 @@ const BACKLOG: u32 = i32::MAX as u32;
 pub async fn listen_tcp(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let mut last = no_address();
     for address in lookup_host(address).await? {
-        match listen_at(address) {
+        match listen_at(address, Port::Own) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,
         }
@@ -44,6 +44,23 @@ impl TcpListeners {
     /// # Errors
     /// The name does not resolve, or an address cannot be bound, for example because it is in use.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_as(address, Port::Own).await
+    }
+
+    /// Listens as [`bind`](Self::bind) does, also where others of the same user listen that were made by this function
+    /// (`SO_REUSEPORT`). The kernel divides new connections among them.
+    ///
+    /// So one server can take over from another without a gap: the new one listens, and then the old one is told to drain.
+    /// A connection that the old one can no longer accept is reset before its client has sent a request.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind).
+    #[cfg(unix)]
+    pub async fn bind_shared(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_as(address, Port::Shared).await
+    }
+
+    async fn bind_as(address: impl ToSocketAddrs, mode: Port) -> io::Result<Self> {
         let (mut listeners, mut port, mut left_out) = (Vec::<TcpListener>::new(), None, no_address());
         let mut seen = Vec::new();
         for mut address in lookup_host(address).await? {
@@ -54,7 +71,7 @@ impl TcpListeners {
             if let (0, Some(port)) = (address.port(), port) {
                 address.set_port(port);
             }
-            match listen_at(address) {
+            match listen_at(address, mode) {
                 Ok(listener) => {
                     port = port.or(Some(listener.local_addr()?.port()));
                     listeners.push(listener);
@@ -120,11 +137,24 @@ const NO_FAMILY: i32 = libc::EAFNOSUPPORT;
 #[cfg(not(unix))]
 const NO_FAMILY: i32 = 10047;
 
-fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+/// Whether others may listen at the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    Own,
+    #[cfg(unix)]
+    Shared,
+}
+
+fn listen_at(address: SocketAddr, mode: Port) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // On Windows this option has another meaning.
     #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
+    {
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(mode == Port::Shared)?;
+    }
+    #[cfg(not(unix))]
+    let Port::Own = mode;
     socket.bind(address)?;
     // Connections inherit the options.
     #[cfg(target_os = "linux")]

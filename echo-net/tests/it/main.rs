@@ -15,6 +15,7 @@ mod editor;
 mod fairness;
 mod few_files;
 mod generate;
+mod hand_over;
 mod interrupt;
 mod killed_client;
 #[cfg(target_os = "linux")]

@@ -91,10 +91,15 @@ static PLANTED: LazyLock<PathBuf> = LazyLock::new(|| {
         fs::write(&path, text).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    for member in ["echo-core", "echo-net", "sim-tests"] {
+        // It runs only a little.
+        cargo.arg("--config").arg(format!("profile.dev.package.{member}.opt-level=0"));
+    }
+    let output = cargo
         // The whole workspace and an example, which needs what tests need: so all dependencies are those of the tests,
         // and built already.
-        .args(["build", "--offline", "--locked", "--workspace", "--bin", "echo-sim", "--example", "http1"])
+        .args(["build", "--offline", "--locked", "--workspace", "--bin", "echo-sim", "--example", "watch_cost"])
         .current_dir(&copied)
         .env("CARGO_TARGET_DIR", home.join("target"))
         .env("CARGO_BUILD_BUILD_DIR", tmp.parent().expect("the target directory"))

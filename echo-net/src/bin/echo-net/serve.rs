@@ -32,6 +32,12 @@ pub(crate) struct Arguments {
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
 
+    /// Listen also where another server of yours does that was started with this option. To replace it without a gap,
+    /// start the new one and then end the old one
+    #[cfg(unix)]
+    #[arg(long)]
+    reuse_port: bool,
+
     /// Plain wire: a message ends at a newline, or after this time without input; a number alone is in milliseconds.
     /// With 0, each read is a message
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = units::milliseconds)]
@@ -94,11 +100,19 @@ impl Arguments {
             let (address, error) = (address::shown(&address), error.to_string());
             (Exit::System, format!("cannot listen on {address}: {}", address::without(&address, &error)))
         };
-        let listeners = TcpListeners::bind((&*address.0, address.1)).await.map_err(failed)?;
+        let listeners = self.bind((&*address.0, address.1)).await.map_err(failed)?;
         for address in listeners.local_addrs().map_err(failed)? {
             out.say(&format!("listening on {address}"));
         }
         Ok(listeners)
+    }
+
+    async fn bind(&self, address: (&str, u16)) -> std::io::Result<TcpListeners> {
+        #[cfg(unix)]
+        if self.reuse_port {
+            return TcpListeners::bind_shared(address).await;
+        }
+        TcpListeners::bind(address).await
     }
 
     /// Parses the address. A number alone is a port.
