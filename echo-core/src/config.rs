@@ -24,7 +24,8 @@ pub struct Config {
     pub limit: usize,
     /// Plain wire: a message ends after this time without input. Zero: each read is a message. Default 20 ms.
     pub quiet: Duration,
-    /// Server whose user answers: while so many requests are unanswered, it reads no further one. Default 64.
+    /// Server whose user answers: while so many requests are unanswered (or messages and answers of [`HIGH_WATER`] bytes
+    /// wait with them), it reads no further one. A reset is only seen while it reads. At least 1; default 64.
     pub unanswered: usize,
     /// Length of each deadline.
     pub deadlines: Deadlines,

@@ -1,5 +1,6 @@
 //! Errors, the side at fault, and the one map from errors to close codes (PROTOCOL.md, section 6).
 
+use crate::frame::MAX_REASON;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -71,6 +72,12 @@ impl Failure {
     /// Creates a failure from a code and a text.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         Self { code, text: reason.into() }
+    }
+
+    /// Cuts the text to what the wire carries.
+    pub(crate) fn cut(mut self) -> Self {
+        self.text.truncate(self.text.floor_char_boundary(MAX_REASON));
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-//! The running calls of a connection: each is a task, so one that blocks or panics harms no other.
+//! The running calls of a connection: each is a task, so one that panics harms no other.
 
 use crate::driver::Driver;
 use crate::service::{Request, Service, panicked};

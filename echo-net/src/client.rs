@@ -36,7 +36,7 @@ pub struct ClientConfig {
 pub struct Answer {
     /// The request's number on this connection.
     pub seq: u64,
-    /// The message, sent back.
+    /// The answer: of an echo server, the message.
     pub payload: Vec<u8>,
     /// t1 to t4. [`delay`](Stamps::delay) and [`offset`](Stamps::offset) are computed from them, in nanoseconds.
     pub stamps: Stamps,
@@ -157,6 +157,12 @@ impl Client {
     /// Aborts the conversation, by RST: requests without an answer are unknown.
     pub fn abort(&self) {
         self.abort.send_replace(true);
+    }
+
+    /// Returns whether the conversation goes on: neither side is known to end it.
+    pub fn is_open(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.leaving.is_none() && progress.outcome.is_none() && !self.commands.is_closed()
     }
 
     /// Waits for the end of the conversation, whichever side ends it.

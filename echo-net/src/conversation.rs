@@ -69,18 +69,23 @@ impl<T: Transport, S: Service> Conversation<T, S> {
     fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Self { driver, calls, number, .. } = self;
         let Some(calls) = calls else { return driver.poll(cx, &mut |event| log_step(*number, &event)) };
-        let polled = driver.poll(cx, &mut |event| {
-            if let Event::Request { seq, payload } = event {
-                calls.begin(seq, payload.to_vec());
-            } else {
-                log_step(*number, &event);
+        loop {
+            driver.hold(calls.held());
+            let polled = driver.poll(cx, &mut |event| {
+                if let Event::Request { seq, payload } = event {
+                    calls.begin(seq, payload.to_vec());
+                } else {
+                    log_step(*number, &event);
+                }
+            });
+            while let Some((seq, message)) = driver.take_cut_off() {
+                calls.begin(seq, message);
             }
-        });
-        while let Some((seq, message)) = driver.take_cut_off() {
-            calls.begin(seq, message);
+            // The driver looks whether there is memory for what the calls hold.
+            if polled.is_ready() || !driver.holds_less_than(calls.held()) {
+                return polled;
+            }
         }
-        driver.hold(calls.held());
-        polled
     }
 }
 

@@ -17,7 +17,7 @@ pub enum RequestError {
         /// How the conversation ended.
         outcome: Outcome,
     },
-    /// The server ran it, or tried to, and has no answer. The conversation goes on.
+    /// The server has no answer, and says why. Whether it ran is for the server to say. The conversation goes on.
     Failed(Failure),
     /// The payload is over the limit. Nothing was sent.
     TooBig {

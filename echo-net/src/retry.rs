@@ -5,6 +5,8 @@ use crate::connect::ConnectError;
 use crate::request_error::RequestError;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -49,6 +51,8 @@ pub struct RetryClient<C> {
     connect: C,
     config: RetryConfig,
     current: Mutex<Current>,
+    /// How many attempts to connect have ended.
+    attempts: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +60,8 @@ struct Current {
     /// Counts the connections.
     number: u64,
     client: Option<Client>,
+    /// The last attempt to connect, if it failed.
+    failed: Option<Arc<ConnectError>>,
 }
 
 impl<C, F> RetryClient<C>
@@ -65,7 +71,7 @@ where
 {
     /// Creates a client. It connects for the first request.
     pub fn new(connect: C, config: RetryConfig) -> Self {
-        Self { connect, config, current: Mutex::default() }
+        Self { connect, config, current: Mutex::default(), attempts: AtomicU64::new(0) }
     }
 
     /// Sends `payload` and waits for its answer, on as many connections as it takes.
@@ -95,7 +101,7 @@ where
             // A server that drains refuses; its successor may be there already.
             if attempt > 1 || matches!(error, RetryError::Connect(_)) {
                 sleep(pause).await;
-                pause = (2 * pause).min(LONGEST);
+                pause = (2 * pause).min(LONGEST.max(self.config.pause));
             }
         }
     }
@@ -107,16 +113,32 @@ where
         Some(client.close().await)
     }
 
-    /// Returns the present connection and its number.
-    async fn client(&self) -> Result<(u64, Client), ConnectError> {
+    /// Returns the present connection and its number. Those who wait for an attempt to connect share its result.
+    async fn client(&self) -> Result<(u64, Client), Arc<ConnectError>> {
+        let attempts = self.attempts.load(Ordering::Acquire);
         let mut current = self.current.lock().await;
-        if let Some(client) = &current.client {
+        if let Some(client) = current.client.as_ref().filter(|client| client.is_open()) {
             return Ok((current.number, client.clone()));
         }
-        let client = (self.connect)().await?;
+        if let Some(error) = &current.failed
+            && self.attempts.load(Ordering::Acquire) != attempts
+        {
+            return Err(error.clone());
+        }
+        let connected = (self.connect)().await;
+        self.attempts.fetch_add(1, Ordering::Release);
         current.number += 1;
-        current.client = Some(client.clone());
-        Ok((current.number, client))
+        match connected {
+            Ok(client) => {
+                (current.client, current.failed) = (Some(client.clone()), None);
+                Ok((current.number, client))
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                (current.client, current.failed) = (None, Some(error.clone()));
+                Err(error)
+            }
+        }
     }
 
     /// Uses connection `number` no more. It still gets the answers to what it took, and closes.
@@ -135,7 +157,7 @@ pub enum RetryError {
     /// What the last attempt came to.
     Request(RequestError),
     /// The last attempt could not connect. The request did not run.
-    Connect(ConnectError),
+    Connect(Arc<ConnectError>),
 }
 
 impl fmt::Display for RetryError {
@@ -151,7 +173,7 @@ impl std::error::Error for RetryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Request(error) => Some(error),
-            Self::Connect(error) => Some(error),
+            Self::Connect(error) => Some(&**error),
         }
     }
 }

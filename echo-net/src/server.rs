@@ -37,7 +37,8 @@ const GRACE: Duration = Duration::from_millis(100);
 /// answers, within the deadlines of the configuration. It returns after all connections have ended. Dropping the future
 /// drops them all.
 ///
-/// A failed accept does not stop the server.
+/// A failed accept does not stop the server. A call that was dropped may end after this has returned, if it does not
+/// await.
 pub async fn serve<L: Listener, S: Service>(
     listener: L,
     service: S,
@@ -61,7 +62,7 @@ pub async fn serve_until<L: Listener, S: Service>(
         settings: Settings::new(&config),
         service: Arc::new(service),
         limits: Arc::new(CallLimits {
-            running: Arc::new(Semaphore::new(config.max_calls.min(Semaphore::MAX_PERMITS))),
+            running: Arc::new(Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS))),
             deadline: config.call_deadline,
             panicked: AtomicU64::new(0),
         }),

@@ -33,10 +33,13 @@ pub struct ServerConfig {
     /// Code and reason for clients when the server drains: code 1001 or 1012 of RFC 6455 section 7.4.
     pub close_reason: CloseReason,
     /// Maximum number of calls of the service that run at once, over all connections. A further one waits for its place.
-    /// [`Config::unanswered`] limits those of one connection. Default 10,000.
+    /// [`Config::unanswered`] limits those of one connection. At least 1; default 10,000.
     pub max_calls: usize,
-    /// How long a call may take, with its wait for a place. Then it is dropped, and its request has failed. Default 30 s, as
-    /// long as a client waits; [`Duration::MAX`] for no limit.
+    /// How long a call may take, with its wait for a place. Then it is dropped, and its request has failed. It should be
+    /// less than the clients' answer deadline (30 s), or they end the conversation before they learn of it.
+    /// [`Duration::MAX`] means no limit. Default 20 s.
+    ///
+    /// In a drain, and after a client's FIN, a call has no longer than the drain deadline (4 s).
     pub call_deadline: Duration,
     /// Threads for the connections. `None` (the default) for the runtime that serves.
     pub cores: Option<Cores>,
@@ -100,7 +103,7 @@ impl Default for ServerConfig {
             max_memory: 512 * 1024 * 1024,
             close_reason: CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down"),
             max_calls: 10_000,
-            call_deadline: Duration::from_secs(30),
+            call_deadline: Duration::from_secs(20),
             cores: None,
             on_end: OnEnd::default(),
         }

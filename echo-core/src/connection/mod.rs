@@ -112,7 +112,8 @@ pub enum Event<'a> {
     Leaving(CloseReason),
     /// The peer's CLOSE was received.
     Close(CloseReason),
-    /// Input without effect: after the end, unknown, or a violation. The outcome reports a violation.
+    /// Input without an effect of its own: after the end, unknown, a violation, which the outcome reports, or a FAILED,
+    /// which the next answer reports.
     Discarded,
 }
 
@@ -121,7 +122,7 @@ pub enum Event<'a> {
 pub struct Reply<'a> {
     /// The request's number.
     pub seq: u64,
-    /// The request's message, sent back.
+    /// The answer: of an echo server, the request's message.
     pub payload: &'a [u8],
     /// The stamps of the request and the answer.
     pub stamps: Stamps,
@@ -256,7 +257,11 @@ impl Connection {
     /// Handles all deadlines that are due at `now`.
     pub fn handle_time(&mut self, now: Duration) {
         if self.quiet_at.is_some_and(|at| at <= now) {
-            self.fall_quiet(now);
+            match self.session.wants_input() {
+                true => self.fall_quiet(now),
+                // The rest of the line may have come, and is not read.
+                false => self.quiet_at = now.checked_add(self.session.config.quiet),
+            }
         }
         while let Some(deadline) = self.session.expired(now) {
             self.session.apply(close::MachineEvent::Deadline(deadline), now);

@@ -363,7 +363,8 @@ impl Session {
         let answers = self.role() == Role::Server
             && !self.machine.is_discarding()
             && matches!(self.machine.sent(), HalfState::Open | HalfState::Leaving);
-        let room = !answers || self.outbox.waiting() < HIGH_WATER && self.owed() < self.config.unanswered;
+        // Nobody can be answered after a failed write, and the reset that follows has to be read.
+        let room = !answers || self.write_closed || self.outbox.waiting() < HIGH_WATER && self.may_owe_more();
         open && room
     }
 

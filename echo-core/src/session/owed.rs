@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::close::{HalfState, MachineEvent, Role};
+use crate::config::HIGH_WATER;
 use crate::error::{ApiMisuse, Failure};
 use crate::stamp::Stamp;
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ pub(super) struct Owed {
     /// The number of the first.
     first: u64,
     requests: VecDeque<Request>,
+    /// Bytes of their messages and of the answers that wait.
+    bytes: usize,
     /// Plain messages that were cut off by quiet or by FIN, and that the user has not taken.
     cut_off: VecDeque<(u64, Vec<u8>)>,
 }
@@ -21,16 +24,19 @@ pub(super) struct Owed {
 struct Request {
     t1: Stamp,
     t2: Stamp,
+    /// Bytes of its message.
+    len: usize,
     /// Given, and waiting for those before it.
     answer: Option<Result<Vec<u8>, Failure>>,
 }
 
 impl Owed {
-    fn push(&mut self, seq: u64, t1: Stamp, t2: Stamp) {
+    fn push(&mut self, seq: u64, t1: Stamp, t2: Stamp, len: usize) {
         if self.requests.is_empty() {
             self.first = seq;
         }
-        self.requests.push_back(Request { t1, t2, answer: None });
+        self.bytes += len;
+        self.requests.push_back(Request { t1, t2, len, answer: None });
     }
 
     fn get_mut(&mut self, seq: u64) -> Option<&mut Request> {
@@ -42,17 +48,41 @@ impl Owed {
     fn pop(&mut self) -> Option<Request> {
         let request = self.requests.pop_front();
         self.first += 1;
+        self.bytes -= request.as_ref().map_or(0, |request| request.len);
         if self.requests.is_empty() {
             self.requests = VecDeque::new();
         }
         request
     }
 
-    /// Returns the bytes of memory it owns.
+    /// Keeps an answer until those before it are given.
+    fn keep(&mut self, seq: u64, answer: Result<&[u8], Failure>) {
+        let len = length(&answer);
+        if let Some(request) = self.get_mut(seq) {
+            request.answer = Some(answer.map(<[u8]>::to_vec));
+            self.bytes += len;
+        }
+    }
+
+    /// Takes the first request's answer, if it was kept.
+    fn take_ready(&mut self) -> Option<Result<Vec<u8>, Failure>> {
+        let answer = self.requests.front_mut()?.answer.take()?;
+        self.bytes -= length(&answer);
+        Some(answer)
+    }
+
+    /// Returns the bytes of memory it owns, but for the messages of the requests, which their user has.
     pub(super) fn owned(&self) -> usize {
-        let answers = self.requests.iter().filter_map(|request| request.answer.as_ref()?.as_ref().ok());
-        let cut_off = self.cut_off.iter().map(|(_, message)| message);
-        self.requests.capacity() * size_of::<Request>() + answers.chain(cut_off).map(Vec::capacity).sum::<usize>()
+        let messages = self.requests.iter().map(|request| request.len).sum::<usize>();
+        let cut_off = self.cut_off.iter().map(|(_, message)| message.capacity()).sum::<usize>();
+        self.requests.capacity() * size_of::<Request>() + self.bytes - messages + cut_off
+    }
+}
+
+fn length<T: AsRef<[u8]>>(answer: &Result<T, Failure>) -> usize {
+    match answer {
+        Ok(payload) => payload.as_ref().len(),
+        Err(failure) => failure.text.len(),
     }
 }
 
@@ -73,7 +103,7 @@ impl Session {
         let t2 = self.stamp(now);
         match &mut self.owed {
             Some(owed) => {
-                owed.push(seq, t1, t2);
+                owed.push(seq, t1, t2, payload.len());
                 self.note_owed(now);
             }
             None => self.reply(seq, t1, payload, now),
@@ -84,7 +114,7 @@ impl Session {
     pub(crate) fn accept_plainly(&mut self, seq: u64, message: &[u8], now: Duration) {
         match &mut self.owed {
             Some(owed) => {
-                owed.push(seq, Stamp(0), Stamp(0));
+                owed.push(seq, Stamp(0), Stamp(0), message.len());
                 self.note_owed(now);
             }
             None => self.answer_plainly(seq, message, now),
@@ -111,7 +141,15 @@ impl Session {
     /// Returns the numbers of the requests that wait for an answer of the user.
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = u64> {
         let owed = self.owed.iter().flat_map(|owed| (owed.first..).zip(&owed.requests));
-        owed.filter(|(_, request)| request.answer.is_none()).map(|(seq, _)| seq)
+        owed.filter(|(_, request)| request.answer.is_none() && !self.write_closed).map(|(seq, _)| seq)
+    }
+
+    /// Returns whether one more request may be read.
+    #[inline]
+    pub(super) fn may_owe_more(&self) -> bool {
+        self.owed
+            .as_ref()
+            .is_none_or(|owed| owed.requests.len() < self.config.unanswered.max(1) && owed.bytes < HIGH_WATER)
     }
 
     /// Returns the number of requests whose answers are not queued.
@@ -125,6 +163,7 @@ impl Session {
         if self.role() == Role::Client {
             return Err(ApiMisuse::NotAServer);
         }
+        let answer = answer.map_err(|failure| failure.cut());
         let limit = self.config.payload_limit();
         if let Ok(payload) = answer
             && payload.len() > limit
@@ -136,10 +175,11 @@ impl Session {
         }
         let owed = self.owed.as_mut().ok_or(ApiMisuse::NotOwed { seq })?;
         let is_first = owed.first == seq;
-        let request = owed.get_mut(seq).filter(|request| request.answer.is_none());
-        let request = request.ok_or(ApiMisuse::NotOwed { seq })?;
+        if owed.get_mut(seq).is_none_or(|request| request.answer.is_some()) {
+            return Err(ApiMisuse::NotOwed { seq });
+        }
         if !is_first {
-            request.answer = Some(answer.map(<[u8]>::to_vec));
+            owed.keep(seq, answer);
             return Ok(());
         }
         let request = owed.pop();
@@ -151,7 +191,7 @@ impl Session {
     /// Queues the answers that waited for the one before them.
     fn queue_ready(&mut self, now: Duration) {
         while let Some(owed) = &mut self.owed
-            && let Some(answer) = owed.requests.front_mut().and_then(|request| request.answer.take())
+            && let Some(answer) = owed.take_ready()
         {
             let seq = owed.first;
             let request = owed.pop();

@@ -1,6 +1,6 @@
 //! A server whose user answers, late and in any order.
 
-use echo_core::{ApiMisuse, CloseCode, CloseReason, Config, Connection, Deadline, End, Failure};
+use echo_core::{ApiMisuse, CloseCode, CloseReason, Config, Connection, Deadline, End, Failure, HIGH_WATER};
 use sim_tests::in_memory::{EPOCH, HELLO, Pair, Seen, Solo, WELCOME, frames, raw, raw_echo, raw_reply};
 use std::time::Duration;
 
@@ -194,6 +194,66 @@ fn it_reads_no_more_than_it_may_owe() {
     assert!(!server.connection.wants_input(), "the second answer waits for the first");
     server.wish(|server, now| server.reply(now, 1, b"a").expect("it is owed"));
     assert_eq!(server.connection.unanswered().collect::<Vec<_>>(), [3]);
+}
+
+/// A limit of 0 is one of 1, and no limit of a server that echoes.
+#[test]
+fn no_server_is_deaf() {
+    let mut server = Solo::new(service_with(|config| config.unanswered = 0));
+    server.feed(&[&HELLO[..], &raw_echo(1, b"a"), &raw_echo(2, b"b")].concat());
+    assert_eq!(server.connection.unanswered().collect::<Vec<_>>(), [1]);
+    let mut config = Config::default();
+    config.unanswered = 0;
+    let mut echo = Solo::new(Connection::server(config, EPOCH));
+    echo.feed(&[&HELLO[..], &raw_echo(1, b"a")].concat());
+    assert_eq!(frames(&echo.sent[WELCOME.len()..]).len(), 1);
+}
+
+/// clause 4.9: long requests count by their bytes, and so do answers that wait for others.
+#[test]
+fn it_reads_no_more_bytes_than_it_may_owe() {
+    let mut server = Solo::new(service_with(|_| ()));
+    let long = vec![7; HIGH_WATER / 2];
+    server.feed(&[&HELLO[..], &raw_echo(1, &long), &raw_echo(2, &long), &raw_echo(3, b"c")].concat());
+    assert_eq!(server.connection.unanswered().collect::<Vec<_>>(), [1, 2]);
+    server.wish(|server, now| server.reply(now, 1, b"").expect("it is owed"));
+    assert_eq!(server.connection.unanswered().collect::<Vec<_>>(), [2, 3]);
+    let mut server = Solo::new(service_with(|_| ()));
+    server.feed(&[&HELLO[..], &raw_echo(1, b"a"), &raw_echo(2, b"b")].concat());
+    server.wish(|server, now| server.reply(now, 2, &[long.as_slice(), &long].concat()).expect("it is owed"));
+    assert!(!server.connection.wants_input() && server.connection.owned_memory() > HIGH_WATER);
+    server.wish(|server, now| server.reply(now, 1, b"a").expect("it is owed"));
+    assert!(server.connection.wants_input() && server.connection.owned_memory() == 0);
+}
+
+/// clause 5.5: after a failed write nobody can be answered, and the reset that follows is read.
+#[test]
+fn a_failed_write_forgets_what_is_owed() {
+    let mut server = Solo::new(service_with(|config| config.unanswered = 1));
+    server.feed(&[&HELLO[..], &raw_echo(1, b"a")].concat());
+    assert!(!server.connection.wants_input());
+    server.wish(|server, now| server.handle_write_failed(now));
+    assert!(server.connection.wants_input());
+    assert_eq!(server.connection.unanswered().count(), 0);
+    server.reset();
+    assert_eq!(server.outcome.map(|outcome| outcome.end), Some(End::Reset));
+}
+
+/// clause 2.2: input that is not read is not quiet.
+#[test]
+fn a_line_is_not_cut_while_nothing_is_read() {
+    let mut server = Solo::new(service_with(|_| ()));
+    server.feed(b"one\ntw");
+    server.stalled = true;
+    server.wish(|server, now| server.reply(now, 1, &[b'1'; HIGH_WATER]).expect("it is owed"));
+    assert!(!server.connection.wants_input(), "its output is full");
+    server.advance(10 * Config::default().quiet);
+    server.stalled = false;
+    server.settle();
+    server.feed(b"o\n");
+    let requests = server.seen.iter().filter(|seen| matches!(seen, Seen::Request(..)));
+    let expected = [Seen::Request(1, b"one\n".to_vec()), Seen::Request(2, b"two\n".to_vec())];
+    assert_eq!(requests.cloned().collect::<Vec<_>>(), expected);
 }
 
 /// clause 8.1: who waits for an answer is not idle.

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Sleep, sleep_until};
 
 /// The first alarm rings at the latest after this time. The deadlines of an ending are longer, so a conversation that is
@@ -65,7 +66,8 @@ impl Alarm {
             self.sleep.as_mut().reset(at);
             self.at = due;
         }
-        self.waker = Some(cx.waker().clone());
+        // A task without budget left is told to wait whatever it polls, and the alarm is not set.
+        self.waker = has_budget_remaining().then(|| cx.waker().clone());
         Poll::Pending
     }
 }

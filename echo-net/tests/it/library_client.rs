@@ -2,8 +2,10 @@
 
 use crate::support::server::{ClosedPort, Server, server_config};
 use crate::support::{eventually, within};
-use echo_net::echo_core::{CloseCode, Role};
+use echo_net::echo_core::{CloseCode, Deadline, End, Role};
 use echo_net::{Client, ClientConfig, ConnectError, RequestError, ServerConfig};
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 async fn connect(server: &Server) -> Client {
@@ -230,4 +232,21 @@ async fn settled(server: Server) -> echo_net::Report {
     })
     .await;
     tokio::task::spawn_blocking(|| server.drain()).await.expect("no panic")
+}
+
+/// A task of tokio that does much in one poll is told to wait whatever it polls. Its deadlines still pass.
+#[tokio::test(start_paused = true)]
+async fn deadlines_pass_although_the_first_poll_did_much() {
+    let (stream, _silent) = tokio::io::duplex(64 * 1024);
+    let client = Client::start(stream, ClientConfig::default());
+    let mut requests: Vec<_> = (0..200).map(|_| Box::pin(client.submit("x"))).collect();
+    poll_fn(|cx| {
+        for request in &mut requests {
+            let _ = request.as_mut().poll(cx);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    let outcome = within(client.ended()).await;
+    assert_eq!(outcome.end, End::TimedOut(Deadline::Connect));
 }

@@ -206,7 +206,7 @@ async fn calls_wait_for_a_place() {
             Ok::<_, Failure>(Response::default())
         }
     });
-    let config = server_config(|config| (config.max_calls, config.call_deadline) = (1, Duration::from_millis(100)));
+    let config = server_config(|config| (config.max_calls, config.call_deadline) = (1, Duration::from_millis(500)));
     let server = Running::start(service, config).await;
     let (one, two) = (server.client().await, server.client().await);
     let first = within(one.submit("x")).await.expect("it is open");
@@ -249,6 +249,60 @@ async fn a_drain_waits_for_slow_handlers() {
     assert!(within(client.ended()).await.end.is_clean());
     let report = within(draining).await.expect("no panic");
     assert_eq!((report.ended("clean"), report.messages), (1, 1), "{report}");
+}
+
+/// What calls hold is memory of their connections.
+#[tokio::test]
+async fn requests_in_calls_count_as_memory() {
+    const CLIENTS: usize = 40;
+    const LONG: usize = 1024 * 1024;
+    let running = Arc::new(AtomicUsize::new(0));
+    let count = running.clone();
+    let service = service_fn(move |_: Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        pending::<Result<Response, Failure>>()
+    });
+    let config = server_config(|config| config.max_memory = 16 * LONG);
+    let server = Running::start(service, config).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let client = server.client().await;
+        let request = within(client.submit(vec![0; LONG])).await.expect("it is open");
+        clients.push((client, request));
+    }
+    let mut refused = 0;
+    for (client, _) in &clients {
+        if let Ok(outcome) = tokio::time::timeout(Duration::from_secs(2), client.ended()).await {
+            assert_eq!(
+                outcome.end.to_string(),
+                "failed (1013 try again later, try again later: the server's memory is used up)"
+            );
+            refused += 1;
+        } else {
+            break;
+        }
+    }
+    let held = running.load(Ordering::SeqCst);
+    assert!(held <= 16 + refused, "{held} calls hold 1 MiB each, {refused} of them were ended");
+    for (client, _) in &clients {
+        client.abort();
+    }
+    server.drain().await;
+}
+
+/// A request and its answer need no more memory than [`ServerConfig::least_memory`] allows.
+#[tokio::test]
+async fn the_least_memory_is_enough() {
+    let service = service_fn(async |request: Request| Ok::<_, Failure>(Response::new(request.payload)));
+    let config = server_config(|config| config.max_memory = config.least_memory());
+    let long = config.connection.limit;
+    let server = Running::start(service, config).await;
+    let client = server.client().await;
+    for _ in 0..20 {
+        assert_eq!(within(client.request(vec![1; long])).await.expect("an answer").payload.len(), long);
+    }
+    assert!(within(client.close()).await.end.is_clean());
+    server.drain().await;
 }
 
 /// Clauses 2.1, 2.5 and 4.10: the plain wire, with a last line that FIN cuts off.
