@@ -23,7 +23,6 @@ pub(crate) struct Conversation<T, S> {
     pub(crate) number: u64,
     /// The phase it has acted on.
     pub(crate) phase: Phase,
-    pub(crate) current_phase: Arc<CurrentPhase>,
     pub(crate) close_reason: Arc<CloseReason>,
     /// A refusal: becomes ready when another connection needs its place.
     pub(crate) hurried: Option<oneshot::Receiver<()>>,
@@ -31,7 +30,7 @@ pub(crate) struct Conversation<T, S> {
 }
 
 impl<T: Transport, S: Service> Conversation<T, S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(&mut self, cx: &mut Context<'_>, current_phase: &CurrentPhase) -> Poll<Outcome> {
         loop {
             // Received input is answered before the client is asked to leave.
             if let Poll::Ready(outcome) = self.poll_driver(cx) {
@@ -42,7 +41,7 @@ impl<T: Transport, S: Service> Conversation<T, S> {
             {
                 continue;
             }
-            let phase = self.current_phase.get();
+            let phase = current_phase.get();
             if phase > self.phase {
                 self.phase = phase;
                 if phase == Phase::Aborting {
@@ -95,16 +94,16 @@ impl<T: Transport, S: Service> Conversation<T, S> {
 pub(crate) fn converse<T: Transport, S: Service>(
     mut conversation: Conversation<T, S>,
     peer: impl fmt::Display,
+    current_phase: Arc<CurrentPhase>,
 ) -> impl Future<Output = Ended> {
     let refused = conversation.hurried.is_some();
-    let current_phase = conversation.current_phase.clone();
     async move {
         let mut next = pin!(current_phase.after(Phase::Serving));
         let mut seen = Phase::Serving;
         let mut is_awaited = false;
         let outcome = poll_fn(|cx| {
             loop {
-                if let Poll::Ready(outcome) = conversation.poll(cx) {
+                if let Poll::Ready(outcome) = conversation.poll(cx, &current_phase) {
                     return Poll::Ready(outcome);
                 }
                 if conversation.phase > seen {

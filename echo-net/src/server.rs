@@ -242,13 +242,12 @@ impl<S: Service> Server<S> {
             calls,
             number,
             phase: Phase::Serving,
-            current_phase: self.phase.clone(),
             close_reason: self.settings.close_reason.clone(),
             hurried: None,
             hurrying: false,
         };
         if kind == Kind::Served {
-            spawn(&mut self.served, converse(conversation, peer), home.as_ref());
+            spawn(&mut self.served, converse(conversation, peer, self.phase.clone()), home.as_ref());
             return;
         }
         self.report.refused += 1;
@@ -258,7 +257,7 @@ impl<S: Service> Server<S> {
         let (hurry, hurried) = oneshot::channel();
         conversation.hurried = Some(hurried);
         self.refusals.push_back((Instant::now() + GRACE, hurry));
-        spawn(&mut self.refused, converse(conversation, peer), home.as_ref());
+        spawn(&mut self.refused, converse(conversation, peer, self.phase.clone()), home.as_ref());
     }
 
     fn count(&mut self, ended: Result<Ended, JoinError>) {

@@ -14,7 +14,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 /// The work that a connection may do in each [`PERIOD`] without queueing, and in each turn after queueing: bytes
 /// handled, plus [`STEP`] for each read and each message, or less for a message that is one of a batch. It is 128 KiB,
 /// or 256 single messages: about 100 µs.
-const SHARE: usize = 128 * 1024;
+const SHARE: u32 = 128 * 1024;
 /// Cost of a read, a batch or a single message, in addition to its bytes.
 const STEP: usize = 512;
 /// Cost of a message of a batch, in addition to its bytes.
@@ -40,9 +40,9 @@ impl Turns {
 /// What is left of one connection's share. The default has no queue: it only yields to other tasks.
 pub(crate) struct Share {
     line: Option<Turns>,
-    left: usize,
-    /// When the share was last refilled.
-    whole: Duration,
+    left: u32,
+    /// When the share was last refilled, in nanoseconds.
+    refilled: u64,
     place: Place,
 }
 
@@ -54,7 +54,7 @@ enum Place {
 
 impl Default for Share {
     fn default() -> Self {
-        Self { line: None, left: SHARE, whole: Duration::ZERO, place: Place::Out }
+        Self { line: None, left: SHARE, refilled: 0, place: Place::Out }
     }
 }
 
@@ -74,7 +74,7 @@ impl Share {
             return Poll::Ready(());
         }
         match &self.line {
-            Some(Turns(line)) if now < self.whole + PERIOD => {
+            Some(Turns(line)) if !self.is_due(now) => {
                 self.place = Place::InLine(Box::pin(line.clone().acquire_owned()));
                 self.poll_turn(cx, now)
             }
@@ -92,7 +92,8 @@ impl Share {
 
     /// Counts a read or a message and its bytes.
     pub(crate) fn spend(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub(bytes + STEP);
+        let cost = u32::try_from(bytes + STEP).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_sub(cost);
     }
 
     /// Counts `count` messages that were handled as one batch, and their bytes.
@@ -108,13 +109,23 @@ impl Share {
     /// Notes that there is nothing to do.
     pub(crate) fn rest(&mut self, now: Duration) {
         self.place = Place::Out;
-        if now >= self.whole + PERIOD {
+        if self.is_due(now) {
             self.refill(now);
         }
     }
 
     fn refill(&mut self, now: Duration) {
         self.left = SHARE;
-        self.whole = now;
+        self.refilled = nanos(now);
     }
+
+    /// Returns whether the share is refilled without queueing.
+    fn is_due(&self, now: Duration) -> bool {
+        nanos(now) >= self.refilled.saturating_add(nanos(PERIOD))
+    }
+}
+
+/// Returns whole nanoseconds, up to 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

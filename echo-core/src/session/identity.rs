@@ -21,7 +21,7 @@ impl Hash for Session {
         }
         // The position of a CLOSE matters until it is sent. How much of the preface is sent matters until the peer's is
         // read.
-        word_end.map(|end| end.saturating_sub(sent)).hash(state);
+        word_end.map(|end| end.get().saturating_sub(sent)).hash(state);
         if *held {
             sent.min(preface::LENGTH as u64).hash(state);
         }

@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::stamp::Stamp;
 use crate::timers::{Deadline, Timers};
 use owed::Owed;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,9 +75,9 @@ pub(crate) struct Session {
     /// Client: why the next answer is none, as the server said before it (clause 4.10).
     failed: Option<Box<Failure>>,
     /// Server: the first answer that was dropped because the transport failed. It and all later answers are never sent.
-    lost_from: Option<u64>,
+    lost_from: Option<NonZero<u64>>,
     /// Position in the output where this side's CLOSE ends.
-    word_end: Option<u64>,
+    word_end: Option<NonZero<u64>>,
     fin: Fin,
     /// The transport takes no more bytes.
     write_closed: bool,
@@ -239,7 +240,7 @@ impl Session {
             false => frame::goaway(out, last, close_reason),
         });
         if action == Action::Close {
-            self.word_end = Some(self.outbox.queued());
+            self.word_end = NonZero::new(self.outbox.queued());
         }
     }
 
@@ -266,13 +267,13 @@ impl Session {
         now: Duration,
     ) -> Actions {
         let server = self.role() == Role::Server;
-        let unsent_word = self.word_end.is_some_and(|end| end > self.outbox.sent());
+        let unsent_word = self.word_end.is_some_and(|end| end.get() > self.outbox.sent());
         if server && unsent_word && self.machine.sent() == HalfState::Closed && close_reason.code.is_clean() {
             let got = format!("CLOSE {last} before that was sent");
             let violation = Violation::protocol("an answer to this side's CLOSE", got);
             return self.apply(MachineEvent::Violation(violation), now);
         }
-        let unsent_answer = self.lost_from.or(self.outbox.first_unsent().map(|(seq, _)| seq)).unwrap_or(u64::MAX);
+        let unsent_answer = self.lost_from.or(self.first_unsent()).map_or(u64::MAX, NonZero::get);
         // No account reaches this count, so it changes none.
         let last = if server && last >= unsent_answer { u64::MAX } else { last };
         self.apply(MachineEvent::Close { last, close_reason, first_fin }, now)

@@ -6,6 +6,7 @@ use crate::close::Role;
 use crate::close::table::Sample;
 use crate::preface;
 use crate::timers::Deadline;
+use std::num::NonZero;
 use std::time::Duration;
 
 impl Session {
@@ -73,10 +74,15 @@ impl Session {
         }
     }
 
+    /// Returns the number of the first request or answer that has sent no byte.
+    pub(super) fn first_unsent(&self) -> Option<NonZero<u64>> {
+        self.outbox.first_unsent().and_then(|(seq, _)| NonZero::new(seq))
+    }
+
     /// Drops all waiting output. Requests in it that have sent no byte never will.
     pub(super) fn drop_output(&mut self) {
         if self.role() == Role::Server {
-            self.lost_from = self.lost_from.or(self.outbox.first_unsent().map(|(seq, _)| seq));
+            self.lost_from = self.lost_from.or(self.first_unsent());
         }
         self.outbox.clear();
     }

@@ -8,7 +8,6 @@ use crate::clock::{Clock, Timeline};
 use crate::memory::Usage;
 use crate::transport::Transport;
 use crate::turns::Share;
-use alarm::Alarm;
 use echo_core::{AnswerBatch, ApiMisuse, CloseCode, CloseReason, Connection, Event, Failure, Outcome};
 use echo_core::{RequestBatch, Stamp};
 use input::Rest;
@@ -17,6 +16,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::ReadBuf;
+use tokio::time::Sleep;
 
 /// Maximum bytes of one read: four messages of 64 KiB.
 const READ: usize = 272 * 1024;
@@ -71,7 +71,7 @@ pub(crate) struct Driver<T> {
     /// The time of the last poll, or of what was read in it.
     now: Duration,
     /// `None` before the first wait.
-    alarm: Option<Alarm>,
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: Transport> Driver<T> {
