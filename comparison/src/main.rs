@@ -123,6 +123,8 @@ fn measure(kind: Kind, peer: Peer, wire: Wire, floor: &Path, time: Duration) -> 
             let load = load::Load { connections, outstanding: 1, size: 64 };
             let clients = load::connect(server.port, wire, load)?;
             let each = server.memory()?.saturating_sub(alone) / connections as u64;
+            // What a server does once for each connection soon after the last message is over then.
+            std::thread::sleep(Duration::from_millis(1500));
             before = server.cpu();
             std::thread::sleep(time);
             let busy = server.cpu()?.saturating_sub(before?);

@@ -17,7 +17,7 @@ fn main() {
 }
 
 /// One conversation after the other on one core.
-#[divan::bench(args = [Backend::Pair, Backend::Turmoil, Backend::Packet])]
+#[divan::bench(args = [Backend::Pair, Backend::Turmoil, Backend::Packet], sample_count = 5, sample_size = 1)]
 fn conversations(bencher: Bencher<'_, '_>, backend: Backend) {
     let sequences = catalogue::all().iter().step_by(EVERY);
     let sequences: Vec<_> = sequences.filter(|sequence| backend.expresses(&sequence.scenario).is_ok()).collect();
@@ -35,7 +35,7 @@ fn run(sequence: &Sequence, backend: Backend) -> Result<(), ScenarioError> {
 }
 
 /// States of the quick explorations, by how many there are.
-#[divan::bench(args = explorer::quick().into_iter().map(Exploration))]
+#[divan::bench(args = explorer::quick().into_iter().map(Exploration), sample_count = 5, sample_size = 1)]
 fn states(bencher: Bencher<'_, '_>, Exploration(setup): &Exploration) {
     let states = explore(setup);
     bencher.counter(ItemsCount::new(states)).bench_local(|| explore(setup));
