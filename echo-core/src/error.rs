@@ -2,6 +2,7 @@
 
 use crate::frame::MAX_REASON;
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 
 /// The code of a GOAWAY or CLOSE: why a side ends the conversation. Codes are those of RFC 6455 section 7.4.
@@ -78,6 +79,13 @@ impl Failure {
     pub(crate) fn cut(mut self) -> Self {
         self.text.truncate(self.text.floor_char_boundary(MAX_REASON));
         self
+    }
+}
+
+/// For a service that never fails.
+impl From<Infallible> for Failure {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

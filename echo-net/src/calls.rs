@@ -1,7 +1,7 @@
 //! The running calls of a connection: each is a task, so one that panics harms no other.
 
 use crate::driver::Driver;
-use crate::service::{Request, Service, panicked};
+use crate::service::{Request, Service};
 use crate::transport::Transport;
 use echo_core::{CloseCode, Failure};
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use tracing::warn;
 #[derive(Debug)]
 pub(crate) struct CallLimits {
     /// How many run at once.
-    pub(crate) running: Arc<Semaphore>,
+    pub(crate) running: Semaphore,
     /// How long one may take, with its wait for a place.
     pub(crate) deadline: Duration,
     /// Calls that panicked.
@@ -77,7 +77,7 @@ impl<S: Service> Calls<S> {
                 Err(error) => {
                     self.limits.panicked.fetch_add(1, Ordering::Relaxed);
                     warn!("a handler of connection {} failed: {error}", self.connection);
-                    (error.id(), Err(panicked()))
+                    (error.id(), Err(Failure::new(CloseCode::INTERNAL, "the handler of the request panicked")))
                 }
             };
             if let Some((seq, len)) = self.requests.remove(&id) {

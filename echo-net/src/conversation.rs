@@ -69,7 +69,8 @@ impl<T: Transport, S: Service> Conversation<T, S> {
         let Self { driver, calls, number, .. } = self;
         let Some(calls) = calls else { return driver.poll(cx, &mut |event| log_step(*number, &event)) };
         loop {
-            driver.hold(calls.held());
+            let held = calls.held();
+            driver.hold(held);
             let polled = driver.poll(cx, &mut |event| {
                 if let Event::Request { seq, payload } = event {
                     calls.begin(seq, payload.to_vec());
@@ -81,7 +82,7 @@ impl<T: Transport, S: Service> Conversation<T, S> {
                 calls.begin(seq, message);
             }
             // The driver looks whether there is memory for what the calls hold.
-            if polled.is_ready() || !driver.holds_less_than(calls.held()) {
+            if polled.is_ready() || calls.held() <= held {
                 return polled;
             }
         }

@@ -73,7 +73,7 @@ pub use request_error::RequestError;
 pub use retry::{RetryClient, RetryConfig, RetryError};
 pub use server::{serve, serve_until};
 pub use server_config::{Ended, OnEnd, ServerConfig};
-pub use service::{Echo, Never, Request, Response, Service, ServiceFn, service_fn};
+pub use service::{Echo, Request, Response, Service, ServiceFn, service_fn};
 pub use system::return_free_memory;
 pub use text::printable;
 #[cfg(unix)]

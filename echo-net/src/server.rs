@@ -62,7 +62,7 @@ pub async fn serve_until<L: Listener, S: Service>(
         settings: Settings::new(&config),
         service: Arc::new(service),
         limits: Arc::new(CallLimits {
-            running: Arc::new(Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS))),
+            running: Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS)),
             deadline: config.call_deadline,
             panicked: AtomicU64::new(0),
         }),

@@ -1,6 +1,6 @@
 //! What a server answers: a function from a request to a response.
 
-use echo_core::{CloseCode, Failure};
+use echo_core::Failure;
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -90,24 +90,14 @@ impl Response {
 pub struct Echo;
 
 impl Service for Echo {
-    type Error = Never;
+    type Error = Infallible;
 
-    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Never>> + Send {
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + Send {
         ready(Ok(Response { payload: request.payload }))
     }
 
     fn is_echo(&self) -> bool {
         true
-    }
-}
-
-/// The error of a service that has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Never(Infallible);
-
-impl From<Never> for Failure {
-    fn from(never: Never) -> Self {
-        match never.0 {}
     }
 }
 
@@ -144,9 +134,4 @@ impl<S: Service> Service for Arc<S> {
     fn is_echo(&self) -> bool {
         S::is_echo(self)
     }
-}
-
-/// The reason if a handler panics.
-pub(crate) fn panicked() -> Failure {
-    Failure::new(CloseCode::INTERNAL, "the handler of the request panicked")
 }

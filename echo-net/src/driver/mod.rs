@@ -137,10 +137,6 @@ impl<T: Transport> Driver<T> {
         self.held = bytes;
     }
 
-    pub(crate) fn holds_less_than(&self, bytes: usize) -> bool {
-        self.held < bytes
-    }
-
     pub(crate) fn leave(&mut self, close_reason: CloseReason) {
         self.connection.leave(self.timeline.now(), close_reason);
     }

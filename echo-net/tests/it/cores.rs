@@ -2,7 +2,7 @@
 
 use crate::support::bounded;
 use crate::support::program::Serve;
-use crate::support::raw::{self, Raw, Said};
+use crate::support::raw::{Raw, Said};
 use crate::support::server::{Server, server_config};
 use echo_net::{Cores, Echo, OnEnd, serve};
 use std::net::TcpListener;
@@ -60,13 +60,7 @@ fn the_thread_that_accepts_answers_nothing() {
 fn limits_and_the_end_are_those_of_the_whole_server() {
     let server = Server::start(server_config(|config| (config.cores, config.max_connections) = (Some(two()), 3)));
     let mut clients: Vec<_> = (0..3).map(|_| Raw::greeted(server.address)).collect();
-    let mut refused = Raw::connect(server.address);
-    refused.send(&raw::hello());
-    refused.hears_preface();
-    let reason = "try again later: all 3 connections are in use".to_owned();
-    assert_eq!(refused.hears(), Said::Close { last: 0, code: 1013, reason, fin_first: false });
-    refused.finish();
-    assert_eq!(refused.hears(), Said::Fin);
+    Raw::connect(server.address).hears_refusal("try again later: all 3 connections are in use");
     for client in &mut clients {
         client.asks(1, b"one");
     }

@@ -2,36 +2,25 @@
 
 use crate::support::program::{ECHO_NET, Kid, Serve};
 use crate::support::raw::Raw;
+use crate::support::server::ServerTask;
 use crate::support::within;
 use echo_net::echo_core::Failure;
 use echo_net::{
-    Client, ClientConfig, Report, Request, Response, RetryClient, RetryConfig, ServerConfig, Service, TcpListeners,
-    serve, service_fn,
+    Client, ClientConfig, Request, Response, RetryClient, RetryConfig, ServerConfig, Service, TcpListeners, service_fn,
 };
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 const HAND_OVERS: u64 = 20;
 /// Requests that are answered between two of them.
 const BETWEEN: u64 = 200;
 const USERS: u64 = 4;
 
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<Report>,
-}
-
-async fn start(address: SocketAddr, service: impl Service) -> Running {
+async fn start(address: SocketAddr, service: impl Service) -> ServerTask {
     let listeners = TcpListeners::bind_shared(address).await.expect("the port is shared");
-    let address = listeners.local_addrs().expect("it listens")[0];
-    let (stop, stopped) = oneshot::channel();
-    let server = tokio::spawn(serve(listeners, service, ServerConfig::default(), async { drop(stopped.await) }));
-    Running { address, stop, server }
+    ServerTask::start(listeners, service, ServerConfig::default())
 }
 
 /// No request is lost, runs twice, or is unknown, and every connection that sent one ends clean.
@@ -75,16 +64,13 @@ async fn twenty_hand_overs_under_load_lose_nothing() {
             tokio::task::yield_now().await;
         }
         let next = start(address, service.clone()).await;
-        let old = std::mem::replace(&mut server, next);
-        let _ = old.stop.send(());
-        reports.push(within(old.server).await.expect("the server does not panic"));
+        reports.push(std::mem::replace(&mut server, next).drain().await);
     }
     let mut asked = 0;
     for user in users {
         asked += within(user).await.expect("no request is unknown");
     }
-    let _ = server.stop.send(());
-    reports.push(within(server.server).await.expect("the server does not panic"));
+    reports.push(server.drain().await);
     assert_eq!(ran.load(Ordering::SeqCst), asked, "each ran once");
     assert_eq!(reports.iter().map(|report| report.messages).sum::<u64>(), asked);
     for report in reports {

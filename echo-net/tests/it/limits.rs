@@ -26,13 +26,7 @@ fn one_connection_over_the_limit_is_refused_with_the_reason() {
     framed.stream.set_read_timeout(Some(Duration::from_millis(200))).expect("an option can be set");
     let silence = std::io::Read::read(&mut framed.stream, &mut [0]).expect_err("nothing before it has spoken");
     assert_eq!(silence.kind(), ErrorKind::WouldBlock);
-    let mut framed = Raw::on(framed.stream);
-    framed.send(&raw::hello());
-    framed.hears_preface();
-    let reason = "try again later: all 1 connections are in use".to_owned();
-    assert_eq!(framed.hears(), Said::Close { last: 0, code: 1013, reason, fin_first: false });
-    framed.finish();
-    assert_eq!(framed.hears(), Said::Fin);
+    Raw::on(framed.stream).hears_refusal("try again later: all 1 connections are in use");
 
     let mut plain = Raw::connect(server.address);
     plain.send(b"hello\n");

@@ -1,45 +1,25 @@
 //! Services of the user's own: slow, broken and greedy ones.
 
 use crate::support::raw::Raw;
-use crate::support::server::server_config;
+use crate::support::server::{ServerTask, server_config};
 use crate::support::within;
 use echo_net::echo_core::{CloseCode, Failure};
 use echo_net::{
-    Client, ClientConfig, Report, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service,
-    serve, service_fn,
+    Client, ClientConfig, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service, service_fn,
 };
 use std::future::pending;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, Semaphore, mpsc};
 
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<Report>,
+async fn start(service: impl Service, config: ServerConfig) -> ServerTask {
+    ServerTask::start(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), service, config)
 }
 
-impl Running {
-    async fn start(service: impl Service, config: ServerConfig) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it listens");
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve(listener, service, config, async { drop(stopped.await) }));
-        Self { address, stop, server }
-    }
-
-    async fn client(&self) -> Client {
-        within(Client::connect(self.address, ClientConfig::default())).await.expect("the server accepts")
-    }
-
-    async fn drain(self) -> Report {
-        let _ = self.stop.send(());
-        within(self.server).await.expect("the server does not panic")
-    }
+async fn connect(server: &ServerTask) -> Client {
+    within(Client::connect(server.address, ClientConfig::default())).await.expect("the server accepts")
 }
 
 fn failed(answer: Result<echo_net::Answer, RequestError>) -> (u16, String) {
@@ -63,8 +43,8 @@ async fn a_slow_request_does_not_stop_the_next_one() {
             Ok::<_, Failure>(Response::new(format!("{} of {}", request.seq, request.connection)))
         }
     });
-    let server = Running::start(service, ServerConfig::default()).await;
-    let client = server.client().await;
+    let server = start(service, ServerConfig::default()).await;
+    let client = connect(&server).await;
     let first = client.submit("a").await.expect("it is open");
     let second = client.submit("b").await.expect("it is open");
     assert_eq!(within(first.answer()).await.expect("an answer").payload, b"1 of 1");
@@ -83,8 +63,8 @@ async fn a_broken_handler_fails_its_request_alone() {
         b"too much" => Ok(Response::new(vec![0; 100])),
         _ => Ok(Response::new(request.payload)),
     });
-    let server = Running::start(service, server_config(|config| config.connection.limit = 64)).await;
-    let (client, other) = (server.client().await, server.client().await);
+    let server = start(service, server_config(|config| config.connection.limit = 64)).await;
+    let (client, other) = (connect(&server).await, connect(&server).await);
     let pending = ["panic", "err", "too much", "good"].map(|payload| client.submit(payload));
     let mut answers = Vec::new();
     for submitted in pending {
@@ -117,9 +97,8 @@ async fn a_handler_without_end_has_a_deadline() {
             Ok::<_, Failure>(Response::default())
         }
     });
-    let server =
-        Running::start(service, server_config(|config| config.call_deadline = Duration::from_millis(50))).await;
-    let client = server.client().await;
+    let server = start(service, server_config(|config| config.call_deadline = Duration::from_millis(50))).await;
+    let client = connect(&server).await;
     let answer = within(client.request("x")).await;
     assert_eq!(failed(answer), (1011, "the request has no response within 50ms".to_owned()));
     within(drops.recv()).await.expect("its future is dropped");
@@ -150,8 +129,8 @@ async fn a_handler_is_dropped_when_its_client_is_gone() {
             Ok::<_, Failure>(Response::default())
         }
     });
-    let server = Running::start(service, ServerConfig::default()).await;
-    let client = server.client().await;
+    let server = start(service, ServerConfig::default()).await;
+    let client = connect(&server).await;
     let pending = within(client.submit("x")).await.expect("it is open");
     within(begins.recv()).await.expect("the call begins");
     client.abort();
@@ -177,8 +156,8 @@ async fn a_client_does_not_get_more_calls_than_its_limit() {
             Ok::<_, Failure>(Response::default())
         }
     });
-    let server = Running::start(service, server_config(|config| config.connection.unanswered = 3)).await;
-    let client = server.client().await;
+    let server = start(service, server_config(|config| config.connection.unanswered = 3)).await;
+    let client = connect(&server).await;
     let mut answers = Vec::new();
     for _ in 0..100 {
         answers.push(within(client.submit("x")).await.expect("it is open"));
@@ -207,8 +186,8 @@ async fn calls_wait_for_a_place() {
         }
     });
     let config = server_config(|config| (config.max_calls, config.call_deadline) = (1, Duration::from_millis(500)));
-    let server = Running::start(service, config).await;
-    let (one, two) = (server.client().await, server.client().await);
+    let server = start(service, config).await;
+    let (one, two) = (connect(&server).await, connect(&server).await);
     let first = within(one.submit("x")).await.expect("it is open");
     let second = within(two.submit("x")).await.expect("it is open");
     // Both began at about the same moment: one has the place until its deadline, and the other waits as long.
@@ -238,8 +217,8 @@ async fn a_drain_waits_for_slow_handlers() {
             Ok::<_, Failure>(Response::new("late"))
         }
     });
-    let server = Running::start(service, ServerConfig::default()).await;
-    let client = server.client().await;
+    let server = start(service, ServerConfig::default()).await;
+    let client = connect(&server).await;
     let answer = within(client.submit("x")).await.expect("it is open");
     within(begins.recv()).await.expect("the call begins");
     let draining = tokio::spawn(server.drain());
@@ -263,10 +242,10 @@ async fn requests_in_calls_count_as_memory() {
         pending::<Result<Response, Failure>>()
     });
     let config = server_config(|config| config.max_memory = 16 * LONG);
-    let server = Running::start(service, config).await;
+    let server = start(service, config).await;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        let client = server.client().await;
+        let client = connect(&server).await;
         let request = within(client.submit(vec![0; LONG])).await.expect("it is open");
         clients.push((client, request));
     }
@@ -296,8 +275,8 @@ async fn the_least_memory_is_enough() {
     let service = service_fn(async |request: Request| Ok::<_, Failure>(Response::new(request.payload)));
     let config = server_config(|config| config.max_memory = config.least_memory());
     let long = config.connection.limit;
-    let server = Running::start(service, config).await;
-    let client = server.client().await;
+    let server = start(service, config).await;
+    let client = connect(&server).await;
     for _ in 0..20 {
         assert_eq!(within(client.request(vec![1; long])).await.expect("an answer").payload.len(), long);
     }
@@ -314,7 +293,7 @@ fn plain_lines_are_requests() {
         b"bad\n" => Err(Failure::new(CloseCode(4000), "not this")),
         line => Ok(Response::new(line.to_ascii_uppercase())),
     });
-    let server = runtime.block_on(Running::start(service, ServerConfig::default()));
+    let server = runtime.block_on(start(service, ServerConfig::default()));
     let mut client = Raw::connect(server.address);
     client.send(b"one\nbad\nlast");
     client.finish();
@@ -340,16 +319,16 @@ async fn what_was_refused_is_sent_again() {
         }
     }));
     let address = Arc::new(std::sync::Mutex::new(None));
-    let mut server = Running::start(service.clone(), ServerConfig::default()).await;
+    let mut server = start(service.clone(), ServerConfig::default()).await;
     *address.lock().expect("no panic") = Some(server.address);
     let known = address.clone();
-    let connect = move || {
+    let reconnect = move || {
         let address = known.lock().expect("no panic").expect("there is a server");
         Client::connect(address, ClientConfig::default())
     };
     let mut config = RetryConfig::default();
     config.attempts = 20;
-    let client = Arc::new(RetryClient::new(connect, config));
+    let client = Arc::new(RetryClient::new(reconnect, config));
     let asked = Arc::new(AtomicUsize::new(0));
     let users: Vec<_> = (0..4)
         .map(|user| {
@@ -369,7 +348,7 @@ async fn what_was_refused_is_sent_again() {
         while asked.load(Ordering::SeqCst) < 300 * part {
             tokio::task::yield_now().await;
         }
-        let next = Running::start(service.clone(), ServerConfig::default()).await;
+        let next = start(service.clone(), ServerConfig::default()).await;
         *address.lock().expect("no panic") = Some(next.address);
         reports.push(std::mem::replace(&mut server, next).drain().await);
     }

@@ -133,6 +133,16 @@ impl Raw {
         assert_eq!(self.hears(), Said::Reply { seq, payload: payload.to_vec() });
     }
 
+    /// Speaks first, hears why it is refused, and finishes.
+    #[track_caller]
+    pub(crate) fn hears_refusal(mut self, reason: &str) {
+        self.send(&hello());
+        self.hears_preface();
+        assert_eq!(self.hears(), Said::Close { last: 0, code: 1013, reason: reason.to_owned(), fin_first: false });
+        self.finish();
+        assert_eq!(self.hears(), Said::Fin);
+    }
+
     /// Ends in the usual order, after `asked` requests that were all answered.
     #[track_caller]
     pub(crate) fn ends_clean(self, asked: u64) {

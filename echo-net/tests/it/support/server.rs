@@ -1,9 +1,9 @@
 //! The library's server in this process, and servers with wrong behaviour.
 
-use super::bounded;
 use super::raw::Raw;
 use super::sockets::Sockets;
-use echo_net::{Echo, Report, ServerConfig, serve_until};
+use super::{bounded, within};
+use echo_net::{Echo, Listener, Report, ServerConfig, Service, serve, serve_until};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -64,6 +64,31 @@ impl Server {
     /// The sockets of this server's port, without those of other tests.
     pub(crate) fn sockets(&self) -> Sockets {
         Sockets::now().of(self.address.port()).without(&self.before)
+    }
+}
+
+/// A server as a task of the test's own runtime.
+pub(crate) struct ServerTask {
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<Report>,
+}
+
+impl ServerTask {
+    pub(crate) fn start<L>(listener: L, service: impl Service, config: ServerConfig) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
+        let address = listener.local_addr().expect("it listens");
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(serve(listener, service, config, async { drop(stopped.await) }));
+        Self { address, stop, task }
+    }
+
+    /// Drains, and returns the report.
+    pub(crate) async fn drain(self) -> Report {
+        let _ = self.stop.send(());
+        within(self.task).await.expect("the server does not panic")
     }
 }
 
