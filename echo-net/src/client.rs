@@ -270,7 +270,7 @@ impl<T: Transport> Conversation<T> {
             })
             .await
         };
-        self.settle(outcome);
+        self.settle(outcome).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -326,9 +326,10 @@ impl<T: Transport> Conversation<T> {
     }
 
     /// Completes all requests, and then reports the outcome.
-    fn settle(mut self, outcome: Outcome) {
+    async fn settle(mut self, outcome: Outcome) {
         self.inbox.close();
-        while let Ok(command) = self.inbox.try_recv() {
+        // `try_recv` would miss a command that another thread is about to queue: it has found the queue open.
+        while let Some(command) = self.inbox.recv().await {
             match command {
                 Command::Request(request) => {
                     drop(request.answered.send(Err(RequestError::Refused { outcome: Some(outcome.clone()) })));
