@@ -226,6 +226,9 @@ impl Connection {
     pub fn handle_fin(&mut self, now: Duration) {
         self.fall_quiet(now);
         self.session.apply(close::MachineEvent::Fin, now);
+        if self.session.owes_in_vain() {
+            self.handle_reset(now);
+        }
     }
 
     /// Handles a reset of the transport, or a failed read.
@@ -236,9 +239,10 @@ impl Connection {
     /// Handles a failed write. Received bytes may still wait in the transport: read them without waiting, then call
     /// [`Connection::handle_reset`].
     ///
-    /// If the peer's FIN was read before, no bytes are left, and this is a reset at once.
+    /// If the peer's FIN was read before, no bytes are left, and this is a reset at once. So is a FIN that is read later
+    /// while answers are owed.
     pub fn handle_write_failed(&mut self, now: Duration) {
-        self.session.write_failed();
+        self.session.write_failed(now);
         if self.session.machine().received() == HalfState::Finished {
             self.handle_reset(now);
         }

@@ -416,7 +416,7 @@ mod tests {
         }
         client.lend(Duration::ZERO);
         client.sent(10, Duration::ZERO);
-        client.write_failed();
+        client.write_failed(Duration::ZERO);
         client.drop_unsendable();
         client.apply(MachineEvent::Fail(crate::close::CloseReason::normal()), Duration::ZERO);
         client.drop_unsendable();

@@ -60,8 +60,10 @@ impl Session {
     }
 
     /// Notes that the transport takes no more bytes: waiting output is lost, and FIN counts as sent.
-    pub(crate) fn write_failed(&mut self) {
+    pub(crate) fn write_failed(&mut self, now: Duration) {
         self.write_closed = true;
+        // Nobody can be answered any more, so the idle wait is not held for an answer (clause 8.1).
+        self.hold_waits(now);
     }
 
     /// Drops output that cannot be sent any more.

@@ -152,10 +152,16 @@ impl Session {
             .is_none_or(|owed| owed.requests.len() < self.config.unanswered.max(1) && owed.bytes < HIGH_WATER)
     }
 
-    /// Returns the number of requests whose answers are not queued.
+    /// Returns the number of requests whose answers are not queued, and can still be sent.
     #[inline]
     pub(crate) fn owed(&self) -> usize {
-        self.owed.as_ref().map_or(0, |owed| owed.requests.len())
+        let can_be_sent = !self.write_closed;
+        self.owed.as_ref().filter(|_| can_be_sent).map_or(0, |owed| owed.requests.len())
+    }
+
+    /// Returns whether answers are owed that cannot be sent any more.
+    pub(crate) fn owes_in_vain(&self) -> bool {
+        self.write_closed && self.owed.as_ref().is_some_and(|owed| !owed.requests.is_empty())
     }
 
     /// Server: answers request `seq`, at once or after those before it.

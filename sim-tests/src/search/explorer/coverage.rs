@@ -99,17 +99,18 @@ impl Coverage {
 fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static str> {
     let (role, policy) = subject.machine();
     let framed = policy.handshake == CloseHandshake::Acknowledged;
-    if role == Server && state.owes {
-        return match (sample, state.sent, state.received) {
-            (Sample::Answered, Open, Open) => None,
-            (Sample::Answered, Leaving, Open) if framed => None,
-            _ => Some("a connection answers in the call that accepts, so no other event comes while it owes an answer"),
-        };
-    }
     match (sample, role) {
+        (
+            Sample::Leave | Sample::Fail | Sample::Abort | Sample::Deadline(Deadline::Drain | Deadline::Shutdown),
+            Server,
+        ) if owes_in_vain(subject, state) && state.received == Finished => {
+            Some("after a failed write, FIN is a reset at once while answers are owed")
+        }
         (Sample::Send | Sample::FirstByteLeft, Server) => Some("only a client sends requests"),
         (Sample::Answered | Sample::AnsweredTooMuch, Client) => Some("only a server answers"),
-        (Sample::Answered, Server) => Some("a connection answers once, in the call that accepts"),
+        (Sample::Answered | Sample::Deadline(Deadline::Write), Server) if owes_in_vain(subject, state) => IN_VAIN,
+        (Sample::Answered, Server) if state.owes => None,
+        (Sample::Answered, Server) => Some("each request is answered once"),
         (Sample::AnsweredTooMuch, Server) => Some("a connection answers what it accepted"),
         (Sample::FirstByteLeft, Client) => first_byte(framed, state),
         (Sample::Deadline(deadline), _) => waits(subject, state, deadline),
@@ -129,6 +130,13 @@ fn why_not(subject: Subject, state: State, sample: Sample) -> Option<&'static st
     }
 }
 
+/// Returns whether a server owes answers after a failed write. Then the plain wire's idle deadline, which never passes
+/// before an answer, has given the verdict.
+fn owes_in_vain(subject: Subject, state: State) -> bool {
+    subject == Subject::PlainServer && state.owes && state.verdict == Verdict::Other
+}
+
+const IN_VAIN: Option<&str> = Some("after a failed write nothing is answered or written");
 const DROPPED: Option<&str> = Some("input is discarded unread");
 const BEHIND_FIN: Option<&str> = Some("nothing is read after FIN");
 
@@ -172,7 +180,10 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         }
         Deadline::Write if role == Server && clean => (false, "a server is clean only after all its output was sent"),
         Deadline::Write => (true, ""),
-        Deadline::Drain => (framed && sent == Leaving, "the side does not wait for the peer's CLOSE"),
+        Deadline::Drain => {
+            let owes = role == Server && owes && (sent == Leaving || received != Open);
+            (owes || framed && sent == Leaving, "the side waits neither for its own answers nor for the peer's CLOSE")
+        }
         Deadline::Close => {
             let waits = framed && role == Server && sent == Closed && matches!(received, Open | Leaving);
             (waits, "the side does not wait for a client's CLOSE")

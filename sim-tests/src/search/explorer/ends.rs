@@ -5,12 +5,14 @@
 //! same from then on, which the search relies on anyway.
 
 use super::arena::Arena;
-use super::end::{End, LocalStep};
+use super::end::{Answer, End, LocalStep};
 use super::hash::{Mixed, identity};
 use super::observations::Observations;
 use super::queue::{Queue, Queues};
 use super::rules::ExplorerBreach;
+use super::setup::Setup;
 use super::unit::{Reach, reaches};
+use crate::support::pairs::Pairs;
 use echo_core::Deadline;
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -51,6 +53,7 @@ pub(super) struct StoredEnd<'a> {
     pub(super) wants_input: bool,
     pub(super) awaits_quiet: bool,
     pub(super) deadlines: Vec<Deadline>,
+    pub(super) answers: Vec<Answer>,
     results: RefCell<Results<'a>>,
     /// Whether its outcome was noted.
     noted: Cell<bool>,
@@ -101,7 +104,10 @@ pub(super) struct Taken<'a> {
 /// All states of ends in a search. The maps are only queried, never listed.
 pub(super) struct Ends<'a> {
     arena: &'a Arena<StoredEnd<'a>>,
+    /// The positions inside a unit at which the stream may be cut.
     cuts: &'static [usize],
+    /// Whether the connections tell their observer what their machines receive.
+    is_observed: bool,
     check: Check,
     pub(super) queues: Queues<'a>,
     stored: Mixed<u128, EndState<'a>>,
@@ -116,11 +122,14 @@ pub(super) struct Store<'a> {
 }
 
 impl<'a> Ends<'a> {
-    /// Creates an empty list. `cuts` are the positions inside a unit at which the stream may be cut.
-    pub(super) fn new(store: &'a Store<'a>, cuts: &'static [usize], check: Check) -> Self {
+    /// Creates an empty list.
+    pub(super) fn new(store: &'a Store<'a>, setup: &Setup, check: Check) -> Self {
+        // What was observed on this thread before is not of this search.
+        drop(setup.service.then(Pairs::take));
         Self {
             arena: &store.ends,
-            cuts,
+            cuts: setup.cuts,
+            is_observed: setup.service,
             check,
             queues: Queues::new(&store.queues),
             stored: Mixed::default(),
@@ -150,6 +159,9 @@ impl<'a> Ends<'a> {
         let mut end = from.end().clone();
         let pieces = end.take(step, input.map_or(&[], |input| &input.pieces), notes)?;
         let aborted = end.settle(self.cuts, notes);
+        if self.is_observed {
+            notes.add(Pairs::take());
+        }
         let taken = Taken { end: self.store(end), pieces: self.queues.store(pieces), aborted };
         let results = &mut *from.results.borrow_mut();
         results.keys.push(key);
@@ -174,6 +186,7 @@ impl<'a> Ends<'a> {
             wants_input: end.connection.wants_input(),
             awaits_quiet: end.connection.awaits_quiet(),
             deadlines: end.connection.running_deadlines().collect(),
+            answers: Answer::all(&end).collect(),
             results: RefCell::default(),
             noted: Cell::new(false),
             breach: (self.check)(&end).err().map(Box::new),

@@ -1,6 +1,6 @@
 //! What a search has observed: pairs of the table, and goals.
 
-use crate::support::pairs::Subject;
+use crate::support::pairs::{Pairs, Subject};
 use echo_core::close::Machine;
 use echo_core::close::table::{Sample, State};
 use echo_core::{Deadline, Role};
@@ -40,6 +40,11 @@ impl Observations {
 
     pub(super) fn pair(&mut self, Situation { subject, state }: Situation, sample: Sample) {
         self.pairs.insert((subject, state, sample));
+    }
+
+    /// Adds what the observer of a service has seen.
+    pub(super) fn add(&mut self, Pairs(pairs): Pairs) {
+        self.pairs.extend(pairs);
     }
 
     /// Notes that a connection answers by itself: after an accepted request, the machine receives the answer next.
@@ -88,6 +93,12 @@ pub enum Goal {
     HalfCloseAnswered,
     /// A request was sent in part, and then counted as unknown.
     SentInPart,
+    /// The client learns that the service has no answer.
+    FailedRequest,
+    /// An answer waits for one before it.
+    AnswerWaits,
+    /// The service's user answers after the ending has begun.
+    AnswerInEnding,
 }
 
 impl Goal {
@@ -101,6 +112,9 @@ impl Goal {
             Self::NotRun,
             Self::LeftUnspoken,
             Self::SentInPart,
+            Self::FailedRequest,
+            Self::AnswerWaits,
+            Self::AnswerInEnding,
         ];
         let kinds = [
             Self::Refused,
@@ -144,6 +158,9 @@ impl fmt::Display for Goal {
             Self::LeftUnspoken => write!(f, "a server that leaves before the client has sent anything"),
             Self::HalfCloseAnswered => write!(f, "a half-close below the protocol, answered"),
             Self::SentInPart => write!(f, "a request sent in part, and unknown"),
+            Self::FailedRequest => write!(f, "a request that the service could not answer"),
+            Self::AnswerWaits => write!(f, "an answer of a service that waits for the one before it"),
+            Self::AnswerInEnding => write!(f, "an answer of a service after the ending has begun"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The inputs of an arbitrary peer: every kind, correct and wrong.
 
 use super::end::End;
+use super::setup::Setup;
 use super::unit::Unit;
 use echo_core::Role::{self, Client, Server};
 use echo_core::close::Action;
@@ -42,6 +43,10 @@ pub(super) enum PeerInput {
     HalfLine,
     /// A line of HTTP.
     Foreign,
+    /// A line end alone, with which a PROXY header of version 2 begins, twice.
+    BlankLine,
+    /// The rest of such a header, up to its next line end.
+    ProxyHeader,
 }
 
 const FRAMES: [PeerInput; 17] = [
@@ -66,12 +71,16 @@ const FRAMES: [PeerInput; 17] = [
 const PREFACES: [PeerInput; 4] =
     [PeerInput::Preface, PeerInput::NewerPreface, PeerInput::BrokenPreface, PeerInput::Half];
 const LINES: [PeerInput; 3] = [PeerInput::Line, PeerInput::HalfLine, PeerInput::Foreign];
+/// A server that echoes owes nothing when a later line shows another protocol, so these change nothing for it.
+const LINES_OF_SERVICE: [PeerInput; 5] =
+    [PeerInput::Line, PeerInput::HalfLine, PeerInput::Foreign, PeerInput::BlankLine, PeerInput::ProxyHeader];
 
 impl PeerInput {
     /// Returns the inputs that `end` can receive now. A side that discards input needs only one.
-    pub(super) fn alphabet(plain: bool, end: &End, begun: bool) -> &'static [Self] {
-        match (plain, begun) {
+    pub(super) fn alphabet(setup: &Setup, end: &End, begun: bool) -> &'static [Self] {
+        match (setup.is_plain(), begun) {
             (_, _) if end.connection.machine().is_discarding() => &[Self::Unknown],
+            (true, _) if setup.service => &LINES_OF_SERVICE,
             (true, _) => &LINES,
             (false, true) => &[Self::Rest],
             (false, false) if end.got.preface => &FRAMES,
@@ -92,6 +101,8 @@ impl PeerInput {
             Self::NewerPreface => return (preface::preface(from, 9).to_vec(), Unit::Broken),
             Self::BrokenPreface => return (preface::preface(end.role, 1).to_vec(), Unit::Broken),
             Self::Line => return (b"a line\n".to_vec(), Unit::Line),
+            Self::BlankLine => return (b"\r\n".to_vec(), Unit::Line),
+            Self::ProxyHeader => return (b"\0\r\n".to_vec(), Unit::Undecided),
             Self::HalfLine => return (b"a li".to_vec(), Unit::Line),
             Self::Foreign => {
                 // Only the first message is checked for this.
@@ -179,6 +190,8 @@ impl fmt::Display for PeerInput {
             Self::Line => "a line",
             Self::HalfLine => "part of a line",
             Self::Foreign => "an HTTP request",
+            Self::BlankLine => "an empty line",
+            Self::ProxyHeader => "the rest of a PROXY header",
         })
     }
 }

@@ -82,6 +82,7 @@ impl SentLog {
                 self.replies += 1;
                 seq == self.replies && seq <= facts.ran
             }
+            (Unit::Failed(seq), Role::Server) => seq == self.replies + 1 && seq <= facts.ran,
             (Unit::GoAway(last), _) => {
                 let right = last == if self.role == Role::Client { self.requests } else { 0 };
                 right && !std::mem::replace(&mut self.goaway, true)
@@ -94,8 +95,8 @@ impl SentLog {
                 self.close = Some((last, code));
                 last == facts.held && (!code.is_clean() || facts.peer_close == Some(last))
             }
-            (Unit::Echo(_), Role::Server) | (Unit::Reply(_), Role::Client) => false,
-            (Unit::Unknown | Unit::Broken, _) => false,
+            (Unit::Echo(_), Role::Server) | (Unit::Reply(_) | Unit::Failed(_), Role::Client) => false,
+            (Unit::Unknown | Unit::Broken | Unit::Undecided, _) => false,
         };
         ensure(right, ExplorerRule::Counts, || {
             let Facts { ran, held, .. } = facts;

@@ -1,7 +1,8 @@
 //! The setups: the kind of conversation, and how much of everything may happen in it.
 
-use echo_core::Config;
+use crate::support::pairs::observe;
 use echo_core::Role::{self, Client, Server};
+use echo_core::{Config, Connection, Stamp};
 use std::fmt;
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ pub struct Setup {
     pub wire: ExplorerWire,
     /// The number of requests that the client may make.
     pub requests: u8,
+    /// Whether the server is a service: its user answers, at any moment and in any order, or fails the request.
+    pub service: bool,
     /// How often each side may use each of the commands below.
     pub times: u8,
     /// The sides that may end politely.
@@ -131,7 +134,17 @@ impl Setup {
     pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
         (config.first_fin, config.quiet) = (self.first_fin(), self.quiet());
+        // What the machine of a service receives between a request and its answer is seen only from inside.
+        config.observe = self.service.then_some(observe);
         config
+    }
+
+    /// Returns a new server.
+    pub(super) fn server(&self) -> Connection {
+        match self.service {
+            true => Connection::service(self.config(), Stamp(0)),
+            false => Connection::server(self.config(), Stamp(0)),
+        }
     }
 
     /// Returns the silence after which an incomplete line is a message; zero if each read is one.
@@ -152,6 +165,7 @@ pub const CALM: Setup = Setup {
     who: Peer::Pair,
     wire: ExplorerWire::Framed,
     requests: 3,
+    service: false,
     times: 1,
     leave: BOTH,
     fail: &[],
@@ -180,6 +194,8 @@ const DEAD: &[TransportFault] = &[
 ];
 /// The peer is arbitrary.
 const ALONE: Setup = Setup { times: 2, requests: 2, ..CROSS };
+/// The server's user answers.
+const SERVICE: Setup = Setup { service: true, requests: 2, ..LATE };
 /// One position inside the header, one inside the body.
 const CUTS: &[usize] = &[5, 13];
 
@@ -230,6 +246,31 @@ pub fn full() -> Vec<Setup> {
             cuts: &[3],
             ..FAULTY
         },
+        Setup { name: "a service, 3 requests, in peace", deadlines: false, requests: 3, ..SERVICE },
+        Setup {
+            name: "a service, 2 requests, deadlines, a fault",
+            faults: &TransportFault::ALL,
+            faults_at_most: 1,
+            ..SERVICE
+        },
+        Setup { name: "a service, 2 requests, fail and abort", deadlines: false, fail: BOTH, abort: BOTH, ..SERVICE },
+        Setup { name: "a service that sends FIN first, 2 requests", wire: FramedServerFin, ..SERVICE },
+        Setup {
+            name: "a plain service, 2 requests, deadlines, a fault",
+            wire: Plain,
+            faults: &TransportFault::ALL,
+            faults_at_most: 1,
+            ..SERVICE
+        },
+        Setup { name: "a service and any peer", who: against(Server, 5), service: true, ..ALONE },
+        Setup {
+            name: "a service that sends FIN first and any peer",
+            who: against(Server, 5),
+            service: true,
+            wire: FramedServerFin,
+            ..ALONE
+        },
+        Setup { name: "a plain service and any peer", who: against(Server, 5), service: true, wire: Plain, ..ALONE },
         Setup { name: "a framed server and any peer", who: against(Server, 6), ..ALONE },
         Setup {
             name: "a framed server that sends FIN first and any peer",
@@ -273,6 +314,31 @@ pub fn quick() -> Vec<Setup> {
         },
         Setup { name: "plain, 1 request, deadlines", requests: 1, wire: Plain, ..CROSS },
         Setup { name: "plain, each read a message", wire: PlainReads, requests: 1, cuts: &[3], ..LATE },
+        Setup { name: "a service, 2 requests, in peace", deadlines: false, ..SERVICE },
+        Setup {
+            name: "a service, 1 request, deadlines, a fault",
+            requests: 1,
+            faults: DEAD,
+            faults_at_most: 1,
+            ..SERVICE
+        },
+        Setup { name: "a service and any peer", who: against(Server, 4), service: true, ..late_alone },
+        Setup { name: "a service and any peer, fail and abort", who: against(Server, 3), service: true, ..alone },
+        Setup {
+            name: "a service that sends FIN first and any peer",
+            who: against(Server, 4),
+            service: true,
+            wire: FramedServerFin,
+            ..late_alone
+        },
+        Setup {
+            name: "a service that sends FIN first and any peer, fail",
+            who: against(Server, 3),
+            service: true,
+            wire: FramedServerFin,
+            ..alone
+        },
+        Setup { name: "a plain service and any peer", who: against(Server, 4), service: true, wire: Plain, ..ALONE },
         Setup { name: "a framed server and any peer", who: against(Server, 4), ..late_alone },
         Setup { name: "a framed server and any peer, fail and abort", who: against(Server, 3), ..alone },
         Setup {

@@ -3,7 +3,7 @@
 //! There is no network between them, because an input that an arbitrary peer sends now could also have been sent
 //! earlier and read now. So the state is that of one end, and all inputs are tried in each state.
 
-use super::end::{Command, Commands, End, LocalStep};
+use super::end::{Answer, Command, Commands, End, LocalStep};
 use super::ends::{EndState, Ends, Store};
 use super::observations::{Goal, Observations};
 use super::peer_input::PeerInput;
@@ -25,7 +25,7 @@ pub(super) struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     pub(super) fn new(setup: &Setup, store: &'a Store<'a>) -> Self {
-        Self { setup: *setup, ends: RefCell::new(Ends::new(store, setup.cuts, claims_and_waits)) }
+        Self { setup: *setup, ends: RefCell::new(Ends::new(store, setup, claims_and_waits)) }
     }
 }
 
@@ -62,6 +62,7 @@ pub(super) enum Step {
     PeerReset,
     Quiet,
     Expire(Deadline),
+    Answer(Answer),
 }
 
 impl<'a> Single<'a> {
@@ -69,7 +70,7 @@ impl<'a> Single<'a> {
         let setup = &shared.setup;
         let config = setup.config();
         let connection = match (role, setup.is_plain()) {
-            (Role::Server, _) => Connection::server(config, Stamp(0)),
+            (Role::Server, _) => setup.server(),
             (Role::Client, false) => Connection::client(config, Stamp(0)),
             (Role::Client, true) => Connection::plain_client(config, Stamp(0)),
         };
@@ -129,7 +130,7 @@ impl Model for Single<'_> {
             steps.push(Step::WriteFails);
         }
         if stored.wants_input {
-            let alphabet = PeerInput::alphabet(self.shared.setup.is_plain(), self.end(), !self.rest.is_empty());
+            let alphabet = PeerInput::alphabet(&self.shared.setup, self.end(), !self.rest.is_empty());
             steps.extend(alphabet.iter().filter(|_| self.inputs > 0).map(|input| Step::PeerInput(*input)));
             steps.extend([Step::PeerFin, Step::PeerReset]);
             if stored.write_closed {
@@ -139,6 +140,7 @@ impl Model for Single<'_> {
         if stored.awaits_quiet {
             steps.push(Step::Quiet);
         }
+        steps.extend(stored.answers.iter().map(|answer| Step::Answer(*answer)));
         if self.shared.setup.deadlines {
             steps.extend(stored.deadlines.iter().map(|deadline| Step::Expire(*deadline)));
         }
@@ -163,6 +165,7 @@ impl Model for Single<'_> {
             Step::PeerFin => LocalStep::ReadFin,
             Step::Quiet => LocalStep::Quiet,
             Step::Expire(deadline) => LocalStep::Expire(deadline),
+            Step::Answer(answer) => LocalStep::Answer(answer),
         };
         let taken = self.shared.ends.borrow_mut().take(self.stored, local, input, notes)?;
         if input.is_some() {
@@ -197,6 +200,7 @@ impl Model for Single<'_> {
             Step::PeerReset => "the peer sends RST".into(),
             Step::Quiet => format!("{who}: the quiet time passes"),
             Step::Expire(deadline) => format!("{who}: deadline {deadline}"),
+            Step::Answer(answer) => format!("{who} {answer}"),
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) enum Unit {
     Preface,
     Echo(u64),
     Reply(u64),
+    /// The next REPLY has none of the service.
+    Failed(u64),
     GoAway(u64),
     Close {
         last: u64,
@@ -21,6 +23,8 @@ pub(super) enum Unit {
     /// Bytes that violate the protocol.
     Broken,
     Line,
+    /// What it is depends on what came before it.
+    Undecided,
 }
 
 impl fmt::Display for Unit {
@@ -29,6 +33,7 @@ impl fmt::Display for Unit {
             Self::Preface => write!(f, "preface"),
             Self::Echo(seq) => write!(f, "ECHO {seq}"),
             Self::Reply(seq) => write!(f, "REPLY {seq}"),
+            Self::Failed(seq) => write!(f, "FAILED {seq}"),
             Self::GoAway(last) => write!(f, "GOAWAY {last}"),
             Self::Close { last, code, fin_first } => {
                 write!(f, "CLOSE {last} {}{}", code.0, if *fin_first { " (FIN flag)" } else { "" })
@@ -36,6 +41,7 @@ impl fmt::Display for Unit {
             Self::Unknown => write!(f, "unknown frame"),
             Self::Broken => write!(f, "bytes that break the protocol"),
             Self::Line => write!(f, "line"),
+            Self::Undecided => write!(f, "part of a PROXY header"),
         }
     }
 }
@@ -88,6 +94,7 @@ pub(super) fn first_unit(plain: bool, bytes: &[u8]) -> (Unit, usize) {
         (1, _) => Unit::Echo(seq),
         (2, _) => Unit::Reply(seq),
         (3, _) => Unit::GoAway(seq),
+        (5, _) => Unit::Failed(seq),
         (4, [high, low, flags, ..]) => {
             let code = CloseCode(u16::from_be_bytes([*high, *low]));
             Unit::Close { last: seq, code, fin_first: flags & 1 == 1 }

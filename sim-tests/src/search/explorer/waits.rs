@@ -19,7 +19,8 @@ pub(super) fn check(end: &End) -> Result<(), ExplorerBreach> {
             format!("the {} waits in {sent:?} / {heard:?}, but deadline {deadline} does not run", end.role.name())
         })?;
     }
-    let alive = end.connection.running_deadlines().next().is_some();
+    // The user of a service limits its own time.
+    let alive = end.owes() || end.connection.running_deadlines().next().is_some();
     ensure(alive, ExplorerRule::Deadlines, || format!("the {} has not ended, but no deadline runs", end.role.name()))
 }
 
@@ -41,7 +42,7 @@ fn waits(end: &End) -> [(bool, Deadline); 10] {
         (acknowledged && role == Client && !greeted, Deadline::Connect),
         (acknowledged && role == Server && !greeted && !ending, Deadline::Detect),
         (acknowledged && role == Client && greeted && due && !ending, Deadline::Answer),
-        ((greeted || !acknowledged) && !ending, Deadline::Idle),
+        ((greeted || !acknowledged) && !ending && !end.owes(), Deadline::Idle),
         (!end.outgoing.is_empty(), Deadline::Write),
         (acknowledged && drain, Deadline::Drain),
         (acknowledged && role == Server && sent == Closed && matches!(heard, Open | Leaving), Deadline::Close),

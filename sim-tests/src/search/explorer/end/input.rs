@@ -4,7 +4,7 @@ use super::super::observations::{Goal, Observations, Situation};
 use super::super::rules::{ExplorerBreach, ExplorerRule, ensure};
 use super::super::unit::Unit;
 use super::{End, NOW};
-use echo_core::close::{self, table::Sample};
+use echo_core::close::{self, table::Sample, table::State};
 use echo_core::{CloseReason, Event, Role, Violation};
 
 impl End {
@@ -24,7 +24,10 @@ impl End {
             let reported = match event {
                 Event::Request { seq, .. } => Reported::Request(seq),
                 Event::Reply(reply) => Reported::Reply(reply.seq),
-                Event::Failed { seq, .. } => Reported::Reply(seq),
+                Event::Failed { seq, .. } => {
+                    notes.see(Goal::FailedRequest);
+                    Reported::Reply(seq)
+                }
                 Event::Greeted { .. } => Reported::Preface,
                 Event::Close(_) => Reported::Close,
                 Event::Leaving(_) => Reported::GoAway,
@@ -47,6 +50,8 @@ impl End {
         let machine = self.connection.machine();
         let violation = close::MachineEvent::Violation(Violation::protocol("", ""));
         let event = match unit {
+            // Only its observer knows.
+            Unit::Undecided => return None,
             Unit::Preface => return None,
             Unit::Line | Unit::Broken if self.connection.is_plain() == Some(true) && self.role == Role::Client => {
                 return None;
@@ -66,7 +71,7 @@ impl End {
                     false => close::MachineEvent::Close { last, close_reason: CloseReason::new(code, ""), first_fin },
                 }
             }
-            Unit::Unknown => close::MachineEvent::Other,
+            Unit::Failed(_) | Unit::Unknown => close::MachineEvent::Other,
             Unit::Broken => violation,
         };
         Some(Sample::meaning(&event, machine))
@@ -81,7 +86,7 @@ impl End {
     ) -> Result<(), ExplorerBreach> {
         match reported {
             Reported::Request(seq) => {
-                notes.pair_owing(before);
+                self.begin_answer(before, notes);
                 self.ran += 1;
                 ensure(seq == self.ran, ExplorerRule::Answers, || format!("request {seq} runs as number {}", self.ran))
             }
@@ -117,8 +122,16 @@ impl End {
         self.connection.handle_quiet(NOW);
         if self.connection.machine().account().asked > asked {
             notes.pair(before, Sample::NextRequest);
-            notes.pair_owing(before);
+            self.begin_answer(before, notes);
             self.ran += 1;
+        }
+        while self.connection.take_cut_off().is_some() {}
+    }
+
+    /// Notes that a server that echoes answers at once.
+    fn begin_answer(&self, before: Situation, notes: &mut Observations) {
+        if !State::of(self.connection.machine()).owes {
+            notes.pair_owing(before);
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::observations::Observations;
 use super::super::peer_input::{PeerInput, peer_of};
 use super::super::rules::ExplorerBreach;
 use super::super::unit::Piece;
-use super::{Command, End, NOW, Place};
+use super::{Answer, Command, End, NOW, Place};
 use echo_core::Deadline;
 
 /// A step, as far as it concerns one end. Its result depends on the end and on the pieces that are read.
@@ -26,6 +26,8 @@ pub(in super::super) enum LocalStep {
     Kill,
     /// An arbitrary peer sends this, which is read at once.
     PeerInput(PeerInput),
+    /// The user of a service answers.
+    Answer(Answer),
 }
 
 impl LocalStep {
@@ -44,6 +46,8 @@ impl LocalStep {
             Self::HalfClose => (9, 0),
             Self::Kill => (10, 0),
             Self::PeerInput(input) => (11, input as u16),
+            Self::Answer(Answer::Reply(seq)) => (12, seq),
+            Self::Answer(Answer::Fail(seq)) => (13, seq),
         };
         kind << 16 | u32::from(part)
     }
@@ -69,6 +73,7 @@ impl End {
             LocalStep::Expire(deadline) => self.expire(deadline, notes),
             LocalStep::HalfClose => self.half_closed = true,
             LocalStep::Kill => self.place = Place::Gone,
+            LocalStep::Answer(answer) => self.answer(answer, notes)?,
             LocalStep::PeerInput(peer_input) => return self.read_peer_input(peer_input, input, notes),
         }
         Ok(Vec::new())

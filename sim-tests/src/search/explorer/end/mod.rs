@@ -11,9 +11,11 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
 
+mod answer;
 mod input;
 mod local;
 
+pub(super) use answer::Answer;
 pub(super) use local::LocalStep;
 
 /// Time stands still: any running deadline may pass at any moment.

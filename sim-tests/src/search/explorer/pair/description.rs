@@ -31,6 +31,7 @@ impl Pair<'_> {
             Step::GiveUp(role) => format!("{}: nothing to read after the failed write", role.name()),
             Step::Quiet(role) => format!("{}: the quiet time passes", role.name()),
             Step::Expire(role, deadline) => format!("{}: deadline {deadline}", role.name()),
+            Step::Answer(answer) => format!("server {answer}"),
             Step::Fault(fault) => fault.to_string(),
         }
     }

@@ -15,7 +15,7 @@ impl Pair<'_> {
             Step::Expire(role, Deadline::Idle) => self.end(role).connection.is_plain() == Some(false),
             Step::Expire(..) => false,
             Step::Write(..) | Step::Fin(_) | Step::Read(..) | Step::ReadFin(_) | Step::ReadReset(_) => true,
-            Step::WriteFails(_) | Step::GiveUp(_) | Step::Quiet(_) => true,
+            Step::WriteFails(_) | Step::GiveUp(_) | Step::Quiet(_) | Step::Answer(_) => true,
         }
     }
 

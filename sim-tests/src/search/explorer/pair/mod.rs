@@ -56,7 +56,7 @@ pub(super) struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     pub(super) fn new(setup: &Setup, store: &'a Store<'a>) -> Self {
-        let ends = Ends::new(store, setup.cuts, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
+        let ends = Ends::new(store, setup, |end| if end.is_here() { waits::check(end) } else { Ok(()) });
         let (empty, junk) = (ends.queues.empty, ends.queues.junk);
         Self { setup: *setup, ends: RefCell::new(ends), empty, junk }
     }
@@ -105,7 +105,7 @@ impl<'a> Pair<'a> {
             true => Connection::plain_client(config, Stamp(0)),
             false => Connection::client(config, Stamp(0)),
         };
-        let server = Connection::server(config, Stamp(0));
+        let server = setup.server();
         let notes = &mut Observations::default();
         let first = [(Client, client), (Server, server)];
         let mut ends = shared.ends.borrow_mut();
@@ -252,6 +252,7 @@ impl Model for Pair<'_> {
             Step::GiveUp(role) => self.give_up(role, notes)?,
             Step::Quiet(role) => local(self, role, LocalStep::Quiet)?,
             Step::Expire(role, deadline) => local(self, role, LocalStep::Expire(deadline))?,
+            Step::Answer(answer) => local(self, Server, LocalStep::Answer(answer))?,
             Step::Fault(fault) => self.fault(fault, notes)?,
         };
         self.first_fin &= self.peace;
@@ -308,6 +309,7 @@ impl Pair<'_> {
         if stored.awaits_quiet {
             steps.push(Step::Quiet(role));
         }
+        steps.extend(stored.answers.iter().map(|answer| Step::Answer(*answer)));
         if self.shared.setup.deadlines {
             steps.extend(stored.deadlines.iter().map(|deadline| Step::Expire(role, *deadline)));
         }

@@ -1,6 +1,6 @@
 //! The steps of a pair.
 
-use super::super::end::Command;
+use super::super::end::{Answer, Command};
 use super::super::setup::TransportFault;
 use super::super::unit::Reach;
 use echo_core::Deadline;
@@ -20,6 +20,8 @@ pub(in super::super) enum Step {
     GiveUp(Role),
     Quiet(Role),
     Expire(Role, Deadline),
+    /// The user of the server answers.
+    Answer(Answer),
     Fault(TransportFault),
 }
 
@@ -30,6 +32,7 @@ impl Step {
             Self::Command(role, _) | Self::Write(role, ..) | Self::Fin(role) | Self::WriteFails(role) => Some(role),
             Self::Read(role, ..) | Self::ReadFin(role) | Self::ReadReset(role) | Self::GiveUp(role) => Some(role),
             Self::Quiet(role) | Self::Expire(role, _) => Some(role),
+            Self::Answer(_) => Some(Role::Server),
             Self::Fault(
                 TransportFault::Kill(role) | TransportFault::KillUnread(role) | TransportFault::HalfClose(role),
             ) => Some(role),
@@ -42,11 +45,11 @@ impl Step {
         }
     }
 
-    /// Returns whether it needs no command, fault or deadline.
+    /// Returns whether it needs no command, fault or deadline. A user who has accepted a request answers it.
     pub(super) fn is_ordinary(self) -> bool {
         match self {
             Self::Write(..) | Self::Fin(_) | Self::Read(..) | Self::ReadFin(_) | Self::ReadReset(_) => true,
-            Self::WriteFails(_) | Self::GiveUp(_) => true,
+            Self::WriteFails(_) | Self::GiveUp(_) | Self::Answer(_) => true,
             Self::Command(..) | Self::Quiet(_) | Self::Expire(..) | Self::Fault(_) => false,
         }
     }
