@@ -181,8 +181,12 @@ fn waits(subject: Subject, state: State, deadline: Deadline) -> Option<&'static 
         Deadline::Write if role == Server && clean => (false, "a server is clean only after all its output was sent"),
         Deadline::Write => (true, ""),
         Deadline::Drain => {
-            let owes = role == Server && owes && (sent == Leaving || received != Open);
-            (owes || framed && sent == Leaving, "the side waits neither for its own answers nor for the peer's CLOSE")
+            let answers = role == Server && owes && (sent == Leaving || received != Open);
+            let reason = match role {
+                Server => "the server waits neither for its user's answers nor for the client's CLOSE",
+                Client => "the side does not wait for the peer's CLOSE",
+            };
+            (answers || framed && sent == Leaving, reason)
         }
         Deadline::Close => {
             let waits = framed && role == Server && sent == Closed && matches!(received, Open | Leaving);
