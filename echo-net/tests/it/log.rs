@@ -2,7 +2,7 @@
 
 use crate::support::need;
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
-use crate::support::raw::{Raw, reply};
+use crate::support::raw::{Raw, hello, reply};
 use std::process::Command;
 
 /// `--silent` leaves out only what went well.
@@ -34,15 +34,35 @@ fn verbose_shows_the_close_handshake() {
     serve.kid.logs("connection 1: the client sent CLOSE");
 }
 
+/// So the lines of a connection can be found by its number.
 #[test]
 fn as_json_each_event_is_an_object_in_a_line() {
-    let serve = Serve::start(&["--log-format", "json"]);
-    Raw::greeted(serve.address).asks(1, b"hello");
-    serve.kid.logs("ends: truncated");
-    for line in serve.kid.stderr().lines() {
-        assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
-        assert!(line.contains(r#""level":"#) && line.contains(r#""message":"connection 1 from"#), "{line}");
+    let serve = Serve::start(&["--log-format", "json", "--verbose", "--accept-proxy"]);
+    let mut client = Raw::connect(serve.address);
+    client.send(b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 2012\r\n");
+    client.send(&hello());
+    client.hears_preface();
+    client.asks(1, b"hello");
+    client.ends_clean(1);
+    serve.kid.logs("ends: clean");
+    let log = serve.kid.stderr();
+    for line in log.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("an object");
+        assert!(event["level"].is_string() && event["connection"] == 1, "{line}");
+        assert!(event["message"].as_str().is_some_and(|message| message.starts_with("connection 1")), "{line}");
     }
+    for step in ["begins", "belongs to 192.0.2.7:56324", "preface", "GOAWAY", "CLOSE", "ends"] {
+        assert!(log.contains(step), "{step}: {log}");
+    }
+}
+
+/// The message names the connection already.
+#[test]
+fn as_text_the_number_is_there_once() {
+    let serve = Serve::start(&[]);
+    drop(Raw::greeted(serve.address));
+    let line = serve.kid.logs("ends: truncated");
+    assert!(line.contains("WARN connection 1 from ") && !line.contains("connection="), "{line}");
 }
 
 /// The plain wire acknowledges nothing, so the log does not call that a loss.

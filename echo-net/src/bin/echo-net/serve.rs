@@ -75,7 +75,8 @@ pub(crate) struct Arguments {
     accept_proxy: bool,
 
     /// Offer metrics of the server by HTTP at this address: GET /metrics as OpenMetrics text, and GET /healthz with
-    /// status 200, or 503 in a drain. HOST, PORT or both; the default port is 2013. The output shows the address
+    /// status 200, or 503 in a drain. HOST, PORT or both; the default port is 2013. The output shows the addresses. A
+    /// server that takes over by --reuse-port needs another port here
     #[arg(long, value_name = "[HOST][:PORT]")]
     metrics: Option<String>,
 
