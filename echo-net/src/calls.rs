@@ -1,16 +1,16 @@
 //! The running calls of a connection: each is a task, so one that panics harms no other.
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Given};
 use crate::service::{Request, Service};
 use crate::transport::Transport;
 use echo_core::{CloseCode, Failure};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
@@ -18,12 +18,73 @@ use tracing::warn;
 /// What all calls of a server share.
 #[derive(Debug)]
 pub(crate) struct CallLimits {
-    /// How many run at once.
-    pub(crate) running: Semaphore,
+    /// A place for each call that may run at once.
+    places: Semaphore,
+    /// The number of places.
+    most: usize,
     /// How long one may take, with its wait for a place.
-    pub(crate) deadline: Duration,
+    deadline: Duration,
+    /// Calls that wait for a place.
+    waiting: AtomicUsize,
     /// Calls that panicked.
-    pub(crate) panicked: AtomicU64,
+    panicked: AtomicU64,
+    /// Requests that failed, those whose call panicked among them.
+    failed: AtomicU64,
+}
+
+impl CallLimits {
+    /// At most `most` calls at once, and at least 1, each for at most `deadline`.
+    pub(crate) fn new(most: usize, deadline: Duration) -> Self {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            places: Semaphore::new(most),
+            most,
+            deadline,
+            waiting: AtomicUsize::new(0),
+            panicked: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns how many calls run.
+    pub(crate) fn running(&self) -> usize {
+        self.most.saturating_sub(self.places.available_permits())
+    }
+
+    /// Returns how many calls wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many calls panicked, and how many requests failed.
+    pub(crate) fn failures(&self) -> (u64, u64) {
+        (self.panicked.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
+
+    /// Waits for a place, at most until `due`. Only a call that has to wait is counted.
+    async fn place(&self, due: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Some(place);
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        within(due, self.places.acquire()).await.ok()?.ok()
+    }
+}
+
+/// A call that waits, also if it is dropped meanwhile.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The running calls of one connection.
@@ -76,13 +137,16 @@ impl<S: Service> Calls<S> {
                 Ok((id, answer)) => (id, answer),
                 Err(error) => {
                     self.limits.panicked.fetch_add(1, Ordering::Relaxed);
-                    warn!("a handler of connection {} failed: {error}", self.connection);
+                    let connection = self.connection;
+                    warn!(connection, "a handler of connection {connection} failed: {error}");
                     (error.id(), Err(Failure::new(CloseCode::INTERNAL, "the handler of the request panicked")))
                 }
             };
             if let Some((seq, len)) = self.requests.remove(&id) {
                 self.held -= len;
-                driver.give(seq, answer);
+                if driver.give(seq, answer) == Given::Failure {
+                    self.limits.failed.fetch_add(1, Ordering::Relaxed);
+                }
                 is_answered = true;
             }
         }
@@ -92,7 +156,7 @@ impl<S: Service> Calls<S> {
 
 async fn call<S: Service>(service: &S, limits: &CallLimits, request: Request) -> Result<Vec<u8>, Failure> {
     let due = Instant::now().checked_add(limits.deadline);
-    let Ok(place) = within(due, limits.running.acquire()).await else {
+    let Some(place) = limits.place(due).await else {
         return Err(Failure::new(CloseCode::TRY_LATER, "the request did not run: the server is busy"));
     };
     let answer = within(due, service.call(request)).await;

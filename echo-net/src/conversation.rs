@@ -6,7 +6,7 @@ use crate::phase::{CurrentPhase, Phase};
 use crate::server_config::Ended;
 use crate::service::Service;
 use crate::transport::Transport;
-use echo_core::{CloseReason, End, Event, Outcome, Traffic};
+use echo_core::{CloseReason, End, Event, Outcome};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -89,6 +89,15 @@ impl<T: Transport, S: Service> Conversation<T, S> {
     }
 }
 
+impl<T, S> Drop for Conversation<T, S> {
+    /// Names the connection whose task panics: the server cannot tell which one it was.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            warn!(connection = self.number, "the task of connection {} failed", self.number);
+        }
+    }
+}
+
 /// Runs a connection from its first byte to its end.
 ///
 /// It is no async function, which would hold the conversation twice, as argument and as variable.
@@ -119,36 +128,47 @@ pub(crate) fn converse<T: Transport, S: Service>(
             }
         })
         .await;
-        let (number, traffic) = (conversation.number, conversation.driver.connection().traffic());
-        let peer = peer.to_string();
-        log_end(number, &peer, &outcome, traffic);
-        Ended { number, peer, refused, outcome, traffic }
+        let (number, driver) = (conversation.number, &conversation.driver);
+        let ended = Ended {
+            number,
+            peer: peer.to_string(),
+            refused,
+            outcome,
+            traffic: driver.connection().traffic(),
+            duration: driver.age(),
+        };
+        log_end(&ended);
+        ended
     }
 }
 
 /// Logs the end of a connection. An end that may have lost something is a warning.
-fn log_end(number: u64, peer: &str, outcome: &Outcome, traffic: Traffic) {
+fn log_end(Ended { number, peer, outcome, traffic, .. }: &Ended) {
     match &outcome.end {
-        End::Clean(_) => info!("connection {number} from {peer} ends: {outcome}"),
+        End::Clean(_) => info!(connection = number, "connection {number} from {peer} ends: {outcome}"),
         // The plain wire has no acknowledgement: whether the answers arrive is unknown.
         End::Unproven => {
             let (began, answered) = (outcome.began, traffic.messages);
             info!(
+                connection = number,
                 "connection {number} from {peer} ends: unproven, begun by {began}; {answered} answered, delivery unknown"
             );
         }
         End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_) => {
-            warn!("connection {number} from {peer} ends: {outcome}");
+            warn!(connection = number, "connection {number} from {peer} ends: {outcome}");
         }
     }
 }
 
 fn log_step(number: u64, event: &Event<'_>) {
+    macro_rules! log {
+        ($($step:tt)+) => { debug!(connection = number, "connection {number}: {}", format_args!($($step)+)) };
+    }
     match event {
-        Event::Greeted { .. } => debug!("connection {number}: the client sent its preface"),
-        Event::Leaving(close_reason) => debug!("connection {number}: the client sent GOAWAY: {}", shown(close_reason)),
-        Event::Close(close_reason) => debug!("connection {number}: the client sent CLOSE: {}", shown(close_reason)),
-        Event::Discarded => debug!("connection {number}: input after the end is discarded"),
+        Event::Greeted { .. } => log!("the client sent its preface"),
+        Event::Leaving(close_reason) => log!("the client sent GOAWAY: {}", shown(close_reason)),
+        Event::Close(close_reason) => log!("the client sent CLOSE: {}", shown(close_reason)),
+        Event::Discarded => log!("input after the end is discarded"),
         Event::Request { .. } | Event::Reply(_) | Event::Failed { .. } | Event::Text(_) => (),
     }
 }

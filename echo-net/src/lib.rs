@@ -41,8 +41,11 @@ mod echo_check;
 mod exchange;
 mod listen;
 mod memory;
+mod metrics;
 #[cfg(feature = "misbehave")]
 pub mod misbehave;
+#[cfg(feature = "metrics")]
+mod openmetrics;
 mod phase;
 mod plain_client;
 mod polite;
@@ -66,6 +69,7 @@ pub use echo_check::EchoCheck;
 pub use echo_core;
 pub use exchange::{Exchange, exchange, exchange_plainly};
 pub use listen::{TcpListeners, listen_tcp};
+pub use metrics::{Durations, Metrics, MetricsSnapshot};
 pub use plain_client::converse_plainly;
 pub use polite::{Closed, Linger, PeerEnd, polite_close};
 pub use report::Report;

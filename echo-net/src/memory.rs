@@ -25,6 +25,11 @@ impl Memory {
         Arc::new(Self { part, common: limit - part * connections, used: AtomicUsize::new(0) })
     }
 
+    /// Returns how many bytes of the shared half are in use, and how many there are.
+    pub(crate) fn shared(&self) -> (usize, usize) {
+        (self.used.load(Ordering::Relaxed), self.common)
+    }
+
     pub(crate) fn usage(self: &Arc<Self>) -> Usage {
         Usage(Some(Held { memory: self.clone(), beyond: 0 }))
     }

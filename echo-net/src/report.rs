@@ -1,24 +1,31 @@
 //! Statistics of a server.
 
-use echo_core::{End, Outcome, Traffic};
+use echo_core::{Deadline, End, Outcome, Tally, Traffic};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Totals of a server's run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Report {
     /// Connections accepted, including refused ones.
     pub accepted: u64,
     /// Accepted connections that were refused because a limit was reached.
     pub refused: u64,
     /// Connections by the name of their end ([`End::name`]).
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "outcomes"))]
     pub outcomes: BTreeMap<&'static str, u64>,
+    /// Connections that timed out, by the deadline ([`End::TimedOut`]).
+    pub timed_out: BTreeMap<Deadline, u64>,
     /// Requests accepted, with their answers queued. The outcomes show whether clients received them.
     pub messages: u64,
     /// Payload bytes of these requests.
     pub bytes: u64,
+    /// The fates of all requests of connections that have ended.
+    pub requests: Tally,
+    /// Requests that were answered with a failure ([`Failure`](echo_core::Failure)).
+    pub failed_requests: u64,
     /// Calls of the service that panicked: their requests failed.
     pub failed_calls: u64,
     /// Failed calls of accept.
@@ -30,6 +37,13 @@ pub struct Report {
 impl Report {
     pub(crate) fn count(&mut self, outcome: &Outcome, traffic: Traffic) {
         *self.outcomes.entry(outcome.end.name()).or_default() += 1;
+        if let End::TimedOut(deadline) = outcome.end {
+            *self.timed_out.entry(deadline).or_default() += 1;
+        }
+        let Tally { answered, refused, unknown } = outcome.account;
+        self.requests.answered += answered;
+        self.requests.refused += refused;
+        self.requests.unknown += unknown;
         self.messages += traffic.messages;
         self.bytes += traffic.bytes;
     }
@@ -62,4 +76,16 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Reads the outcomes by their names. An unknown name is an error.
+#[cfg(feature = "serde")]
+fn outcomes<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<&'static str, u64>, D::Error> {
+    use serde::{Deserialize, de::Error};
+    let counts = BTreeMap::<String, u64>::deserialize(from)?;
+    let known = |name: &str| End::NAMES.into_iter().find(|known| *known == name);
+    counts
+        .into_iter()
+        .map(|(name, count)| Ok((known(&name).ok_or_else(|| D::Error::unknown_variant(&name, &End::NAMES))?, count)))
+        .collect()
 }

@@ -5,6 +5,7 @@ use crate::conversation::{Conversation, converse};
 use crate::cores::Cores;
 use crate::driver::Driver;
 use crate::memory::Memory;
+use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::phase::{CurrentPhase, Phase};
 use crate::report::Report;
 use crate::server_config::{Ended, ServerConfig};
@@ -19,10 +20,9 @@ use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
@@ -57,15 +57,14 @@ pub async fn serve_until<L: Listener, S: Service>(
     abort: impl Future<Output = ()>,
 ) -> Report {
     let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
+    let limits = Arc::new(CallLimits::new(config.max_calls, config.call_deadline));
+    let metrics = config.metrics.clone().unwrap_or_default();
+    metrics.begin(memory.clone(), limits.clone());
     let threads = config.cores.as_ref().map_or_else(|| Handle::current().metrics().num_workers(), Cores::count);
     let mut server = Server {
         settings: Settings::new(&config),
         service: Arc::new(service),
-        limits: Arc::new(CallLimits {
-            running: Semaphore::new(config.max_calls.clamp(1, Semaphore::MAX_PERMITS)),
-            deadline: config.call_deadline,
-            panicked: AtomicU64::new(0),
-        }),
+        limits,
         config,
         phase: Arc::default(),
         turns: Turns::new(threads),
@@ -74,7 +73,7 @@ pub async fn serve_until<L: Listener, S: Service>(
         refused: JoinSet::new(),
         refusals: VecDeque::new(),
         spare: Spare::default(),
-        report: Report::default(),
+        metrics,
     };
     let mut abort = pin!(abort);
     let mut aborting = false;
@@ -88,6 +87,7 @@ pub async fn serve_until<L: Listener, S: Service>(
         // From here on the system refuses new connections.
         drop(listener);
     }
+    server.count(|now| now.draining = true);
     if !aborting {
         info!("draining {} connections", server.served.len() + server.refused.len());
         server.phase.set(Phase::Draining);
@@ -98,8 +98,7 @@ pub async fn serve_until<L: Listener, S: Service>(
     }
     server.phase.set(Phase::Aborting);
     server.join_all().await;
-    server.report.failed_calls = server.limits.panicked.load(Ordering::Relaxed);
-    server.report
+    server.metrics.read().report
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +130,7 @@ struct Server<S> {
     /// it.
     refusals: VecDeque<(Instant, oneshot::Sender<()>)>,
     spare: Spare,
-    report: Report,
+    metrics: Metrics,
 }
 
 /// Settings that all connections share.
@@ -161,8 +160,8 @@ impl<S: Service> Server<S> {
             let kind = self.room();
             let grace = self.refusals.front().map_or_else(Instant::now, |(grace, _)| *grace);
             tokio::select! { biased;
-                Some(ended) = self.served.join_next() => self.count(ended),
-                Some(ended) = self.refused.join_next() => self.count(ended),
+                Some(ended) = self.served.join_next() => self.end(ended),
+                Some(ended) = self.refused.join_next() => self.end(ended),
                 accepted = listener.accept(), if kind.is_some() => match accepted {
                     Ok((stream, peer)) => self.begin(stream, peer, kind.unwrap_or(Kind::Refused(Lack::Places))),
                     Err(error) => self.pause(listener, &error).await,
@@ -175,7 +174,7 @@ impl<S: Service> Server<S> {
     /// Accepts connections that are already established: otherwise the listener's end resets them.
     async fn accept_waiting<L: Listener>(&mut self, listener: &mut L) {
         while let Some(ended) = self.served.try_join_next().or_else(|| self.refused.try_join_next()) {
-            self.count(ended);
+            self.end(ended);
         }
         while let Some(kind) = self.room() {
             let accepted = tokio::select! { biased;
@@ -187,7 +186,7 @@ impl<S: Service> Server<S> {
                 Ok((stream, peer)) => self.begin(stream, peer, kind),
                 // A connection that is gone does no harm. Other errors end the loop: without descriptors no accept
                 // works.
-                Err(error) if is_gone(&error) => self.report.accept_errors += 1,
+                Err(error) if is_gone(&error) => self.count(|now| now.report.accept_errors += 1),
                 Err(_) => return,
             }
         }
@@ -206,16 +205,19 @@ impl<S: Service> Server<S> {
 
     fn begin<T: Transport>(&mut self, stream: T, peer: impl fmt::Display + Send + 'static, kind: Kind) {
         let home = self.config.cores.as_ref().map(|cores| cores.next().clone());
-        let stream = match moved(stream, home.as_ref()) {
+        let mut stream = match moved(stream, home.as_ref()) {
             Ok(stream) => stream,
             Err(error) => {
-                self.report.accept_errors += 1;
+                self.count(|now| now.report.accept_errors += 1);
                 warn!("cannot accept the connection from {peer}: {error}");
                 return;
             }
         };
-        self.report.accepted += 1;
-        let number = self.report.accepted;
+        let number = self.metrics.update(|now| {
+            now.report.accepted += 1;
+            now.report.accepted
+        });
+        stream.set_number(number);
         let limit = self.config.max_connections;
         let is_echo = self.service.is_echo();
         let settings = &self.settings;
@@ -232,7 +234,7 @@ impl<S: Service> Server<S> {
             }
         });
         let to_be_refused = if kind == Kind::Served { "" } else { " and will be refused" };
-        info!("connection {number} from {peer} begins{to_be_refused}");
+        info!(connection = number, "connection {number} from {peer} begins{to_be_refused}");
         let driver = driver.sharing(self.turns.share(), self.memory.usage());
         let has_calls = kind == Kind::Served && !is_echo;
         let calls = has_calls
@@ -248,9 +250,9 @@ impl<S: Service> Server<S> {
         };
         if kind == Kind::Served {
             spawn(&mut self.served, converse(conversation, peer, self.phase.clone()), home.as_ref());
+            self.count(|_| ());
             return;
         }
-        self.report.refused += 1;
         if self.refused.len() >= self.config.max_refusals.max(1) {
             self.hurry_oldest();
         }
@@ -258,28 +260,42 @@ impl<S: Service> Server<S> {
         conversation.hurried = Some(hurried);
         self.refusals.push_back((Instant::now() + GRACE, hurry));
         spawn(&mut self.refused, converse(conversation, peer, self.phase.clone()), home.as_ref());
+        self.count(|now| now.report.refused += 1);
     }
 
-    fn count(&mut self, ended: Result<Ended, JoinError>) {
+    /// Counts, and tells the metrics how many connections are open.
+    fn count(&self, change: impl FnOnce(&mut MetricsSnapshot)) {
+        let (open, refusing) = (self.served.len(), self.refused.len());
+        self.metrics.update(|now| {
+            (now.open, now.refusing) = (open, refusing);
+            change(now);
+        });
+    }
+
+    fn end(&mut self, ended: Result<Ended, JoinError>) {
         match ended {
             Ok(ended) => {
-                self.report.count(&ended.outcome, ended.traffic);
+                self.count(|now| {
+                    now.report.count(&ended.outcome, ended.traffic);
+                    now.durations.add(ended.duration);
+                });
                 if self.config.on_end.tell(&ended) {
-                    warn!("the `on_end` callback of connection {} panicked", ended.number);
-                    self.report.panicked += 1;
+                    let number = ended.number;
+                    warn!(connection = number, "the `on_end` callback of connection {number} panicked");
+                    self.count(|now| now.report.panicked += 1);
                 }
             }
             Err(error) => {
                 // This is a bug of this crate. The other connections continue.
                 warn!("the task of a connection failed: {error}");
-                self.report.panicked += 1;
+                self.count(|now| now.report.panicked += 1);
             }
         }
     }
 
     /// Counts a failed accept, and waits unless only that connection was gone. A lack of descriptors or memory passes.
     async fn pause<L: Listener>(&mut self, listener: &mut L, error: &io::Error) {
-        self.report.accept_errors += 1;
+        self.count(|now| now.report.accept_errors += 1);
         warn!("cannot accept a connection: {error}");
         if is_gone(error) {
             return;
@@ -319,8 +335,8 @@ impl<S: Service> Server<S> {
     async fn join_all(&mut self) {
         loop {
             tokio::select! { biased;
-                Some(ended) = self.served.join_next() => self.count(ended),
-                Some(ended) = self.refused.join_next() => self.count(ended),
+                Some(ended) = self.served.join_next() => self.end(ended),
+                Some(ended) = self.refused.join_next() => self.end(ended),
                 else => return,
             }
         }

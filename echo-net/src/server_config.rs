@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::cores::Cores;
+use crate::metrics::Metrics;
 use echo_core::{CloseCode, CloseReason, Config, Outcome, Traffic};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +46,9 @@ pub struct ServerConfig {
     pub cores: Option<Cores>,
     /// Called at the end of each connection.
     pub on_end: OnEnd,
+    /// Metrics to be read while the server runs. `None` (the default) if nobody reads them. A connection has no memory
+    /// for them.
+    pub metrics: Option<Metrics>,
 }
 
 /// A connection that has ended.
@@ -62,6 +66,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What it transferred.
     pub traffic: Traffic,
+    /// How long it lasted, from its acceptance on.
+    pub duration: Duration,
 }
 
 /// A callback for the end of each connection, or nothing (the default).
@@ -106,6 +112,7 @@ impl Default for ServerConfig {
             call_deadline: Duration::from_secs(20),
             cores: None,
             on_end: OnEnd::default(),
+            metrics: None,
         }
     }
 }

@@ -33,6 +33,10 @@ pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
         Ok(self)
     }
 
+    /// Is told the connection's number in the log of the server ([`Ended::number`](crate::Ended::number)), before
+    /// anything is read. The default ignores it. A transport that logs something can name it.
+    fn set_number(&mut self, _: u64) {}
+
     /// Is told when the connection acts next, at the latest, if no input comes. The default ignores it. A simulation
     /// passes over the time in which nothing happens.
     fn waits_until(&self, _: Instant) {}

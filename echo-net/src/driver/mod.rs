@@ -40,6 +40,13 @@ thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
+/// What a request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Answer,
+    Failure,
+}
+
 /// A connection with its transport.
 pub(crate) struct Driver<T> {
     /// `None` after close or abort.
@@ -104,6 +111,11 @@ impl<T: Transport> Driver<T> {
         Self { share, usage, ..self }
     }
 
+    /// Returns the time since it began.
+    pub(crate) fn age(&self) -> Duration {
+        self.timeline.now()
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -114,17 +126,21 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Answers a request. An answer that is too long has failed; one that nobody can get any more is dropped.
-    pub(crate) fn give(&mut self, seq: u64, answer: Result<Vec<u8>, Failure>) {
+    pub(crate) fn give(&mut self, seq: u64, answer: Result<Vec<u8>, Failure>) -> Given {
         let now = self.timeline.now();
-        let given = match answer {
-            Ok(payload) => self.connection.reply(now, seq, &payload),
-            Err(failure) => self.connection.fail_request(now, seq, failure),
+        let failure = match answer {
+            Ok(payload) => match self.connection.reply(now, seq, &payload) {
+                // It is owed: this call changed nothing.
+                Err(ApiMisuse::TooBig { len, limit }) => {
+                    let reason = format!("the response of {len} bytes is over the limit of {limit}");
+                    Failure::new(CloseCode::TOO_BIG, reason)
+                }
+                Ok(()) | Err(_) => return Given::Answer,
+            },
+            Err(failure) => failure,
         };
-        if let Err(ApiMisuse::TooBig { len, limit }) = given {
-            let reason = format!("the response of {len} bytes is over the limit of {limit}");
-            // It is owed: the last call changed nothing.
-            let _ = self.connection.fail_request(now, seq, Failure::new(CloseCode::TOO_BIG, reason));
-        }
+        let _ = self.connection.fail_request(now, seq, failure);
+        Given::Failure
     }
 
     /// Takes a plain message that was cut off by quiet or by FIN.

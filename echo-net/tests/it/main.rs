@@ -24,6 +24,7 @@ mod library_client;
 mod limits;
 mod log;
 mod memory;
+mod metrics;
 mod on_end;
 mod ping;
 mod piped;

@@ -2,6 +2,8 @@
 
 /// The port of the classic echo program.
 pub(crate) const PORT: u16 = 2012;
+/// The default port of metrics.
+pub(crate) const METRICS_PORT: u16 = 2013;
 /// The default host.
 const HOST: &str = "127.0.0.1";
 
@@ -34,6 +36,15 @@ pub(crate) fn parse(text: &str, port: u16) -> Result<(String, u16), String> {
         // More than one colon: an IPv6 address, which needs brackets for a port.
         Some(_) | None => Ok((text.to_owned(), port)),
     }
+}
+
+/// Parses an address to listen on as [`parse`] does. A number alone is a port.
+///
+/// # Errors
+/// Those of [`parse`].
+pub(crate) fn parse_listen(text: &str, port: u16) -> Result<(String, u16), String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { parse(&format!(":{text}"), port) } else { parse(text, port) }
 }
 
 /// Returns `HOST:PORT` for messages, with brackets for an IPv6 address.

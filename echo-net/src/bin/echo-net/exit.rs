@@ -21,7 +21,7 @@ Exit codes:
   2  the command line is wrong; misbehave: the server is not on loopback;
      tcp-states: there is no such port or process
   3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files;
-     serve: it cannot listen on the address; misbehave: no connection was made;
+     serve: it cannot listen on an address; misbehave: no connection was made;
      tcp-states: the kernel or a process does not show its sockets, or the output cannot be written;
      bench: no connection was made, or a file cannot be written
   4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server

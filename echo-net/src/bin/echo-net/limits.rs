@@ -64,15 +64,17 @@ pub(crate) fn check_files(least: usize) -> Result<(), String> {
     }
 }
 
-/// Returns how many connections can be served, and how many more can be refused at once.
+/// Returns how many connections can be served, and how many more can be refused at once. `reserved` more files are left
+/// free.
 ///
 /// # Errors
 /// Not one connection fits.
-pub(crate) fn fit(connections: usize, refusals: usize) -> Result<(usize, usize), String> {
+pub(crate) fn fit(connections: usize, refusals: usize, reserved: usize) -> Result<(usize, usize), String> {
     let free = free();
+    let others = OTHERS + reserved;
     let refusals = refusals.min(free / 8).max(1);
-    match connections.min(free.saturating_sub(OTHERS + refusals)) {
-        0 => Err(too_few(free, OTHERS + 2)),
+    match connections.min(free.saturating_sub(others + refusals)) {
+        0 => Err(too_few(free, others + 2)),
         connections => Ok((connections, refusals)),
     }
 }

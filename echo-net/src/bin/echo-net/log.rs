@@ -2,10 +2,13 @@
 
 use crate::standard::StandardStream;
 use std::collections::VecDeque;
+use std::fmt::{self, Debug};
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tracing::Level;
+use tracing::field::Field;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -83,9 +86,18 @@ impl Lines {
             .with_max_level(level)
             .with_target(false);
         match format {
-            Format::Text => log.init(),
+            Format::Text => log.fmt_fields(debug_fn(text)).init(),
             Format::Json => log.json().flatten_event(true).init(),
         }
+    }
+}
+
+/// Writes one field of an event as text. The connection is left out, because the message names it.
+fn text(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(out, "{value:?}"),
+        "connection" => Ok(()),
+        name => write!(out, " {name}={value:?}"),
     }
 }
 

@@ -15,6 +15,7 @@ mod keyboard;
 mod latency;
 mod limits;
 mod log;
+mod metrics;
 mod misbehave;
 mod options;
 mod output;

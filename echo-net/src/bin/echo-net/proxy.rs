@@ -31,7 +31,7 @@ impl Listener for AcceptProxy {
 
     async fn accept(&mut self) -> io::Result<(Proxied, SocketAddr)> {
         let (stream, peer) = self.0.accept().await?;
-        Ok((Proxied { stream, peer, header: Some(Vec::new()), behind: Vec::new() }, peer))
+        Ok((Proxied { stream, peer, number: 0, header: Some(Vec::new()), behind: Vec::new() }, peer))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -44,6 +44,8 @@ pub(crate) struct Proxied {
     stream: TcpStream,
     /// The balancer's address.
     peer: SocketAddr,
+    /// The connection's number in the log.
+    number: u64,
     /// Received bytes of the header; `None` once it is complete.
     header: Option<Vec<u8>>,
     /// Bytes after the header, from the same read.
@@ -58,7 +60,7 @@ impl Proxied {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
                 if !header.is_empty() {
-                    return Poll::Ready(Err(refuse(self.peer, "a part of it and then FIN")));
+                    return Poll::Ready(Err(self.refuse("a part of it and then FIN")));
                 }
                 // A health check ends without a header.
                 self.header = None;
@@ -68,23 +70,30 @@ impl Proxied {
             match length(header) {
                 Ok(Some(end)) if end <= header.len() => {
                     match client(&header[..end]) {
-                        Ok(client) => info!("the connection from {} belongs to {client}", self.peer),
-                        Err(error) => return Poll::Ready(Err(refuse(self.peer, &error))),
+                        Ok(client) => {
+                            let (number, peer) = (self.number, self.peer);
+                            info!(connection = number, "connection {number} from {peer} belongs to {client}");
+                        }
+                        Err(error) => return Poll::Ready(Err(self.refuse(&error))),
                     }
                     self.behind = header.split_off(end);
                     self.header = None;
                 }
                 Ok(_) => (),
-                Err(error) => return Poll::Ready(Err(refuse(self.peer, error))),
+                Err(error) => return Poll::Ready(Err(self.refuse(error))),
             }
         }
         Poll::Ready(Ok(()))
     }
-}
 
-fn refuse(peer: SocketAddr, error: &str) -> io::Error {
-    warn!("the connection from {peer} is refused: expected a PROXY header (--accept-proxy), got {error}");
-    io::Error::new(io::ErrorKind::InvalidData, "no PROXY header")
+    fn refuse(&self, error: &str) -> io::Error {
+        let (number, peer) = (self.number, self.peer);
+        warn!(
+            connection = number,
+            "connection {number} from {peer} is refused: expected a PROXY header (--accept-proxy), got {error}"
+        );
+        io::Error::new(io::ErrorKind::InvalidData, "no PROXY header")
+    }
 }
 
 /// Returns the header's length, or `None` if more bytes are needed.
@@ -177,6 +186,10 @@ impl AsyncWrite for Proxied {
 impl Transport for Proxied {
     fn unacknowledged(&self) -> Option<usize> {
         self.stream.unacknowledged()
+    }
+
+    fn set_number(&mut self, number: u64) {
+        self.number = number;
     }
 
     fn abort(self) {

@@ -4,6 +4,7 @@ use crate::address;
 use crate::exit::{Exit, counted, fail};
 use crate::limits;
 use crate::log::{Format, Lines};
+use crate::metrics;
 use crate::options::ConnectionOptions;
 use crate::proxy::AcceptProxy;
 use crate::signals::Signals;
@@ -11,11 +12,14 @@ use crate::standard::STALLED;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::Role;
-use echo_net::{Clock, Cores, Echo, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use echo_net::{Clock, Cores, Echo, Metrics, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use std::net::SocketAddr;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 use tracing::{Level, warn};
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -70,6 +74,16 @@ pub(crate) struct Arguments {
     #[arg(long)]
     accept_proxy: bool,
 
+    /// Offer metrics of the server by HTTP at this address: GET /metrics as OpenMetrics text, and GET /healthz with
+    /// status 200, or 503 in a drain. HOST, PORT or both; the default port is 2013. The output shows the addresses. A
+    /// server that takes over by --reuse-port needs another port here
+    #[arg(long, value_name = "[HOST][:PORT]")]
+    metrics: Option<String>,
+
+    /// Write the report to FILE at the end, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
     /// Log only problems
     #[arg(short = 'q', long, conflicts_with = "verbose")]
     silent: bool,
@@ -93,35 +107,30 @@ enum FirstFin {
 }
 
 impl Arguments {
-    /// Listens, and prints the addresses.
-    async fn listen(&self, out: &Lines) -> Result<TcpListeners, Failure> {
-        let address = self.address().map_err(|error| (Exit::Usage, format!("--listen {error}")))?;
-        let failed = |error: std::io::Error| {
-            let (address, error) = (address::shown(&address), error.to_string());
-            (Exit::System, format!("cannot listen on {address}: {}", address::without(&address, &error)))
+    /// Listens for connections, and for requests for metrics if they are asked for. Prints the addresses once both work.
+    async fn listen(&self, out: &Lines) -> Result<(TcpListeners, Option<TcpListeners>), Failure> {
+        let metrics = match &self.metrics {
+            Some(given) => Some(listen("--metrics", given, address::METRICS_PORT, false).await?),
+            None => None,
         };
-        let listeners = self.bind((&*address.0, address.1)).await.map_err(failed)?;
-        for address in listeners.local_addrs().map_err(failed)? {
+        let (listeners, addresses) = listen("--listen", &self.listen, self.port, self.shares_port()).await?;
+        for address in addresses {
             out.say(&format!("listening on {address}"));
         }
-        Ok(listeners)
+        let metrics = metrics.map(|(listeners, addresses)| {
+            for address in addresses {
+                out.say(&format!("metrics at http://{address}/metrics"));
+            }
+            listeners
+        });
+        Ok((listeners, metrics))
     }
 
-    async fn bind(&self, address: (&str, u16)) -> std::io::Result<TcpListeners> {
+    fn shares_port(&self) -> bool {
         #[cfg(unix)]
-        if self.reuse_port {
-            return TcpListeners::bind_shared(address).await;
-        }
-        TcpListeners::bind(address).await
-    }
-
-    /// Parses the address. A number alone is a port.
-    fn address(&self) -> Result<(String, u16), String> {
-        let is_number = !self.listen.is_empty() && self.listen.bytes().all(|byte| byte.is_ascii_digit());
-        match is_number {
-            true => address::parse(&format!(":{}", self.listen), self.port),
-            false => address::parse(&self.listen, self.port),
-        }
+        return self.reuse_port;
+        #[cfg(not(unix))]
+        false
     }
 
     fn level(&self) -> Level {
@@ -137,8 +146,9 @@ impl Arguments {
         let cores = self.threads.map(Cores::start).transpose();
         let cores = cores.map_err(|error| (Exit::System, format!("cannot start the threads: {error}")))?;
         let refusals = ServerConfig::default().max_refusals;
+        let reserved = self.metrics.as_ref().map_or(0, |_| metrics::FILES);
         let (max_connections, max_refusals) =
-            limits::fit(self.max_connections, refusals).map_err(|error| (Exit::System, error))?;
+            limits::fit(self.max_connections, refusals, reserved).map_err(|error| (Exit::System, error))?;
         let mut config = ServerConfig::default();
         config.connection = self.connection.config();
         config.connection.quiet = self.quiet;
@@ -168,6 +178,42 @@ impl Arguments {
 /// Why the server cannot start.
 type Failure = (Exit, String);
 
+/// Listens at all addresses of the value of an option, and returns them.
+async fn listen(
+    option: &str,
+    given: &str,
+    default_port: u16,
+    shared: bool,
+) -> Result<(TcpListeners, Vec<SocketAddr>), Failure> {
+    let address =
+        address::parse_listen(given, default_port).map_err(|error| (Exit::Usage, format!("{option} {error}")))?;
+    let failed = |error: std::io::Error| {
+        let (address, error) = (address::shown(&address), error.to_string());
+        (Exit::System, format!("cannot listen on {address}: {}", address::without(&address, &error)))
+    };
+    let listeners = bind((&*address.0, address.1), shared).await.map_err(failed)?;
+    let addresses = listeners.local_addrs().map_err(failed)?;
+    Ok((listeners, addresses))
+}
+
+async fn bind(address: (&str, u16), shared: bool) -> std::io::Result<TcpListeners> {
+    #[cfg(unix)]
+    if shared {
+        return TcpListeners::bind_shared(address).await;
+    }
+    #[cfg(not(unix))]
+    debug_assert!(!shared, "there is no option for it");
+    TcpListeners::bind(address).await
+}
+
+/// Writes the report as JSON. Returns what failed.
+fn write_report(path: &Path, report: &Report) -> Result<(), String> {
+    let written = serde_json::to_string_pretty(report)
+        .map_err(std::io::Error::from)
+        .and_then(|json| std::fs::write(path, json + "\n"));
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
 /// How serving ended.
 enum Served {
     /// Every connection has ended.
@@ -196,13 +242,14 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Err((exit, line)) => return fail(exit, &line),
     };
     out.say(&format!("served {report}{lost}"));
+    let unreported = arguments.report.as_ref().and_then(|path| write_report(path, &report).err());
     let unwritten = match out.finish(until) {
         0 => None,
         _ if out.has_no_reader() => None,
         lost => Some(format!("{} of standard output not written", counted(lost, "line"))),
     };
     let aborted = aborted.then(|| "stopped by a second signal: connections were aborted".to_owned());
-    let problems: Vec<_> = aborted.into_iter().chain(unwritten).collect();
+    let problems: Vec<_> = aborted.into_iter().chain(unwritten).chain(unreported).collect();
     if problems.is_empty() {
         Exit::Clean.into()
     } else {
@@ -211,7 +258,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
-    let config = arguments.config()?;
+    let mut config = arguments.config()?;
     return_free_memory();
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
     if config.max_connections < arguments.max_connections {
@@ -220,10 +267,17 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
             "at most {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more"
         );
     }
-    let listener = tokio::select! { biased;
+    let (listener, metrics_listener) = tokio::select! { biased;
         _ = signals.reached(1) => return Ok(Served::Nothing),
-        listener = arguments.listen(out) => listener?,
+        listeners = arguments.listen(out) => listeners?,
     };
+    // Metrics are offered until this function returns, in a drain, too.
+    let mut metrics_task = JoinSet::new();
+    if let Some(listener) = metrics_listener {
+        let metrics = Metrics::default();
+        config.metrics = Some(metrics.clone());
+        metrics_task.spawn(metrics::serve(listener, metrics));
+    }
     let aborted = AtomicBool::new(false);
     let abort = async {
         signals.reached(2).await;
