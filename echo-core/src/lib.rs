@@ -55,6 +55,15 @@
 //!
 //! A protocol with other frames uses the parts: [`close::Machine`] with its own [`close::Policy`] ends a conversation,
 //! and [`account::Account`] records what happened to each request.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | `Serialize` and `Deserialize` for outcomes and what they consist of |
+//! | `explore` | for a search through all states: the table of the close machine, the hash of a connection, and an observer of its events |
+//!
+//! No feature is on by default.
+// So that docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // A new state, event or error must not slip through a catch-all arm.
 #![deny(clippy::wildcard_enum_match_arm)]

@@ -29,6 +29,14 @@
 //!
 //! `echo-core` has the protocol and the close contract; this crate makes no protocol decisions. Other transports
 //! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `echo-net`, with many dependencies, and the features below; a library turns it off |
+//! | `serde` | by `cli` | `Serialize` for reports |
+//! | `misbehave` | by `cli` | `misbehave`: hostile clients, to be run against a server of your own |
+// So that docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod calls;
 mod client;

@@ -1,5 +1,5 @@
 //! System calls without a safe interface: the only unsafe code of this crate.
-#![expect(unsafe_code, reason = "three calls of the C library")]
+#![cfg_attr(unix, expect(unsafe_code, reason = "three calls of the C library"))]
 
 /// Makes the allocator return freed buffers of 128 KiB and more to the system at once. Call it once, before a server
 /// begins.

@@ -69,6 +69,7 @@ impl Transport for TcpStream {
 
 /// Maximum bytes in the kernel that are not sent yet. Linux allows megabytes by default. Then a slow reader holds as
 /// much memory, and an ending begins before they are sent.
+#[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 * 1024;
 
 /// Sets the socket options of a connection, or on Linux of a listener, whose connections inherit them.

@@ -43,6 +43,20 @@
 //!
 //! Everything but the backend linux is deterministic: time is virtual, no backend draws a number, and the same scenario
 //! gives the same record in every process. Random schedules are random *scenarios*, which are plain values with an id.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `echo-sim`, with many dependencies, and all features below |
+//! | `turmoil` | by `cli` | `trial`, and the backend that runs the real client and server on a simulated network of streams |
+//! | `packet` | by `cli` | `packet`, and the backend that runs them on TCP stacks of their own, packet by packet |
+//! | `linux` | by `cli` | on Linux: `linux`, and the backend that runs them on the kernel's sockets; turns on `packet` and `serde` |
+//! | `random` | by `cli` | random scenarios, and their shrinking |
+//! | `serde` | by `cli` | `Serialize`, and where it can be read `Deserialize`, for scenarios, records and reports |
+//! | `fuzz` | by `cli` | checks that take any bytes, for fuzzers and property tests |
+//!
+//! With all of these but `cli` and `linux`, the crate also compiles for macOS and Windows.
+// So that docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod backend;

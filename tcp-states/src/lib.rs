@@ -4,6 +4,13 @@
 //!
 //! [`History`] compares several looks, and [`diagnose`] says what a socket's state, queues and timers mean. Both are
 //! pure: they read no clock and no socket.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `kernel` | yes | on Linux: `Kernel` and `Owners`, the sockets of this machine; elsewhere nothing |
+//! | `serde` | no | `Serialize` and `Deserialize` |
+// So that docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod diagnosis;
 mod history;
