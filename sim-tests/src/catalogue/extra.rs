@@ -1,6 +1,7 @@
-//! Sequences beyond the product: a second step while the first is in progress, messages that arrive at a deadline, and
-//! slow readers.
+//! Sequences beyond the product: a second step while the first is in progress, messages that arrive at a deadline, slow
+//! readers, and services whose handlers take their time.
 
+use super::product;
 use crate::scenario::network::{HeldContent, Network, NetworkFault, Sender, Span};
 use crate::scenario::plan::{Action, Plan, Point, Step};
 use crate::scenario::{Scenario, Wire};
@@ -44,6 +45,30 @@ fn slow_readers() -> impl Iterator<Item = Scenario> {
     })
 }
 
+/// How long a handler takes: less than each deadline of the ending, and more than the server waits in a drain.
+const HANDLERS: [Millis; 2] = [30, 300];
+
+/// Returns scenarios in which one side does anything at any point, or both close, while the server may owe answers.
+fn services() -> impl Iterator<Item = Scenario> {
+    let closes = || Point::ALL.map(|point| Plan::one(Action::Close, point));
+    let alone = product::plans().into_iter().flat_map(|plan| [(plan.clone(), Plan::none()), (Plan::none(), plan)]);
+    let both = closes().into_iter().flat_map(|client| closes().map(|server| (client.clone(), server)));
+    let plans: Vec<_> = alone.skip(1).chain(both).collect();
+    Wire::ALL
+        .into_iter()
+        .flat_map(move |wire| {
+            let plans = plans.clone();
+            plans.into_iter().flat_map(move |(client, server)| {
+                HANDLERS.map(|handler| {
+                    let mut scenario = Scenario::new(wire, client.clone(), server.clone(), Network::clear(4));
+                    scenario.overrides.handler = Some(handler);
+                    scenario
+                })
+            })
+        })
+        .filter(|scenario| scenario.check().is_ok())
+}
+
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = Vec::new();
     for wire in [Wire::Framed, Wire::FramedServerFin] {
@@ -59,6 +84,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         }
     }
     all.extend(slow_readers());
+    all.extend(services());
     let closes = Plan::one(Action::Close, Point::Idle);
     for (from, mark, millis) in AT_A_DEADLINE {
         for millis in millis - 1..=millis + 1 {

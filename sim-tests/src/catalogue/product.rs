@@ -158,6 +158,10 @@ impl Product {
 
     /// Returns the place of `scenario`; `None` if it is no combination of the product.
     pub(super) fn place(&'static self, scenario: &Scenario) -> Option<Place> {
+        let Scenario { wire, client, server, network, .. } = scenario;
+        if *scenario != Scenario::new(*wire, client.clone(), server.clone(), network.clone()) {
+            return None;
+        }
         let wire = Wire::ALL.iter().position(|wire| *wire == scenario.wire)?;
         let network = self.networks.iter().position(|network| *network == scenario.network)?;
         let [client, server] = [number_of(&scenario.client)?, number_of(&scenario.server)?];

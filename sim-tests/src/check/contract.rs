@@ -352,7 +352,7 @@ impl ContractChecker<'_> {
 
     /// Returns whether time was so short that a deadline may have expired after a clean verdict, which the outcome does
     /// not show. This is so if the round trips of a CLOSE take as long as the linger, fin or shutdown deadline, if a
-    /// slow reader takes too long, or if an ending used up its shutdown deadline.
+    /// slow reader or a handler takes too long, or if an ending used up its shutdown deadline.
     fn is_hurried(&self) -> bool {
         let Network { latency, batch, takes, window, .. } = self.record.scenario.network;
         // Data that does not fit the window waits until the peer has read. Each piece takes a round trip.
@@ -371,7 +371,9 @@ impl ContractChecker<'_> {
         // An end that waits for answers cannot see whether they are on their way.
         let wait = deadlines.drain.min(deadlines.answer).as_millis();
         let slow = stalls || 2 * reading(defaults::all_bytes(&self.record.scenario)) >= cap.min(wait);
-        let far = round_trips * u128::from(2 * (latency + batch)) >= patience.as_millis();
+        // A peer that waits for the answer, or for FIN after it, waits for the handler, too.
+        let handler = self.record.scenario.overrides.handler.unwrap_or(0);
+        let far = round_trips * u128::from(2 * (latency + batch)) + u128::from(handler) >= patience.as_millis();
         slow || far || Role::BOTH.into_iter().any(used_up)
     }
 

@@ -100,5 +100,7 @@ fn tuning(input: &mut Input<'_>) -> Overrides {
     let limit = input.flag().then(|| 1 + usize::from(input.next::<u8>()));
     let count = input.below(4);
     let deadline = |_| (input.pick(&Deadline::ALL), 10 + u64::from(input.next::<u16>()) % 2000);
-    Overrides { limit, deadlines: (0..count).map(deadline).collect() }
+    let deadlines = (0..count).map(deadline).collect();
+    let handler = (input.below(4) == 1).then(|| u64::from(input.next::<u8>()));
+    Overrides { limit, handler, deadlines }
 }

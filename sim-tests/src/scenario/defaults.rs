@@ -5,7 +5,7 @@ use crate::scenario::network::Network;
 use crate::scenario::{Scenario, Wire};
 use crate::support::Millis;
 use crate::support::pairs;
-use echo_core::{CloseCode, CloseReason, Config, Deadline, Deadlines, Role, Stamp};
+use echo_core::{CloseCode, CloseReason, Config, Connection, Deadline, Deadlines, Role, Stamp};
 use std::time::Duration;
 
 /// The wall clock when a run begins: Mon Nov 23 08:16:00 2026, UTC.
@@ -77,8 +77,19 @@ pub fn config(scenario: &Scenario, role: Role) -> Config {
     config.quiet = QUIET;
     config.first_fin = scenario.wire.first_fin().unwrap_or(Role::Client);
     config.progress = PROGRESS;
+    // The scenario limits what a service may owe.
+    config.unanswered = usize::MAX;
     config.observe = Some(pairs::observe);
     config
+}
+
+/// Returns a new server: a service, if its handler takes time.
+pub fn server(scenario: &Scenario) -> Connection {
+    let config = config(scenario, Role::Server);
+    match scenario.overrides.handler {
+        Some(_) => Connection::service(config, EPOCH),
+        None => Connection::server(config, EPOCH),
+    }
 }
 
 /// Returns the close reason that a draining server sends to its clients.
@@ -95,7 +106,9 @@ pub fn budget(scenario: &Scenario) -> Millis {
     let Network { latency, batch, takes, .. } = scenario.network;
     let packets = 10 * (latency + batch);
     let reading = if takes == 0 { 0 } else { 2 * PACE_OF_READERS * all_bytes(scenario) / takes as Millis };
-    Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX).saturating_add(faults).saturating_add(packets + reading)
+    let handler = scenario.overrides.handler.unwrap_or(0);
+    let all = Millis::try_from(all.as_millis()).unwrap_or(Millis::MAX);
+    all.saturating_add(faults).saturating_add(packets + reading + handler)
 }
 
 /// Estimates the bytes that one side sends: its messages, and overhead for each message and for the ending.

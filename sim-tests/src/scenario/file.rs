@@ -9,13 +9,14 @@
 //! network latency-4+hold-first-fin-800
 //! talk 16 16
 //! limit 100
+//! handler 30
 //! deadline drain 50
 //! backend turmoil
 //! seed 17
 //! end
 //! ```
 //!
-//! `limit`, `deadline` (which may occur several times), `backend`, `seed` and `talk` are optional. Without `talk` the
+//! `limit`, `handler`, `deadline` (which may occur several times), `backend`, `seed` and `talk` are optional. Without `talk` the
 //! client makes the usual requests. Text behind `#` is a comment. The last line, `end`, shows that the file is
 //! complete.
 
@@ -34,7 +35,8 @@ pub const VERSION: u32 = 1;
 const TITLE: &str = "echo-sim scenario";
 
 /// All fields, in the order in which they are written.
-const FIELDS: [&str; 9] = ["wire", "client", "server", "network", "talk", "limit", "deadline", "backend", "seed"];
+const FIELDS: [&str; 10] =
+    ["wire", "client", "server", "network", "talk", "limit", "handler", "deadline", "backend", "seed"];
 
 /// The content of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,9 @@ impl fmt::Display for Saved {
         f.write_str("\n")?;
         if let Some(limit) = tuning.limit {
             writeln!(f, "limit {limit}")?;
+        }
+        if let Some(time) = tuning.handler {
+            writeln!(f, "handler {time}")?;
         }
         tuning.deadlines.iter().try_for_each(|(name, length)| writeln!(f, "deadline {name} {length}"))?;
         if let Some(backend) = self.backend {
@@ -157,6 +162,7 @@ impl Draft {
             "network" => set(&mut self.network, field, value.parse()?),
             "talk" => set(&mut self.talk, field, talk(value.split_whitespace())?),
             "limit" => self.tuning.set_limit(value),
+            "handler" => self.tuning.set_handler(value),
             "deadline" => match value.split_once(' ') {
                 Some((name, length)) => self.tuning.set_deadline(name, length.trim()),
                 None => Err(ScenarioError::Parse(format!("expected deadline NAME MS, got {line:?}"))),

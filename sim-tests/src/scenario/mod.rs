@@ -47,6 +47,9 @@ pub struct Scenario {
 #[cfg(feature = "serde")]
 crate::support::serde_as_text!(Scenario);
 
+/// Maximum bytes of the requests of a server with a handler: with more unanswered bytes a service stops reading.
+const OWED: usize = 60_000;
+
 impl Scenario {
     /// Creates a scenario with the usual requests: one, or two if a plan or a fault needs a second.
     pub fn new(wire: Wire, client: Plan, server: Plan, network: Network) -> Self {
@@ -121,6 +124,9 @@ impl Scenario {
             return refuse("a cut at connecting leaves no conversation: cut-idle is the earliest cut".into());
         }
         self.overrides.check()?;
+        if self.overrides.handler.is_some() && talk > OWED {
+            return refuse(format!("with a handler all requests must have at most {OWED} bytes together, not {talk}"));
+        }
         if let Some(plan) = [&self.client, &self.server].into_iter().find(|plan| plan.breaks_bytes()) {
             let inside = "in-preface and inside-frame hold back half of a message";
             return refuse(format!("violate in {plan} would break bytes, not the order of messages: {inside}"));
@@ -218,7 +224,7 @@ impl FromStr for Scenario {
             match part.strip_prefix("talk-") {
                 Some(sizes) => scenario.talk = talk(sizes.split('-'))?,
                 None => scenario.overrides.part(part).unwrap_or_else(|| {
-                    let known = "talk-SIZE-SIZE…, limit-SIZE or deadline-NAME-MS";
+                    let known = "talk-SIZE-SIZE…, limit-SIZE, handler-MS or deadline-NAME-MS";
                     Err(ScenarioError::Parse(format!("expected {known} after the network, got {part:?}")))
                 })?,
             }

@@ -1,5 +1,6 @@
 //! One end: a connection, and the program that reads and writes for it.
 
+use super::calls::Calls;
 use super::world::World;
 use crate::backend::read_pause::ReadPause;
 use crate::backend::write_limit::{WriteLimit, violation};
@@ -31,6 +32,7 @@ pub(super) struct End {
     /// Bytes of the inbox that the program has read and not acted on.
     pub(super) ahead: usize,
     fin_read: FinRead,
+    pub(super) calls: Calls,
     /// Whether the program still runs.
     pub(super) runs: bool,
 }
@@ -58,6 +60,7 @@ impl End {
             read_pause: ReadPause::new(scenario.plan(role)),
             ahead: 0,
             fin_read: FinRead::No,
+            calls: Calls::new(scenario.overrides.handler),
             runs: true,
         }
     }
@@ -69,6 +72,7 @@ impl End {
                 self.ending = true;
                 self.look(world);
             }
+            self.calls.answer(&mut self.connection, world);
             self.write(world);
             if !self.runs || !self.read(world) {
                 return;
@@ -148,7 +152,10 @@ impl End {
             }
             match event {
                 None => break,
-                Some(Event::Request { seq, .. }) => world.log.note(self.role, LogEvent::Accepted(seq)),
+                Some(Event::Request { seq, payload }) => {
+                    world.log.note(self.role, LogEvent::Accepted(seq));
+                    self.calls.begin(seq, payload, world);
+                }
                 Some(Event::Reply(reply)) => world.log.note(self.role, LogEvent::Handed(reply.seq)),
                 // The client has its answer, also if that is a failure.
                 Some(Event::Failed { seq, .. }) => world.log.note(self.role, LogEvent::Handed(seq)),

@@ -2,6 +2,7 @@
 //!
 //! [`StreamSocket`](crate::network::StreamSocket) lists what the sockets do.
 
+mod calls;
 mod end;
 mod socket;
 mod world;
@@ -43,14 +44,14 @@ struct Pair {
 
 impl Pair {
     fn new(scenario: &Scenario) -> Self {
-        let [for_client, for_server] = Role::BOTH.map(|role| defaults::config(scenario, role));
+        let for_client = defaults::config(scenario, Role::Client);
         let client = match scenario.wire.first_fin() {
             Some(_) => Connection::client(for_client, defaults::EPOCH),
             None => Connection::plain_client(for_client, defaults::EPOCH),
         };
         Self {
             client: End::new(Role::Client, client, scenario),
-            server: End::new(Role::Server, Connection::server(for_server, defaults::EPOCH), scenario),
+            server: End::new(Role::Server, defaults::server(scenario), scenario),
             scheduler: StepScheduler::new(scenario),
             world: World { scenario: scenario.clone(), log: EventLog::default(), links: FaultyLinks::new(scenario) },
         }
@@ -140,7 +141,8 @@ impl Pair {
 
     fn next_moment(&self) -> Option<Millis> {
         let timers = [&self.client, &self.server].into_iter().filter(|end| end.runs);
-        let timers = timers.filter_map(|end| end.connection.next_time()).map(round_up);
+        let timers =
+            timers.flat_map(|end| end.connection.next_time().map(round_up).into_iter().chain(end.calls.next_due()));
         timers.chain(self.world.links.next_due()).min()
     }
 }

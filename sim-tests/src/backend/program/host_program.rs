@@ -2,20 +2,28 @@
 //! scheduler.
 
 use super::Net;
+use super::call::CallEnd;
 use super::instrumented_stream::{InstrumentedStream, SharedLog, StreamControl, lock};
 use crate::record::event_log::{LogEvent, Unit};
 use crate::record::wire_decoder::{StreamChunk, WireDecoder};
 use crate::scenario::defaults;
 use crate::scenario::plan::{Action, Step};
 use crate::scenario::{Scenario, Wire};
+use crate::support::Millis;
 use echo_core::{Config, Deadline, Role};
-use echo_net::{Client, ClientConfig, Clock, Echo, Listener, OnEnd, ServerConfig, Transport, converse_plainly, serve};
+use echo_net::{
+    Client, ClientConfig, Clock, Echo, Listener, OnEnd, Request, Response, ServerConfig, Service, Transport,
+};
+use echo_net::{converse_plainly, serve, service_fn};
+use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 /// Capacity of the queue of a plain client, in lines: more than any scenario sends.
 const LINES: usize = 1 << 16;
@@ -219,7 +227,12 @@ impl<N: Net> HostProgram<N> {
         config.on_end = OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone())));
         let begin = Arc::new(Notify::new());
         let door = InstrumentedListener { listener, cast: self.clone(), begin: Arc::clone(&begin) };
-        let mut serving = pin!(serve(door, Echo, config, stop.notified()));
+        let mut serving = pin!(async {
+            match self.scenario.overrides.handler {
+                None => serve(door, Echo, config, stop.notified()).await,
+                Some(millis) => serve(door, self.service(millis), config, stop.notified()).await,
+            }
+        });
         loop {
             tokio::select! { biased;
                 // The server is polled first, so that it accepts a pending connection before it gets the next command.
@@ -233,6 +246,18 @@ impl<N: Net> HostProgram<N> {
                 () = poll_fn(|cx| self.poll_drop_unread(cx)) => pending().await,
             }
         }
+    }
+
+    /// Returns a service that answers each request after this time.
+    fn service(&self, millis: Millis) -> impl Service + use<N> {
+        let (handle, takes) = (Arc::clone(&self.handle), self.scale * Duration::from_millis(millis));
+        service_fn(move |request: Request| {
+            let end = CallEnd::new(Arc::clone(&handle), Instant::now() + takes);
+            async move {
+                end.wait().await;
+                Ok::<_, Infallible>(Response::new(request.payload))
+            }
+        })
     }
 
     async fn act_as_server(&self, step: Step, stop: &Notify) {

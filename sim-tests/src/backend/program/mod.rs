@@ -1,5 +1,6 @@
 //! The programs of a run, the client and the server of `echo-net`, on the network of any backend.
 
+mod call;
 mod controller;
 mod host_program;
 mod instrumented_stream;

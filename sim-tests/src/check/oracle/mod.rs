@@ -6,6 +6,7 @@
 //!
 //! Where TCP allows several things (a RST races the data before it), each adds an allowed ending.
 
+mod calls;
 mod end;
 mod event_counts;
 mod expectation;

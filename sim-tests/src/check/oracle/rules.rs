@@ -34,7 +34,7 @@ const BOTH: [Rule; 5] = [
     ),
 ];
 
-const FRAMED: [Rule; 20] = [
+const FRAMED: [Rule; 22] = [
     rule("1.2", |side| side.role == Role::Client && !side.sent.preface, |side| side.send(Message::Preface)),
     rule("1.1", leaves_before_input, |side| {
         side.bare = true;
@@ -91,8 +91,23 @@ const FRAMED: [Rule; 20] = [
         |side| is_open(side) && side.received.fin,
         |side| {
             let verdict = if side.is_bent(Mutation::FinIsClean) { EndKind::Clean(1000) } else { EndKind::Truncated };
-            end_after_fin(side, verdict);
+            side.verdict = Some(verdict);
+            side.truncated = true;
         },
+    ),
+    // It answers what it accepted before.
+    rule(
+        "5.7",
+        |side| side.truncated && !side.sent.fin && !side.awaits_calls(),
+        |side| {
+            send_reason(side, 1002);
+            side.sent.fin = true;
+        },
+    ),
+    rule(
+        "8.1 drain",
+        |side| is_server(side) && side.awaits_calls() && passed(side, Deadline::Drain),
+        |side| give_up(side, Deadline::Drain),
     ),
     rule(
         "8.1 detect",
@@ -151,7 +166,7 @@ const FRAMED: [Rule; 20] = [
     ),
 ];
 
-const PLAIN: [Rule; 7] = [
+const PLAIN: [Rule; 8] = [
     rule(
         "2.1",
         |side| side.sent.requests < side.asked && !side.is_ending(),
@@ -163,7 +178,7 @@ const PLAIN: [Rule; 7] = [
     rule("2.5", |side| side.received.piece && side.received.fin, Side::fall_quiet),
     rule(
         "2.1",
-        |side| side.received.accepted + side.received.texts > side.sent.answers,
+        |side| side.calls.ended > side.sent.answers,
         |side| {
             let next = side.sent.answers + 1;
             side.send(if next <= side.received.accepted { Message::Answer(next) } else { Message::Text });
@@ -185,17 +200,26 @@ const PLAIN: [Rule; 7] = [
     ),
     rule(
         "2.7",
-        |side| !side.sent.fin && (side.close_command.is_some() || side.verdict.is_some()),
+        |side| !side.sent.fin && (side.close_command.is_some() || side.verdict.is_some()) && !side.awaits_calls(),
         |side| {
             side.sent.fin = true;
         },
     ),
-    rule("2.5", |side| !side.sent.fin && side.received.fin, |side| side.sent.fin = true),
+    rule("2.5", |side| !side.sent.fin && side.received.fin && !side.awaits_calls(), |side| side.sent.fin = true),
+    rule(
+        "8.1 drain",
+        |side| side.awaits_calls() && passed(side, Deadline::Drain),
+        |side| give_up(side, Deadline::Drain),
+    ),
 ];
 
 impl Side {
     /// Applies rules until none applies, then updates the waits.
     pub(super) fn follow_the_rules(&mut self) {
+        // Otherwise nobody can be answered any more.
+        if !self.lost && !self.failed {
+            self.calls.end(self.now);
+        }
         while !self.over && self.apply_one() {}
         self.mind_waits();
     }
@@ -231,7 +255,7 @@ fn may_send_request(side: &Side) -> bool {
 }
 
 fn owes(side: &Side) -> bool {
-    side.sent.answers < side.received.accepted && side.sent.close.is_none()
+    side.sent.answers < side.calls.ended && side.sent.close.is_none()
 }
 
 fn received_error(side: &Side) -> bool {
@@ -247,7 +271,7 @@ fn must_send_goaway(side: &Side) -> bool {
 
 fn must_send_close(side: &Side) -> bool {
     let is_due = side.received.goaway.is_some() || passed(side, Deadline::Drain);
-    is_server(side) && is_open(side) && side.sent.close.is_none() && is_due
+    is_server(side) && is_open(side) && side.sent.close.is_none() && is_due && !side.awaits_calls()
 }
 
 fn may_send_fin(side: &Side) -> bool {
@@ -260,12 +284,6 @@ fn fail(side: &mut Side, verdict: EndKind, code: u16) {
     side.verdict = Some(verdict);
     side.failed = true;
     send_reason(side, code);
-}
-
-fn end_after_fin(side: &mut Side, verdict: EndKind) {
-    side.verdict = Some(verdict);
-    send_reason(side, 1002);
-    side.sent.fin = true;
 }
 
 fn send_reason(side: &mut Side, code: u16) {

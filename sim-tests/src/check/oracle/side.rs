@@ -1,6 +1,7 @@
 //! A side: the facts that the contract depends on. What it wants, has sent and has received, its waits, and its
 //! verdict.
 
+use super::calls::Calls;
 use super::message::{Close, Message, Part};
 use super::mutation::Mutation;
 use super::waits::Waits;
@@ -35,8 +36,11 @@ pub(super) struct Side {
     pub(super) fin: Fin,
     /// Whether it sent or received a CLOSE with an error code (5.6).
     pub(super) failed: bool,
+    /// Whether FIN came before the peer's CLOSE (5.7).
+    pub(super) truncated: bool,
     pub(super) verdict: Option<EndKind>,
     pub(super) waits: Waits,
+    pub(super) calls: Calls,
     /// Whether it aborts its transport.
     pub(super) aborts: bool,
     /// Whether its conversation is over.
@@ -105,8 +109,10 @@ impl Side {
             left: 0,
             fin: Fin::Due,
             failed: false,
+            truncated: false,
             verdict: None,
             waits: Waits::new(scenario, role),
+            calls: Calls::new(scenario.overrides.handler),
             aborts: false,
             over: false,
             clauses: Vec::new(),
@@ -258,6 +264,7 @@ impl Side {
         // 5.2: an ECHO that arrives after the CLOSE was sent is not accepted.
         if self.sent.close.is_none() && !drops {
             self.received.accepted = seq;
+            self.calls.begin(self.now);
         }
     }
 
@@ -298,6 +305,7 @@ impl Side {
                     }
                     Message::Close(_) | Message::Text => self.received.texts += 1,
                 }
+                self.calls.begin(self.now);
                 self.received.piece = false;
             }
         }
@@ -307,6 +315,21 @@ impl Side {
     pub(super) fn fall_quiet(&mut self) {
         if std::mem::take(&mut self.received.piece) {
             self.received.texts += 1;
+            self.calls.begin(self.now);
+        }
+    }
+
+    /// Server: returns whether it owes answers whose calls still run (5.8). After a failed write, or a failure, it answers
+    /// nobody.
+    pub(super) fn awaits_calls(&self) -> bool {
+        self.calls.run() && !self.lost && !self.failed && self.sent.close.is_none() && !self.sent.fin
+    }
+
+    /// Receives FIN. After a failed write it is a reset, if answers are owed (5.8).
+    pub(super) fn receive_fin(&mut self) {
+        self.received.fin = true;
+        if self.lost && self.calls.run() {
+            self.receive_reset();
         }
     }
 

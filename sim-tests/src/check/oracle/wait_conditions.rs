@@ -15,14 +15,16 @@ const WAITS: [fn(&Side) -> bool; 10] = [
     // idle
     |side| {
         let from_the_start = side.role == Role::Server && !side.received.begun;
-        !side.is_ending() && (!side.is_framed() || from_the_start || side.received.preface)
+        let waits = !side.is_framed() || from_the_start || side.received.preface;
+        waits && !side.is_ending() && !side.awaits_calls()
     },
     // write
     |side| !side.out.is_empty() || side.lost,
     // drain
     |side| {
         let waits = side.verdict.is_none() && side.is_framed() && !side.is_bent(Mutation::NoDrain);
-        waits && side.sent.close.is_none() && (side.close_command.is_some() || side.sent.goaway.is_some())
+        let answers = side.is_ending() && side.awaits_calls() && !side.is_bent(Mutation::NoDrain);
+        answers || waits && side.sent.close.is_none() && (side.close_command.is_some() || side.sent.goaway.is_some())
     },
     // close
     |side| {

@@ -222,7 +222,12 @@ fn tuning(swarm: &Swarm) -> BoxedStrategy<Overrides> {
     } else {
         prop::collection::vec((select(swarm.deadlines.clone()), length), 0..=3).boxed()
     };
-    (limit, deadlines)
-        .prop_map(|(limit, deadlines)| Overrides { limit, deadlines: deadlines.into_iter().collect() })
+    let handler = prop::option::weighted(0.25, prop_oneof![3 => 0..100 as Millis, 1 => 100..1000 as Millis]);
+    (limit, deadlines, handler)
+        .prop_map(|(limit, deadlines, handler)| Overrides {
+            limit,
+            handler,
+            deadlines: deadlines.into_iter().collect(),
+        })
         .boxed()
 }

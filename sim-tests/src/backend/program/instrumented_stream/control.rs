@@ -101,7 +101,21 @@ impl<S: Transport> StreamControl<S> {
 
     /// When the program acts next if nothing arrives, on the clock of its host.
     pub(in crate::backend) fn alarm(&self) -> Option<Instant> {
-        lock(&self.0).alarm
+        let inner = lock(&self.0);
+        inner.alarm.into_iter().chain(inner.calls.iter().copied()).min()
+    }
+
+    /// Adds a time at which a call of the program ends.
+    pub(in crate::backend) fn add_alarm(&self, due: Instant) {
+        lock(&self.0).calls.push(due);
+    }
+
+    /// Removes such a time.
+    pub(in crate::backend) fn remove_alarm(&self, due: Instant) {
+        let calls = &mut lock(&self.0).calls;
+        if let Some(at) = calls.iter().position(|other| *other == due) {
+            calls.swap_remove(at);
+        }
     }
 
     /// Whether the harness or the program has closed it with RST.

@@ -77,6 +77,9 @@ struct Inner<S> {
     /// When the program acts next if nothing arrives.
     #[cfg(feature = "turmoil")]
     alarm: Option<Instant>,
+    /// When its calls end.
+    #[cfg(feature = "turmoil")]
+    calls: Vec<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +168,8 @@ impl<S: Transport> InstrumentedStream<S> {
             writer: None,
             #[cfg(feature = "turmoil")]
             alarm: None,
+            #[cfg(feature = "turmoil")]
+            calls: Vec::new(),
         }));
         (Self(Arc::clone(&inner)), StreamControl(inner))
     }

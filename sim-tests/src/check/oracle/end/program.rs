@@ -153,7 +153,7 @@ impl End {
         if self.socket.has_fin() && !self.side.received.fin {
             wire.note_got(self.role(), Seen::Fin);
             if !self.catches(Point::AfterFin) {
-                self.side.received.fin = true;
+                self.side.receive_fin();
             }
             return true;
         }
@@ -210,6 +210,7 @@ impl End {
 
     /// When the next deadline of this end is due.
     pub(in crate::check::oracle) fn next(&self) -> Option<Millis> {
-        self.side.waits.next().into_iter().chain(self.quiet).min().filter(|_| self.runs())
+        let next = self.side.waits.next().into_iter().chain(self.side.calls.next()).chain(self.quiet).min();
+        next.filter(|_| self.runs())
     }
 }
