@@ -83,7 +83,7 @@ impl fmt::Display for Statistics {
         }
         writeln!(
             f,
-            "{:>7}  beyond the product: second steps during the first one, deadlines to the millisecond",
+            "{:>7}  beyond the product: second steps, deadlines to the millisecond, slow readers, services",
             self.extra
         )?;
         writeln!(f, "{:>7}  remaining", self.remaining)?;

@@ -56,7 +56,7 @@ fn check_sums_up_and_says_how_to_see_one() {
 
 #[test]
 fn without_a_command_it_checks_row_by_row_if_asked() {
-    let id = "framed/client:close@idle/server:none/clear";
+    let id = "framed/client:close@idle/server:none/coalesced";
     let output = echo_sim(&["--verbose", id]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -84,7 +84,7 @@ fn a_list_is_filtered_by_every_part() {
 #[test]
 fn results_come_as_json_and_as_junit() {
     let junit = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("check.xml");
-    let id = "framed/client:close@idle/server:none/clear";
+    let id = "framed/client:close@idle/server:none/coalesced";
     let output = echo_sim(&["check", id, "--json", "--junit", junit.to_str().expect("UTF-8")]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&value["schema"], &value["version"]), (&"echo-sim/check".into(), &1.into()));
@@ -150,8 +150,8 @@ fn where_nothing_was_run_nothing_holds() {
 /// Networks that only packets have are found by name, and run on the packet backend.
 #[test]
 fn networks_of_packets_are_listed_found_and_run() {
-    let id = "framed/client:close@idle/server:none/fin-lost";
-    assert!(listed(&["fin-lost", "framed/client:close@idle/server:none/"]).contains(&id.to_owned()));
+    let id = "framed/client:close@idle,half-close@draining/server:none/fin-lost";
+    assert!(listed(&["fin-lost", "framed/client:close@idle,half-close@draining/server:none/"]).contains(&id.to_owned()));
     assert!(stdout(&echo_sim(&["list", id])).contains("# fin-lost "));
     let text = stdout(&echo_sim(&["check", id]));
     assert!(text.contains("1 sequences in 1 runs on packet: the contract holds.\n"), "{text}");
