@@ -33,7 +33,9 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `echo-net`, with many dependencies, and the features below; a library turns it off |
-//! | `serde` | by `cli` | `Serialize` for reports |
+//! | `serde` | by `cli` | `Serialize` and `Deserialize` for reports |
+//! | `metrics` | by `cli` | `MetricsSnapshot::to_openmetrics`: metrics of a server as OpenMetrics text |
+//! | `tower` | by `cli` | `TowerService`: a service of tower, with its layers, as a service |
 //! | `misbehave` | by `cli` | `misbehave`: hostile clients, to be run against a server of your own |
 // So that docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -66,6 +68,8 @@ mod service;
 mod spare;
 mod system;
 mod text;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport;
 mod turns;
 
@@ -88,6 +92,8 @@ pub use server_config::{Ended, OnEnd, ServerConfig};
 pub use service::{Echo, Request, Response, Service, ServiceFn, service_fn};
 pub use system::return_free_memory;
 pub use text::printable;
+#[cfg(feature = "tower")]
+pub use tower::TowerService;
 #[cfg(unix)]
 pub use transport::UnixAddr;
 pub use transport::{Listener, StreamTransport, Transport};

@@ -151,7 +151,9 @@ fn where_nothing_was_run_nothing_holds() {
 #[test]
 fn networks_of_packets_are_listed_found_and_run() {
     let id = "framed/client:close@idle,half-close@draining/server:none/fin-lost";
-    assert!(listed(&["fin-lost", "framed/client:close@idle,half-close@draining/server:none/"]).contains(&id.to_owned()));
+    assert!(
+        listed(&["fin-lost", "framed/client:close@idle,half-close@draining/server:none/"]).contains(&id.to_owned())
+    );
     assert!(stdout(&echo_sim(&["list", id])).contains("# fin-lost "));
     let text = stdout(&echo_sim(&["check", id]));
     assert!(text.contains("1 sequences in 1 runs on packet: the contract holds.\n"), "{text}");
