@@ -33,6 +33,8 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `echo-net`, with many dependencies, and the features below; a library turns it off |
+//! | `metrics` | by `cli` | metrics of a server as OpenMetrics text |
+//! | `tls` | by `cli` | TLS as a transport: `TlsListener`, `connect_tls` |
 //! | `serde` | by `cli` | `Serialize` for reports |
 //! | `misbehave` | by `cli` | `misbehave`: hostile clients, to be run against a server of your own |
 // So that docs.rs shows which feature an item needs.
@@ -66,6 +68,8 @@ mod service;
 mod spare;
 mod system;
 mod text;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod turns;
 
@@ -88,6 +92,12 @@ pub use server_config::{Ended, OnEnd, ServerConfig};
 pub use service::{Echo, Request, Response, Service, ServiceFn, service_fn};
 pub use system::return_free_memory;
 pub use text::printable;
+#[cfg(feature = "tls")]
+pub use tls::{TlsError, TlsFileError, TlsListener, TlsStream};
+#[cfg(feature = "tls")]
+pub use tls::{connect_tls, tls_authorities, tls_client_config, tls_server_config};
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 #[cfg(unix)]
 pub use transport::UnixAddr;
 pub use transport::{Listener, StreamTransport, Transport};
