@@ -200,9 +200,9 @@ mod unix {
         }
     }
 
-    /// A path of 108 bytes or more is too long for the system (107 on Linux), and one that exists already is in use, also
-    /// if its server is gone: [`UnixListener::bind`] fails with [`InvalidInput`](io::ErrorKind::InvalidInput) or
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse). Remove the file of a server that is gone.
+    /// [`UnixListener::bind`] fails with [`AddrInUse`](io::ErrorKind::AddrInUse) if the path exists, also if its server is
+    /// gone: then remove the file. It fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the path is longer than
+    /// the system allows (107 bytes on Linux).
     impl Listener for UnixListener {
         type Stream = UnixStream;
         type Addr = UnixAddr;

@@ -54,12 +54,15 @@ impl fmt::Display for TlsError {
 }
 
 fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    use CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet};
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+    };
     use CertificateError::{NotValidYetContext, UnknownIssuer};
     match error {
         Expired | ExpiredContext { .. } => f.write_str("the server's certificate has expired"),
         NotValidYet | NotValidYetContext { .. } => f.write_str("the server's certificate is not valid yet"),
         UnknownIssuer => f.write_str("no known authority has issued the server's certificate"),
+        BadSignature => f.write_str("the server's certificate is not signed by the authority that it names"),
         NotValidForName => f.write_str("the server's certificate is for another name"),
         NotValidForNameContext { expected, presented } if !presented.is_empty() => {
             let presented = presented.join(", ").escape_debug().to_string();

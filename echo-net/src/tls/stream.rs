@@ -19,6 +19,10 @@ use tokio_rustls::{Accept, TlsAcceptor};
 /// A half-close sends close_notify and then FIN. A FIN of the peer without close_notify is an
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Bytes that are no TLS, or a handshake that fails, are
 /// [`InvalidData`](io::ErrorKind::InvalidData) with a [`Violation`] that names the reason.
+///
+/// If it is dropped or aborted without a half-close, the peer sees no close_notify, and up to 64 KiB of output that it has
+/// taken can be lost. With debug assertions rustls 0.23 panics if a peer breaks TLS after this side's half-close (rustls
+/// issue 959); without them that is an error like any other.
 pub struct TlsStream<T> {
     state: State<T>,
 }

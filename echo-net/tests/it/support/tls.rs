@@ -7,7 +7,7 @@ use echo_net::echo_core::preface::preface;
 use echo_net::rustls::pki_types::ServerName;
 use echo_net::rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use echo_net::{tls_authorities, tls_client_config, tls_server_config};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -31,17 +31,23 @@ impl Authority {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or_default().replace("::", "-");
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        Self::in_folder(folder)
+        Self::named("the authority", folder)
     }
 
     /// Another authority, whose certificates nobody knows.
     pub(crate) fn foreign(&self) -> Self {
-        Self::in_folder(self.folder.join("foreign"))
+        Self::named("somebody else", self.folder.join("foreign"))
     }
 
-    fn in_folder(folder: PathBuf) -> Self {
+    /// Another authority that takes the name of this one.
+    pub(crate) fn impostor(&self) -> Self {
+        Self::named("the authority", self.folder.join("impostor"))
+    }
+
+    fn named(name: &str, folder: PathBuf) -> Self {
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut params = CertificateParams::new([]).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");

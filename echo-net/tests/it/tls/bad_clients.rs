@@ -113,17 +113,21 @@ fn a_client_that_ends_in_the_handshake() {
 /// The deadlines of the server limit a handshake, too, and so does a drain.
 #[test]
 fn a_client_that_stops_in_the_handshake() {
-    let mut watched = Watched::start(&["--deadline", "idle=300ms", "--deadline", "linger=200ms"]);
-    let mut raw = watched.raw();
+    let authority = Authority::new();
+    let tls = authority.options("good");
+    let idle = ["--deadline", "idle=300ms", "--deadline", "linger=200ms"];
+    let all: Vec<_> = tls.iter().map(String::as_str).chain(idle).collect();
+    let serve = Serve::start(&all);
+    let mut raw = Raw::connect(serve.address);
     raw.send(b"\x16\x03\x01\x02\x00\x01");
     let needle = format!("from 127.0.0.1:{} ends: ", port(&raw));
-    let line = watched.serve.kid.logs(&needle);
+    let line = serve.kid.logs(&needle);
     assert!(line.contains("timed out (idle), begun by us"), "{line}");
     assert_eq!(raw.rest(), b"");
-    // The bystander is idle as well, and is asked to leave.
-    watched.bystander.bytes(12 + 3 + "idle".len());
-    watched.ended += 1;
-    watched.finish();
+    // It held up nobody.
+    let mut secure = Secure::connect(serve.address, &authority);
+    secure.greets_server();
+    secure.asks(1, b"hello");
 }
 
 #[test]

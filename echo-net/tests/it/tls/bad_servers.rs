@@ -1,6 +1,7 @@
 //! Servers that a client must not believe, or that break TLS: one line, and the documented exit code.
 
 use crate::support::program::{Kid, Serve};
+use crate::support::raw::echo;
 use crate::support::server::fake;
 use crate::support::tls::{Authority, Secure, fake_tls, name};
 use crate::support::within;
@@ -28,7 +29,7 @@ fn refuses(address: SocketAddr, options: &[&str], code: i32, expected: &str) {
 #[test]
 fn certificates_that_are_not_accepted() {
     let authority = Authority::new();
-    let foreign = authority.foreign();
+    let (foreign, impostor) = (authority.foreign(), authority.impostor());
     authority.issues("expired", &["127.0.0.1"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     authority.issues("early", &["127.0.0.1"], |params| params.not_before = rcgen::date_time_ymd(2999, 1, 1));
     authority.issues("other", &["example.org"], |_| ());
@@ -37,6 +38,7 @@ fn certificates_that_are_not_accepted() {
         (&authority, "early", "the server's certificate is not valid yet\n"),
         (&authority, "other", "the server's certificate is not for 127.0.0.1, but for "),
         (&foreign, "good", "no known authority has issued the server's certificate\n"),
+        (&impostor, "good", "the server's certificate is not signed by the authority that it names\n"),
     ] {
         let tls = issuer.options(file);
         let serve = Serve::start(&tls.each_ref().map(String::as_str));
@@ -113,12 +115,15 @@ fn ends(end: fn(Secure), expected: &str) {
     let authority = Authority::new();
     let (address, server) = fake_tls(&authority, move |mut secure| {
         secure.greets_client();
+        let request = echo(1, b"hello");
+        secure.bytes(request.len());
         end(secure);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcome = runtime.block_on(async {
         let client = Client::connect_tls(address, name(), authority.client(), ClientConfig::default());
         let client = within(client).await.expect("something like a server");
+        within(client.request("hello")).await.expect_err("no answer");
         within(client.ended()).await
     });
     assert!(outcome.end.to_string().starts_with(expected), "expected {expected}, got {outcome}");
@@ -150,7 +155,10 @@ fn a_server_that_resets() {
 
 #[test]
 fn a_server_that_sends_garbage() {
-    ends(|mut secure| secure.stream.write_all(b"hello\n").expect("it is taken"), "violation (expected a TLS record, ");
+    ends(
+        |mut secure| secure.stream.write_all(b"hello\n").expect("it is taken"),
+        "violation (expected a TLS record, got another (",
+    );
 }
 
 /// The errors of the library are values, not only text.

@@ -96,15 +96,16 @@ async fn a_drain_with_answers_under_way() {
             async move {
                 began.add_permits(1);
                 gate.acquire().await.expect("it is never closed").forget();
-                Ok::<_, Failure>(Response::new(request.payload))
+                Ok::<_, Failure>(Response::new(request.payload.repeat(100)))
             }
         })
     };
-    let server = start(&authority, service, server_config(|config| config.max_calls = COUNT)).await;
+    let config = server_config(|config| (config.max_calls, config.connection.unanswered) = (COUNT, COUNT));
+    let server = start(&authority, service, config).await;
     let client = connect(&server, &authority).await;
     let mut pending = Vec::new();
     for number in 0..COUNT {
-        pending.push(within(client.submit(number.to_string().repeat(100))).await.expect("it is open"));
+        pending.push(within(client.submit(number.to_string())).await.expect("it is open"));
     }
     within(began.acquire_many(u32::try_from(COUNT).expect("it is small"))).await.expect("all began").forget();
     let draining = tokio::spawn(server.drain());
