@@ -43,6 +43,17 @@ pub async fn connect_tls(
 impl Client {
     /// Connects as [`connect`](Self::connect) does, by TLS to the server `name`.
     ///
+    /// ```no_run
+    /// use echo_net::{Client, ClientConfig, tls_authorities, tls_client_config};
+    ///
+    /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = tls_client_config(tls_authorities("ca.pem".as_ref())?)?;
+    /// let name = "localhost".try_into()?;
+    /// let client = Client::connect_tls("localhost:2012", name, tls, ClientConfig::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Those of [`connect`](Self::connect), and [`ConnectError::Tls`].
     pub async fn connect_tls(

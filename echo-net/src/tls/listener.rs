@@ -14,6 +14,17 @@ use tokio_rustls::rustls::ServerConfig;
 /// Session tickets are sent after the handshake of TLS 1.3. A client that closes without reading them resets the
 /// connection, and what it sent last is lost. A framed client reads, so this concerns other programs on the plain wire.
 /// [`tls_server_config`](crate::tls_server_config) sends none.
+///
+/// ```no_run
+/// use echo_net::{Echo, ServerConfig, TcpListeners, TlsListener, serve, tls_server_config};
+///
+/// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = tls_server_config("cert.pem".as_ref(), "key.pem".as_ref())?;
+/// let listener = TlsListener::new(TcpListeners::bind("localhost:2012").await?, tls);
+/// let report = serve(listener, Echo, ServerConfig::default(), std::future::pending()).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TlsListener<L> {
     listener: L,

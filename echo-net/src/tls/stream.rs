@@ -71,12 +71,12 @@ impl<T: Transport> TlsStream<T> {
 
     /// Begins the handshake, if it has not begun.
     fn begin(&mut self) {
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Accepted(stream, config) => {
-                let accept = TlsAcceptor::from(config).accept(Checked::new(stream));
-                self.state = State::Handshake(Box::new(accept));
-            }
-            other => self.state = other,
+        if !matches!(self.state, State::Accepted(..)) {
+            return;
+        }
+        if let State::Accepted(stream, config) = std::mem::replace(&mut self.state, State::Failed) {
+            let accept = TlsAcceptor::from(config).accept(Checked::new(stream));
+            self.state = State::Handshake(Box::new(accept));
         }
     }
 
@@ -114,7 +114,7 @@ fn in_handshake(error: io::Error) -> io::Error {
 fn refused(expected: &'static str, error: io::Error) -> io::Error {
     match error.downcast::<rustls::Error>() {
         Ok(rustls::Error::AlertReceived(alert)) => violation(expected, format!("the TLS alert {alert:?}")),
-        Ok(error) => violation(expected, format!("another ({error})")),
+        Ok(error) => violation(expected, format!("an invalid one ({error})")),
         Err(error) => error,
     }
 }

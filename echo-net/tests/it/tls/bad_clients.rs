@@ -207,7 +207,7 @@ fn garbage_after_the_handshake() {
         secure.greets_server();
         secure.asks(1, b"hello");
         secure.stream.write_all(garbage).expect("the server takes bytes");
-        let expected = "violation (expected a TLS record, got another (";
+        let expected = "violation (expected a TLS record, got an invalid one (";
         watched.ends(secure.port(), expected);
     }
     // After the CLOSE frames it proves nothing against them.

@@ -157,7 +157,7 @@ fn a_server_that_resets() {
 fn a_server_that_sends_garbage() {
     ends(
         |mut secure| secure.stream.write_all(b"hello\n").expect("it is taken"),
-        "violation (expected a TLS record, got another (",
+        "violation (expected a TLS record, got an invalid one (",
     );
 }
 
