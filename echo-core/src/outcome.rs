@@ -50,6 +50,9 @@ pub enum End {
     TimedOut(Deadline),
     /// The peer broke the protocol.
     Violation(Violation),
+    /// The input ended without the transport's own mark of an end, such as a TLS close_notify, before the CLOSE or on a
+    /// wire without CLOSE: a crash, or an attacker that cuts the connection.
+    UnexpectedEof,
 }
 
 impl End {
@@ -63,6 +66,7 @@ impl End {
             Self::Reset => "reset",
             Self::TimedOut(_) => "timed out",
             Self::Violation(_) => "violation",
+            Self::UnexpectedEof => "unexpected eof",
         }
     }
 
@@ -72,8 +76,8 @@ impl End {
     }
 
     /// All names that [`End::name`] returns, in a fixed order.
-    pub const NAMES: [&'static str; 7] =
-        ["clean", "unproven", "failed", "truncated", "reset", "timed out", "violation"];
+    pub const NAMES: [&'static str; 8] =
+        ["clean", "unproven", "failed", "truncated", "reset", "timed out", "violation", "unexpected eof"];
 }
 
 impl fmt::Display for End {
@@ -94,6 +98,7 @@ impl fmt::Display for End {
             Self::Reset => write!(f, "reset"),
             Self::TimedOut(deadline) => write!(f, "timed out ({deadline})"),
             Self::Violation(violation) => write!(f, "violation ({violation})"),
+            Self::UnexpectedEof => write!(f, "unexpected eof"),
         }
     }
 }

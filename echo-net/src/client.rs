@@ -31,6 +31,15 @@ pub struct ClientConfig {
     pub clock: Clock,
 }
 
+impl ClientConfig {
+    /// Takes the time since `began` off the connect deadline.
+    pub(crate) fn connecting_since(mut self, began: Instant) -> Self {
+        let connect = &mut self.connection.deadlines.connect;
+        *connect = connect.saturating_sub(began.elapsed());
+        self
+    }
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -95,10 +104,19 @@ impl Client {
     /// echo/1 server.
     pub async fn connect(address: impl ToSocketAddrs, config: ClientConfig) -> Result<Self, ConnectError> {
         let began = Instant::now();
-        let whole = config.connection.deadlines.connect;
-        let stream = connect_tcp(address, whole).await?;
-        let mut config = config;
-        config.connection.deadlines.connect = whole.saturating_sub(began.elapsed());
+        let stream = connect_tcp(address, config.connection.deadlines.connect).await?;
+        Self::greet(stream, config.connecting_since(began)).await
+    }
+
+    /// Begins a conversation on a connected stream, and waits for the server's preface within the connect deadline.
+    ///
+    /// # Panics
+    /// If it is not called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ConnectError::Ended`]: the conversation ended before the preface, for example because the peer is no echo/1
+    /// server.
+    pub async fn greet<T: Transport>(stream: T, config: ClientConfig) -> Result<Self, ConnectError> {
         let client = Self::start(stream, config);
         client.greeted().await.map_err(ConnectError::Ended)?;
         Ok(client)

@@ -24,6 +24,9 @@ pub enum ConnectError {
     /// A server accepted, and the conversation ended before its preface: a mirror, a plain-only server, a silent
     /// server.
     Ended(Outcome),
+    /// A server accepted, and the TLS handshake failed.
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsError),
 }
 
 impl fmt::Display for ConnectError {
@@ -48,6 +51,8 @@ impl fmt::Display for ConnectError {
                 echo_core::End::Violation(_) => write!(f, "connected, but this is not an echo/1 server"),
                 end => write!(f, "connected, but the conversation ended before the server's preface: {end}"),
             },
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => write!(f, "connected, but {error}"),
         }
     }
 }
@@ -58,6 +63,9 @@ impl std::error::Error for ConnectError {
             Self::Resolve(error) => Some(error),
             Self::Ended(Outcome { end: echo_core::End::Violation(violation), .. }) => Some(violation),
             Self::Refused(_) | Self::TimedOut(..) | Self::Ended(_) => None,
+            // Its own text is a part of this one's.
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => std::error::Error::source(error),
         }
     }
 }
@@ -84,7 +92,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// If it is not called in a tokio runtime.
 ///
 /// # Errors
-/// Returns [`ConnectError`], but never [`ConnectError::Ended`].
+/// Returns [`ConnectError::Resolve`], [`ConnectError::Refused`] or [`ConnectError::TimedOut`].
 pub async fn connect_tcp(address: impl ToSocketAddrs, whole: Duration) -> Result<TcpStream, ConnectError> {
     let now = Instant::now();
     let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));

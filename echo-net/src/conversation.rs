@@ -154,7 +154,12 @@ fn log_end(Ended { number, peer, outcome, traffic, .. }: &Ended) {
                 "connection {number} from {peer} ends: unproven, begun by {began}; {answered} answered, delivery unknown"
             );
         }
-        End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_) => {
+        End::Failed { .. }
+        | End::Truncated
+        | End::UnexpectedEof
+        | End::Reset
+        | End::TimedOut(_)
+        | End::Violation(_) => {
             warn!(connection = number, "connection {number} from {peer} ends: {outcome}");
         }
     }

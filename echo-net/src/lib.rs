@@ -36,6 +36,7 @@
 //! | `serde` | by `cli` | `Serialize` and `Deserialize` for reports |
 //! | `metrics` | by `cli` | `MetricsSnapshot::to_openmetrics`: metrics of a server as OpenMetrics text |
 //! | `tower` | by `cli` | `TowerService`: a service of tower, with its layers, as a service |
+//! | `tls` | by `cli` | TLS as a transport: `TlsListener`, `connect_tls` |
 //! | `misbehave` | by `cli` | `misbehave`: hostile clients, to be run against a server of your own |
 // So that docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,6 +69,8 @@ mod service;
 mod spare;
 mod system;
 mod text;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
@@ -92,6 +95,12 @@ pub use server_config::{Ended, OnEnd, ServerConfig};
 pub use service::{Echo, Request, Response, Service, ServiceFn, service_fn};
 pub use system::return_free_memory;
 pub use text::printable;
+#[cfg(feature = "tls")]
+pub use tls::{TlsError, TlsFileError, TlsListener, TlsStream};
+#[cfg(feature = "tls")]
+pub use tls::{connect_tls, tls_authorities, tls_client_config, tls_server_config};
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 #[cfg(feature = "tower")]
 pub use tower::TowerService;
 #[cfg(unix)]

@@ -12,8 +12,11 @@ use tokio::time::Instant;
 
 /// A byte stream in both directions whose write half can be shut down alone (half-close).
 ///
-/// A failed read means RST from the peer. [`io::ErrorKind::InvalidData`] means that the transport refuses what the peer
-/// sent; then this side aborts the connection.
+/// A failed read means RST from the peer, with two exceptions:
+/// - [`io::ErrorKind::UnexpectedEof`]: the input ended without the transport's own mark of an end, such as a TLS
+///   close_notify. Without CLOSE frames the outcome is [`End::UnexpectedEof`](echo_core::End::UnexpectedEof).
+/// - [`io::ErrorKind::InvalidData`]: the transport refuses what the peer sent. This side aborts the connection. If the
+///   error holds a [`Violation`](echo_core::Violation), it is the outcome.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Returns how many written bytes the peer has not acknowledged yet, FIN included. `None` (the default) if the
     /// transport cannot count them. With a count, deadlines measure whether the peer takes anything (clause 8.6).
@@ -89,7 +92,7 @@ pub(crate) fn prepare<'a>(socket: impl Into<socket2::SockRef<'a>>) -> io::Result
 /// An in-memory stream, for tests.
 impl Transport for DuplexStream {}
 
-/// Adapts any stream, for example `StreamTransport(tls_stream)`; `abort` drops it.
+/// Adapts any stream; `abort` drops it.
 #[derive(Debug)]
 pub struct StreamTransport<T>(
     /// The stream.
@@ -197,6 +200,9 @@ mod unix {
         }
     }
 
+    /// [`UnixListener::bind`] fails with [`AddrInUse`](io::ErrorKind::AddrInUse) if the path exists, also if its server is
+    /// gone: then remove the file. It fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the path is longer than
+    /// the system allows (107 bytes on Linux).
     impl Listener for UnixListener {
         type Stream = UnixStream;
         type Addr = UnixAddr;

@@ -90,6 +90,15 @@ impl Machine {
         }
     }
 
+    /// Records what the transport itself says of the end that follows as [`MachineEvent::Fin`](super::MachineEvent::Fin)
+    /// or [`MachineEvent::Abort`](super::MachineEvent::Abort). It overrules no verdict, for CLOSE is the better proof
+    /// (clause 5.14).
+    pub(crate) fn note_end(&mut self, end: End) {
+        if self.end.is_none() && self.received != Finished {
+            self.settle(end, Side::Peer);
+        }
+    }
+
     pub(super) fn begin(&mut self, side: Side) {
         self.began.get_or_insert(side);
     }

@@ -303,7 +303,7 @@ impl State {
             None => Verdict::None,
             Some(End::Clean(_)) => Verdict::Clean,
             Some(End::Unproven | End::Failed { .. } | End::Truncated | End::Reset) => Verdict::Other,
-            Some(End::TimedOut(_) | End::Violation(_)) => Verdict::Other,
+            Some(End::TimedOut(_) | End::Violation(_) | End::UnexpectedEof) => Verdict::Other,
         };
         Self { sent: machine.sent(), received: machine.received(), owes: machine.is_owing(), verdict }
     }

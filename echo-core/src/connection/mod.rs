@@ -7,9 +7,9 @@ mod view;
 
 use crate::close::{self, Action, CloseReason, HalfState, Role};
 use crate::config::Config;
-use crate::error::{ApiMisuse, Failure};
+use crate::error::{ApiMisuse, Failure, Violation};
 use crate::frame::Decoder;
-use crate::outcome::Outcome;
+use crate::outcome::{End, Outcome};
 use crate::plain::{LineDecoder, Lookout};
 use crate::preface::{PrefaceDecoder, VERSION};
 use crate::session::{Session, Wire};
@@ -229,6 +229,20 @@ impl Connection {
         if self.session.owes_in_vain() {
             self.handle_reset(now);
         }
+    }
+
+    /// Handles an end of the input without the transport's own mark of an end, such as a TLS close_notify. It is a FIN,
+    /// and without a verdict so far the outcome is [`End::UnexpectedEof`] (clause 5.14).
+    pub fn handle_unexpected_eof(&mut self, now: Duration) {
+        self.session.note_end(End::UnexpectedEof);
+        self.handle_fin(now);
+    }
+
+    /// Handles bytes of the peer that the transport refuses, such as a TLS record that does not decrypt: aborts, and
+    /// without a verdict so far the outcome is this violation (clause 5.14).
+    pub fn handle_refused(&mut self, now: Duration, violation: Violation) {
+        self.session.note_end(End::Violation(violation));
+        self.abort(now);
     }
 
     /// Handles a reset of the transport, or a failed read.

@@ -14,7 +14,7 @@ use crate::config::{Config, HIGH_WATER};
 use crate::error::{Failure, Violation};
 use crate::frame;
 use crate::outbox::Outbox;
-use crate::outcome::Outcome;
+use crate::outcome::{End, Outcome};
 use crate::preface;
 use crate::progress::Progress;
 use crate::stamp::Stamp;
@@ -209,6 +209,11 @@ impl Session {
         }
         self.rearm(now);
         actions
+    }
+
+    /// Records a verdict of the transport. The event that it is about follows.
+    pub(crate) fn note_end(&mut self, end: End) {
+        self.machine.note_end(end);
     }
 
     fn emit(&mut self, action: Action) {

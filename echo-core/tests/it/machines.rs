@@ -83,7 +83,8 @@ fn verdict_name(end: &End) -> String {
             text.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("n")
         }
         End::Clean(_) => "clean".into(),
-        End::Unproven | End::Failed { .. } | End::Truncated | End::Reset | End::TimedOut(_) => text,
+        End::Unproven | End::Failed { .. } | End::Truncated => text,
+        End::UnexpectedEof | End::Reset | End::TimedOut(_) => text,
     }
 }
 

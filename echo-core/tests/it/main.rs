@@ -18,6 +18,7 @@ mod sources;
 mod stamp;
 mod table;
 mod timers;
+mod transport_end;
 
 /// The default settings, with the changes of `change`.
 fn config_with(change: impl FnOnce(&mut echo_core::Config)) -> echo_core::Config {

@@ -15,6 +15,7 @@ fn an_outcome_can_be_read_again() {
             json!({"failed": {"code": 1011, "reason": "out of paper"}}),
         ),
         (End::Truncated, json!("truncated")),
+        (End::UnexpectedEof, json!("unexpected_eof")),
         (End::Reset, json!("reset")),
         (End::TimedOut(Deadline::Drain), json!({"timed_out": "drain"})),
         (

@@ -3,7 +3,7 @@
 use super::output::{taken, write_slices};
 use super::{Driver, READ, SCRATCH, Scratch};
 use crate::transport::Transport;
-use echo_core::{AnswerBatch, Event, Role};
+use echo_core::{AnswerBatch, Event, Role, Violation};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -64,10 +64,17 @@ impl<T: Transport> Driver<T> {
                 }
             },
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof && !self.reset => {
+                self.read_over = true;
+                self.connection.handle_unexpected_eof(now);
+            }
             // The transport refuses what the peer sent, so this side ends the connection.
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 self.read_over = true;
-                self.connection.abort(now);
+                match error.downcast::<Violation>() {
+                    Ok(violation) => self.connection.handle_refused(now, violation),
+                    Err(_) => self.connection.abort(now),
+                }
             }
             Poll::Ready(Err(_)) => self.handle_reset(now),
             // The transport takes no bytes, and all it had received is read.

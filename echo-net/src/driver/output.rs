@@ -33,7 +33,9 @@ impl<T: Transport> Driver<T> {
                 }
                 Output::Fin => match stream.poll_shutdown(cx) {
                     Poll::Ready(result) => {
-                        if result.is_err() {
+                        // A transport such as TLS writes here, so it may learn of a reset.
+                        if let Err(error) = result {
+                            self.reset |= is_reset(&error);
                             self.connection.handle_write_failed(now);
                         }
                         self.connection.handle_fin_sent(now);
@@ -59,8 +61,9 @@ impl<T: Transport> Driver<T> {
                             self.unflushed = false;
                             return Poll::Pending;
                         }
-                        Poll::Ready(Err(_)) => {
+                        Poll::Ready(Err(error)) => {
                             self.unflushed = false;
+                            self.reset |= is_reset(&error);
                             self.connection.handle_write_failed(now);
                         }
                         Poll::Pending => return Poll::Pending,

@@ -46,6 +46,7 @@ mod support;
 mod tcp_states;
 #[cfg(target_os = "linux")]
 mod tcp_states_screen;
+mod tls;
 mod transports;
 mod typed_text;
 mod unread_input;

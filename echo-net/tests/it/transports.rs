@@ -39,6 +39,22 @@ async fn a_unix_socket() {
     both_are_clean(both);
 }
 
+/// The errors of tokio and the system are clear, so the library adds none.
+#[tokio::test]
+async fn a_unix_socket_that_cannot_be() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("used-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    drop(UnixListener::bind(&path).expect("a local socket"));
+    let error = UnixListener::bind(&path).expect_err("the file is still there");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}");
+    std::fs::remove_file(&path).expect("it is there");
+    drop(UnixListener::bind(&path).expect("the file was removed"));
+    let _ = std::fs::remove_file(&path);
+    let error = UnixListener::bind("/tmp/".to_owned() + &"x".repeat(103)).expect_err("108 bytes");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("SUN_LEN"), "{error}");
+}
+
 /// A listener that a user implements.
 struct Handed(mpsc::Receiver<DuplexStream>);
 

@@ -383,7 +383,7 @@ impl ContractChecker<'_> {
             Ending::Outcome(outcome) => match outcome.end {
                 End::TimedOut(deadline) => deadline != Deadline::Idle,
                 End::Clean(_) | End::Unproven | End::Failed { .. } | End::Truncated | End::Reset => false,
-                End::Violation(_) => false,
+                End::Violation(_) | End::UnexpectedEof => false,
             },
             Ending::Killed(_) | Ending::Open => false,
         }

@@ -32,6 +32,8 @@ pub enum EndKind {
     TimedOut(Deadline),
     /// The peer broke the protocol.
     Violation,
+    /// The input ended without the transport's own mark of an end.
+    UnexpectedEof,
 }
 
 impl Reported {
@@ -56,6 +58,7 @@ impl EndKind {
             End::Reset => Self::Reset,
             End::TimedOut(deadline) => Self::TimedOut(*deadline),
             End::Violation(_) => Self::Violation,
+            End::UnexpectedEof => Self::UnexpectedEof,
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for EndKind {
             Self::Reset => f.write_str("reset"),
             Self::TimedOut(deadline) => write!(f, "timed out {deadline}"),
             Self::Violation => f.write_str("violation"),
+            Self::UnexpectedEof => f.write_str("unexpected eof"),
         }
     }
 }

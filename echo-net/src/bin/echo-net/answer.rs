@@ -39,7 +39,8 @@ impl Show {
     pub(crate) fn end(self, outcome: &Outcome, latency: &Latency) -> Vec<u8> {
         let code = match &outcome.end {
             End::Clean(code) | End::Failed { code, .. } => Some(code.0),
-            End::Unproven | End::Truncated | End::Reset | End::TimedOut(_) | End::Violation(_) => None,
+            End::Unproven | End::Truncated | End::UnexpectedEof => None,
+            End::Reset | End::TimedOut(_) | End::Violation(_) => None,
         };
         line(&json!({
             "end": outcome.end.name(),

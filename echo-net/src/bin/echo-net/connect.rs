@@ -6,10 +6,11 @@ use crate::exit::{Exit, fail, killed, say};
 use crate::options::{ConnectionOptions, ServerOptions};
 use crate::piped::Options;
 use crate::signals::{Signal, Signals};
+use crate::tls::{ClientTls, connect_client};
 use crate::{piped, plain, prompt};
 use clap::Args;
 use echo_net::echo_core::{End, Outcome, PeerProtocol};
-use echo_net::{Client, ClientConfig, ConnectError, connect_tcp};
+use echo_net::{ClientConfig, ConnectError, TlsError, Transport, connect_tcp};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -79,9 +80,13 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(Exit::Usage, &error),
     };
+    let tls = match arguments.server.tls.load(&server.0) {
+        Ok(tls) => tls,
+        Err((exit, error)) => return fail(exit, &error),
+    };
     let talked = match arguments.plain {
-        true => plainly(&arguments, &server, &signals).await,
-        false => framed(&arguments, &server, &signals).await,
+        true => plainly(&arguments, &server, tls, &signals).await,
+        false => framed(&arguments, &server, tls, &signals).await,
     };
     let server = address::shown(&server);
     match talked {
@@ -104,9 +109,14 @@ enum NotConnected {
     Failed(ConnectError),
 }
 
-async fn framed(arguments: &Arguments, server: &Server, signals: &Signals) -> Result<ExitCode, NotConnected> {
+async fn framed(
+    arguments: &Arguments,
+    server: &Server,
+    tls: Option<ClientTls>,
+    signals: &Signals,
+) -> Result<ExitCode, NotConnected> {
     let config = arguments.config();
-    let client = unless_stopped(signals, Client::connect((&*server.0, server.1), config)).await?;
+    let client = unless_stopped(signals, connect_client((&*server.0, server.1), tls, config)).await?;
     let options = Options { show: arguments.show(), ping: arguments.ping.unwrap_or(Duration::MAX) };
     Ok(match arguments.is_person() {
         true => prompt::run(client, &address::shown(server), options, signals.clone()).await,
@@ -114,15 +124,32 @@ async fn framed(arguments: &Arguments, server: &Server, signals: &Signals) -> Re
     })
 }
 
-async fn plainly(arguments: &Arguments, server: &Server, signals: &Signals) -> Result<ExitCode, NotConnected> {
-    let config = arguments.config();
-    let connecting = connect_tcp((&*server.0, server.1), config.connection.deadlines.connect);
-    let stream = unless_stopped(signals, connecting).await?;
-    let (show, signals) = (arguments.show(), signals.clone());
-    Ok(match arguments.is_person() {
+async fn plainly(
+    arguments: &Arguments,
+    server: &Server,
+    tls: Option<ClientTls>,
+    signals: &Signals,
+) -> Result<ExitCode, NotConnected> {
+    let address = (&*server.0, server.1);
+    let whole = arguments.config().connection.deadlines.connect;
+    Ok(match tls {
+        Some(tls) => {
+            let stream = unless_stopped(signals, tls.connect(address, whole)).await?;
+            talk_plainly(stream, arguments, server, signals).await
+        }
+        None => {
+            let stream = unless_stopped(signals, connect_tcp(address, whole)).await?;
+            talk_plainly(stream, arguments, server, signals).await
+        }
+    })
+}
+
+async fn talk_plainly(stream: impl Transport, arguments: &Arguments, server: &Server, signals: &Signals) -> ExitCode {
+    let (config, show, signals) = (arguments.config(), arguments.show(), signals.clone());
+    match arguments.is_person() {
         true => plain::at_prompt(stream, config, &address::shown(server), show, signals).await,
         false => plain::from_pipe(stream, config, show, signals).await,
-    })
+    }
 }
 
 async fn unless_stopped<T>(
@@ -146,6 +173,13 @@ pub(crate) fn cannot_connect(server: &str, error: &ConnectError, plainly: &str) 
         {
             (Exit::WrongServer, format!(" ({plainly})"))
         }
+        ConnectError::Ended(Outcome { end: End::Violation(violation), .. })
+            if violation.peer == Some(PeerProtocol::Tls) =>
+        {
+            (Exit::WrongServer, " (try --tls)".to_owned())
+        }
+        ConnectError::Tls(TlsError::NotTls(_)) => (Exit::WrongServer, " (try without --tls)".to_owned()),
+        ConnectError::Tls(_) => (Exit::System, String::new()),
         ConnectError::Ended(Outcome { end: End::Violation(_) | End::TimedOut(_), .. }) => {
             (Exit::WrongServer, String::new())
         }

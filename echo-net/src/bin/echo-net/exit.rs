@@ -20,11 +20,13 @@ Exit codes:
      tcp-states: with --watch --once something is stuck. The last line on standard error gives the reason
   2  the command line is wrong; misbehave: the server is not on loopback;
      tcp-states: there is no such port or process
-  3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files;
-     serve: it cannot listen on an address; misbehave: no connection was made;
+  3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files,
+     a TLS handshake that failed, such as for a certificate that is not accepted, or a file for TLS
+     that cannot be used; serve: it cannot listen on an address; misbehave: no connection was made;
      tcp-states: the kernel or a process does not show its sockets, or the output cannot be written;
      bench: no connection was made, or a file cannot be written
-  4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server
+  4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server, or one that
+     speaks TLS without --tls, or no TLS with --tls
   129, 130, 143  connect, bench, tcp-states: SIGHUP, SIGINT or SIGTERM ended the conversation, the
      measurement or the picture
 

@@ -32,6 +32,7 @@ mod tally;
 #[cfg(target_os = "linux")]
 mod tcp_states;
 mod terminal;
+mod tls;
 mod units;
 mod utf8;
 

@@ -1,6 +1,7 @@
 //! Options of several commands.
 
 use crate::address;
+use crate::tls::ClientTlsOptions;
 use crate::units;
 use clap::Args;
 use echo_net::echo_core::{Config, Deadline, Deadlines};
@@ -16,6 +17,9 @@ pub(crate) struct ServerOptions {
     /// The port, if HOST has none
     #[arg(short, long, default_value_t = address::PORT)]
     port: u16,
+
+    #[command(flatten)]
+    pub(crate) tls: ClientTlsOptions,
 }
 
 impl ServerOptions {

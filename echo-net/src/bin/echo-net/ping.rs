@@ -7,6 +7,7 @@ use crate::latency::Latency;
 use crate::options::{ConnectionOptions, ServerOptions};
 use crate::signals::Signals;
 use crate::standard::StandardStream;
+use crate::tls::connect_client;
 use crate::units;
 use clap::Args;
 use echo_net::echo_core::{CloseReason, Outcome};
@@ -50,6 +51,10 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(Exit::Usage, &error),
     };
+    let tls = match arguments.server.tls.load(&server.0) {
+        Ok(tls) => tls,
+        Err((exit, error)) => return fail(exit, &error),
+    };
     let mut config = ClientConfig::default();
     config.connection = arguments.connection.config();
     let (size, limit) = (arguments.size, config.connection.limit);
@@ -59,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let shown = address::shown(&server);
     let connected = tokio::select! { biased;
         signal = signals.reached(1) => return killed(signal),
-        connected = Client::connect((&*server.0, server.1), config) => connected,
+        connected = connect_client((&*server.0, server.1), tls, config) => connected,
     };
     let client = match connected {
         Ok(client) => client,

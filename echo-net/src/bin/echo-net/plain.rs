@@ -9,7 +9,7 @@ use crate::standard::STALLED;
 use crate::terminal::{Terminal, UserCommand};
 use crate::utf8::complete;
 use echo_net::echo_core::{Deadlines, Outcome};
-use echo_net::{ClientConfig, EchoCheck, converse_plainly, printable};
+use echo_net::{ClientConfig, EchoCheck, Transport, converse_plainly, printable};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,7 +18,6 @@ use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{self, OwnedPermit};
@@ -35,7 +34,7 @@ const TYPED_AHEAD: usize = 64;
 
 /// Runs a conversation at a prompt. Each line is sent with its newline, and received text is shown at once.
 pub(crate) async fn at_prompt(
-    stream: TcpStream,
+    stream: impl Transport,
     config: ClientConfig,
     server: &str,
     show: Show,
@@ -144,7 +143,7 @@ impl Unshown {
 }
 
 /// Copies standard input to the server and received bytes to standard output, unchanged.
-pub(crate) async fn from_pipe(stream: TcpStream, config: ClientConfig, show: Show, signals: Signals) -> ExitCode {
+pub(crate) async fn from_pipe(stream: impl Transport, config: ClientConfig, show: Show, signals: Signals) -> ExitCode {
     let opened = Output::start().and_then(|output| Ok((output, Input::bytes()?)));
     let (output, mut input) = match opened {
         Ok(opened) => opened,

@@ -9,10 +9,13 @@ use crate::options::ConnectionOptions;
 use crate::proxy::AcceptProxy;
 use crate::signals::Signals;
 use crate::standard::STALLED;
+use crate::tls::ServerTlsOptions;
 use crate::units;
 use clap::{Args, ValueEnum};
 use echo_net::echo_core::Role;
-use echo_net::{Clock, Cores, Echo, Metrics, Report, ServerConfig, TcpListeners, return_free_memory, serve_until};
+use echo_net::{
+    Clock, Cores, Echo, Metrics, Report, ServerConfig, TcpListeners, TlsListener, return_free_memory, serve_until,
+};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -73,6 +76,9 @@ pub(crate) struct Arguments {
     /// client in it. Without this option such a header is refused
     #[arg(long)]
     accept_proxy: bool,
+
+    #[command(flatten)]
+    tls: ServerTlsOptions,
 
     /// Offer metrics of the server by HTTP at this address: GET /metrics as OpenMetrics text, and GET /healthz with
     /// status 200, or 503 in a drain. HOST, PORT or both; the default port is 2013. The output shows the addresses. A
@@ -258,6 +264,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
+    let tls = arguments.tls.load()?;
     let mut config = arguments.config()?;
     return_free_memory();
     let signals = Signals::listen().map_err(|error| (Exit::System, format!("cannot wait for signals: {error}")))?;
@@ -286,9 +293,13 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
     let shutdown = async {
         signals.reached(1).await;
     };
-    let report = match arguments.accept_proxy {
-        true => serve_until(AcceptProxy(listener), Echo, config, shutdown, abort).await,
-        false => serve_until(listener, Echo, config, shutdown, abort).await,
+    let report = match (tls, arguments.accept_proxy) {
+        (None, false) => serve_until(listener, Echo, config, shutdown, abort).await,
+        (None, true) => serve_until(AcceptProxy(listener), Echo, config, shutdown, abort).await,
+        (Some(tls), false) => serve_until(TlsListener::new(listener, tls), Echo, config, shutdown, abort).await,
+        (Some(tls), true) => {
+            serve_until(TlsListener::new(AcceptProxy(listener), tls), Echo, config, shutdown, abort).await
+        }
     };
     Ok(if aborted.into_inner() { Served::Aborted(report) } else { Served::Drained(report) })
 }

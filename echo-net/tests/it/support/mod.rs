@@ -9,6 +9,7 @@ pub(crate) mod raw;
 pub(crate) mod server;
 pub(crate) mod sockets;
 pub(crate) mod time;
+pub(crate) mod tls;
 
 use std::process::Command;
 use std::sync::mpsc;

@@ -24,7 +24,7 @@ fn proof(end: &End, client: &End, server: &End) -> Result<(), ExplorerBreach> {
         }
         (Some(Verdict::Clean(_)), _) => clean(end, client, server),
         (Some(Verdict::Unproven | Verdict::Failed { .. } | Verdict::Truncated), _) => Ok(()),
-        (Some(Verdict::Reset | Verdict::TimedOut(_)), _) => Ok(()),
+        (Some(Verdict::Reset | Verdict::TimedOut(_) | Verdict::UnexpectedEof), _) => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::limits;
 use crate::options::ConnectionOptions;
 use crate::signals::Signals;
 use crate::standard::StandardStream;
+use crate::tls::ClientTlsOptions;
 use crate::units;
 use clap::Args;
 use plan::Plan;
@@ -86,6 +87,9 @@ pub(crate) struct Arguments {
     /// and t3 by the server's
     #[arg(long, value_name = "FILE", conflicts_with = "plain")]
     csv: Option<PathBuf>,
+
+    #[command(flatten)]
+    tls: ClientTlsOptions,
 
     #[command(flatten)]
     connection: ConnectionOptions,

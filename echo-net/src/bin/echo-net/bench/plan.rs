@@ -3,6 +3,7 @@
 use super::{Arguments, Failure};
 use crate::address;
 use crate::exit::Exit;
+use crate::tls::ClientTls;
 use echo_net::ClientConfig;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -17,6 +18,7 @@ pub(super) struct Plan {
     pub(super) name: String,
     pub(super) server: SocketAddr,
     pub(super) is_own: bool,
+    pub(super) tls: Option<ClientTls>,
     pub(super) config: ClientConfig,
     pub(super) is_plain: bool,
     pub(super) connections: usize,
@@ -54,9 +56,16 @@ impl Plan {
         if arguments.plain && size == 0 {
             return Err((Exit::Usage, "--size 0: a line has at least its newline".to_owned()));
         }
-        let (name, server) = match (own, &arguments.server) {
-            (Some(own), _) => (own.to_string(), own),
-            (None, given) => resolve(given.as_deref().unwrap_or_default(), arguments.port).await?,
+        let (name, server, tls) = match own {
+            Some(_) if arguments.tls.is_asked_for() => {
+                return Err((Exit::Usage, "--tls needs a server: its own one does not speak TLS".to_owned()));
+            }
+            Some(own) => (own.to_string(), own, None),
+            None => {
+                let given = arguments.server.as_deref().unwrap_or_default();
+                let server = address::parse(given, arguments.port).map_err(|error| (Exit::Usage, error))?;
+                (address::shown(&server), resolve(&server).await?, arguments.tls.load(&server.0)?)
+            }
         };
         let pace = match (arguments.short, arguments.rate) {
             (true, _) => Pace::Short,
@@ -68,6 +77,7 @@ impl Plan {
             name,
             server,
             is_own: own.is_some(),
+            tls,
             config,
             is_plain: arguments.plain,
             connections: arguments.connections,
@@ -84,14 +94,13 @@ impl Plan {
     }
 }
 
-async fn resolve(given: &str, port: u16) -> Result<(String, SocketAddr), Failure> {
-    let server = address::parse(given, port).map_err(|error| (Exit::Usage, error))?;
-    let shown = address::shown(&server);
+async fn resolve(server: &(String, u16)) -> Result<SocketAddr, Failure> {
+    let shown = address::shown(server);
     let mut found = lookup_host((&*server.0, server.1))
         .await
         .map_err(|error| (Exit::System, format!("cannot find {shown}: {error}")))?;
     match found.next() {
-        Some(address) => Ok((shown, address)),
+        Some(address) => Ok(address),
         None => Err((Exit::System, format!("cannot find {shown}: it has no address"))),
     }
 }

@@ -7,7 +7,7 @@ use super::stage::{Run, Stage};
 use super::user::User;
 use crate::exit::counted;
 use echo_net::echo_core::{End, Outcome};
-use echo_net::{connect_tcp, exchange, exchange_plainly};
+use echo_net::{ConnectError, Transport, connect_tcp, exchange, exchange_plainly};
 use std::cell::RefCell;
 use std::error::Error;
 use std::rc::Rc;
@@ -118,8 +118,19 @@ impl Worker {
 
     /// Runs one conversation. `None` if the run was over before it was connected.
     async fn converse(&self, connection: usize) -> Result<Option<Outcome>, String> {
+        let (server, whole) = (self.plan.server, self.plan.config.connection.deadlines.connect);
+        match &self.plan.tls {
+            Some(tls) => self.converse_over(tls.connect(server, whole), connection).await,
+            None => self.converse_over(connect_tcp(server, whole), connection).await,
+        }
+    }
+
+    async fn converse_over<T: Transport>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+        connection: usize,
+    ) -> Result<Option<Outcome>, String> {
         let config = self.plan.config;
-        let connecting = connect_tcp(self.plan.server, config.connection.deadlines.connect);
         let stream = tokio::select! { biased;
             connected = connecting => connected.map_err(|error| described(&error))?,
             () = self.run.is_done() => return Ok(None),

@@ -36,7 +36,7 @@ impl Pair<'_> {
                 Verdict::Clean(_) => !plain,
                 Verdict::Unproven => plain,
                 Verdict::Failed { .. } | Verdict::Truncated | Verdict::Reset => false,
-                Verdict::TimedOut(_) | Verdict::Violation(_) => false,
+                Verdict::TimedOut(_) | Verdict::Violation(_) | Verdict::UnexpectedEof => false,
             };
             ensure(good, ExplorerRule::Peace, || format!("without a fault the {} ends {outcome}", end.role.name()))?;
             let account = outcome.account;

@@ -1,0 +1,69 @@
+//! Connecting by TCP and TLS.
+
+use super::checked::Checked;
+use super::error::TlsError;
+use super::stream::TlsStream;
+use crate::client::{Client, ClientConfig};
+use crate::connect::{ConnectError, connect_tcp};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// Connects as [`connect_tcp`](crate::connect_tcp) does, and does the TLS handshake with the server `name`, within
+/// `whole`.
+///
+/// # Panics
+/// If it is not called in a tokio runtime.
+///
+/// # Errors
+/// Those of [`connect_tcp`](crate::connect_tcp), and [`ConnectError::Tls`]: the server does not speak TLS, or its
+/// certificate is not accepted.
+pub async fn connect_tls(
+    address: impl ToSocketAddrs,
+    name: ServerName<'static>,
+    tls: Arc<rustls::ClientConfig>,
+    whole: Duration,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let now = Instant::now();
+    let stream = connect_tcp(address, whole).await?;
+    let peer = stream.peer_addr().into_iter().collect();
+    let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));
+    let handshake = TlsConnector::from(tls).connect(name, Checked::new(stream));
+    match timeout_at(deadline, handshake).await {
+        Ok(Ok(stream)) => Ok(TlsStream::open(stream.into())),
+        Ok(Err(error)) => Err(ConnectError::Tls(TlsError::of(error))),
+        Err(_) => Err(ConnectError::TimedOut(whole, peer)),
+    }
+}
+
+impl Client {
+    /// Connects as [`connect`](Self::connect) does, by TLS to the server `name`.
+    ///
+    /// ```no_run
+    /// use echo_net::{Client, ClientConfig, tls_authorities, tls_client_config};
+    ///
+    /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = tls_client_config(tls_authorities("ca.pem".as_ref())?)?;
+    /// let name = "localhost".try_into()?;
+    /// let client = Client::connect_tls("localhost:2012", name, tls, ClientConfig::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect), and [`ConnectError::Tls`].
+    pub async fn connect_tls(
+        address: impl ToSocketAddrs,
+        name: ServerName<'static>,
+        tls: Arc<rustls::ClientConfig>,
+        config: ClientConfig,
+    ) -> Result<Self, ConnectError> {
+        let began = Instant::now();
+        let stream = connect_tls(address, name, tls, config.connection.deadlines.connect).await?;
+        Self::greet(stream, config.connecting_since(began)).await
+    }
+}

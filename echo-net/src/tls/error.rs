@@ -1,0 +1,90 @@
+//! Why a client's handshake failed, in words that a person can act on.
+
+use super::checked::is_silent;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use tokio_rustls::rustls::{self, CertificateError};
+
+/// Why a TLS handshake failed at the client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The server does not speak TLS: what it sent, or that it ended without a byte.
+    NotTls(io::Error),
+    /// The server's certificate is not accepted.
+    Certificate(CertificateError),
+    /// The server refused the handshake, or does not agree with this side.
+    Handshake(rustls::Error),
+    /// The connection ended in the handshake.
+    Ended(io::Error),
+}
+
+impl TlsError {
+    /// Sorts the error of a handshake.
+    pub(super) fn of(error: io::Error) -> Self {
+        match error.downcast::<rustls::Error>() {
+            Ok(rustls::Error::InvalidCertificate(error)) => Self::Certificate(error),
+            Ok(error) => Self::Handshake(error),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Self::NotTls(error),
+            Err(error) if is_silent(&error) => Self::NotTls(error),
+            Err(error) => Self::Ended(error),
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotTls(error) if is_silent(error) => {
+                f.write_str("the server ended the connection without a TLS handshake")
+            }
+            Self::NotTls(_) => f.write_str("the server does not speak TLS"),
+            Self::Certificate(error) => describe(error, f),
+            Self::Handshake(rustls::Error::AlertReceived(alert)) => {
+                write!(f, "the server refused the TLS handshake ({alert:?})")
+            }
+            Self::Handshake(_) => f.write_str("the TLS handshake failed"),
+            Self::Ended(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                f.write_str("the server ended the connection in the TLS handshake")
+            }
+            Self::Ended(_) => f.write_str("the connection failed in the TLS handshake"),
+        }
+    }
+}
+
+fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+    };
+    use CertificateError::{NotValidYetContext, UnknownIssuer};
+    match error {
+        Expired | ExpiredContext { .. } => f.write_str("the server's certificate has expired"),
+        NotValidYet | NotValidYetContext { .. } => f.write_str("the server's certificate is not valid yet"),
+        UnknownIssuer => f.write_str("no known authority has issued the server's certificate"),
+        BadSignature => f.write_str("the server's certificate is not signed by the authority that it names"),
+        NotValidForName => f.write_str("the server's certificate is for another name"),
+        NotValidForNameContext { expected, presented } if !presented.is_empty() => {
+            let presented = presented.join(", ").escape_debug().to_string();
+            write!(f, "the server's certificate is not for {}, but for {presented}", expected.to_str())
+        }
+        NotValidForNameContext { expected, .. } => {
+            write!(f, "the server's certificate is not for {}", expected.to_str())
+        }
+        _ => write!(f, "the server's certificate is not accepted: {error}"),
+    }
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotTls(error) if is_silent(error) => None,
+            // The violation, which says what was received instead.
+            Self::NotTls(error) => error.get_ref().map(|source| source as &(dyn Error + 'static)),
+            Self::Certificate(_) | Self::Handshake(rustls::Error::AlertReceived(_)) => None,
+            Self::Handshake(error) => Some(error),
+            Self::Ended(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Self::Ended(error) => Some(error),
+        }
+    }
+}
