@@ -11,6 +11,7 @@ mod fates;
 mod file;
 mod fuzz;
 mod http1;
+mod kills;
 mod ladders;
 mod mutants;
 mod numbers;
