@@ -64,17 +64,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let server = smol::spawn(async move {
-            let (stream, _) = listener.accept().await?;
-            Ok::<_, io::Error>(run(Connection::server(Config::default(), Stamp(0)), stream, |_| ()).await)
+            let connection = Connection::server(Config::default(), Stamp(0));
+            Ok::<_, io::Error>(run(connection, listener.accept().await?.0, |_| ()).await)
         });
         let mut client = Connection::client(Config::default(), Stamp(0));
         client.send(Duration::ZERO, b"hello")?;
         client.leave(Duration::ZERO, CloseReason::normal());
-        let outcome = run(client, TcpStream::connect(address).await?, |event| match event {
-            Event::Reply(reply) => {
-                println!("{} in {} ns", String::from_utf8_lossy(reply.payload), reply.stamps.delay())
-            }
-            _ => (),
+        let outcome = run(client, TcpStream::connect(address).await?, |event| {
+            let Event::Reply(reply) = event else { return };
+            println!("{} in {} ns", String::from_utf8_lossy(reply.payload), reply.stamps.delay());
         });
         println!("client: {}\nserver: {}", outcome.await, server.await?);
         Ok(())
