@@ -1,7 +1,7 @@
 //! The service manager's part: it gives sockets to the server, and is told when the server is ready and when it drains.
 
 use crate::support::program::{ECHO_NET, Kid, Serve, piped};
-use crate::support::raw::{Raw, Said};
+use crate::support::raw::{Raw, Said, hello};
 use crate::support::{PATIENCE, within};
 use echo_net::{Listener, TcpListeners};
 use std::fs::File;
@@ -44,7 +44,8 @@ fn servers_follow_one_another_on_a_given_socket() {
     let mut early = Raw::connect(address);
     let mut first = Serve::by(given(socket(), ONE, &[]));
     assert_eq!(first.address, address);
-    early.greets();
+    early.send(&hello());
+    early.hears_preface();
     early.asks(1, b"before the start");
     first.kid.signal("TERM");
     assert_eq!(early.hears(), Said::GoAway { last: 0, code: 1001 });
@@ -52,7 +53,8 @@ fn servers_follow_one_another_on_a_given_socket() {
     early.ends_clean_as(1, 1001);
     assert_eq!(first.kid.wait().code(), Some(0));
     let second = Serve::by(given(socket(), ONE, &[]));
-    between.greets();
+    between.send(&hello());
+    between.hears_preface();
     between.asks(1, b"between the two");
     between.ends_clean(1);
     let (code, report) = second.drain();
