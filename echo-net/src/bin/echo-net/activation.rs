@@ -3,7 +3,6 @@
 use listenfd::ListenFd;
 use std::env;
 use std::net::TcpListener;
-use std::os::fd::AsRawFd;
 
 /// Takes the sockets that the process was given, and removes the variables that announce them. It returns none if
 /// `LISTEN_PID` is not this process, because then they are meant for another one.
@@ -34,6 +33,7 @@ fn check_count() -> Result<(), String> {
 fn take(given: &mut ListenFd, index: usize) -> Result<Option<TcpListener>, String> {
     let failed = |reason: String| format!("cannot listen on the sockets of LISTEN_FDS: {reason}");
     let listener = given.take_tcp_listener(index).map_err(|error| failed(error.to_string()))?;
+    #[cfg(target_os = "linux")]
     if let Some(listener) = &listener {
         check_listens(listener).map_err(failed)?;
     }
@@ -41,15 +41,12 @@ fn take(given: &mut ListenFd, index: usize) -> Result<Option<TcpListener>, Strin
 }
 
 /// A service of a socket unit with `Accept=yes` is given connections.
+#[cfg(target_os = "linux")]
 fn check_listens(listener: &TcpListener) -> Result<(), String> {
-    let number = listener.as_raw_fd();
-    #[cfg(target_os = "linux")]
+    let number = std::os::fd::AsRawFd::as_raw_fd(listener);
     match socket2::SockRef::from(listener).is_listener() {
-        Ok(true) => (),
-        Ok(false) => return Err(format!("fd {number} is a TCP socket that does not listen")),
-        Err(error) => return Err(format!("fd {number}: {error}")),
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("fd {number} is a TCP socket that does not listen")),
+        Err(error) => Err(format!("fd {number}: {error}")),
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = number;
-    Ok(())
 }
