@@ -35,6 +35,9 @@ pub struct TcpListeners {
     listeners: Vec<TcpListener>,
     /// Index of the listener that is polled first next time, so that none starves.
     first: usize,
+    /// Whether connections get their options from the listener. On Linux they inherit them, if the listener had them
+    /// before the first connection could arrive.
+    inherit: bool,
 }
 
 impl TcpListeners {
@@ -60,6 +63,30 @@ impl TcpListeners {
         Self::bind_as(address, Port::Shared).await
     }
 
+    /// Takes listeners that exist already, for example those of systemd's socket activation. They become non-blocking,
+    /// also for other processes that share them. The length of their accept queues stays as it is.
+    ///
+    /// While another process keeps such a listener open, the kernel still accepts connections for it after this one is
+    /// dropped, and they wait for the next server.
+    ///
+    /// # Errors
+    /// There is no listener, or the system's error.
+    ///
+    /// # Panics
+    /// It is called outside a tokio runtime.
+    pub fn from_std(listeners: impl IntoIterator<Item = std::net::TcpListener>) -> io::Result<Self> {
+        let adopt = |listener: std::net::TcpListener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let listeners = listeners.into_iter().map(adopt).collect::<io::Result<Vec<_>>>()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected at least one listener"));
+        }
+        // Connections may wait in their accept queues already.
+        Ok(Self { listeners, first: 0, inherit: false })
+    }
+
     async fn bind_as(address: impl ToSocketAddrs, mode: Port) -> io::Result<Self> {
         let (mut listeners, mut port, mut left_out) = (Vec::<TcpListener>::new(), None, no_address());
         let mut seen = Vec::new();
@@ -80,7 +107,10 @@ impl TcpListeners {
                 Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
             }
         }
-        if listeners.is_empty() { Err(left_out) } else { Ok(Self { listeners, first: 0 }) }
+        if listeners.is_empty() {
+            return Err(left_out);
+        }
+        Ok(Self { listeners, first: 0, inherit: cfg!(target_os = "linux") })
     }
 
     /// Returns the local addresses.
@@ -109,8 +139,9 @@ impl Listener for TcpListeners {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
-        #[cfg(not(target_os = "linux"))]
-        prepare(&stream)?;
+        if !self.inherit {
+            prepare(&stream)?;
+        }
         Ok((stream, canonical(peer)))
     }
 

@@ -84,7 +84,7 @@ pub async fn serve_until<L: Listener, S: Service>(
             () = &mut shutdown => server.accept_waiting(&mut listener).await,
             () = server.run(&mut listener) => (),
         }
-        // From here on the system refuses new connections.
+        // From here on the system refuses new connections, unless another process keeps the socket open.
         drop(listener);
     }
     server.count(|now| now.draining = true);

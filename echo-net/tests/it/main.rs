@@ -1,6 +1,8 @@
 //! The protocol on real sockets: the library in this process, and the program `echo-net` as users run it.
 
 mod accept_queue;
+#[cfg(target_os = "linux")]
+mod activation;
 mod addresses;
 mod attackers;
 mod bad_input;

@@ -5,7 +5,7 @@ pub(crate) const PORT: u16 = 2012;
 /// The default port of metrics.
 pub(crate) const METRICS_PORT: u16 = 2013;
 /// The default host.
-const HOST: &str = "127.0.0.1";
+pub(crate) const HOST: &str = "127.0.0.1";
 
 /// Parses a host and a port. `HOST`, `HOST:PORT`, `::1`, `[::1]` and `[fe80::1%eth0]:PORT` name a host; `:PORT` means
 /// the default host. The default port is `port`.

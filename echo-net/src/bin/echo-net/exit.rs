@@ -22,7 +22,8 @@ Exit codes:
      tcp-states: there is no such port or process
   3  it could not start: refused, unknown host, no answer in time, no terminal, too few open files,
      a TLS handshake that failed, such as for a certificate that is not accepted, or a file for TLS
-     that cannot be used; serve: it cannot listen on an address; misbehave: no connection was made;
+     that cannot be used; serve: it cannot listen on an address, or was given a
+     socket that is no TCP listener; misbehave: no connection was made;
      tcp-states: the kernel or a process does not show its sockets, or the output cannot be written;
      bench: no connection was made, or a file cannot be written
   4  the server is not an echo/1 server: a mirror, a plain-only server, a silent server, or one that

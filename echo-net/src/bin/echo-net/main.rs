@@ -1,5 +1,6 @@
 //! `echo-net`: the echo server and client as commands.
 
+mod activation;
 mod address;
 mod answer;
 mod bench;
@@ -17,6 +18,8 @@ mod limits;
 mod log;
 mod metrics;
 mod misbehave;
+#[cfg(target_os = "linux")]
+mod notify;
 mod options;
 mod output;
 mod ping;
@@ -73,6 +76,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // First: it changes the environment, which other threads could read.
+    let given = match &arguments.command {
+        Command::Serve(_) => activation::take_listeners(),
+        _ => Ok(Vec::new()),
+    };
+    let given = match given {
+        Ok(given) => given,
+        Err(error) => return exit::fail(Exit::System, &error),
+    };
     if let Err(error) = limits::raise().and_then(|()| limits::check_threads()) {
         return exit::fail(Exit::System, &error);
     }
@@ -86,7 +98,7 @@ fn main() -> ExitCode {
     };
     let exit = match arguments.command {
         // As a task: connections wake one cheaply, and the future of `block_on` by a system call.
-        Command::Serve(arguments) => match runtime.block_on(runtime.spawn(serve::run(arguments))) {
+        Command::Serve(arguments) => match runtime.block_on(runtime.spawn(serve::run(arguments, given))) {
             Ok(exit) => exit,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         },

@@ -5,6 +5,8 @@ use crate::exit::{Exit, counted, fail};
 use crate::limits;
 use crate::log::{Format, Lines};
 use crate::metrics;
+#[cfg(target_os = "linux")]
+use crate::notify;
 use crate::options::ConnectionOptions;
 use crate::proxy::AcceptProxy;
 use crate::signals::Signals;
@@ -16,7 +18,7 @@ use echo_net::echo_core::Role;
 use echo_net::{
     Clock, Cores, Echo, Metrics, Report, ServerConfig, TcpListeners, TlsListener, return_free_memory, serve_until,
 };
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,13 +33,14 @@ const MEBIBYTE: usize = 1024 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Address to listen on: HOST, PORT or both; a name means all of its addresses. Port 0 picks a free port. The first
-    /// lines of the output show the addresses
-    #[arg(long, value_name = "[HOST][:PORT]", default_value = "127.0.0.1")]
-    listen: String,
+    /// lines of the output show the addresses. With sockets given by systemd (LISTEN_FDS) the server listens on those,
+    /// and --listen, --port and --reuse-port are errors [default: 127.0.0.1]
+    #[arg(long, value_name = "[HOST][:PORT]")]
+    listen: Option<String>,
 
-    /// The port, if --listen has none
-    #[arg(short, long, default_value_t = address::PORT)]
-    port: u16,
+    /// The port, if --listen has none [default: 2012]
+    #[arg(short, long)]
+    port: Option<u16>,
 
     /// Listen also where another server of yours does that was started with this option. To replace it without a gap,
     /// start the new one and then end the old one
@@ -114,13 +117,18 @@ enum FirstFin {
 
 impl Arguments {
     /// Listens for connections, and for requests for metrics if they are asked for. Prints the addresses once both work.
-    async fn listen(&self, out: &Lines) -> Result<(TcpListeners, Option<TcpListeners>), Failure> {
+    async fn listen(&self, given: Vec<TcpListener>, out: &Lines) -> Result<Listening, Failure> {
         let metrics = match &self.metrics {
             Some(given) => Some(listen("--metrics", given, address::METRICS_PORT, false).await?),
             None => None,
         };
-        let (listeners, addresses) = listen("--listen", &self.listen, self.port, self.shares_port()).await?;
-        for address in addresses {
+        let (listeners, addresses) = if given.is_empty() {
+            let (host, port) = (self.listen.as_deref().unwrap_or(address::HOST), self.port.unwrap_or(address::PORT));
+            listen("--listen", host, port, self.shares_port()).await?
+        } else {
+            self.listen_on(given)?
+        };
+        for address in &addresses {
             out.say(&format!("listening on {address}"));
         }
         let metrics = metrics.map(|(listeners, addresses)| {
@@ -129,7 +137,24 @@ impl Arguments {
             }
             listeners
         });
-        Ok((listeners, metrics))
+        Ok(Listening { listeners, addresses, metrics })
+    }
+
+    /// Listens on sockets that the process was given. The command line must not name others.
+    fn listen_on(&self, given: Vec<TcpListener>) -> Result<(TcpListeners, Vec<SocketAddr>), Failure> {
+        let named = [
+            ("--listen", self.listen.is_some()),
+            ("--port", self.port.is_some()),
+            ("--reuse-port", self.shares_port()),
+        ];
+        if let Some((option, _)) = named.into_iter().find(|(_, is_named)| *is_named) {
+            let expected = "expected the sockets or the option";
+            return Err((Exit::Usage, format!("{option} with sockets given by LISTEN_FDS: {expected}, not both")));
+        }
+        let failed = |error| (Exit::System, format!("cannot listen on the sockets of LISTEN_FDS: {error}"));
+        let listeners = TcpListeners::from_std(given).map_err(failed)?;
+        let addresses = listeners.local_addrs().map_err(failed)?;
+        Ok((listeners, addresses))
     }
 
     fn shares_port(&self) -> bool {
@@ -181,6 +206,13 @@ impl Arguments {
     }
 }
 
+/// Where the server listens.
+struct Listening {
+    listeners: TcpListeners,
+    addresses: Vec<SocketAddr>,
+    metrics: Option<TcpListeners>,
+}
+
 /// Why the server cannot start.
 type Failure = (Exit, String);
 
@@ -230,11 +262,12 @@ enum Served {
     Nothing,
 }
 
-/// Serves until the first signal, then drains. A second signal aborts.
-pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+/// Serves until the first signal, then drains. A second signal aborts. `given` are the sockets to listen on; if there are
+/// none, the arguments name the addresses.
+pub(crate) async fn run(arguments: Arguments, given: Vec<TcpListener>) -> ExitCode {
     let (log, out) = (Lines::to_stderr(), Lines::to_stdout());
     log.take_log(arguments.level(), arguments.log_format);
-    let served = serve(&arguments, &out).await;
+    let served = serve(&arguments, given, &out).await;
     // The report must follow the last line of the log, if both go to the same place.
     let until = Instant::now() + STALLED;
     let lost = match log.finish(until) {
@@ -263,7 +296,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
+async fn serve(arguments: &Arguments, given: Vec<TcpListener>, out: &Lines) -> Result<Served, Failure> {
     let tls = arguments.tls.load()?;
     let mut config = arguments.config()?;
     return_free_memory();
@@ -274,13 +307,17 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
             "at most {fit} connections at once instead of {asked}: the limit of open files (ulimit -Hn) allows no more"
         );
     }
-    let (listener, metrics_listener) = tokio::select! { biased;
+    let listening = tokio::select! { biased;
         _ = signals.reached(1) => return Ok(Served::Nothing),
-        listeners = arguments.listen(out) => listeners?,
+        listening = arguments.listen(given, out) => listening?,
     };
+    let listener = listening.listeners;
+    // A service manager that does not listen delays neither the connections nor the drain.
+    #[cfg(target_os = "linux")]
+    let notified = tokio::spawn(notify::tell(listening.addresses, signals.clone()));
     // Metrics are offered until this function returns, in a drain, too.
     let mut metrics_task = JoinSet::new();
-    if let Some(listener) = metrics_listener {
+    if let Some(listener) = listening.metrics {
         let metrics = Metrics::default();
         config.metrics = Some(metrics.clone());
         metrics_task.spawn(metrics::serve(listener, metrics));
@@ -301,5 +338,8 @@ async fn serve(arguments: &Arguments, out: &Lines) -> Result<Served, Failure> {
             serve_until(TlsListener::new(AcceptProxy(listener), tls), Echo, config, shutdown, abort).await
         }
     };
+    // The first signal was received, so it ends soon, and it does not panic.
+    #[cfg(target_os = "linux")]
+    let _ = notified.await;
     Ok(if aborted.into_inner() { Served::Aborted(report) } else { Served::Drained(report) })
 }
