@@ -52,10 +52,8 @@ async fn run(mut connection: Connection, mut stream: TcpStream, mut on_event: im
 
 /// Returns `None` at the next deadline.
 async fn alarm(began: Instant, due: Option<Duration>) -> Option<io::Result<usize>> {
-    match due {
-        Some(due) => Timer::at(began + due).await,
-        None => smol::future::pending().await,
-    };
+    let Some(due) = due else { return smol::future::pending().await };
+    Timer::at(began + due).await;
     None
 }
 
