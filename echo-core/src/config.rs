@@ -22,6 +22,10 @@ pub const HIGH_WATER: usize = 64 * 1024;
 pub struct Config {
     /// Maximum length of a payload, or of a piece of a plain line, in bytes; at most [`MAX_PAYLOAD`]. Default 1 MiB.
     pub limit: usize,
+    /// Server: whether a client may use the plain wire. If not, a client that does not begin with the preface of echo/1 is
+    /// refused with the reason. A service whose requests do something should turn it off, for any bytes are a message
+    /// there, and a pause of [`quiet`](Self::quiet) ends one. Default true.
+    pub plain_wire: bool,
     /// Plain wire: a message ends after this time without input. Zero: each read is a message. Default 20 ms.
     pub quiet: Duration,
     /// Server whose user answers: while so many requests are unanswered (or messages and answers of [`HIGH_WATER`] bytes
@@ -46,6 +50,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limit: 1024 * 1024,
+            plain_wire: true,
             quiet: Duration::from_millis(20),
             unanswered: 64,
             deadlines: Deadlines::default(),

@@ -1,18 +1,20 @@
 //! The running calls of a connection: each is a task, so one that panics harms no other.
 
 use crate::driver::{Driver, Given};
+use crate::server_config::ServerConfig;
 use crate::service::{Request, Service};
 use crate::transport::Transport;
 use echo_core::{CloseCode, Failure};
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use tracing::warn;
 
 /// What all calls of a server share.
@@ -24,6 +26,10 @@ pub(crate) struct CallLimits {
     most: usize,
     /// How long one may take, with its wait for a place.
     deadline: Duration,
+    /// How long one may go on after the ending has begun.
+    ending_deadline: Duration,
+    /// Calls that have ended.
+    ended: AtomicU64,
     /// Calls that wait for a place.
     waiting: AtomicUsize,
     /// Calls that panicked.
@@ -33,13 +39,14 @@ pub(crate) struct CallLimits {
 }
 
 impl CallLimits {
-    /// At most `most` calls at once, and at least 1, each for at most `deadline`.
-    pub(crate) fn new(most: usize, deadline: Duration) -> Self {
-        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        let most = config.max_calls.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             places: Semaphore::new(most),
             most,
-            deadline,
+            deadline: config.call_deadline,
+            ending_deadline: config.ending_call_deadline,
+            ended: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             panicked: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -54,6 +61,11 @@ impl CallLimits {
     /// Returns how many calls wait for a place.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many calls have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Returns how many calls panicked, and how many requests failed.
@@ -98,20 +110,23 @@ pub(crate) struct Calls<S> {
     requests: HashMap<Id, (u64, usize)>,
     /// Bytes of the messages that calls hold.
     held: usize,
+    /// The deadline of the calls that go on in the ending, once it has begun.
+    ending: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: Service> Calls<S> {
     pub(crate) fn new(service: Arc<S>, limits: Arc<CallLimits>, connection: u64, peer: String) -> Self {
         let peer = peer.into();
         let (tasks, requests) = (JoinSet::new(), HashMap::new());
-        Self { service, limits, connection, peer, tasks, requests, held: 0 }
+        Self { service, limits, connection, peer, tasks, requests, held: 0, ending: None }
     }
 
     /// Begins the call for a request.
     pub(crate) fn begin(&mut self, seq: u64, payload: Vec<u8>) {
         let (service, limits) = (self.service.clone(), self.limits.clone());
         let len = payload.len();
-        let request = Request::new(payload, seq, self.connection, self.peer.clone());
+        let (connection, peer) = (self.connection, self.peer.clone());
+        let request = Request { payload, seq, connection, peer };
         let task = self.tasks.spawn(async move { call(&*service, &limits, request).await });
         self.requests.insert(task.id(), (seq, len));
         self.held += len;
@@ -131,7 +146,7 @@ impl<S: Service> Calls<S> {
             self.requests.clear();
             self.held = 0;
         }
-        let mut is_answered = false;
+        let mut is_answered = self.poll_ending(cx, driver);
         while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(cx) {
             let (id, answer) = match ended {
                 Ok((id, answer)) => (id, answer),
@@ -144,6 +159,7 @@ impl<S: Service> Calls<S> {
             };
             if let Some((seq, len)) = self.requests.remove(&id) {
                 self.held -= len;
+                self.limits.ended.fetch_add(1, Ordering::Relaxed);
                 if driver.give(seq, answer) == Given::Failure {
                     self.limits.failed.fetch_add(1, Ordering::Relaxed);
                 }
@@ -151,6 +167,30 @@ impl<S: Service> Calls<S> {
             }
         }
         is_answered
+    }
+
+    /// Fails the requests whose calls go on for too long in the ending. The others are answered then, before the drain
+    /// deadline aborts the connection. Returns whether there were any.
+    fn poll_ending<T: Transport>(&mut self, cx: &mut Context<'_>, driver: &mut Driver<T>) -> bool {
+        if self.requests.is_empty() || !driver.connection().machine().is_ending() {
+            return false;
+        }
+        let limit = self.limits.ending_deadline;
+        let alarm = self.ending.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if !alarm.is_elapsed() && alarm.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.tasks.abort_all();
+        self.tasks.detach_all();
+        let mut late: Vec<u64> = self.requests.drain().map(|(_, (seq, _))| seq).collect();
+        late.sort_unstable();
+        self.held = 0;
+        self.limits.failed.fetch_add(late.len() as u64, Ordering::Relaxed);
+        for seq in late {
+            let reason = format!("the request has no response within {limit:?} of the ending");
+            driver.give(seq, Err(Failure::new(CloseCode::INTERNAL, reason)));
+        }
+        true
     }
 }
 

@@ -138,7 +138,8 @@ impl Client {
     /// Sends `payload` and waits for its answer. It first waits for a place if many requests are unanswered.
     ///
     /// # Errors
-    /// [`RequestError`]: the message is too long, or the conversation ended before the answer.
+    /// [`RequestError`]: the message is too long, the request failed at the server, or the conversation ended before the
+    /// answer.
     pub async fn request(&self, payload: impl Into<Vec<u8>>) -> Result<Answer, RequestError> {
         self.submit(payload).await?.answer().await
     }
@@ -233,7 +234,8 @@ fn lost_outcome() -> Outcome {
 
 /// A request in flight: a future of its answer. Dropping it does not cancel the request.
 ///
-/// It resolves to a [`RequestError`] if the message was too long, or if the conversation ended before the answer.
+/// It resolves to a [`RequestError`] if the message was too long, if the request failed at the server, or if the
+/// conversation ended before the answer.
 #[derive(Debug)]
 pub struct Pending(oneshot::Receiver<Result<Answer, RequestError>>);
 
@@ -241,7 +243,8 @@ impl Pending {
     /// Waits for the answer. Dropping this future does not cancel the request.
     ///
     /// # Errors
-    /// [`RequestError`]: the message was too long, or the conversation ended before the answer.
+    /// [`RequestError`]: the message was too long, the request failed at the server, or the conversation ended before the
+    /// answer.
     pub async fn answer(self) -> Result<Answer, RequestError> {
         self.await
     }

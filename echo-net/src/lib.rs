@@ -27,6 +27,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Instead of [`Echo`], a server can answer what you like: see [`Service`] and [`service_fn`], [`RetryClient`] for a client
+//! that sends again what was refused, and [`Metrics`]. The clauses that are cited are those of `PROTOCOL.md` of `echo-core`.
+//!
 //! `echo-core` has the protocol and the close contract; this crate makes no protocol decisions. Other transports
 //! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream.
 //!

@@ -40,6 +40,8 @@ pub struct MetricsSnapshot {
     pub shared_memory: usize,
     /// Maximum of `shared_memory`, in bytes.
     pub max_shared_memory: usize,
+    /// Calls of the service that have ended, those of open connections among them.
+    pub ended_calls: u64,
     /// Calls of the service that run.
     pub running_calls: usize,
     /// Calls of the service that wait for a place, because as many run as may.
@@ -53,8 +55,9 @@ impl Metrics {
         let mut snapshot = state.snapshot.clone();
         if let Some((memory, calls)) = &state.sources {
             (snapshot.shared_memory, snapshot.max_shared_memory) = memory.shared();
+            snapshot.ended_calls = calls.ended();
             (snapshot.running_calls, snapshot.waiting_calls) = (calls.running(), calls.waiting());
-            (snapshot.report.failed_calls, snapshot.report.failed_requests) = calls.failures();
+            (snapshot.report.panicked_calls, snapshot.report.failed_requests) = calls.failures();
         }
         snapshot
     }

@@ -66,10 +66,11 @@ fn requests(out: &mut Writer<'_>, now: &MetricsSnapshot) -> fmt::Result {
     out.family("requests", "Requests of ended connections, by their fate", MetricType::Counter, "fate", fates)?;
     out.counter("requests_failed", "Requests answered with a failure", None, report.failed_requests)?;
     out.counter("messages", "Requests of ended connections with an answer queued", None, report.messages)?;
-    out.counter("payload", "Payload of these requests", Some(Unit::Bytes), report.bytes)?;
+    out.counter("payload", "Payload of these answers", Some(Unit::Bytes), report.bytes)?;
     out.gauge("calls_running", "Calls of the service that run", None, now.running_calls)?;
     out.gauge("calls_waiting", "Calls of the service that wait for a place", None, now.waiting_calls)?;
-    out.counter("calls_panicked", "Calls of the service that panicked", None, report.failed_calls)
+    out.counter("calls", "Calls of the service that have ended", None, now.ended_calls)?;
+    out.counter("calls_panicked", "Calls of the service that panicked", None, report.panicked_calls)
 }
 
 /// Writes metrics in the order of the calls.

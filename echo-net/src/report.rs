@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Report {
     /// Connections accepted, including refused ones.
     pub accepted: u64,
-    /// Accepted connections that were refused because a limit was reached.
+    /// Accepted connections that were refused because a limit was reached. (`requests` counts refused requests.)
     pub refused: u64,
     /// Connections by the name of their end ([`End::name`]).
     #[cfg_attr(feature = "serde", serde(deserialize_with = "outcomes"))]
@@ -20,14 +20,14 @@ pub struct Report {
     pub timed_out: BTreeMap<Deadline, u64>,
     /// Requests accepted, with their answers queued. The outcomes show whether clients received them.
     pub messages: u64,
-    /// Payload bytes of these requests.
+    /// Payload bytes of these answers.
     pub bytes: u64,
     /// The fates of all requests of connections that have ended.
     pub requests: Tally,
     /// Requests that were answered with a failure ([`Failure`](echo_core::Failure)).
     pub failed_requests: u64,
     /// Calls of the service that panicked: their requests failed.
-    pub failed_calls: u64,
+    pub panicked_calls: u64,
     /// Failed calls of accept.
     pub accept_errors: u64,
     /// Connections whose task panicked (a bug of this crate), and calls of [`OnEnd`](crate::OnEnd) that panicked.
@@ -68,8 +68,9 @@ impl fmt::Display for Report {
         if self.accept_errors > 0 {
             write!(f, ", {} failed accepts", self.accept_errors)?;
         }
-        if self.failed_calls > 0 {
-            write!(f, ", {} calls panicked", self.failed_calls)?;
+        if self.panicked_calls > 0 {
+            let calls = if self.panicked_calls == 1 { "call" } else { "calls" };
+            write!(f, ", {} {calls} panicked", self.panicked_calls)?;
         }
         if self.panicked > 0 {
             write!(f, ", {} PANICKED (a bug)", self.panicked)?;

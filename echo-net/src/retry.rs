@@ -3,6 +3,9 @@
 use crate::client::{Answer, Client};
 use crate::connect::ConnectError;
 use crate::request_error::RequestError;
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
+use echo_core::End;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -32,7 +35,11 @@ impl Default for RetryConfig {
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// A client that reconnects. A request that was *refused* did not run, so it is sent again on a new connection. A request
-/// that is *unknown* may have run, so it is never sent again: only its user knows whether it can be.
+/// that is *unknown* may have run, so it is never sent again: only its user knows whether it can be. Nor is one that
+/// *failed*, with whatever code: that is its answer. Refusals by a server without a free connection are tried again; a
+/// peer that is no echo/1 server, or whose certificate is not accepted, is an error at once.
+///
+/// A request goes on if its future is dropped, by a timeout for example: the next one waits behind it.
 ///
 /// All requests share one connection at a time. `connect` makes it, when it is needed.
 ///
@@ -95,7 +102,7 @@ where
                 },
                 Err(error) => RetryError::Connect(error),
             };
-            if attempt >= self.config.attempts {
+            if attempt >= self.config.attempts || error.is_lasting() {
                 return Err(error);
             }
             // A server that drains refuses; its successor may be there already.
@@ -106,7 +113,8 @@ where
         }
     }
 
-    /// Closes the present connection politely, if there is one, and returns how it ended. A further request makes a new
+    /// Closes the present connection politely, if there is one, and returns how it ended. It waits for answers no longer
+    /// than the drain deadline (4 s); requests without one are unknown then. A further request makes a new
     /// one.
     pub async fn close(&self) -> Option<echo_core::Outcome> {
         let client = self.current.lock().await.client.take()?;
@@ -158,6 +166,21 @@ pub enum RetryError {
     Request(RequestError),
     /// The last attempt could not connect. The request did not run.
     Connect(Arc<ConnectError>),
+}
+
+impl RetryError {
+    /// Returns whether a further attempt would fail, too: the peer is no echo/1 server, or not the one that is meant.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Request(_) => false,
+            Self::Connect(error) => match &**error {
+                ConnectError::Ended(outcome) => matches!(outcome.end, End::Violation(_)),
+                #[cfg(feature = "tls")]
+                ConnectError::Tls(TlsError::Certificate(_) | TlsError::NotTls(_)) => true,
+                _ => false,
+            },
+        }
+    }
 }
 
 impl fmt::Display for RetryError {

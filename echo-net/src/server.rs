@@ -57,7 +57,7 @@ pub async fn serve_until<L: Listener, S: Service>(
     abort: impl Future<Output = ()>,
 ) -> Report {
     let memory = Memory::new(config.max_memory, config.max_connections.saturating_add(config.max_refusals));
-    let limits = Arc::new(CallLimits::new(config.max_calls, config.call_deadline));
+    let limits = Arc::new(CallLimits::new(&config));
     let metrics = config.metrics.clone().unwrap_or_default();
     metrics.begin(memory.clone(), limits.clone());
     let threads = config.cores.as_ref().map_or_else(|| Handle::current().metrics().num_workers(), Cores::count);

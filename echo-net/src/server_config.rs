@@ -21,27 +21,34 @@ pub struct ServerConfig {
     /// The clock.
     pub clock: Clock,
     /// Maximum number of concurrent connections. A further one is refused with CLOSE 1013, or a line on the plain wire.
+    /// Default 1,024.
     pub max_connections: usize,
     /// Maximum number of concurrent refusals (at least 1). A further one ends the oldest, but not before it is 100 ms
     /// old: in that time a client that sends something is told the reason. A client to refuse that sends nothing is
-    /// dropped at the detect deadline.
+    /// dropped at the detect deadline. Default 256.
     pub max_refusals: usize,
     /// Maximum bytes of memory for the input and output of all connections; buffers of the system do not count. One
     /// half is divided evenly among `max_connections` and `max_refusals`, so a connection within its part always has
     /// room. The other half is for long messages: a connection may take at most as much of it as it leaves free. A
     /// connection without room ends with CLOSE 1013, or a line on the plain wire. See [`ServerConfig::least_memory`].
+    /// Default 512 MiB.
     pub max_memory: usize,
-    /// Code and reason for clients when the server drains: code 1001 or 1012 of RFC 6455 section 7.4.
+    /// Code and reason for clients when the server drains: code 1001 (the default) or 1012 of RFC 6455 section 7.4.
     pub close_reason: CloseReason,
     /// Maximum number of calls of the service that run at once, over all connections. A further one waits for its place.
     /// [`Config::unanswered`] limits those of one connection. At least 1; default 10,000.
     pub max_calls: usize,
-    /// How long a call may take, with its wait for a place. Then it is dropped, and its request has failed. It should be
-    /// less than the clients' answer deadline (30 s), or they end the conversation before they learn of it.
-    /// [`Duration::MAX`] means no limit. Default 20 s.
-    ///
-    /// In a drain, and after a client's FIN, a call has no longer than the drain deadline (4 s).
+    /// How long a call may take, with its wait for a place. Then it is dropped, and its request fails with code 1011; with
+    /// code 1013 if it had no place until then, and so did not run. It should be less than the clients' answer deadline
+    /// (30 s), or they end the conversation before they learn of it. [`Duration::MAX`] means no limit. Default 20 s.
     pub call_deadline: Duration,
+    /// How long a call may go on after the ending has begun: a drain, or the client's GOAWAY or FIN. Then it is dropped,
+    /// and its request fails with code 1011. Default 3 s.
+    ///
+    /// It must be less than the drain deadlines (4 s) of the server and of its clients. At the server's, the connection is
+    /// aborted, and every request without an answer is unknown, also one whose call has ended behind a slow one. Longer
+    /// calls need longer `drain` and `shutdown` deadlines ([`Deadlines`](echo_core::Deadlines)) at both sides.
+    pub ending_call_deadline: Duration,
     /// Threads for the connections. `None` (the default) for the runtime that serves.
     pub cores: Option<Cores>,
     /// Called at the end of each connection.
@@ -110,6 +117,7 @@ impl Default for ServerConfig {
             close_reason: CloseReason::new(CloseCode::GOING_AWAY, "the server is shutting down"),
             max_calls: 10_000,
             call_deadline: Duration::from_secs(20),
+            ending_call_deadline: Duration::from_secs(3),
             cores: None,
             on_end: OnEnd::default(),
             metrics: None,

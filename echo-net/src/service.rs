@@ -13,6 +13,13 @@ use std::sync::Arc;
 /// panics, the client is told that the request failed, with code 1011. It must not block its thread: that has other
 /// connections.
 ///
+/// Clients may use the plain wire, too, where any line is a request, and a pause ends one: a service whose requests do
+/// something should turn it off ([`Config::plain_wire`](echo_core::Config::plain_wire)).
+///
+/// A request fails with a code of the service's own (4000 to 4999, by convention), or with one of these: 1011, the call
+/// panicked, or passed a deadline; 1013, it did not run, because no place was free until its deadline
+/// ([`ServerConfig::max_calls`](crate::ServerConfig::max_calls)); 1009, its response is over the limit.
+///
 /// A request and a response are whole, and in memory. Bodies that are streamed are out of scope: send them as several
 /// requests.
 ///
@@ -36,6 +43,10 @@ use std::sync::Arc;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Service`",
+    note = "`service_fn` makes a service of an async function or closure from `Request` to `Result<Response, E>`, where `E` can be converted into a `Failure`"
+)]
 pub trait Service: Send + Sync + 'static {
     /// Why there is no response. It becomes a code and a reason for the client.
     type Error: Into<Failure>;
@@ -65,8 +76,9 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(payload: Vec<u8>, seq: u64, connection: u64, peer: Arc<str>) -> Self {
-        Self { payload, seq, connection, peer }
+    /// Creates the first request of the first connection, from nobody: for tests of a service without a server.
+    pub fn new(payload: impl Into<Vec<u8>>) -> Self {
+        Self { payload: payload.into(), seq: 1, connection: 1, peer: "".into() }
     }
 }
 
@@ -74,7 +86,7 @@ impl Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
-    /// The message.
+    /// The message. On the plain wire it is sent as it is, behind the time in brackets: end it with a newline there.
     pub payload: Vec<u8>,
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn prepare<'a>(socket: impl Into<socket2::SockRef<'a>>) -> io::Result
     Ok(())
 }
 
-/// An in-memory stream, for tests.
+/// An in-memory stream, for tests. It has no RST: the peer of one that is aborted sees the end of the stream.
 impl Transport for DuplexStream {}
 
 /// Adapts any stream; `abort` drops it.
@@ -133,14 +133,16 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StreamTransport<T> {
     }
 }
 
-/// A source of streams.
+/// A source of streams. A stream of another crate needs a type of your own for its listener, and [`StreamTransport`]: the
+/// example `service_on_turmoil` of the crate `sim-tests` runs a server and a client on a simulated network in this way.
 pub trait Listener: Send + 'static {
     /// The type of the streams.
     type Stream: Transport;
     /// The type of addresses. The server logs and reports a peer by its address.
     type Addr: fmt::Display + Send + 'static;
 
-    /// Accepts the next stream and returns it with the peer's address. Must be cancel safe.
+    /// Accepts the next stream and returns it with the peer's address. Must be cancel safe. The server counts an error,
+    /// logs it, and tries again after 100 ms. A source without further streams stays pending.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Self::Addr)>> + Send;
 
     /// Returns the address that this listens at.

@@ -25,7 +25,11 @@ impl Connection {
                 splitter: LineDecoder::new(self.session.config.payload_limit()),
                 lookout: Lookout::new(),
             };
-            self.refuse(now);
+            if self.session.config.plain_wire {
+                return self.refuse(now);
+            }
+            let violation = Violation::protocol("the preface of echo/1", "other bytes");
+            self.session.apply(close::MachineEvent::Violation(violation), now);
         }
     }
 

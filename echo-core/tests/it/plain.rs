@@ -281,3 +281,16 @@ proptest! {
         prop_assert!(whole.iter().all(|message| !message.is_empty() && message.len() <= limit));
     }
 }
+
+/// Clause 1.3: a server without the plain wire refuses its clients by name.
+#[test]
+fn a_server_without_the_plain_wire_says_so() {
+    let mut config = Config::default();
+    config.plain_wire = false;
+    let mut server = server_with(config);
+    server.feed(b"hello\n");
+    assert_eq!(sent(&server), "echo: expected the preface of echo/1, got other bytes\n");
+    assert!(server.connection.machine().account().asked == 0 && server.fin.is_some());
+    server.feed_fin();
+    assert!(matches!(server.wait_for_end().end, End::Violation(_)));
+}

@@ -65,7 +65,7 @@ fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result
         BadSignature => f.write_str("the server's certificate is not signed by the authority that it names"),
         NotValidForName => f.write_str("the server's certificate is for another name"),
         NotValidForNameContext { expected, presented } if !presented.is_empty() => {
-            let presented = presented.join(", ").escape_debug().to_string();
+            let presented = presented.join(", ").replace('"', "").escape_debug().to_string();
             write!(f, "the server's certificate is not for {}, but for {presented}", expected.to_str())
         }
         NotValidForNameContext { expected, .. } => {

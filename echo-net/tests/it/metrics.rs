@@ -288,11 +288,11 @@ async fn calls_are_counted_while_they_run() {
     for answer in answers {
         failed += u32::from(matches!(within(answer.answer()).await, Err(RequestError::Failed(_))));
     }
-    assert_eq!((failed, calls()), (2, (0, 0)));
+    assert_eq!((failed, calls(), metrics.read().ended_calls), (2, (0, 0), 4));
     assert!(within(client.close()).await.end.is_clean());
     let report = server.drain().await;
     let last = metrics.read();
-    assert_eq!((report.failed_requests, report.failed_calls, report.messages), (2, 1, 4), "{report}");
+    assert_eq!((report.failed_requests, report.panicked_calls, report.messages), (2, 1, 4), "{report}");
     assert_eq!((last.report, last.open, last.draining, last.durations.count()), (report, 0, true, 1));
 }
 

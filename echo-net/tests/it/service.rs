@@ -81,7 +81,7 @@ async fn a_broken_handler_fails_its_request_alone() {
     assert_eq!((outcome.end.is_clean(), outcome.account.answered), (true, 4));
     assert!(within(other.close()).await.end.is_clean());
     let report = server.drain().await;
-    assert_eq!((report.failed_calls, report.panicked, report.ended("clean")), (1, 0, 2), "{report}");
+    assert_eq!((report.panicked_calls, report.panicked, report.ended("clean")), (1, 0, 2), "{report}");
     assert!(report.to_string().contains("1 calls panicked"), "{report}");
 }
 
@@ -361,4 +361,24 @@ async fn what_was_refused_is_sent_again() {
     assert_eq!(counted.load(Ordering::SeqCst), 4 * 500, "each ran once");
     assert_eq!(reports.iter().map(|report| report.messages).sum::<u64>(), 4 * 500);
     assert!(reports.iter().all(|report| report.ended("clean") == report.accepted), "{reports:?}");
+}
+
+/// Clause 5.2: in a drain a call has a deadline of its own, before the one at which the connection is aborted. What ended
+/// behind it is answered.
+#[tokio::test]
+async fn a_call_that_never_ends_fails_in_a_drain_and_holds_up_no_other() {
+    let service = service_fn(async |request: Request| match request.seq {
+        1 => pending().await,
+        _ => Ok::<_, Failure>(Response::new(request.payload)),
+    });
+    let server = start(service, server_config(|config| config.ending_call_deadline = Duration::from_millis(100))).await;
+    let client = connect(&server).await;
+    let first = client.submit("for ever").await.expect("it is open");
+    let second = client.submit("at once").await.expect("it is open");
+    let report = server.drain().await;
+    let reason = "the request has no response within 100ms of the ending".to_owned();
+    assert_eq!(failed(within(first.answer()).await), (1011, reason));
+    assert_eq!(within(second.answer()).await.expect("an answer").payload, b"at once");
+    assert!(within(client.ended()).await.end.is_clean());
+    assert_eq!((report.ended("clean"), report.failed_requests), (1, 1), "{report}");
 }

@@ -224,6 +224,8 @@ impl<N: Net> HostProgram<N> {
         config.connection = self.config();
         config.clock = Clock::simulated(|| defaults::EPOCH);
         config.close_reason = defaults::server_close_reason();
+        // A scenario's handler takes as long as it says.
+        (config.call_deadline, config.ending_call_deadline) = (Duration::MAX, Duration::MAX);
         config.on_end = OnEnd::call(move |ended| witness.note(LogEvent::Ended(ended.outcome.clone())));
         let begin = Arc::new(Notify::new());
         let door = InstrumentedListener { listener, cast: self.clone(), begin: Arc::clone(&begin) };
