@@ -53,7 +53,9 @@ fn main() -> turmoil::Result {
         let client = RetryClient::new(connect, RetryConfig::default());
         for text in ["before", "meanwhile", "after"] {
             match client.request(text).await {
-                Ok(answer) => println!("{text}: answered after {} ms", answer.stamps.delay() / 1_000_000),
+                Ok(answer) => {
+                    println!("{text}: answered, with {} ms on the network", answer.stamps.delay() / 1_000_000)
+                }
                 Err(error) => println!("{text}: {error}"),
             }
         }
