@@ -82,7 +82,7 @@ async fn a_broken_handler_fails_its_request_alone() {
     assert!(within(other.close()).await.end.is_clean());
     let report = server.drain().await;
     assert_eq!((report.panicked_calls, report.panicked, report.ended("clean")), (1, 0, 2), "{report}");
-    assert!(report.to_string().contains("1 calls panicked"), "{report}");
+    assert!(report.to_string().contains("1 call panicked"), "{report}");
 }
 
 /// A handler that never ends is dropped at its deadline.
