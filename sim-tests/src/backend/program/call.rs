@@ -1,6 +1,7 @@
 //! A call of a service, which takes its time.
 
 use super::Slot;
+#[cfg(feature = "turmoil")]
 use super::instrumented_stream::lock;
 use echo_net::Transport;
 use tokio::time::{Instant, sleep_until};
