@@ -90,13 +90,13 @@ fn frames(limit: usize, pieces: &mut dyn Iterator<Item = &[u8]>) -> Decoded {
     decoded
 }
 
-/// Checks that the decoded frames equal the input, except for unused bits of GOAWAY and CLOSE.
+/// Checks that the decoded frames equal the input, except for unused bits of GOAWAY, CLOSE and FAILED.
 fn agrees(came: &[u8], units: &[Unit]) {
     let mut at = 0;
     for unit in units {
         let Unit::Frame(bytes) = unit else { continue };
         let mut original = came[at..at + bytes.len()].to_vec();
-        if matches!(original[3], 3 | 4) {
+    X
             original[frame::HEADER + 2] = bytes[frame::HEADER + 2];
         }
         assert_eq!(*bytes, original, "a frame is not what came");
