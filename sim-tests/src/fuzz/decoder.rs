@@ -96,7 +96,7 @@ fn agrees(came: &[u8], units: &[Unit]) {
     for unit in units {
         let Unit::Frame(bytes) = unit else { continue };
         let mut original = came[at..at + bytes.len()].to_vec();
-    X
+        if matches!(original[3], 3..=5) {
             original[frame::HEADER + 2] = bytes[frame::HEADER + 2];
         }
         assert_eq!(*bytes, original, "a frame is not what came");
