@@ -141,10 +141,7 @@ impl<S: Service> Calls<S> {
     pub(crate) fn poll_answers<T: Transport>(&mut self, cx: &mut Context<'_>, driver: &mut Driver<T>) -> bool {
         if !self.requests.is_empty() && driver.connection().unanswered().next().is_none() {
             // Nobody can be answered any more.
-            self.tasks.abort_all();
-            self.tasks.detach_all();
-            self.requests.clear();
-            self.held = 0;
+            self.drop_all();
         }
         let mut is_answered = self.poll_ending(cx, driver);
         while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(cx) {
@@ -180,17 +177,23 @@ impl<S: Service> Calls<S> {
         if !alarm.is_elapsed() && alarm.as_mut().poll(cx).is_pending() {
             return false;
         }
-        self.tasks.abort_all();
-        self.tasks.detach_all();
-        let mut late: Vec<u64> = self.requests.drain().map(|(_, (seq, _))| seq).collect();
-        late.sort_unstable();
-        self.held = 0;
+        let late = self.drop_all();
         self.limits.failed.fetch_add(late.len() as u64, Ordering::Relaxed);
         for seq in late {
             let reason = format!("the request has no response within {limit:?} of the ending");
             driver.give(seq, Err(Failure::new(CloseCode::INTERNAL, reason)));
         }
         true
+    }
+
+    /// Drops all calls. Returns the numbers of their requests, in order.
+    fn drop_all(&mut self) -> Vec<u64> {
+        self.tasks.abort_all();
+        self.tasks.detach_all();
+        self.held = 0;
+        let mut dropped: Vec<u64> = self.requests.drain().map(|(_, (seq, _))| seq).collect();
+        dropped.sort_unstable();
+        dropped
     }
 }
 

@@ -155,8 +155,10 @@ impl Session {
     /// Returns the number of requests whose answers are not queued, and can still be sent.
     #[inline]
     pub(crate) fn owed(&self) -> usize {
-        let can_be_sent = !self.write_closed;
-        self.owed.as_ref().filter(|_| can_be_sent).map_or(0, |owed| owed.requests.len())
+        match &self.owed {
+            Some(owed) if !self.write_closed => owed.requests.len(),
+            Some(_) | None => 0,
+        }
     }
 
     /// Returns whether answers are owed that cannot be sent any more.

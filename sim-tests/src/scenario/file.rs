@@ -16,8 +16,8 @@
 //! end
 //! ```
 //!
-//! `limit`, `handler`, `deadline` (which may occur several times), `backend`, `seed` and `talk` are optional. Without `talk` the
-//! client makes the usual requests. Text behind `#` is a comment. The last line, `end`, shows that the file is
+//! `limit`, `handler`, `deadline` (which may occur several times), `backend`, `seed` and `talk` are optional. Without
+//! `talk` the client makes the usual requests. Text behind `#` is a comment. The last line, `end`, shows that the file is
 //! complete.
 
 use crate::scenario::Backend;
