@@ -202,20 +202,21 @@ impl End {
                         self.connection.handle_write_failed(now);
                         continue;
                     }
-                    let mut bytes = [header, payload].concat();
-                    match self.write_limit.take(bytes.len().min(most)) {
-                        Ok(count) => bytes.truncate(count),
+                    let count = match self.write_limit.take((header.len() + payload.len()).min(most)) {
+                        Ok(count) => count,
                         Err(point) => {
                             if !std::mem::replace(&mut self.blocked, true) {
                                 self.look(world);
                             }
                             return world.log.note_stalled(self.role, point);
                         }
-                    }
-                    let count = bytes.len();
+                    };
                     self.write_limit.took(count);
                     self.blocked = false;
-                    world.send(self.role, StreamPacket::Data(bytes));
+                    // Only what is written is copied: output of much data may be written in small parts.
+                    let (header, payload) =
+                        (&header[..count.min(header.len())], &payload[..count.saturating_sub(header.len())]);
+                    world.send(self.role, StreamPacket::Data([header, payload].concat()));
                     self.connection.handle_sent(now, count);
                 }
                 Output::Fin if !self.socket.is_open() => self.connection.handle_write_failed(now),
