@@ -3,7 +3,7 @@
 use crate::load::Load;
 use crate::peers::Peer;
 use crate::wire::Wire;
-use Peer::{Echo, Fastwebsockets, Floor, LengthDelimited, Library, Raw16k, Raw256k, RawShared, Tungstenite};
+use Peer::{Echo, Fastwebsockets, Floor, LengthDelimited, Library, Raw16k, Raw256k, RawShared, Service, Tungstenite};
 
 /// One table.
 pub(crate) struct Figure {
@@ -36,6 +36,7 @@ const fn load(connections: usize, outstanding: usize, size: usize) -> Load {
 
 const ALL: &[(Peer, Wire)] = &[
     (Echo, Wire::Echo),
+    (Service, Wire::Echo),
     (Raw16k, Wire::Raw),
     (Floor, Wire::Echo),
     (LengthDelimited, Wire::LengthDelimited),

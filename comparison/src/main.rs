@@ -19,9 +19,9 @@ mod wire;
 use clap::{Parser, Subcommand};
 use figure::{FIGURES, Figure, Kind};
 use peers::Peer;
-use process::Server;
+use process::{Programs, Server};
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 use table::{Measured, Table};
@@ -41,9 +41,12 @@ struct Args {
     /// client, plain.
     #[arg(long)]
     figure: Vec<String>,
-    /// Only these servers.
+    /// Only these servers, beside ours.
     #[arg(long)]
     server: Vec<Peer>,
+    /// Another build of this program, of an earlier version: its echo server is measured, too.
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Task>,
 }
@@ -76,19 +79,17 @@ fn compare(args: &Args) -> io::Result<()> {
         return Err(io::Error::other(format!("no figure {unknown:?}; there are {}", names.join(", "))));
     }
     raise_descriptors()?;
-    let floor = process::compile_floor()?;
+    let programs = Programs { floor: process::compile_floor()?, before: args.before.clone() };
     let mut random = SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64) | 1;
     let wanted = |figure: &&Figure| args.figure.is_empty() || args.figure.iter().any(|name| name == figure.name);
     let result = FIGURES.iter().filter(wanted).try_for_each(|figure| {
-        let mut table = Table::new(figure);
+        let peers = peers_of(figure, args);
+        let mut table = Table::new(figure, &peers);
         for round in 0..args.rounds {
             eprint!("\r{}: round {} of {} ", figure.name, round + 1, args.rounds);
-            for number in shuffled(figure.peers.len(), &mut random) {
-                let (peer, wire) = figure.peers[number];
-                if !args.server.is_empty() && !args.server.contains(&peer) {
-                    continue;
-                }
-                let measured = measure(figure.kind, peer, wire, &floor, Duration::from_millis(args.millis));
+            for number in shuffled(peers.len(), &mut random) {
+                let (peer, wire) = peers[number];
+                let measured = measure(figure.kind, peer, wire, &programs, Duration::from_millis(args.millis));
                 table.add(number, measured.map_err(|error| explain(peer, figure, &error))?);
             }
         }
@@ -97,16 +98,27 @@ fn compare(args: &Args) -> io::Result<()> {
         Ok(())
     });
     // It is in the folder for temporary files.
-    let _ = std::fs::remove_file(floor);
+    let _ = std::fs::remove_file(programs.floor);
     result
+}
+
+/// Returns the servers of a figure that are wanted.
+fn peers_of(figure: &Figure, args: &Args) -> Vec<(Peer, Wire)> {
+    let mut peers = figure.peers.to_vec();
+    let ours = peers[0].0;
+    peers.retain(|(peer, _)| args.server.is_empty() || *peer == ours || args.server.contains(peer));
+    if let (Some((Peer::Echo, wire)), Some(_)) = (peers.first().copied(), &args.before) {
+        peers.insert(1, (Peer::Before, wire));
+    }
+    peers
 }
 
 fn explain(peer: Peer, figure: &Figure, error: &io::Error) -> io::Error {
     io::Error::other(format!("{} in {}: {error}", peer.name(), figure.name))
 }
 
-fn measure(kind: Kind, peer: Peer, wire: Wire, floor: &Path, time: Duration) -> io::Result<Measured> {
-    let server = Server::start(peer, floor)?;
+fn measure(kind: Kind, peer: Peer, wire: Wire, programs: &Programs, time: Duration) -> io::Result<Measured> {
+    let server = Server::start(peer, programs)?;
     let mut before = Ok(Duration::ZERO);
     let warm_up = time / 4;
     let sample = match kind {

@@ -14,8 +14,13 @@ use crate::wire::UPGRADED;
 /// A server to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Peer {
-    /// `echo_net::serve`.
+    /// `echo_net::serve` with `Echo`.
     Echo,
+    /// The same server of another build of this program (`--before`).
+    #[value(skip)]
+    Before,
+    /// `echo_net::serve` with a function that returns its request: a call of its own for each message.
+    Service,
     /// A read buffer of 16 KiB for each connection, and `write_all`.
     Raw16k,
     /// The same with 256 KiB.
@@ -39,6 +44,8 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Before => "echo before",
+            Self::Service => "echo as a function",
             Self::Raw16k => "raw tokio, 16 KiB",
             Self::Raw256k => "raw tokio, 256 KiB",
             Self::RawShared => "raw tokio, one buffer",
@@ -56,13 +63,10 @@ pub(crate) fn serve(peer: Peer) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Each as a task: others wake one cheaply, and the future of `block_on` by a system call.
     let served = runtime.spawn(async move {
-        if peer == Peer::Echo {
-            let listeners = echo_net::TcpListeners::bind("0.0.0.0:0").await?;
-            println!("{}", echo_net::Listener::local_addr(&listeners)?.port());
-            let mut config = echo_net::ServerConfig::default();
-            config.max_connections = 20_000;
-            echo_net::serve(listeners, echo_net::Echo, config, std::future::pending()).await;
-            return Ok(());
+        match peer {
+            Peer::Echo => return ours(echo_net::Echo).await,
+            Peer::Service => return ours(echo_net::service_fn(same)).await,
+            _ => (),
         }
         let listener = echo_net::listen_tcp("0.0.0.0:0").await?;
         println!("{}", listener.local_addr()?.port());
@@ -73,10 +77,25 @@ pub(crate) fn serve(peer: Peer) -> io::Result<()> {
             Peer::LengthDelimited => accept(listener, length_delimited).await,
             Peer::Tungstenite => accept(listener, tungstenite).await,
             Peer::Fastwebsockets => accept(listener, fastwebsockets).await,
-            Peer::Echo | Peer::Floor | Peer::Library => Err(io::Error::other("this is no server of this program")),
+            Peer::Echo | Peer::Service | Peer::Before | Peer::Floor | Peer::Library => {
+                Err(io::Error::other("this is no server of this program"))
+            }
         }
     });
     runtime.block_on(served).map_err(io::Error::other)?
+}
+
+async fn ours(service: impl echo_net::Service) -> io::Result<()> {
+    let listeners = echo_net::TcpListeners::bind("0.0.0.0:0").await?;
+    println!("{}", echo_net::Listener::local_addr(&listeners)?.port());
+    let mut config = echo_net::ServerConfig::default();
+    config.max_connections = 20_000;
+    echo_net::serve(listeners, service, config, std::future::pending()).await;
+    Ok(())
+}
+
+async fn same(request: echo_net::Request) -> Result<echo_net::Response, std::convert::Infallible> {
+    Ok(echo_net::Response::new(request.payload))
 }
 
 async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F) -> io::Result<()>

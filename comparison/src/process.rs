@@ -3,10 +3,16 @@
 use crate::peers::Peer;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs};
+
+/// The programs of servers that are not in this one.
+pub(crate) struct Programs {
+    pub(crate) floor: PathBuf,
+    pub(crate) before: Option<PathBuf>,
+}
 
 /// A running server. Dropping it ends it.
 pub(crate) struct Server {
@@ -16,10 +22,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `peer` on the first core; this thread runs on the last one.
-    pub(crate) fn start(peer: Peer, floor: &Path) -> io::Result<Self> {
-        let is_floor = matches!(peer, Peer::Floor | Peer::Library);
-        let mut command = Command::new(if is_floor { floor.to_owned() } else { env::current_exe()? });
-        if !is_floor {
+    pub(crate) fn start(peer: Peer, programs: &Programs) -> io::Result<Self> {
+        let (program, peer) = match peer {
+            Peer::Floor | Peer::Library => (programs.floor.clone(), None),
+            Peer::Before => (programs.before.clone().unwrap_or_default(), Some(Peer::Echo)),
+            peer => (env::current_exe()?, Some(peer)),
+        };
+        let mut command = Command::new(&program);
+        if let Some(peer) = peer {
             let value = clap::ValueEnum::to_possible_value(&peer).ok_or_else(|| io::Error::other("no name"))?;
             command.args(["peer", value.get_name()]);
         }
@@ -27,12 +37,15 @@ impl Server {
         pin(cores.first().copied())?;
         let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         pin(cores.last().copied())?;
-        let mut server = Self { child: started?, port: 0 };
+        let cannot = |error| io::Error::other(format!("cannot start {}: {error}", program.display()));
+        let mut server = Self { child: started.map_err(cannot)?, port: 0 };
         let mut line = String::new();
         let stdout = server.child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         BufReader::new(stdout).read_line(&mut line)?;
-        server.port =
-            line.trim().parse().map_err(|_| io::Error::other(format!("{peer:?} printed no port: {line:?}")))?;
+        server.port = line
+            .trim()
+            .parse()
+            .map_err(|_| io::Error::other(format!("{} printed no port: {line:?}", program.display())))?;
         Ok(server)
     }
 

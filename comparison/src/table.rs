@@ -2,6 +2,7 @@
 
 use crate::figure::{Figure, Kind};
 use crate::peers::Peer;
+use crate::wire::Wire;
 use std::fmt;
 
 /// One measurement of one server.
@@ -14,13 +15,15 @@ pub(crate) struct Measured {
 
 pub(crate) struct Table<'a> {
     figure: &'a Figure,
+    /// The servers, each with its wire. The first is ours.
+    peers: &'a [(Peer, Wire)],
     /// For each server, its rounds.
     rows: Vec<Vec<Measured>>,
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(figure: &'a Figure) -> Self {
-        Self { figure, rows: figure.peers.iter().map(|_| Vec::new()).collect() }
+    pub(crate) fn new(figure: &'a Figure, peers: &'a [(Peer, Wire)]) -> Self {
+        Self { figure, peers, rows: peers.iter().map(|_| Vec::new()).collect() }
     }
 
     pub(crate) fn add(&mut self, peer: usize, measured: Measured) {
@@ -60,10 +63,7 @@ impl fmt::Display for Table<'_> {
         let first = if let Kind::Client(_) = self.figure.kind { "generator" } else { "server" };
         writeln!(f, "| {first} | {unit} | {cpu} | {ours} / this | CPU, {ours} / this |")?;
         writeln!(f, "|---|---|---|---|---|")?;
-        for (number, (peer, _)) in self.figure.peers.iter().enumerate() {
-            if self.rows[number].is_empty() {
-                continue;
-            }
+        for (number, (peer, _)) in self.peers.iter().enumerate() {
             let value = median(self.rows[number].iter().map(|measured| measured.value)) * self.scale();
             let cpu = median(self.rows[number].iter().map(|measured| measured.cpu));
             let places = if value < 100.0 { 1 } else { 0 };

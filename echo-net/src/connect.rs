@@ -32,7 +32,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve(_) => write!(f, "the name does not resolve"),
+            Self::Resolve(error) => write!(f, "the name does not resolve: {}", reason(error)),
             Self::Refused(tried) if tried.is_empty() => write!(f, "the name resolves to no address"),
             Self::Refused(tried) => {
                 for (at, (address, error)) in tried.iter().enumerate() {
@@ -48,7 +48,9 @@ impl fmt::Display for ConnectError {
                 echo_core::End::TimedOut(Deadline::Connect) => {
                     write!(f, "connected, but the server sent no echo/1 preface in time")
                 }
-                echo_core::End::Violation(_) => write!(f, "connected, but this is not an echo/1 server"),
+                echo_core::End::Violation(violation) => {
+                    write!(f, "connected, but this is not an echo/1 server: {violation}")
+                }
                 end => write!(f, "connected, but the conversation ended before the server's preface: {end}"),
             },
             #[cfg(feature = "tls")]
@@ -59,13 +61,12 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The causes that it holds are parts of its own text.
         match self {
-            Self::Resolve(error) => Some(error),
-            Self::Ended(Outcome { end: echo_core::End::Violation(violation), .. }) => Some(violation),
+            Self::Resolve(error) => error.source(),
             Self::Refused(_) | Self::TimedOut(..) | Self::Ended(_) => None,
-            // Its own text is a part of this one's.
             #[cfg(feature = "tls")]
-            Self::Tls(error) => std::error::Error::source(error),
+            Self::Tls(error) => error.source(),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Collector for Snapshot {
 fn connections(out: &mut Writer<'_>, now: &MetricsSnapshot) -> fmt::Result {
     let report = &now.report;
     out.counter("connections_accepted", "Connections accepted, with refused ones", None, report.accepted)?;
-    out.counter("connections_refused", "Connections accepted only to be refused", None, report.refused)?;
+    out.counter("connections_refused", "Connections accepted only to be refused", None, report.refused_connections)?;
     let open = [("served", now.open as u64), ("refused", now.refusing as u64)];
     out.family("connections_open", "Connections that are open", MetricType::Gauge, "kind", open)?;
     let ended = echo_core::End::NAMES.map(|name| (name, report.ended(name)));

@@ -11,8 +11,8 @@ use std::fmt;
 pub struct Report {
     /// Connections accepted, including refused ones.
     pub accepted: u64,
-    /// Accepted connections that were refused because a limit was reached. (`requests` counts refused requests.)
-    pub refused: u64,
+    /// Accepted connections that were refused because a limit was reached. Refused requests are in `requests`.
+    pub refused_connections: u64,
     /// Connections by the name of their end ([`End::name`]).
     #[cfg_attr(feature = "serde", serde(deserialize_with = "outcomes"))]
     pub outcomes: BTreeMap<&'static str, u64>,
@@ -64,7 +64,8 @@ impl fmt::Display for Report {
         if !self.outcomes.is_empty() {
             write!(f, ")")?;
         }
-        write!(f, ", {} refused, {} messages, {} bytes", self.refused, self.messages, self.bytes)?;
+        let refused = self.refused_connections;
+        write!(f, ", {refused} refused at a limit, {} messages, {} bytes", self.messages, self.bytes)?;
         if self.accept_errors > 0 {
             write!(f, ", {} failed accepts", self.accept_errors)?;
         }

@@ -5,11 +5,12 @@ use crate::connect::ConnectError;
 use crate::request_error::RequestError;
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
-use echo_core::End;
+use echo_core::{End, Fate, Outcome, Tally};
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -41,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 ///
 /// A request goes on if its future is dropped, by a timeout for example: the next one waits behind it.
 ///
-/// All requests share one connection at a time. `connect` makes it, when it is needed.
+/// All requests share one connection at a time. `connect` makes it, when it is needed. Clones share it, too.
 ///
 /// ```no_run
 /// use echo_net::{Client, ClientConfig, RetryClient, RetryConfig};
@@ -50,17 +51,24 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// let connect = || Client::connect("127.0.0.1:2012", ClientConfig::default());
 /// let client = RetryClient::new(connect, RetryConfig::default());
 /// let answer = client.request("hello").await?;
+/// println!("{}", client.account());
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct RetryClient<C> {
-    connect: C,
+#[derive(Clone)]
+pub struct RetryClient(Arc<Shared>);
+
+struct Shared {
+    connect: Connect,
     config: RetryConfig,
     current: Mutex<Current>,
     /// How many attempts to connect have ended.
     attempts: AtomicU64,
+    account: std::sync::Mutex<Tally>,
 }
+
+type Connect = Box<dyn Fn() -> Connecting + Send + Sync>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Client, ConnectError>> + Send>>;
 
 #[derive(Debug, Default)]
 struct Current {
@@ -71,14 +79,24 @@ struct Current {
     failed: Option<Arc<ConnectError>>,
 }
 
-impl<C, F> RetryClient<C>
-where
-    C: Fn() -> F,
-    F: Future<Output = Result<Client, ConnectError>>,
-{
+impl fmt::Debug for RetryClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { connect: _, config, current, attempts, account } = &*self.0;
+        let mut fields = f.debug_struct("RetryClient");
+        fields.field("config", config).field("current", current).field("attempts", attempts);
+        fields.field("account", account).finish_non_exhaustive()
+    }
+}
+
+impl RetryClient {
     /// Creates a client. It connects for the first request.
-    pub fn new(connect: C, config: RetryConfig) -> Self {
-        Self { connect, config, current: Mutex::default(), attempts: AtomicU64::new(0) }
+    pub fn new<F>(connect: impl Fn() -> F + Send + Sync + 'static, config: RetryConfig) -> Self
+    where
+        F: Future<Output = Result<Client, ConnectError>> + Send + 'static,
+    {
+        let connect = Box::new(move || -> Connecting { Box::pin(connect()) });
+        let (current, attempts, account) = Default::default();
+        Self(Arc::new(Shared { connect, config, current, attempts, account }))
     }
 
     /// Sends `payload` and waits for its answer, on as many connections as it takes.
@@ -87,8 +105,20 @@ where
     /// [`RetryError::Request`]: the request is unknown, failed or too long, or was refused by the last attempt, too.
     /// [`RetryError::Connect`]: the last attempt could not connect; the request did not run.
     pub async fn request(&self, payload: impl Into<Vec<u8>>) -> Result<Answer, RetryError> {
-        let payload = payload.into();
-        let mut pause = self.config.pause;
+        let open = Open { account: &self.0.account, fate: Fate::Unknown };
+        let result = self.try_often(payload.into()).await;
+        open.end(match &result {
+            Ok(_) | Err(RetryError::Request(RequestError::Failed(_))) => Fate::Answered,
+            Err(RetryError::Request(RequestError::Unknown { .. })) => Fate::Unknown,
+            Err(RetryError::Request(RequestError::Refused { .. } | RequestError::TooBig { .. }))
+            | Err(RetryError::Connect(_)) => Fate::Refused,
+        });
+        result
+    }
+
+    async fn try_often(&self, payload: Vec<u8>) -> Result<Answer, RetryError> {
+        let config = self.0.config;
+        let mut pause = config.pause;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -102,39 +132,45 @@ where
                 },
                 Err(error) => RetryError::Connect(error),
             };
-            if attempt >= self.config.attempts || error.is_lasting() {
+            if attempt >= config.attempts || error.is_lasting() {
                 return Err(error);
             }
             // A server that drains refuses; its successor may be there already.
             if attempt > 1 || matches!(error, RetryError::Connect(_)) {
                 sleep(pause).await;
-                pause = (2 * pause).min(LONGEST.max(self.config.pause));
+                pause = (2 * pause).min(LONGEST.max(config.pause));
             }
         }
+    }
+
+    /// Returns how the requests ended, over all connections. Each counts once, however often it was sent: *answered*, with
+    /// a failure perhaps, *refused* by the last attempt, or *unknown*, as is one whose future was dropped.
+    pub fn account(&self) -> Tally {
+        *self.0.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the present connection politely, if there is one, and returns how it ended. It waits for answers no longer
     /// than the drain deadline (4 s); requests without one are unknown then. A further request makes a new
     /// one.
-    pub async fn close(&self) -> Option<echo_core::Outcome> {
-        let client = self.current.lock().await.client.take()?;
+    pub async fn close(&self) -> Option<Outcome> {
+        let client = self.0.current.lock().await.client.take()?;
         Some(client.close().await)
     }
 
     /// Returns the present connection and its number. Those who wait for an attempt to connect share its result.
     async fn client(&self) -> Result<(u64, Client), Arc<ConnectError>> {
-        let attempts = self.attempts.load(Ordering::Acquire);
-        let mut current = self.current.lock().await;
+        let attempts = self.0.attempts.load(Ordering::Acquire);
+        let mut current = self.0.current.lock().await;
         if let Some(client) = current.client.as_ref().filter(|client| client.is_open()) {
             return Ok((current.number, client.clone()));
         }
         if let Some(error) = &current.failed
-            && self.attempts.load(Ordering::Acquire) != attempts
+            && self.0.attempts.load(Ordering::Acquire) != attempts
         {
             return Err(error.clone());
         }
-        let connected = (self.connect)().await;
-        self.attempts.fetch_add(1, Ordering::Release);
+        let connected = (self.0.connect)().await;
+        self.0.attempts.fetch_add(1, Ordering::Release);
         current.number += 1;
         match connected {
             Ok(client) => {
@@ -151,9 +187,32 @@ where
 
     /// Uses connection `number` no more. It still gets the answers to what it took, and closes.
     async fn give_up(&self, number: u64) {
-        let mut current = self.current.lock().await;
+        let mut current = self.0.current.lock().await;
         if current.number == number {
             current.client = None;
+        }
+    }
+}
+
+/// A request that has not ended. It is unknown if it is dropped.
+struct Open<'a> {
+    account: &'a std::sync::Mutex<Tally>,
+    fate: Fate,
+}
+
+impl Open<'_> {
+    fn end(mut self, fate: Fate) {
+        self.fate = fate;
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.fate {
+            Fate::Answered => account.answered += 1,
+            Fate::Refused => account.refused += 1,
+            Fate::Unknown => account.unknown += 1,
         }
     }
 }
@@ -194,9 +253,10 @@ impl fmt::Display for RetryError {
 
 impl std::error::Error for RetryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Their own texts are parts of this one's.
         match self {
-            Self::Request(error) => Some(error),
-            Self::Connect(error) => Some(&**error),
+            Self::Request(error) => error.source(),
+            Self::Connect(error) => error.source(),
         }
     }
 }

@@ -260,7 +260,7 @@ impl<S: Service> Server<S> {
         conversation.hurried = Some(hurried);
         self.refusals.push_back((Instant::now() + GRACE, hurry));
         spawn(&mut self.refused, converse(conversation, peer, self.phase.clone()), home.as_ref());
-        self.count(|now| now.report.refused += 1);
+        self.count(|now| now.report.refused_connections += 1);
     }
 
     /// Counts, and tells the metrics how many connections are open.

@@ -5,6 +5,7 @@ use super::error::TlsError;
 use super::stream::TlsStream;
 use crate::client::{Client, ClientConfig};
 use crate::connect::{ConnectError, connect_tcp};
+use crate::transport::Transport;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, ToSocketAddrs};
@@ -32,11 +33,25 @@ pub async fn connect_tls(
     let stream = connect_tcp(address, whole).await?;
     let peer = stream.peer_addr().into_iter().collect();
     let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));
-    let handshake = TlsConnector::from(tls).connect(name, Checked::new(stream));
-    match timeout_at(deadline, handshake).await {
-        Ok(Ok(stream)) => Ok(TlsStream::open(stream.into())),
-        Ok(Err(error)) => Err(ConnectError::Tls(TlsError::of(error))),
+    match timeout_at(deadline, TlsStream::connect(stream, name, tls)).await {
+        Ok(handshake) => handshake.map_err(ConnectError::Tls),
         Err(_) => Err(ConnectError::TimedOut(whole, peer)),
+    }
+}
+
+impl<T: Transport> TlsStream<T> {
+    /// Does the TLS handshake with the server `name` over any connected stream, of which it is then a transport for
+    /// [`Client::greet`]. It sets no deadline: see [`tokio::time::timeout`].
+    ///
+    /// # Errors
+    /// [`TlsError`]: the server does not speak TLS, or its certificate is not accepted.
+    pub async fn connect(
+        stream: T,
+        name: ServerName<'static>,
+        tls: Arc<rustls::ClientConfig>,
+    ) -> Result<Self, TlsError> {
+        let handshake = TlsConnector::from(tls).connect(name, Checked::new(stream)).await;
+        handshake.map(|stream| Self::open(stream.into())).map_err(TlsError::of)
     }
 }
 

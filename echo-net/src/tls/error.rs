@@ -39,16 +39,17 @@ impl fmt::Display for TlsError {
             Self::NotTls(error) if is_silent(error) => {
                 f.write_str("the server ended the connection without a TLS handshake")
             }
-            Self::NotTls(_) => f.write_str("the server does not speak TLS"),
+            // The violation says what was received instead.
+            Self::NotTls(error) => write!(f, "the server does not speak TLS: {error}"),
             Self::Certificate(error) => describe(error, f),
             Self::Handshake(rustls::Error::AlertReceived(alert)) => {
                 write!(f, "the server refused the TLS handshake ({alert:?})")
             }
-            Self::Handshake(_) => f.write_str("the TLS handshake failed"),
+            Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Ended(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 f.write_str("the server ended the connection in the TLS handshake")
             }
-            Self::Ended(_) => f.write_str("the connection failed in the TLS handshake"),
+            Self::Ended(error) => write!(f, "the connection failed in the TLS handshake: {error}"),
         }
     }
 }
@@ -77,14 +78,11 @@ fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result
 
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The causes are parts of its own text.
         match self {
-            Self::NotTls(error) if is_silent(error) => None,
-            // The violation, which says what was received instead.
-            Self::NotTls(error) => error.get_ref().map(|source| source as &(dyn Error + 'static)),
-            Self::Certificate(_) | Self::Handshake(rustls::Error::AlertReceived(_)) => None,
-            Self::Handshake(error) => Some(error),
-            Self::Ended(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-            Self::Ended(error) => Some(error),
+            Self::NotTls(error) | Self::Ended(error) => error.source(),
+            Self::Certificate(_) => None,
+            Self::Handshake(error) => error.source(),
         }
     }
 }

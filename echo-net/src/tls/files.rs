@@ -12,6 +12,7 @@ use tokio_rustls::rustls::{self, ClientConfig, InconsistentKeys, RootCertStore, 
 
 /// Returns the configuration of a server with the certificates of one file, the server's own first, and the private key
 /// of another. It asks clients for no certificate, and sends no session tickets ([`TlsListener`](crate::TlsListener)).
+/// For other settings, or certificates that are not in files, build a [`rustls::ServerConfig`](crate::rustls::ServerConfig).
 ///
 /// # Errors
 /// [`TlsFileError`]: a file cannot be read, or has no certificate or no usable key, or the two do not match.
@@ -117,13 +118,13 @@ impl fmt::Display for TlsFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.fault {
-            Fault::Read(_) => write!(f, "cannot read {path}"),
-            Fault::Pem(_) => write!(f, "{path} is no valid PEM file"),
+            Fault::Read(error) => write!(f, "cannot read {path}: {error}"),
+            Fault::Pem(error) => write!(f, "{path} is no valid PEM file: {error}"),
             Fault::NoCertificate => write!(f, "{path} has no certificate: expected -----BEGIN CERTIFICATE-----"),
-            Fault::Certificate(_) => write!(f, "a certificate in {path} cannot be used"),
+            Fault::Certificate(error) => write!(f, "a certificate in {path} cannot be used: {error}"),
             Fault::NoKey => write!(f, "{path} has no private key: expected -----BEGIN PRIVATE KEY-----"),
             Fault::Encrypted => write!(f, "the private key in {path} is encrypted: expected one without a password"),
-            Fault::Key(_) => write!(f, "the private key in {path} cannot be used"),
+            Fault::Key(error) => write!(f, "the private key in {path} cannot be used: {error}"),
             Fault::OtherKey(certificates) => {
                 write!(f, "the private key in {path} does not belong to the certificate in {}", certificates.display())
             }
@@ -133,10 +134,11 @@ impl fmt::Display for TlsFileError {
 
 impl Error for TlsFileError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // The causes are parts of its own text.
         match &self.fault {
-            Fault::Read(error) => Some(error),
-            Fault::Pem(error) => Some(error),
-            Fault::Certificate(error) | Fault::Key(error) => Some(error),
+            Fault::Read(error) => error.source(),
+            Fault::Pem(error) => error.source(),
+            Fault::Certificate(error) | Fault::Key(error) => error.source(),
             Fault::NoCertificate | Fault::NoKey | Fault::Encrypted | Fault::OtherKey(_) => None,
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::{Accept, TlsAcceptor};
 
-/// A stream of [`connect_tls`](crate::connect_tls) or [`TlsListener`](crate::TlsListener).
+/// A stream of [`connect`](Self::connect), [`connect_tls`](crate::connect_tls) or [`TlsListener`](crate::TlsListener).
 ///
 /// A half-close sends close_notify and then FIN. A FIN of the peer without close_notify is an
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Bytes that are no TLS, or a handshake that fails, are

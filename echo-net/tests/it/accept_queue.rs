@@ -68,5 +68,5 @@ async fn who_waits_to_be_accepted_at_the_shutdown_is_told() {
     assert_eq!(rest, b"", "there was no room for it");
     drop(far);
     let report = within(server).await.expect("no panic");
-    assert_eq!((report.accepted, report.refused, report.accept_errors), (2, 1, 1), "{report}");
+    assert_eq!((report.accepted, report.refused_connections, report.accept_errors), (2, 1, 1), "{report}");
 }

@@ -70,7 +70,7 @@ fn limits_and_the_end_are_those_of_the_whole_server() {
         client.ends_clean_as(1, 1001);
     }
     let report = bounded("the drain", move || draining.join().expect("no panic"));
-    assert_eq!((report.accepted, report.refused, report.ended("clean")), (4, 1, 3), "{report}");
+    assert_eq!((report.accepted, report.refused_connections, report.ended("clean")), (4, 1, 3), "{report}");
 }
 
 #[cfg(target_os = "linux")]
@@ -91,5 +91,5 @@ fn the_program_starts_as_many_threads_as_it_is_told() {
     }
     let (code, report) = server.drain();
     assert_eq!(code, Some(0));
-    assert!(report.contains("served 5 connections (5 clean), 0 refused, 5 messages, 25 bytes"), "{report}");
+    assert!(report.contains("served 5 connections (5 clean), 0 refused at a limit, 5 messages, 25 bytes"), "{report}");
 }

@@ -50,7 +50,7 @@ fn ten_thousand_connections_leave_nothing_behind() {
         assert_eq!(report.accepted, CONNECTIONS);
         assert_eq!(report.ended("clean"), CONNECTIONS, "{report}");
         assert_eq!((report.messages, report.bytes), (CONNECTIONS, CONNECTIONS * 7), "{report}");
-        assert_eq!((report.refused, report.accept_errors, report.panicked), (0, 0, 0), "{report}");
+        assert_eq!((report.refused_connections, report.accept_errors, report.panicked), (0, 0, 0), "{report}");
     }));
 }
 

@@ -59,7 +59,10 @@ fn the_soft_limit_of_open_files_is_raised() {
     drop(clients);
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
-    assert!(report.starts_with("served 200 connections") && report.contains(" 0 refused, 200 messages"), "{report}");
+    assert!(
+        report.starts_with("served 200 connections") && report.contains(" 0 refused at a limit, 200 messages"),
+        "{report}"
+    );
 }
 
 /// Clients over the hard limit are refused with the reason, and none waits in silence.

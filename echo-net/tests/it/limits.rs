@@ -36,7 +36,7 @@ fn one_connection_over_the_limit_is_refused_with_the_reason() {
     first.asks(2, b"and still am");
     first.ends_clean(2);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused), (3, 2), "{report}");
+    assert_eq!((report.accepted, report.refused_connections), (3, 2), "{report}");
     assert_eq!((report.ended("clean"), report.ended("failed")), (1, 2), "{report}");
 }
 
@@ -93,7 +93,7 @@ fn one_refusal_at_a_time(server: Server) {
     assert_eq!(last.hears(), Said::Fin);
     first.ends_clean(1);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused, report.ended("failed")), (6, 5, 5), "{report}");
+    assert_eq!((report.accepted, report.refused_connections, report.ended("failed")), (6, 5, 5), "{report}");
 }
 
 /// A silent client takes no place either. All clients that send something soon get the reason, however many come.
@@ -115,7 +115,7 @@ fn silent_clients_keep_nobody_from_hearing_why() {
     first.asks(2, b"and still am");
     first.ends_clean(2);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused, report.ended("clean")), (102, 101, 1), "{report}");
+    assert_eq!((report.accepted, report.refused_connections, report.ended("clean")), (102, 101, 1), "{report}");
 }
 
 /// Clauses 1.1, 8.1: a refused client that sends nothing gets FIN at the detect deadline.
@@ -131,7 +131,7 @@ fn a_silent_client_is_let_go_at_the_detect_deadline() {
     drop(silent);
     first.ends_clean(1);
     let report = server.drain();
-    assert_eq!((report.accepted, report.refused), (2, 1), "{report}");
+    assert_eq!((report.accepted, report.refused_connections), (2, 1), "{report}");
     let ends = (report.ended("clean"), report.ended("timed out"));
     assert_eq!(ends, (1, 1), "{report}");
 }
@@ -221,7 +221,7 @@ async fn a_refused_library_client_knows_why() {
         assert_eq!(within(client.leaving()).await, None, "it was no GOAWAY");
     }
     let report = server.drain();
-    assert_eq!((report.refused, report.ended("failed")), (20, 20), "{report}");
+    assert_eq!((report.refused_connections, report.ended("failed")), (20, 20), "{report}");
 }
 
 /// The same with preface, CLOSE and FIN in one write.

@@ -27,7 +27,7 @@ fn nc_gets_one_answer_and_both_fins() {
     serve.kid.logs("ends: unproven, begun by the peer");
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
-    assert_eq!(report, "served 1 connections (1 unproven), 0 refused, 1 messages, 6 bytes");
+    assert_eq!(report, "served 1 connections (1 unproven), 0 refused at a limit, 1 messages, 6 bytes");
 }
 
 /// Clause 2.2: an incomplete line becomes a message after `quiet`, and no newline is added.
@@ -73,7 +73,7 @@ fn with_quiet_0_each_read_is_answered() {
     client.finish();
     assert_eq!(client.rest(), b"", "one answer for each read");
     let (_, report) = serve.drain();
-    assert_eq!(report, "served 1 connections (1 unproven), 0 refused, 5 messages, 18 bytes");
+    assert_eq!(report, "served 1 connections (1 unproven), 0 refused at a limit, 5 messages, 18 bytes");
 }
 
 /// Clauses 2.1 and 2.4: an endless line comes back in pieces with every byte, and so do NULs.
@@ -91,7 +91,7 @@ fn an_endless_line_over_the_limit_is_answered_in_pieces() {
     client.finish();
     assert_eq!(client.rest(), b"");
     let (_, report) = serve.drain();
-    assert_eq!(report, "served 1 connections (1 unproven), 0 refused, 4 messages, 49 bytes");
+    assert_eq!(report, "served 1 connections (1 unproven), 0 refused at a limit, 4 messages, 49 bytes");
 }
 
 /// Clause 2.4.

@@ -27,7 +27,10 @@ fn a_server_whose_log_nobody_reads_any_more_serves_on() {
     }
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
-    assert!(report.starts_with("served 10 connections (5 clean, 5 unproven), 0 refused, 10 messages"), "{report}");
+    assert!(
+        report.starts_with("served 10 connections (5 clean, 5 unproven), 0 refused at a limit, 10 messages"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn answers_that_nobody_reads_keep_no_server_waiting() {
     let Stalled { kid, mut answers } = Stalled::start(&serve, &[]);
     let (code, report) = serve.drain();
     assert_eq!(code, Some(0));
-    assert!(report.starts_with("served 1 connections (1 clean), 0 refused, "), "{report}");
+    assert!(report.starts_with("served 1 connections (1 clean), 0 refused at a limit, "), "{report}");
     let reader = std::thread::spawn(move || {
         let mut all = String::new();
         answers.read_to_string(&mut all).map(|_| all.lines().filter(|line| line.ends_with("] y")).count())

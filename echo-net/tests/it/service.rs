@@ -3,7 +3,7 @@
 use crate::support::raw::Raw;
 use crate::support::server::{ServerTask, server_config};
 use crate::support::within;
-use echo_net::echo_core::{CloseCode, Failure};
+use echo_net::echo_core::{CloseCode, Failure, Tally};
 use echo_net::{
     Client, ClientConfig, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service, service_fn,
 };
@@ -381,4 +381,44 @@ async fn a_call_that_never_ends_fails_in_a_drain_and_holds_up_no_other() {
     assert_eq!(within(second.answer()).await.expect("an answer").payload, b"at once");
     assert!(within(client.ended()).await.end.is_clean());
     assert_eq!((report.ended("clean"), report.failed_requests), (1, 1), "{report}");
+}
+
+/// The account is that of the requests, not of the attempts. A request that nobody waits for any more is unknown.
+#[tokio::test]
+async fn the_account_of_a_client_that_reconnects() {
+    let begun = Arc::new(Notify::new());
+    let begins = begun.clone();
+    let service = service_fn(move |request: Request| {
+        let begins = begins.clone();
+        async move {
+            match request.payload.as_slice() {
+                b"fail" => return Err(Failure { code: CloseCode(1011), text: "as asked".into() }),
+                b"never" => {
+                    begins.notify_one();
+                    pending().await
+                }
+                _ => Ok(Response::new(request.payload)),
+            }
+        }
+    });
+    let server = start(service, server_config(|config| config.ending_call_deadline = Duration::from_millis(50))).await;
+    let address = server.address;
+    let mut config = RetryConfig::default();
+    (config.attempts, config.pause) = (2, Duration::from_millis(1));
+    let mut small = ClientConfig::default();
+    small.connection.limit = 10;
+    let client = RetryClient::new(move || Client::connect(address, small), config);
+    within(client.request("a")).await.expect("an answer");
+    within(client.request("fail")).await.expect_err("a failure");
+    within(client.request("much too long")).await.expect_err("it is too big");
+    tokio::select! { biased;
+        answer = client.request("never") => panic!("{answer:?}"),
+        () = within(begun.notified()) => (),
+    }
+    assert_eq!(client.account(), Tally { answered: 2, refused: 1, unknown: 1 });
+    server.drain().await;
+    let error = within(client.request("too late")).await.expect_err("there is no server");
+    assert!(error.to_string().starts_with(&format!("the request did not run: {address}: ")), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "its text is complete");
+    assert_eq!(client.clone().account(), Tally { answered: 2, refused: 2, unknown: 1 });
 }

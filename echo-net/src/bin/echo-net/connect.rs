@@ -185,11 +185,7 @@ pub(crate) fn cannot_connect(server: &str, error: &ConnectError, plainly: &str) 
         }
         ConnectError::Ended(_) | _ => (Exit::NotClean, String::new()),
     };
-    let error = match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
     // If the user gave an address, the message must name it only once.
-    let error = address::without(server, &error).replace(&format!(" ({server})"), "");
+    let error = address::without(server, &error.to_string()).replace(&format!(" ({server})"), "");
     fail(exit, &format!("cannot talk to {server}: {error}{hint}"))
 }

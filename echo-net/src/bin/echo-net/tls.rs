@@ -6,7 +6,6 @@ use echo_net::rustls::pki_types::ServerName;
 use echo_net::rustls::{self, RootCertStore};
 use echo_net::{Client, ClientConfig, ConnectError, TlsFileError, TlsStream, connect_tls};
 use echo_net::{tls_authorities, tls_client_config, tls_server_config};
-use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,11 +87,7 @@ fn system_authorities() -> Result<RootCertStore, Failure> {
 }
 
 fn in_file(error: TlsFileError) -> Failure {
-    let line = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    (Exit::System, line)
+    (Exit::System, error.to_string())
 }
 
 /// The server's name, and whom to believe.

@@ -60,7 +60,7 @@ impl Bystander {
         assert!(!log.contains("panicked"), "{log}");
         let (code, report) = self.serve.drain();
         assert_eq!(code, Some(0));
-        let expected = format!("served {} connections ({others}), 0 refused, ", connections + 2);
+        let expected = format!("served {} connections ({others}), 0 refused at a limit, ", connections + 2);
         assert!(report.starts_with(&expected), "{report:?} does not begin with {expected:?}");
     }
 }

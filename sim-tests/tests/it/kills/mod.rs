@@ -111,14 +111,22 @@ fn server_config() -> ServerConfig {
 
 /// Asks for all jobs of `user`, and writes and reads values, over connections that `connect` makes. Returns the clients of
 /// all connections through `clients`.
-async fn ask<F>(world: Shared, user: u64, clients: Arc<Mutex<Vec<Client>>>, connect: impl Fn() -> F)
-where
-    F: Future<Output = Result<Client, ConnectError>>,
+async fn ask<F>(
+    world: Shared,
+    user: u64,
+    clients: Arc<Mutex<Vec<Client>>>,
+    connect: impl Fn() -> F + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<Client, ConnectError>> + Send + 'static,
 {
-    let connect = async || {
-        let client = connect().await?;
-        clients.lock().expect("no panic").push(client.clone());
-        Ok(client)
+    let all = clients.clone();
+    let connect = move || {
+        let (connecting, all) = (connect(), all.clone());
+        async move {
+            let client = connecting.await?;
+            all.lock().expect("no panic").push(client.clone());
+            Ok(client)
+        }
     };
     let mut config = RetryConfig::default();
     (config.attempts, config.pause) = (5, Duration::from_millis(20));
@@ -148,6 +156,8 @@ where
             unknown += u64::from(fate == Fate::Unknown);
         }
     }
+    let account = client.account();
+    assert_eq!((account.answered, account.unknown), (answered, unknown), "the account of user {user}");
     drop(client);
     let clients = std::mem::take(&mut *clients.lock().expect("no panic"));
     let mut told = (0, 0);

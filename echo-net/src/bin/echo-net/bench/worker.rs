@@ -9,7 +9,6 @@ use crate::exit::counted;
 use echo_net::echo_core::{End, Outcome};
 use echo_net::{ConnectError, Transport, connect_tcp, exchange, exchange_plainly};
 use std::cell::RefCell;
-use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -132,7 +131,7 @@ impl Worker {
     ) -> Result<Option<Outcome>, String> {
         let config = self.plan.config;
         let stream = tokio::select! { biased;
-            connected = connecting => connected.map_err(|error| described(&error))?,
+            connected = connecting => connected.map_err(|error| error.to_string())?,
             () = self.run.is_done() => return Ok(None),
         };
         self.results.borrow_mut().add_connected();
@@ -154,11 +153,4 @@ impl Worker {
 /// Returns whether a conversation ended as it does if nothing goes wrong.
 fn is_usual(outcome: &Outcome) -> bool {
     matches!(outcome.end, End::Clean(_) | End::Unproven)
-}
-
-fn described(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
