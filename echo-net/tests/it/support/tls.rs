@@ -191,6 +191,12 @@ impl Secure {
         self.stream.shutdown(Shutdown::Write).expect("the connection stands");
     }
 
+    /// Reads what is left before it closes. With unread input the close would send RST, which can overtake what was sent.
+    pub(crate) fn linger(mut self) {
+        // The peer may reset.
+        let _ = io::copy(&mut self.stream, &mut io::sink());
+    }
+
     /// Sends RST.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("an option can be set");

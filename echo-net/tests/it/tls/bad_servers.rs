@@ -145,7 +145,11 @@ fn ends(end: fn(Secure), expected: &str) {
 /// Clause 5.14.
 #[test]
 fn a_server_that_sends_no_close_notify() {
-    ends(|mut secure| secure.cut(), "unexpected eof");
+    let cut = |mut secure: Secure| {
+        secure.cut();
+        secure.linger();
+    };
+    ends(cut, "unexpected eof");
 }
 
 #[test]
@@ -155,10 +159,11 @@ fn a_server_that_resets() {
 
 #[test]
 fn a_server_that_sends_garbage() {
-    ends(
-        |mut secure| secure.stream.write_all(b"hello\n").expect("it is taken"),
-        "violation (expected a TLS record, got an invalid one (",
-    );
+    let garbage = |mut secure: Secure| {
+        secure.stream.write_all(b"hello\n").expect("it is taken");
+        secure.linger();
+    };
+    ends(garbage, "violation (expected a TLS record, got an invalid one (");
 }
 
 /// The errors of the library are values, not only text.
