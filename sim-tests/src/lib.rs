@@ -20,7 +20,7 @@
 //!   fidelity      where the first three backends differ from Linux
 //! ```
 //!
-//! - **Your own protocol**: `trial` (feature `turmoil`) runs two closures over a stream, and injects each fault at each
+//! - **Your own protocol**: `trial` (feature `trial`) runs two closures over a stream, and injects each fault at each
 //!   of their I/O events.
 //! - **One conversation of echo/1**: [`Scenario`], [`Backend::run`], [`check()`], [`ladder::ladder`].
 //! - **All of them**: [`catalogue`]; every state of the protocol: [`explorer`]; random ones: `random` (feature
@@ -47,7 +47,8 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `echo-sim`, with many dependencies, and all features below |
-//! | `turmoil` | by `cli` | `trial`, and the backend that runs the real client and server on a simulated network of streams |
+//! | `trial` | by `cli` | `trial`: your own protocol |
+//! | `turmoil` | by `cli` | the backend that runs the real client and server on a simulated network of streams |
 //! | `packet` | by `cli` | `packet`, and the backend that runs them on TCP stacks of their own, packet by packet |
 //! | `linux` | by `cli` | on Linux: `linux`, and the backend that runs them on the kernel's sockets; turns on `packet` and `serde` |
 //! | `random` | by `cli` | random scenarios, and their shrinking |
@@ -77,7 +78,7 @@ mod scenario;
 mod search;
 mod support;
 pub mod tcp;
-#[cfg(feature = "turmoil")]
+#[cfg(feature = "trial")]
 pub mod trial;
 
 #[cfg(feature = "turmoil")]

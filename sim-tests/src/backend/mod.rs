@@ -15,7 +15,7 @@ mod read_pause;
 mod turmoil;
 mod write_limit;
 
-#[cfg(all(feature = "linux", feature = "turmoil", target_os = "linux"))]
+#[cfg(all(feature = "linux", feature = "trial", target_os = "linux"))]
 pub(crate) use linux::do_after;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use linux::{LinuxNetwork, PairNetwork, do_on_linux, linux_worker, run_on_linux, run_scenario};

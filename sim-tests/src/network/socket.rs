@@ -109,7 +109,7 @@ impl<T> StreamSocket<T> {
     }
 
     /// Whether a RST, sent or received, has ended the connection.
-    #[cfg(feature = "turmoil")]
+    #[cfg(feature = "trial")]
     pub(crate) fn is_reset(&self) -> bool {
         self.state == SocketState::Reset
     }
@@ -144,7 +144,7 @@ impl<T> StreamSocket<T> {
 
     /// Whether this side sent FIN before the peer's FIN arrived. Such a side goes to TIME_WAIT, unless a RST ends the
     /// connection.
-    #[cfg(feature = "turmoil")]
+    #[cfg(feature = "trial")]
     pub(crate) fn sent_fin_first(&self) -> bool {
         self.fin_sent == FinSent::First
     }

@@ -54,7 +54,7 @@ impl Kernel {
         if self.is_stopped(side) {
             return Poll::Pending;
         }
-        let room = self.buffer.saturating_sub(self.socket(side).outstanding);
+        let room = self.limits.buffer.saturating_sub(self.socket(side).outstanding);
         let socket = &mut self.sockets[side as usize];
         let error = socket.kernel.take_error();
         let error = error.or_else(|| (!socket.kernel.can_write()).then_some(ErrorKind::BrokenPipe));

@@ -1,10 +1,10 @@
 //! The two sockets of a conversation, which close as on Linux, the network between them, and the log.
 //!
-//! turmoil's own sockets are not used, because they differ from Linux's where a conversation ends. Data that was read
-//! makes room for the writer at once, whatever the network does.
+//! Data that was read makes room for the writer at once, whatever the network does.
 
 use super::run::{TrialEntry, TrialEvent};
 use super::scenario::{InjectedFault, Injection, TrialScenario};
+use super::simulation::Limits;
 use super::socket::{Holder, Socket};
 use crate::network::link::{Arrival, Links};
 use crate::network::{PacketKind, Received, StreamPacket};
@@ -14,8 +14,6 @@ use std::task::Waker;
 
 /// How long [`InjectedFault::DropUnread`] waits for unread input.
 const DROP_UNREAD_TIMEOUT: Millis = 1000;
-/// Maximum number of I/O events of a side. A side with more does not end by itself.
-const MAX_EVENTS: usize = 10_000;
 
 pub(super) type Packet = StreamPacket<u8>;
 
@@ -24,24 +22,23 @@ pub(super) type Packet = StreamPacket<u8>;
 pub(super) struct Kernel {
     now: Millis,
     pub(super) scenario: TrialScenario,
-    /// Maximum number of bytes that a side has written and its peer has not read.
-    pub(super) buffer: usize,
+    pub(super) limits: Limits,
     links: Links<Packet>,
     /// By [`Role`].
     pub(super) sockets: [Socket; 2],
     log: Vec<TrialEntry>,
-    /// Hosts that turmoil has to crash.
+    /// Sides whose programs have to end, with all their tasks.
     hosts_to_crash: Vec<Role>,
     /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
 
 impl Kernel {
-    pub(super) fn new(scenario: TrialScenario, buffer: usize) -> Self {
+    pub(super) fn new(scenario: TrialScenario, limits: Limits) -> Self {
         let mut kernel = Self {
             now: 0,
             scenario,
-            buffer: buffer.max(1),
+            limits,
             links: Links::new(scenario.network.path()),
             sockets: Role::BOTH.map(|_| Socket::new()),
             log: Vec::new(),
@@ -88,7 +85,7 @@ impl Kernel {
         self.sockets.iter().any(|socket| socket.holder == Holder::OverEventLimit)
     }
 
-    /// Takes the hosts that turmoil has to crash.
+    /// Takes the sides whose programs have to end, with all their tasks.
     pub(super) fn take_hosts_to_crash(&mut self) -> Vec<Role> {
         std::mem::take(&mut self.hosts_to_crash)
     }
@@ -110,9 +107,17 @@ impl Kernel {
         matches!(self.socket(side).holder, Holder::EndedByFault | Holder::NotReading(_))
     }
 
+    /// Whether the future of `side` has returned or panicked, and no fault has ended its program.
+    pub(super) fn has_returned(&self, side: Role) -> bool {
+        self.socket(side).returned && !self.is_ended_by_fault(side)
+    }
+
     /// Logs that the future of `side` has returned or panicked.
     pub(super) fn finish(&mut self, side: Role, what: TrialEvent) {
         self.socket_mut(side).returned = true;
+        if self.limits.exits {
+            self.hosts_to_crash.push(side);
+        }
         self.event(side, what);
     }
 
@@ -134,14 +139,14 @@ impl Kernel {
 
     // ---- the log, and the fault that waits for an I/O event ----
 
-    fn note(&mut self, side: Role, what: TrialEvent) {
+    pub(super) fn note(&mut self, side: Role, what: TrialEvent) {
         self.log.push(TrialEntry { at: self.now, side, what });
     }
 
     pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.socket_mut(side).events += 1;
-        if self.socket(side).events > MAX_EVENTS && self.socket(side).holder == Holder::Program {
+        if self.socket(side).events > self.limits.events && self.socket(side).holder == Holder::Program {
             self.socket_mut(side).holder = Holder::OverEventLimit;
             self.note(side, TrialEvent::TooManyEvents);
         }

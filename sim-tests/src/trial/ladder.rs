@@ -60,7 +60,8 @@ fn describe(what: &TrialEvent) -> String {
         | TrialEvent::Dropped
         | TrialEvent::SentFin
         | TrialEvent::SentReset => what.to_string(),
-        TrialEvent::Panicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
+        TrialEvent::Noted(text) => format!("- {text}"),
+        TrialEvent::Panicked(_) | TrialEvent::TaskPanicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
         TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
         TrialEvent::Injected(fault) => format!("* {}", fault.id()),
         TrialEvent::Cut => format!("* {what}"),
@@ -78,6 +79,8 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         | TrialEvent::Returned(_)
         | TrialEvent::Panicked(_) => None,
         TrialEvent::TooManyEvents
+        | TrialEvent::TaskPanicked(_)
+        | TrialEvent::Noted(_)
         | TrialEvent::RelayedFin
         | TrialEvent::RelayedReset
         | TrialEvent::Injected(_)

@@ -17,9 +17,6 @@ use tokio::time::Instant;
 /// How long [`InjectedFault::DropUnread`] waits for unread input.
 const DROP_UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum number of I/O events of a side, as on the simulated network.
-const MAX_EVENTS: usize = 10_000;
-
 /// Both sides, shared by their streams and the run.
 #[derive(Clone, Debug)]
 pub(super) struct Sides(Arc<Mutex<Inner>>);
@@ -27,6 +24,8 @@ pub(super) struct Sides(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 pub(super) struct Inner {
     scenario: TrialScenario,
+    /// Maximum number of I/O events of a side.
+    most_events: usize,
     begun: Instant,
     log: Vec<TrialEntry>,
     /// By [`Role`].
@@ -66,7 +65,7 @@ enum Holder {
 }
 
 impl Sides {
-    pub(super) fn new(scenario: TrialScenario, streams: [TcpStream; 2]) -> Self {
+    pub(super) fn new(scenario: TrialScenario, streams: [TcpStream; 2], most_events: usize) -> Self {
         let sides = streams.map(|stream| Side {
             stream: Some(stream),
             holder: Holder::Program,
@@ -74,7 +73,8 @@ impl Sides {
             returned: false,
             shut: false,
         });
-        let inner = Inner { scenario, begun: Instant::now(), log: Vec::new(), sides, wanted: Vec::new() };
+        let (log, wanted) = Default::default();
+        let inner = Inner { scenario, most_events, begun: Instant::now(), log, sides, wanted };
         let all = Self(Arc::new(Mutex::new(inner)));
         Role::BOTH.into_iter().for_each(|side| all.lock().inject_if_due(side));
         all
@@ -179,7 +179,7 @@ impl Inner {
     fn event(&mut self, side: Role, what: TrialEvent) {
         self.note(side, what);
         self.side(side).events += 1;
-        if self.side(side).events > MAX_EVENTS && self.side(side).holder == Holder::Program {
+        if self.side(side).events > self.most_events && self.side(side).holder == Holder::Program {
             self.side(side).holder = Holder::OverEventLimit;
             self.note(side, TrialEvent::TooManyEvents);
         }

@@ -46,16 +46,20 @@
 //! With the feature `linux`, `Trial::confirm_on_linux` runs one scenario of each finding on the Linux kernel, too: the
 //! same closures on real sockets in a network namespace of its own, with the fault done for real.
 //!
-//! The client and the server run on two hosts of turmoil, each with its own runtime and virtual clock. The sockets are
-//! this module's own, because turmoil's differ from Linux's where a conversation ends.
+//! The client and the server run on two simulated computers, each with a runtime and a virtual clock of its own. A task
+//! that panics is a failure, as is one that does not end within a second after everything else; the panics of a run are in
+//! its report, and not printed.
 
 mod calls;
+mod host;
 mod kernel;
 mod ladder;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod linux;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod linux_sides;
+mod note;
+mod panics;
 mod report;
 mod run;
 mod scenario;
@@ -67,6 +71,7 @@ mod sweep;
 pub use echo_core::Role;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use linux::ConfirmedTrial;
+pub use note::note;
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
 pub use scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};

@@ -25,17 +25,20 @@ pub struct Finding {
 pub enum FindingKind {
     /// The user's check returned an error.
     Check,
-    /// A side or the check panicked.
+    /// A side, a task of it or the check panicked.
     Panic,
     /// A side had not returned when the time or the number of I/O events was used up.
     NeverEnds,
     /// A side returned without closing its stream.
     Leak,
+    /// A side returned, and a task that it has spawned does not end.
+    Task,
     /// Without a fault, another side holds TIME_WAIT than the [`TimeWait`](super::TimeWait) policy names.
     TimeWait,
     /// The same scenario gave a different run.
     NotDeterministic,
-    /// A fault was never injected, although its I/O event was there in the undisturbed run.
+    /// A fault was never injected, although its I/O event was there in the undisturbed run: runs differ. A failure only
+    /// with [`Trial::strict`](super::Trial::strict); see [`TrialReport::unreached`].
     Unreached,
 }
 
@@ -47,6 +50,7 @@ impl FindingKind {
             Self::Panic => "panic",
             Self::NeverEnds => "never ends",
             Self::Leak => "leak",
+            Self::Task => "task",
             Self::TimeWait => "TIME_WAIT",
             Self::NotDeterministic => "not deterministic",
             Self::Unreached => "unreached",
@@ -116,6 +120,9 @@ pub struct TrialReport {
     pub distinct: usize,
     /// Number of scenarios left out: a fault of the stream after the stream was dropped.
     pub excluded: usize,
+    /// Number of runs in which the I/O event of the fault never came. They happen to programs whose messages have sizes
+    /// that vary, with the signatures of TLS for example.
+    pub unreached: usize,
     /// One entry for each kind of failure.
     pub failures: Vec<Failure>,
     /// Each scenario with the hash of its run, to compare with another process.
@@ -203,12 +210,12 @@ impl fmt::Display for Failure {
 
 impl fmt::Display for TrialReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, distinct, excluded, failures, .. } = self;
-        let count = failures.len();
-        writeln!(
-            f,
-            "runs: {runs} ({distinct} distinct, {excluded} left out: they cannot be); kinds of failure: {count}"
-        )?;
+        let Self { runs, distinct, excluded, unreached, failures, .. } = self;
+        write!(f, "runs: {runs} ({distinct} distinct, {excluded} left out: they cannot be")?;
+        if *unreached > 0 {
+            write!(f, ", {unreached} without their fault: its I/O event never came")?;
+        }
+        writeln!(f, "); kinds of failure: {}", failures.len())?;
         for failure in failures {
             writeln!(f, "\n{failure}")?;
         }

@@ -26,6 +26,8 @@ pub struct TrialRun<C, S> {
     pub time_wait: Vec<Role>,
     /// The sides whose future has ended, and whose stream was open until the end.
     pub leaking: Vec<Role>,
+    /// The sides whose future has returned, and that had tasks until the end: they do not end by themselves.
+    pub tasks_left: Vec<Role>,
 }
 
 /// How a side's future ended.
@@ -94,6 +96,10 @@ pub enum TrialEvent {
     Returned(String),
     /// I/O event: the future panicked with this message.
     Panicked(String),
+    /// A task that the side has spawned panicked, or a destructor in it, with this message.
+    TaskPanicked(String),
+    /// The program noted this ([`note`](super::note)).
+    Noted(String),
     /// The side was stopped, because it had too many I/O events.
     TooManyEvents,
     /// The side sent FIN, because of its program, its kernel or a fault.
@@ -116,6 +122,7 @@ impl TrialEvent {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
             Self::ShutDown | Self::Dropped | Self::Returned(_) | Self::Panicked(_) => true,
+            Self::TaskPanicked(_) | Self::Noted(_) => false,
             Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
             Self::Injected(_) | Self::Cut => false,
         }
@@ -150,6 +157,8 @@ impl fmt::Display for TrialEvent {
             Self::Dropped => f.write_str("dropped its stream"),
             Self::Returned(outcome) => write!(f, "returned {outcome}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
+            Self::TaskPanicked(message) => write!(f, "a task panicked: {message}"),
+            Self::Noted(text) => write!(f, "noted {text}"),
             Self::TooManyEvents => f.write_str("too many I/O events"),
             Self::SentFin => f.write_str("FIN"),
             Self::SentReset => f.write_str("RST"),
@@ -172,6 +181,11 @@ impl<C, S> TrialRun<C, S> {
         self.of(side).filter(|what| what.is_event()).count()
     }
 
+    /// Returns what `side` has noted ([`note`](super::note)), in order.
+    pub fn notes(&self, side: Role) -> impl Iterator<Item = &str> {
+        self.of(side).filter_map(|what| if let TrialEvent::Noted(text) = what { Some(text.as_str()) } else { None })
+    }
+
     /// Returns how many bytes `side` has read.
     pub fn bytes_read(&self, side: Role) -> usize {
         self.of(side).map(|what| if let TrialEvent::Read(count) = what { *count } else { 0 }).sum()
@@ -187,6 +201,11 @@ impl<C, S> TrialRun<C, S> {
         let side = self.scenario.injection?.side;
         let index = self.of(side).position(|what| matches!(what, TrialEvent::Injected(_)))?;
         Some(self.of(side).take(index).filter(|what| what.is_event()).count())
+    }
+
+    /// Whether the fault was never injected.
+    pub(super) fn is_unreached(&self) -> bool {
+        self.scenario.injection.is_some() && self.injected_at().is_none()
     }
 
     /// Returns the log as text, one line for each entry, with times and without the scenario. Two runs of one scenario

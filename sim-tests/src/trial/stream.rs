@@ -2,6 +2,7 @@
 
 use super::kernel::Kernel;
 use echo_core::Role;
+#[cfg(any(feature = "turmoil", feature = "packet"))]
 use echo_net::Transport;
 use std::io;
 use std::pin::Pin;
@@ -9,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// One end of an established connection: `AsyncRead + AsyncWrite + Unpin + Send`, and a [`Transport`] that can abort.
+/// One end of an established connection: `AsyncRead + AsyncWrite + Unpin + Send`. With the feature `turmoil` or `packet` it
+/// is a transport of echo-net, too.
 ///
 /// It behaves like tokio's TCP stream on Linux. After a fault has ended its program, all calls stay pending.
 #[derive(Debug)]
@@ -111,14 +113,21 @@ impl AsyncWrite for TrialStream {
     }
 }
 
-/// `abort` sends RST.
-impl Transport for TrialStream {
-    fn abort(self) {
+impl TrialStream {
+    /// Closes the stream by RST, as `close()` with linger time zero does.
+    pub fn abort(self) {
         match &self.socket {
             Socket::Simulated(kernel) => kernel.with(|kernel| kernel.abort_stream(self.side)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Socket::Linux(sides) => sides.abort_stream(self.side),
         }
+    }
+}
+
+#[cfg(any(feature = "turmoil", feature = "packet"))]
+impl Transport for TrialStream {
+    fn abort(self) {
+        Self::abort(self);
     }
 }
 

@@ -5,7 +5,7 @@ use super::ladder::ladder;
 use super::report::{Finding, FindingKind, TrialReport};
 use super::run::{TrialEnding, TrialEvent, TrialRun, first_difference};
 use super::scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
-use super::simulation::{self, Program};
+use super::simulation::{self, Limits, Program};
 use super::stream::TrialStream;
 use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
@@ -25,8 +25,7 @@ pub struct Trial<C, S> {
     networks: Vec<TrialNetwork>,
     faults: Vec<InjectedFault>,
     time_wait: TimeWait,
-    budget: Millis,
-    buffer: usize,
+    limits: Limits,
     may_hang: bool,
     strict: bool,
 }
@@ -64,8 +63,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             networks: TrialNetwork::ALL.to_vec(),
             faults: InjectedFault::ALL.to_vec(),
             time_wait: TimeWait::Any,
-            budget: 30_000,
-            buffer: 64 << 10,
+            limits: Limits { budget: 30_000, buffer: 64 << 10, events: 10_000, exits: false },
             may_hang: false,
             strict: false,
         }
@@ -95,14 +93,29 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// Sets the limit of virtual time for one run; at least one step of 5 ms.
     #[must_use]
     pub fn budget(mut self, time: Duration) -> Self {
-        self.budget = Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX / 2).clamp(TICK, Millis::MAX / 2);
+        self.limits.budget = Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX / 2).clamp(TICK, Millis::MAX / 2);
         self
     }
 
     /// Sets how many bytes a side may write that its peer has not read; at least one.
     #[must_use]
     pub fn buffer(mut self, bytes: usize) -> Self {
-        self.buffer = bytes.max(1);
+        self.limits.buffer = bytes.max(1);
+        self
+    }
+
+    /// Sets how many I/O events a side may have. Default 10,000. A side with more is stopped, and has never ended.
+    #[must_use]
+    pub fn most_events(mut self, events: usize) -> Self {
+        self.limits.events = events;
+        self
+    }
+
+    /// Ends a program when its future returns, with all tasks that it has spawned, as a process does at the end of
+    /// `main`. Without it, tasks go on, and one that never ends is a failure.
+    #[must_use]
+    pub fn exit_on_return(mut self) -> Self {
+        self.limits.exits = true;
         self
     }
 
@@ -175,18 +188,36 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     pub fn findings(&self, run: &TrialRun<C, S>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut find = |kind, what| findings.push(Finding { kind, what });
-        if run.scenario.injection.is_some() && run.injected_at().is_none() {
-            find(FindingKind::Unreached, "the I/O event at which the fault should injection never came".to_owned());
+        if self.strict && run.is_unreached() {
+            find(FindingKind::Unreached, "the I/O event at which the fault should be injected never came".to_owned());
         }
         for (side, bad) in [(Role::Client, bad_ending(&run.client)), (Role::Server, bad_ending(&run.server))] {
+            let most = self.limits.events;
             match bad {
+                Some((FindingKind::NeverEnds, what)) if run.of(side).any(|what| *what == TrialEvent::TooManyEvents) => {
+                    find(
+                        FindingKind::NeverEnds,
+                        format!("the {} {what}: it had more than {most} I/O events (Trial::most_events)", side.name()),
+                    );
+                }
                 Some((FindingKind::NeverEnds, _)) if self.may_hang => (),
                 Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
             }
+            for what in run.of(side) {
+                if let TrialEvent::TaskPanicked(message) = what {
+                    find(FindingKind::Panic, format!("a task of the {} panicked: {message}", side.name()));
+                }
+            }
         }
         for side in &run.leaking {
             find(FindingKind::Leak, format!("the {} has returned, and its stream is still open", side.name()));
+        }
+        for side in run.tasks_left.iter().filter(|side| !run.leaking.contains(side)) {
+            find(
+                FindingKind::Task,
+                format!("the {} has returned, and a task of it does not end (Trial::exit_on_return)", side.name()),
+            );
         }
         if let Some(what) = self.wrong_time_wait(run) {
             find(FindingKind::TimeWait, what);
@@ -216,18 +247,19 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Some(format!("TIME_WAIT should be the {}'s, and is held by: {holder}", expected.name()))
     }
 
-    /// Returns the closures, and the limit of time for one run.
+    /// Returns the closures, and the limits of one run.
     #[cfg(all(feature = "linux", target_os = "linux"))]
-    pub(super) fn programs(&self) -> (&Program<C>, &Program<S>, Millis) {
-        (&self.client, &self.server, self.budget)
+    pub(super) fn programs(&self) -> (&Program<C>, &Program<S>, Limits) {
+        (&self.client, &self.server, self.limits)
     }
 
     fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::run(scenario, &self.client, &self.server, self.budget, self.buffer)
+        simulation::run(scenario, &self.client, &self.server, self.limits)
     }
 
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
         report.runs += 1;
+        report.unreached += usize::from(run.is_unreached());
         report.hashes.push((run.scenario, run.hash()));
         orders.insert(run.order());
         let mut findings = self.findings(run);
@@ -284,13 +316,12 @@ impl<C, S> Clone for Trial<C, S> {
 
 impl<C, S> Debug for Trial<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { networks, faults, time_wait, budget, buffer, may_hang, strict, .. } = self;
+        let Self { networks, faults, time_wait, limits, may_hang, strict, .. } = self;
         f.debug_struct("Trial")
             .field("networks", networks)
             .field("faults", faults)
             .field("time_wait", time_wait)
-            .field("budget", budget)
-            .field("buffer", buffer)
+            .field("limits", limits)
             .field("may_hang", may_hang)
             .field("strict", strict)
             .finish_non_exhaustive()

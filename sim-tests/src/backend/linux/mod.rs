@@ -15,7 +15,7 @@ mod worker;
 
 pub use pair::PairNetwork;
 pub use run::LinuxNetwork;
-#[cfg(feature = "turmoil")]
+#[cfg(feature = "trial")]
 pub(crate) use worker::do_after;
 pub use worker::{do_on_linux, linux_worker, run_on_linux, run_scenario};
 

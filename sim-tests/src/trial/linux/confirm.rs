@@ -106,8 +106,8 @@ async fn one<C: Debug + 'static, S: Debug + 'static>(
     id: &str,
 ) -> Result<Value, String> {
     let scenario: TrialScenario = id.parse().map_err(|error: crate::ScenarioError| error.to_string())?;
-    let (client, server, budget) = trial.programs();
-    let run = run::run(network, scenario, client, server, budget).await.map_err(|error| error.to_string())?;
+    let (client, server, limits) = trial.programs();
+    let run = run::run(network, scenario, client, server, limits).await.map_err(|error| error.to_string())?;
     let findings: Vec<Value> =
         trial.findings(&run).iter().map(|finding| json!({"kind": finding.kind.id(), "what": finding.what})).collect();
     Ok(json!({"findings": findings, "ladder": run.ladder()}))

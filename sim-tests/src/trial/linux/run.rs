@@ -2,12 +2,11 @@
 
 use super::relay::relay;
 use crate::backend::{LinuxNetwork, PairNetwork};
-use crate::support::Millis;
 use crate::tcp::{TcpEvent, TcpState};
 use crate::trial::linux_sides::{Sides, Wanted};
 use crate::trial::run::{TrialEnding, TrialRun};
 use crate::trial::scenario::TrialScenario;
-use crate::trial::simulation::{Program, ending_event, run_program};
+use crate::trial::simulation::{Limits, Program, ending_event, run_program};
 use crate::trial::stream::TrialStream;
 use echo_core::Role;
 use std::cell::RefCell;
@@ -28,18 +27,18 @@ const SETTLING: Duration = Duration::from_millis(500);
 
 type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 
-/// Runs `scenario` for at most `budget` of real time. A run in which this process stood still is repeated, up to
+/// Runs `scenario` in real time. A run in which this process stood still is repeated, up to
 /// [`TRIES`] times: a program that computes for long does so in every run, and its last run counts.
 pub(super) async fn run<C: Debug + 'static, S: Debug + 'static>(
     network: &LinuxNetwork,
     scenario: TrialScenario,
     client: &Program<C>,
     server: &Program<S>,
-    budget: Millis,
+    limits: Limits,
 ) -> io::Result<TrialRun<C, S>> {
     let mut tries = 1;
     loop {
-        let (run, is_late) = run_once(network, scenario, client, server, budget).await?;
+        let (run, is_late) = run_once(network, scenario, client, server, limits).await?;
         if !is_late || tries == TRIES {
             return Ok(run);
         }
@@ -52,14 +51,14 @@ async fn run_once<C: Debug + 'static, S: Debug + 'static>(
     scenario: TrialScenario,
     client: &Program<C>,
     server: &Program<S>,
-    budget: Millis,
+    limits: Limits,
 ) -> io::Result<(TrialRun<C, S>, bool)> {
     let (streams, wires, mut tasks) = connect(network, scenario).await?;
-    let sides = Sides::new(scenario, streams);
+    let sides = Sides::new(scenario, streams, limits.events);
     let (client_slot, server_slot) = (Slot::<C>::default(), Slot::<S>::default());
     tasks.push(start(&sides, Role::Client, client, &client_slot));
     tasks.push(start(&sides, Role::Server, server, &server_slot));
-    let end = Instant::now() + Duration::from_millis(budget);
+    let end = Instant::now() + Duration::from_millis(limits.budget);
     while !sides.lock().is_over() && !sides.lock().is_over_event_limit() && Instant::now() < end {
         sides.lock().close_unread();
         let wanted = std::mem::take(&mut sides.lock().wanted);
@@ -86,6 +85,8 @@ async fn run_once<C: Debug + 'static, S: Debug + 'static>(
         over_at: is_over.then_some(now),
         time_wait: time_wait(wires),
         leaking: sides.lock().leaking(),
+        // Both sides share a runtime there.
+        tasks_left: Vec::new(),
     };
     Ok((run, is_late))
 }

@@ -1,0 +1,32 @@
+//! What a program tells the record of its run.
+
+use super::run::TrialEvent;
+use super::stream::Shared;
+use echo_core::Role;
+use std::cell::RefCell;
+
+thread_local! {
+    /// The run and the side whose code runs on this thread.
+    static CURRENT: RefCell<Option<(Shared, Role)>> = const { RefCell::new(None) };
+}
+
+/// Adds a line to the record of the run: what a program has done so far, for a check that reads
+/// [`TrialRun::notes`](super::TrialRun::notes) and for the ladder. A side that a fault ends returns nothing, and its notes
+/// stay.
+///
+/// It is no I/O event. Outside of a simulated run, and on Linux, it does nothing.
+pub fn note(text: impl Into<String>) {
+    CURRENT.with_borrow(|current| {
+        if let Some((kernel, side)) = current {
+            kernel.with(|kernel| kernel.note(*side, TrialEvent::Noted(super::panics::one_line(&text.into()))));
+        }
+    });
+}
+
+/// Runs the code of `side`.
+pub(super) fn run_as<T>(kernel: &Shared, side: Role, code: impl FnOnce() -> T) -> T {
+    let before = CURRENT.replace(Some((kernel.clone(), side)));
+    let result = code();
+    CURRENT.set(before);
+    result
+}
