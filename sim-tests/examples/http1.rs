@@ -139,7 +139,7 @@ pub(crate) fn reports() -> [(&'static str, TrialReport); 7] {
         ("Content-Length, and the handler dies", dies(Framing::Length)),
         ("chunked, and the handler dies", dies(Framing::Chunked)),
         ("up to the end of the connection, and the handler dies", dies(Framing::End)),
-        ("Content-Length, the server's word", servers_trial(Framing::Length).networks(&[TrialNetwork::Clear]).run()),
+        ("Content-Length, the server's word", servers_trial(Framing::Length).networks(&[TrialNetwork::CLEAR]).run()),
     ]
 }
 

@@ -215,12 +215,17 @@ impl Kernel {
 
     /// Sends what the kernel of `side` has to send.
     pub(super) fn send(&mut self, side: Role, packet: Packet) {
+        self.send_later(side, 0, packet);
+    }
+
+    /// Sends as if it were `delay` later.
+    pub(super) fn send_later(&mut self, side: Role, delay: Millis, packet: Packet) {
         let kind = packet.kind();
         // A kernel answers every packet for a socket that was reset with RST; the first is enough here.
         if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(side).reset, true) {
             return;
         }
-        self.links.push(self.now, side, kind, 0, packet);
+        self.links.push(self.now.saturating_add(delay), side, kind, 0, packet);
         if let Some(what) = TrialEvent::sent(kind) {
             self.note(side, what);
         }

@@ -119,7 +119,7 @@ impl Inner {
     }
 
     fn poll_read(&mut self, side: Role, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let most = buffer.remaining().min(self.scenario.network.reads());
+        let most = buffer.remaining().min(self.scenario.network.most_read());
         let Some(stream) = self.stream(side) else { return Poll::Pending };
         if most == 0 {
             return Poll::Ready(Ok(()));

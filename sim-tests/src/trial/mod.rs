@@ -58,6 +58,7 @@ mod ladder;
 mod linux;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod linux_sides;
+mod network;
 mod note;
 mod panics;
 mod report;
@@ -71,10 +72,11 @@ mod sweep;
 pub use echo_core::Role;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use linux::ConfirmedTrial;
+pub use network::TrialNetwork;
 pub use note::note;
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
-pub use scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
+pub use scenario::{InjectedFault, Injection, TrialScenario};
 pub use stream::TrialStream;
 pub use sweep::{TimeWait, Trial};
 

@@ -1,6 +1,7 @@
 //! The report of a trial.
 
-use super::scenario::{TrialNetwork, TrialScenario};
+use super::network::TrialNetwork;
+use super::scenario::TrialScenario;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -194,7 +195,7 @@ impl fmt::Display for OnLinux {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let networks: Vec<_> = self.networks().into_iter().map(TrialNetwork::id).collect();
+        let networks: Vec<_> = self.networks().into_iter().map(|network| network.to_string()).collect();
         writeln!(f, "{}", self.finding)?;
         writeln!(f, "runs: {}, on {}; the shortest:\n", self.all.len(), networks.join(", "))?;
         for line in self.ladder.lines() {

@@ -15,8 +15,21 @@ pub(super) struct Socket {
     /// Bytes that were written and that the peer has not read.
     pub(super) outstanding: usize,
     pub(super) events: usize,
+    /// Whether nothing was written since the last flush.
+    pub(super) is_flushed: bool,
+    /// By [`Call`]: whether the last one was pending for no reason.
+    pub(super) hesitated: [bool; 4],
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
+}
+
+/// The calls that can be pending.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    Read,
+    Write,
+    Flush,
+    ShutDown,
 }
 
 /// The holder of the stream.
@@ -42,6 +55,8 @@ impl Socket {
             reset: false,
             outstanding: 0,
             events: 0,
+            is_flushed: true,
+            hesitated: [false; 4],
             reader: None,
             writer: None,
         }

@@ -96,17 +96,17 @@ impl AsyncWrite for TrialStream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_flush(self.side, cx)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(_) => Poll::Ready(Ok(())),
+        }
     }
 
-    #[cfg_attr(
-        not(all(feature = "linux", target_os = "linux")),
-        expect(unused_variables, reason = "a simulated shutdown never waits")
-    )]
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_shutdown(self.side)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_shutdown(self.side, cx)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Socket::Linux(sides) => sides.poll_shutdown(self.side, cx),
         }

@@ -2,9 +2,10 @@
 
 use super::TICK;
 use super::ladder::ladder;
+use super::network::TrialNetwork;
 use super::report::{Finding, FindingKind, TrialReport};
 use super::run::{TrialEnding, TrialEvent, TrialRun, first_difference};
-use super::scenario::{InjectedFault, Injection, TrialNetwork, TrialScenario};
+use super::scenario::{InjectedFault, Injection, TrialScenario};
 use super::simulation::{self, Limits, Program};
 use super::stream::TrialStream;
 use crate::support::{Millis, ScenarioError};
@@ -23,6 +24,7 @@ pub struct Trial<C, S> {
     server: Program<S>,
     check: Check<C, S>,
     networks: Vec<TrialNetwork>,
+    buffers: Vec<usize>,
     faults: Vec<InjectedFault>,
     time_wait: TimeWait,
     limits: Limits,
@@ -43,7 +45,7 @@ pub enum TimeWait {
 
 impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// Creates a trial of `client` and `server` on all networks with all faults. Each run has at most 30 s of virtual
-    /// time; each direction has room for 64 KiB.
+    /// time; each direction has room for 64 KiB where the network says nothing else.
     ///
     /// `check` is called with every run, including the undisturbed ones. Its error is one line; errors that differ only
     /// in numbers count as the same.
@@ -61,6 +63,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             server: Rc::new(move |stream| Box::pin(server(stream))),
             check: Rc::new(check),
             networks: TrialNetwork::ALL.to_vec(),
+            buffers: Vec::new(),
             faults: InjectedFault::ALL.to_vec(),
             time_wait: TimeWait::Any,
             limits: Limits { budget: 30_000, buffer: 64 << 10, events: 10_000, exits: false },
@@ -104,6 +107,14 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         self
     }
 
+    /// Runs on each network with each of these buffers ([`TrialNetwork::buffer`]), in bytes. A network that names its own is
+    /// run once.
+    #[must_use]
+    pub fn buffers(mut self, bytes: &[usize]) -> Self {
+        self.buffers = bytes.to_vec();
+        self
+    }
+
     /// Sets how many I/O events a side may have. Default 10,000. A side with more is stopped, and has never ended.
     #[must_use]
     pub fn most_events(mut self, events: usize) -> Self {
@@ -139,9 +150,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     pub fn run(&self) -> TrialReport {
         let mut report = TrialReport::default();
         let mut orders = HashSet::new();
-        for network in &self.networks {
-            let undisturbed = if network.is_cut() { TrialNetwork::Clear } else { *network };
-            let base = self.run_scenario(TrialScenario { injection: None, network: undisturbed });
+        for network in &self.all_networks() {
+            let base = self.run_scenario(TrialScenario { injection: None, network: network.uncut() });
             if !network.is_cut() {
                 self.add(&mut report, &mut orders, &base);
             }
@@ -164,6 +174,17 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
         report.distinct = orders.len();
         report
+    }
+
+    fn all_networks(&self) -> Vec<TrialNetwork> {
+        let sized = |network: &TrialNetwork| match &self.buffers[..] {
+            [] => vec![*network],
+            // The right one of a sum counts: a network's own buffer.
+            buffers => buffers.iter().map(|bytes| TrialNetwork::buffer(*bytes) + *network).collect(),
+        };
+        let mut all: Vec<_> = self.networks.iter().flat_map(sized).collect();
+        all.dedup();
+        all
     }
 
     /// Runs one scenario, given by its id.
@@ -309,16 +330,17 @@ fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Find
 impl<C, S> Clone for Trial<C, S> {
     fn clone(&self) -> Self {
         let (client, server, check) = (Rc::clone(&self.client), Rc::clone(&self.server), Rc::clone(&self.check));
-        let (networks, faults) = (self.networks.clone(), self.faults.clone());
-        Self { client, server, check, networks, faults, ..*self }
+        let (networks, buffers, faults) = (self.networks.clone(), self.buffers.clone(), self.faults.clone());
+        Self { client, server, check, networks, buffers, faults, ..*self }
     }
 }
 
 impl<C, S> Debug for Trial<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { networks, faults, time_wait, limits, may_hang, strict, .. } = self;
+        let Self { networks, buffers, faults, time_wait, limits, may_hang, strict, .. } = self;
         f.debug_struct("Trial")
             .field("networks", networks)
+            .field("buffers", buffers)
             .field("faults", faults)
             .field("time_wait", time_wait)
             .field("limits", limits)

@@ -28,8 +28,10 @@ fn closing_at_once_proves_nothing_to_the_server() {
 /// Masks and keys are random, but only their sizes have an effect.
 #[test]
 fn it_is_deterministic() {
-    let report =
-        trial(Manner::Answered, Word::Both).networks(&[TrialNetwork::Clear, TrialNetwork::RelayCutsOff]).strict().run();
+    let report = trial(Manner::Answered, Word::Both)
+        .networks(&[TrialNetwork::CLEAR, TrialNetwork::RELAY_CUTS_OFF])
+        .strict()
+        .run();
     assert!(report.is_clean(), "{report}");
 }
 
@@ -38,6 +40,16 @@ fn it_is_deterministic() {
 fn one_byte_at_a_time_is_an_attack() {
     let run = example::byte_by_byte();
     assert!(run.server.to_string().contains("Attack attempt detected"), "{}", run.ladder());
+}
+
+/// The client sends all its messages before it reads the first answer.
+#[test]
+fn both_sides_write_before_they_read() {
+    let trial = trial(Manner::Answered, Word::Both);
+    let small = trial.replay("undisturbed/buffer-4").expect("a scenario");
+    assert!(small.client.to_string().contains("out of patience"), "{}", small.ladder());
+    let large = trial.replay("undisturbed/buffer-100").expect("a scenario");
+    assert!(large.client.to_string().contains("complete: Ok"), "{}", large.ladder());
 }
 
 #[test]

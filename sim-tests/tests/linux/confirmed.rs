@@ -29,7 +29,7 @@ fn on_linux(trial: Trial<Answer, io::Result<()>>) -> OnLinux {
 fn with(
     check: impl Fn(&TrialRun<Answer, io::Result<()>>) -> Result<(), String> + 'static,
 ) -> Trial<Answer, io::Result<()>> {
-    Trial::new(ask, answer, check).faults(&[InjectedFault::Abort]).networks(&[TrialNetwork::Clear])
+    Trial::new(ask, answer, check).faults(&[InjectedFault::Abort]).networks(&[TrialNetwork::CLEAR])
 }
 
 /// A truncated answer passes for whole on the kernel, too: by a crash, and through each relay also by a RST.
@@ -39,13 +39,13 @@ fn a_real_mistake_is_confirmed() {
         return;
     }
     for (fault, network) in [
-        (InjectedFault::Crash, TrialNetwork::Clear),
-        (InjectedFault::Drop, TrialNetwork::OneByteReads),
-        (InjectedFault::Crash, TrialNetwork::Slow),
-        (InjectedFault::Crash, TrialNetwork::Coalesced),
-        (InjectedFault::Abort, TrialNetwork::RelayRstToFin),
-        (InjectedFault::Abort, TrialNetwork::RelayClosesBoth),
-        (InjectedFault::Abort, TrialNetwork::RelayCutsOff),
+        (InjectedFault::Crash, TrialNetwork::CLEAR),
+        (InjectedFault::Drop, TrialNetwork::ONE_BYTE_READS),
+        (InjectedFault::Crash, TrialNetwork::SLOW),
+        (InjectedFault::Crash, TrialNetwork::COALESCED),
+        (InjectedFault::Abort, TrialNetwork::RELAY_RST_TO_FIN),
+        (InjectedFault::Abort, TrialNetwork::RELAY_CLOSES_BOTH),
+        (InjectedFault::Abort, TrialNetwork::RELAY_CUTS_OFF),
     ] {
         let careless = Trial::new(ask_carelessly, answer, whole_or_nothing).may_hang();
         let result = on_linux(careless.faults(&[fault]).networks(&[network]));
@@ -70,7 +70,7 @@ fn what_only_the_simulation_shows_is_not_confirmed() {
 #[test]
 fn a_reset_that_overtakes_cannot_be_done() {
     let always = |_: &TrialRun<_, _>| Err("always".to_owned());
-    let result = on_linux(with(always).networks(&[TrialNetwork::RstOvertakes]));
+    let result = on_linux(with(always).networks(&[TrialNetwork::RST_OVERTAKES]));
     let why = "not expressible: a RST that overtakes data; Linux takes none (RFC 5961)";
     assert_eq!(result.to_string(), why);
 }

@@ -17,7 +17,7 @@ fn the_findings_are_confirmed_on_linux() {
     if !possible() {
         return;
     }
-    let at_once = trial(Manner::AtOnce, Word::Both).faults(&[InjectedFault::Vanish]).networks(&[TrialNetwork::Clear]);
+    let at_once = trial(Manner::AtOnce, Word::Both).faults(&[InjectedFault::Vanish]).networks(&[TrialNetwork::CLEAR]);
     let said = "the server says complete, and the client has not read all of its answers";
     all_confirmed(&at_once.confirm_on_linux().run(), said);
     for relay in TrialNetwork::RELAYS {

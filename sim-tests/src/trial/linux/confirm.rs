@@ -4,7 +4,7 @@ use super::run;
 use crate::backend::{LinuxNetwork, do_after, linux_worker};
 use crate::linux::{Isolated, isolated_command, why_not};
 use crate::trial::report::{Failure, Finding, FindingKind, OnLinux, TrialReport, is_alike};
-use crate::trial::scenario::{TrialNetwork, TrialScenario};
+use crate::trial::scenario::TrialScenario;
 use crate::trial::sweep::Trial;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -123,7 +123,7 @@ fn confirm(report: &TrialReport, number: usize) -> Results {
         _ if failure.finding.kind == FindingKind::NotDeterministic => {
             OnLinux::NotExpressible("on Linux no two runs are the same".to_owned())
         }
-        (None, _) => OnLinux::NotExpressible("a RST that overtakes data; Linux takes none (RFC 5961)".to_owned()),
+        (None, _) => OnLinux::NotExpressible(failure.scenario.network.not_on_linux().unwrap_or_default().to_owned()),
         (Some(_), Err(why)) => OnLinux::NotTried(why.clone()),
         (Some(scenario), Ok(results)) => judge(&failure.finding, scenario, &results.next().unwrap_or_default()),
     };
@@ -135,7 +135,7 @@ fn expressible(failure: &Failure) -> Option<TrialScenario> {
     if failure.finding.kind == FindingKind::NotDeterministic {
         return None;
     }
-    let can = |scenario: &&TrialScenario| scenario.network != TrialNetwork::RstOvertakes;
+    let can = |scenario: &&TrialScenario| scenario.network.not_on_linux().is_none();
     let plainest = failure.all.iter().filter(can).min_by_key(|scenario| scenario.network);
     Some(failure.scenario).filter(|scenario| can(&scenario)).or(plainest.copied())
 }

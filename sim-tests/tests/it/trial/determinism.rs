@@ -21,7 +21,7 @@ fn strict(outcome: impl AsyncFn() -> String + Clone + 'static) -> TrialReport {
             outcome().await
         }
     };
-    Trial::new(client, answer, |_| Ok(())).networks(&[TrialNetwork::Clear]).faults(&[]).strict().run()
+    Trial::new(client, answer, |_| Ok(())).networks(&[TrialNetwork::CLEAR]).faults(&[]).strict().run()
 }
 
 /// The finding of a strict trial, without the report around it.

@@ -26,7 +26,7 @@ where
     CF: Future<Output = C> + 'static,
     SF: Future<Output = S> + 'static,
 {
-    Trial::new(client, server, |_| Ok(())).networks(&[TrialNetwork::Clear])
+    Trial::new(client, server, |_| Ok(())).networks(&[TrialNetwork::CLEAR])
 }
 
 /// A copy of the run without what the sides returned.
@@ -61,7 +61,7 @@ fn every_fault_strikes_at_every_event() {
     assert!(report.is_clean(), "{report}");
     let runs = runs.borrow();
     let expected = |network: TrialNetwork, side: Role| {
-        let calm = if network.is_cut() { TrialNetwork::Clear } else { network };
+        let calm = if network.is_cut() { TrialNetwork::CLEAR } else { network };
         let base =
             runs.iter().find(|run| run.scenario == TrialScenario { injection: None, network: calm }).expect("run");
         let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == TrialEvent::Dropped);
@@ -88,7 +88,7 @@ fn every_fault_strikes_at_every_event() {
                     .find_map(|what| if let TrialEvent::Injected(fault) = what { Some(*fault) } else { None });
                 (run.injected_at().expect("it was injected"), fault.expect("it was injected"))
             });
-            assert_eq!(injected.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network.id());
+            assert_eq!(injected.collect::<BTreeSet<_>>(), expected(network, side), "{} {side:?}", network);
         }
     }
     assert!(report.distinct * 3 > report.runs, "{report}");
@@ -191,7 +191,7 @@ fn a_panic_outside_of_the_future_is_a_failure_too() {
 
 #[test]
 fn a_check_that_panics_is_a_failure() {
-    let report = Trial::new(ask, answer, |_| panic!("no opinion")).faults(&[]).networks(&[TrialNetwork::Clear]).run();
+    let report = Trial::new(ask, answer, |_| panic!("no opinion")).faults(&[]).networks(&[TrialNetwork::CLEAR]).run();
     assert_eq!(only(&report, FindingKind::Panic), "panic: the check panicked: no opinion | undisturbed/clear");
 }
 
@@ -216,7 +216,7 @@ fn the_shortest_run_of_a_kind_is_shown() {
 fn who_holds_time_wait_is_checked() {
     let says = |side| {
         let trial = Trial::new(ask, answer, whole_or_nothing).time_wait(side).faults(&[]);
-        trial.networks(&[TrialNetwork::Clear, TrialNetwork::RelayClosesBoth]).run()
+        trial.networks(&[TrialNetwork::CLEAR, TrialNetwork::RELAY_CLOSES_BOTH]).run()
     };
     assert!(says(TimeWait::Client).is_clean() && says(TimeWait::Any).is_clean());
     let wrong = only(&says(TimeWait::Server), FindingKind::TimeWait);

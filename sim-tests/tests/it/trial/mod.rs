@@ -1,5 +1,6 @@
 //! The harness for any protocol, tested with a very small one: one question, and one answer after its length.
 
+mod bugs;
 mod determinism;
 mod echo;
 mod entry;

@@ -74,7 +74,7 @@ fn a_client_that_takes_the_end_for_the_whole_is_caught_through_each_relay() {
         assert!(networks.contains(&relay), "{networks:?}");
     }
     // On a cable that is cut for ever, no end arrives, so none is wrong.
-    assert!(!networks.contains(&TrialNetwork::Cut), "{networks:?}");
+    assert!(!networks.contains(&TrialNetwork::CUT), "{networks:?}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_server_that_dies_in_the_middle_is_caught_through_each_relay_without_any_fau
 
 #[test]
 fn half_closing_loses_the_answer_where_a_relay_closes_both() {
-    assert_eq!(caught(ask_and_half_close, answer_and_close, true), [TrialNetwork::RelayClosesBoth]);
+    assert_eq!(caught(ask_and_half_close, answer_and_close, true), [TrialNetwork::RELAY_CLOSES_BOTH]);
 }
 
 /// A relay that waits half a second is noticed only if an answer takes longer.
@@ -99,7 +99,7 @@ fn half_closing_loses_a_slow_answer_where_a_relay_cuts_off() {
         stream.write_all(&[ANSWER.len() as u8]).await?;
         stream.write_all(ANSWER).await
     }
-    let expected = [TrialNetwork::RelayClosesBoth, TrialNetwork::RelayCutsOff];
+    let expected = [TrialNetwork::RELAY_CLOSES_BOTH, TrialNetwork::RELAY_CUTS_OFF];
     assert_eq!(caught(ask_and_half_close, answer_late, true), expected);
 }
 

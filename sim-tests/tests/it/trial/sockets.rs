@@ -80,7 +80,7 @@ const CASES: [(&str, &[Step], &[Step]); 9] = [
 
 fn in_a_trial(client: &'static [Step], server: &'static [Step]) -> (Seen, Seen) {
     let play = |steps: &'static [Step]| move |stream: TrialStream| follow(stream, steps);
-    let trial = Trial::new(play(client), play(server), |_| Ok(())).networks(&[TrialNetwork::Clear]);
+    let trial = Trial::new(play(client), play(server), |_| Ok(())).networks(&[TrialNetwork::CLEAR]);
     match trial.replay("undisturbed/clear").map(|run| (run.client, run.server)) {
         Ok((TrialEnding::Returned(client), TrialEnding::Returned(server))) => (client, server),
         other => panic!("both return: {other:?}"),
