@@ -392,7 +392,7 @@ async fn the_account_of_a_client_that_reconnects() {
         let begins = begins.clone();
         async move {
             match request.payload.as_slice() {
-                b"fail" => return Err(Failure { code: CloseCode(1011), text: "as asked".into() }),
+                b"fail" => Err(Failure { code: CloseCode(1011), text: "as asked".into() }),
                 b"never" => {
                     begins.notify_one();
                     pending().await
