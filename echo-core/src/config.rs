@@ -21,6 +21,10 @@ pub const HIGH_WATER: usize = 64 * 1024;
 #[non_exhaustive]
 pub struct Config {
     /// Maximum length of a payload, or of a piece of a plain line, in bytes; at most [`MAX_PAYLOAD`]. Default 1 MiB.
+    ///
+    /// A longer message of the peer is a violation: the conversation ends with code 1009, and requests beside it may be
+    /// unknown. So a client's limit should not be greater than its server's; its own requests are checked before they are
+    /// sent.
     pub limit: usize,
     /// Server: whether a client may use the plain wire. If not, a client that does not begin with the preface of echo/1 is
     /// refused with the reason. A service whose requests do something should turn it off, for any bytes are a message

@@ -34,7 +34,8 @@ impl CloseCode {
         self == Self::NORMAL || self == Self::GOING_AWAY || self == Self::RESTART
     }
 
-    /// Returns the name from RFC 6455 section 7.4.1 and its registry, or "unregistered".
+    /// Returns the name from RFC 6455 section 7.4.1 and its registry, "of the application" from 4000 to 4999, or
+    /// "unregistered".
     pub fn name(self) -> &'static str {
         match self.0 {
             1000 => "normal",
@@ -45,6 +46,7 @@ impl CloseCode {
             1011 => "internal error",
             1012 => "restart",
             1013 => "try again later",
+            4000..=4999 => "of the application",
             _ => "unregistered",
         }
     }
@@ -59,13 +61,14 @@ impl fmt::Display for CloseCode {
 /// Why a server has no answer to one request. The conversation goes on.
 ///
 /// The code is one of [`CloseCode`]: 1011 for an internal error, 1008 or 1009 if the request was refused for what it was,
-/// 1013 if it may work later, or one of the application's own, 4000 to 4999 (RFC 6455 section 7.4.2).
+/// 1013 if it may work later, or one of the application's own, 4000 to 4999 (RFC 6455 section 7.4.2). Its `Display` escapes
+/// what the peer's text could do to a terminal or a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failure {
     /// The code.
     pub code: CloseCode,
-    /// The reason, at most 123 bytes on the wire.
+    /// The reason, at most 123 bytes on the wire; escape it before showing it alone.
     pub text: String,
 }
 
@@ -93,7 +96,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text.as_str() {
             "" => write!(f, "{}", self.code),
-            text => write!(f, "{}: {text}", self.code),
+            text => write!(f, "{}: {}", self.code, escape(text.as_bytes(), MAX_REASON)),
         }
     }
 }

@@ -83,7 +83,7 @@ struct Progress {
 /// A conversation on the framed wire. Clones share it.
 ///
 /// Any clone may make requests concurrently: they are sent in order over the one connection and answered in order. A
-/// request is made at the first poll of its future. Dropping the future later does not cancel the request; the account
+/// service of the server's may run them in any order: await an answer before a request that depends on it. A request is made at the first poll of its future. Dropping the future later does not cancel the request; the account
 /// includes it.
 ///
 /// If the last handle is dropped without [`close`](Client::close), the conversation closes politely in the background,

@@ -21,12 +21,21 @@ pub enum ConnectError {
     Refused(Vec<(SocketAddr, io::Error)>),
     /// The connect deadline passed: its length, and the tried addresses without an answer.
     TimedOut(Duration, Vec<SocketAddr>),
-    /// A server accepted, and the conversation ended before its preface: a mirror, a plain-only server, a silent
-    /// server.
+    /// A server accepted, and the conversation ended before its preface: the peer is no echo/1 server, or sends nothing. A
+    /// server without a free connection is not among these: it sends its preface, and refuses the first request.
     Ended(Outcome),
     /// A server accepted, and the TLS handshake failed.
     #[cfg(feature = "tls")]
     Tls(crate::tls::TlsError),
+    /// A transport that this crate does not connect, such as a Unix socket, could not connect.
+    Transport(io::Error),
+}
+
+#[cfg(feature = "tls")]
+impl From<crate::tls::TlsError> for ConnectError {
+    fn from(error: crate::tls::TlsError) -> Self {
+        Self::Tls(error)
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -55,6 +64,7 @@ impl fmt::Display for ConnectError {
             },
             #[cfg(feature = "tls")]
             Self::Tls(error) => write!(f, "connected, but {error}"),
+            Self::Transport(error) => f.write_str(&reason(error)),
         }
     }
 }
@@ -63,7 +73,7 @@ impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // The causes that it holds are parts of its own text.
         match self {
-            Self::Resolve(error) => error.source(),
+            Self::Resolve(error) | Self::Transport(error) => error.source(),
             Self::Refused(_) | Self::TimedOut(..) | Self::Ended(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(error) => error.source(),

@@ -31,12 +31,13 @@
 //! that sends again what was refused, and [`Metrics`]. The clauses that are cited are those of `PROTOCOL.md` of `echo-core`.
 //!
 //! `echo-core` has the protocol and the close contract; this crate makes no protocol decisions. Other transports
-//! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream.
+//! implement [`Transport`] and [`Listener`]; [`StreamTransport`] adapts any stream. What it logs goes to `tracing`, with the
+//! target `echo_net` and the levels error (a bug), warn (an end that is not clean), info and debug.
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `cli` | yes | the program `echo-net`, with many dependencies, and the features below; a library turns it off |
-//! | `serde` | by `cli` | `Serialize` and `Deserialize` for reports |
+//! | `serde` | by `cli` | `Serialize` and `Deserialize` for `Report`, `Serialize` for `MetricsSnapshot` and `Ended` |
 //! | `metrics` | by `cli` | `MetricsSnapshot::to_openmetrics`: metrics of a server as OpenMetrics text |
 //! | `tower` | by `cli` | `TowerService`: a service of tower, with its layers, as a service |
 //! | `tls` | by `cli` | TLS as a transport: `TlsListener`, `connect_tls` |
@@ -101,7 +102,7 @@ pub use text::printable;
 #[cfg(feature = "tls")]
 pub use tls::{TlsError, TlsFileError, TlsListener, TlsStream};
 #[cfg(feature = "tls")]
-pub use tls::{connect_tls, tls_authorities, tls_client_config, tls_server_config};
+pub use tls::{connect_tls, tls_authorities, tls_client_config, tls_server_config, tls_server_config_of};
 #[cfg(feature = "tls")]
 pub use tokio_rustls::rustls;
 #[cfg(feature = "tower")]

@@ -24,6 +24,7 @@ struct State {
 /// The metrics of a server at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MetricsSnapshot {
     /// Totals so far. Messages, bytes and requests are those of connections that have ended.
     pub report: Report,
@@ -79,7 +80,9 @@ impl Metrics {
 
 /// A histogram of durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Durations {
+    /// By [`BOUNDS`](Self::BOUNDS).
     counts: [u64; Self::BOUNDS.len()],
     count: u64,
     sum: Duration,

@@ -5,7 +5,7 @@ use crate::connect::ConnectError;
 use crate::request_error::RequestError;
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
-use echo_core::{End, Fate, Outcome, Tally};
+use echo_core::{CloseCode, End, Fate, Outcome, Tally};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-/// How often to try.
+/// How often to try. With the defaults, a request to a server that refuses connections is an error after about 5 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryConfig {
@@ -40,7 +40,11 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// *failed*, with whatever code: that is its answer. Refusals by a server without a free connection are tried again; a
 /// peer that is no echo/1 server, or whose certificate is not accepted, is an error at once.
 ///
-/// A request goes on if its future is dropped, by a timeout for example: the next one waits behind it.
+/// A request that was sent goes on if its future is dropped, by a timeout for example: the next one waits behind it. One
+/// that was not, because the client connects or pauses, never runs.
+///
+/// A request over the server's limit ends the conversation with code 1009, and others on it may be unknown. It is not sent
+/// again. Give the client a limit that is no greater than the server's ([`Config::limit`](echo_core::Config::limit)).
 ///
 /// All requests share one connection at a time. `connect` makes it, when it is needed. Clones share it, too.
 ///
@@ -104,9 +108,12 @@ impl RetryClient {
     /// # Errors
     /// [`RetryError::Request`]: the request is unknown, failed or too long, or was refused by the last attempt, too.
     /// [`RetryError::Connect`]: the last attempt could not connect; the request did not run.
+    ///
+    /// There is no time limit but those of the connections ([`Deadlines`](echo_core::Deadlines)). Set one for each attempt
+    /// there, or one for the whole by [`tokio::time::timeout`].
     pub async fn request(&self, payload: impl Into<Vec<u8>>) -> Result<Answer, RetryError> {
-        let open = Open { account: &self.0.account, fate: Fate::Unknown };
-        let result = self.try_often(payload.into()).await;
+        let mut open = Open { account: &self.0.account, fate: Fate::Refused };
+        let result = self.try_often(payload.into(), &mut open).await;
         open.end(match &result {
             Ok(_) | Err(RetryError::Request(RequestError::Failed(_))) => Fate::Answered,
             Err(RetryError::Request(RequestError::Unknown { .. })) => Fate::Unknown,
@@ -116,23 +123,33 @@ impl RetryClient {
         result
     }
 
-    async fn try_often(&self, payload: Vec<u8>) -> Result<Answer, RetryError> {
+    async fn try_often(&self, payload: Vec<u8>, open: &mut Open<'_>) -> Result<Answer, RetryError> {
         let config = self.0.config;
         let mut pause = config.pause;
         let mut attempt = 0;
         loop {
             attempt += 1;
+            let is_last = attempt >= config.attempts;
             let error = match self.client().await {
-                Ok((number, client)) => match client.request(payload.clone()).await {
-                    Err(RequestError::Refused { outcome }) => {
-                        self.give_up(number).await;
-                        RetryError::Request(RequestError::Refused { outcome })
+                Ok((number, client)) => {
+                    // From here on it may run, until it is known that it did not.
+                    open.fate = Fate::Unknown;
+                    match client.request(payload.clone()).await {
+                        Err(RequestError::Refused { mut outcome }) => {
+                            open.fate = Fate::Refused;
+                            self.give_up(number).await;
+                            if outcome.is_none() && is_last {
+                                // The user has no client that could tell why.
+                                outcome = Some(client.ended().await);
+                            }
+                            RetryError::Request(RequestError::Refused { outcome })
+                        }
+                        answer => return answer.map_err(RetryError::Request),
                     }
-                    answer => return answer.map_err(RetryError::Request),
-                },
+                }
                 Err(error) => RetryError::Connect(error),
             };
-            if attempt >= config.attempts || error.is_lasting() {
+            if is_last || error.is_lasting() {
                 return Err(error);
             }
             // A server that drains refuses; its successor may be there already.
@@ -144,7 +161,8 @@ impl RetryClient {
     }
 
     /// Returns how the requests ended, over all connections. Each counts once, however often it was sent: *answered*, with
-    /// a failure perhaps, *refused* by the last attempt, or *unknown*, as is one whose future was dropped.
+    /// a failure perhaps, *refused* by the last attempt or never sent, or *unknown*, as is one whose future was dropped after
+    /// it was sent.
     pub fn account(&self) -> Tally {
         *self.0.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,7 +212,7 @@ impl RetryClient {
     }
 }
 
-/// A request that has not ended. It is unknown if it is dropped.
+/// A request that has not ended. It counts with its fate so far if it is dropped.
 struct Open<'a> {
     account: &'a std::sync::Mutex<Tally>,
     fate: Fate,
@@ -228,9 +246,13 @@ pub enum RetryError {
 }
 
 impl RetryError {
-    /// Returns whether a further attempt would fail, too: the peer is no echo/1 server, or not the one that is meant.
+    /// Returns whether a further attempt would fail, too: the peer is no echo/1 server, or not the one that is meant, or
+    /// the request is over its limit.
     fn is_lasting(&self) -> bool {
         match self {
+            Self::Request(RequestError::Refused { outcome: Some(Outcome { end: End::Failed { code, .. }, .. }) }) => {
+                *code == CloseCode::TOO_BIG
+            }
             Self::Request(_) => false,
             Self::Connect(error) => match &**error {
                 ConnectError::Ended(outcome) => matches!(outcome.end, End::Violation(_)),

@@ -13,6 +13,13 @@ use std::time::Duration;
 const BUFFERS: usize = 512 * 1024;
 
 /// The settings of a server.
+///
+/// ```
+/// let mut config = echo_net::ServerConfig::default();
+/// config.max_connections = 100;
+/// config.connection.limit = 64 * 1024;
+/// config.connection.plain_wire = false; // for a service whose requests do something
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerConfig {
@@ -20,10 +27,10 @@ pub struct ServerConfig {
     pub connection: Config,
     /// The clock.
     pub clock: Clock,
-    /// Maximum number of concurrent connections. A further one is refused with CLOSE 1013, or a line on the plain wire.
+    /// Maximum number of concurrent connections, 0 for none. A further one is refused with CLOSE 1013, or a line on the plain wire.
     /// Default 1,024.
     pub max_connections: usize,
-    /// Maximum number of concurrent refusals (at least 1). A further one ends the oldest, but not before it is 100 ms
+    /// Maximum number of concurrent refusals (0 counts as 1). A further one ends the oldest, but not before it is 100 ms
     /// old: in that time a client that sends something is told the reason. A client to refuse that sends nothing is
     /// dropped at the detect deadline. Default 256.
     pub max_refusals: usize,
@@ -33,10 +40,11 @@ pub struct ServerConfig {
     /// connection without room ends with CLOSE 1013, or a line on the plain wire. See [`ServerConfig::least_memory`].
     /// Default 512 MiB.
     pub max_memory: usize,
-    /// Code and reason for clients when the server drains: code 1001 (the default) or 1012 of RFC 6455 section 7.4.
+    /// Code and reason for clients when the server drains: code 1001 (the default) or 1012 of RFC 6455 section 7.4. Another
+    /// code becomes 1001.
     pub close_reason: CloseReason,
     /// Maximum number of calls of the service that run at once, over all connections. A further one waits for its place.
-    /// [`Config::unanswered`] limits those of one connection. At least 1; default 10,000.
+    /// [`Config::unanswered`] is the maximum of one connection. 0 counts as 1. Default 10,000.
     pub max_calls: usize,
     /// How long a call may take, with its wait for a place. Then it is dropped, and its request fails with code 1011; with
     /// code 1013 if it had no place until then, and so did not run. It should be less than the clients' answer deadline

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 /// Answers requests.
 ///
-/// A call may take as long as it likes, within [`ServerConfig::call_deadline`](crate::ServerConfig::call_deadline): other
+/// Calls of one connection run at once, and begin in no particular order: a client waits for an answer before it sends a
+/// request that depends on it. A call may take as long as it likes, within [`ServerConfig::call_deadline`](crate::ServerConfig::call_deadline): other
 /// requests of the same client run meanwhile, and their answers wait for it (clause 5.8). It is a task of its own. It is
 /// dropped at its next await when nobody can be answered any more: the connection was reset, or ended with an error. If it
 /// panics, the client is told that the request failed, with code 1011. It must not block its thread: that has other

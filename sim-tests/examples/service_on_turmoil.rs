@@ -35,9 +35,8 @@ async fn slow(request: Request) -> Result<Response, Failure> {
 async fn connect() -> Result<Client, ConnectError> {
     let mut config = ClientConfig::default();
     config.clock = Clock::simulated(|| Stamp(0));
-    let stream = TcpStream::connect("server:2012").await;
-    let refused = |error| ConnectError::Refused(vec![(([0, 0, 0, 0], 2012).into(), error)]);
-    Client::greet(StreamTransport(stream.map_err(refused)?), config).await
+    let stream = TcpStream::connect("server:2012").await.map_err(ConnectError::Transport)?;
+    Client::greet(StreamTransport(stream), config).await
 }
 
 fn main() -> turmoil::Result {

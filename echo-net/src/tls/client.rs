@@ -21,8 +21,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 /// If it is not called in a tokio runtime.
 ///
 /// # Errors
-/// Those of [`connect_tcp`](crate::connect_tcp), and [`ConnectError::Tls`]: the server does not speak TLS, or its
-/// certificate is not accepted.
+/// Those of [`connect_tcp`](crate::connect_tcp), and [`ConnectError::Tls`]: the server does not speak TLS, its certificate is
+/// not accepted, or the handshake is not complete within `whole`.
 pub async fn connect_tls(
     address: impl ToSocketAddrs,
     name: ServerName<'static>,
@@ -31,17 +31,33 @@ pub async fn connect_tls(
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
     let now = Instant::now();
     let stream = connect_tcp(address, whole).await?;
-    let peer = stream.peer_addr().into_iter().collect();
     let deadline = now.checked_add(whole).unwrap_or(now + Duration::from_secs(86_400));
     match timeout_at(deadline, TlsStream::connect(stream, name, tls)).await {
         Ok(handshake) => handshake.map_err(ConnectError::Tls),
-        Err(_) => Err(ConnectError::TimedOut(whole, peer)),
+        Err(_) => Err(ConnectError::Tls(TlsError::TimedOut(whole))),
     }
 }
 
 impl<T: Transport> TlsStream<T> {
     /// Does the TLS handshake with the server `name` over any connected stream, of which it is then a transport for
-    /// [`Client::greet`]. It sets no deadline: see [`tokio::time::timeout`].
+    /// [`Client::greet`]. It sets no deadline: see [`tokio::time::timeout`]. The name is that of the certificate, also where
+    /// the stream has none, as a Unix socket.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # async fn doc(authorities: echo_net::rustls::RootCertStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// use echo_net::{Client, ClientConfig, TlsStream, tls_client_config};
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// let stream = tokio::net::UnixStream::connect("/run/counter.sock").await?;
+    /// let tls = tls_client_config(authorities)?;
+    /// let handshake = TlsStream::connect(stream, "counter.example".try_into()?, tls);
+    /// let stream = timeout(Duration::from_secs(5), handshake).await??;
+    /// let client = Client::greet(stream, ClientConfig::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`TlsError`]: the server does not speak TLS, or its certificate is not accepted.

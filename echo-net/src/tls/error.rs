@@ -4,6 +4,7 @@ use super::checked::is_silent;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 use tokio_rustls::rustls::{self, CertificateError};
 
 /// Why a TLS handshake failed at the client.
@@ -18,6 +19,8 @@ pub enum TlsError {
     Handshake(rustls::Error),
     /// The connection ended in the handshake.
     Ended(io::Error),
+    /// The handshake was not complete within this time from the begin of the connect.
+    TimedOut(Duration),
 }
 
 impl TlsError {
@@ -46,6 +49,7 @@ impl fmt::Display for TlsError {
                 write!(f, "the server refused the TLS handshake ({alert:?})")
             }
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::TimedOut(whole) => write!(f, "the TLS handshake was not complete within {whole:?}"),
             Self::Ended(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 f.write_str("the server ended the connection in the TLS handshake")
             }
@@ -81,7 +85,7 @@ impl Error for TlsError {
         // The causes are parts of its own text.
         match self {
             Self::NotTls(error) | Self::Ended(error) => error.source(),
-            Self::Certificate(_) => None,
+            Self::Certificate(_) | Self::TimedOut(_) => None,
             Self::Handshake(error) => error.source(),
         }
     }

@@ -12,22 +12,32 @@ use tokio_rustls::rustls::{self, ClientConfig, InconsistentKeys, RootCertStore, 
 
 /// Returns the configuration of a server with the certificates of one file, the server's own first, and the private key
 /// of another. It asks clients for no certificate, and sends no session tickets ([`TlsListener`](crate::TlsListener)).
-/// For other settings, or certificates that are not in files, build a [`rustls::ServerConfig`](crate::rustls::ServerConfig).
+/// [`tls_server_config_of`] takes certificates that are not in files.
 ///
 /// # Errors
 /// [`TlsFileError`]: a file cannot be read, or has no certificate or no usable key, or the two do not match.
 pub fn tls_server_config(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsFileError> {
-    let chain = read_certificates(certificates)?;
-    let der = read_key(key)?;
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let built = builder.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, der));
-    let mut config = built.map_err(|error| match error {
+    let (chain, der) = (read_certificates(certificates)?, read_key(key)?);
+    tls_server_config_of(chain, der).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             TlsFileError::new(key, Fault::OtherKey(certificates.to_owned()))
         }
         rustls::Error::InvalidCertificate(_) => TlsFileError::new(certificates, Fault::Certificate(error)),
         error => TlsFileError::new(key, Fault::Key(error)),
-    })?;
+    })
+}
+
+/// Returns the configuration of a server with these certificates, the server's own first, and this private key, as
+/// [`tls_server_config`] does.
+///
+/// # Errors
+/// Those of rustls: a certificate or the key cannot be used, or they do not match.
+pub fn tls_server_config_of(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_no_client_auth().with_single_cert(certificates, key)?;
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }

@@ -421,4 +421,42 @@ async fn the_account_of_a_client_that_reconnects() {
     assert!(error.to_string().starts_with(&format!("the request did not run: {address}: ")), "{error}");
     assert!(std::error::Error::source(&error).is_none(), "its text is complete");
     assert_eq!(client.clone().account(), Tally { answered: 2, refused: 2, unknown: 1 });
+    (config.attempts, config.pause) = (2, Duration::from_secs(60));
+    let patient = RetryClient::new(move || Client::connect(address, small), config);
+    let dropped = tokio::time::timeout(Duration::from_millis(200), patient.request("never sent"));
+    dropped.await.expect_err("it pauses before its second attempt");
+    assert_eq!(patient.account(), Tally { answered: 0, refused: 1, unknown: 0 });
+}
+
+/// Clause 6.2: what one server refuses for its length, it refuses on each connection.
+#[tokio::test]
+async fn a_request_over_the_limit_of_the_server_is_not_sent_again() {
+    let config = server_config(|config| config.connection.limit = 10);
+    let server =
+        start(service_fn(async |request: Request| Ok::<_, Failure>(Response::new(request.payload))), config).await;
+    let address = server.address;
+    let connect = move || Client::connect(address, ClientConfig::default());
+    let client = RetryClient::new(connect, RetryConfig::default());
+    let error = within(client.request("longer than ten bytes")).await.expect_err("it is too long");
+    assert!(error.to_string().contains("1009"), "{error}");
+    assert_eq!(server.drain().await.accepted, 1, "one attempt");
+}
+
+/// A user of this client has no connection to ask why.
+#[tokio::test]
+async fn a_refusal_by_a_full_server_says_why() {
+    let server = start(
+        service_fn(async |_: Request| pending::<Result<Response, Failure>>().await),
+        server_config(|config| config.max_connections = 0),
+    )
+    .await;
+    let address = server.address;
+    let mut config = RetryConfig::default();
+    config.attempts = 1;
+    for _ in 0..5 {
+        let client = RetryClient::new(move || Client::connect(address, ClientConfig::default()), config);
+        let error = within(client.request("hello")).await.expect_err("it is full");
+        assert!(error.to_string().contains("all 0 connections are in use"), "{error}");
+    }
+    server.drain().await;
 }

@@ -165,9 +165,10 @@ async fn unless_stopped<T>(
 /// Prints why there is no conversation, with `plainly` as the advice for a plain echo server. Returns the exit code.
 pub(crate) fn cannot_connect(server: &str, error: &ConnectError, plainly: &str) -> ExitCode {
     let (exit, hint) = match error {
-        ConnectError::Resolve(_) | ConnectError::Refused(_) | ConnectError::TimedOut(..) => {
-            (Exit::System, String::new())
-        }
+        ConnectError::Resolve(_)
+        | ConnectError::Refused(_)
+        | ConnectError::TimedOut(..)
+        | ConnectError::Transport(_) => (Exit::System, String::new()),
         ConnectError::Ended(Outcome { end: End::Violation(violation), .. })
             if violation.peer == Some(PeerProtocol::PlainEcho) =>
         {

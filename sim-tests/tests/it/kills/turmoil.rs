@@ -180,10 +180,9 @@ fn name(user: u64) -> String {
 
 async fn connect() -> Result<Client, ConnectError> {
     let limit = Duration::from_millis(300);
-    let nobody = |error| ConnectError::Refused(vec![(([0, 0, 0, 0], 2012).into(), error)]);
     match tokio::time::timeout(limit, TcpStream::connect("server:2012")).await {
         Ok(Ok(stream)) => Client::greet(StreamTransport(stream), client_config()).await,
-        Ok(Err(error)) => Err(nobody(error)),
+        Ok(Err(error)) => Err(ConnectError::Transport(error)),
         Err(_) => Err(ConnectError::TimedOut(limit, Vec::new())),
     }
 }
