@@ -38,7 +38,9 @@ async fn start(address: SocketAddr, journal: &Journal) -> std::io::Result<(Socke
     let journal = journal.clone();
     let service = service_fn(move |request| answer(journal.clone(), request));
     let death = async { drop(death.await) };
-    tokio::spawn(serve_until(listeners, service, ServerConfig::default(), std::future::pending(), death));
+    let mut config = ServerConfig::default();
+    config.connection.plain_wire = false; // a line of another program is no job
+    tokio::spawn(serve_until(listeners, service, config, std::future::pending(), death));
     Ok((address, die))
 }
 

@@ -36,11 +36,10 @@ async fn start(address: SocketAddr, store: &Store) -> std::io::Result<(SocketAdd
     let listeners = TcpListeners::bind_shared(address).await?;
     let (address, store) = (listeners.local_addrs()?[0], store.clone());
     let (stop, stopped) = oneshot::channel();
-    let service = service_fn(move |request: Request| {
-        let answer = answer(&store, &request);
-        async { answer }
-    });
-    let serving = serve(listeners, service, ServerConfig::default(), async { drop(stopped.await) });
+    let service = service_fn(move |request: Request| std::future::ready(answer(&store, &request)));
+    let mut config = ServerConfig::default();
+    config.connection.plain_wire = false; // a line of another program is no request
+    let serving = serve(listeners, service, config, async { drop(stopped.await) });
     Ok((address, Server(stop, tokio::spawn(serving))))
 }
 
