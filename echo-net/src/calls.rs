@@ -6,6 +6,7 @@ use crate::service::{Request, Service};
 use crate::transport::Transport;
 use echo_core::{CloseCode, Failure};
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,13 +74,15 @@ impl CallLimits {
         (self.panicked.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
     }
 
-    /// Waits for a place, at most until `due`. Only a call that has to wait is counted.
-    async fn place(&self, due: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a place, at most until `due`. Returns it, and how long that took. Only a call that has to wait is counted.
+    async fn place(&self, due: Option<Instant>) -> Option<(SemaphorePermit<'_>, Duration)> {
         if let Ok(place) = self.places.try_acquire() {
-            return Some(place);
+            return Some((place, Duration::ZERO));
         }
         let _waiting = Waiting::new(&self.waiting);
-        within(due, self.places.acquire()).await.ok()?.ok()
+        let began = Instant::now();
+        let place = within(due, self.places.acquire()).await.ok()?.ok()?;
+        Some((place, began.elapsed()))
     }
 }
 
@@ -199,7 +202,7 @@ impl<S: Service> Calls<S> {
 
 async fn call<S: Service>(service: &S, limits: &CallLimits, request: Request) -> Result<Vec<u8>, Failure> {
     let due = Instant::now().checked_add(limits.deadline);
-    let Some(place) = limits.place(due).await else {
+    let Some((place, waited)) = limits.place(due).await else {
         return Err(Failure::new(CloseCode::TRY_LATER, "the request did not run: the server is busy"));
     };
     let answer = within(due, service.call(request)).await;
@@ -207,8 +210,12 @@ async fn call<S: Service>(service: &S, limits: &CallLimits, request: Request) ->
     match answer {
         Ok(answer) => answer.map(|response| response.payload).map_err(Into::into),
         Err(()) => {
-            let deadline = limits.deadline;
-            Err(Failure::new(CloseCode::INTERNAL, format!("the request has no response within {deadline:?}")))
+            let mut reason = format!("the request has no response within {:?}", limits.deadline);
+            if !waited.is_zero() {
+                // Writing to a string cannot fail.
+                let _ = write!(reason, ", after it had waited {waited:.0?} for its place");
+            }
+            Err(Failure::new(CloseCode::INTERNAL, reason))
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often to try. With the defaults, a request to a server that refuses connections is an error after about 5 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,14 @@ pub struct RetryConfig {
     /// Pause after an attempt to connect that failed, or the second refusal in a row. Each further pause is twice as long,
     /// up to 2 s. Default 50 ms.
     pub pause: Duration,
+    /// How long a request may take, with all its attempts and pauses. [`Duration::MAX`] (the default) means no limit but
+    /// those of the connections ([`Deadlines`](echo_core::Deadlines)).
+    pub deadline: Duration,
 }
 
 impl Default for RetryConfig {
     fn default() -> Self {
-        Self { attempts: 8, pause: Duration::from_millis(50) }
+        Self { attempts: 8, pause: Duration::from_millis(50), deadline: Duration::MAX }
     }
 }
 
@@ -108,17 +111,20 @@ impl RetryClient {
     /// # Errors
     /// [`RetryError::Request`]: the request is unknown, failed or too long, or was refused by the last attempt, too.
     /// [`RetryError::Connect`]: the last attempt could not connect; the request did not run.
-    ///
-    /// There is no time limit but those of the connections ([`Deadlines`](echo_core::Deadlines)). Set one for each attempt
-    /// there, or one for the whole by [`tokio::time::timeout`].
+    /// [`RetryError::TimedOut`]: [`RetryConfig::deadline`] has passed.
     pub async fn request(&self, payload: impl Into<Vec<u8>>) -> Result<Answer, RetryError> {
-        let mut open = Open { account: &self.0.account, fate: Fate::Refused };
-        let result = self.try_often(payload.into(), &mut open).await;
+        let limit = self.0.config.deadline;
+        let mut open = Open { account: &self.0.account, fate: Fate::Refused, last: None };
+        let result = match timeout(limit, self.try_often(payload.into(), &mut open)).await {
+            Ok(result) => result,
+            Err(_) => Err(RetryError::TimedOut { limit, fate: open.fate, last: open.last.take().map(Box::new) }),
+        };
         open.end(match &result {
             Ok(_) | Err(RetryError::Request(RequestError::Failed(_))) => Fate::Answered,
             Err(RetryError::Request(RequestError::Unknown { .. })) => Fate::Unknown,
             Err(RetryError::Request(RequestError::Refused { .. } | RequestError::TooBig { .. }))
             | Err(RetryError::Connect(_)) => Fate::Refused,
+            Err(RetryError::TimedOut { fate, .. }) => *fate,
         });
         result
     }
@@ -152,8 +158,10 @@ impl RetryClient {
             if is_last || error.is_lasting() {
                 return Err(error);
             }
+            let is_connect = matches!(error, RetryError::Connect(_));
+            open.last = Some(error);
             // A server that drains refuses; its successor may be there already.
-            if attempt > 1 || matches!(error, RetryError::Connect(_)) {
+            if attempt > 1 || is_connect {
                 sleep(pause).await;
                 pause = (2 * pause).min(LONGEST.max(config.pause));
             }
@@ -216,6 +224,8 @@ impl RetryClient {
 struct Open<'a> {
     account: &'a std::sync::Mutex<Tally>,
     fate: Fate,
+    /// What its last attempt came to.
+    last: Option<RetryError>,
 }
 
 impl Open<'_> {
@@ -243,6 +253,15 @@ pub enum RetryError {
     Request(RequestError),
     /// The last attempt could not connect. The request did not run.
     Connect(Arc<ConnectError>),
+    /// The request has no answer within its deadline.
+    TimedOut {
+        /// The deadline.
+        limit: Duration,
+        /// Refused if it did not run, unknown if it may have run.
+        fate: Fate,
+        /// What the last attempt before came to.
+        last: Option<Box<RetryError>>,
+    },
 }
 
 impl RetryError {
@@ -253,7 +272,7 @@ impl RetryError {
             Self::Request(RequestError::Refused { outcome: Some(Outcome { end: End::Failed { code, .. }, .. }) }) => {
                 *code == CloseCode::TOO_BIG
             }
-            Self::Request(_) => false,
+            Self::Request(_) | Self::TimedOut { .. } => false,
             Self::Connect(error) => match &**error {
                 ConnectError::Ended(outcome) => matches!(outcome.end, End::Violation(_)),
                 #[cfg(feature = "tls")]
@@ -269,6 +288,11 @@ impl fmt::Display for RetryError {
         match self {
             Self::Request(error) => error.fmt(f),
             Self::Connect(error) => write!(f, "the request did not run: {error}"),
+            Self::TimedOut { limit, fate, last } => {
+                let ran = if *fate == Fate::Refused { "did not run" } else { "may have run" };
+                write!(f, "the request {ran}: no answer within {limit:?}")?;
+                last.iter().try_for_each(|last| write!(f, "; the attempt before: {last}"))
+            }
         }
     }
 }
@@ -279,6 +303,7 @@ impl std::error::Error for RetryError {
         match self {
             Self::Request(error) => error.source(),
             Self::Connect(error) => error.source(),
+            Self::TimedOut { .. } => None,
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::support::server::{ServerTask, server_config};
 use crate::support::within;
 use echo_net::echo_core::{CloseCode, Failure, Tally};
 use echo_net::{
-    Client, ClientConfig, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service, service_fn,
+    Client, ClientConfig, Metrics, Request, RequestError, Response, RetryClient, RetryConfig, ServerConfig, Service,
+    service_fn,
 };
 use std::future::pending;
 use std::sync::Arc;
@@ -426,6 +427,12 @@ async fn the_account_of_a_client_that_reconnects() {
     let dropped = tokio::time::timeout(Duration::from_millis(200), patient.request("never sent"));
     dropped.await.expect_err("it pauses before its second attempt");
     assert_eq!(patient.account(), Tally { answered: 0, refused: 1, unknown: 0 });
+    config.deadline = Duration::from_millis(200);
+    let hasty = RetryClient::new(move || Client::connect(address, small), config);
+    let error = within(hasty.request("never sent")).await.expect_err("there is no server").to_string();
+    let expected = "the request did not run: no answer within 200ms; the attempt before: the request did not run: ";
+    assert!(error.starts_with(expected), "{error}");
+    assert_eq!(hasty.account(), Tally { answered: 0, refused: 1, unknown: 0 });
 }
 
 /// Clause 6.2: what one server refuses for its length, it refuses on each connection.
@@ -458,5 +465,57 @@ async fn a_refusal_by_a_full_server_says_why() {
         let error = within(client.request("hello")).await.expect_err("it is full");
         assert!(error.to_string().contains("all 0 connections are in use"), "{error}");
     }
+    server.drain().await;
+}
+
+/// A request that was sent when its deadline passed may have run.
+#[tokio::test]
+async fn a_deadline_of_a_request_that_was_sent() {
+    let service = service_fn(async |_: Request| pending::<Result<Response, Failure>>().await);
+    let server = start(service, server_config(|config| config.ending_call_deadline = Duration::from_millis(50))).await;
+    let address = server.address;
+    let mut config = RetryConfig::default();
+    config.deadline = Duration::from_millis(200);
+    let client = RetryClient::new(move || Client::connect(address, ClientConfig::default()), config);
+    let error = within(client.request("hello")).await.expect_err("no answer").to_string();
+    assert_eq!(error, "the request may have run: no answer within 200ms");
+    assert_eq!(client.account(), Tally { answered: 0, refused: 0, unknown: 1 });
+    server.drain().await;
+}
+
+/// Whoever is too slow is told whether it was the call or the queue.
+#[tokio::test]
+async fn a_call_that_waited_for_its_place_says_so() {
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let (begins, goes) = (begun.clone(), go.clone());
+    let service = service_fn(move |request: Request| {
+        let (begins, goes) = (begins.clone(), goes.clone());
+        async move {
+            if request.payload == b"first" {
+                begins.notify_one();
+                drop(goes.acquire().await);
+                return Ok::<_, Failure>(Response::new("done"));
+            }
+            pending().await
+        }
+    });
+    let metrics = Metrics::default();
+    let config = server_config(|config| {
+        (config.max_calls, config.call_deadline) = (1, Duration::from_millis(600));
+        config.metrics = Some(metrics.clone());
+    });
+    let server = start(service, config).await;
+    let client = connect(&server).await;
+    let first = client.submit("first").await.expect("it is open");
+    within(begun.notified()).await;
+    let second = client.submit("second").await.expect("it is open");
+    while metrics.read().waiting_calls == 0 {
+        tokio::task::yield_now().await;
+    }
+    go.add_permits(1);
+    within(first.answer()).await.expect("an answer");
+    let (code, reason) = failed(within(second.answer()).await);
+    let begin = "the request has no response within 600ms, after it had waited ";
+    assert!(code == 1011 && reason.starts_with(begin) && reason.ends_with(" for its place"), "{code} {reason}");
     server.drain().await;
 }
