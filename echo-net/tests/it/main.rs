@@ -35,6 +35,7 @@ mod polite_close;
 mod prompt;
 mod proxy;
 mod readers;
+mod retry;
 mod second_signal;
 mod service;
 mod signals;

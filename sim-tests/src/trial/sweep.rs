@@ -123,7 +123,8 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 
     /// Ends a program when its future returns, with all tasks that it has spawned, as a process does at the end of
-    /// `main`. Without it, tasks go on, and one that never ends is a failure.
+    /// `main`. Without it, tasks go on, and one that never ends is a failure. On Linux, where a finding is confirmed, tasks
+    /// go on in any case.
     #[must_use]
     pub fn exit_on_return(mut self) -> Self {
         self.limits.exits = true;
