@@ -130,7 +130,7 @@ impl Account {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tally {
-    /// Requests whose answer the client has received.
+    /// Requests whose answer the client has received. A failure, such as 1011 or 1013, is an answer.
     pub answered: u64,
     /// Requests that the server did not run.
     pub refused: u64,

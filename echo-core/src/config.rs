@@ -33,7 +33,9 @@ pub struct Config {
     /// Plain wire: a message ends after this time without input. Zero: each read is a message. Default 20 ms.
     pub quiet: Duration,
     /// Server whose user answers: while so many requests are unanswered (or messages and answers of [`HIGH_WATER`] bytes
-    /// wait with them), it reads no further one. A reset is only seen while it reads. At least 1; default 64.
+    /// wait with them), it reads no further one. At least 1; default 64.
+    /// A reset is only seen while it reads: until an answer makes room, a client that is gone is not noticed, and the
+    /// requests that wait for their handlers are not cancelled.
     pub unanswered: usize,
     /// Length of each deadline.
     pub deadlines: Deadlines,

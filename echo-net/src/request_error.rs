@@ -1,6 +1,6 @@
 //! Why a request has no answer.
 
-use echo_core::{Failure, Outcome};
+use echo_core::{End, Failure, Outcome};
 use std::fmt;
 
 /// Why a request has no answer.
@@ -32,15 +32,31 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { outcome: Some(outcome) } => {
-                write!(f, "the request did not run: the conversation ended as {}", outcome.end)
+                f.write_str("the request did not run: the conversation ended ")?;
+                describe(&outcome.end, f)
             }
             Self::Refused { outcome: None } => write!(f, "the request did not run: the conversation is ending"),
             Self::Unknown { outcome } => {
-                write!(f, "the request may have run: the conversation ended before its answer as {}", outcome.end)
+                f.write_str("the request may have run: before its answer, the conversation ended ")?;
+                describe(&outcome.end, f)
             }
             Self::Failed(failure) => write!(f, "the request failed: {failure}"),
             Self::TooBig { len, limit } => write!(f, "a message of {len} bytes is over the limit of {limit}"),
         }
+    }
+}
+
+/// Writes the end of "the conversation ended …".
+fn describe(end: &End, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match end {
+        End::Clean(code) => write!(f, "in order ({code})"),
+        End::Unproven => f.write_str("by FIN on both sides"),
+        End::Failed { .. } => write!(f, "by an error: {end}"),
+        End::Truncated => f.write_str("by FIN without a CLOSE: it is truncated"),
+        End::Reset => f.write_str("by a reset"),
+        End::TimedOut(deadline) => write!(f, "because a wait took too long (deadline: {deadline})"),
+        End::Violation(violation) => write!(f, "because the protocol was broken: {violation}"),
+        End::UnexpectedEof => f.write_str("without the mark of its end, a close_notify: it is truncated"),
     }
 }
 
@@ -56,3 +72,30 @@ impl RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use echo_core::{CloseCode, Deadline, Side, Tally};
+
+    /// Each end reads as a sentence.
+    #[test]
+    fn words() {
+        let reason = "4 bytes, limit 3".to_owned();
+        for (end, expected) in [
+            (End::Clean(CloseCode::GOING_AWAY), "in order (1001 going away)"),
+            (End::Unproven, "by FIN on both sides"),
+            (End::Failed { code: CloseCode::TOO_BIG, reason }, "by an error: failed (1009 too big: 4 bytes, limit 3)"),
+            (End::Truncated, "by FIN without a CLOSE: it is truncated"),
+            (End::Reset, "by a reset"),
+            (End::TimedOut(Deadline::Answer), "because a wait took too long (deadline: answer)"),
+            (End::UnexpectedEof, "without the mark of its end, a close_notify: it is truncated"),
+        ] {
+            let outcome = Outcome { end, began: Side::Peer, account: Tally::default() };
+            assert_eq!(
+                RequestError::Unknown { outcome }.to_string(),
+                format!("the request may have run: before its answer, the conversation ended {expected}")
+            );
+        }
+    }
+}

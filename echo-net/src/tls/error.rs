@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
-use tokio_rustls::rustls::{self, CertificateError};
+use tokio_rustls::rustls::{self, CertificateError, HandshakeType};
 
 /// Why a TLS handshake failed at the client.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl TlsError {
     pub(super) fn of(error: io::Error) -> Self {
         match error.downcast::<rustls::Error>() {
             Ok(rustls::Error::InvalidCertificate(error)) => Self::Certificate(error),
+            Ok(error) if is_mirrored(&error) => Self::NotTls(io::Error::new(io::ErrorKind::InvalidData, MIRROR)),
             Ok(error) => Self::Handshake(error),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Self::NotTls(error),
             Err(error) if is_silent(&error) => Self::NotTls(error),
@@ -58,6 +59,13 @@ impl fmt::Display for TlsError {
     }
 }
 
+const MIRROR: &str = "our own handshake back: this is a mirror";
+
+/// Returns whether the server's first message was a client's.
+fn is_mirrored(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InappropriateHandshakeMessage { got_type: HandshakeType::ClientHello, .. })
+}
+
 fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
@@ -70,14 +78,20 @@ fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result
         BadSignature => f.write_str("the server's certificate is not signed by the authority that it names"),
         NotValidForName => f.write_str("the server's certificate is for another name"),
         NotValidForNameContext { expected, presented } if !presented.is_empty() => {
-            let presented = presented.join(", ").replace('"', "").escape_debug().to_string();
-            write!(f, "the server's certificate is not for {}, but for {presented}", expected.to_str())
+            let presented: Vec<_> = presented.iter().map(|name| bare(name).escape_debug().to_string()).collect();
+            let (expected, presented) = (expected.to_str(), presented.join(", "));
+            write!(f, "the server's certificate is not for {expected}, but for {presented}")
         }
         NotValidForNameContext { expected, .. } => {
             write!(f, "the server's certificate is not for {}", expected.to_str())
         }
         _ => write!(f, "the server's certificate is not accepted: {error}"),
     }
+}
+
+/// Returns the name in `DnsName("example.org")`, as rustls gives it.
+fn bare(name: &str) -> &str {
+    name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
 }
 
 impl Error for TlsError {

@@ -82,7 +82,7 @@ async fn a_request_after_the_end_is_refused_at_once() {
     let refused = RequestError::Refused { outcome: Some(outcome.clone()) };
     assert_eq!(within(client.request("too late")).await, Err(refused.clone()));
     assert_eq!(within(client.submit("too late")).await.err(), Some(refused.clone()));
-    assert_eq!(refused.to_string(), "the request did not run: the conversation ended as clean (1000 normal)");
+    assert_eq!(refused.to_string(), "the request did not run: the conversation ended in order (1000 normal)");
     assert_eq!(within(client.ended()).await, outcome, "nothing changed");
     assert_eq!(server.drain().messages, 0);
 }

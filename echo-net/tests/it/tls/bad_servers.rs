@@ -36,7 +36,7 @@ fn certificates_that_are_not_accepted() {
     for (issuer, file, expected) in [
         (&authority, "expired", "the server's certificate has expired\n"),
         (&authority, "early", "the server's certificate is not valid yet\n"),
-        (&authority, "other", "the server's certificate is not for 127.0.0.1, but for "),
+        (&authority, "other", "the server's certificate is not for 127.0.0.1, but for example.org\n"),
         (&foreign, "good", "no known authority has issued the server's certificate\n"),
         (&impostor, "good", "the server's certificate is not signed by the authority that it names\n"),
     ] {
@@ -84,6 +84,21 @@ fn a_server_without_tls() {
         raw
     });
     refuses(address, &tls, 3, "the server ended the connection in the TLS handshake\n");
+    server.join().expect("no panic");
+}
+
+#[test]
+fn a_mirror() {
+    let authority = Authority::new();
+    let ca = authority.path("ca.pem");
+    let (address, server) = fake(|mut raw| {
+        let hello = raw.some();
+        raw.send(&hello);
+        raw.finish();
+        raw
+    });
+    let expected = "the server does not speak TLS: our own handshake back: this is a mirror (try without --tls)";
+    refuses(address, &["--tls", "--tls-ca", &ca], 4, expected);
     server.join().expect("no panic");
 }
 
