@@ -228,6 +228,27 @@ impl<P> Links<P> {
         leg.push(due, kind, packet);
     }
 
+    /// Lets a machine between the ends send FIN or RST to `to`.
+    #[cfg(feature = "trial")]
+    pub(crate) fn make(&mut self, now: Millis, to: Role, kind: PacketKind) {
+        match self.path.relay {
+            Some(_) => self.onward(to.peer(), now, kind, Arrival::Made(kind)),
+            None => {
+                let due = batched(now.saturating_add(self.path.latency), self.path.batch);
+                self.out[to.peer() as usize].push(due, kind, Arrival::Made(kind));
+            }
+        }
+    }
+
+    /// Drops what a relay has not received. It is gone, too.
+    #[cfg(feature = "trial")]
+    pub(crate) fn forget_relayed(&mut self) {
+        if self.path.relay.is_some() {
+            self.out.iter_mut().for_each(|leg| leg.queue.clear());
+            self.relay = RelayState::default();
+        }
+    }
+
     /// Whether the relay has done anything other than forwarding.
     pub(crate) fn has_meddled(&self) -> bool {
         self.meddled

@@ -1,34 +1,37 @@
-//! The two sockets of a conversation, which close as on Linux, the network between them, and the log.
+//! The kernels of both sides: the sockets, which close as on Linux, the connections between them, and the log.
 //!
 //! Data that was read makes room for the writer at once, whatever the network does.
 
+use super::backlog::Listeners;
+use super::connection::{Connection, End, Packet};
 use super::run::{TrialEntry, TrialEvent};
-use super::scenario::{InjectedFault, Injection, TrialScenario};
-use super::simulation::Limits;
+use super::scenario::TrialScenario;
+use super::side::{Program, Side};
+use super::simulation::{Form, Limits};
 use super::socket::{Holder, Socket};
-use crate::network::link::{Arrival, Links};
-use crate::network::{PacketKind, Received, StreamPacket};
+use crate::network::link::Arrival;
+use crate::network::{PacketKind, Received};
 use crate::support::Millis;
 use echo_core::Role;
 use std::task::Waker;
 
-/// How long [`InjectedFault::DropUnread`] waits for unread input.
-const DROP_UNREAD_TIMEOUT: Millis = 1000;
-
-pub(super) type Packet = StreamPacket<u8>;
-
-/// Both sockets, the links between them, and the log.
+/// Both kernels, the connections between them, and the log.
 #[derive(Debug)]
 pub(super) struct Kernel {
-    now: Millis,
+    pub(super) now: Millis,
     pub(super) scenario: TrialScenario,
     pub(super) limits: Limits,
-    links: Links<Packet>,
     /// By [`Role`].
-    pub(super) sockets: [Socket; 2],
+    pub(super) sides: [Side; 2],
+    /// In the order in which they were opened.
+    pub(super) connections: Vec<Connection>,
+    /// By [`Role`].
+    pub(super) listeners: [Listeners; 2],
+    /// If the network was cut: until when; `None` means for ever.
+    pub(super) cut: Option<Option<Millis>>,
     log: Vec<TrialEntry>,
     /// Sides whose programs have to end, with all their tasks.
-    hosts_to_crash: Vec<Role>,
+    pub(super) hosts_to_crash: Vec<Role>,
     /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
@@ -39,12 +42,17 @@ impl Kernel {
             now: 0,
             scenario,
             limits,
-            links: Links::new(scenario.network.path()),
-            sockets: Role::BOTH.map(|_| Socket::new()),
+            sides: Default::default(),
+            connections: Vec::new(),
+            listeners: Default::default(),
+            cut: None,
             log: Vec::new(),
             hosts_to_crash: Vec::new(),
             wakers: Vec::new(),
         };
+        if limits.form == Form::Stream {
+            kernel.connect_both();
+        }
         Role::BOTH.into_iter().for_each(|side| kernel.inject_if_due(side));
         kernel
     }
@@ -54,35 +62,43 @@ impl Kernel {
     /// Sets the time, and delivers what is due.
     pub(super) fn advance(&mut self, now: Millis) {
         self.now = now;
-        for side in Role::BOTH {
-            if matches!(self.socket(side).holder, Holder::NotReading(until) if until <= now) {
-                self.close(side);
+        for end in self.ends() {
+            if matches!(self.socket(end).holder, Holder::NotReading(until) if until <= now) {
+                self.take_away(end);
             }
         }
-        loop {
-            let arrival = Role::BOTH.into_iter().find_map(|from| Some((from, self.links.pop(from, now)?)));
-            let Some((from, arrival)) = arrival else { return };
+        self.open_connections();
+        while let Some((from, arrival)) = self.next_arrival() {
             if let Arrival::Made(kind) = arrival {
                 let what = TrialEvent::relayed(kind);
-                what.into_iter().for_each(|what| self.note(from.peer(), what));
+                what.into_iter().for_each(|what| self.note_at(from.peer(), what));
             }
             self.receive(from.peer(), arrival.into());
         }
     }
 
-    /// Whether both sides have ended, and no packet is in flight.
+    fn next_arrival(&mut self) -> Option<(End, Arrival<Packet>)> {
+        let now = self.now;
+        self.connections.iter_mut().enumerate().find_map(|(connection, between)| {
+            let from = |side| Some((End { connection, side }, between.links.pop(side, now)?));
+            Role::BOTH.into_iter().find_map(from)
+        })
+    }
+
+    /// Whether the programs have ended, and no packet is in flight. In a network, a server need not end, except for its
+    /// connections.
     pub(super) fn is_over(&self) -> bool {
-        let over = |socket: &Socket| match socket.holder {
-            Holder::EndedByFault => true,
-            Holder::Dropped => socket.returned,
-            Holder::Program | Holder::NotReading(_) | Holder::OverEventLimit => false,
+        let over = |side: Role| {
+            let Side { program, returned, .. } = self.side(side);
+            let serves = self.limits.form == Form::Network && side == Role::Server;
+            *program == Program::EndedByFault || *program == Program::Running && (*returned || serves)
         };
-        self.sockets.iter().all(over) && self.links.next_due().is_none()
+        Role::BOTH.into_iter().all(over) && self.connections.iter().all(Connection::is_over)
     }
 
     /// Whether a side was stopped because it had too many I/O events.
     pub(super) fn is_over_event_limit(&self) -> bool {
-        self.sockets.iter().any(|socket| socket.holder == Holder::OverEventLimit)
+        self.sides.iter().any(|side| side.program == Program::OverEventLimit)
     }
 
     /// Takes the sides whose programs have to end, with all their tasks.
@@ -96,185 +112,203 @@ impl Kernel {
 
     /// Whether the program of `side` was stopped, by a fault or by the limit of I/O events.
     pub(super) fn is_stopped(&self, side: Role) -> bool {
-        match self.socket(side).holder {
-            Holder::EndedByFault | Holder::NotReading(_) | Holder::OverEventLimit => true,
-            Holder::Program | Holder::Dropped => false,
-        }
+        self.side(side).program != Program::Running
     }
 
     /// Whether a fault ended the program of `side`.
     pub(super) fn is_ended_by_fault(&self, side: Role) -> bool {
-        matches!(self.socket(side).holder, Holder::EndedByFault | Holder::NotReading(_))
+        self.side(side).program == Program::EndedByFault
     }
 
     /// Whether the future of `side` has returned or panicked, and no fault has ended its program.
     pub(super) fn has_returned(&self, side: Role) -> bool {
-        self.socket(side).returned && !self.is_ended_by_fault(side)
+        self.side(side).returned && !self.is_ended_by_fault(side)
     }
 
     /// Logs that the future of `side` has returned or panicked.
     pub(super) fn finish(&mut self, side: Role, what: TrialEvent) {
-        self.socket_mut(side).returned = true;
+        self.side_mut(side).returned = true;
         if self.limits.exits {
             self.hosts_to_crash.push(side);
         }
-        self.event(side, what);
+        self.event(side, None, what);
+    }
+
+    /// When the program of `side` starts again, which a crash has just ended.
+    pub(super) fn restart_of(&self, side: Role) -> Option<Millis> {
+        let restarts = self.is_ended_by_fault(side) && !self.side(side).dark;
+        self.limits.restarts.filter(|_| restarts).map(|after| self.now + after)
+    }
+
+    /// Starts the program of `side` again, after a crash.
+    pub(super) fn start_again(&mut self, side: Role) {
+        self.note(side, TrialEvent::StartedAgain);
+        let of_side = self.side_mut(side);
+        (of_side.program, of_side.returned) = (Program::Running, false);
     }
 
     /// The sides that hold TIME_WAIT.
     pub(super) fn time_wait(&self) -> Vec<Role> {
-        let is_reset = self.sockets.iter().any(|socket| socket.reset);
-        Role::BOTH.into_iter().filter(|side| self.socket(*side).kernel.sent_fin_first() && !is_reset).collect()
+        let holds = |side: &Role| {
+            let first = |between: &Connection| between.sockets[*side as usize].kernel.sent_fin_first();
+            let is_reset = |between: &Connection| between.sockets.iter().any(|socket| socket.reset);
+            self.connections.iter().any(|between| first(between) && !is_reset(between))
+        };
+        Role::BOTH.into_iter().filter(holds).collect()
     }
 
-    /// The sides whose future has ended and whose stream is still open.
+    /// The sides whose future has ended and who still hold a stream.
     pub(super) fn leaking(&self) -> Vec<Role> {
-        let leaks = |side: &Role| self.socket(*side).returned && self.socket(*side).holder == Holder::Program;
-        Role::BOTH.into_iter().filter(leaks).collect()
+        Role::BOTH.into_iter().filter(|side| self.side(*side).returned && self.holds(*side).next().is_some()).collect()
+    }
+
+    /// The ends of connections that `side` has not closed, whether its program has accepted them or not.
+    pub(super) fn ends_held(&self, side: Role) -> impl Iterator<Item = End> {
+        self.ends_of(side).filter(|end| self.socket(*end).holder != Holder::Nobody)
+    }
+
+    /// The connections that the program of `side` holds.
+    pub(super) fn holds(&self, side: Role) -> impl Iterator<Item = End> {
+        self.ends_of(side).filter(|end| self.socket(*end).holder == Holder::Program)
     }
 
     pub(super) fn take_log(&mut self) -> Vec<TrialEntry> {
         std::mem::take(&mut self.log)
     }
 
-    // ---- the log, and the fault that waits for an I/O event ----
+    // ---- the log ----
 
+    /// Logs something about the side.
     pub(super) fn note(&mut self, side: Role, what: TrialEvent) {
-        self.log.push(TrialEntry { at: self.now, side, what });
+        self.log.push(TrialEntry { at: self.now, side, connection: None, what });
     }
 
-    pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
-        self.note(side, what);
-        self.socket_mut(side).events += 1;
-        if self.socket(side).events > self.limits.events && self.socket(side).holder == Holder::Program {
-            self.socket_mut(side).holder = Holder::OverEventLimit;
+    /// Logs something about a connection.
+    pub(super) fn note_at(&mut self, end: End, what: TrialEvent) {
+        self.log.push(TrialEntry { at: self.now, side: end.side, connection: Some(end.connection + 1), what });
+    }
+
+    /// Logs an I/O event, and does what it was waited for.
+    pub(super) fn event(&mut self, side: Role, connection: Option<usize>, what: TrialEvent) {
+        match connection {
+            Some(connection) => self.note_at(End { connection, side }, what),
+            None => self.note(side, what),
+        }
+        let most = self.limits.events;
+        let of_side = self.side_mut(side);
+        of_side.events += 1;
+        of_side.last = connection;
+        if of_side.events > most && of_side.program == Program::Running {
+            of_side.program = Program::OverEventLimit;
             self.note(side, TrialEvent::TooManyEvents);
         }
         self.inject_if_due(side);
     }
 
-    fn inject_if_due(&mut self, side: Role) {
-        let Some(injection) = self.scenario.injection else { return };
-        if injection.side == side && injection.event == self.socket(side).events {
-            self.inject(injection);
-        }
-    }
-
-    fn inject(&mut self, Injection { side, fault, .. }: Injection) {
-        let holds = self.socket(side).holder == Holder::Program;
-        if fault.needs_a_stream() && !holds {
-            return;
-        }
-        self.note(side, TrialEvent::Injected(fault));
-        match fault {
-            InjectedFault::Drop => self.close(side),
-            InjectedFault::DropUnread if self.socket(side).kernel.inbox().is_empty() => {
-                self.socket_mut(side).holder = Holder::NotReading(self.now + DROP_UNREAD_TIMEOUT);
-            }
-            InjectedFault::DropUnread => self.close(side),
-            InjectedFault::HalfClose => self.shut_down(side),
-            InjectedFault::Abort => {
-                self.socket_mut(side).holder = Holder::EndedByFault;
-                self.abort(side);
-            }
-            InjectedFault::Crash => {
-                self.hosts_to_crash.push(side);
-                if holds { self.close(side) } else { self.end_program(side) }
-            }
-            InjectedFault::Vanish => {
-                self.hosts_to_crash.push(side);
-                self.end_program(side);
-                self.socket_mut(side).kernel.go_dark();
-                self.links.lose(side);
-            }
-            InjectedFault::Nothing => (),
-        }
-        if let Some(span) = self.scenario.network.cut() {
-            self.note(side, TrialEvent::Cut);
-            self.links.cut(span.map(|span| self.now + span));
-        }
-    }
-
-    /// Ends the program of `side`. If its future has ended before, and its stream is dropped, nothing changes.
-    fn end_program(&mut self, side: Role) {
-        let socket = self.socket_mut(side);
-        if socket.holder != Holder::Dropped || !socket.returned {
-            socket.holder = Holder::EndedByFault;
-        }
+    pub(super) fn event_at(&mut self, end: End, what: TrialEvent) {
+        self.event(end.side, Some(end.connection), what);
     }
 
     // ---- the sockets ----
 
-    pub(super) fn socket(&self, side: Role) -> &Socket {
-        &self.sockets[side as usize]
+    pub(super) fn side(&self, side: Role) -> &Side {
+        &self.sides[side as usize]
     }
 
-    pub(super) fn socket_mut(&mut self, side: Role) -> &mut Socket {
-        &mut self.sockets[side as usize]
+    pub(super) fn side_mut(&mut self, side: Role) -> &mut Side {
+        &mut self.sides[side as usize]
     }
 
-    /// Sends what the kernel of `side` has to send.
-    pub(super) fn send(&mut self, side: Role, packet: Packet) {
-        self.send_later(side, 0, packet);
+    pub(super) fn connection(&mut self, end: End) -> &mut Connection {
+        &mut self.connections[end.connection]
+    }
+
+    pub(super) fn socket(&self, end: End) -> &Socket {
+        &self.connections[end.connection].sockets[end.side as usize]
+    }
+
+    pub(super) fn socket_mut(&mut self, end: End) -> &mut Socket {
+        &mut self.connections[end.connection].sockets[end.side as usize]
+    }
+
+    pub(super) fn ends_of(&self, side: Role) -> impl Iterator<Item = End> + use<> {
+        (0..self.connections.len()).map(move |connection| End { connection, side })
+    }
+
+    fn ends(&self) -> impl Iterator<Item = End> + use<> {
+        let of = |connection| Role::BOTH.map(|side| End { connection, side });
+        (0..self.connections.len()).flat_map(of)
+    }
+
+    /// Sends what the kernel of this end has to send.
+    pub(super) fn send(&mut self, end: End, packet: Packet) {
+        self.send_later(end, 0, packet);
     }
 
     /// Sends as if it were `delay` later.
-    pub(super) fn send_later(&mut self, side: Role, delay: Millis, packet: Packet) {
+    pub(super) fn send_later(&mut self, end: End, delay: Millis, packet: Packet) {
         let kind = packet.kind();
         // A kernel answers every packet for a socket that was reset with RST; the first is enough here.
-        if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(side).reset, true) {
+        if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(end).reset, true) {
             return;
         }
-        self.links.push(self.now.saturating_add(delay), side, kind, 0, packet);
+        let now = self.now;
+        let between = self.connection(end);
+        match (between.severed, kind) {
+            (false, _) => between.links.push(now.saturating_add(delay), end.side, kind, 0, packet),
+            // The machine that has closed it answers for the peer, as a kernel does without a socket.
+            (true, PacketKind::Data) => between.links.make(now, end.side, PacketKind::Reset),
+            (true, PacketKind::Fin | PacketKind::Reset) => (),
+        }
         if let Some(what) = TrialEvent::sent(kind) {
-            self.note(side, what);
+            self.note_at(end, what);
         }
     }
 
-    fn send_kind(&mut self, side: Role, kind: Option<PacketKind>) {
+    fn send_kind(&mut self, end: End, kind: Option<PacketKind>) {
         if let Some(kind) = kind {
-            self.send(side, kind.into());
+            self.send(end, kind.into());
         }
     }
 
     /// Does `shutdown(SHUT_WR)`.
-    pub(super) fn shut_down(&mut self, side: Role) {
-        let sent = self.socket_mut(side).kernel.shut_down();
-        self.send_kind(side, sent);
+    pub(super) fn shut_down(&mut self, end: End) {
+        let sent = self.socket_mut(end).kernel.shut_down();
+        self.send_kind(end, sent);
     }
 
-    /// Ends the program of `side` by a fault, and closes its stream.
-    fn close(&mut self, side: Role) {
-        self.socket_mut(side).holder = Holder::EndedByFault;
-        self.close_socket(side);
+    /// Closes a stream that its program has not dropped.
+    pub(super) fn take_away(&mut self, end: End) {
+        self.socket_mut(end).holder = Holder::Nobody;
+        self.close_socket(end);
     }
 
     /// Does `close()`.
-    pub(super) fn close_socket(&mut self, side: Role) {
-        let socket = &mut self.socket_mut(side).kernel;
+    pub(super) fn close_socket(&mut self, end: End) {
+        let socket = &mut self.socket_mut(end).kernel;
         let sent = socket.close(!socket.inbox().is_empty());
-        self.send_kind(side, sent);
+        self.send_kind(end, sent);
     }
 
     /// Does `close()` with linger time zero: RST.
-    pub(super) fn abort(&mut self, side: Role) {
-        let sent = self.socket_mut(side).kernel.abort();
-        self.send_kind(side, sent);
+    pub(super) fn abort(&mut self, end: End) {
+        let sent = self.socket_mut(end).kernel.abort();
+        self.send_kind(end, sent);
     }
 
-    fn receive(&mut self, side: Role, packet: Packet) {
+    fn receive(&mut self, end: End, packet: Packet) {
         let is_data = packet.kind() == PacketKind::Data;
-        let socket = &mut self.sockets[side as usize];
+        let socket = &mut self.connections[end.connection].sockets[end.side as usize];
         let was_open = socket.kernel.is_open();
         match socket.kernel.receive(packet) {
             Received::Taken => (),
-            Received::Refused => return self.send(side, Packet::Reset),
+            Received::Refused => return self.send(end, Packet::Reset),
             Received::ConnectionLost => socket.reset = true,
         }
         if was_open {
             socket.wake(&mut self.wakers);
             if let (true, Holder::NotReading(_)) = (is_data, socket.holder) {
-                self.close(side);
+                self.take_away(end);
             }
         }
     }

@@ -15,7 +15,9 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
     let mut text = format!("{}\n", run.scenario);
     line(&mut text, "   ms  ", "client", "server");
     let mut events = [0, 0];
-    for group in run.log.chunk_by(|one, next| one.side == next.side && one.what == next.what) {
+    for group in
+        run.log.chunk_by(|one, next| (one.side, one.connection, &one.what) == (next.side, next.connection, &next.what))
+    {
         for (index, entry) in group.iter().enumerate() {
             let count = &mut events[entry.side as usize];
             *count += usize::from(entry.what.is_event());
@@ -36,7 +38,9 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
 }
 
 fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
-    let words = shorten(describe(&entry.what), WIDTH - 8);
+    let connection =
+        entry.connection.filter(|number| *number > 1).map_or(String::new(), |number| format!("({number}) "));
+    let words = shorten(connection + &describe(&entry.what), WIDTH - 8);
     let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
     let room = WIDTH - 7;
     match (entry.side, arrows(&entry.what)) {
@@ -58,13 +62,17 @@ fn describe(what: &TrialEvent) -> String {
         TrialEvent::WriteFailed(_)
         | TrialEvent::ShutDown
         | TrialEvent::Dropped
+        | TrialEvent::Connected
+        | TrialEvent::ConnectFailed(_)
+        | TrialEvent::Accepted
+        | TrialEvent::AcceptFailed
         | TrialEvent::SentFin
         | TrialEvent::SentReset => what.to_string(),
         TrialEvent::Noted(text) => format!("- {text}"),
         TrialEvent::Panicked(_) | TrialEvent::TaskPanicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
         TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
         TrialEvent::Injected(fault) => format!("* {}", fault.id()),
-        TrialEvent::Cut => format!("* {what}"),
+        TrialEvent::Cut | TrialEvent::StartedAgain => format!("* {what}"),
     }
 }
 
@@ -76,6 +84,10 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         TrialEvent::WriteFailed(_)
         | TrialEvent::ShutDown
         | TrialEvent::Dropped
+        | TrialEvent::Connected
+        | TrialEvent::ConnectFailed(_)
+        | TrialEvent::Accepted
+        | TrialEvent::AcceptFailed
         | TrialEvent::Returned(_)
         | TrialEvent::Panicked(_) => None,
         TrialEvent::TooManyEvents
@@ -84,7 +96,8 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         | TrialEvent::RelayedFin
         | TrialEvent::RelayedReset
         | TrialEvent::Injected(_)
-        | TrialEvent::Cut => None,
+        | TrialEvent::Cut
+        | TrialEvent::StartedAgain => None,
     }
 }
 

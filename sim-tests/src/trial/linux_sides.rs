@@ -173,7 +173,7 @@ impl Inner {
 
     fn note(&mut self, side: Role, what: TrialEvent) {
         let at = Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
-        self.log.push(TrialEntry { at, side, what });
+        self.log.push(TrialEntry { at, side, connection: Some(1), what });
     }
 
     fn event(&mut self, side: Role, what: TrialEvent) {
@@ -219,7 +219,11 @@ impl Inner {
                 self.side(side).stream = stream;
                 self.wanted.push(Wanted::PowerDown(side));
             }
-            InjectedFault::Nothing => (),
+            InjectedFault::Nothing
+            | InjectedFault::Refuse
+            | InjectedFault::Ignore
+            | InjectedFault::AcceptAndClose
+            | InjectedFault::FailAccept => (),
         }
         if let Some(span) = self.scenario.network.cut() {
             self.note(side, TrialEvent::Cut);

@@ -43,6 +43,9 @@
 //! rules: `select!` is `biased`, time is tokio's, and nothing depends on the order of a hash map. [`Trial::strict`]
 //! reports runs that differ.
 //!
+//! Programs that connect themselves, several times or again after a failure, are given a [`TrialNet`]
+//! ([`Trial::of_network`]). Then there are faults of connecting and accepting, too.
+//!
 //! With the feature `linux`, `Trial::confirm_on_linux` runs one scenario of each finding on the Linux kernel, too: the
 //! same closures on real sockets in a network namespace of its own, with the fault done for real.
 //!
@@ -50,7 +53,10 @@
 //! that panics is a failure, as is one that does not end within a second after everything else; the panics of a run are in
 //! its report, and not printed.
 
+mod backlog;
 mod calls;
+mod connection;
+mod faults;
 mod host;
 mod kernel;
 mod ladder;
@@ -58,12 +64,16 @@ mod ladder;
 mod linux;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod linux_sides;
+mod net;
 mod network;
 mod note;
+mod opening;
 mod panics;
+mod points;
 mod report;
 mod run;
 mod scenario;
+mod side;
 mod simulation;
 mod socket;
 mod stream;
@@ -72,6 +82,7 @@ mod sweep;
 pub use echo_core::Role;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use linux::ConfirmedTrial;
+pub use net::{TrialListener, TrialNet};
 pub use network::TrialNetwork;
 pub use note::note;
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};

@@ -39,6 +39,8 @@ pub enum TrialEnding<T> {
     Killed,
     /// It panicked with this message.
     Panicked(String),
+    /// It is the server of a trial of a network, and had not returned. It had no connection left.
+    Serving,
     /// It had not returned when the time or the number of I/O events was used up.
     NeverEnded,
 }
@@ -48,7 +50,7 @@ impl<T> TrialEnding<T> {
     pub fn returned(&self) -> Option<&T> {
         match self {
             Self::Returned(outcome) => Some(outcome),
-            Self::Killed | Self::Panicked(_) | Self::NeverEnded => None,
+            Self::Killed | Self::Panicked(_) | Self::Serving | Self::NeverEnded => None,
         }
     }
 }
@@ -59,6 +61,7 @@ impl<T: Debug> fmt::Display for TrialEnding<T> {
             Self::Returned(outcome) => write!(f, "{outcome:?}"),
             Self::Killed => f.write_str("killed"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
+            Self::Serving => f.write_str("serving"),
             Self::NeverEnded => f.write_str("never ended"),
         }
     }
@@ -71,6 +74,9 @@ pub struct TrialEntry {
     pub at: Millis,
     /// The side that the entry is about.
     pub side: Role,
+    /// The number of the connection that the entry is about, counted from 1 in the order in which they were opened; `None`
+    /// if it is about the side.
+    pub connection: Option<usize>,
     /// What happened.
     pub what: TrialEvent,
 }
@@ -90,6 +96,14 @@ pub enum TrialEvent {
     WriteFailed(io::ErrorKind),
     /// I/O event: the program shut down its sending direction.
     ShutDown,
+    /// I/O event, in a network: the program has connected.
+    Connected,
+    /// I/O event, in a network: the program could not connect.
+    ConnectFailed(io::ErrorKind),
+    /// I/O event, in a network: the program has accepted a connection.
+    Accepted,
+    /// I/O event, in a network: an accept failed, because of a fault.
+    AcceptFailed,
     /// I/O event: the program dropped its stream.
     Dropped,
     /// I/O event: the future returned this.
@@ -110,6 +124,8 @@ pub enum TrialEvent {
     RelayedFin,
     /// A RST arrived that a relay had made.
     RelayedReset,
+    /// The program started again after a crash.
+    StartedAgain,
     /// A fault was injected.
     Injected(InjectedFault),
     /// The network was cut.
@@ -121,10 +137,11 @@ impl TrialEvent {
     pub fn is_event(&self) -> bool {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
+            Self::Connected | Self::ConnectFailed(_) | Self::Accepted | Self::AcceptFailed => true,
             Self::ShutDown | Self::Dropped | Self::Returned(_) | Self::Panicked(_) => true,
             Self::TaskPanicked(_) | Self::Noted(_) => false,
             Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
-            Self::Injected(_) | Self::Cut => false,
+            Self::Injected(_) | Self::Cut | Self::StartedAgain => false,
         }
     }
 
@@ -153,6 +170,11 @@ impl fmt::Display for TrialEvent {
             Self::ReadFailed(kind) => write!(f, "read failed: {kind}"),
             Self::Wrote(count) => write!(f, "wrote {count}"),
             Self::WriteFailed(kind) => write!(f, "write failed: {kind}"),
+            Self::Connected => f.write_str("connected"),
+            Self::ConnectFailed(kind) => write!(f, "connect failed: {kind}"),
+            Self::Accepted => f.write_str("accepted"),
+            Self::AcceptFailed => f.write_str("accept failed: too many open files"),
+            Self::StartedAgain => f.write_str("started again"),
             Self::ShutDown => f.write_str("shut down"),
             Self::Dropped => f.write_str("dropped its stream"),
             Self::Returned(outcome) => write!(f, "returned {outcome}"),
@@ -166,6 +188,16 @@ impl fmt::Display for TrialEvent {
             Self::RelayedReset => f.write_str("RST of a relay"),
             Self::Injected(fault) => write!(f, "injected {}", fault.id()),
             Self::Cut => f.write_str("the network is cut"),
+        }
+    }
+}
+
+/// Writes the entry without its time. The first connection has no number.
+impl fmt::Display for TrialEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.connection {
+            None | Some(1) => write!(f, "{} {}", self.side.name(), self.what),
+            Some(number) => write!(f, "{} {}, connection {number}", self.side.name(), self.what),
         }
     }
 }
@@ -214,7 +246,7 @@ impl<C, S> TrialRun<C, S> {
         let mut text = String::new();
         for entry in &self.log {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{} {} {}", entry.at, entry.side.name(), entry.what);
+            let _ = writeln!(text, "{} {entry}", entry.at);
         }
         let _ = writeln!(text, "{}", if self.over_at.is_some() { "over" } else { "NOT OVER" });
         text
@@ -227,7 +259,7 @@ impl<C, S> TrialRun<C, S> {
 
     /// Hashes the order of events, without times.
     pub(super) fn order(&self) -> u64 {
-        let line = |entry: &TrialEntry| format!("{} {}\n", entry.side.name(), entry.what);
+        let line = |entry: &TrialEntry| format!("{entry}\n");
         fnv(self.log.iter().map(line).collect::<String>().as_bytes())
     }
 }

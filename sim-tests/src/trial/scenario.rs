@@ -30,30 +30,74 @@ pub struct Injection {
 }
 
 /// A fault of one side.
+///
+/// In a trial of a network ([`Trial::of_network`](super::Trial::of_network)), a fault of a stream concerns the connection of
+/// the I/O event, and a machine between the two ends is what does it: their programs go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum InjectedFault {
-    /// Drops the stream and the future of the side: RST if there is unread input, otherwise FIN.
+    /// Drops the stream and the future of the side: RST if there is unread input, otherwise FIN. In a network: both ends of
+    /// the connection receive FIN, as from a proxy that restarts, and RST for what they send later.
     Drop,
     /// Ends the future of the side, and drops its stream as soon as there is unread input: RST. After a second without
-    /// input, drops it all the same.
+    /// input, drops it all the same. Not in a network.
     DropUnread,
     /// Sends FIN, like `shutdown(SHUT_WR)`. The program continues, and its writes fail.
     HalfClose,
-    /// Sends RST at once, like `close()` with linger time zero.
+    /// Sends RST at once, like `close()` with linger time zero. In a network: both ends of the connection receive RST, as
+    /// from a firewall.
     Abort,
-    /// Ends the process with all its tasks. Its kernel closes the stream as with [`InjectedFault::Drop`].
+    /// Ends the process with all its tasks. Its kernel closes each stream: RST if there is unread input, otherwise FIN. See
+    /// [`Trial::restarts`](super::Trial::restarts).
     Crash,
     /// Cuts the power: the side sends and receives nothing more.
     Vanish,
     /// Does nothing, except that a network with a cut ([`TrialNetwork::is_cut`]) is cut at this event.
     Nothing,
+    /// In a network: the next `connect` of the side is refused.
+    Refuse,
+    /// In a network: the next `connect` of the side has no answer, as if its packets were lost.
+    Ignore,
+    /// In a network: the next `connect` of the side succeeds, and the connection ends at once, as a proxy does whose server
+    /// is gone. The other side never sees it.
+    AcceptAndClose,
+    /// In a network: the next `accept` of the side fails, for want of file descriptors. The connection waits on.
+    FailAccept,
 }
 
 impl InjectedFault {
     /// All faults.
-    pub const ALL: [Self; 7] =
+    pub const ALL: [Self; 11] = [
+        Self::Drop,
+        Self::DropUnread,
+        Self::HalfClose,
+        Self::Abort,
+        Self::Crash,
+        Self::Vanish,
+        Self::Nothing,
+        Self::Refuse,
+        Self::Ignore,
+        Self::AcceptAndClose,
+        Self::FailAccept,
+    ];
+
+    /// The faults of a trial of one stream.
+    pub const OF_STREAM: [Self; 7] =
         [Self::Drop, Self::DropUnread, Self::HalfClose, Self::Abort, Self::Crash, Self::Vanish, Self::Nothing];
+
+    /// The faults of a trial of a network.
+    pub const OF_NETWORK: [Self; 10] = [
+        Self::Drop,
+        Self::HalfClose,
+        Self::Abort,
+        Self::Crash,
+        Self::Vanish,
+        Self::Nothing,
+        Self::Refuse,
+        Self::Ignore,
+        Self::AcceptAndClose,
+        Self::FailAccept,
+    ];
 
     /// Returns the part of an id that names it.
     pub fn id(self) -> &'static str {
@@ -65,6 +109,10 @@ impl InjectedFault {
             Self::Crash => "crash",
             Self::Vanish => "vanish",
             Self::Nothing => "nothing",
+            Self::Refuse => "refuse",
+            Self::Ignore => "ignore",
+            Self::AcceptAndClose => "accept-and-close",
+            Self::FailAccept => "fail-accept",
         }
     }
 
@@ -73,7 +121,13 @@ impl InjectedFault {
         match self {
             Self::Drop | Self::DropUnread | Self::HalfClose | Self::Abort => true,
             Self::Crash | Self::Vanish | Self::Nothing => false,
+            Self::Refuse | Self::Ignore | Self::AcceptAndClose | Self::FailAccept => false,
         }
+    }
+
+    /// Whether the fault is that of the next `connect`.
+    pub(super) fn is_of_connect(self) -> bool {
+        matches!(self, Self::Refuse | Self::Ignore | Self::AcceptAndClose)
     }
 }
 

@@ -1,8 +1,10 @@
 //! One run: two computers, each with its own runtime and virtual clock, and the kernel between them.
 
 use super::TICK;
+use super::connection::End;
 use super::host::Host;
 use super::kernel::Kernel;
+use super::net::TrialNet;
 use super::note::run_as;
 use super::panics::{self, one_line};
 use super::run::{TrialEnding, TrialEvent, TrialRun};
@@ -21,7 +23,31 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// The user's closure for a side, with its future in a box.
-pub(super) type Program<T> = Rc<dyn Fn(TrialStream) -> Pin<Box<dyn Future<Output = T>>>>;
+pub(super) type Program<T, Given> = Rc<dyn Fn(Given) -> Pin<Box<dyn Future<Output = T>>>>;
+
+/// The user's closures for both sides.
+pub(super) enum Programs<C, S> {
+    Stream(Program<C, TrialStream>, Program<S, TrialStream>),
+    Network(Program<C, TrialNet>, Program<S, TrialNet>),
+}
+
+impl<C, S> Programs<C, S> {
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Self::Stream(..) => Form::Stream,
+            Self::Network(..) => Form::Network,
+        }
+    }
+}
+
+/// What the programs are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each an end of one connection.
+    Stream,
+    /// A network in which they connect themselves.
+    Network,
+}
 
 /// The result of a future, or the message of its panic; `None` until it ends.
 type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
@@ -32,6 +58,7 @@ const TASKS_END_WITHIN: Millis = 1000;
 /// Settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    pub(super) form: Form,
     /// Limit of virtual time, in milliseconds.
     pub(super) budget: Millis,
     /// Maximum number of bytes that a side has written and its peer has not read.
@@ -40,45 +67,58 @@ pub(super) struct Limits {
     pub(super) events: usize,
     /// Whether a program ends, with all its tasks, when its future returns.
     pub(super) exits: bool,
+    /// How long after a crash a program starts again, in milliseconds.
+    pub(super) restarts: Option<Millis>,
 }
 
 /// Runs `scenario`.
-pub(super) fn run<C, S>(
-    scenario: TrialScenario,
-    client: &Program<C>,
-    server: &Program<S>,
-    limits: Limits,
-) -> TrialRun<C, S>
+pub(super) fn run<C, S>(scenario: TrialScenario, programs: &Programs<C, S>, limits: Limits) -> TrialRun<C, S>
 where
     C: Debug + 'static,
     S: Debug + 'static,
 {
     let kernel = Shared::new(Kernel::new(scenario, limits));
     let (client_slot, server_slot) = (Slot::default(), Slot::default());
-    let started = start(Role::Client, client, &kernel, &client_slot)
-        .and_then(|client| Ok([client, start(Role::Server, server, &kernel, &server_slot)?]));
-    let (hosts, error) = match started {
-        Ok(hosts) => (hosts.map(Some), None),
-        Err(error) => ([None, None], Some(error.to_string())),
+    let start = |side| match (programs, side) {
+        (Programs::Stream(client, _), Role::Client) => {
+            start(side, client, stream(&kernel, side), &kernel, &client_slot)
+        }
+        (Programs::Stream(_, server), Role::Server) => {
+            start(side, server, stream(&kernel, side), &kernel, &server_slot)
+        }
+        (Programs::Network(client, _), Role::Client) => start(side, client, net(&kernel, side), &kernel, &client_slot),
+        (Programs::Network(_, server), Role::Server) => start(side, server, net(&kernel, side), &kernel, &server_slot),
     };
-    let mut simulation = Simulation { kernel: &kernel, hosts };
-    let (over_at, error, tasks_left) = match error {
-        None => simulation.run(limits.budget),
-        Some(_) => (None, error, Vec::new()),
-    };
+    let mut simulation = Simulation { kernel: &kernel, start: &start, hosts: [None, None], restarts: [None, None] };
+    let (over_at, error, tasks_left) = simulation.run(limits.budget);
     let (time_wait, leaking) = kernel.with(|kernel| (kernel.time_wait(), kernel.leaking()));
     let client = ending(&client_slot, &kernel, Role::Client, error.as_deref());
-    let server = ending(&server_slot, &kernel, Role::Server, error.as_deref());
+    let mut server = ending(&server_slot, &kernel, Role::Server, error.as_deref());
+    let has_no_connection = kernel.with(|kernel| kernel.ends_held(Role::Server).next().is_none());
+    if limits.form == Form::Network && has_no_connection && matches!(server, TrialEnding::NeverEnded) {
+        server = TrialEnding::Serving;
+    }
     let log = kernel.with(Kernel::take_log);
     // What is left ends now. That is no part of the run.
     Role::BOTH.into_iter().for_each(|side| simulation.end(side));
     TrialRun { scenario, client, server, log, over_at, time_wait, leaking, tasks_left }
 }
 
+fn stream(kernel: &Shared, side: Role) -> TrialStream {
+    TrialStream::new(kernel.clone(), End { connection: 0, side })
+}
+
+fn net(kernel: &Shared, side: Role) -> TrialNet {
+    TrialNet::new(kernel.clone(), side)
+}
+
 struct Simulation<'a> {
     kernel: &'a Shared,
+    start: &'a dyn Fn(Role) -> std::io::Result<Host>,
     /// By [`Role`]. `None` after a crash.
     hosts: [Option<Host>; 2],
+    /// When the program of a side starts again, by [`Role`].
+    restarts: [Option<Millis>; 2],
 }
 
 impl Simulation<'_> {
@@ -87,11 +127,13 @@ impl Simulation<'_> {
     fn run(&mut self, budget: Millis) -> (Option<Millis>, Option<String>, Vec<Role>) {
         let mut now = 0;
         let mut over_at = None;
+        self.restarts = [Some(0), Some(0)];
         loop {
             if let Err(error) = self.step(now) {
                 return (None, Some(error), Vec::new());
             }
             let (over, over_limit) = self.kernel.with(|kernel| (kernel.is_over(), kernel.is_over_event_limit()));
+            let over = over && self.restarts == [None, None];
             if over {
                 over_at = over_at.or(Some(now));
             }
@@ -109,6 +151,7 @@ impl Simulation<'_> {
     /// Delivers what is due, and runs both sides for a step.
     fn step(&mut self, now: Millis) -> Result<(), String> {
         self.kernel.with(|kernel| kernel.advance(now));
+        self.start_programs(now)?;
         for side in Role::BOTH {
             if let Some(host) = &self.hosts[side as usize] {
                 // A program can panic where no runtime catches it. The trial has to go on.
@@ -116,7 +159,23 @@ impl Simulation<'_> {
                 self.observe(side, step).map_err(|panic| message(&*panic))?;
             }
         }
-        self.kernel.with(Kernel::take_hosts_to_crash).into_iter().for_each(|side| self.end(side));
+        for side in self.kernel.with(Kernel::take_hosts_to_crash) {
+            self.end(side);
+            self.restarts[side as usize] = self.kernel.with(|kernel| kernel.restart_of(side));
+        }
+        Ok(())
+    }
+
+    fn start_programs(&mut self, now: Millis) -> Result<(), String> {
+        for side in Role::BOTH {
+            if self.restarts[side as usize].is_some_and(|at| at <= now) {
+                self.restarts[side as usize] = None;
+                if now > 0 {
+                    self.kernel.with(|kernel| kernel.start_again(side));
+                }
+                self.hosts[side as usize] = Some((self.start)(side).map_err(|error| error.to_string())?);
+            }
+        }
         Ok(())
     }
 
@@ -147,29 +206,29 @@ impl Simulation<'_> {
     }
 }
 
-fn start<T: Debug + 'static>(
+fn start<T: Debug + 'static, Given: 'static>(
     side: Role,
-    program: &Program<T>,
+    program: &Program<T, Given>,
+    given: Given,
     kernel: &Shared,
     result: &Slot<T>,
 ) -> std::io::Result<Host> {
-    let stream = TrialStream::new(kernel.clone(), side);
     let (program, result, kernel) = (Rc::clone(program), Rc::clone(result), kernel.clone());
     Host::start(async move {
         let is_stopped = || kernel.with(|kernel| kernel.is_stopped(side));
-        let outcome = run_program(program, stream, is_stopped).await;
+        let outcome = run_program(program, given, is_stopped).await;
         kernel.with(|kernel| kernel.finish(side, ending_event(&outcome)));
         *result.borrow_mut() = Some(outcome);
     })
 }
 
 /// Runs a program until it returns or panics. Never returns if a fault or the limit stops the program.
-pub(super) async fn run_program<T>(
-    program: Program<T>,
-    stream: TrialStream,
+pub(super) async fn run_program<T, Given: 'static>(
+    program: Program<T, Given>,
+    given: Given,
     is_stopped: impl Fn() -> bool,
 ) -> Result<T, String> {
-    let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(stream).await }));
+    let mut future: Option<Pin<Box<dyn Future<Output = T>>>> = Some(Box::pin(async move { program(given).await }));
     poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = match &mut future {

@@ -8,13 +8,10 @@ use std::task::Waker;
 pub(super) struct Socket {
     pub(super) kernel: StreamSocket<u8>,
     pub(super) holder: Holder,
-    /// Whether the future of its side has returned or panicked.
-    pub(super) returned: bool,
     /// Whether RST was sent or received.
     pub(super) reset: bool,
     /// Bytes that were written and that the peer has not read.
     pub(super) outstanding: usize,
-    pub(super) events: usize,
     /// Whether nothing was written since the last flush.
     pub(super) is_flushed: bool,
     /// By [`Call`]: whether the last one was pending for no reason.
@@ -38,12 +35,10 @@ pub(super) enum Holder {
     Program,
     /// The program, but it reads no more. The stream is closed at this time at the latest.
     NotReading(Millis),
-    /// A fault has ended the program.
-    EndedByFault,
-    /// The program was stopped, because it had too many I/O events.
-    OverEventLimit,
-    /// The program has dropped it.
-    Dropped,
+    /// The kernel of the side: nobody has accepted it.
+    Backlog,
+    /// It was dropped, or a fault has taken it away.
+    Nobody,
 }
 
 impl Socket {
@@ -51,10 +46,8 @@ impl Socket {
         Self {
             kernel: StreamSocket::new(),
             holder: Holder::Program,
-            returned: false,
             reset: false,
             outstanding: 0,
-            events: 0,
             is_flushed: true,
             hesitated: [false; 4],
             reader: None,

@@ -1,10 +1,11 @@
 //! The stream of a program.
 
+use super::connection::End;
 use super::kernel::Kernel;
-use echo_core::Role;
 #[cfg(any(feature = "turmoil", feature = "packet"))]
 use echo_net::Transport;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -17,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub struct TrialStream {
     socket: Socket,
-    side: Role,
+    end: End,
 }
 
 /// What is beneath a stream.
@@ -29,25 +30,25 @@ enum Socket {
 }
 
 impl TrialStream {
-    pub(super) fn new(kernel: Shared, side: Role) -> Self {
-        Self { socket: Socket::Simulated(kernel), side }
+    pub(super) fn new(kernel: Shared, end: End) -> Self {
+        Self { socket: Socket::Simulated(kernel), end }
     }
 
     #[cfg(all(feature = "linux", target_os = "linux"))]
-    pub(super) fn on_linux(sides: super::linux_sides::Sides, side: Role) -> Self {
-        Self { socket: Socket::Linux(sides), side }
+    pub(super) fn on_linux(sides: super::linux_sides::Sides, side: echo_core::Role) -> Self {
+        Self { socket: Socket::Linux(sides), end: End { connection: 0, side } }
     }
 
     fn write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_write(self.side, cx, bytes)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_write(self.end, cx, bytes)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => sides.poll_write(self.side, cx, bytes),
+            Socket::Linux(sides) => sides.poll_write(self.end.side, cx, bytes),
         }
     }
 }
 
-/// The kernel, shared by both streams and the simulation.
+/// The kernels, shared by the streams and the simulation.
 #[derive(Clone, Debug)]
 pub(super) struct Shared(Arc<Mutex<Kernel>>);
 
@@ -70,9 +71,9 @@ impl Shared {
 impl AsyncRead for TrialStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_read(self.side, cx, buffer)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_read(self.end, cx, buffer)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => sides.poll_read(self.side, cx, buffer),
+            Socket::Linux(sides) => sides.poll_read(self.end.side, cx, buffer),
         }
     }
 }
@@ -98,7 +99,7 @@ impl AsyncWrite for TrialStream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_flush(self.side, cx)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_flush(self.end, cx)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Socket::Linux(_) => Poll::Ready(Ok(())),
         }
@@ -106,20 +107,40 @@ impl AsyncWrite for TrialStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_shutdown(self.side, cx)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.poll_shutdown(self.end, cx)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => sides.poll_shutdown(self.side, cx),
+            Socket::Linux(sides) => sides.poll_shutdown(self.end.side, cx),
         }
     }
 }
 
 impl TrialStream {
+    /// The address of the other end. The client is 10.0.0.1, and the server 10.0.0.2, also on Linux.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.address(self.end.peer())
+    }
+
+    /// The address of this end.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address(self.end)
+    }
+
+    fn address(&self, end: End) -> SocketAddr {
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.address(end)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(_) => {
+                super::opening::addresses(echo_core::Role::Client, 0, super::opening::PORT)[end.side as usize]
+            }
+        }
+    }
+
     /// Closes the stream by RST, as `close()` with linger time zero does.
     pub fn abort(self) {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.abort_stream(self.side)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.abort_stream(self.end)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => sides.abort_stream(self.side),
+            Socket::Linux(sides) => sides.abort_stream(self.end.side),
         }
     }
 }
@@ -135,9 +156,9 @@ impl Transport for TrialStream {
 impl Drop for TrialStream {
     fn drop(&mut self) {
         match &self.socket {
-            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.drop_stream(self.side)),
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.drop_stream(self.end)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => sides.drop_stream(self.side),
+            Socket::Linux(sides) => sides.drop_stream(self.end.side),
         }
     }
 }

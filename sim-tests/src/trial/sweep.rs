@@ -2,17 +2,20 @@
 
 use super::TICK;
 use super::ladder::ladder;
+use super::net::TrialNet;
 use super::network::TrialNetwork;
+use super::points::{self, Point};
 use super::report::{Finding, FindingKind, TrialReport};
 use super::run::{TrialEnding, TrialEvent, TrialRun, first_difference};
 use super::scenario::{InjectedFault, Injection, TrialScenario};
-use super::simulation::{self, Limits, Program};
+use super::simulation::{self, Form, Limits, Programs};
 use super::stream::TrialStream;
 use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
 use std::collections::HashSet;
 use std::fmt::{self, Debug};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,8 +23,7 @@ type Check<C, S> = Rc<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
 
 /// Two programs, the check of their runs, and the settings.
 pub struct Trial<C, S> {
-    client: Program<C>,
-    server: Program<S>,
+    programs: Rc<Programs<C, S>>,
     check: Check<C, S>,
     networks: Vec<TrialNetwork>,
     buffers: Vec<usize>,
@@ -58,15 +60,77 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         CF: Future<Output = C> + 'static,
         SF: Future<Output = S> + 'static,
     {
+        let (client, server) = (move |stream| boxed(client(stream)), move |stream| boxed(server(stream)));
+        Self::of(Programs::Stream(Rc::new(client), Rc::new(server)), check)
+    }
+
+    /// Creates a trial of programs that connect themselves, once or more often: each is given a [`TrialNet`]. The client is
+    /// the side whose end is waited for. The server may serve for ever; it only has to close its connections.
+    ///
+    /// The I/O events of a side are those of all its connections, and those of connecting and accepting. The faults are
+    /// [`InjectedFault::OF_NETWORK`]. All else is as with [`Trial::new`].
+    ///
+    /// ```
+    /// use sim_tests::trial::{Trial, TrialNet, TrialRun};
+    /// use std::io;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn client(net: TrialNet) -> io::Result<u8> {
+    ///     let mut stream = net.connect(80).await?;
+    ///     stream.write_u8(1).await?;
+    ///     stream.read_u8().await
+    /// }
+    ///
+    /// async fn server(net: TrialNet) -> io::Result<()> {
+    ///     let listener = net.listen(80)?;
+    ///     loop {
+    ///         // A server that ended when an accept fails would not be there for the next client.
+    ///         let Ok((mut stream, _)) = listener.accept().await else { continue };
+    ///         tokio::spawn(async move {
+    ///             let number = stream.read_u8().await?;
+    ///             stream.write_u8(number + 1).await
+    ///         });
+    ///     }
+    /// }
+    ///
+    /// fn check(run: &TrialRun<io::Result<u8>, io::Result<()>>) -> Result<(), String> {
+    ///     match run.client.returned() {
+    ///         Some(Ok(number)) if *number != 2 => Err(format!("1 and 1 is {number}")),
+    ///         _ => Ok(()),
+    ///     }
+    /// }
+    ///
+    /// // Neither has deadlines, so both may wait for ever when the other vanishes.
+    /// let report = Trial::of_network(client, server, check).may_hang().run();
+    /// assert!(report.is_clean(), "{report}");
+    /// ```
+    pub fn of_network<CF, SF>(
+        client: impl Fn(TrialNet) -> CF + 'static,
+        server: impl Fn(TrialNet) -> SF + 'static,
+        check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static,
+    ) -> Self
+    where
+        CF: Future<Output = C> + 'static,
+        SF: Future<Output = S> + 'static,
+    {
+        let (client, server) = (move |net| boxed(client(net)), move |net| boxed(server(net)));
+        Self::of(Programs::Network(Rc::new(client), Rc::new(server)), check)
+    }
+
+    fn of(programs: Programs<C, S>, check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static) -> Self {
+        let form = programs.form();
+        let faults = match form {
+            Form::Stream => InjectedFault::OF_STREAM.to_vec(),
+            Form::Network => InjectedFault::OF_NETWORK.to_vec(),
+        };
         Self {
-            client: Rc::new(move |stream| Box::pin(client(stream))),
-            server: Rc::new(move |stream| Box::pin(server(stream))),
+            programs: Rc::new(programs),
             check: Rc::new(check),
             networks: TrialNetwork::ALL.to_vec(),
             buffers: Vec::new(),
-            faults: InjectedFault::ALL.to_vec(),
+            faults,
             time_wait: TimeWait::Any,
-            limits: Limits { budget: 30_000, buffer: 64 << 10, events: 10_000, exits: false },
+            limits: Limits { form, budget: 30_000, buffer: 64 << 10, events: 10_000, exits: false, restarts: None },
             may_hang: false,
             strict: false,
         }
@@ -131,6 +195,13 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         self
     }
 
+    /// Starts a program again so long after a crash has ended it.
+    #[must_use]
+    pub fn restarts(mut self, after: Duration) -> Self {
+        self.limits.restarts = Some(Millis::try_from(after.as_millis()).unwrap_or(Millis::MAX / 2));
+        self
+    }
+
     /// Accepts sides that never return. The check can still reject them.
     #[must_use]
     pub fn may_hang(mut self) -> Self {
@@ -157,16 +228,16 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                 self.add(&mut report, &mut orders, &base);
             }
             for side in Role::BOTH {
-                for (event, has_stream) in events(&base, side) {
+                for point in self.points(&base, side) {
                     for fault in &self.faults {
-                        if *fault == InjectedFault::Nothing && !network.is_cut() {
+                        if *fault == InjectedFault::Nothing && !network.is_cut() || point.has_no_next(*fault) {
                             continue;
                         }
-                        if fault.needs_a_stream() && !has_stream {
+                        if fault.needs_a_stream() && !point.has_stream {
                             report.excluded += 1;
                             continue;
                         }
-                        let injection = Some(Injection { side, fault: *fault, event });
+                        let injection = Some(Injection { side, fault: *fault, event: point.event });
                         let run = self.run_scenario(TrialScenario { injection, network: *network });
                         self.add(&mut report, &mut orders, &run);
                     }
@@ -191,9 +262,18 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// Runs one scenario, given by its id.
     ///
     /// # Errors
-    /// A [`ScenarioError`] if there is no such scenario, or its I/O event does not occur.
+    /// A [`ScenarioError`] if there is no such scenario, a trial of this form has no such fault, or its I/O event does not occur.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
-        let run = self.run_scenario(id.parse()?);
+        let scenario: TrialScenario = id.parse()?;
+        let (possible, form) = match self.limits.form {
+            Form::Stream => (&InjectedFault::OF_STREAM[..], "one stream"),
+            Form::Network => (&InjectedFault::OF_NETWORK[..], "a network"),
+        };
+        if let Some(Injection { fault, .. }) = scenario.injection.filter(|one| !possible.contains(&one.fault)) {
+            let (fault, possible) = (fault.id(), possible.iter().map(|one| one.id()).collect::<Vec<_>>().join(", "));
+            return Err(ScenarioError::Parse(format!("a trial of {form} has no fault {fault}; it has {possible}")));
+        }
+        let run = self.run_scenario(scenario);
         match (run.scenario.injection, run.injected_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
@@ -223,6 +303,9 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                     );
                 }
                 Some((FindingKind::NeverEnds, _)) if self.may_hang => (),
+                Some((FindingKind::NeverEnds, _)) if self.limits.form == Form::Network && side == Role::Server => {
+                    find(FindingKind::NeverEnds, "the server never closed a connection".to_owned());
+                }
                 Some((kind, what)) => find(kind, format!("the {} {what}", side.name())),
                 None => (),
             }
@@ -271,12 +354,22 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 
     /// Returns the closures, and the limits of one run.
     #[cfg(all(feature = "linux", target_os = "linux"))]
-    pub(super) fn programs(&self) -> (&Program<C>, &Program<S>, Limits) {
-        (&self.client, &self.server, self.limits)
+    pub(super) fn programs(&self) -> (&Programs<C, S>, Limits) {
+        (&self.programs, self.limits)
+    }
+
+    /// Whether the programs connect themselves.
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(super) fn is_of_network(&self) -> bool {
+        self.limits.form == Form::Network
+    }
+
+    fn points(&self, base: &TrialRun<C, S>, side: Role) -> Vec<Point> {
+        points::of(base, side, self.limits.form)
     }
 
     fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::run(scenario, &self.client, &self.server, self.limits)
+        simulation::run(scenario, &self.programs, self.limits)
     }
 
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
@@ -301,23 +394,17 @@ impl<C: Debug, S: Debug> TrialRun<C, S> {
     }
 }
 
-/// The I/O events at which a fault of `side` can be injected, and whether the side then has its stream.
-fn events<C, S>(base: &TrialRun<C, S>, side: Role) -> Vec<(usize, bool)> {
-    let mut points = vec![(0, true)];
-    for what in base.of(side).filter(|what| what.is_event()) {
-        let (event, has_stream) = points[points.len() - 1];
-        points.push((event + 1, has_stream && *what != TrialEvent::Dropped));
-    }
-    points
-}
-
 /// What is wrong with the end of a side, if anything.
 fn bad_ending<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
-        TrialEnding::Returned(_) | TrialEnding::Killed => None,
+        TrialEnding::Returned(_) | TrialEnding::Killed | TrialEnding::Serving => None,
         TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),
         TrialEnding::NeverEnded => Some((FindingKind::NeverEnds, "never ended".to_owned())),
     }
+}
+
+fn boxed<T>(future: impl Future<Output = T> + 'static) -> Pin<Box<dyn Future<Output = T>>> {
+    Box::pin(future)
 }
 
 fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Finding> {
@@ -330,9 +417,9 @@ fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Find
 /// Clones share the closures.
 impl<C, S> Clone for Trial<C, S> {
     fn clone(&self) -> Self {
-        let (client, server, check) = (Rc::clone(&self.client), Rc::clone(&self.server), Rc::clone(&self.check));
+        let (programs, check) = (Rc::clone(&self.programs), Rc::clone(&self.check));
         let (networks, buffers, faults) = (self.networks.clone(), self.buffers.clone(), self.faults.clone());
-        Self { client, server, check, networks, buffers, faults, ..*self }
+        Self { programs, check, networks, buffers, faults, ..*self }
     }
 }
 

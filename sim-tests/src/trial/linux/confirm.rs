@@ -34,7 +34,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// For that, the program starts itself again, with its own arguments, or with the name of the test that this is. So
     /// what the test or program does before the trial is done again, and must lead to the same trial, without reading
     /// standard input. The trial must run on the main thread, or on the thread of the test. The kernel's buffers are its
-    /// own, whatever [`Trial::buffer`] says. It needs `setpriv` and `unshare` (util-linux), `ip` (iproute2) and
+    /// own, whatever [`Trial::buffer`] says. Only a trial of one stream runs there. It needs `setpriv` and `unshare` (util-linux), `ip` (iproute2) and
     /// `/dev/net/tun`, and no privilege; if the machine does not allow it, the result says so.
     #[must_use]
     pub fn confirm_on_linux(self) -> ConfirmedTrial<C, S> {
@@ -45,6 +45,12 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
     /// Runs all scenarios as [`Trial::run`] does, and then one of each finding on Linux.
     pub fn run(&self) -> TrialReport {
+        if self.0.is_of_network() {
+            let mut report = self.0.run();
+            let why = OnLinux::NotExpressible("a trial of a network; only those of one stream run on Linux".to_owned());
+            report.failures.iter_mut().for_each(|failure| failure.on_linux = Some(why.clone()));
+            return report;
+        }
         let number = EARLIER.with_borrow(Vec::len);
         let results = match wanted() {
             Some(wanted) if wanted == number => serve(self.0.clone()),
@@ -106,8 +112,8 @@ async fn one<C: Debug + 'static, S: Debug + 'static>(
     id: &str,
 ) -> Result<Value, String> {
     let scenario: TrialScenario = id.parse().map_err(|error: crate::ScenarioError| error.to_string())?;
-    let (client, server, limits) = trial.programs();
-    let run = run::run(network, scenario, client, server, limits).await.map_err(|error| error.to_string())?;
+    let (programs, limits) = trial.programs();
+    let run = run::run(network, scenario, programs, limits).await.map_err(|error| error.to_string())?;
     let findings: Vec<Value> =
         trial.findings(&run).iter().map(|finding| json!({"kind": finding.kind.id(), "what": finding.what})).collect();
     Ok(json!({"findings": findings, "ladder": run.ladder()}))

@@ -6,7 +6,7 @@ use crate::tcp::{TcpEvent, TcpState};
 use crate::trial::linux_sides::{Sides, Wanted};
 use crate::trial::run::{TrialEnding, TrialRun};
 use crate::trial::scenario::TrialScenario;
-use crate::trial::simulation::{Limits, Program, ending_event, run_program};
+use crate::trial::simulation::{Limits, Program, Programs, ending_event, run_program};
 use crate::trial::stream::TrialStream;
 use echo_core::Role;
 use std::cell::RefCell;
@@ -32,13 +32,12 @@ type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 pub(super) async fn run<C: Debug + 'static, S: Debug + 'static>(
     network: &LinuxNetwork,
     scenario: TrialScenario,
-    client: &Program<C>,
-    server: &Program<S>,
+    programs: &Programs<C, S>,
     limits: Limits,
 ) -> io::Result<TrialRun<C, S>> {
     let mut tries = 1;
     loop {
-        let (run, is_late) = run_once(network, scenario, client, server, limits).await?;
+        let (run, is_late) = run_once(network, scenario, programs, limits).await?;
         if !is_late || tries == TRIES {
             return Ok(run);
         }
@@ -49,10 +48,12 @@ pub(super) async fn run<C: Debug + 'static, S: Debug + 'static>(
 async fn run_once<C: Debug + 'static, S: Debug + 'static>(
     network: &LinuxNetwork,
     scenario: TrialScenario,
-    client: &Program<C>,
-    server: &Program<S>,
+    programs: &Programs<C, S>,
     limits: Limits,
 ) -> io::Result<(TrialRun<C, S>, bool)> {
+    let Programs::Stream(client, server) = programs else {
+        return Err(io::Error::other("only a trial of one stream runs on Linux"));
+    };
     let (streams, wires, mut tasks) = connect(network, scenario).await?;
     let sides = Sides::new(scenario, streams, limits.events);
     let (client_slot, server_slot) = (Slot::<C>::default(), Slot::<S>::default());
@@ -117,7 +118,12 @@ async fn connect(
     Ok(([client, server], vec![wire, second], vec![task]))
 }
 
-fn start<T: Debug + 'static>(sides: &Sides, side: Role, program: &Program<T>, slot: &Slot<T>) -> AbortHandle {
+fn start<T: Debug + 'static>(
+    sides: &Sides,
+    side: Role,
+    program: &Program<T, TrialStream>,
+    slot: &Slot<T>,
+) -> AbortHandle {
     let (sides, program, slot) = (sides.clone(), Rc::clone(program), Rc::clone(slot));
     let run = async move {
         let stream = TrialStream::on_linux(sides.clone(), side);

@@ -66,13 +66,14 @@ fn every_fault_strikes_at_every_event() {
             runs.iter().find(|run| run.scenario == TrialScenario { injection: None, network: calm }).expect("run");
         let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == TrialEvent::Dropped);
         let drop = drop.expect("both drop their streams");
-        let all = (0..=base.events(side)).flat_map(|event| InjectedFault::ALL.map(|fault| (event, fault)));
+        let all = (0..=base.events(side)).flat_map(|event| InjectedFault::OF_STREAM.map(|fault| (event, fault)));
         all.filter(|(event, fault)| match fault {
             InjectedFault::Drop | InjectedFault::DropUnread | InjectedFault::HalfClose | InjectedFault::Abort => {
                 *event <= drop
             }
             InjectedFault::Crash | InjectedFault::Vanish => true,
             InjectedFault::Nothing => network.is_cut(),
+            _ => false,
         })
         .collect::<BTreeSet<_>>()
     };
@@ -123,6 +124,7 @@ fn bad_ids_are_refused_in_one_line() {
         "client:nothing@1/clear",
         "undisturbed/cut",
         "client:drop@99/clear",
+        "client:refuse@0/clear",
     ];
     let refusals = ids.map(|id| format!("{id}: {}", trial().replay(id).expect_err(id)));
     assert!(refusals.iter().all(|line| line.lines().count() == 1), "{refusals:?}");

@@ -4,6 +4,9 @@ mod bugs;
 mod determinism;
 mod echo;
 mod entry;
+mod network;
+mod network_bugs;
+mod network_programs;
 mod planted;
 mod sockets;
 

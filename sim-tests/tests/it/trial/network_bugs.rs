@@ -1,0 +1,114 @@
+//! Bugs of clients with several connections: each is caught by the default trial, and the right program beside it is not
+//! accused.
+
+use super::network_programs::{ANSWER, Answered, request, serve};
+use sim_tests::trial::{Role, Trial, TrialEvent, TrialNet, TrialReport, TrialRun, TrialStream, note};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The first failure in a line: what it is, and its shortest run.
+fn caught(report: &TrialReport) -> String {
+    match report.failures.first() {
+        Some(failure) => format!("{} | {}", failure.finding, failure.scenario),
+        None => "NOT CAUGHT".to_owned(),
+    }
+}
+
+/// A server whose requests do something: it notes each that it runs.
+async fn pay(net: TrialNet) -> io::Result<()> {
+    let listener = net.listen(80)?;
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        tokio::spawn(async move {
+            let _ = timeout(PATIENCE, stream.read_u8()).await??;
+            note("paid");
+            timeout(PATIENCE, stream.write_all(ANSWER)).await?
+        });
+    }
+}
+
+fn pays_once(run: &TrialRun<Answered, io::Result<()>>) -> Result<(), String> {
+    match run.notes(Role::Server).count() {
+        0 | 1 => Ok(()),
+        paid => Err(format!("paid {paid} times")),
+    }
+}
+
+#[test]
+fn a_retry_of_a_request_that_may_have_run() {
+    /// Tries each request three times.
+    async fn retries(net: TrialNet) -> Answered {
+        let mut last = Err(ErrorKind::NotConnected.into());
+        for _ in 0..3 {
+            let attempt = async { request(&mut net.connect(80).await?).await };
+            last = timeout(PATIENCE, attempt).await.unwrap_or_else(|late| Err(late.into()));
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+    /// Tries again only what was never sent.
+    async fn retries_to_connect(net: TrialNet) -> Answered {
+        let mut stream = Err(ErrorKind::NotConnected.into());
+        for _ in 0..3 {
+            stream = timeout(PATIENCE, net.connect(80)).await.unwrap_or_else(|late| Err(late.into()));
+            if stream.is_ok() {
+                break;
+            }
+        }
+        timeout(PATIENCE, request(&mut stream?)).await?
+    }
+    insta::assert_snapshot!(caught(&Trial::of_network(retries, pay, pays_once).run()), @"check: paid 2 times | client:abort@2/clear");
+    let report = Trial::of_network(retries_to_connect, pay, pays_once).run();
+    assert!(report.is_clean(), "{report}");
+}
+
+/// A client with a pool of one connection, which makes three requests. `keeps` decides, by the result of a request, whether
+/// its connection goes back to the pool.
+async fn with_a_pool(net: TrialNet, keeps: fn(&Answered) -> bool) -> Vec<bool> {
+    let mut idle: Option<TrialStream> = None;
+    let mut answered = Vec::new();
+    for _ in 0..3 {
+        let mut stream = match idle.take() {
+            Some(stream) => stream,
+            None => match timeout(PATIENCE, net.connect(80)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(_)) | Err(_) => {
+                    answered.push(false);
+                    continue;
+                }
+            },
+        };
+        let answer = timeout(PATIENCE, request(&mut stream)).await.unwrap_or_else(|late| Err(late.into()));
+        answered.push(answer.is_ok());
+        idle = Some(stream).filter(|_| keeps(&answer));
+    }
+    answered
+}
+
+/// One fault may cost one request. The server itself has to be there.
+fn costs_one(run: &TrialRun<Vec<bool>, io::Result<()>>) -> Result<(), String> {
+    use sim_tests::trial::InjectedFault::{Crash, Vanish};
+    let server_is_gone = run.scenario.injection.is_some_and(|one| matches!(one.fault, Crash | Vanish));
+    let is_cut = run.log.iter().any(|entry| entry.what == TrialEvent::Cut);
+    let failed = run.client.returned().map_or(0, |answered| answered.iter().filter(|is_good| !**is_good).count());
+    match failed {
+        0 | 1 => Ok(()),
+        _ if server_is_gone || is_cut => Ok(()),
+        failed => Err(format!("{failed} of 3 requests failed")),
+    }
+}
+
+#[test]
+fn a_pool_that_hands_out_a_dead_connection_twice() {
+    let any = |net| with_a_pool(net, |_| true);
+    insta::assert_snapshot!(caught(&Trial::of_network(any, serve, costs_one).run()), @"check: 3 of 3 requests failed | client:accept-and-close@0/clear");
+    let good = |net| with_a_pool(net, |answer| answer.is_ok());
+    let report = Trial::of_network(good, serve, costs_one).run();
+    assert!(report.is_clean(), "{report}");
+}
