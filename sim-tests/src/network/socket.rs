@@ -114,6 +114,19 @@ impl<T> StreamSocket<T> {
         self.state == SocketState::Reset
     }
 
+    /// Returns the state of its connection in RFC 9293, if every acknowledgment came at once. FIN-WAIT is either of the two.
+    #[cfg(feature = "trial")]
+    pub(crate) fn tcp_state(&self) -> &'static str {
+        match (self.state, self.fin_sent, self.fin_came) {
+            (SocketState::Dark, _, _) => "no power",
+            (SocketState::Reset, _, _) | (_, FinSent::Second, _) => "CLOSED",
+            (_, FinSent::First, false) => "FIN-WAIT",
+            (_, FinSent::First, true) => "TIME-WAIT",
+            (_, FinSent::No, true) => "CLOSE-WAIT",
+            (_, FinSent::No, false) => "ESTABLISHED",
+        }
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.state == SocketState::Open
     }

@@ -69,7 +69,7 @@ impl Kernel {
             return Poll::Pending;
         }
         if std::mem::take(&mut self.side_mut(side).next_accept_fails) {
-            self.event(side, None, TrialEvent::AcceptFailed);
+            self.event(side, TrialEvent::AcceptFailed);
             return Poll::Ready(Err(too_many_open_files()));
         }
         let Some(backlog) = self.listeners[side as usize].0.get_mut(&port) else { return Poll::Pending };

@@ -35,12 +35,13 @@ impl Kernel {
         let socket = &mut self.connections[end.connection].sockets[end.side as usize];
         if !socket.kernel.inbox().is_empty() {
             let count = most.min(socket.kernel.inbox().len());
-            buffer.put_slice(&socket.kernel.read(count));
+            let bytes = socket.kernel.read(count);
+            buffer.put_slice(&bytes);
             let peer = self.socket_mut(end.peer());
             peer.outstanding -= count;
             let writer = peer.writer.take();
             self.wakers.extend(writer);
-            self.event_at(end, TrialEvent::Read(count));
+            self.transferred(end, TrialEvent::Read(count), &bytes);
             return Poll::Ready(Ok(()));
         }
         if socket.kernel.has_fin() {
@@ -86,7 +87,7 @@ impl Kernel {
         for (delay, part) in network.arrivals(&bytes[..count]) {
             self.send_later(end, delay, Packet::Data(part));
         }
-        self.event_at(end, TrialEvent::Wrote(count));
+        self.transferred(end, TrialEvent::Wrote(count), &bytes[..count]);
         Poll::Ready(Ok(count))
     }
 

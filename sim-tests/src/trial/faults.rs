@@ -113,6 +113,7 @@ impl Kernel {
                 for end in self.ends_of(side) {
                     self.socket_mut(end).holder = Holder::Nobody;
                     self.socket_mut(end).kernel.go_dark();
+                    self.show_state(end);
                     self.connection(end).links.lose(side);
                 }
             }

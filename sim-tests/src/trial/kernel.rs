@@ -131,7 +131,7 @@ impl Kernel {
         if self.limits.exits {
             self.hosts_to_crash.push(side);
         }
-        self.event(side, None, what);
+        self.event(side, what);
     }
 
     /// When the program of `side` starts again, which a crash has just ended.
@@ -180,20 +180,39 @@ impl Kernel {
 
     /// Logs something about the side.
     pub(super) fn note(&mut self, side: Role, what: TrialEvent) {
-        self.log.push(TrialEntry { at: self.now, side, connection: None, what });
+        self.log.push(TrialEntry { at: self.now, side, connection: None, what, label: None });
     }
 
     /// Logs something about a connection.
     pub(super) fn note_at(&mut self, end: End, what: TrialEvent) {
-        self.log.push(TrialEntry { at: self.now, side: end.side, connection: Some(end.connection + 1), what });
+        self.note_bytes(end, what, &[]);
     }
 
-    /// Logs an I/O event, and does what it was waited for.
-    pub(super) fn event(&mut self, side: Role, connection: Option<usize>, what: TrialEvent) {
-        match connection {
-            Some(connection) => self.note_at(End { connection, side }, what),
-            None => self.note(side, what),
-        }
+    /// Logs something about a connection, with its bytes in words if there are any.
+    fn note_bytes(&mut self, end: End, what: TrialEvent, bytes: &[u8]) {
+        let label = self.limits.details.filter(|_| !bytes.is_empty()).map(|details| details.label(end.side, bytes));
+        let connection = Some(end.connection + 1);
+        self.log.push(TrialEntry { at: self.now, side: end.side, connection, what, label });
+    }
+
+    /// Logs an I/O event of a side, and does what it was waited for.
+    pub(super) fn event(&mut self, side: Role, what: TrialEvent) {
+        self.note(side, what);
+        self.count(side, None);
+    }
+
+    /// Logs an I/O event of a connection, and does what it was waited for.
+    pub(super) fn event_at(&mut self, end: End, what: TrialEvent) {
+        self.transferred(end, what, &[]);
+    }
+
+    /// Logs an I/O event that has read or written bytes, and does what it was waited for.
+    pub(super) fn transferred(&mut self, end: End, what: TrialEvent, bytes: &[u8]) {
+        self.note_bytes(end, what, bytes);
+        self.count(end.side, Some(end.connection));
+    }
+
+    fn count(&mut self, side: Role, connection: Option<usize>) {
         let most = self.limits.events;
         let of_side = self.side_mut(side);
         of_side.events += 1;
@@ -205,8 +224,14 @@ impl Kernel {
         self.inject_if_due(side);
     }
 
-    pub(super) fn event_at(&mut self, end: End, what: TrialEvent) {
-        self.event(end.side, Some(end.connection), what);
+    /// Logs the state of a socket if it has changed.
+    pub(super) fn show_state(&mut self, end: End) {
+        if self.limits.details.is_some() {
+            let state = self.socket(end).kernel.tcp_state();
+            if std::mem::replace(&mut self.socket_mut(end).shown, state) != state {
+                self.note_at(end, TrialEvent::Socket(state));
+            }
+        }
     }
 
     // ---- the sockets ----
@@ -269,6 +294,7 @@ impl Kernel {
         if let Some(kind) = kind {
             self.send(end, kind.into());
         }
+        self.show_state(end);
     }
 
     /// Does `shutdown(SHUT_WR)`.
@@ -302,9 +328,11 @@ impl Kernel {
         let was_open = socket.kernel.is_open();
         match socket.kernel.receive(packet) {
             Received::Taken => (),
-            Received::Refused => return self.send(end, Packet::Reset),
+            Received::Refused => self.send(end, Packet::Reset),
             Received::ConnectionLost => socket.reset = true,
         }
+        self.show_state(end);
+        let socket = &mut self.connections[end.connection].sockets[end.side as usize];
         if was_open {
             socket.wake(&mut self.wakers);
             if let (true, Holder::NotReading(_)) = (is_data, socket.holder) {

@@ -15,9 +15,7 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
     let mut text = format!("{}\n", run.scenario);
     line(&mut text, "   ms  ", "client", "server");
     let mut events = [0, 0];
-    for group in
-        run.log.chunk_by(|one, next| (one.side, one.connection, &one.what) == (next.side, next.connection, &next.what))
-    {
+    for group in run.log.chunk_by(|one, next| one.same(next)) {
         for (index, entry) in group.iter().enumerate() {
             let count = &mut events[entry.side as usize];
             *count += usize::from(entry.what.is_event());
@@ -40,7 +38,8 @@ pub(super) fn ladder<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
 fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
     let connection =
         entry.connection.filter(|number| *number > 1).map_or(String::new(), |number| format!("({number}) "));
-    let words = shorten(connection + &describe(&entry.what), WIDTH - 8);
+    let words = entry.label.clone().unwrap_or_else(|| describe(&entry.what));
+    let words = shorten(connection + &words, WIDTH - 8);
     let number = if entry.what.is_event() { format!("#{count}") } else { String::new() };
     let room = WIDTH - 7;
     match (entry.side, arrows(&entry.what)) {
@@ -48,6 +47,13 @@ fn columns(entry: &TrialEntry, count: usize) -> (String, String) {
         (Role::Client, None) => (format!("{number:<4}{words}"), String::new()),
         (Role::Server, Some((_, arrow))) => (String::new(), format!("{arrow:<2} {words:<room$}{number:>4}")),
         (Role::Server, None) => (String::new(), format!("   {words:<room$}{number:>4}")),
+    }
+}
+
+impl TrialEntry {
+    /// Whether both are equal but for their time and their bytes.
+    fn same(&self, other: &Self) -> bool {
+        (self.side, self.connection, &self.what) == (other.side, other.connection, &other.what)
     }
 }
 
@@ -69,6 +75,8 @@ fn describe(what: &TrialEvent) -> String {
         | TrialEvent::SentFin
         | TrialEvent::SentReset => what.to_string(),
         TrialEvent::Noted(text) => format!("- {text}"),
+        TrialEvent::Traced(line) => format!("| {line}"),
+        TrialEvent::Socket(state) => format!("[{state}]"),
         TrialEvent::Panicked(_) | TrialEvent::TaskPanicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
         TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
         TrialEvent::Injected(fault) => format!("* {}", fault.id()),
@@ -93,6 +101,8 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         TrialEvent::TooManyEvents
         | TrialEvent::TaskPanicked(_)
         | TrialEvent::Noted(_)
+        | TrialEvent::Traced(_)
+        | TrialEvent::Socket(_)
         | TrialEvent::RelayedFin
         | TrialEvent::RelayedReset
         | TrialEvent::Injected(_)

@@ -173,7 +173,7 @@ impl Inner {
 
     fn note(&mut self, side: Role, what: TrialEvent) {
         let at = Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
-        self.log.push(TrialEntry { at, side, connection: Some(1), what });
+        self.log.push(TrialEntry { at, side, connection: Some(1), what, label: None });
     }
 
     fn event(&mut self, side: Role, what: TrialEvent) {

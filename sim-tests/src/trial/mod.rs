@@ -39,7 +39,8 @@
 //! ```
 //!
 //! A failing [`TrialReport`] shows, for each kind of failure, the shortest run as a ladder, and the call of
-//! [`Trial::replay`] that runs only this run again. A run is the same each time if the user's code keeps to three
+//! [`Trial::replay`] that runs only this run again. A ladder shows the bytes ([`Trial::label`]), the states of the sockets,
+//! what the programs noted ([`note`]), and with the feature `tracing` what they traced. A run is the same each time if the user's code keeps to three
 //! rules: `select!` is `biased`, time is tokio's, and nothing depends on the order of a hash map. [`Trial::strict`]
 //! reports runs that differ.
 //!
@@ -78,6 +79,8 @@ mod simulation;
 mod socket;
 mod stream;
 mod sweep;
+#[cfg(feature = "tracing")]
+mod traced;
 
 pub use echo_core::Role;
 #[cfg(all(feature = "linux", target_os = "linux"))]

@@ -1,5 +1,6 @@
 //! What a program tells the record of its run.
 
+use super::panics::one_line;
 use super::run::TrialEvent;
 use super::stream::Shared;
 use echo_core::Role;
@@ -16,9 +17,14 @@ thread_local! {
 ///
 /// It is no I/O event. Outside of a simulated run, and on Linux, it does nothing.
 pub fn note(text: impl Into<String>) {
+    add(TrialEvent::Noted, &text.into());
+}
+
+/// Adds a line to the log of the side whose code runs on this thread.
+pub(super) fn add(what: impl FnOnce(String) -> TrialEvent, text: &str) {
     CURRENT.with_borrow(|current| {
         if let Some((kernel, side)) = current {
-            kernel.with(|kernel| kernel.note(*side, TrialEvent::Noted(super::panics::one_line(&text.into()))));
+            kernel.with(|kernel| kernel.note(*side, what(one_line(text))));
         }
     });
 }

@@ -79,6 +79,9 @@ pub struct TrialEntry {
     pub connection: Option<usize>,
     /// What happened.
     pub what: TrialEvent,
+    /// What a read or a write is called ([`Trial::label`](super::Trial::label)), in a run that was made for its
+    /// ladder.
+    pub label: Option<String>,
 }
 
 /// One event of a side.
@@ -124,6 +127,11 @@ pub enum TrialEvent {
     RelayedFin,
     /// A RST arrived that a relay had made.
     RelayedReset,
+    /// In a run that was made for its ladder: the socket has come to this state. `FIN-WAIT` is either of the two, because
+    /// acknowledgments take no time here.
+    Socket(&'static str),
+    /// In a run that was made for its ladder: the program has sent this to `tracing`.
+    Traced(String),
     /// The program started again after a crash.
     StartedAgain,
     /// A fault was injected.
@@ -133,13 +141,18 @@ pub enum TrialEvent {
 }
 
 impl TrialEvent {
+    /// Whether it is only there in a run that was made for its ladder.
+    pub(super) fn is_detail(&self) -> bool {
+        matches!(self, Self::Socket(_) | Self::Traced(_))
+    }
+
     /// Returns whether it counts as an I/O event of its side.
     pub fn is_event(&self) -> bool {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
             Self::Connected | Self::ConnectFailed(_) | Self::Accepted | Self::AcceptFailed => true,
             Self::ShutDown | Self::Dropped | Self::Returned(_) | Self::Panicked(_) => true,
-            Self::TaskPanicked(_) | Self::Noted(_) => false,
+            Self::TaskPanicked(_) | Self::Noted(_) | Self::Traced(_) | Self::Socket(_) => false,
             Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
             Self::Injected(_) | Self::Cut | Self::StartedAgain => false,
         }
@@ -174,6 +187,8 @@ impl fmt::Display for TrialEvent {
             Self::ConnectFailed(kind) => write!(f, "connect failed: {kind}"),
             Self::Accepted => f.write_str("accepted"),
             Self::AcceptFailed => f.write_str("accept failed: too many open files"),
+            Self::Socket(state) => f.write_str(state),
+            Self::Traced(line) => f.write_str(line),
             Self::StartedAgain => f.write_str("started again"),
             Self::ShutDown => f.write_str("shut down"),
             Self::Dropped => f.write_str("dropped its stream"),
@@ -244,7 +259,7 @@ impl<C, S> TrialRun<C, S> {
     /// give the same text, unless the user's code is not deterministic.
     pub fn timeline(&self) -> String {
         let mut text = String::new();
-        for entry in &self.log {
+        for entry in self.log.iter().filter(|entry| !entry.what.is_detail()) {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{} {entry}", entry.at);
         }
@@ -260,7 +275,8 @@ impl<C, S> TrialRun<C, S> {
     /// Hashes the order of events, without times.
     pub(super) fn order(&self) -> u64 {
         let line = |entry: &TrialEntry| format!("{entry}\n");
-        fnv(self.log.iter().map(line).collect::<String>().as_bytes())
+        let log = self.log.iter().filter(|entry| !entry.what.is_detail());
+        fnv(log.map(line).collect::<String>().as_bytes())
     }
 }
 

@@ -55,9 +55,34 @@ type Slot<T> = Rc<RefCell<Option<Result<T, String>>>>;
 /// How long tasks may go on when nothing else is left to do, in milliseconds.
 const TASKS_END_WITHIN: Millis = 1000;
 
+/// So many bytes of a read or a write are shown.
+const SHOWN: usize = 16;
+
+/// What else the log of a run shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Details {
+    /// What the user calls these bytes, which a side has read or written.
+    pub(super) label: Option<fn(Role, &[u8]) -> String>,
+    /// Up to which level events of `tracing` are shown.
+    #[cfg(feature = "tracing")]
+    pub(super) tracing: Option<tracing::level_filters::LevelFilter>,
+}
+
+impl Details {
+    pub(super) fn label(self, side: Role, bytes: &[u8]) -> String {
+        match self.label {
+            Some(label) => one_line(&label(side, bytes)),
+            None if bytes.len() == 1 => format!("1 byte \"{}\"", bytes.escape_ascii()),
+            None => format!("{} bytes \"{}\"", bytes.len(), echo_core::error::escape(bytes, SHOWN)),
+        }
+    }
+}
+
 /// Settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// Only for a ladder: what the log shows besides.
+    pub(super) details: Option<Details>,
     pub(super) form: Form,
     /// Limit of virtual time, in milliseconds.
     pub(super) budget: Millis,
@@ -89,7 +114,14 @@ where
         (Programs::Network(client, _), Role::Client) => start(side, client, net(&kernel, side), &kernel, &client_slot),
         (Programs::Network(_, server), Role::Server) => start(side, server, net(&kernel, side), &kernel, &server_slot),
     };
-    let mut simulation = Simulation { kernel: &kernel, start: &start, hosts: [None, None], restarts: [None, None] };
+    let mut simulation = Simulation {
+        kernel: &kernel,
+        #[cfg(feature = "tracing")]
+        details: limits.details,
+        start: &start,
+        hosts: [None, None],
+        restarts: [None, None],
+    };
     let (over_at, error, tasks_left) = simulation.run(limits.budget);
     let (time_wait, leaking) = kernel.with(|kernel| (kernel.time_wait(), kernel.leaking()));
     let client = ending(&client_slot, &kernel, Role::Client, error.as_deref());
@@ -114,6 +146,8 @@ fn net(kernel: &Shared, side: Role) -> TrialNet {
 
 struct Simulation<'a> {
     kernel: &'a Shared,
+    #[cfg(feature = "tracing")]
+    details: Option<Details>,
     start: &'a dyn Fn(Role) -> std::io::Result<Host>,
     /// By [`Role`]. `None` after a crash.
     hosts: [Option<Host>; 2],
@@ -181,11 +215,20 @@ impl Simulation<'_> {
 
     /// Runs code of `side`, and logs panics of its tasks.
     fn observe<T>(&self, side: Role, code: impl FnOnce() -> T) -> T {
-        let (result, panics) = panics::watch(|| run_as(self.kernel, side, code));
+        let (result, panics) = panics::watch(|| run_as(self.kernel, side, || self.collect(code)));
         for panic in panics {
             self.kernel.with(|kernel| kernel.note(side, TrialEvent::TaskPanicked(panic)));
         }
         result
+    }
+
+    /// Runs code of a side, and logs what it sends to `tracing` if that is wanted.
+    fn collect<T>(&self, code: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        if let Some(level) = self.details.and_then(|details| details.tracing) {
+            return super::traced::collect(level, code);
+        }
+        code()
     }
 
     /// Ends the program of `side` with all its tasks.

@@ -16,6 +16,8 @@ pub(super) struct Socket {
     pub(super) is_flushed: bool,
     /// By [`Call`]: whether the last one was pending for no reason.
     pub(super) hesitated: [bool; 4],
+    /// The state that the log shows.
+    pub(super) shown: &'static str,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
 }
@@ -43,8 +45,10 @@ pub(super) enum Holder {
 
 impl Socket {
     pub(super) fn new() -> Self {
+        let kernel = StreamSocket::new();
         Self {
-            kernel: StreamSocket::new(),
+            shown: kernel.tcp_state(),
+            kernel,
             holder: Holder::Program,
             reset: false,
             outstanding: 0,

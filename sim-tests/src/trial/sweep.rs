@@ -8,7 +8,7 @@ use super::points::{self, Point};
 use super::report::{Finding, FindingKind, TrialReport};
 use super::run::{TrialEnding, TrialEvent, TrialRun, first_difference};
 use super::scenario::{InjectedFault, Injection, TrialScenario};
-use super::simulation::{self, Form, Limits, Programs};
+use super::simulation::{self, Details, Form, Limits, Programs};
 use super::stream::TrialStream;
 use crate::support::{Millis, ScenarioError};
 use echo_core::Role;
@@ -30,6 +30,7 @@ pub struct Trial<C, S> {
     faults: Vec<InjectedFault>,
     time_wait: TimeWait,
     limits: Limits,
+    details: Details,
     may_hang: bool,
     strict: bool,
 }
@@ -130,7 +131,16 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             buffers: Vec::new(),
             faults,
             time_wait: TimeWait::Any,
-            limits: Limits { form, budget: 30_000, buffer: 64 << 10, events: 10_000, exits: false, restarts: None },
+            limits: Limits {
+                form,
+                budget: 30_000,
+                buffer: 64 << 10,
+                events: 10_000,
+                exits: false,
+                restarts: None,
+                details: None,
+            },
+            details: Details::default(),
             may_hang: false,
             strict: false,
         }
@@ -199,6 +209,22 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     #[must_use]
     pub fn restarts(mut self, after: Duration) -> Self {
         self.limits.restarts = Some(Millis::try_from(after.as_millis()).unwrap_or(Millis::MAX / 2));
+        self
+    }
+
+    /// Sets what ladders call the bytes that a side has read or written, such as the name of a frame. Without it, they show
+    /// the first 16 bytes. A read or a write may have any part of a message.
+    #[must_use]
+    pub fn label(mut self, label: fn(Role, &[u8]) -> String) -> Self {
+        self.details.label = Some(label);
+        self
+    }
+
+    /// Shows in ladders what the programs send to `tracing`, up to this level.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn tracing(mut self, level: tracing::level_filters::LevelFilter) -> Self {
+        self.details.tracing = Some(level);
         self
     }
 
@@ -273,7 +299,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             let (fault, possible) = (fault.id(), possible.iter().map(|one| one.id()).collect::<Vec<_>>().join(", "));
             return Err(ScenarioError::Parse(format!("a trial of {form} has no fault {fault}; it has {possible}")));
         }
-        let run = self.run_scenario(scenario);
+        let run = self.run_with_details(scenario);
         match (run.scenario.injection, run.injected_at()) {
             (Some(Injection { side, fault, event }), None) => {
                 let (count, side) = (run.events(side), side.name());
@@ -372,6 +398,11 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         simulation::run(scenario, &self.programs, self.limits)
     }
 
+    /// Runs a scenario for its ladder.
+    fn run_with_details(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+        simulation::run(scenario, &self.programs, Limits { details: Some(self.details), ..self.limits })
+    }
+
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
         report.runs += 1;
         report.unreached += usize::from(run.is_unreached());
@@ -382,7 +413,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             findings.extend(difference(run, &self.run_scenario(run.scenario)));
         }
         for finding in findings {
-            report.add(finding, run.scenario, run.log.len(), || ladder(run));
+            report.add(finding, run.scenario, run.log.len(), || ladder(&self.run_with_details(run.scenario)));
         }
     }
 }
@@ -425,13 +456,14 @@ impl<C, S> Clone for Trial<C, S> {
 
 impl<C, S> Debug for Trial<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { networks, buffers, faults, time_wait, limits, may_hang, strict, .. } = self;
+        let Self { networks, buffers, faults, time_wait, limits, details, may_hang, strict, .. } = self;
         f.debug_struct("Trial")
             .field("networks", networks)
             .field("buffers", buffers)
             .field("faults", faults)
             .field("time_wait", time_wait)
             .field("limits", limits)
+            .field("details", details)
             .field("may_hang", may_hang)
             .field("strict", strict)
             .finish_non_exhaustive()

@@ -111,6 +111,25 @@ fn a_ladder_shows_who_did_what() {
     insta::assert_snapshot!(trial().replay("server:abort@3/relay-rst-to-fin").expect("an id").ladder());
 }
 
+/// The user's words for bytes, and what the programs send to `tracing`, at their virtual time. A run of the batch has
+/// neither, and the same hash.
+#[test]
+fn a_ladder_in_the_words_of_the_user() {
+    async fn traces(stream: TrialStream) -> Answer {
+        tracing::info!("asking");
+        tracing::debug!("not shown");
+        ask(stream).await
+    }
+    let trial = Trial::new(traces, answer, whole_or_nothing)
+        .label(|side, bytes| format!("<{} of {}>", side.name(), bytes.len()))
+        .tracing(tracing::level_filters::LevelFilter::INFO);
+    let run = trial.replay("undisturbed/slow").expect("an id");
+    insta::assert_snapshot!(run.ladder());
+    let (scenario, hash) = trial.run().hashes.swap_remove(0);
+    let again = trial.replay(&scenario.to_string()).expect("its own id");
+    assert_eq!(hash, again.hash());
+}
+
 #[test]
 fn bad_ids_are_refused_in_one_line() {
     let ids = [
