@@ -69,6 +69,8 @@ mod net;
 mod network;
 mod note;
 mod opening;
+#[cfg(feature = "report")]
+mod page;
 mod panics;
 mod points;
 mod report;
@@ -88,6 +90,8 @@ pub use linux::ConfirmedTrial;
 pub use net::{TrialListener, TrialNet};
 pub use network::TrialNetwork;
 pub use note::note;
+#[cfg(feature = "report")]
+pub use page::{Grade, TrialCell, TrialPage, TrialRow};
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
 pub use scenario::{InjectedFault, Injection, TrialScenario};

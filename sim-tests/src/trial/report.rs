@@ -10,7 +10,7 @@ pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
 /// One thing that is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Finding {
     /// The kind of finding.
@@ -21,11 +21,13 @@ pub struct Finding {
 
 /// A kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum FindingKind {
     /// The user's check returned an error.
     Check,
+    /// What is allowed and surprising ([`Trial::surprises`](super::Trial::surprises)). It is no failure.
+    Surprise,
     /// A side, a task of it or the check panicked.
     Panic,
     /// A side had not returned when the time or the number of I/O events was used up.
@@ -48,6 +50,7 @@ impl FindingKind {
     pub fn id(self) -> &'static str {
         match self {
             Self::Check => "check",
+            Self::Surprise => "surprise",
             Self::Panic => "panic",
             Self::NeverEnds => "never ends",
             Self::Leak => "leak",
@@ -61,7 +64,7 @@ impl FindingKind {
 
 /// Findings that are the same except for numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Failure {
     /// The finding of the shortest run.
@@ -112,7 +115,7 @@ pub enum OnLinux {
 
 /// The result of a trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TrialReport {
     /// Number of runs, one for each scenario.
@@ -126,6 +129,8 @@ pub struct TrialReport {
     pub unreached: usize,
     /// One entry for each kind of failure.
     pub failures: Vec<Failure>,
+    /// What is allowed and surprising ([`Trial::surprises`](super::Trial::surprises)), one entry for each kind.
+    pub surprises: Vec<Failure>,
     /// Each scenario with the hash of its run, to compare with another process.
     pub hashes: Vec<(TrialScenario, u64)>,
 }
@@ -150,9 +155,10 @@ impl TrialReport {
         ladder: impl FnOnce() -> String,
     ) {
         let same = |failure: &&mut Failure| is_alike(&failure.finding, &finding);
-        let Some(failure) = self.failures.iter_mut().find(same) else {
+        let failures = if finding.kind == FindingKind::Surprise { &mut self.surprises } else { &mut self.failures };
+        let Some(failure) = failures.iter_mut().find(same) else {
             let all = vec![scenario];
-            return self.failures.push(Failure { finding, scenario, ladder: ladder(), all, on_linux: None, length });
+            return failures.push(Failure { finding, scenario, ladder: ladder(), all, on_linux: None, length });
         };
         failure.all.push(scenario);
         if length < failure.length {
@@ -211,13 +217,17 @@ impl fmt::Display for Failure {
 
 impl fmt::Display for TrialReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, distinct, excluded, unreached, failures, .. } = self;
+        let Self { runs, distinct, excluded, unreached, failures, surprises, .. } = self;
         write!(f, "runs: {runs} ({distinct} distinct, {excluded} left out: they cannot be")?;
         if *unreached > 0 {
             write!(f, ", {unreached} without their fault: its I/O event never came")?;
         }
-        writeln!(f, "); kinds of failure: {}", failures.len())?;
-        for failure in failures {
+        write!(f, "); kinds of failure: {}", failures.len())?;
+        if !surprises.is_empty() {
+            write!(f, ", of surprise: {}", surprises.len())?;
+        }
+        writeln!(f)?;
+        for failure in failures.iter().chain(surprises) {
             writeln!(f, "\n{failure}")?;
         }
         Ok(())

@@ -34,7 +34,7 @@ pub struct Injection {
 /// In a trial of a network ([`Trial::of_network`](super::Trial::of_network)), a fault of a stream concerns the connection of
 /// the I/O event, and a machine between the two ends is what does it: their programs go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum InjectedFault {
     /// Drops the stream and the future of the side: RST if there is unread input, otherwise FIN. In a network: both ends of
     /// the connection receive FIN, as from a proxy that restarts, and RST for what they send later.

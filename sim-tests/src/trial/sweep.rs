@@ -25,6 +25,8 @@ type Check<C, S> = Rc<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
 pub struct Trial<C, S> {
     programs: Rc<Programs<C, S>>,
     check: Check<C, S>,
+    /// What is allowed and surprising.
+    surprises: Check<C, S>,
     networks: Vec<TrialNetwork>,
     buffers: Vec<usize>,
     faults: Vec<InjectedFault>,
@@ -127,6 +129,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         Self {
             programs: Rc::new(programs),
             check: Rc::new(check),
+            surprises: Rc::new(|_| Ok(())),
             networks: TrialNetwork::ALL.to_vec(),
             buffers: Vec::new(),
             faults,
@@ -225,6 +228,13 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     #[must_use]
     pub fn tracing(mut self, level: tracing::level_filters::LevelFilter) -> Self {
         self.details.tracing = Some(level);
+        self
+    }
+
+    /// Adds a second check, for what is allowed and surprising. Its errors are [`TrialReport::surprises`], and no failures.
+    #[must_use]
+    pub fn surprises(mut self, check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static) -> Self {
+        self.surprises = Rc::new(check);
         self
     }
 
@@ -353,10 +363,12 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         if let Some(what) = self.wrong_time_wait(run) {
             find(FindingKind::TimeWait, what);
         }
-        match catch_unwind(AssertUnwindSafe(|| (self.check)(run))) {
-            Ok(Ok(())) => (),
-            Ok(Err(what)) => find(FindingKind::Check, what),
-            Err(panic) => find(FindingKind::Panic, format!("the check panicked: {}", simulation::message(&*panic))),
+        for (kind, check) in [(FindingKind::Check, &self.check), (FindingKind::Surprise, &self.surprises)] {
+            match catch_unwind(AssertUnwindSafe(|| check(run))) {
+                Ok(Ok(())) => (),
+                Ok(Err(what)) => find(kind, what),
+                Err(panic) => find(FindingKind::Panic, format!("the check panicked: {}", simulation::message(&*panic))),
+            }
         }
         findings
     }
@@ -399,7 +411,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 
     /// Runs a scenario for its ladder.
-    fn run_with_details(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+    pub(super) fn run_with_details(&self, scenario: TrialScenario) -> TrialRun<C, S> {
         simulation::run(scenario, &self.programs, Limits { details: Some(self.details), ..self.limits })
     }
 
@@ -449,8 +461,9 @@ fn difference<C, S>(one: &TrialRun<C, S>, other: &TrialRun<C, S>) -> Option<Find
 impl<C, S> Clone for Trial<C, S> {
     fn clone(&self) -> Self {
         let (programs, check) = (Rc::clone(&self.programs), Rc::clone(&self.check));
+        let surprises = Rc::clone(&self.surprises);
         let (networks, buffers, faults) = (self.networks.clone(), self.buffers.clone(), self.faults.clone());
-        Self { programs, check, networks, buffers, faults, ..*self }
+        Self { programs, check, surprises, networks, buffers, faults, ..*self }
     }
 }
 

@@ -43,12 +43,23 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 }
 
 impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
+    /// Runs all scenarios as [`ConfirmedTrial::run`] does, and returns a row of a
+    /// [`TrialPage`](crate::trial::TrialPage).
+    #[cfg(feature = "report")]
+    pub fn row(&self, name: impl Into<String>, asks: impl Into<String>) -> crate::trial::TrialRow {
+        self.0.row_of(self.run(), name, asks)
+    }
+
     /// Runs all scenarios as [`Trial::run`] does, and then one of each finding on Linux.
     pub fn run(&self) -> TrialReport {
         if self.0.is_of_network() {
             let mut report = self.0.run();
             let why = OnLinux::NotExpressible("a trial of a network; only those of one stream run on Linux".to_owned());
-            report.failures.iter_mut().for_each(|failure| failure.on_linux = Some(why.clone()));
+            report
+                .failures
+                .iter_mut()
+                .chain(&mut report.surprises)
+                .for_each(|failure| failure.on_linux = Some(why.clone()));
             return report;
         }
         let number = EARLIER.with_borrow(Vec::len);
@@ -60,7 +71,7 @@ impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
         };
         let mut report = self.0.run();
         let results = results.unwrap_or_else(|| confirm(&report, number));
-        for (failure, result) in report.failures.iter_mut().zip(&results) {
+        for (failure, result) in report.failures.iter_mut().chain(&mut report.surprises).zip(&results) {
             failure.on_linux = Some(result.clone());
         }
         EARLIER.with_borrow_mut(|earlier| earlier.push(results));
@@ -121,7 +132,7 @@ async fn one<C: Debug + 'static, S: Debug + 'static>(
 
 /// Runs one scenario of each finding on Linux. `number` is the trial's. Returns a result for each finding.
 fn confirm(report: &TrialReport, number: usize) -> Results {
-    let chosen: Vec<Option<TrialScenario>> = report.failures.iter().map(expressible).collect();
+    let chosen: Vec<Option<TrialScenario>> = report.failures.iter().chain(&report.surprises).map(expressible).collect();
     let jobs: Vec<String> = chosen.iter().flatten().map(ToString::to_string).collect();
     let results = if jobs.is_empty() { Ok(Vec::new()) } else { on_linux(number, &jobs) };
     let mut results = results.map(Vec::into_iter);
@@ -133,7 +144,7 @@ fn confirm(report: &TrialReport, number: usize) -> Results {
         (Some(_), Err(why)) => OnLinux::NotTried(why.clone()),
         (Some(scenario), Ok(results)) => judge(&failure.finding, scenario, &results.next().unwrap_or_default()),
     };
-    report.failures.iter().zip(chosen).map(of).collect()
+    report.failures.iter().chain(&report.surprises).zip(chosen).map(of).collect()
 }
 
 /// Returns the shortest scenario of a finding, if Linux can run it, or else one on the plainest of its networks.

@@ -1,0 +1,99 @@
+//! What happens at close: the trial of ten well-known protocols, each by its own library, as a page.
+//!
+//! `cargo run --release -p protocols` asks each question, confirms on Linux what it finds, and writes the page to
+//! `target/what-happens-at-close.html`, with JSON and JUnit beside it. `--check` compares the table in
+//! `WHAT-HAPPENS-AT-CLOSE.md` with what was found. A protocol has a folder; a question is a trial.
+
+mod framed;
+mod patience;
+mod question;
+mod table;
+
+use clap::Parser;
+use question::Question;
+use sim_tests::trial::{TrialPage, TrialRow};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// The title of the page.
+const TITLE: &str = "What happens at close";
+
+/// Runs the trial of ten protocols. Exit code: 0 done, 1 the table differs, 2 something could not be done.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Compare the committed table with what was found, instead of writing it
+    #[arg(long)]
+    check: bool,
+    /// The folder of the page
+    #[arg(long, default_value = "target")]
+    out: PathBuf,
+    /// Ask only the questions whose names contain this; nothing is written to the table
+    #[arg(long, conflicts_with = "check")]
+    only: Option<String>,
+    /// Ask the question with exactly this name, and print its row as JSON
+    #[arg(long, hide = true)]
+    row: Option<String>,
+}
+
+/// The questions of all protocols, in the order of the page.
+fn questions() -> Vec<Question> {
+    [framed::questions()].into_iter().flatten().collect()
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("protocols: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, String> {
+    if let Some(name) = &options.row {
+        let all = questions();
+        let question = all.iter().find(|question| question.name == *name);
+        let row = question.ok_or_else(|| format!("no question {name:?}"))?.ask();
+        println!("{}", serde_json::to_string(&row).map_err(|error| error.to_string())?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let page = TrialPage::new(TITLE, ask(options.only.as_deref())?);
+    write(&page, &options.out)?;
+    if options.only.is_some() {
+        print!("{}", page.to_markdown());
+        return Ok(ExitCode::SUCCESS);
+    }
+    table::check_or_write(&page, options.check)
+}
+
+/// Asks each question in a process of its own, because each begins anew on Linux.
+fn ask(only: Option<&str>) -> Result<Vec<TrialRow>, String> {
+    let wanted = |question: &Question| only.is_none_or(|part| question.name.contains(part));
+    let asked: Vec<Question> = questions().into_iter().filter(wanted).collect();
+    if asked.is_empty() {
+        return Err(format!("no question has {:?} in its name", only.unwrap_or_default()));
+    }
+    asked.iter().map(answer).collect()
+}
+
+fn answer(question: &Question) -> Result<TrialRow, String> {
+    eprintln!("{}", question.name);
+    let failed = |error: std::io::Error| format!("{}: {error}", question.name);
+    let this = std::env::current_exe().map_err(failed)?;
+    let child = Command::new(this).args(["--row", question.name]).stderr(Stdio::inherit()).output().map_err(failed)?;
+    if !child.status.success() {
+        return Err(format!("{}: its process ended with {}", question.name, child.status));
+    }
+    serde_json::from_slice(&child.stdout).map_err(|error| format!("{}: {error}", question.name))
+}
+
+fn write(page: &TrialPage, folder: &Path) -> Result<(), String> {
+    for (ending, text) in [("html", page.to_html()), ("json", page.to_json()), ("xml", page.to_junit())] {
+        let path = folder.join("what-happens-at-close").with_extension(ending);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    eprintln!("{}", folder.join("what-happens-at-close.html").display());
+    Ok(())
+}

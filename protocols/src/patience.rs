@@ -1,0 +1,16 @@
+//! Deadlines: a side whose peer has vanished gives up.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for a result at most for 5 s. Errors become text.
+pub(crate) async fn within_patience<T, E: Display>(work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match timeout(PATIENCE, work).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("too late".to_owned()),
+    }
+}
