@@ -1,7 +1,7 @@
 //! A page as a table in Markdown.
 
 use super::{Grade, TrialPage, TrialRow};
-use crate::trial::report::{Failure, OnLinux};
+use crate::trial::report::{Failure, FindingKind, OnLinux};
 use std::fmt::Write;
 
 pub(super) fn markdown(page: &TrialPage) -> String {
@@ -19,7 +19,11 @@ fn lines(text: &mut String, row: &TrialRow) {
     let mut is_first = true;
     for (grade, failure) in found {
         let (name, asks) = if is_first { (&name[..], &asks[..]) } else { ("", "") };
-        let (what, scenario) = (cell(&failure.finding.to_string()), failure.scenario);
+        let what = match failure.finding.kind {
+            FindingKind::Check | FindingKind::Surprise => cell(&failure.finding.what),
+            _ => cell(&failure.finding.to_string()),
+        };
+        let scenario = failure.scenario;
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {name} | {asks} | **{grade}**: {what} | `{scenario}` | {} |", on_linux(failure));
         is_first = false;
@@ -41,5 +45,5 @@ fn on_linux(failure: &Failure) -> String {
 }
 
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|").replace('\n', " ")
 }
