@@ -4,10 +4,15 @@
 //! `target/what-happens-at-close.html`, with JSON and JUnit beside it. `--check` compares the table in
 //! `WHAT-HAPPENS-AT-CLOSE.md` with what was found. A protocol has a folder; a question is a trial.
 
+mod fastwebsockets;
 mod framed;
+mod hyper_http1;
+mod hyper_http2;
 mod patience;
 mod question;
+mod rustls;
 mod table;
+mod tungstenite;
 
 use clap::Parser;
 use question::Question;
@@ -37,7 +42,15 @@ struct Options {
 
 /// The questions of all protocols, in the order of the page.
 fn questions() -> Vec<Question> {
-    [framed::questions()].into_iter().flatten().collect()
+    let protocols = [
+        hyper_http1::questions(),
+        hyper_http2::questions(),
+        tungstenite::questions(),
+        fastwebsockets::questions(),
+        rustls::questions(),
+        framed::questions(),
+    ];
+    protocols.into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -59,6 +59,8 @@ mod calls;
 mod connection;
 mod faults;
 mod host;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod kernel;
 mod ladder;
 #[cfg(all(feature = "linux", target_os = "linux"))]
