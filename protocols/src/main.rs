@@ -15,7 +15,7 @@ mod table;
 mod tungstenite;
 
 use clap::Parser;
-use question::Question;
+use question::{OnLinux, Question};
 use sim_tests::trial::{TrialPage, TrialRow};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -35,6 +35,9 @@ struct Options {
     /// Ask only the questions whose names contain this; nothing is written to the table
     #[arg(long, conflicts_with = "check")]
     only: Option<String>,
+    /// Run only what is simulated, and print a hash of each row: two processes print the same
+    #[arg(long, conflicts_with = "check")]
+    hashes: bool,
     /// Ask the question with exactly this name, and print its row as JSON
     #[arg(long, hide = true)]
     row: Option<String>,
@@ -68,11 +71,16 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     if let Some(name) = &options.row {
         let all = questions();
         let question = all.iter().find(|question| question.name == *name);
-        let row = question.ok_or_else(|| format!("no question {name:?}"))?.ask();
+        let on_linux = if options.hashes { OnLinux::NotAsked } else { OnLinux::Asked };
+        let row = question.ok_or_else(|| format!("no question {name:?}"))?.ask(on_linux);
         println!("{}", serde_json::to_string(&row).map_err(|error| error.to_string())?);
         return Ok(ExitCode::SUCCESS);
     }
-    let page = TrialPage::new(TITLE, ask(options.only.as_deref())?);
+    let page = TrialPage::new(TITLE, ask(options)?);
+    if options.hashes {
+        page.rows.iter().for_each(|row| println!("{:016x} {}", row.hash(), row.name));
+        return Ok(ExitCode::SUCCESS);
+    }
     write(&page, &options.out)?;
     if options.only.is_some() {
         print!("{}", page.to_markdown());
@@ -82,20 +90,23 @@ fn run(options: &Options) -> Result<ExitCode, String> {
 }
 
 /// Asks each question in a process of its own, because each begins anew on Linux.
-fn ask(only: Option<&str>) -> Result<Vec<TrialRow>, String> {
+fn ask(options: &Options) -> Result<Vec<TrialRow>, String> {
+    let only = options.only.as_deref();
     let wanted = |question: &Question| only.is_none_or(|part| question.name.contains(part));
     let asked: Vec<Question> = questions().into_iter().filter(wanted).collect();
     if asked.is_empty() {
         return Err(format!("no question has {:?} in its name", only.unwrap_or_default()));
     }
-    asked.iter().map(answer).collect()
+    asked.iter().map(|question| answer(question, options.hashes)).collect()
 }
 
-fn answer(question: &Question) -> Result<TrialRow, String> {
+fn answer(question: &Question, hashes: bool) -> Result<TrialRow, String> {
     eprintln!("{}", question.name);
     let failed = |error: std::io::Error| format!("{}: {error}", question.name);
     let this = std::env::current_exe().map_err(failed)?;
-    let child = Command::new(this).args(["--row", question.name]).stderr(Stdio::inherit()).output().map_err(failed)?;
+    let mut child = Command::new(this);
+    child.args(["--row", question.name]).args(hashes.then_some("--hashes"));
+    let child = child.stderr(Stdio::inherit()).output().map_err(failed)?;
     if !child.status.success() {
         return Err(format!("{}: its process ended with {}", question.name, child.status));
     }

@@ -63,7 +63,9 @@ async fn fetch(stream: TrialStream, framing: Framing) -> Result<String, Failure>
 
 async fn server(stream: TrialStream, framing: Framing, handler: Handler) -> Served {
     let service = service_fn(move |_| async move { respond(framing, handler) });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // A run has the same bytes each time.
+    let connection = builder.auto_date_header(false).serve_connection(TokioIo::new(stream), service);
     within_patience(async { Ok(connection.await?) }).await
 }
 

@@ -1,7 +1,7 @@
 //! fastwebsockets, without its handshake of HTTP.
 
 use crate::patience::within_patience;
-use crate::question::Question;
+use crate::question::{Question, random};
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket, WebSocketError};
 use sim_tests::trial::{Trial, TrialRun, TrialStream};
 
@@ -15,12 +15,12 @@ pub(crate) fn questions() -> Vec<Question> {
         Question::new(
             "fastwebsockets, the receiver",
             "Does the receiver ever take a part of the messages, or of one, for all?",
-            || Trial::new(send, receive, whole),
+            || Trial::new(send, receive, whole).label(random),
         ),
         Question::new(
             "fastwebsockets, the sender",
             "The sender closes and receives the CLOSE of the other: does this prove that the other has all?",
-            || Trial::new(send, receive, proved),
+            || Trial::new(send, receive, proved).label(random),
         ),
     ]
 }

@@ -41,8 +41,8 @@ async fn server(net: TrialNet) -> Served {
     let listener = net.listen(80)?;
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let connection =
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(run));
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        let connection = builder.auto_date_header(false).serve_connection(TokioIo::new(stream), service_fn(run));
         // A client that is silent is let go.
         tokio::spawn(timeout(Duration::from_secs(20), connection));
     }

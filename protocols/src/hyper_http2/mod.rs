@@ -9,7 +9,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use sim_tests::trial::{Role, Trial, TrialRun, TrialStream, note};
+use sim_tests::trial::{Role, Trial, TrialNotes, TrialRun, TrialStream};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -79,21 +79,30 @@ async fn talk(stream: TrialStream, body: http_body_util::combinators::UnsyncBoxB
 }
 
 async fn serve(stream: TrialStream) -> Served {
-    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    within_patience(server.serve_connection(TokioIo::new(stream), service_fn(answer))).await
+    let notes = stream.notes();
+    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    server.auto_date_header(false);
+    within_patience(
+        server.serve_connection(TokioIo::new(stream), service_fn(move |request| answer(request, notes.clone()))),
+    )
+    .await
 }
 
 async fn serve_with_pings(stream: TrialStream) -> Served {
+    let notes = stream.notes();
     let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(500));
-    server.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
-    within_patience(server.serve_connection(TokioIo::new(stream), service_fn(answer))).await
+    server.auto_date_header(false).timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
+    within_patience(
+        server.serve_connection(TokioIo::new(stream), service_fn(move |request| answer(request, notes.clone()))),
+    )
+    .await
 }
 
 /// Notes a body that it takes for whole, and answers.
-async fn answer(request: Request<Incoming>) -> Result<Response<Pieces>, Error> {
+async fn answer(request: Request<Incoming>, notes: TrialNotes) -> Result<Response<Pieces>, Error> {
     let body = request.into_body().collect().await?.to_bytes();
-    note(format!("received {:?}", String::from_utf8_lossy(&body)));
+    notes.note(format!("received {:?}", String::from_utf8_lossy(&body)));
     Ok(Response::new(pieces(SHORT)))
 }
 

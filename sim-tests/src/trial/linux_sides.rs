@@ -171,7 +171,7 @@ impl Inner {
 
     // ---- the log, and the fault ----
 
-    fn note(&mut self, side: Role, what: TrialEvent) {
+    pub(super) fn note(&mut self, side: Role, what: TrialEvent) {
         let at = Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
         self.log.push(TrialEntry { at, side, connection: Some(1), what, label: None });
     }

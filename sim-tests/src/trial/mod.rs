@@ -91,7 +91,7 @@ pub use echo_core::Role;
 pub use linux::ConfirmedTrial;
 pub use net::{TrialListener, TrialNet};
 pub use network::TrialNetwork;
-pub use note::note;
+pub use note::{TrialNotes, note};
 #[cfg(feature = "report")]
 pub use page::{Grade, TrialCell, TrialPage, TrialRow};
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};

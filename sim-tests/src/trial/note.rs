@@ -15,7 +15,7 @@ thread_local! {
 /// [`TrialRun::notes`](super::TrialRun::notes) and for the ladder. A side that a fault ends returns nothing, and its notes
 /// stay.
 ///
-/// It is no I/O event. Outside of a simulated run, and on Linux, it does nothing.
+/// It is no I/O event. Outside of a simulated run, and on Linux, it does nothing: [`TrialNotes`] works there, too.
 pub fn note(text: impl Into<String>) {
     add(TrialEvent::Noted, &text.into());
 }
@@ -35,4 +35,39 @@ pub(super) fn run_as<T>(kernel: &Shared, side: Role, code: impl FnOnce() -> T) -
     let result = code();
     CURRENT.set(before);
     result
+}
+
+/// Where a side notes what it has done, also on Linux. Clones note at the same place.
+#[derive(Clone, Debug)]
+pub struct TrialNotes {
+    of: Of,
+    side: Role,
+}
+
+#[derive(Clone, Debug)]
+enum Of {
+    Simulated(Shared),
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    Linux(super::linux_sides::Sides),
+}
+
+impl TrialNotes {
+    pub(super) fn new(kernel: Shared, side: Role) -> Self {
+        Self { of: Of::Simulated(kernel), side }
+    }
+
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(super) fn on_linux(sides: super::linux_sides::Sides, side: Role) -> Self {
+        Self { of: Of::Linux(sides), side }
+    }
+
+    /// Adds a line to the record of the run, as [`note`] does.
+    pub fn note(&self, text: impl Into<String>) {
+        let what = TrialEvent::Noted(one_line(&text.into()));
+        match &self.of {
+            Of::Simulated(kernel) => kernel.with(|kernel| kernel.note(self.side, what)),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Of::Linux(sides) => sides.lock().note(self.side, what),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::connection::End;
 use super::kernel::Kernel;
+use super::note::TrialNotes;
 #[cfg(any(feature = "turmoil", feature = "packet"))]
 use echo_net::Transport;
 use std::io;
@@ -123,6 +124,15 @@ impl TrialStream {
     /// The address of this end.
     pub fn local_addr(&self) -> SocketAddr {
         self.address(self.end)
+    }
+
+    /// Returns where this side notes what it has done.
+    pub fn notes(&self) -> TrialNotes {
+        match &self.socket {
+            Socket::Simulated(kernel) => TrialNotes::new(kernel.clone(), self.end.side),
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => TrialNotes::on_linux(sides.clone(), self.end.side),
+        }
     }
 
     fn address(&self, end: End) -> SocketAddr {

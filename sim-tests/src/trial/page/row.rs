@@ -1,5 +1,6 @@
 //! A row of a page: one trial, with a cell for each fault on each network.
 
+use crate::support::fnv;
 use crate::trial::network::TrialNetwork;
 use crate::trial::report::{Failure, TrialReport};
 use crate::trial::scenario::TrialScenario;
@@ -51,6 +52,11 @@ pub struct TrialRow {
 }
 
 impl TrialRow {
+    /// Returns a hash of the row that is the same in every process and build, if Linux was not asked: its times are real.
+    pub fn hash(&self) -> u64 {
+        fnv(serde_json::to_string(self).unwrap_or_default().as_bytes())
+    }
+
     /// Returns the worst grade of its cells.
     pub fn grade(&self) -> Grade {
         self.cells.iter().map(|cell| cell.grade).max().unwrap_or(Grade::Holds)
