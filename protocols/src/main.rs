@@ -6,13 +6,18 @@
 
 mod fastwebsockets;
 mod framed;
+mod h2;
 mod hyper_http1;
 mod hyper_http2;
 mod patience;
 mod question;
+mod redis;
 mod rustls;
 mod table;
+mod tarpc;
+mod tonic;
 mod tungstenite;
+mod yamux;
 
 use clap::Parser;
 use question::{OnLinux, Question};
@@ -48,9 +53,14 @@ fn questions() -> Vec<Question> {
     let protocols = [
         hyper_http1::questions(),
         hyper_http2::questions(),
+        h2::questions(),
+        tonic::questions(),
         tungstenite::questions(),
         fastwebsockets::questions(),
+        tarpc::questions(),
+        redis::questions(),
         rustls::questions(),
+        yamux::questions(),
         framed::questions(),
     ];
     protocols.into_iter().flatten().collect()

@@ -1,0 +1,121 @@
+//! h2, HTTP/2 without a layer above it: a download and an upload of three frames.
+
+use crate::patience::within_patience;
+use crate::question::Question;
+use bytes::Bytes;
+use h2::RecvStream;
+use hyper::http::{Request, Response};
+use sim_tests::trial::{Role, Trial, TrialRun, TrialStream};
+use std::future::poll_fn;
+
+const PIECES: [&str; 3] = ["one ", "two ", "three"];
+
+type Talked = Result<String, String>;
+/// The bodies that the server took for whole.
+type Served = Result<Vec<String>, String>;
+
+pub(crate) fn questions() -> Vec<Question> {
+    vec![
+        Question::new("h2, download", "Does the client ever take a part of a response for the whole?", || {
+            Trial::new(talk, serve, whole_download).exit_on_return()
+        }),
+        Question::new("h2, upload", "Does the server ever take a part of a body for the whole?", || {
+            Trial::new(talk, serve, whole_upload).exit_on_return()
+        }),
+        Question::new(
+            "h2, the end of the server's `accept`",
+            "The server's loop ends without an error: has the client read all of its answer?",
+            // HTTP has no acknowledgment, so this is allowed.
+            || Trial::new(talk, serve, answered).exit_on_return().only_surprises(),
+        ),
+    ]
+}
+
+async fn talk(stream: TrialStream) -> Talked {
+    within_patience(async {
+        let (sender, connection) = h2::client::handshake(stream).await?;
+        let driver = tokio::spawn(connection);
+        let mut sender = sender.ready().await?;
+        let request =
+            Request::post("http://server/").body(()).map_err(|_| h2::Error::from(h2::Reason::INTERNAL_ERROR))?;
+        let (response, mut upload) = sender.send_request(request, false)?;
+        send(&mut upload).await?;
+        let body = receive(response.await?.into_body()).await?;
+        drop(sender);
+        // Its own result adds nothing to the response's.
+        let _ = driver.await;
+        Ok::<_, h2::Error>(body)
+    })
+    .await
+}
+
+async fn serve(stream: TrialStream) -> Served {
+    within_patience(async {
+        let mut connection = h2::server::handshake(stream).await?;
+        let mut bodies = Vec::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        // As the documentation shows it: a task for each request, and `accept` drives the connection.
+        while let Some(request) = connection.accept().await {
+            let (request, mut respond) = request?;
+            tasks.spawn(async move {
+                let body = receive(request.into_body()).await?;
+                let mut answer = respond.send_response(Response::new(()), false)?;
+                send(&mut answer).await?;
+                Ok::<_, h2::Error>(body)
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            bodies.extend(done.ok().and_then(Result::ok));
+        }
+        Ok::<_, h2::Error>(bodies)
+    })
+    .await
+}
+
+async fn send(stream: &mut h2::SendStream<Bytes>) -> Result<(), h2::Error> {
+    for (index, piece) in PIECES.into_iter().enumerate() {
+        stream.reserve_capacity(piece.len());
+        poll_fn(|cx| stream.poll_capacity(cx)).await.transpose()?;
+        stream.send_data(Bytes::from_static(piece.as_bytes()), index + 1 == PIECES.len())?;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
+
+/// Reads a body until `data` returns `None`.
+async fn receive(mut body: RecvStream) -> Result<String, h2::Error> {
+    let mut text = String::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        text += &String::from_utf8_lossy(&piece);
+    }
+    Ok(text)
+}
+
+fn whole_download(run: &TrialRun<Talked, Served>) -> Result<(), String> {
+    match run.client.returned() {
+        Some(Ok(body)) if *body != PIECES.concat() => Err("a part of the response passes for the whole".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn whole_upload(run: &TrialRun<Talked, Served>) -> Result<(), String> {
+    match run.server.returned() {
+        Some(Ok(bodies)) if bodies.iter().any(|body| *body != PIECES.concat()) => {
+            Err("a part of the body passes for the whole".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn answered(run: &TrialRun<Talked, Served>) -> Result<(), String> {
+    let lost = run.bytes_written(Role::Server) > run.bytes_read(Role::Client);
+    match (run.server.returned(), run.client.returned()) {
+        (Some(Ok(_)), Some(Ok(_))) | (Some(Err(_)) | None, _) => Ok(()),
+        (Some(Ok(_)), _) if lost => {
+            Err("the server's loop ended without an error, and the client has not all".to_owned())
+        }
+        (Some(Ok(_)), _) => Ok(()),
+    }
+}
