@@ -46,8 +46,11 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `cli` | yes | the program `echo-sim`, with many dependencies, and all features below |
+//! | `cli` | yes | the program `echo-sim`, with many dependencies, and all features below but `hyper` |
 //! | `trial` | by `cli` | `trial`: your own protocol |
+//! | `report` | by `cli` | `trial::TrialPage`: the results of several trials as HTML, JSON, JUnit and Markdown |
+//! | `tracing` | by `cli` | what the programs of a trial send to `tracing`, in its ladders |
+//! | `hyper` | no | the network of a trial as a connector of hyper-util's client |
 //! | `turmoil` | by `cli` | the backend that runs the real client and server on a simulated network of streams |
 //! | `packet` | by `cli` | `packet`, and the backend that runs them on TCP stacks of their own, packet by packet |
 //! | `linux` | by `cli` | on Linux: `linux`, and the backend that runs them on the kernel's sockets; turns on `packet` and `serde` |

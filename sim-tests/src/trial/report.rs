@@ -201,7 +201,12 @@ impl fmt::Display for OnLinux {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let networks: Vec<_> = self.networks().into_iter().map(|network| network.to_string()).collect();
+        let mut networks: Vec<String> = Vec::new();
+        for network in self.all.iter().map(|scenario| scenario.network.to_string()) {
+            if !networks.contains(&network) {
+                networks.push(network);
+            }
+        }
         writeln!(f, "{}", self.finding)?;
         writeln!(f, "runs: {}, on {}; the shortest:\n", self.all.len(), networks.join(", "))?;
         for line in self.ladder.lines() {
