@@ -9,7 +9,6 @@ use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sim_tests::trial::{InjectedFault, Role, Trial, TrialEvent, TrialNet, TrialRun, note};
-use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -52,7 +51,7 @@ async fn server(net: TrialNet) -> Served {
 async fn run(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
     note(String::from_utf8_lossy(&body));
-    Ok::<_, Infallible>(Response::new(Full::new(body))).or_else(|never| match never {})
+    Ok(Response::new(Full::new(body)))
 }
 
 /// Is a request ever run twice?
