@@ -61,6 +61,7 @@ mod faults;
 mod host;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod judge;
 mod kernel;
 mod ladder;
 #[cfg(all(feature = "linux", target_os = "linux"))]
@@ -78,6 +79,7 @@ mod points;
 mod report;
 mod run;
 mod scenario;
+mod settings;
 mod side;
 mod simulation;
 mod socket;
@@ -97,8 +99,8 @@ pub use page::{Grade, TrialCell, TrialPage, TrialRow};
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
 pub use scenario::{InjectedFault, Injection, TrialScenario};
+pub use settings::{TimeWait, Trial};
 pub use stream::TrialStream;
-pub use sweep::{TimeWait, Trial};
 
 /// Length of a simulation step, in milliseconds.
 const TICK: crate::support::Millis = 5;

@@ -38,3 +38,10 @@ pub(super) fn of<C, S>(base: &TrialRun<C, S>, side: Role, form: Form) -> Vec<Poi
     }
     points
 }
+
+/// Returns `count` of the points, evenly spread, with the first and the last. `count` is at least two.
+pub(super) fn spread(points: Vec<Point>, count: usize) -> Vec<Point> {
+    let (last, gaps) = (points.len() - 1, count - 1);
+    let chosen: Vec<usize> = (0..count).map(|index| index * last / gaps).collect();
+    points.into_iter().filter(|point| chosen.contains(&point.event)).collect()
+}

@@ -40,6 +40,9 @@ pub enum FindingKind {
     TimeWait,
     /// The same scenario gave a different run.
     NotDeterministic,
+    /// What has to be noted in at least one run ([`Trial::must_happen`](super::Trial::must_happen)) never was. The run that is
+    /// shown is the first.
+    NeverHappened,
     /// A fault was never injected, although its I/O event was there in the undisturbed run: runs differ. A failure only
     /// with [`Trial::strict`](super::Trial::strict); see [`TrialReport::unreached`].
     Unreached,
@@ -57,6 +60,7 @@ impl FindingKind {
             Self::Task => "task",
             Self::TimeWait => "TIME_WAIT",
             Self::NotDeterministic => "not deterministic",
+            Self::NeverHappened => "never happened",
             Self::Unreached => "unreached",
         }
     }
@@ -131,6 +135,8 @@ pub struct TrialReport {
     pub failures: Vec<Failure>,
     /// What is allowed and surprising ([`Trial::surprises`](super::Trial::surprises)), one entry for each kind.
     pub surprises: Vec<Failure>,
+    /// What of [`Trial::must_happen`](super::Trial::must_happen) was noted.
+    pub noted: BTreeSet<String>,
     /// Each scenario with the hash of its run, to compare with another process.
     pub hashes: Vec<(TrialScenario, u64)>,
 }

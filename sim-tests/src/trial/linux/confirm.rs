@@ -5,7 +5,7 @@ use crate::backend::{LinuxNetwork, do_after, linux_worker};
 use crate::linux::{Isolated, isolated_command, why_not};
 use crate::trial::report::{Failure, Finding, FindingKind, OnLinux, TrialReport, is_alike};
 use crate::trial::scenario::TrialScenario;
-use crate::trial::sweep::Trial;
+use crate::trial::settings::Trial;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fmt::Debug;

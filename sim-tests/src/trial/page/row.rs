@@ -4,7 +4,7 @@ use crate::support::fnv;
 use crate::trial::network::TrialNetwork;
 use crate::trial::report::{Failure, TrialReport};
 use crate::trial::scenario::TrialScenario;
-use crate::trial::sweep::Trial;
+use crate::trial::settings::Trial;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt::{self, Debug};

@@ -130,6 +130,38 @@ fn a_ladder_in_the_words_of_the_user() {
     assert_eq!(hash, again.hash());
 }
 
+/// A place that no run comes to is a failure, and one that a run comes to is none.
+#[test]
+fn what_must_happen() {
+    async fn notes(stream: TrialStream) -> Answer {
+        let answer = ask(stream).await;
+        sim_tests::trial::note(if answer.is_ok() { "answered" } else { "no answer" });
+        answer
+    }
+    let trial = Trial::new(notes, answer, whole_or_nothing).must_happen("answered").must_happen("no answer");
+    assert!(trial.run().is_clean());
+    let report = trial.must_happen("asked twice").run();
+    let [failure] = &report.failures[..] else { panic!("{report}") };
+    assert_eq!(failure.finding.to_string(), "never happened: nobody has noted \"asked twice\" in any run");
+}
+
+/// A sample has the first and the last point of each side, and no more than it says.
+#[test]
+fn a_sample_of_the_points() {
+    let events = |report: &TrialReport, side: Role| -> BTreeSet<usize> {
+        let of = |scenario: &TrialScenario| scenario.injection.filter(|one| one.side == side).map(|one| one.event);
+        report.hashes.iter().filter_map(|(scenario, _)| of(scenario)).collect()
+    };
+    let clear = || trial().networks(&[TrialNetwork::CLEAR]);
+    let (all, some) = (clear().run(), clear().sample(3).run());
+    for side in Role::BOTH {
+        let (all, some) = (events(&all, side), events(&some, side));
+        assert!(some.len() == 3 && some.is_subset(&all), "{some:?} of {all:?}");
+        assert_eq!((some.first(), some.last()), (all.first(), all.last()));
+    }
+    assert_eq!(events(&clear().sample(1000).run(), Role::Client), events(&all, Role::Client));
+}
+
 #[test]
 fn bad_ids_are_refused_in_one_line() {
     let ids = [
