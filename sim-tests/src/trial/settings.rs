@@ -232,7 +232,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         self
     }
 
-    /// Adds a second check, for what is allowed and surprising. Its errors are [`TrialReport::surprises`], and no failures.
+    /// Adds a second check, for what is allowed and surprising. Its errors are [`TrialReport::surprises`](super::TrialReport::surprises), and no failures.
     #[must_use]
     pub fn surprises(mut self, check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static) -> Self {
         self.surprises = Rc::new(check);
@@ -274,7 +274,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 
     /// Runs every scenario twice. A difference is a failure that shows the first line that differs.
     ///
-    /// Runs that are equal in one process can differ in another: compare [`TrialReport::hashes`] of two processes.
+    /// Runs that are equal in one process can differ in another: compare [`TrialReport::hashes`](super::TrialReport::hashes) of two processes.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;

@@ -7,7 +7,9 @@ use super::report::{Finding, FindingKind, TrialReport};
 use super::run::{TrialRun, first_difference};
 use super::scenario::{InjectedFault, Injection, TrialScenario};
 use super::settings::Trial;
-use super::simulation::{self, Form, Limits, Programs};
+#[cfg(all(feature = "linux", target_os = "linux"))]
+use super::simulation::Programs;
+use super::simulation::{self, Form, Limits};
 use crate::support::ScenarioError;
 use echo_core::Role;
 use std::collections::HashSet;
