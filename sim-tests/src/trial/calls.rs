@@ -130,6 +130,15 @@ impl Kernel {
         hesitates
     }
 
+    /// Shuts the sending direction down, if its program holds it.
+    pub(super) fn shut_down_at_once(&mut self, end: End) {
+        let holds = self.socket(end).holder == Holder::Program && !self.is_stopped(end.side);
+        if holds && self.socket(end).kernel.can_write() {
+            self.shut_down(end);
+            self.event_at(end, TrialEvent::ShutDown);
+        }
+    }
+
     pub(super) fn drop_stream(&mut self, end: End) {
         if self.socket(end).holder == Holder::Program && !self.is_stopped(end.side) {
             self.socket_mut(end).holder = Holder::Nobody;

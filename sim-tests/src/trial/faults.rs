@@ -17,8 +17,8 @@ const DROP_UNREAD_TIMEOUT: Millis = 1000;
 impl Kernel {
     /// Injects the fault if it waits for this number of I/O events.
     pub(super) fn inject_if_due(&mut self, side: Role) {
-        let Some(injection) = self.scenario.injection else { return };
-        if injection.side == side && injection.event == self.side(side).events {
+        let events = self.side(side).events;
+        for injection in self.scenario.injections().filter(|one| one.side == side && one.event == events) {
             self.inject(injection);
         }
     }

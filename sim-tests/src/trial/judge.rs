@@ -34,7 +34,10 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             }
             for what in run.of(side) {
                 if let TrialEvent::TaskPanicked(message) = what {
-                    find(FindingKind::Panic, format!("a task of the {} panicked: {message}", side.name()));
+                    find(
+                        FindingKind::Panic,
+                        format!("a task of the {} panicked: {message}{}", side.name(), hint(message)),
+                    );
                 }
             }
         }
@@ -82,7 +85,18 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 fn bad_ending<T>(ending: &TrialEnding<T>) -> Option<(FindingKind, String)> {
     match ending {
         TrialEnding::Returned(_) | TrialEnding::Killed | TrialEnding::Serving => None,
-        TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}"))),
+        TrialEnding::Panicked(message) => Some((FindingKind::Panic, format!("panicked: {message}{}", hint(message)))),
         TrialEnding::NeverEnded => Some((FindingKind::NeverEnds, "never ended".to_owned())),
+    }
+}
+
+/// What to do about a panic that comes from the runtime of a trial.
+fn hint(message: &str) -> &'static str {
+    if message.contains("IO is disabled") || message.contains("no reactor running") {
+        " (a trial has no real sockets: give the program its TrialStream or TrialNet)"
+    } else if message.contains("can call blocking only") {
+        " (a side of a trial has one thread: leave block_in_place out of what it runs)"
+    } else {
+        ""
     }
 }

@@ -188,7 +188,7 @@ impl Inner {
 
     fn inject_if_due(&mut self, side: Role) {
         let events = self.side(side).events;
-        if let Some(injection) = self.scenario.injection.filter(|one| one.side == side && one.event == events) {
+        for injection in self.scenario.injections().filter(|one| one.side == side && one.event == events) {
             self.inject(injection);
         }
     }

@@ -56,6 +56,7 @@
 
 mod backlog;
 mod calls;
+mod combinations;
 mod connection;
 mod faults;
 mod host;
@@ -100,7 +101,7 @@ pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};
 pub use run::{TrialEnding, TrialEntry, TrialEvent, TrialRun, first_difference};
 pub use scenario::{InjectedFault, Injection, TrialScenario};
 pub use settings::{TimeWait, Trial};
-pub use stream::TrialStream;
+pub use stream::{TrialReadHalf, TrialStream, TrialWriteHalf};
 
 /// Length of a simulation step, in milliseconds.
 const TICK: crate::support::Millis = 5;

@@ -8,6 +8,10 @@ use std::fmt;
 /// The call that replays a run, in the text of a report.
 pub(super) const HOW_TO_REPLAY: &str = "trial.replay";
 
+/// Why two runs of one scenario differ, mostly.
+const USUAL_REASONS: &str = "the usual reasons: select! that is not biased, Instant::now or SystemTime, the order of a HashMap \
+                             or HashSet, sizes that are random, FuturesUnordered, spawn_blocking or threads";
+
 /// One thing that is wrong with a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -214,6 +218,9 @@ impl fmt::Display for Failure {
             }
         }
         writeln!(f, "{}", self.finding)?;
+        if self.finding.kind == FindingKind::NotDeterministic {
+            writeln!(f, "{USUAL_REASONS}")?;
+        }
         writeln!(f, "runs: {}, on {}; the shortest:\n", self.all.len(), networks.join(", "))?;
         for line in self.ladder.lines() {
             writeln!(f, "    {line}")?;

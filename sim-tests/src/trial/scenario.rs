@@ -6,14 +6,20 @@ use echo_core::Role;
 use std::fmt;
 use std::str::FromStr;
 
+/// Maximum number of faults in a run.
+pub(super) const MOST_FAULTS: usize = 3;
+
 /// One run of a trial.
 ///
 /// Its id has the form `SIDE:FAULT@EVENT/NETWORK`, such as `client:drop@7/relay-rst-to-fin`, or
-/// `undisturbed/NETWORK`. [`TrialScenario::from_str`] parses every id that [`fmt::Display`] writes.
+/// `undisturbed/NETWORK`; several faults are joined by `+`. [`TrialScenario::from_str`] parses every id that
+/// [`fmt::Display`] writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrialScenario {
     /// The fault to inject; `None` for an undisturbed run.
     pub injection: Option<Injection>,
+    /// Further faults, of [`Trial::combinations`](super::Trial::combinations).
+    pub more: [Option<Injection>; 2],
     /// The network between the two ends.
     pub network: TrialNetwork,
 }
@@ -135,16 +141,33 @@ impl InjectedFault {
 crate::support::serde_as_text!(TrialScenario);
 
 impl TrialScenario {
+    /// Returns the scenario with one fault on a network, or with none.
+    pub const fn new(injection: Option<Injection>, network: TrialNetwork) -> Self {
+        Self { injection, more: [None; 2], network }
+    }
+
+    /// Returns the scenario with these faults; at most three count.
+    pub(super) fn with(injections: &[Injection], network: TrialNetwork) -> Self {
+        let at = |index: usize| injections.get(index).copied();
+        Self { injection: at(0), more: [at(1), at(2)], network }
+    }
+
+    /// Returns its faults.
+    pub fn injections(self) -> impl Iterator<Item = Injection> {
+        self.injection.into_iter().chain(self.more.into_iter().flatten())
+    }
+
     /// Checks that it can run: a network with a cut needs a fault, and the fault `nothing` needs a network with a cut.
     fn check(self) -> Result<Self, ScenarioError> {
+        let is_nothing = |injection: Injection| injection.fault == InjectedFault::Nothing;
         match self.injection {
             None if self.network.is_cut() => Err(ScenarioError::Parse(format!(
                 "{} is cut when a fault strikes, such as client:nothing@0",
                 self.network
             ))),
-            Some(Injection { fault: InjectedFault::Nothing, .. }) if !self.network.is_cut() => Err(
-                ScenarioError::Parse(format!("nothing strikes only where the network is cut, not on {}", self.network)),
-            ),
+            Some(_) if !self.network.is_cut() && self.injections().any(is_nothing) => Err(ScenarioError::Parse(
+                format!("nothing strikes only where the network is cut, not on {}", self.network),
+            )),
             Some(_) | None => Ok(self),
         }
     }
@@ -152,9 +175,12 @@ impl TrialScenario {
 
 impl fmt::Display for TrialScenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.injection {
-            None => f.write_str("undisturbed")?,
-            Some(Injection { side, fault, event }) => write!(f, "{}:{}@{event}", side.name(), fault.id())?,
+        if self.injection.is_none() {
+            f.write_str("undisturbed")?;
+        }
+        for (number, Injection { side, fault, event }) in self.injections().enumerate() {
+            let join = if number == 0 { "" } else { "+" };
+            write!(f, "{join}{}:{}@{event}", side.name(), fault.id())?;
         }
         write!(f, "/{}", self.network)
     }
@@ -164,11 +190,18 @@ impl FromStr for TrialScenario {
     type Err = ScenarioError;
 
     fn from_str(id: &str) -> Result<Self, ScenarioError> {
-        let (injection, network) = id.split_once('/').ok_or_else(|| {
+        let (injections, network) = id.split_once('/').ok_or_else(|| {
             ScenarioError::Parse(format!("SIDE:FAULT@EVENT/NETWORK or undisturbed/NETWORK expected, not {id:?}"))
         })?;
-        let injection = if injection == "undisturbed" { None } else { Some(injection.parse()?) };
-        Self { injection, network: network.parse()? }.check()
+        let injections: Vec<Injection> = match injections {
+            "undisturbed" => Vec::new(),
+            some => some.split('+').map(str::parse).collect::<Result<_, _>>()?,
+        };
+        if injections.len() > MOST_FAULTS {
+            let count = injections.len();
+            return Err(ScenarioError::Parse(format!("at most {MOST_FAULTS} faults expected, not {count}, in {id:?}")));
+        }
+        Self::with(&injections, network.parse()?).check()
     }
 }
 

@@ -9,6 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(all(feature = "linux", target_os = "linux"))]
+use std::task::Waker;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -145,6 +147,16 @@ impl TrialStream {
         }
     }
 
+    /// Does `shutdown(SHUT_WR)` at once.
+    fn shut_down(&self) {
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.shut_down_at_once(self.end)),
+            // It is done at once. Like tokio, ignores an error.
+            #[cfg(all(feature = "linux", target_os = "linux"))]
+            Socket::Linux(sides) => drop(sides.poll_shutdown(self.end.side, &mut Context::from_waker(Waker::noop()))),
+        }
+    }
+
     /// Closes the stream by RST, as `close()` with linger time zero does.
     pub fn abort(self) {
         match &self.socket {
@@ -170,5 +182,53 @@ impl Drop for TrialStream {
             #[cfg(all(feature = "linux", target_os = "linux"))]
             Socket::Linux(sides) => sides.drop_stream(self.end.side),
         }
+    }
+}
+
+/// The reading half of a stream ([`TrialStream::into_split`]).
+#[derive(Debug)]
+pub struct TrialReadHalf(Arc<Mutex<TrialStream>>);
+
+/// The writing half of a stream ([`TrialStream::into_split`]). Dropping it shuts the sending direction down.
+#[derive(Debug)]
+pub struct TrialWriteHalf(Arc<Mutex<TrialStream>>);
+
+impl TrialStream {
+    /// Splits the stream into two halves, as tokio's `TcpStream::into_split` does: the drop of the writing half sends FIN, and
+    /// the drop of both closes the stream.
+    pub fn into_split(self) -> (TrialReadHalf, TrialWriteHalf) {
+        let both = Arc::new(Mutex::new(self));
+        (TrialReadHalf(Arc::clone(&both)), TrialWriteHalf(both))
+    }
+}
+
+/// Polls the whole stream of a half.
+fn whole<T>(half: &Mutex<TrialStream>, poll: impl FnOnce(Pin<&mut TrialStream>) -> T) -> T {
+    poll(Pin::new(&mut *half.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+impl AsyncRead for TrialReadHalf {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        whole(&self.0, |stream| stream.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for TrialWriteHalf {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        whole(&self.0, |stream| stream.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        whole(&self.0, |stream| stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        whole(&self.0, |stream| stream.poll_shutdown(cx))
+    }
+}
+
+impl Drop for TrialWriteHalf {
+    fn drop(&mut self) {
+        whole(&self.0, |stream| stream.shut_down());
     }
 }

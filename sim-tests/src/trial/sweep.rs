@@ -18,11 +18,30 @@ use std::fmt::Debug;
 impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// Runs all scenarios.
     pub fn run(&self) -> TrialReport {
+        let mut report = self.run_shard(0, 1);
+        self.add_what_never_happened(&mut report);
+        report
+    }
+
+    /// Runs one of `shards` equal parts of the scenarios, counted from 0. Several tests that run one each take all cores.
+    ///
+    /// A part cannot say that something never happened ([`Trial::must_happen`]).
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn run_shard(&self, shard: usize, shards: usize) -> TrialReport {
+        assert!(shard < shards, "expected a shard from 0 to below {shards}, not {shard}");
         let mut report = TrialReport::default();
         let mut orders = HashSet::new();
+        let mut number = 0;
+        // Of all that are run in one, each in its turn.
+        let mut is_mine = || {
+            number += 1;
+            (number - 1) % shards == shard
+        };
         for network in &self.all_networks() {
-            let base = self.run_scenario(TrialScenario { injection: None, network: network.uncut() });
-            if !network.is_cut() {
+            let base = self.run_scenario(TrialScenario::new(None, network.uncut()));
+            if !network.is_cut() && is_mine() {
                 self.add(&mut report, &mut orders, &base);
             }
             for side in Role::BOTH {
@@ -31,19 +50,21 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
                         if *fault == InjectedFault::Nothing && !network.is_cut() || point.has_no_next(*fault) {
                             continue;
                         }
+                        if !is_mine() {
+                            continue;
+                        }
                         if fault.needs_a_stream() && !point.has_stream {
                             report.excluded += 1;
                             continue;
                         }
                         let injection = Some(Injection { side, fault: *fault, event: point.event });
-                        let run = self.run_scenario(TrialScenario { injection, network: *network });
+                        let run = self.run_scenario(TrialScenario::new(injection, *network));
                         self.add(&mut report, &mut orders, &run);
                     }
                 }
             }
         }
         report.distinct = orders.len();
-        self.add_what_never_happened(&mut report);
         report
     }
 
@@ -57,7 +78,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
     }
 
-    fn all_networks(&self) -> Vec<TrialNetwork> {
+    pub(super) fn all_networks(&self) -> Vec<TrialNetwork> {
         let sized = |network: &TrialNetwork| match &self.buffers[..] {
             [] => vec![*network],
             // The right one of a sum counts: a network's own buffer.
@@ -78,7 +99,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             Form::Stream => (&InjectedFault::OF_STREAM[..], "one stream"),
             Form::Network => (&InjectedFault::OF_NETWORK[..], "a network"),
         };
-        if let Some(Injection { fault, .. }) = scenario.injection.filter(|one| !possible.contains(&one.fault)) {
+        if let Some(Injection { fault, .. }) = scenario.injections().find(|one| !possible.contains(&one.fault)) {
             let (fault, possible) = (fault.id(), possible.iter().map(|one| one.id()).collect::<Vec<_>>().join(", "));
             return Err(ScenarioError::Parse(format!("a trial of {form} has no fault {fault}; it has {possible}")));
         }
@@ -107,7 +128,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         self.limits.form == Form::Network
     }
 
-    fn points(&self, base: &TrialRun<C, S>, side: Role) -> Vec<Point> {
+    pub(super) fn points(&self, base: &TrialRun<C, S>, side: Role) -> Vec<Point> {
         let all = points::of(base, side, self.limits.form);
         match self.sample {
             Some(count) if count < all.len() => points::spread(all, count),
@@ -115,7 +136,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         }
     }
 
-    fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
+    pub(super) fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
         simulation::run(scenario, &self.programs, self.limits)
     }
 

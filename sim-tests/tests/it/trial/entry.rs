@@ -62,8 +62,7 @@ fn every_fault_strikes_at_every_event() {
     let runs = runs.borrow();
     let expected = |network: TrialNetwork, side: Role| {
         let calm = if network.is_cut() { TrialNetwork::CLEAR } else { network };
-        let base =
-            runs.iter().find(|run| run.scenario == TrialScenario { injection: None, network: calm }).expect("run");
+        let base = runs.iter().find(|run| run.scenario == TrialScenario::new(None, calm)).expect("run");
         let drop = base.of(side).filter(|what| what.is_event()).position(|what| *what == TrialEvent::Dropped);
         let drop = drop.expect("both drop their streams");
         let all = (0..=base.events(side)).flat_map(|event| InjectedFault::OF_STREAM.map(|fault| (event, fault)));
@@ -145,6 +144,49 @@ fn what_must_happen() {
     assert_eq!(failure.finding.to_string(), "never happened: nobody has noted \"asked twice\" in any run");
 }
 
+/// As with tokio's halves: the end of the writing half is FIN, the end of both closes.
+#[test]
+fn halves() {
+    async fn by_halves(stream: TrialStream) -> Answer {
+        let (mut reader, mut writer) = stream.into_split();
+        writer.write_all(b"?").await?;
+        drop(writer);
+        let mut answer = vec![0; reader.read_u8().await?.into()];
+        reader.read_exact(&mut answer).await?;
+        Ok(answer)
+    }
+    let run = Trial::new(by_halves, answer, whole_or_nothing).replay("undisturbed/clear").expect("an id");
+    let client: Vec<_> = run.of(Role::Client).filter(|what| what.is_event()).map(ToString::to_string).collect();
+    assert_eq!(client[..2], ["wrote 1", "shut down"]);
+    assert_eq!(client[client.len() - 2..], ["dropped its stream".to_owned(), format!("returned Ok({ANSWER:?})")]);
+    assert_eq!(run.time_wait, [Role::Client]);
+}
+
+/// Each scenario is in one of the parts.
+#[test]
+fn shards() {
+    let whole = trial().run();
+    let mut parts: Vec<_> = (0..3).flat_map(|shard| trial().run_shard(shard, 3).hashes).collect();
+    let sizes = (0..3).map(|shard| trial().run_shard(shard, 3).runs);
+    assert!(sizes.into_iter().all(|runs| runs > whole.runs / 4), "the parts are alike");
+    let by_id = |(scenario, _): &(TrialScenario, u64)| scenario.to_string();
+    parts.sort_by_key(by_id);
+    let mut all = whole.hashes;
+    all.sort_by_key(by_id);
+    assert_eq!(parts, all);
+}
+
+/// The finding says what to do.
+#[test]
+fn a_socket_of_the_machine() {
+    async fn listens(_: TrialStream) -> io::Result<()> {
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.map(drop)
+    }
+    let report = unchecked(listens, answer).networks(&[TrialNetwork::CLEAR]).faults(&[]).run();
+    let what = &report.of(FindingKind::Panic).next().expect("it panics").finding.what;
+    assert!(what.ends_with("(a trial has no real sockets: give the program its TrialStream or TrialNet)"), "{what}");
+}
+
 /// A sample has the first and the last point of each side, and no more than it says.
 #[test]
 fn a_sample_of_the_points() {
@@ -176,6 +218,8 @@ fn bad_ids_are_refused_in_one_line() {
         "undisturbed/cut",
         "client:drop@99/clear",
         "client:refuse@0/clear",
+        "client:drop@0+client:drop@1+client:drop@2+client:drop@3/clear",
+        "client:drop@0+undisturbed/clear",
     ];
     let refusals = ids.map(|id| format!("{id}: {}", trial().replay(id).expect_err(id)));
     assert!(refusals.iter().all(|line| line.lines().count() == 1), "{refusals:?}");

@@ -112,3 +112,31 @@ fn a_pool_that_hands_out_a_dead_connection_twice() {
     let report = Trial::of_network(good, serve, costs_one).run();
     assert!(report.is_clean(), "{report}");
 }
+
+/// A client that tries twice, and gives up for good after a second failure: two faults in one run show it, and one never
+/// does.
+#[test]
+fn what_only_two_faults_show() {
+    async fn tries_twice(net: TrialNet) -> bool {
+        for _ in 0..2 {
+            let attempt = async { request(&mut net.connect(80).await?).await };
+            if timeout(PATIENCE, attempt).await.is_ok_and(|answer| answer.is_ok()) {
+                return true;
+            }
+        }
+        false
+    }
+    let gives_up = |run: &TrialRun<bool, io::Result<()>>| match run.client.returned() {
+        Some(false) => Err("the client has given up".to_owned()),
+        Some(true) | None => Ok(()),
+    };
+    use sim_tests::trial::InjectedFault::{Abort, Drop, Refuse};
+    let clear = [sim_tests::trial::TrialNetwork::CLEAR];
+    let trial = Trial::of_network(tries_twice, serve, gives_up).networks(&clear).faults(&[Drop, Abort, Refuse]);
+    assert!(trial.run().is_clean(), "one fault is survived");
+    let report = trial.combinations(1, 200);
+    insta::assert_snapshot!(caught(&report), @"check: the client has given up | client:refuse@0+client:abort@3/clear");
+    assert_eq!(report, trial.combinations(1, 200), "the same seed, the same runs");
+    let run = trial.replay(&report.failures[0].scenario.to_string()).expect("its own id");
+    assert!(matches!(run.client.returned(), Some(false)), "{}", run.ladder());
+}
