@@ -96,6 +96,10 @@ impl Kernel {
         if self.is_stopped(end.side) || !self.socket(end).is_flushed && self.hesitates(end, Call::Flush, cx) {
             return Poll::Pending;
         }
+        if std::mem::take(&mut self.socket_mut(end).fails[0]) {
+            self.event_at(end, TrialEvent::FlushFailed);
+            return Poll::Ready(Err(injected()));
+        }
         self.socket_mut(end).is_flushed = true;
         Poll::Ready(Ok(()))
     }
@@ -103,6 +107,10 @@ impl Kernel {
     pub(super) fn poll_shutdown(&mut self, end: End, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_stopped(end.side) {
             return Poll::Pending;
+        }
+        if std::mem::take(&mut self.socket_mut(end).fails[1]) {
+            self.event_at(end, TrialEvent::ShutdownFailed);
+            return Poll::Ready(Err(injected()));
         }
         // Like tokio, ignores that the socket is no longer connected.
         if self.socket(end).kernel.can_write() {
@@ -155,4 +163,9 @@ impl Kernel {
             self.event_at(end, TrialEvent::Dropped);
         }
     }
+}
+
+/// The error of a call that fails because of a fault.
+fn injected() -> io::Error {
+    io::Error::other("injected by the trial")
 }

@@ -30,6 +30,8 @@ impl Kernel {
         }
         self.log_fault(side, stream, fault);
         match (self.limits.form, stream) {
+            (_, Some(end)) if fault == InjectedFault::FailFlush => self.socket_mut(end).fails[0] = true,
+            (_, Some(end)) if fault == InjectedFault::FailShutdown => self.socket_mut(end).fails[1] = true,
             (Form::Stream, Some(end)) if fault.needs_a_stream() => self.end_stream(end, fault),
             (Form::Network, Some(end)) if fault.needs_a_stream() => self.meddle(end, fault),
             (Form::Stream | Form::Network, _) => self.end_side(side, fault),
@@ -124,7 +126,11 @@ impl Kernel {
                 self.side_mut(side).next_accept_fails = true;
                 self.listeners[side as usize].wake_all(&mut self.wakers);
             }
+            InjectedFault::Cancel => self.side_mut(side).next_is_cancelled = true,
+            InjectedFault::ClockJump => self.clocks_to_jump.push(side),
             InjectedFault::Nothing
+            | InjectedFault::FailFlush
+            | InjectedFault::FailShutdown
             | InjectedFault::Drop
             | InjectedFault::DropUnread
             | InjectedFault::HalfClose

@@ -8,6 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+/// How far a clock jumps.
+const CLOCK_JUMP: Duration = Duration::from_secs(3600);
+
 /// A computer that runs one program. Dropping it ends the program with all its tasks.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -28,6 +31,13 @@ impl Host {
     pub(super) fn step(&self, span: Duration) {
         if let Some(local) = &self.local {
             self.runtime.block_on(local.run_until(async { sleep(span).await }));
+        }
+    }
+
+    /// Lets its clock jump.
+    pub(super) fn jump(&self) {
+        if let Some(local) = &self.local {
+            self.runtime.block_on(local.run_until(tokio::time::advance(CLOCK_JUMP)));
         }
     }
 

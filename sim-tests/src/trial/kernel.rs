@@ -32,6 +32,8 @@ pub(super) struct Kernel {
     log: Vec<TrialEntry>,
     /// Sides whose programs have to end, with all their tasks.
     pub(super) hosts_to_crash: Vec<Role>,
+    /// Sides whose clocks have to jump.
+    pub(super) clocks_to_jump: Vec<Role>,
     /// Tasks to wake after the lock on this is released.
     pub(super) wakers: Vec<Waker>,
 }
@@ -48,6 +50,7 @@ impl Kernel {
             cut: None,
             log: Vec::new(),
             hosts_to_crash: Vec::new(),
+            clocks_to_jump: Vec::new(),
             wakers: Vec::new(),
         };
         if limits.form == Form::Stream {

@@ -68,6 +68,9 @@ fn describe(what: &TrialEvent) -> String {
         TrialEvent::WriteFailed(_)
         | TrialEvent::ShutDown
         | TrialEvent::Dropped
+        | TrialEvent::FlushFailed
+        | TrialEvent::ShutdownFailed
+        | TrialEvent::Cancelled
         | TrialEvent::Connected
         | TrialEvent::ConnectFailed(_)
         | TrialEvent::Accepted
@@ -92,6 +95,9 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         TrialEvent::WriteFailed(_)
         | TrialEvent::ShutDown
         | TrialEvent::Dropped
+        | TrialEvent::FlushFailed
+        | TrialEvent::ShutdownFailed
+        | TrialEvent::Cancelled
         | TrialEvent::Connected
         | TrialEvent::ConnectFailed(_)
         | TrialEvent::Accepted

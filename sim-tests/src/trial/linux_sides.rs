@@ -223,7 +223,11 @@ impl Inner {
             | InjectedFault::Refuse
             | InjectedFault::Ignore
             | InjectedFault::AcceptAndClose
-            | InjectedFault::FailAccept => (),
+            | InjectedFault::FailAccept
+            | InjectedFault::FailFlush
+            | InjectedFault::FailShutdown
+            | InjectedFault::Cancel
+            | InjectedFault::ClockJump => (),
         }
         if let Some(span) = self.scenario.network.cut() {
             self.note(side, TrialEvent::Cut);

@@ -56,6 +56,7 @@
 
 mod backlog;
 mod calls;
+mod cancellable;
 mod combinations;
 mod connection;
 mod faults;
@@ -89,6 +90,7 @@ mod sweep;
 #[cfg(feature = "tracing")]
 mod traced;
 
+pub use cancellable::cancellable;
 pub use echo_core::Role;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use linux::ConfirmedTrial;

@@ -29,6 +29,21 @@ pub(super) fn add(what: impl FnOnce(String) -> TrialEvent, text: &str) {
     });
 }
 
+/// Whether the future that runs on this thread is to be cancelled. Asks once.
+pub(super) fn is_cancelled() -> bool {
+    CURRENT.with_borrow(|current| {
+        current.as_ref().is_some_and(|(kernel, side)| {
+            kernel.with(|kernel| {
+                let is_cancelled = std::mem::take(&mut kernel.side_mut(*side).next_is_cancelled);
+                if is_cancelled {
+                    kernel.event(*side, TrialEvent::Cancelled);
+                }
+                is_cancelled
+            })
+        })
+    })
+}
+
 /// Runs the code of `side`.
 pub(super) fn run_as<T>(kernel: &Shared, side: Role, code: impl FnOnce() -> T) -> T {
     let before = CURRENT.replace(Some((kernel.clone(), side)));

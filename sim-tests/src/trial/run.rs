@@ -99,6 +99,12 @@ pub enum TrialEvent {
     WriteFailed(io::ErrorKind),
     /// I/O event: the program shut down its sending direction.
     ShutDown,
+    /// I/O event: a flush failed, because of a fault.
+    FlushFailed,
+    /// I/O event: a shutdown failed, because of a fault.
+    ShutdownFailed,
+    /// I/O event: a future was cancelled, because of a fault.
+    Cancelled,
     /// I/O event, in a network: the program has connected.
     Connected,
     /// I/O event, in a network: the program could not connect.
@@ -151,6 +157,7 @@ impl TrialEvent {
         match self {
             Self::Read(_) | Self::ReadEnd | Self::ReadFailed(_) | Self::Wrote(_) | Self::WriteFailed(_) => true,
             Self::Connected | Self::ConnectFailed(_) | Self::Accepted | Self::AcceptFailed => true,
+            Self::FlushFailed | Self::ShutdownFailed | Self::Cancelled => true,
             Self::ShutDown | Self::Dropped | Self::Returned(_) | Self::Panicked(_) => true,
             Self::TaskPanicked(_) | Self::Noted(_) | Self::Traced(_) | Self::Socket(_) => false,
             Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
@@ -183,6 +190,9 @@ impl fmt::Display for TrialEvent {
             Self::ReadFailed(kind) => write!(f, "read failed: {kind}"),
             Self::Wrote(count) => write!(f, "wrote {count}"),
             Self::WriteFailed(kind) => write!(f, "write failed: {kind}"),
+            Self::FlushFailed => f.write_str("flush failed"),
+            Self::ShutdownFailed => f.write_str("shutdown failed"),
+            Self::Cancelled => f.write_str("cancelled a future"),
             Self::Connected => f.write_str("connected"),
             Self::ConnectFailed(kind) => write!(f, "connect failed: {kind}"),
             Self::Accepted => f.write_str("accepted"),

@@ -69,11 +69,19 @@ pub enum InjectedFault {
     AcceptAndClose,
     /// In a network: the next `accept` of the side fails, for want of file descriptors. The connection waits on.
     FailAccept,
+    /// The next `flush` of the stream fails, as that of a layer on TCP can. Opt-in.
+    FailFlush,
+    /// The next `shutdown` of the stream fails, and sends nothing. Opt-in.
+    FailShutdown,
+    /// The next future in [`cancellable`](super::cancellable) that is pending is dropped. Opt-in.
+    Cancel,
+    /// The clock of the side jumps an hour ahead, as after a suspend: all its timers pass. Opt-in.
+    ClockJump,
 }
 
 impl InjectedFault {
     /// All faults.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Drop,
         Self::DropUnread,
         Self::HalfClose,
@@ -85,7 +93,14 @@ impl InjectedFault {
         Self::Ignore,
         Self::AcceptAndClose,
         Self::FailAccept,
+        Self::FailFlush,
+        Self::FailShutdown,
+        Self::Cancel,
+        Self::ClockJump,
     ];
+
+    /// The faults that a trial of either form has only if [`Trial::faults`](super::Trial::faults) names them.
+    pub const OPT_IN: [Self; 4] = [Self::FailFlush, Self::FailShutdown, Self::Cancel, Self::ClockJump];
 
     /// The faults of a trial of one stream.
     pub const OF_STREAM: [Self; 7] =
@@ -119,15 +134,22 @@ impl InjectedFault {
             Self::Ignore => "ignore",
             Self::AcceptAndClose => "accept-and-close",
             Self::FailAccept => "fail-accept",
+            Self::FailFlush => "fail-flush",
+            Self::FailShutdown => "fail-shutdown",
+            Self::Cancel => "cancel",
+            Self::ClockJump => "clock-jump",
         }
     }
 
     /// Whether the fault can be injected only while the side has its stream.
     pub(super) fn needs_a_stream(self) -> bool {
         match self {
-            Self::Drop | Self::DropUnread | Self::HalfClose | Self::Abort => true,
+            Self::Drop | Self::DropUnread | Self::HalfClose | Self::Abort | Self::FailFlush | Self::FailShutdown => {
+                true
+            }
             Self::Crash | Self::Vanish | Self::Nothing => false,
             Self::Refuse | Self::Ignore | Self::AcceptAndClose | Self::FailAccept => false,
+            Self::Cancel | Self::ClockJump => false,
         }
     }
 

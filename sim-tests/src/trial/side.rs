@@ -17,6 +17,8 @@ pub(super) struct Side {
     pub(super) next_connect: Option<InjectedFault>,
     /// Whether the next `accept` fails.
     pub(super) next_accept_fails: bool,
+    /// Whether the next future that can be cancelled is.
+    pub(super) next_is_cancelled: bool,
 }
 
 /// How the program of a side stands.

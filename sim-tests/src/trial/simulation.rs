@@ -193,6 +193,12 @@ impl Simulation<'_> {
                 self.observe(side, step).map_err(|panic| message(&*panic))?;
             }
         }
+        for side in self.kernel.with(|kernel| std::mem::take(&mut kernel.clocks_to_jump)) {
+            if let Some(host) = &self.hosts[side as usize] {
+                let jump = || catch_unwind(AssertUnwindSafe(|| host.jump()));
+                self.observe(side, jump).map_err(|panic| message(&*panic))?;
+            }
+        }
         for side in self.kernel.with(Kernel::take_hosts_to_crash) {
             self.end(side);
             self.restarts[side as usize] = self.kernel.with(|kernel| kernel.restart_of(side));

@@ -12,6 +12,8 @@ pub(super) struct Socket {
     pub(super) reset: bool,
     /// Bytes that were written and that the peer has not read.
     pub(super) outstanding: usize,
+    /// Whether the next call fails: flush, shutdown.
+    pub(super) fails: [bool; 2],
     /// Whether nothing was written since the last flush.
     pub(super) is_flushed: bool,
     /// By [`Call`]: whether the last one was pending for no reason.
@@ -52,6 +54,7 @@ impl Socket {
             holder: Holder::Program,
             reset: false,
             outstanding: 0,
+            fails: [false; 2],
             is_flushed: true,
             hesitated: [false; 4],
             reader: None,

@@ -99,6 +99,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             Form::Stream => (&InjectedFault::OF_STREAM[..], "one stream"),
             Form::Network => (&InjectedFault::OF_NETWORK[..], "a network"),
         };
+        let possible = [possible, &InjectedFault::OPT_IN].concat();
         if let Some(Injection { fault, .. }) = scenario.injections().find(|one| !possible.contains(&one.fault)) {
             let (fault, possible) = (fault.id(), possible.iter().map(|one| one.id()).collect::<Vec<_>>().join(", "));
             return Err(ScenarioError::Parse(format!("a trial of {form} has no fault {fault}; it has {possible}")));

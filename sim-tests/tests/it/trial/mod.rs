@@ -7,6 +7,7 @@ mod entry;
 mod network;
 mod network_bugs;
 mod network_programs;
+mod opt_in;
 mod page;
 mod planted;
 mod sockets;

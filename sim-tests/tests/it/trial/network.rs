@@ -234,7 +234,7 @@ fn a_connect_that_is_given_up() {
 #[test]
 fn a_fault_of_one_stream_is_refused() {
     let refused = trial().replay("client:drop-unread@1/clear").expect_err("not in a network");
-    insta::assert_snapshot!(refused, @"a trial of a network has no fault drop-unread; it has drop, half-close, abort, crash, vanish, nothing, refuse, ignore, accept-and-close, fail-accept");
+    insta::assert_snapshot!(refused, @"a trial of a network has no fault drop-unread; it has drop, half-close, abort, crash, vanish, nothing, refuse, ignore, accept-and-close, fail-accept, fail-flush, fail-shutdown, cancel, clock-jump");
 }
 
 #[test]
