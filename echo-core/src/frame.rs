@@ -339,7 +339,12 @@ impl Header {
         if body > most {
             let expected = format!("a body of at most {most} bytes in {}", kind.name());
             return Err(match kind {
-                Kind::Echo | Kind::Reply | Kind::Unknown(_) => Violation::too_big(expected, format!("{body}")),
+                // As its user counts: without the stamps.
+                Kind::Echo | Kind::Reply => Violation::too_big(
+                    format!("a message of at most {} bytes in {}", most - least, kind.name()),
+                    format!("{}", body - least),
+                ),
+                Kind::Unknown(_) => Violation::too_big(expected, format!("{body}")),
                 Kind::GoAway | Kind::Close | Kind::Failed => Violation::protocol(expected, format!("{body}")),
             });
         }

@@ -163,6 +163,19 @@ impl Lookout {
 
 const EXPECTED: &str = "a line of text or the preface of echo/1";
 
+/// Says what came instead of the preface at a server without the plain wire: a known protocol, if what has arrived shows it,
+/// or the bytes (clause 1.3).
+pub(crate) fn no_preface(input: &[u8]) -> Violation {
+    const EXPECTED: &str = "the preface of echo/1";
+    if input.starts_with(PROXY_V2) {
+        return Violation::protocol(EXPECTED, "a PROXY protocol header (version 2)").by(PeerProtocol::Proxy);
+    }
+    match detect_foreign(input) {
+        Some(foreign) => Violation { expected: EXPECTED.into(), ..foreign },
+        None => Violation::protocol(EXPECTED, escape(input, 40)),
+    }
+}
+
 /// Identifies the protocol of a client that wanted another server, by its first message (clause 1.5).
 pub fn detect_foreign(message: &[u8]) -> Option<Violation> {
     let line = message.split(|byte| *byte == b'\n').next().unwrap_or(message).trim_ascii_end();

@@ -201,9 +201,13 @@ impl<S: Service> Calls<S> {
 }
 
 async fn call<S: Service>(service: &S, limits: &CallLimits, request: Request) -> Result<Vec<u8>, Failure> {
-    let due = Instant::now().checked_add(limits.deadline);
-    let Some((place, waited)) = limits.place(due).await else {
-        return Err(Failure::new(CloseCode::TRY_LATER, "the request did not run: the server is busy"));
+    let now = Instant::now();
+    let due = now.checked_add(limits.deadline);
+    // Otherwise an overloaded server would begin calls that have no time left, and drop what they have done.
+    let longest_wait = limits.deadline / 2;
+    let Some((place, waited)) = limits.place(now.checked_add(longest_wait)).await else {
+        let reason = format!("the request did not run: the server had no place for it within {longest_wait:?}");
+        return Err(Failure::new(CloseCode::TRY_LATER, reason));
     };
     let answer = within(due, service.call(request)).await;
     drop(place);

@@ -56,7 +56,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} connections", self.accepted)?;
+        let connections = if self.accepted == 1 { "connection" } else { "connections" };
+        write!(f, "{} {connections}", self.accepted)?;
         let named = End::NAMES.iter().map(|name| (*name, self.ended(name))).filter(|(_, count)| *count > 0);
         for (at, (name, count)) in named.enumerate() {
             write!(f, "{}{count} {name}", if at == 0 { " (" } else { ", " })?;
@@ -68,6 +69,10 @@ impl fmt::Display for Report {
         write!(f, ", {refused} refused at a limit, {} messages, {} bytes", self.messages, self.bytes)?;
         if self.accept_errors > 0 {
             write!(f, ", {} failed accepts", self.accept_errors)?;
+        }
+        if self.failed_requests > 0 {
+            let requests = if self.failed_requests == 1 { "request" } else { "requests" };
+            write!(f, ", {} {requests} failed", self.failed_requests)?;
         }
         if self.panicked_calls > 0 {
             let calls = if self.panicked_calls == 1 { "call" } else { "calls" };

@@ -7,9 +7,11 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The server did not run it: it is safe to send again elsewhere.
+    /// The server did not run it: it is safe to send again elsewhere. (If the conversation ended with code 1009, a request
+    /// was over the server's limit, and would be again.)
     Refused {
-        /// How the conversation ended. `None` if it is still ending: [`Client::ended`](crate::Client::ended) waits for it.
+        /// How the conversation ended, and so why, such as that all connections are in use. `None` if it is still ending:
+        /// [`Client::ended`](crate::Client::ended) waits for it.
         outcome: Option<Outcome>,
     },
     /// The server may have run it.

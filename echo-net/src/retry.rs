@@ -40,8 +40,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A client that reconnects. A request that was *refused* did not run, so it is sent again on a new connection. A request
 /// that is *unknown* may have run, so it is never sent again: only its user knows whether it can be. Nor is one that
-/// *failed*, with whatever code: that is its answer. Refusals by a server without a free connection are tried again; a
-/// peer that is no echo/1 server, or whose certificate is not accepted, is an error at once.
+/// *failed*, with whatever code: that is its answer. Refusals by a server without a free connection are tried again, and
+/// so is a peer that ends the connection before it has said what it is. A peer that is no echo/1 server, or whose certificate
+/// is not accepted, is an error at once.
 ///
 /// A request that was sent goes on if its future is dropped, by a timeout for example: the next one waits behind it. One
 /// that was not, because the client connects or pauses, never runs.
@@ -291,7 +292,12 @@ impl fmt::Display for RetryError {
             Self::TimedOut { limit, fate, last } => {
                 let ran = if *fate == Fate::Refused { "did not run" } else { "may have run" };
                 write!(f, "the request {ran}: no answer within {limit:?}")?;
-                last.iter().try_for_each(|last| write!(f, "; the attempt before: {last}"))
+                match last.as_deref() {
+                    // It says nothing twice.
+                    Some(Self::Connect(error)) => write!(f, "; the attempt before: {error}"),
+                    Some(last) => write!(f, "; the attempt before: {last}"),
+                    None => Ok(()),
+                }
             }
         }
     }

@@ -46,8 +46,9 @@ pub struct ServerConfig {
     /// Maximum number of calls of the service that run at once, over all connections. A further one waits for its place.
     /// [`Config::unanswered`] is the maximum of one connection. 0 counts as 1. Default 10,000.
     pub max_calls: usize,
-    /// How long a call may take, with its wait for a place. Then it is dropped, and its request fails with code 1011; with
-    /// code 1013 if it had no place until then, and so did not run. It should be less than the clients' answer deadline
+    /// How long a call may take, with its wait for a place. Then it is dropped, and its request fails with code 1011. If it
+    /// has no place after half of this time, it is not begun, and its request fails with code 1013: a call that begins has
+    /// at least the other half. It should be less than the clients' answer deadline
     /// (30 s), or they end the conversation before they learn of it. [`Duration::MAX`] means no limit. Default 20 s.
     pub call_deadline: Duration,
     /// How long a call may go on after the ending has begun: a drain, or the client's GOAWAY or FIN. Then it is dropped,

@@ -18,8 +18,11 @@ use std::sync::Arc;
 /// something should turn it off ([`Config::plain_wire`](echo_core::Config::plain_wire)).
 ///
 /// A request fails with a code of the service's own (4000 to 4999, by convention), or with one of these: 1011, the call
-/// panicked, or passed a deadline; 1013, it did not run, because no place was free until its deadline
+/// panicked, or passed a deadline; 1013, it did not run, because no place was free within half of its deadline
 /// ([`ServerConfig::max_calls`](crate::ServerConfig::max_calls)); 1009, its response is over the limit.
+///
+/// One server can have several listeners, a pair of them is one: see [`Listener`](crate::Listener). Then its limits, its
+/// metrics and its report are those of all.
 ///
 /// A request and a response are whole, and in memory. Bodies that are streamed are out of scope: send them as several
 /// requests.

@@ -135,7 +135,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StreamTransport<T> {
 
 /// A source of streams. A stream of another crate needs a type of your own for its listener, and [`StreamTransport`]: the
 /// example `service_on_turmoil` of the crate `sim-tests` runs a server and a client on a simulated network in this way.
-/// [`in_memory`](crate::in_memory) returns one without sockets.
+/// [`in_memory`](crate::in_memory) returns one without sockets. A pair of listeners is one, too.
 pub trait Listener: Send + 'static {
     /// The type of the streams.
     type Stream: Transport;

@@ -5,7 +5,7 @@ use crate::close::{self, Action, Role};
 use crate::error::Violation;
 use crate::frame::{Decoder, ECHO_HEAD, Frame, REPLY_HEAD};
 use crate::outcome::End;
-use crate::plain::{LineDecoder, Lookout};
+use crate::plain::{self, LineDecoder, Lookout};
 use crate::preface::{FIRST_BYTE, PrefaceDecoder, VERSION};
 use crate::session::{Session, Wire};
 use crate::stamp::Stamps;
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 impl Connection {
     /// Server: chooses the wire by the first byte (clause 1.3).
-    pub(super) fn recognise(&mut self, now: Duration, first_byte: u8) {
-        if first_byte == FIRST_BYTE {
+    pub(super) fn recognise(&mut self, now: Duration, input: &[u8]) {
+        if input.first() == Some(&FIRST_BYTE) {
             self.session.set_wire(Wire::Framed { version: VERSION });
             self.session.start(Deadline::Detect, now);
             self.parser = Parser::Greeting(PrefaceDecoder::new(Role::Client));
@@ -28,8 +28,7 @@ impl Connection {
             if self.session.config.plain_wire {
                 return self.refuse(now);
             }
-            let violation = Violation::protocol("the preface of echo/1", "other bytes");
-            self.session.apply(close::MachineEvent::Violation(violation), now);
+            self.session.apply(close::MachineEvent::Violation(plain::no_preface(input)), now);
         }
     }
 

@@ -184,7 +184,7 @@ impl Connection {
             return Some(Event::Discarded);
         }
         if let Parser::Undetected = self.parser {
-            self.recognise(now, input[0]);
+            self.recognise(now, input);
             if self.session.machine().is_discarding() {
                 return Some(Event::Discarded);
             }

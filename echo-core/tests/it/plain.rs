@@ -285,12 +285,22 @@ proptest! {
 /// Clause 1.3: a server without the plain wire refuses its clients by name.
 #[test]
 fn a_server_without_the_plain_wire_says_so() {
-    let mut config = Config::default();
-    config.plain_wire = false;
-    let mut server = server_with(config);
-    server.feed(b"hello\n");
-    assert_eq!(sent(&server), "echo: expected the preface of echo/1, got other bytes\n");
-    assert!(server.connection.machine().account().asked == 0 && server.fin.is_some());
-    server.feed_fin();
-    assert!(matches!(server.wait_for_end().end, End::Violation(_)));
+    for (bytes, got) in [
+        (&b"hello\n"[..], r"hello\n"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "an HTTP request (GET / HTTP/1.1)"),
+        (b"\x16\x03\x01\x02\x00\x01", "a TLS hello"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "a PROXY protocol header (version 1)"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", "a PROXY protocol header (version 2)"),
+        // Only what has arrived can be named.
+        (b"G", "G"),
+    ] {
+        let mut config = Config::default();
+        config.plain_wire = false;
+        let mut server = server_with(config);
+        server.feed(bytes);
+        assert_eq!(sent(&server), format!("echo: expected the preface of echo/1, got {got}\n"));
+        assert!(server.connection.machine().account().asked == 0 && server.fin.is_some());
+        server.feed_fin();
+        assert!(matches!(server.wait_for_end().end, End::Violation(_)));
+    }
 }

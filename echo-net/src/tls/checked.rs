@@ -58,6 +58,8 @@ fn foreign(first: &[u8]) -> Option<Violation> {
     let got = match first {
         [byte, ..] if RECORDS.contains(byte) => return None,
         [PREFACE, ..] => "a preface of echo/1 without TLS".to_owned(),
+        // How a server refuses a client that does not begin with the preface (clause 2.6).
+        bytes if bytes.starts_with(b"echo: ") => "the refusal of an echo/1 server without TLS".to_owned(),
         bytes => format!("\"{}\" without TLS", escape(bytes, SHOWN)),
     };
     Some(Violation::protocol("a TLS handshake", got))
@@ -121,6 +123,8 @@ mod tests {
         let got = |first| foreign(first).map(|violation| violation.got.into_owned());
         assert_eq!(got(b"\x16\x03\x01\x02\x00"), None);
         assert_eq!(got(b"\x89ECHO\r\n\x01").as_deref(), Some("a preface of echo/1 without TLS"));
+        let refusal = got(b"echo: expected the preface of echo/1, got a TLS hello\n");
+        assert_eq!(refusal.as_deref(), Some("the refusal of an echo/1 server without TLS"));
         assert_eq!(got(b"\x1b[2J").as_deref(), Some("\"\\x1b[2J\" without TLS"));
         let long = got(b"GET /index.html HTTP/1.1\r\n");
         assert_eq!(long.as_deref(), Some("\"GET /index.html HTTP…\" without TLS"));

@@ -85,6 +85,9 @@ fn describe(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result
         NotValidForNameContext { expected, .. } => {
             write!(f, "the server's certificate is not for {}", expected.to_str())
         }
+        CertificateError::Other(why) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
+            f.write_str("the server's certificate is that of an authority (CA:TRUE), not of a server")
+        }
         _ => write!(f, "the server's certificate is not accepted: {error}"),
     }
 }

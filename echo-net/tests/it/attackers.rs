@@ -263,7 +263,7 @@ fn the_command_says_what_each_connection_got() {
     let address = serve.address.to_string();
     let (code, out, err) = command(&["enormous-length", &address, "--connections", "3", "--seconds", "0.1"]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.contains(" × CLOSE 1009 too big, FIN (expected a body of at most 1048584 bytes in ECHO"), "{out}");
+    assert!(out.contains(" × CLOSE 1009 too big, FIN (expected a message of at most 1048576 bytes in ECHO"), "{out}");
     let (code, out, err) = command(&["half-open", &address, "--connections", "3", "--seconds", "0", "--wire", "plain"]);
     assert_eq!((code, err.contains("cannot connect to")), (Some(3), true), "no time to connect: {out}{err}");
 }

@@ -48,8 +48,8 @@ fn frames_that_break_the_protocol() {
     let most = "a body of at most 1024 bytes in a frame of kind 0x62";
     refused(b, b"garbage that is no frame", 1009, 0, most, "6775154");
     // A length over the limit is rejected by the header alone.
-    refused(b, &frame(1009, 1, 1, b""), 1009, 0, "a body of at most 1008 bytes in ECHO", "1009");
-    refused(b, &frame(0xff_ffff, 1, 1, b""), 1009, 0, "a body of at most 1008 bytes in ECHO", "16777215");
+    refused(b, &frame(1009, 1, 1, b""), 1009, 0, "a message of at most 1000 bytes in ECHO", "1001");
+    refused(b, &frame(0xff_ffff, 1, 1, b""), 1009, 0, "a message of at most 1000 bytes in ECHO", "16777207");
     refused(b, &frame(7, 1, 1, b"1234567"), 1002, 0, "a body of at least 8 bytes in ECHO", "7");
     // Numbers increase by one from 1.
     refused(b, &raw::echo(0, b""), 1002, 0, "request 1", "request 0");

@@ -5,7 +5,7 @@ use echo_net::echo_core::Outcome;
 use echo_net::{Client, ClientConfig, Echo, Listener, Report, ServerConfig, Transport, serve};
 use std::io;
 use tokio::io::DuplexStream;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 /// One conversation over `stream` with a server at `listener`.
@@ -53,6 +53,31 @@ async fn a_unix_socket_that_cannot_be() {
     let error = UnixListener::bind("/tmp/".to_owned() + &"x".repeat(103)).expect_err("108 bytes");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("SUN_LEN"), "{error}");
+}
+
+/// One server on two listeners has one report.
+#[tokio::test]
+async fn two_listeners() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("two-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = tcp.local_addr().expect("it is bound");
+    let listeners = (tcp, UnixListener::bind(&path).expect("a local socket"));
+    assert_eq!(listeners.local_addr().expect("both are bound").to_string(), address.to_string());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listeners, Echo, ServerConfig::default(), async { drop(stopped.await) }));
+    let by_tcp = within(Client::connect(address, ClientConfig::default())).await.expect("it listens");
+    let by_path = Client::start(within(UnixStream::connect(&path)).await.expect("it listens"), ClientConfig::default());
+    for client in [&by_tcp, &by_path, &by_tcp] {
+        assert_eq!(within(client.request("hello")).await.expect("an answer").payload, b"hello");
+    }
+    for client in [by_tcp, by_path] {
+        assert!(within(client.close()).await.end.is_clean());
+    }
+    drop(stop);
+    let report = within(server).await.expect("no panic");
+    let _ = std::fs::remove_file(&path);
+    assert_eq!((report.ended("clean"), report.messages), (2, 3), "{report}");
 }
 
 /// A listener that a user implements.

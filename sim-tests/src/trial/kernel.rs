@@ -4,6 +4,7 @@
 
 use super::backlog::Listeners;
 use super::connection::{Connection, End, Packet};
+use super::packets::{PacketRule, TrialPacket, TrialPacketKind};
 use super::run::{TrialEntry, TrialEvent};
 use super::scenario::TrialScenario;
 use super::side::{Program, Side};
@@ -20,6 +21,7 @@ use std::task::Waker;
 pub(super) struct Kernel {
     pub(super) now: Millis,
     pub(super) scenario: TrialScenario,
+    rule: Option<PacketRule>,
     pub(super) limits: Limits,
     /// By [`Role`].
     pub(super) sides: [Side; 2],
@@ -39,10 +41,11 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) fn new(scenario: TrialScenario, limits: Limits) -> Self {
+    pub(super) fn new(scenario: TrialScenario, rule: Option<PacketRule>, limits: Limits) -> Self {
         let mut kernel = Self {
             now: 0,
             scenario,
+            rule,
             limits,
             sides: Default::default(),
             connections: Vec::new(),
@@ -280,10 +283,14 @@ impl Kernel {
         if kind == PacketKind::Reset && std::mem::replace(&mut self.socket_mut(end).reset, true) {
             return;
         }
-        let now = self.now;
+        let (now, late) = (self.now, self.late(end, &packet));
         let between = self.connection(end);
         match (between.severed, kind) {
-            (false, _) => between.links.push(now.saturating_add(delay), end.side, kind, 0, packet),
+            (false, _) => {
+                if let Some(late) = late {
+                    between.links.push(now.saturating_add(delay + late), end.side, kind, 0, packet);
+                }
+            }
             // The machine that has closed it answers for the peer, as a kernel does without a socket.
             (true, PacketKind::Data) => between.links.make(now, end.side, PacketKind::Reset),
             (true, PacketKind::Fin | PacketKind::Reset) => (),
@@ -291,6 +298,19 @@ impl Kernel {
         if let Some(what) = TrialEvent::sent(kind) {
             self.note_at(end, what);
         }
+        match late {
+            Some(0) => (),
+            Some(late) => self.note_at(end, TrialEvent::PacketDelayed(late)),
+            None => self.note_at(end, TrialEvent::PacketLost),
+        }
+    }
+
+    /// How much longer a packet takes by the rule of the user; `None` if it never arrives.
+    fn late(&self, end: End, packet: &Packet) -> Option<Millis> {
+        let Some(rule) = &self.rule else { return Some(0) };
+        let bytes = if let Packet::Data(bytes) = packet { &bytes[..] } else { &[] };
+        let (kind, connection) = (TrialPacketKind::of(packet.kind()), end.connection + 1);
+        rule.delay(&TrialPacket { at: self.now, from: end.side, connection, kind, bytes })
     }
 
     fn send_kind(&mut self, end: End, kind: Option<PacketKind>) {

@@ -81,7 +81,8 @@ fn describe(what: &TrialEvent) -> String {
         TrialEvent::Traced(line) => format!("| {line}"),
         TrialEvent::Socket(state) => format!("[{state}]"),
         TrialEvent::Panicked(_) | TrialEvent::TaskPanicked(_) | TrialEvent::TooManyEvents => format!("! {what}"),
-        TrialEvent::RelayedFin | TrialEvent::RelayedReset => format!("~ {what}"),
+        TrialEvent::PacketDelayed(late) => format!("~ takes {late} ms longer"),
+        TrialEvent::RelayedFin | TrialEvent::RelayedReset | TrialEvent::PacketLost => format!("~ {what}"),
         TrialEvent::Injected(fault) => format!("* {}", fault.id()),
         TrialEvent::Cut | TrialEvent::StartedAgain => format!("* {what}"),
     }
@@ -113,6 +114,8 @@ fn arrows(what: &TrialEvent) -> Option<(&'static str, &'static str)> {
         | TrialEvent::RelayedReset
         | TrialEvent::Injected(_)
         | TrialEvent::Cut
+        | TrialEvent::PacketDelayed(_)
+        | TrialEvent::PacketLost
         | TrialEvent::StartedAgain => None,
     }
 }

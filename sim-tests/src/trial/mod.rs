@@ -74,6 +74,7 @@ mod net;
 mod network;
 mod note;
 mod opening;
+mod packets;
 #[cfg(feature = "report")]
 mod page;
 mod panics;
@@ -97,6 +98,7 @@ pub use linux::ConfirmedTrial;
 pub use net::{TrialListener, TrialNet};
 pub use network::TrialNetwork;
 pub use note::{TrialNotes, note};
+pub use packets::{TrialPacket, TrialPacketFate, TrialPacketKind};
 #[cfg(feature = "report")]
 pub use page::{Grade, TrialCell, TrialPage, TrialRow};
 pub use report::{Failure, Finding, FindingKind, OnLinux, TrialReport};

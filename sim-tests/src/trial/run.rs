@@ -138,6 +138,10 @@ pub enum TrialEvent {
     Socket(&'static str),
     /// In a run that was made for its ladder: the program has sent this to `tracing`.
     Traced(String),
+    /// A packet of the side takes so much longer, in milliseconds ([`Trial::packets`](super::Trial::packets)).
+    PacketDelayed(Millis),
+    /// A packet of the side is lost for good ([`Trial::packets`](super::Trial::packets)).
+    PacketLost,
     /// The program started again after a crash.
     StartedAgain,
     /// A fault was injected.
@@ -162,6 +166,7 @@ impl TrialEvent {
             Self::TaskPanicked(_) | Self::Noted(_) | Self::Traced(_) | Self::Socket(_) => false,
             Self::TooManyEvents | Self::SentFin | Self::SentReset | Self::RelayedFin | Self::RelayedReset => false,
             Self::Injected(_) | Self::Cut | Self::StartedAgain => false,
+            Self::PacketDelayed(_) | Self::PacketLost => false,
         }
     }
 
@@ -199,6 +204,8 @@ impl fmt::Display for TrialEvent {
             Self::AcceptFailed => f.write_str("accept failed: too many open files"),
             Self::Socket(state) => f.write_str(state),
             Self::Traced(line) => f.write_str(line),
+            Self::PacketDelayed(late) => write!(f, "a packet takes {late} ms longer"),
+            Self::PacketLost => f.write_str("a packet is lost"),
             Self::StartedAgain => f.write_str("started again"),
             Self::ShutDown => f.write_str("shut down"),
             Self::Dropped => f.write_str("dropped its stream"),

@@ -3,6 +3,7 @@
 use super::TICK;
 use super::net::TrialNet;
 use super::network::TrialNetwork;
+use super::packets::{PacketRule, TrialPacket, TrialPacketFate};
 use super::run::TrialRun;
 use super::scenario::InjectedFault;
 use super::simulation::{Details, Form, Limits, Programs};
@@ -12,6 +13,7 @@ use echo_core::Role;
 use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) type Check<C, S> = Rc<dyn Fn(&TrialRun<C, S>) -> Result<(), String>>;
@@ -24,6 +26,8 @@ pub struct Trial<C, S> {
     pub(super) surprises: Check<C, S>,
     pub(super) networks: Vec<TrialNetwork>,
     pub(super) buffers: Vec<usize>,
+    /// For the packets of all runs.
+    pub(super) rule: Option<PacketRule>,
     pub(super) faults: Vec<InjectedFault>,
     pub(super) time_wait: TimeWait,
     pub(super) limits: Limits,
@@ -131,6 +135,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             surprises: Rc::new(|_| Ok(())),
             networks: TrialNetwork::ALL.to_vec(),
             buffers: Vec::new(),
+            rule: None,
             faults,
             time_wait: TimeWait::Any,
             limits: Limits {
@@ -161,6 +166,25 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     #[must_use]
     pub fn faults(mut self, faults: &[InjectedFault]) -> Self {
         self.faults = faults.to_vec();
+        self
+    }
+
+    /// Decides what becomes of each packet, on every network: a network of your own.
+    ///
+    /// ```
+    /// use sim_tests::trial::{Role, Trial, TrialPacketFate, TrialPacketKind, TrialStream};
+    ///
+    /// # async fn program(_: TrialStream) {}
+    /// // The server's FIN is lost the first time.
+    /// let trial = Trial::new(program, program, |_| Ok(())).packets(|packet| match (packet.from, packet.kind) {
+    ///     (Role::Server, TrialPacketKind::Fin) => TrialPacketFate::Lose,
+    ///     _ => TrialPacketFate::Pass,
+    /// });
+    /// assert!(trial.run().is_clean());
+    /// ```
+    #[must_use]
+    pub fn packets(mut self, rule: impl Fn(&TrialPacket<'_>) -> TrialPacketFate + Send + Sync + 'static) -> Self {
+        self.rule = Some(PacketRule(Arc::new(rule)));
         self
     }
 
@@ -292,19 +316,31 @@ impl<C, S> Clone for Trial<C, S> {
         let (programs, check) = (Rc::clone(&self.programs), Rc::clone(&self.check));
         let surprises = Rc::clone(&self.surprises);
         let (networks, buffers, faults) = (self.networks.clone(), self.buffers.clone(), self.faults.clone());
-        let must_happen = self.must_happen.clone();
-        Self { programs, check, surprises, networks, buffers, faults, must_happen, ..*self }
+        let (must_happen, rule) = (self.must_happen.clone(), self.rule.clone());
+        Self { programs, check, surprises, networks, buffers, rule, faults, must_happen, ..*self }
     }
 }
 
 impl<C, S> Debug for Trial<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            networks, buffers, faults, time_wait, limits, details, must_happen, sample, may_hang, strict, ..
+            networks,
+            rule,
+            buffers,
+            faults,
+            time_wait,
+            limits,
+            details,
+            must_happen,
+            sample,
+            may_hang,
+            strict,
+            ..
         } = self;
         f.debug_struct("Trial")
             .field("networks", networks)
             .field("buffers", buffers)
+            .field("packets", rule)
             .field("faults", faults)
             .field("time_wait", time_wait)
             .field("limits", limits)

@@ -6,6 +6,7 @@ use super::host::Host;
 use super::kernel::Kernel;
 use super::net::TrialNet;
 use super::note::run_as;
+use super::packets::PacketRule;
 use super::panics::{self, one_line};
 use super::run::{TrialEnding, TrialEvent, TrialRun};
 use super::scenario::TrialScenario;
@@ -97,12 +98,17 @@ pub(super) struct Limits {
 }
 
 /// Runs `scenario`.
-pub(super) fn run<C, S>(scenario: TrialScenario, programs: &Programs<C, S>, limits: Limits) -> TrialRun<C, S>
+pub(super) fn run<C, S>(
+    scenario: TrialScenario,
+    programs: &Programs<C, S>,
+    rule: Option<&PacketRule>,
+    limits: Limits,
+) -> TrialRun<C, S>
 where
     C: Debug + 'static,
     S: Debug + 'static,
 {
-    let kernel = Shared::new(Kernel::new(scenario, limits));
+    let kernel = Shared::new(Kernel::new(scenario, rule.cloned(), limits));
     let (client_slot, server_slot) = (Slot::default(), Slot::default());
     let start = |side| match (programs, side) {
         (Programs::Stream(client, _), Role::Client) => {

@@ -123,10 +123,14 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         (&self.programs, self.limits)
     }
 
-    /// Whether the programs connect themselves.
+    /// Why no run of it can be one of Linux; `None` if one can.
     #[cfg(all(feature = "linux", target_os = "linux"))]
-    pub(super) fn is_of_network(&self) -> bool {
-        self.limits.form == Form::Network
+    pub(super) fn never_on_linux(&self) -> Option<&'static str> {
+        match (self.limits.form, &self.rule) {
+            (Form::Network, _) => Some("a trial of a network; only those of one stream run on Linux"),
+            (_, Some(_)) => Some("a rule for packets, and those of Linux differ"),
+            (Form::Stream, None) => None,
+        }
     }
 
     pub(super) fn points(&self, base: &TrialRun<C, S>, side: Role) -> Vec<Point> {
@@ -138,12 +142,17 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     }
 
     pub(super) fn run_scenario(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::run(scenario, &self.programs, self.limits)
+        simulation::run(scenario, &self.programs, self.rule.as_ref(), self.limits)
     }
 
     /// Runs a scenario for its ladder.
     pub(super) fn run_with_details(&self, scenario: TrialScenario) -> TrialRun<C, S> {
-        simulation::run(scenario, &self.programs, Limits { details: Some(self.details), ..self.limits })
+        simulation::run(
+            scenario,
+            &self.programs,
+            self.rule.as_ref(),
+            Limits { details: Some(self.details), ..self.limits },
+        )
     }
 
     fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {

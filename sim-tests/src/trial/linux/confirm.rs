@@ -52,9 +52,9 @@ impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
 
     /// Runs all scenarios as [`Trial::run`] does, and then one of each finding on Linux.
     pub fn run(&self) -> TrialReport {
-        if self.0.is_of_network() {
+        if let Some(why) = self.0.never_on_linux() {
             let mut report = self.0.run();
-            let why = OnLinux::NotExpressible("a trial of a network; only those of one stream run on Linux".to_owned());
+            let why = OnLinux::NotExpressible(why.to_owned());
             report
                 .failures
                 .iter_mut()

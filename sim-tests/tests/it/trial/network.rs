@@ -237,6 +237,23 @@ fn a_fault_of_one_stream_is_refused() {
     insta::assert_snapshot!(refused, @"a trial of a network has no fault drop-unread; it has drop, half-close, abort, crash, vanish, nothing, refuse, ignore, accept-and-close, fail-accept, fail-flush, fail-shutdown, cancel, clock-jump");
 }
 
+/// A rule for packets: the server's first data is lost, and sent again; its RST is lost for good.
+#[test]
+fn packets_of_the_users_own() {
+    use sim_tests::trial::{TrialPacketFate, TrialPacketKind};
+    let trial = || {
+        trial().packets(|packet| match (packet.from, packet.kind) {
+            (Role::Server, TrialPacketKind::Data) if packet.bytes == ANSWER => TrialPacketFate::Lose,
+            (Role::Server, TrialPacketKind::Reset) => TrialPacketFate::Lose,
+            (Role::Client, TrialPacketKind::Fin) => TrialPacketFate::Delay(Duration::from_millis(35)),
+            _ => TrialPacketFate::Pass,
+        })
+    };
+    insta::assert_snapshot!(trial().replay("undisturbed/clear").expect("an id").ladder());
+    let report = trial().run();
+    assert!(report.is_clean(), "{report}");
+}
+
 #[test]
 fn the_same_in_two_runs() {
     let report = trial().strict().run();
