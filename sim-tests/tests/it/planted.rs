@@ -76,7 +76,7 @@ static PLANTED: LazyLock<PathBuf> = LazyLock::new(|| {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
     let copied = home.join("echo");
     let _ = fs::remove_dir_all(&copied);
-    for part in ["comparison", "echo-core", "echo-net", "sim-tests", "tcp-states"] {
+    for part in ["comparison", "echo-core", "echo-net", "protocols", "sim-tests", "tcp-states"] {
         copy(&workspace.join(part), &copied.join(part));
     }
     for part in ["Cargo.toml", "Cargo.lock"] {
