@@ -56,8 +56,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let connections = if self.accepted == 1 { "connection" } else { "connections" };
-        write!(f, "{} {connections}", self.accepted)?;
+        write!(f, "{} connections", self.accepted)?;
         let named = End::NAMES.iter().map(|name| (*name, self.ended(name))).filter(|(_, count)| *count > 0);
         for (at, (name, count)) in named.enumerate() {
             write!(f, "{}{count} {name}", if at == 0 { " (" } else { ", " })?;

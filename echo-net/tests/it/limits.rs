@@ -206,7 +206,7 @@ async fn a_client_keeps_its_limit_both_ways() {
     assert_eq!(error, Err(RequestError::Unknown { outcome: outcome.clone() }), "clause 7.2");
     assert_eq!(outcome.end.name(), "violation", "{outcome}");
     let reason = liar.join().expect("it heard CLOSE");
-    assert_eq!(reason, "expected a body of at most 1024 bytes in REPLY, got 1025");
+    assert_eq!(reason, "expected a message of at most 1000 bytes in REPLY, got 1001");
 }
 
 /// A framed client that is refused gets the code and the reason. The server's preface comes first, so connecting

@@ -66,7 +66,8 @@ fn a_server_without_tls() {
     let ca = authority.path("ca.pem");
     let tls = ["--tls", "--tls-ca", ca.as_str()];
     let serve = Serve::start(&[]);
-    let named = "the server does not speak TLS: expected a TLS handshake, got \"";
+    let named =
+        "the server does not speak TLS: expected a TLS handshake, got the refusal of an echo/1 server without TLS";
     refuses(serve.address, &tls, 4, named);
     // The server names the other side.
     serve.kid.logs("a TLS hello");
