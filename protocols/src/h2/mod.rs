@@ -4,15 +4,15 @@ use crate::patience::within_patience;
 use crate::question::Question;
 use bytes::Bytes;
 use h2::RecvStream;
+use h2::server::SendResponse;
 use hyper::http::{Request, Response};
-use sim_tests::trial::{Role, Trial, TrialRun, TrialStream};
+use sim_tests::trial::{Role, Trial, TrialNotes, TrialRun, TrialStream};
 use std::future::poll_fn;
 
 const PIECES: [&str; 3] = ["one ", "two ", "three"];
 
 type Talked = Result<String, String>;
-/// The bodies that the server took for whole.
-type Served = Result<Vec<String>, String>;
+type Served = Result<(), String>;
 
 pub(crate) fn questions() -> Vec<Question> {
     vec![
@@ -51,25 +51,30 @@ async fn talk(stream: TrialStream) -> Talked {
 
 async fn serve(stream: TrialStream) -> Served {
     within_patience(async {
+        let notes = stream.notes();
         let mut connection = h2::server::handshake(stream).await?;
-        let mut bodies = Vec::new();
         let mut tasks = tokio::task::JoinSet::new();
         // As the documentation shows it: a task for each request, and `accept` drives the connection.
-        while let Some(request) = connection.accept().await {
-            let (request, mut respond) = request?;
-            tasks.spawn(async move {
-                let body = receive(request.into_body()).await?;
-                let mut answer = respond.send_response(Response::new(()), false)?;
-                send(&mut answer).await?;
-                Ok::<_, h2::Error>(body)
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            bodies.extend(done.ok().and_then(Result::ok));
-        }
-        Ok::<_, h2::Error>(bodies)
+        let end = loop {
+            match connection.accept().await {
+                Some(Ok((request, respond))) => tasks.spawn(answer(request.into_body(), respond, notes.clone())),
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            };
+        };
+        // A server goes on when a connection has failed, and so do its tasks.
+        drop(connection);
+        while tasks.join_next().await.is_some() {}
+        end
     })
     .await
+}
+
+/// Notes the body that it takes for whole.
+async fn answer(body: RecvStream, mut respond: SendResponse<Bytes>, notes: TrialNotes) -> Result<(), h2::Error> {
+    notes.note(receive(body).await?);
+    let mut answer = respond.send_response(Response::new(()), false)?;
+    send(&mut answer).await
 }
 
 async fn send(stream: &mut h2::SendStream<Bytes>) -> Result<(), h2::Error> {
@@ -101,11 +106,9 @@ fn whole_download(run: &TrialRun<Talked, Served>) -> Result<(), String> {
 }
 
 fn whole_upload(run: &TrialRun<Talked, Served>) -> Result<(), String> {
-    match run.server.returned() {
-        Some(Ok(bodies)) if bodies.iter().any(|body| *body != PIECES.concat()) => {
-            Err("a part of the body passes for the whole".to_owned())
-        }
-        _ => Ok(()),
+    match run.notes(Role::Server).find(|body| *body != PIECES.concat()) {
+        Some(_) => Err("a part of the body passes for the whole".to_owned()),
+        None => Ok(()),
     }
 }
 

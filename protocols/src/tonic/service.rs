@@ -9,15 +9,22 @@ use hyper::http::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sim_tests::trial::{TrialNotes, TrialStream};
 use std::convert::Infallible;
+use std::time::Duration;
 use tonic::body::Body;
 use tonic::server::{Grpc, ServerStreamingService};
 use tonic::{Status, Streaming};
+
+/// How long the server goes on after its connection; longer than a stream of messages takes.
+const AFTERWARDS: Duration = Duration::from_millis(200);
 
 pub(super) async fn serve(stream: TrialStream) -> Served {
     let notes = stream.notes();
     let service = hyper::service::service_fn(move |request| answer(request, notes.clone()));
     let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    within_patience(server.auto_date_header(false).serve_connection(TokioIo::new(stream), service)).await
+    let served = within_patience(server.auto_date_header(false).serve_connection(TokioIo::new(stream), service)).await;
+    // A server goes on when a connection has failed, and so do the tasks of its calls.
+    tokio::time::sleep(AFTERWARDS).await;
+    served
 }
 
 async fn answer(request: Request<Incoming>, notes: TrialNotes) -> Result<Response<Body>, Infallible> {
