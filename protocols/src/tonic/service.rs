@@ -1,7 +1,7 @@
 //! A service with three methods. It notes what it takes for a whole stream, and each call that runs.
 
 use super::codec::TextCodec;
-use super::{Served, paced};
+use super::{CUT, Served, paced};
 use crate::patience::within_patience;
 use futures_util::StreamExt;
 use hyper::body::Incoming;
@@ -44,7 +44,7 @@ async fn upload(
     notes: TrialNotes,
 ) -> Result<tonic::Response<String>, Status> {
     let (mut stream, mut messages) = (request.into_inner(), Vec::new());
-    while let Some(message) = stream.message().await? {
+    while let Some(message) = stream.message().await.inspect_err(|_| notes.note(CUT))? {
         messages.push(message);
     }
     notes.note(messages.join(" "));

@@ -48,6 +48,15 @@ async fn send(stream: TrialStream) -> Sent {
         poll_fn(|cx| connection.poll_close(cx)).await.map_err(io::Error::other)
     })
     .await
+    .map_err(without_ids)
+}
+
+/// An error of a stream begins with the connection's id, which is another in each run.
+fn without_ids(error: String) -> String {
+    match error.split_once(": ") {
+        Some((_, what)) => what.to_owned(),
+        None => error,
+    }
 }
 
 async fn receive(stream: TrialStream) -> Received {
@@ -60,6 +69,7 @@ async fn receive(stream: TrialStream) -> Received {
         Ok::<_, io::Error>(text)
     })
     .await
+    .map_err(without_ids)
 }
 
 /// Polls `talk`, and lets the connection make progress.
