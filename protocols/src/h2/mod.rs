@@ -129,10 +129,12 @@ fn whole_upload(run: &TrialRun<Talked, Served>) -> Result<(), String> {
     }
 }
 
-/// A loop that ends before a request has come says nothing about an answer.
+/// A loop that ends before a request has come says nothing about an answer, and a client that has read all bytes and is
+/// ended before it notes that has the answer.
 fn answer_read(run: &TrialRun<Talked, Served>) -> Result<(), String> {
     let answered = run.notes(Role::Server).any(|note| note == ANSWERED);
-    let read = run.notes(Role::Client).any(|note| note == READ);
+    let read = run.notes(Role::Client).any(|note| note == READ)
+        || run.bytes_read(Role::Client) == run.bytes_written(Role::Server);
     match run.server.returned() {
         Some(Ok(())) if answered && !read => {
             Err("the server answered, its loop ended without an error, and the client has not all".to_owned())
