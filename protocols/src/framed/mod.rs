@@ -52,20 +52,17 @@ fn whole_lines(run: &TrialRun<Sent, Received>) -> Result<(), String> {
 }
 
 async fn send_frames(stream: TrialStream) -> Sent {
-    within_patience(async {
-        let mut frames = FramedWrite::new(stream, LengthDelimitedCodec::new());
-        for message in MESSAGES {
-            frames.send(Bytes::from(message)).await?;
-        }
-        SinkExt::<Bytes>::close(&mut frames).await
-    })
-    .await
+    send(stream, &MESSAGES).await
 }
 
 async fn send_frames_and_last(stream: TrialStream) -> Sent {
+    send(stream, &[&MESSAGES[..], &[""]].concat()).await
+}
+
+async fn send(stream: TrialStream, messages: &[&'static str]) -> Sent {
     within_patience(async {
         let mut frames = FramedWrite::new(stream, LengthDelimitedCodec::new());
-        for message in MESSAGES.into_iter().chain([""]) {
+        for message in messages.iter().copied() {
             frames.send(Bytes::from(message)).await?;
         }
         SinkExt::<Bytes>::close(&mut frames).await

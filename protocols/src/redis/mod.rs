@@ -3,12 +3,11 @@
 mod server;
 
 use self::server::serve;
-use crate::patience::within_patience;
+use crate::patience::in_time;
 use crate::question::Question;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RetryMethod};
 use sim_tests::trial::{Role, Trial, TrialRun, TrialStream};
-use std::future::Future;
 use std::time::Duration;
 
 /// What a command returned: its value, or the error in words with what it says about trying again.
@@ -69,18 +68,13 @@ async fn connected(
         let _ = connection.get_db();
         result
     };
-    match within_patience_of(talk).await {
+    match in_time(talk).await {
         Ok(result) => result.map_err(|error| Refused {
             try_again: !matches!(error.retry_method(), RetryMethod::NoRetry),
             error: error.to_string(),
         }),
         Err(error) => Err(Refused { error, try_again: false }),
     }
-}
-
-/// Keeps the error of redis as it is.
-async fn within_patience_of<T>(talk: impl Future<Output = T>) -> Result<T, String> {
-    within_patience(async { Ok::<_, std::convert::Infallible>(talk.await) }).await
 }
 
 fn all_answers(run: &TrialRun<Talked, Served>) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use crate::patience::within_patience;
 use crate::question::{Question, random};
-use rcgen::{CertifiedKey, KeyPair, PKCS_ED25519};
+use rcgen::{KeyPair, PKCS_ED25519};
 use sim_tests::trial::{Trial, TrialRun, TrialStream};
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -51,7 +51,6 @@ fn configurations() -> &'static (Arc<ClientConfig>, Arc<ServerConfig>) {
         let signing_key = KeyPair::generate_for(&PKCS_ED25519).expect("ring has Ed25519");
         let params = rcgen::CertificateParams::new(vec!["server".to_owned()]).expect("a name");
         let cert = params.self_signed(&signing_key).expect("a certificate");
-        let CertifiedKey { cert, signing_key } = CertifiedKey { cert, signing_key };
         let mut roots = RootCertStore::empty();
         roots.add(cert.der().clone()).expect("its own certificate");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("its own key");

@@ -1,6 +1,6 @@
 //! tarpc: calls with a deadline, as bincode over frames with their length.
 
-use crate::patience::within_patience;
+use crate::patience::{in_time, within_patience};
 use crate::question::{Question, random};
 use futures_util::StreamExt;
 use sim_tests::trial::{Role, Trial, TrialNotes, TrialRun, TrialStream};
@@ -49,8 +49,7 @@ async fn call(stream: TrialStream) -> Called {
         Bincode::default(),
     );
     let client = CounterClient::new(tarpc::client::Config::default(), transport).spawn();
-    let call = async { Ok::<_, io::Error>(client.add(context(), 41).await) };
-    match within_patience(call).await {
+    match in_time(client.add(context(), 41)).await {
         Ok(result) => result.map_err(|error| (error.to_string(), matches!(error, RpcError::Shutdown))),
         Err(late) => Err((late, false)),
     }

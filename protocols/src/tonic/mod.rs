@@ -5,7 +5,7 @@ mod service;
 
 use self::codec::TextCodec;
 use self::service::serve;
-use crate::patience::within_patience;
+use crate::patience::in_time;
 use crate::question::Question;
 use futures_util::stream;
 use hyper::Uri;
@@ -104,8 +104,7 @@ async fn connected(
         grpc.ready().await.map_err(failed)?;
         talk(&mut grpc).await
     };
-    let talk = async { Ok::<_, std::convert::Infallible>(talk.await) };
-    match within_patience(talk).await {
+    match in_time(talk).await {
         Ok(result) => result.map_err(|status| (Some(status.code()), status.message().to_owned())),
         Err(late) => Err((None, late)),
     }

@@ -31,10 +31,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             let count = 2 + random.below(MOST_FAULTS - 1);
             let drawn: Vec<Injection> = (0..count).map(|_| injections[random.below(injections.len())]).collect();
             let run = self.run_scenario(TrialScenario::with(&drawn, *network));
-            report.runs += 1;
-            report.unreached += usize::from(run.is_unreached());
-            report.hashes.push((run.scenario, run.hash()));
-            orders.insert(run.order());
+            self.count(&mut report, &mut orders, &run);
             for finding in self.findings(&run) {
                 let (scenario, finding) = self.smallest(run.scenario, finding);
                 let run = self.run_with_details(scenario);
@@ -51,12 +48,10 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         let of_side = |side| {
             let at = move |point: Point| {
                 let fits = |fault: &InjectedFault| {
-                    let is_idle = *fault == InjectedFault::Nothing && !network.is_cut();
-                    !is_idle && !point.has_no_next(*fault) && (point.has_stream || !fault.needs_a_stream())
+                    point.fits(*fault, network) && (point.has_stream || !fault.needs_a_stream())
                 };
-                let event = point.event;
-                let faults = self.faults.iter().copied().filter(fits).collect::<Vec<_>>();
-                faults.into_iter().map(move |fault| Injection { side, fault, event })
+                let faults: Vec<_> = self.faults.iter().copied().filter(fits).collect();
+                faults.into_iter().map(move |fault| Injection { side, fault, event: point.event })
             };
             self.points(&base, side).into_iter().flat_map(at).collect::<Vec<_>>()
         };

@@ -2,7 +2,7 @@
 
 use super::panics::one_line;
 use super::run::TrialEvent;
-use super::stream::Shared;
+use super::stream::{Shared, Socket};
 use echo_core::Role;
 use std::cell::RefCell;
 
@@ -55,34 +55,18 @@ pub(super) fn run_as<T>(kernel: &Shared, side: Role, code: impl FnOnce() -> T) -
 /// Where a side notes what it has done, also on Linux. Clones note at the same place.
 #[derive(Clone, Debug)]
 pub struct TrialNotes {
-    of: Of,
-    side: Role,
-}
-
-#[derive(Clone, Debug)]
-enum Of {
-    Simulated(Shared),
-    #[cfg(all(feature = "linux", target_os = "linux"))]
-    Linux(super::linux_sides::Sides),
+    pub(super) socket: Socket,
+    pub(super) side: Role,
 }
 
 impl TrialNotes {
-    pub(super) fn new(kernel: Shared, side: Role) -> Self {
-        Self { of: Of::Simulated(kernel), side }
-    }
-
-    #[cfg(all(feature = "linux", target_os = "linux"))]
-    pub(super) fn on_linux(sides: super::linux_sides::Sides, side: Role) -> Self {
-        Self { of: Of::Linux(sides), side }
-    }
-
     /// Adds a line to the record of the run, as [`note`] does.
     pub fn note(&self, text: impl Into<String>) {
         let what = TrialEvent::Noted(one_line(&text.into()));
-        match &self.of {
-            Of::Simulated(kernel) => kernel.with(|kernel| kernel.note(self.side, what)),
+        match &self.socket {
+            Socket::Simulated(kernel) => kernel.with(|kernel| kernel.note(self.side, what)),
             #[cfg(all(feature = "linux", target_os = "linux"))]
-            Of::Linux(sides) => sides.lock().note(self.side, what),
+            Socket::Linux(sides) => sides.lock().note(self.side, what),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a fault can be injected: before the first I/O event of a side, and after each.
 
+use super::network::TrialNetwork;
 use super::run::{TrialEvent, TrialRun};
 use super::scenario::InjectedFault;
 use super::simulation::Form;
@@ -15,10 +16,15 @@ pub(super) struct Point {
 }
 
 impl Point {
-    /// Whether the fault is one of the next `connect` or `accept`, and none comes.
-    pub(super) fn has_no_next(&self, fault: InjectedFault) -> bool {
+    /// Whether the fault does something here, if there is a stream for it. One of the next `connect` or `accept` does not if
+    /// none comes, and one that only cuts the network does not if this network is never cut.
+    pub(super) fn fits(&self, fault: InjectedFault, network: TrialNetwork) -> bool {
         let [connects, accepts] = self.next;
-        fault.is_of_connect() && !connects || fault == InjectedFault::FailAccept && !accepts
+        match fault {
+            InjectedFault::Nothing => network.is_cut(),
+            InjectedFault::FailAccept => accepts,
+            fault => connects || !fault.is_of_connect(),
+        }
     }
 }
 

@@ -156,6 +156,17 @@ impl TrialReport {
         self.failures.iter().filter(move |failure| failure.finding.kind == kind)
     }
 
+    /// Failures and surprises.
+    pub(super) fn found(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter().chain(&self.surprises)
+    }
+
+    /// Failures and surprises.
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    pub(super) fn found_mut(&mut self) -> impl Iterator<Item = &mut Failure> {
+        self.failures.iter_mut().chain(&mut self.surprises)
+    }
+
     /// Adds a finding of a run whose log has `length` entries.
     pub(super) fn add(
         &mut self,
@@ -245,7 +256,7 @@ impl fmt::Display for TrialReport {
             write!(f, ", of surprise: {}", surprises.len())?;
         }
         writeln!(f)?;
-        for failure in failures.iter().chain(surprises) {
+        for failure in self.found() {
             writeln!(f, "\n{failure}")?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::network::TrialNetwork;
 use super::packets::{PacketRule, TrialPacket, TrialPacketFate};
 use super::run::TrialRun;
 use super::scenario::InjectedFault;
-use super::simulation::{Details, Form, Limits, Programs};
+use super::simulation::{Details, Limits, Programs};
 use super::stream::TrialStream;
 use crate::support::Millis;
 use echo_core::Role;
@@ -125,10 +125,6 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
 
     fn of(programs: Programs<C, S>, check: impl Fn(&TrialRun<C, S>) -> Result<(), String> + 'static) -> Self {
         let form = programs.form();
-        let faults = match form {
-            Form::Stream => InjectedFault::OF_STREAM.to_vec(),
-            Form::Network => InjectedFault::OF_NETWORK.to_vec(),
-        };
         Self {
             programs: Rc::new(programs),
             check: Rc::new(check),
@@ -136,7 +132,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             networks: TrialNetwork::ALL.to_vec(),
             buffers: Vec::new(),
             rule: None,
-            faults,
+            faults: form.faults().to_vec(),
             time_wait: TimeWait::Any,
             limits: Limits {
                 form,

@@ -9,7 +9,7 @@ use super::note::run_as;
 use super::packets::PacketRule;
 use super::panics::{self, one_line};
 use super::run::{TrialEnding, TrialEvent, TrialRun};
-use super::scenario::TrialScenario;
+use super::scenario::{InjectedFault, TrialScenario};
 use super::stream::{Shared, TrialStream};
 use crate::support::Millis;
 use echo_core::Role;
@@ -48,6 +48,16 @@ pub(super) enum Form {
     Stream,
     /// A network in which they connect themselves.
     Network,
+}
+
+impl Form {
+    /// The faults of a trial of this form that names none.
+    pub(super) fn faults(self) -> &'static [InjectedFault] {
+        match self {
+            Self::Stream => &InjectedFault::OF_STREAM,
+            Self::Network => &InjectedFault::OF_NETWORK,
+        }
+    }
 }
 
 /// The result of a future, or the message of its panic; `None` until it ends.

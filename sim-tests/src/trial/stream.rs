@@ -25,8 +25,8 @@ pub struct TrialStream {
 }
 
 /// What is beneath a stream.
-#[derive(Debug)]
-enum Socket {
+#[derive(Clone, Debug)]
+pub(super) enum Socket {
     Simulated(Shared),
     #[cfg(all(feature = "linux", target_os = "linux"))]
     Linux(super::linux_sides::Sides),
@@ -130,11 +130,7 @@ impl TrialStream {
 
     /// Returns where this side notes what it has done.
     pub fn notes(&self) -> TrialNotes {
-        match &self.socket {
-            Socket::Simulated(kernel) => TrialNotes::new(kernel.clone(), self.end.side),
-            #[cfg(all(feature = "linux", target_os = "linux"))]
-            Socket::Linux(sides) => TrialNotes::on_linux(sides.clone(), self.end.side),
-        }
+        TrialNotes { socket: self.socket.clone(), side: self.end.side }
     }
 
     fn address(&self, end: End) -> SocketAddr {

@@ -47,10 +47,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
             for side in Role::BOTH {
                 for point in self.points(&base, side) {
                     for fault in &self.faults {
-                        if *fault == InjectedFault::Nothing && !network.is_cut() || point.has_no_next(*fault) {
-                            continue;
-                        }
-                        if !is_mine() {
+                        if !point.fits(*fault, *network) || !is_mine() {
                             continue;
                         }
                         if fault.needs_a_stream() && !point.has_stream {
@@ -95,11 +92,11 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     /// A [`ScenarioError`] if there is no such scenario, a trial of this form has no such fault, or its I/O event does not occur.
     pub fn replay(&self, id: &str) -> Result<TrialRun<C, S>, ScenarioError> {
         let scenario: TrialScenario = id.parse()?;
-        let (possible, form) = match self.limits.form {
-            Form::Stream => (&InjectedFault::OF_STREAM[..], "one stream"),
-            Form::Network => (&InjectedFault::OF_NETWORK[..], "a network"),
+        let form = match self.limits.form {
+            Form::Stream => "one stream",
+            Form::Network => "a network",
         };
-        let possible = [possible, &InjectedFault::OPT_IN].concat();
+        let possible = [self.limits.form.faults(), &InjectedFault::OPT_IN].concat();
         if let Some(Injection { fault, .. }) = scenario.injections().find(|one| !possible.contains(&one.fault)) {
             let (fault, possible) = (fault.id(), possible.iter().map(|one| one.id()).collect::<Vec<_>>().join(", "));
             return Err(ScenarioError::Parse(format!("a trial of {form} has no fault {fault}; it has {possible}")));
@@ -155,15 +152,19 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
         )
     }
 
-    fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
+    /// Counts a run, whatever is found in it.
+    pub(super) fn count(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
         report.runs += 1;
         report.unreached += usize::from(run.is_unreached());
         report.hashes.push((run.scenario, run.hash()));
-        let noted = Role::BOTH.into_iter().flat_map(|side| run.notes(side));
-        report
-            .noted
-            .extend(noted.filter(|note| self.must_happen.iter().any(|wanted| wanted == note)).map(str::to_owned));
         orders.insert(run.order());
+        let is_noted =
+            |wanted: &&String| Role::BOTH.into_iter().any(|side| run.notes(side).any(|note| note == *wanted));
+        report.noted.extend(self.must_happen.iter().filter(is_noted).cloned());
+    }
+
+    fn add(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
+        self.count(report, orders, run);
         let mut findings = self.findings(run);
         if self.strict {
             findings.extend(difference(run, &self.run_scenario(run.scenario)));

@@ -33,7 +33,11 @@ fn certificates_that_are_not_accepted() {
     authority.issues("expired", &["127.0.0.1"], |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
     authority.issues("early", &["127.0.0.1"], |params| params.not_before = rcgen::date_time_ymd(2999, 1, 1));
     authority.issues("other", &["example.org"], |_| ());
+    authority.issues("authority", &["127.0.0.1"], |params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
     for (issuer, file, expected) in [
+        (&authority, "authority", "the server's certificate is that of an authority (CA:TRUE), not of a server\n"),
         (&authority, "expired", "the server's certificate has expired\n"),
         (&authority, "early", "the server's certificate is not valid yet\n"),
         (&authority, "other", "the server's certificate is not for 127.0.0.1, but for example.org\n"),

@@ -55,11 +55,7 @@ impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
         if let Some(why) = self.0.never_on_linux() {
             let mut report = self.0.run();
             let why = OnLinux::NotExpressible(why.to_owned());
-            report
-                .failures
-                .iter_mut()
-                .chain(&mut report.surprises)
-                .for_each(|failure| failure.on_linux = Some(why.clone()));
+            report.found_mut().for_each(|failure| failure.on_linux = Some(why.clone()));
             return report;
         }
         let number = EARLIER.with_borrow(Vec::len);
@@ -71,7 +67,7 @@ impl<C: Debug + 'static, S: Debug + 'static> ConfirmedTrial<C, S> {
         };
         let mut report = self.0.run();
         let results = results.unwrap_or_else(|| confirm(&report, number));
-        for (failure, result) in report.failures.iter_mut().chain(&mut report.surprises).zip(&results) {
+        for (failure, result) in report.found_mut().zip(&results) {
             failure.on_linux = Some(result.clone());
         }
         EARLIER.with_borrow_mut(|earlier| earlier.push(results));
@@ -132,7 +128,7 @@ async fn one<C: Debug + 'static, S: Debug + 'static>(
 
 /// Runs one scenario of each finding on Linux. `number` is the trial's. Returns a result for each finding.
 fn confirm(report: &TrialReport, number: usize) -> Results {
-    let chosen: Vec<Option<TrialScenario>> = report.failures.iter().chain(&report.surprises).map(expressible).collect();
+    let chosen: Vec<Option<TrialScenario>> = report.found().map(expressible).collect();
     let jobs: Vec<String> = chosen.iter().flatten().map(ToString::to_string).collect();
     let results = if jobs.is_empty() { Ok(Vec::new()) } else { on_linux(number, &jobs) };
     let mut results = results.map(Vec::into_iter);
@@ -144,7 +140,7 @@ fn confirm(report: &TrialReport, number: usize) -> Results {
         (Some(_), Err(why)) => OnLinux::NotTried(why.clone()),
         (Some(scenario), Ok(results)) => judge(&failure.finding, scenario, &results.next().unwrap_or_default()),
     };
-    report.failures.iter().chain(&report.surprises).zip(chosen).map(of).collect()
+    report.found().zip(chosen).map(of).collect()
 }
 
 /// Returns the shortest scenario of a finding, if Linux can run it, or else one on the plainest of its networks.

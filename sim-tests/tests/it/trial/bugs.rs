@@ -1,5 +1,6 @@
 //! Bugs that everybody writes once: each is caught by the default trial, and the right program beside it is not accused.
 
+use super::caught;
 use sim_tests::trial::{Role, Trial, TrialEvent, TrialReport, TrialRun, TrialStream};
 use std::io;
 use std::time::Duration;
@@ -35,14 +36,6 @@ where
     SF: Future<Output = Received> + 'static,
 {
     Trial::new(client, server, honest).run()
-}
-
-/// The first failure in a line: what it is, and its shortest run.
-fn caught(report: &TrialReport) -> String {
-    match report.failures.first() {
-        Some(failure) => format!("{} | {}", failure.finding, failure.scenario),
-        None => "NOT CAUGHT".to_owned(),
-    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -100,7 +93,7 @@ fn a_panic_in_a_spawned_task() {
         let task = tokio::spawn(async { receive(stream).await.expect("a message") });
         Ok(task.await.unwrap_or_default())
     }
-    insta::assert_snapshot!(caught(&trial(send, in_a_task)), @"panic: a task of the server panicked: a message: Kind(ConnectionReset) (sim-tests/tests/it/trial/bugs.rs:100) | client:abort@0/clear");
+    insta::assert_snapshot!(caught(&trial(send, in_a_task)), @"panic: a task of the server panicked: a message: Kind(ConnectionReset) (sim-tests/tests/it/trial/bugs.rs:93) | client:abort@0/clear");
 }
 
 #[test]

@@ -1,22 +1,15 @@
 //! Bugs of clients with several connections: each is caught by the default trial, and the right program beside it is not
 //! accused.
 
+use super::caught;
 use super::network_programs::{ANSWER, Answered, request, serve};
-use sim_tests::trial::{Role, Trial, TrialEvent, TrialNet, TrialReport, TrialRun, TrialStream, note};
+use sim_tests::trial::{Role, Trial, TrialEvent, TrialNet, TrialRun, TrialStream, note};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The first failure in a line: what it is, and its shortest run.
-fn caught(report: &TrialReport) -> String {
-    match report.failures.first() {
-        Some(failure) => format!("{} | {}", failure.finding, failure.scenario),
-        None => "NOT CAUGHT".to_owned(),
-    }
-}
 
 /// A server whose requests do something: it notes each that it runs.
 async fn pay(net: TrialNet) -> io::Result<()> {

@@ -1,7 +1,8 @@
 //! Faults that a trial has only if it names them.
 
+use super::caught;
 use super::question::PATIENCE;
-use sim_tests::trial::{InjectedFault, Role, Trial, TrialNetwork, TrialReport, TrialRun, TrialStream, cancellable};
+use sim_tests::trial::{InjectedFault, Role, Trial, TrialNetwork, TrialRun, TrialStream, cancellable};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,13 +23,6 @@ async fn send(mut stream: TrialStream) -> Sent {
 
 async fn receive(mut stream: TrialStream) -> Received {
     timeout(PATIENCE, stream.read_u32()).await?
-}
-
-fn caught(report: &TrialReport) -> String {
-    match report.failures.first() {
-        Some(failure) => format!("{} | {}", failure.finding, failure.scenario),
-        None => "NOT CAUGHT".to_owned(),
-    }
 }
 
 /// A sender that reports a success has flushed, and shut down.
