@@ -34,7 +34,7 @@ struct Options {
     /// Compare the committed table with what was found, instead of writing it
     #[arg(long)]
     check: bool,
-    /// The folder of the page
+    /// The folder of the page, created where there is none
     #[arg(long, default_value = "target")]
     out: PathBuf,
     /// Ask only the questions whose names contain this; nothing is written to the table
@@ -85,6 +85,10 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         let row = question.ok_or_else(|| format!("no question {name:?}"))?.ask(on_linux);
         println!("{}", serde_json::to_string(&row).map_err(|error| error.to_string())?);
         return Ok(ExitCode::SUCCESS);
+    }
+    if !options.hashes {
+        // Before the questions, which take a minute.
+        std::fs::create_dir_all(&options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
     }
     let page = TrialPage::new(TITLE, ask(options)?);
     if options.hashes {
