@@ -124,7 +124,11 @@ fn answer(question: &Question, hashes: bool) -> Result<TrialRow, String> {
     if !child.status.success() {
         return Err(format!("{}: its process ended with {}", question.name, child.status));
     }
-    serde_json::from_slice(&child.stdout).map_err(|error| format!("{}: {error}", question.name))
+    let row: TrialRow = serde_json::from_slice(&child.stdout).map_err(|error| format!("{}: {error}", question.name))?;
+    match &row.report.endings {
+        endings if endings.len() > 1 => Ok(row),
+        endings => Err(format!("{}: all runs ended alike, so nothing was asked: {endings:?}", question.name)),
+    }
 }
 
 fn write(page: &TrialPage, folder: &Path) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Listening ports, and the connections that wait there to be accepted.
 
 use super::connection::End;
+use super::errors::system_error;
 use super::kernel::Kernel;
 use super::run::TrialEvent;
 use super::socket::Holder;
@@ -38,7 +39,7 @@ impl Kernel {
     pub(super) fn listen(&mut self, side: Role, port: u16) -> io::Result<()> {
         let ports = &mut self.listeners[side as usize].0;
         if ports.contains_key(&port) {
-            return Err(ErrorKind::AddrInUse.into());
+            return Err(system_error(ErrorKind::AddrInUse));
         }
         ports.insert(port, Backlog::default());
         Ok(())

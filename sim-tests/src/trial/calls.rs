@@ -2,6 +2,7 @@
 //! those that change nothing.
 
 use super::connection::{End, Packet};
+use super::errors::system_error;
 use super::kernel::Kernel;
 use super::run::TrialEvent;
 use super::socket::{Call, Holder};
@@ -50,7 +51,7 @@ impl Kernel {
         }
         if let Some(error) = socket.kernel.take_error() {
             self.event_at(end, TrialEvent::ReadFailed(error));
-            return Poll::Ready(Err(error.into()));
+            return Poll::Ready(Err(system_error(error)));
         }
         // It was reset, and the error was taken.
         self.event_at(end, TrialEvent::ReadEnd);
@@ -68,7 +69,7 @@ impl Kernel {
         let error = error.or_else(|| (!socket.kernel.can_write()).then_some(ErrorKind::BrokenPipe));
         if let Some(error) = error {
             self.event_at(end, TrialEvent::WriteFailed(error));
-            return Poll::Ready(Err(error.into()));
+            return Poll::Ready(Err(system_error(error)));
         }
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));

@@ -59,6 +59,8 @@ mod calls;
 mod cancellable;
 mod combinations;
 mod connection;
+mod endings;
+mod errors;
 mod faults;
 mod host;
 #[cfg(feature = "hyper")]

@@ -1,6 +1,7 @@
 //! How a connection is opened: SYN, SYN|ACK and ACK, and what becomes of them.
 
 use super::connection::{Connection, End};
+use super::errors::system_error;
 use super::kernel::Kernel;
 use super::run::TrialEvent;
 use super::scenario::InjectedFault;
@@ -88,7 +89,7 @@ impl Kernel {
         self.connection(end).opening = None;
         if let Answer::Failed(kind) = answer {
             self.event_at(end, TrialEvent::ConnectFailed(kind));
-            return Poll::Ready(Err(kind.into()));
+            return Poll::Ready(Err(system_error(kind)));
         }
         self.socket_mut(end).holder = Holder::Program;
         self.event_at(end, TrialEvent::Connected);

@@ -2,7 +2,7 @@
 
 use super::network::TrialNetwork;
 use super::scenario::TrialScenario;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The call that replays a run, in the text of a report.
@@ -141,6 +141,9 @@ pub struct TrialReport {
     pub surprises: Vec<Failure>,
     /// What of [`Trial::must_happen`](super::Trial::must_happen) was noted.
     pub noted: BTreeSet<String>,
+    /// How often the two sides ended in each way, by what they returned: `client Ok(#), server Err(Os { code: #, …`. Numbers
+    /// are `#`, and what is long is cut. A check that never saw a failure, or never a success, has checked little.
+    pub endings: BTreeMap<String, usize>,
     /// Each scenario with the hash of its run, to compare with another process.
     pub hashes: Vec<(TrialScenario, u64)>,
 }

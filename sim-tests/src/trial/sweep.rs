@@ -1,5 +1,6 @@
 //! Which scenarios are run.
 
+use super::endings;
 use super::ladder::ladder;
 use super::network::TrialNetwork;
 use super::points::{self, Point};
@@ -156,6 +157,7 @@ impl<C: Debug + 'static, S: Debug + 'static> Trial<C, S> {
     pub(super) fn count(&self, report: &mut TrialReport, orders: &mut HashSet<u64>, run: &TrialRun<C, S>) {
         report.runs += 1;
         report.unreached += usize::from(run.is_unreached());
+        *report.endings.entry(endings::of(run)).or_default() += 1;
         report.hashes.push((run.scenario, run.hash()));
         orders.insert(run.order());
         let is_noted =

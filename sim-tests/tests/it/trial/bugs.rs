@@ -93,7 +93,7 @@ fn a_panic_in_a_spawned_task() {
         let task = tokio::spawn(async { receive(stream).await.expect("a message") });
         Ok(task.await.unwrap_or_default())
     }
-    insta::assert_snapshot!(caught(&trial(send, in_a_task)), @"panic: a task of the server panicked: a message: Kind(ConnectionReset) (sim-tests/tests/it/trial/bugs.rs:93) | client:abort@0/clear");
+    insta::assert_snapshot!(caught(&trial(send, in_a_task)), @r#"panic: a task of the server panicked: a message: Os { code: 104, kind: ConnectionReset, message: "Connection reset by peer" } (sim-tests/tests/it/trial/bugs.rs:93) | client:abort@0/clear"#);
 }
 
 #[test]

@@ -50,6 +50,16 @@ fn only(report: &TrialReport, kind: FindingKind) -> String {
 }
 
 #[test]
+fn a_report_counts_how_both_sides_ended() {
+    let report = Trial::new(ask, answer, |_| Ok(())).networks(&[TrialNetwork::CLEAR]).run();
+    assert_eq!(report.endings.values().sum::<usize>(), report.runs);
+    let first = |text: &str| report.endings.iter().find(|(ends, _)| ends.starts_with(text)).map(|(ends, _)| &ends[..]);
+    insta::assert_snapshot!(first("client Ok").unwrap_or_default(), @"client Ok([#, #, #, #, #, #, #, #, #, #, #, #, #, #]), server Ok(())");
+    let reset = report.endings.keys().find(|ends| ends.contains("Os { code: #, kind: ConnectionReset"));
+    insta::assert_snapshot!(reset.expect("a reset"), @r#"client Err(Os { code: #, kind: ConnectionReset, message: "Connectio…, server killed"#);
+}
+
+#[test]
 fn every_fault_strikes_at_every_event() {
     let runs = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&runs);

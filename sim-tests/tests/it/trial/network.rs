@@ -70,7 +70,7 @@ fn faults_of_connecting() {
         format!("{fault}: {}\n", endings(&replay(&id)))
     };
     insta::assert_snapshot!(["refuse", "ignore", "accept-and-close", "crash", "vanish"].map(ends).concat(), @r#"
-    refuse: Err(Kind(ConnectionRefused)) | serving
+    refuse: Err(Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }) | serving
     ignore: Err(Kind(TimedOut)) | serving
     accept-and-close: Err(Custom { kind: UnexpectedEof, error: "early eof" }) | serving
     crash: killed | serving
