@@ -71,6 +71,7 @@ pub mod fidelity;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod in_memory;
+pub mod learn;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub mod linux;
 mod network;

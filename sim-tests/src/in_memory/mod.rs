@@ -22,5 +22,7 @@ mod raw;
 mod solo;
 
 pub use pair::Pair;
-pub use raw::{CLOSE, ECHO, EPOCH, GOAWAY, HELLO, REPLY, WELCOME, frames, raw, raw_echo, raw_farewell, raw_reply};
+pub use raw::{
+    CLOSE, ECHO, EPOCH, FAILED, GOAWAY, HELLO, REPLY, WELCOME, frames, raw, raw_echo, raw_farewell, raw_reply,
+};
 pub use solo::{Seen, Solo};

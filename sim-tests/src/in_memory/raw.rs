@@ -14,6 +14,9 @@ pub const GOAWAY: u8 = 3;
 /// The kind byte of CLOSE.
 pub const CLOSE: u8 = 4;
 
+/// The kind byte of FAILED.
+pub const FAILED: u8 = 5;
+
 /// A client's preface.
 pub const HELLO: [u8; 8] = *b"\x89ECHO\r\n\x01";
 /// A server's preface.

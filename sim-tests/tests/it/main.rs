@@ -13,6 +13,7 @@ mod fuzz;
 mod http1;
 mod kills;
 mod ladders;
+mod learn;
 mod mutants;
 mod numbers;
 mod orders;
