@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -85,23 +86,20 @@ async fn talk(stream: TrialStream, body: http_body_util::combinators::UnsyncBoxB
 }
 
 async fn serve(stream: TrialStream) -> Served {
-    let notes = stream.notes();
-    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    server.auto_date_header(false);
-    let service = service_fn(move |request| answer(request, notes.clone()));
-    let served = within_patience(server.serve_connection(TokioIo::new(stream), service)).await;
-    // A server goes on when a connection has failed, and so do the tasks of its requests.
-    sleep(AFTERWARDS).await;
-    served
+    serve_by(http2::Builder::new(TokioExecutor::new()), stream).await
 }
 
 async fn serve_with_pings(stream: TrialStream) -> Served {
-    let notes = stream.notes();
-    let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let mut server = http2::Builder::new(TokioExecutor::new());
     let (interval, timeout) = (Duration::from_millis(500), Duration::from_millis(500));
-    server.auto_date_header(false).timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
+    server.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(timeout);
+    serve_by(server, stream).await
+}
+
+async fn serve_by(mut server: http2::Builder<TokioExecutor>, stream: TrialStream) -> Served {
+    let notes = stream.notes();
     let service = service_fn(move |request| answer(request, notes.clone()));
-    let served = within_patience(server.serve_connection(TokioIo::new(stream), service)).await;
+    let served = within_patience(server.auto_date_header(false).serve_connection(TokioIo::new(stream), service)).await;
     // A server goes on when a connection has failed, and so do the tasks of its requests.
     sleep(AFTERWARDS).await;
     served

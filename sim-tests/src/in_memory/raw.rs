@@ -13,7 +13,6 @@ pub const REPLY: u8 = 2;
 pub const GOAWAY: u8 = 3;
 /// The kind byte of CLOSE.
 pub const CLOSE: u8 = 4;
-
 /// The kind byte of FAILED.
 pub const FAILED: u8 = 5;
 

@@ -1,7 +1,7 @@
 //! echo-net's client as a [`System`](super::System): a server's frames in and out of order, FIN, RST, silence, and what
 //! the user wants.
 
-use super::observer::{CONTROL, Observer, PORT, command, config, outputs};
+use super::observer::{CONTROL, Observer, PORT, config, outputs};
 use crate::defaults::EPOCH;
 use crate::in_memory::{CLOSE, GOAWAY, WELCOME, raw, raw_farewell, raw_reply};
 use crate::trial::{Trial, TrialNet, TrialStream};
@@ -9,7 +9,7 @@ use echo_core::Role;
 use echo_net::{Client, ClientConfig, Clock};
 use std::fmt;
 use std::io;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What a client is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,7 +158,7 @@ async fn program(net: TrialNet) -> io::Result<()> {
     let mut config = ClientConfig::default();
     (config.connection, config.clock) = (self::config(), Clock::simulated(|| EPOCH));
     let client = Client::start(net.connect(PORT).await?, config);
-    while let Ok(wanted) = command(&mut control).await {
+    while let Ok(wanted) = control.read_u8().await {
         let client = client.clone();
         // Its result is what the other end sees.
         tokio::spawn(async move {

@@ -4,7 +4,6 @@ use crate::in_memory::{CLOSE, ECHO, FAILED, GOAWAY, HELLO, REPLY, WELCOME};
 use crate::trial::{TrialNetwork, TrialRun, TrialStream};
 use echo_core::{Config, Deadline, Role};
 use std::fmt::Debug;
-use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -46,7 +45,7 @@ pub(super) fn config() -> Config {
     config
 }
 
-/// The only run of a trial of one word: what `of` has returned.
+/// The only run of a trial of one word: what `returned` finds in it.
 pub(super) fn outputs<C: Debug + 'static, S: Debug + 'static, T: Clone>(
     trial: crate::trial::Trial<C, S>,
     returned: impl Fn(&TrialRun<C, S>) -> Option<T>,
@@ -225,9 +224,4 @@ fn take_frame(bytes: &mut Vec<u8>) -> Option<(u8, u64, Vec<u8>)> {
     let frame = crate::in_memory::frames(bytes).into_iter().next()?;
     bytes.drain(..12 + frame.2.len());
     Some(frame)
-}
-
-/// Reads one byte of what the user wants; an error when there is nobody any more.
-pub(super) async fn command(control: &mut TrialStream) -> io::Result<u8> {
-    control.read_u8().await
 }

@@ -1,15 +1,14 @@
 //! echo-net's server as a [`System`](super::System): a client's frames in and out of order, FIN, RST, silence.
 
-use super::observer::{CONTROL, Observer, PORT, command, config, outputs};
+use super::observer::{CONTROL, Observer, PORT, config, outputs};
 use crate::defaults::EPOCH;
 use crate::in_memory::{CLOSE, GOAWAY, HELLO, raw, raw_echo, raw_farewell};
 use crate::trial::{Trial, TrialNet, TrialStream};
 use echo_core::Role;
-use echo_net::{Clock, Echo, Listener, ServerConfig, serve};
+use echo_net::{Clock, Echo, ServerConfig, serve};
 use std::fmt;
-use std::future::pending;
 use std::io;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What a server is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,30 +138,10 @@ async fn give(peer: &mut Observer, control: &mut TrialStream, input: ServerInput
 async fn program(net: TrialNet) -> io::Result<()> {
     let (port, control) = (net.listen(PORT)?, net.listen(CONTROL)?);
     let mut control = control.accept().await?.0;
-    let (stream, _) = port.accept().await?;
     let mut config = ServerConfig::default();
     (config.connection, config.clock) = (self::config(), Clock::simulated(|| EPOCH));
     // Without an error, a command; with one, the end of the word.
-    let told = async { drop(command(&mut control).await) };
-    serve(One(Some(stream)), Echo, config, told).await;
+    let told = async { drop(control.read_u8().await) };
+    serve(port, Echo, config, told).await;
     Ok(())
-}
-
-/// A listener that accepts one connection.
-struct One(Option<TrialStream>);
-
-impl Listener for One {
-    type Stream = TrialStream;
-    type Addr = &'static str;
-
-    async fn accept(&mut self) -> io::Result<(TrialStream, &'static str)> {
-        match self.0.take() {
-            Some(stream) => Ok((stream, "the client")),
-            None => pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<&'static str> {
-        Ok("the server")
-    }
 }

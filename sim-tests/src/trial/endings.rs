@@ -12,7 +12,7 @@ pub(super) fn of<C: Debug, S: Debug>(run: &TrialRun<C, S>) -> String {
 }
 
 fn short(ending: &impl Display) -> String {
-    let mut short = Short { text: String::new(), is_full: false };
+    let mut short = Short { text: String::new(), room: MOST };
     // It fails where it is full, which spares writing the rest of a long value.
     let _ = write!(short, "{ending}");
     short.text
@@ -21,25 +21,24 @@ fn short(ending: &impl Display) -> String {
 /// The first characters of a text, with `#` for each number.
 struct Short {
     text: String,
-    is_full: bool,
+    /// Number of characters that still have room.
+    room: usize,
 }
 
 impl Write for Short {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         for character in part.chars() {
-            if self.is_full {
-                return Err(fmt::Error);
-            }
-            match character {
-                '0'..='9' if self.text.ends_with('#') => (),
-                '0'..='9' => self.text.push('#'),
-                '\n' => self.text.push(' '),
-                other => self.text.push(other),
-            }
-            if self.text.chars().count() == MOST {
+            let shown = match character {
+                '0'..='9' if self.text.ends_with('#') => continue,
+                '0'..='9' => '#',
+                '\n' => ' ',
+                other => other,
+            };
+            self.room = self.room.checked_sub(1).ok_or_else(|| {
                 self.text.push('…');
-                self.is_full = true;
-            }
+                fmt::Error
+            })?;
+            self.text.push(shown);
         }
         Ok(())
     }
@@ -58,5 +57,6 @@ mod tests {
     fn what_is_long_is_cut_after_the_most_characters() {
         let long = "ä".repeat(MOST + 1);
         assert_eq!(short(&long), "ä".repeat(MOST) + "…");
+        assert_eq!(short(&"ä".repeat(MOST)), "ä".repeat(MOST));
     }
 }

@@ -1,6 +1,8 @@
 //! The network of a program: ports, and connections to the other side.
 
 use super::connection::End;
+#[cfg(any(feature = "turmoil", feature = "packet"))]
+use super::opening::ip;
 use super::stream::{Shared, TrialStream};
 use echo_core::Role;
 use std::future::poll_fn;
@@ -58,7 +60,7 @@ impl Drop for Attempt {
     }
 }
 
-/// A port that listens. Dropping it closes the port, and resets the connections that nobody has accepted.
+/// A port that listens. With the feature `turmoil` or `packet` it is a listener of echo-net, too. Dropping it closes the port, and resets the connections that nobody has accepted.
 #[derive(Debug)]
 pub struct TrialListener {
     kernel: Shared,
@@ -86,6 +88,20 @@ impl TrialListener {
             let peer = stream.peer_addr();
             (stream, peer)
         })
+    }
+}
+
+#[cfg(any(feature = "turmoil", feature = "packet"))]
+impl echo_net::Listener for TrialListener {
+    type Stream = TrialStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> io::Result<(TrialStream, SocketAddr)> {
+        Self::accept(self).await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(SocketAddr::new(ip(self.side), self.port))
     }
 }
 

@@ -223,7 +223,7 @@ pub(super) fn addresses(opener: Role, index: usize, port: u16) -> [SocketAddr; 2
     Role::BOTH.map(|side| SocketAddr::new(ip(side), if side == opener { own } else { port }))
 }
 
-fn ip(side: Role) -> IpAddr {
+pub(super) fn ip(side: Role) -> IpAddr {
     IpAddr::V4(match side {
         Role::Client => Ipv4Addr::new(10, 0, 0, 1),
         Role::Server => Ipv4Addr::new(10, 0, 0, 2),
